@@ -1,0 +1,62 @@
+//! The deterministic half of lanboot: bytes, state and `now` in; what to send out.
+//!
+//! No sockets, files, clocks, tasks, randomness or logging (this crate's `clippy.toml` and the
+//! `doors` test watch over it). The map:
+//!
+//! * [`bytes`] — cursors that never panic; [`machine`] — who is booting.
+//! * [`vfs`] — files as pieces of images: [`vfs::Content`], [`vfs::Slice`], [`vfs::Tree`].
+//! * [`iso`] — an ISO image read into a [`vfs::Tree`].
+//! * [`catalog`] — which images there are, what they can boot, and what one machine gets.
+//! * [`script`] — menus as text; [`site`] — every path a machine can ask for.
+//! * [`dhcp`], [`tftp`], [`http`] — one room per protocol; they never import each other.
+//! * [`journal`] — the story of each machine, and why nothing happened.
+
+#![forbid(unsafe_code)]
+
+pub mod bytes;
+pub mod catalog;
+pub mod dhcp;
+pub mod http;
+pub mod iso;
+pub mod journal;
+pub mod machine;
+pub mod script;
+pub mod site;
+pub mod tftp;
+pub mod vfs;
+
+use vfs::Slice;
+
+/// What a stream door sends back: bytes already encoded, then a slice the shell streams from disk.
+///
+/// The core never reads a disk. `head` goes first; then `body`, by `sendfile` where its pieces
+/// are on disk. When the very first read of `body` fails and nothing was sent yet, the shell
+/// sends `on_read_error` instead of `head` and `body`; later failures can only cut the stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// Sent first, always.
+    pub head: Vec<u8>,
+    /// Sent after `head`; often empty.
+    pub body: Slice,
+    /// The protocol's own error, already encoded, for when the disk fails before the first byte.
+    pub on_read_error: Vec<u8>,
+    /// Close the stream once everything is sent.
+    pub close: bool,
+}
+
+impl Reply {
+    /// A reply that is only bytes.
+    pub fn bytes(head: Vec<u8>, close: bool) -> Self {
+        Self {
+            head,
+            body: Slice::empty(),
+            on_read_error: Vec::new(),
+            close,
+        }
+    }
+
+    /// Bytes this reply puts on the wire when every read succeeds.
+    pub fn wire_len(&self) -> u64 {
+        self.head.len() as u64 + self.body.len()
+    }
+}

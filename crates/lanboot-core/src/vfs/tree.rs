@@ -1,0 +1,321 @@
+//! `Tree`: the files of one image, immutable once built. Names are bytes, compared exactly.
+
+use super::{Content, Path};
+
+/// Most nodes one tree holds: fifty times the largest installer medium known.
+pub const MAX_NODES: usize = 1 << 20;
+/// Longest file name, in bytes (Rock Ridge allows 255 on Linux).
+pub const MAX_NAME_BYTES: usize = 255;
+/// Most symbolic links followed for one path, as Linux does.
+pub const MAX_SYMLINKS: usize = 40;
+
+/// A node of a tree; stable for one image, whatever else is served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NodeId(pub u32);
+
+/// What the medium says about a node besides its content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Meta {
+    /// POSIX permission bits, without the file type.
+    pub mode: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Last modification, seconds since 1970 UTC.
+    pub modified: i64,
+    /// Link count as recorded on the medium.
+    pub links: u32,
+}
+
+impl Default for Meta {
+    /// What a medium without Rock Ridge gets: readable by everybody.
+    fn default() -> Self {
+        Self {
+            mode: 0o555,
+            uid: 0,
+            gid: 0,
+            modified: 0,
+            links: 1,
+        }
+    }
+}
+
+/// What a node is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Entries sorted by name.
+    Directory(Vec<(Box<[u8]>, NodeId)>),
+    /// A regular file.
+    File(Content),
+    /// The link's text.
+    Symlink(Box<[u8]>),
+}
+
+/// One file, directory or link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// The directory it is in; the root is its own parent.
+    pub parent: NodeId,
+    /// What it is.
+    pub kind: Kind,
+    /// Permissions, owner, times.
+    pub meta: Meta,
+}
+
+/// Where a path led.
+#[derive(Clone, Copy, Debug)]
+pub struct Found<'a> {
+    /// The node's number.
+    pub id: NodeId,
+    /// The node.
+    pub node: &'a Node,
+}
+
+/// The files of one image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tree {
+    nodes: Vec<Node>,
+}
+
+impl Tree {
+    /// The root directory of every tree.
+    pub const ROOT: NodeId = NodeId(0);
+
+    /// How many nodes there are; their ids are `0..len`.
+    pub fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Whether there is nothing besides the root.
+    pub fn is_empty(&self) -> bool {
+        self.nodes.len() <= 1
+    }
+
+    /// The node with this number.
+    pub fn node(&self, id: NodeId) -> Option<&Node> {
+        self.nodes.get(id.0 as usize)
+    }
+
+    /// The entries of a directory, sorted by name; empty for anything else.
+    pub fn entries(&self, directory: NodeId) -> &[(Box<[u8]>, NodeId)] {
+        match self.node(directory).map(|n| &n.kind) {
+            Some(Kind::Directory(entries)) => entries,
+            _ => &[],
+        }
+    }
+
+    /// One name in one directory; links are not followed.
+    pub fn lookup(&self, directory: NodeId, name: &[u8]) -> Option<NodeId> {
+        let entries = self.entries(directory);
+        let at = entries
+            .binary_search_by(|(n, _)| n.as_ref().cmp(name))
+            .ok()?;
+        entries.get(at).map(|(_, id)| *id)
+    }
+
+    /// The node at `path` from the root, following links (also the last one) inside the tree.
+    pub fn resolve(&self, path: &Path<'_>) -> Option<Found<'_>> {
+        let mut pending: Vec<&[u8]> = path.names().iter().rev().copied().collect();
+        let mut at = Self::ROOT;
+        let mut links = 0;
+        while let Some(name) = pending.pop() {
+            at = match name {
+                b"" | b"." => at,
+                // Only link texts bring `..` here; the root's parent is the root, so nothing
+                // leaves the tree.
+                b".." => self.node(at)?.parent,
+                name => {
+                    let next = self.lookup(at, name)?;
+                    match &self.node(next)?.kind {
+                        Kind::Symlink(target) => {
+                            links += 1;
+                            if links > MAX_SYMLINKS || pending.len() > Path::MAX_NAMES {
+                                return None;
+                            }
+                            pending.extend(target.split(|&b| b == b'/').rev());
+                            if target.first() == Some(&b'/') {
+                                Self::ROOT
+                            } else {
+                                at
+                            }
+                        }
+                        Kind::Directory(_) | Kind::File(_) => next,
+                    }
+                }
+            };
+        }
+        Some(Found {
+            id: at,
+            node: self.node(at)?,
+        })
+    }
+
+    /// The content of the regular file at `path`, links followed.
+    pub fn file(&self, path: &str) -> Option<&Content> {
+        match &self.resolve(&Path::parse(path.as_bytes()).ok()?)?.node.kind {
+            Kind::File(content) => Some(content),
+            Kind::Directory(_) | Kind::Symlink(_) => None,
+        }
+    }
+
+    /// Whether `path` leads to a directory.
+    pub fn is_directory(&self, path: &str) -> bool {
+        let Ok(path) = Path::parse(path.as_bytes()) else {
+            return false;
+        };
+        self.resolve(&path)
+            .is_some_and(|f| matches!(f.node.kind, Kind::Directory(_)))
+    }
+}
+
+/// Why a tree cannot take another node.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TreeError {
+    /// The limit is reached.
+    #[error("more than {MAX_NODES} files and folders")]
+    TooMany,
+    /// A name no door could ask for.
+    #[error("a file name that is empty, longer than {MAX_NAME_BYTES} bytes, or holds '/' or NUL")]
+    BadName,
+    /// The parent does not exist or is no directory.
+    #[error("a file inside something that is no folder")]
+    NotADirectory,
+}
+
+/// Builds a [`Tree`] node by node; parents first.
+#[derive(Debug)]
+pub struct TreeBuilder {
+    nodes: Vec<Node>,
+}
+
+impl TreeBuilder {
+    /// A tree with an empty root directory.
+    pub fn new(root: Meta) -> Self {
+        let node = Node {
+            parent: Tree::ROOT,
+            kind: Kind::Directory(Vec::new()),
+            meta: root,
+        };
+        Self { nodes: vec![node] }
+    }
+
+    /// Adds `kind` as `name` in `parent`. A second node of the same name in one directory is
+    /// dropped when the tree is built: the first one wins.
+    pub fn add(
+        &mut self,
+        parent: NodeId,
+        name: &[u8],
+        kind: Kind,
+        meta: Meta,
+    ) -> Result<NodeId, TreeError> {
+        if self.nodes.len() >= MAX_NODES {
+            return Err(TreeError::TooMany);
+        }
+        let unusable = name.contains(&b'/') || name.contains(&0) || name.len() > MAX_NAME_BYTES;
+        if unusable || matches!(name, b"" | b"." | b"..") {
+            return Err(TreeError::BadName);
+        }
+        let id = NodeId(u32::try_from(self.nodes.len()).map_err(|_| TreeError::TooMany)?);
+        match self.nodes.get_mut(parent.0 as usize).map(|n| &mut n.kind) {
+            Some(Kind::Directory(entries)) => entries.push((name.into(), id)),
+            _ => return Err(TreeError::NotADirectory),
+        }
+        self.nodes.push(Node { parent, kind, meta });
+        Ok(id)
+    }
+
+    /// Sorts every directory and freezes the tree.
+    pub fn build(mut self) -> Tree {
+        for node in &mut self.nodes {
+            if let Kind::Directory(entries) = &mut node.kind {
+                entries.sort();
+                entries.dedup_by(|later, first| later.0 == first.0);
+                entries.shrink_to_fit();
+            }
+        }
+        self.nodes.shrink_to_fit();
+        Tree { nodes: self.nodes }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(text: &str) -> Kind {
+        Kind::File(Content::memory(text.as_bytes()))
+    }
+
+    fn directory() -> Kind {
+        Kind::Directory(Vec::new())
+    }
+
+    fn link(target: &str) -> Kind {
+        Kind::Symlink(target.as_bytes().into())
+    }
+
+    fn sample() -> Tree {
+        let mut tree = TreeBuilder::new(Meta::default());
+        let meta = Meta::default();
+        let boot = tree.add(Tree::ROOT, b"boot", directory(), meta).unwrap();
+        tree.add(boot, b"vmlinuz", file("kernel"), meta).unwrap();
+        tree.add(boot, b"up", link("../boot/vmlinuz"), meta)
+            .unwrap();
+        tree.add(boot, b"absolute", link("/boot/up"), meta).unwrap();
+        tree.add(boot, b"loop", link("loop"), meta).unwrap();
+        tree.add(boot, b"out", link("../../../boot/vmlinuz"), meta)
+            .unwrap();
+        tree.add(Tree::ROOT, b"b", link("boot/"), meta).unwrap();
+        tree.build()
+    }
+
+    #[test]
+    fn links_are_followed_inside_the_tree_and_never_out_of_it() {
+        let tree = sample();
+        for path in [
+            "boot/vmlinuz",
+            "boot/up",
+            "boot/absolute",
+            "b/up",
+            "boot/out",
+            "//boot//up",
+        ] {
+            assert_eq!(
+                tree.file(path),
+                Some(&Content::memory(*b"kernel")),
+                "{path}"
+            );
+        }
+        assert_eq!(tree.file("boot/loop"), None);
+        assert_eq!(tree.file("boot"), None);
+        assert_eq!(tree.file("Boot/vmlinuz"), None, "names are case-sensitive");
+        assert!(tree.is_directory("b"));
+    }
+
+    #[test]
+    fn the_first_of_two_equal_names_wins() {
+        let mut tree = TreeBuilder::new(Meta::default());
+        tree.add(Tree::ROOT, b"a", file("first"), Meta::default())
+            .unwrap();
+        tree.add(Tree::ROOT, b"a", file("second"), Meta::default())
+            .unwrap();
+        assert_eq!(tree.build().file("a"), Some(&Content::memory(*b"first")));
+    }
+
+    #[test]
+    fn names_no_door_could_ask_for_are_refused() {
+        let mut tree = TreeBuilder::new(Meta::default());
+        for name in [&b""[..], b".", b"..", b"a/b", b"a\0", &[b'x'; 256]] {
+            let added = tree.add(Tree::ROOT, name, file(""), Meta::default());
+            assert_eq!(added, Err(TreeError::BadName));
+        }
+        let a = tree
+            .add(Tree::ROOT, b"a", file(""), Meta::default())
+            .unwrap();
+        assert_eq!(
+            tree.add(a, b"b", file(""), Meta::default()),
+            Err(TreeError::NotADirectory)
+        );
+    }
+}

@@ -1,0 +1,72 @@
+//! The one bus: every door publishes what happened; whoever wants to know subscribes.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use lanboot_core::journal::{Event, Peer, What};
+use tokio::sync::mpsc;
+
+/// Events waiting for the teller. A full queue drops events and counts them: telling a story
+/// never delays a boot.
+const QUEUE: usize = 65_536;
+
+/// Where doors publish. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Bus {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    queue: mpsc::Sender<Event>,
+    dropped: AtomicU64,
+    transfers: AtomicU64,
+}
+
+impl Bus {
+    /// A bus and the receiving end of its queue.
+    pub fn new() -> (Self, mpsc::Receiver<Event>) {
+        let (queue, events) = mpsc::channel(QUEUE);
+        let inner = Inner {
+            queue,
+            dropped: AtomicU64::new(0),
+            transfers: AtomicU64::new(0),
+        };
+        (
+            Self {
+                inner: Arc::new(inner),
+            },
+            events,
+        )
+    }
+
+    /// Tells everybody. Never waits.
+    pub fn publish(&self, peer: Peer, what: What) {
+        let event = Event {
+            at: now(),
+            peer,
+            what,
+        };
+        if self.inner.queue.try_send(event).is_err() {
+            self.inner.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// A number no other transfer of this run has.
+    pub fn next_transfer(&self) -> u64 {
+        self.inner.transfers.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Events lost to a full queue since the start.
+    pub fn dropped(&self) -> u64 {
+        self.inner.dropped.load(Ordering::Relaxed)
+    }
+}
+
+/// Time since 1970 UTC.
+pub fn now() -> Duration {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+}

@@ -1,0 +1,84 @@
+//! Open images. A file stays open as long as anything refers to it, so an image that is replaced
+//! on disk keeps being served to those who started with it.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use lanboot_core::iso::ReadAt;
+use lanboot_core::vfs::ImageId;
+
+/// An open image file.
+#[derive(Debug)]
+pub struct Disk {
+    file: File,
+    len: u64,
+}
+
+impl Disk {
+    /// Opens `path` for reading.
+    pub fn open(path: &Path) -> std::io::Result<Self> {
+        let file = File::open(path)?;
+        let len = file.metadata()?.len();
+        Ok(Self { file, len })
+    }
+
+    /// The open file, for `sendfile` and `pread`.
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+}
+
+impl ReadAt for Disk {
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> std::io::Result<usize> {
+        self.file.read_at(buf, offset)
+    }
+
+    fn len(&self) -> u64 {
+        self.len
+    }
+}
+
+/// The open images by number.
+#[derive(Debug, Default)]
+pub struct Disks {
+    inner: RwLock<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    next: u64,
+    open: HashMap<ImageId, Arc<Disk>>,
+}
+
+impl Disks {
+    /// Takes an open image in and gives it a number never used before in this run.
+    pub fn insert(&self, disk: Disk) -> ImageId {
+        let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
+        let id = ImageId(inner.next);
+        inner.next += 1;
+        inner.open.insert(id, Arc::new(disk));
+        id
+    }
+
+    /// The image behind a number; hold the `Arc` for as long as a transfer needs it.
+    pub fn get(&self, id: ImageId) -> Option<Arc<Disk>> {
+        self.inner
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .open
+            .get(&id)
+            .cloned()
+    }
+
+    /// Forgets a number; transfers that hold the image go on.
+    pub fn remove(&self, id: ImageId) {
+        self.inner
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .open
+            .remove(&id);
+    }
+}

@@ -1,0 +1,3 @@
+//! The `lanboot` program.
+
+fn main() {}
