@@ -1,17 +1,238 @@
-//! Every path a machine can ask for: generated menus, loaders, the images and what is in them.
+//! Every path a machine can ask for.
+//!
+//! ```text
+//! /boot.ipxe                    the menu for iPXE, made for whoever asks
+//! /loader/undionly.kpxe         loaders
+//! /loader/pxelinux/…            lpxelinux.0, its modules, pxelinux.cfg/default
+//! /iso/NAME.iso                 an image as it is
+//! /iso/NAME/…                   the files of an image
+//! /…                            the files of the default image, as behind the classic recipe
+//! ```
+//!
+//! All doors see the same paths.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
+use std::sync::Arc;
 
-use crate::vfs::File;
+use crate::catalog::{Catalog, Image, Loaders, PXELINUX_FOLDER, Server, pxelinux_image};
+use crate::script::{self, Menu};
+use crate::vfs::{Content, File, Kind, Path, Tree};
+
+/// One of our addresses and the network it is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Address {
+    /// Our address.
+    pub address: Ipv4Addr,
+    /// Length of the network's prefix.
+    pub prefix: u8,
+}
+
+impl Address {
+    /// Whether `peer` is in this network.
+    pub fn reaches(&self, peer: Ipv4Addr) -> bool {
+        let mask = u32::MAX.checked_shl(32 - u32::from(self.prefix.min(32))).unwrap_or(0);
+        (self.address.to_bits() ^ peer.to_bits()) & mask == 0
+    }
+}
 
 /// What can be asked for; immutable, replaced whole.
-#[derive(Clone, Debug, Default)]
-pub struct Site {}
+#[derive(Clone, Debug)]
+pub struct Site {
+    /// The images.
+    pub catalog: Arc<Catalog>,
+    /// The host's loaders.
+    pub loaders: Arc<Loaders>,
+    /// What menus say.
+    pub menu: Menu,
+    /// Our addresses on the served networks, the first one for machines in none of them.
+    pub addresses: Vec<Address>,
+    /// Port of the boot door.
+    pub http_port: u16,
+}
 
 impl Site {
     /// The file at `path` (and `query`, without its `?`) as `peer` gets to see it.
     pub fn find(&self, path: &[u8], query: &[u8], peer: IpAddr) -> Option<File> {
-        let _ = (path, query, peer);
-        None
+        // Nothing generated depends on a query yet; loaders may add one all the same.
+        let _ = query;
+        let path = Path::parse(path).ok()?;
+        match path.names() {
+            [b"boot.ipxe"] => Some(generated(script::ipxe(
+                &self.catalog,
+                &self.menu,
+                &self.server(peer)?,
+            ))),
+            [b"loader", b"undionly.kpxe"] => self.loaders.undionly.clone().map(plain),
+            [b"loader", b"pxelinux", b"pxelinux.cfg", b"default"] => {
+                let can_tell_cpu = self.pxelinux_file("ifcpu64.c32").is_some();
+                let server = self.server(peer)?;
+                Some(generated(script::pxelinux(&self.catalog, &self.menu, &server, can_tell_cpu)))
+            }
+            [b"loader", b"pxelinux", name] => self.pxelinux_file(std::str::from_utf8(name).ok()?),
+            [] => Some(generated(self.index())),
+            [b"iso", name] if self.whole(name).is_some() => self.whole(name),
+            [b"iso", name, rest @ ..] => match self.catalog.image(name) {
+                Some(image) => file_of(image, rest),
+                None => self.default_file(path.names()),
+            },
+            names => self.default_file(names),
+        }
+    }
+
+    /// Our doors as `peer` reaches them.
+    pub fn server(&self, peer: IpAddr) -> Option<Server> {
+        let near = match peer {
+            IpAddr::V4(peer) => self.addresses.iter().find(|a| a.reaches(peer)),
+            IpAddr::V6(_) => None,
+        };
+        let address = near.or(self.addresses.first())?.address;
+        Some(Server { http: SocketAddrV4::new(address, self.http_port) })
+    }
+
+    fn default_file(&self, names: &[&[u8]]) -> Option<File> {
+        file_of(self.catalog.default_image()?, names)
+    }
+
+    /// `NAME.iso`: the image as it is.
+    fn whole(&self, name: &[u8]) -> Option<File> {
+        let image = self.catalog.image(name.strip_suffix(b".iso")?)?;
+        Some(File {
+            content: Content::disk(image.id, 0, image.size),
+            modified: None,
+            version: image.version,
+        })
+    }
+
+    /// A file of PXELINUX: from a medium, else from the host. Never mixed, because loader and
+    /// modules must be of one version.
+    fn pxelinux_file(&self, name: &str) -> Option<File> {
+        match pxelinux_image(&self.catalog) {
+            Some(image) => {
+                let folder = image.pxelinux.as_deref()?.as_bytes();
+                let mut names: Vec<&[u8]> = folder.split(|&b| b == b'/').collect();
+                names.push(name.as_bytes());
+                file_of(image, &names)
+            }
+            None => self.loaders.pxelinux.get(name).cloned().map(plain),
+        }
+    }
+
+    /// What a person sees who points a browser here.
+    fn index(&self) -> String {
+        let mut out = String::from("lanboot serves these images to machines that boot from the network:\n\n");
+        for image in self.catalog.images() {
+            out.push_str(&format!("/iso/{}/  ({})\n", image.name, image.family.name()));
+        }
+        out.push_str(&format!("\nMenus: /boot.ipxe and /{PXELINUX_FOLDER}/pxelinux.cfg/default\n"));
+        out
+    }
+}
+
+fn file_of(image: &Image, names: &[&[u8]]) -> Option<File> {
+    let joined = names.join(&b'/');
+    let found = image.tree.resolve(&Path::parse(&joined).ok()?)?;
+    match &found.node.kind {
+        Kind::File(content) if found.id != Tree::ROOT => Some(File {
+            content: content.clone(),
+            modified: Some(found.node.meta.modified),
+            version: image.version.rotate_left(20) ^ u64::from(found.id.0),
+        }),
+        Kind::File(_) | Kind::Directory(_) | Kind::Symlink(_) => None,
+    }
+}
+
+fn generated(text: String) -> File {
+    plain(Content::memory(text.into_bytes()))
+}
+
+/// A file that is only in memory; its version is a hash of its bytes (FNV-1a).
+fn plain(content: Content) -> File {
+    let mut version = 0xcbf2_9ce4_8422_2325u64;
+    for byte in content.pieces().iter().filter_map(|p| p.memory()).flatten() {
+        version = (version ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+    }
+    File { content, modified: None, version }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::testing::catalog;
+    use crate::catalog::{BootChoice, Transport};
+    use std::collections::BTreeMap;
+
+    const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 1, 9));
+
+    fn site(catalog: Catalog) -> Site {
+        let menu = Menu {
+            timeout: None,
+            boot: BootChoice::resolve(&catalog, None).unwrap(),
+            append: String::new(),
+            transport: Transport::Http,
+        };
+        let host = [("lpxelinux.0", "host loader"), ("menu.c32", "host menu")];
+        let loaders = Loaders {
+            undionly: Some(Content::memory(*b"undionly")),
+            pxelinux: host
+                .iter()
+                .map(|(n, t)| ((*n).to_owned(), Content::memory(t.as_bytes())))
+                .collect::<BTreeMap<_, _>>(),
+        };
+        Site {
+            catalog: Arc::new(catalog),
+            loaders: Arc::new(loaders),
+            menu,
+            addresses: vec![
+                Address { address: Ipv4Addr::new(192, 168, 0, 1), prefix: 24 },
+                Address { address: Ipv4Addr::new(10, 0, 0, 1), prefix: 16 },
+            ],
+            http_port: 80,
+        }
+    }
+
+    fn text(site: &Site, path: &str) -> Option<String> {
+        let content = site.find(path.as_bytes(), b"", PEER)?.content;
+        let bytes = content.pieces().iter().flat_map(|p| p.memory().unwrap().to_vec()).collect();
+        Some(String::from_utf8(bytes).unwrap())
+    }
+
+    #[test]
+    fn menus_name_the_address_the_machine_can_reach() {
+        let site = site(catalog());
+        assert!(text(&site, "/boot.ipxe").unwrap().contains("http://10.0.0.1/iso/dual/"));
+        let far = IpAddr::V4(Ipv4Addr::new(172, 16, 0, 1));
+        assert_eq!(site.server(far).unwrap().http.ip(), &Ipv4Addr::new(192, 168, 0, 1));
+        let pxelinux = text(&site, "loader/pxelinux//pxelinux.cfg/default").unwrap();
+        assert!(pxelinux.contains("ifcpu64.c32"), "{pxelinux}");
+    }
+
+    #[test]
+    fn files_are_found_under_their_image_and_at_the_root() {
+        let site = site(catalog());
+        for path in ["iso/dual/arch/vmlinuz", "/arch/vmlinuz", "//arch//vmlinuz"] {
+            assert_eq!(text(&site, path).as_deref(), Some("vmlinuz"), "{path}");
+        }
+        for path in ["iso/other/arch/vmlinuz", "arch", "iso/dual", "../arch/vmlinuz", "nothing"] {
+            assert_eq!(site.find(path.as_bytes(), b"", PEER), None, "{path}");
+        }
+        assert_eq!(site.find(b"iso/dual.iso", b"", PEER).unwrap().content.len(), 4096);
+    }
+
+    #[test]
+    fn loader_and_modules_come_from_one_place() {
+        let on_medium = site(catalog());
+        assert_eq!(text(&on_medium, "loader/pxelinux/lpxelinux.0").as_deref(), Some("lpxelinux.0"));
+        assert_eq!(text(&on_medium, "loader/pxelinux/menu.c32"), None, "the host's does not fit");
+        let on_host = site(Catalog::default());
+        assert_eq!(text(&on_host, "loader/pxelinux/menu.c32").as_deref(), Some("host menu"));
+        assert_eq!(text(&on_host, "loader/undionly.kpxe").as_deref(), Some("undionly"));
+    }
+
+    #[test]
+    fn a_prefix_of_zero_or_more_than_32_is_no_overflow() {
+        let all = Address { address: Ipv4Addr::LOCALHOST, prefix: 0 };
+        assert!(all.reaches(Ipv4Addr::BROADCAST));
+        let one = Address { address: Ipv4Addr::LOCALHOST, prefix: 99 };
+        assert!(!one.reaches(Ipv4Addr::BROADCAST) && one.reaches(Ipv4Addr::LOCALHOST));
     }
 }

@@ -1,1 +1,55 @@
-//! To be written.
+//! What can be booted: images, the families they belong to, their entries, and what one machine
+//! is offered. A [`Catalog`] is immutable and replaced whole when the images change.
+
+mod archiso;
+mod entry;
+mod image;
+mod plan;
+mod syslinux;
+#[cfg(test)]
+pub(crate) mod testing;
+
+pub use entry::{Cpu, Entry, Refusal, Server, Spelling, Transport};
+pub use image::{Family, Image, Recognised, StockMenu, image_name, recognise};
+pub use plan::{
+    BootChoice, LoaderChoice, Loaders, MenuKind, NoLoader, Offer, PXELINUX_FOLDER, UnknownEntry,
+    nearest, offer, pxelinux_image,
+};
+
+use std::sync::Arc;
+
+/// Largest boot configuration file of a medium that is read, in bytes.
+pub const MAX_CONFIG_BYTES: u64 = 256 * 1024;
+
+/// Every image served, in the order they were named; the first one is the default.
+#[derive(Clone, Debug, Default)]
+pub struct Catalog {
+    images: Vec<Arc<Image>>,
+}
+
+impl Catalog {
+    /// A catalog of these images. Their names must be distinct.
+    pub fn new(images: Vec<Arc<Image>>) -> Self {
+        Self { images }
+    }
+
+    /// The images.
+    pub fn images(&self) -> &[Arc<Image>] {
+        &self.images
+    }
+
+    /// The image whose files also appear at the root, as behind the classic recipe.
+    pub fn default_image(&self) -> Option<&Arc<Image>> {
+        self.images.first()
+    }
+
+    /// The image of this name.
+    pub fn image(&self, name: &[u8]) -> Option<&Arc<Image>> {
+        self.images.iter().find(|i| i.name.as_bytes() == name)
+    }
+
+    /// Every bootable entry with its image.
+    pub fn entries(&self) -> impl Iterator<Item = (&Arc<Image>, &Entry)> {
+        self.images.iter().flat_map(|image| image.entries.iter().map(move |e| (image, e)))
+    }
+}

@@ -11,3 +11,7 @@ pub trait ReadAt {
         self.len() == 0
     }
 }
+/// stub until merge
+pub struct Medium { /// x
+ pub tree: crate::vfs::Tree, /// x
+ pub label: String }

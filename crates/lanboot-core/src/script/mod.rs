@@ -1,1 +1,60 @@
-//! To be written.
+//! Menus as text, made from a catalog: for iPXE and for PXELINUX.
+//!
+//! Whatever comes from a file name, a medium or the network is reduced to printable ASCII on one
+//! line before it gets here or by [`line`]; no text can begin a new menu or script line.
+
+mod ipxe;
+mod pxelinux;
+
+pub use ipxe::ipxe;
+pub use pxelinux::pxelinux;
+
+use std::time::Duration;
+
+use crate::catalog::{BootChoice, Transport};
+
+/// What the operator decided about menus.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Menu {
+    /// How long a machine waits for a key; zero starts at once without showing a menu, `None`
+    /// waits for ever.
+    pub timeout: Option<Duration>,
+    /// What starts when nobody presses a key.
+    pub boot: BootChoice,
+    /// More kernel arguments, for every entry.
+    pub append: String,
+    /// How roots travel.
+    pub transport: Transport,
+}
+
+/// `text` on one line: printable ASCII, at most `limit` bytes, and nothing iPXE would expand.
+pub(crate) fn line(text: &str, limit: usize) -> String {
+    crate::bytes::printable(text.as_bytes(), limit).replace("${", "$ {")
+}
+
+/// A path of the site as part of a URL: every byte a URL or a menu could misread is `%`-encoded.
+pub(crate) fn url_path(path: &str) -> String {
+    let mut out = String::with_capacity(path.len());
+    for byte in path.bytes() {
+        if byte.is_ascii_alphanumeric() || b"/._-~+@".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}
+
+/// Longest line of help shown under a menu, in bytes: a text screen's width.
+pub(crate) const MAX_HELP: usize = 78;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hostile_text_stays_on_its_line() {
+        assert_eq!(line("a\nshell\r${net0/mac}\x1b", 99), "a?shell?$ {net0/mac}?");
+        assert_eq!(url_path("a b/${x}\n,%"), "a%20b/%24%7Bx%7D%0A%2C%25");
+    }
+}

@@ -1,0 +1,492 @@
+//! The archiso family, recognised by what is on the medium: any base folder that holds
+//! `<cpu>/airootfs.sfs` or `.erofs` (since 2014), or `aitab` beside `<cpu>/root-image.fs.sfs`
+//! (2012 to 2014). Kernel, initramfs and arguments come from the medium's own PXE configuration;
+//! where the root comes from is rewritten for the network.
+
+use super::entry::NetworkForm;
+use super::image::{Family, Recognised, StockMenu};
+use super::syslinux::{self, Label};
+use super::{Cpu, Entry, MAX_CONFIG_BYTES};
+use crate::vfs::{Content, Kind, Path, Tree};
+
+/// Most configuration files read from one medium.
+const MAX_CONFIG_FILES: usize = 64;
+
+/// Arguments that say where the root comes from or that depend on the medium's files: decided
+/// here, never copied. `archisosearchuuid` over HTTP makes the hook look for a disk and give up.
+const DECIDED_HERE: [&str; 18] = [
+    "archisobasedir",
+    "archiso_http_srv",
+    "archiso_nfs_srv",
+    "archiso_nfs_opt",
+    "archiso_nbd_srv",
+    "archiso_nbd_name",
+    "archisosearchuuid",
+    "archisosearchfilename",
+    "archisolabel",
+    "archisodevice",
+    "ip",
+    "BOOTIF",
+    "cms_verify",
+    "verify",
+    "checksum",
+    "initrd",
+    "BOOT_IMAGE",
+    "net.ifnames",
+];
+
+/// The medium as archiso made it, or `None` when it did not.
+pub(super) fn recognise(
+    tree: &Tree,
+    name: &str,
+    label: &str,
+    read: &dyn Fn(&Content) -> Option<Vec<u8>>,
+) -> Option<Recognised> {
+    let layout = Layout::find(tree)?;
+    let labels = layout.labels(tree, read);
+    let mut warnings = Vec::new();
+    let entries: Vec<Entry> = layout
+        .roots
+        .iter()
+        .filter_map(|root| {
+            let entry = layout.entry(tree, root, name, label, &labels);
+            if entry.is_none() {
+                warnings.push(format!(
+                    "there is a root file system for {} but no kernel with its initramfs",
+                    root.cpu
+                ));
+            }
+            entry
+        })
+        .collect();
+    Some(Recognised {
+        family: Family::Archiso { base: layout.base.clone(), aitab: layout.aitab },
+        stock: layout.stock(tree),
+        pxelinux: layout.pxelinux(tree),
+        entries,
+        warnings,
+    })
+}
+
+/// Where one medium keeps its things.
+struct Layout {
+    /// `archisobasedir`: `arch` on Arch Linux.
+    base: String,
+    /// The 2013 layout.
+    aitab: bool,
+    roots: Vec<Root>,
+}
+
+/// The root file system for one processor.
+struct Root {
+    cpu: Cpu,
+    /// Path of the image the initramfs fetches first.
+    image: String,
+    bytes: u64,
+}
+
+impl Layout {
+    fn find(tree: &Tree) -> Option<Self> {
+        tree.entries(Tree::ROOT).iter().find_map(|(base, _)| {
+            let base = std::str::from_utf8(base).ok().filter(|b| is_plain_word(b))?;
+            let aitab = tree.file(&format!("{base}/aitab")).is_some();
+            let roots: Vec<Root> =
+                Cpu::ALL.into_iter().filter_map(|cpu| find_root(tree, base, cpu, aitab)).collect();
+            (!roots.is_empty()).then(|| Self { base: base.to_owned(), aitab, roots })
+        })
+    }
+
+    /// Where the medium keeps SYSLINUX, newest layout first.
+    fn syslinux_directories(&self) -> [String; 4] {
+        [
+            "boot/syslinux".into(),
+            "syslinux".into(),
+            format!("{}/boot/syslinux", self.base),
+            "isolinux".into(),
+        ]
+    }
+
+    /// Every label that boots an archiso root, those meant for PXE and HTTP first.
+    fn labels(&self, tree: &Tree, read: &dyn Fn(&Content) -> Option<Vec<u8>>) -> Vec<Label> {
+        let mut ranked: Vec<(u8, Label)> = Vec::new();
+        let mut files = 0;
+        for directory in self.syslinux_directories() {
+            for name in file_names(tree, &directory).filter(|n| n.ends_with(".cfg")) {
+                let Some(content) = tree.file(&format!("{directory}/{name}")) else { continue };
+                files += 1;
+                if content.len() > MAX_CONFIG_BYTES || files > MAX_CONFIG_FILES {
+                    continue;
+                }
+                let Some(text) = read(content) else { continue };
+                for label in syslinux::parse(&text) {
+                    let has = |key: &str| label.append.iter().any(|w| w.starts_with(key));
+                    if has("archisobasedir=") || has("archiso_http_srv=") {
+                        let rank = match (has("archiso_http_srv="), name.contains("pxe")) {
+                            (true, _) => 0,
+                            (false, true) => 1,
+                            (false, false) => 2,
+                        };
+                        ranked.push((rank, label));
+                    }
+                }
+            }
+        }
+        ranked.sort_by_key(|(rank, _)| *rank);
+        ranked.into_iter().map(|(_, label)| label).collect()
+    }
+
+    fn entry(
+        &self,
+        tree: &Tree,
+        root: &Root,
+        name: &str,
+        volume: &str,
+        labels: &[Label],
+    ) -> Option<Entry> {
+        let (kernel, initrd, append) = labels
+            .iter()
+            .find_map(|label| self.files_of(tree, root.cpu, label))
+            .or_else(|| self.conventional_files(tree, root.cpu))?;
+        let has = |path: String| tree.file(&path).is_some();
+        let asked = |key: &str| {
+            append.iter().any(|w| w == key || w.strip_prefix(key) == Some("=y"))
+        };
+        let mut added = Vec::new();
+        // A missing signature drops the boot to a shell, so the flag follows the file.
+        if has(format!("{}.cms.sig", root.image)) {
+            added.push("cms_verify=y".to_owned());
+        }
+        if asked("verify") && has(format!("{}.sig", root.image)) {
+            added.push("verify=y".to_owned());
+        }
+        if asked("checksum") && self.has_checksum(tree, root) {
+            added.push("checksum=y".to_owned());
+        }
+        let mut kept = vec![format!("archisobasedir={}", self.base)];
+        kept.extend(append.into_iter().filter(|word| {
+            let key = word.split('=').next().unwrap_or(word);
+            !DECIDED_HERE.contains(&key) && is_harmless(word)
+        }));
+        Some(Entry {
+            id: title(self.roots.len(), name, &format!("-{}", root.cpu)),
+            title: title(self.roots.len(), name, &format!(" ({})", root.cpu)),
+            help: format!(
+                "{volume}: the root file system ({} MiB) is copied into memory over HTTP.",
+                root.bytes >> 20
+            ),
+            cpu: root.cpu,
+            kernel,
+            initrd,
+            kept,
+            added,
+            network: if self.aitab { NetworkForm::Literal } else { NetworkForm::Dhcp },
+            root_bytes: root.bytes,
+        })
+    }
+
+    /// Kernel, initramfs and arguments of a label, when they are for this processor and exist.
+    fn files_of(
+        &self,
+        tree: &Tree,
+        cpu: Cpu,
+        label: &Label,
+    ) -> Option<(String, Vec<String>, Vec<String>)> {
+        let kernel = self.existing(tree, &label.kernel)?;
+        let names_cpu = |c: Cpu| kernel.split('/').any(|part| part == c.name());
+        let matches = names_cpu(cpu) || (!Cpu::ALL.into_iter().any(names_cpu) && self.roots.len() == 1);
+        if !matches || label.initrd.is_empty() {
+            return None;
+        }
+        let initrd: Option<Vec<String>> =
+            label.initrd.iter().map(|path| self.existing(tree, path)).collect();
+        Some((kernel, initrd?, label.append.clone()))
+    }
+
+    /// A path of a configuration, which in 2013 was relative to the base folder.
+    fn existing(&self, tree: &Tree, path: &str) -> Option<String> {
+        [path.to_owned(), format!("{}/{path}", self.base)]
+            .into_iter()
+            .find(|p| !path.is_empty() && tree.file(p).is_some())
+    }
+
+    /// Without a configuration: the names archiso has always used.
+    fn conventional_files(
+        &self,
+        tree: &Tree,
+        cpu: Cpu,
+    ) -> Option<(String, Vec<String>, Vec<String>)> {
+        let directory = format!("{}/boot/{cpu}", self.base);
+        let pick = |wanted: &dyn Fn(&str) -> bool| {
+            file_names(tree, &directory).find(|n| wanted(n)).map(|n| format!("{directory}/{n}"))
+        };
+        let kernel = pick(&|n| n.starts_with("vmlinuz"))?;
+        let initrd = pick(&|n| n.starts_with("initramfs") && !n.contains("fallback"))
+            .or_else(|| pick(&|n| n == "archiso.img"))?;
+        Some((kernel, vec![initrd], Vec::new()))
+    }
+
+    fn has_checksum(&self, tree: &Tree, root: &Root) -> bool {
+        let beside = root.image.rsplit_once('.').map_or("", |(stem, _)| stem);
+        let older = format!("{}/checksum.{}.md5", self.base, root.cpu);
+        [format!("{beside}.sha512"), format!("{beside}.md5"), older]
+            .iter()
+            .any(|path| tree.file(path).is_some())
+    }
+
+    /// The medium's own PXE menu.
+    fn stock(&self, tree: &Tree) -> Option<StockMenu> {
+        let has = |path: &str| tree.file(path).is_some();
+        let old = format!("{}/boot/syslinux", self.base);
+        if has(&format!("{old}/lpxelinux.0")) && has(&format!("{old}/archiso.cfg")) {
+            // These configurations name everything relative to the base folder.
+            return Some(StockMenu {
+                loader: format!("{old}/lpxelinux.0"),
+                config: "boot/syslinux/archiso.cfg".into(),
+                prefix: Some(format!("/{}/", self.base)),
+            });
+        }
+        ["boot/syslinux", "syslinux"].into_iter().find_map(|directory| {
+            let config = ["syslinux.cfg", "archiso_pxe.cfg", "archiso.cfg"]
+                .into_iter()
+                .find(|name| has(&format!("{directory}/{name}")))?;
+            has(&format!("{directory}/lpxelinux.0")).then(|| StockMenu {
+                loader: format!("{directory}/lpxelinux.0"),
+                config: config.into(),
+                prefix: None,
+            })
+        })
+    }
+
+    /// The folder with `lpxelinux.0` and the modules that belong to it.
+    fn pxelinux(&self, tree: &Tree) -> Option<String> {
+        self.syslinux_directories().into_iter().find(|directory| {
+            ["lpxelinux.0", "ldlinux.c32", "menu.c32", "libutil.c32"]
+                .iter()
+                .all(|name| tree.file(&format!("{directory}/{name}")).is_some())
+        })
+    }
+}
+
+/// The image's name, told apart by processor only where there are several.
+fn title(roots: usize, name: &str, suffix: &str) -> String {
+    if roots > 1 { format!("{name}{suffix}") } else { name.to_owned() }
+}
+
+fn find_root(tree: &Tree, base: &str, cpu: Cpu, aitab: bool) -> Option<Root> {
+    let directory = format!("{base}/{cpu}");
+    let root = |name: &str| {
+        let image = format!("{directory}/{name}");
+        tree.file(&image).map(|content| Root { cpu, bytes: content.len(), image: image.clone() })
+    };
+    if aitab {
+        let first = || file_names(tree, &directory).find(|n| n.ends_with(".sfs"));
+        return root("root-image.fs.sfs").or_else(|| root(first()?));
+    }
+    root("airootfs.sfs").or_else(|| root("airootfs.erofs"))
+}
+
+/// Names of the regular files in `directory`, sorted, those that are UTF-8.
+fn file_names<'a>(tree: &'a Tree, directory: &str) -> impl Iterator<Item = &'a str> + use<'a> {
+    let found = Path::parse(directory.as_bytes()).ok().and_then(|p| tree.resolve(&p));
+    let entries = found.map_or(&[][..], |f| tree.entries(f.id));
+    entries.iter().filter_map(|(name, id)| {
+        let file = matches!(tree.node(*id)?.kind, Kind::File(_) | Kind::Symlink(_));
+        std::str::from_utf8(name).ok().filter(|_| file)
+    })
+}
+
+/// A name that can stand in a URL, on a kernel command line and in a shell's `eval`.
+fn is_plain_word(word: &str) -> bool {
+    word.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+}
+
+/// Whether a word of the medium's arguments means the same in every menu language: a medium must
+/// not be able to write menu or script lines.
+fn is_harmless(word: &str) -> bool {
+    word.bytes().all(|b| b.is_ascii_graphic())
+        && !word.contains("${")
+        && !matches!(word, "||" | "&&")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::{Refusal, Server, Spelling, Transport};
+    use crate::vfs::{Meta, NodeId, TreeBuilder};
+
+    fn server() -> Server {
+        Server { http: "192.168.0.1:80".parse().unwrap() }
+    }
+
+    fn tree(files: &[(&str, &str)]) -> Tree {
+        let mut builder = TreeBuilder::new(Meta::default());
+        let mut directories: std::collections::BTreeMap<String, NodeId> = Default::default();
+        for (path, text) in files {
+            let mut at = Tree::ROOT;
+            let mut walked = String::new();
+            let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
+            for part in directory.split('/').filter(|p| !p.is_empty()) {
+                walked = format!("{walked}/{part}");
+                at = *directories.entry(walked.clone()).or_insert_with(|| {
+                    let kind = Kind::Directory(Vec::new());
+                    builder.add(at, part.as_bytes(), kind, Meta::default()).unwrap()
+                });
+            }
+            let kind = Kind::File(Content::memory(text.as_bytes()));
+            builder.add(at, name.as_bytes(), kind, Meta::default()).unwrap();
+        }
+        builder.build()
+    }
+
+    fn read(content: &Content) -> Option<Vec<u8>> {
+        Some(content.pieces().iter().flat_map(|p| p.memory().unwrap().to_vec()).collect())
+    }
+
+    fn recognised(files: &[(&str, &str)]) -> Recognised {
+        recognise(&tree(files), "disc", "ARCH_202611", &read).unwrap()
+    }
+
+    const MODERN: &str = "LABEL arch_nbd\nLINUX ::/arch/boot/x86_64/vmlinuz-linux\n\
+        INITRD ::/arch/boot/x86_64/initramfs-linux.img\n\
+        APPEND archisobasedir=arch archisosearchuuid=2026-11-01 archiso_nbd_srv=${pxeserver} cms_verify=y\n\
+        LABEL arch_http\nLINUX ::/arch/boot/x86_64/vmlinuz-linux\n\
+        INITRD ::/arch/boot/x86_64/initramfs-linux.img\nSYSAPPEND 3\n\
+        APPEND archisobasedir=arch archiso_http_srv=http://${pxeserver}/ cms_verify=y quiet\n";
+
+    fn modern() -> Vec<(&'static str, &'static str)> {
+        vec![
+            ("arch/boot/x86_64/initramfs-linux.img", "i"),
+            ("arch/boot/x86_64/vmlinuz-linux", "k"),
+            ("arch/x86_64/airootfs.sfs", "root"),
+            ("boot/syslinux/archiso_pxe-linux.cfg", MODERN),
+            ("boot/syslinux/ldlinux.c32", ""),
+            ("boot/syslinux/libutil.c32", ""),
+            ("boot/syslinux/lpxelinux.0", ""),
+            ("boot/syslinux/menu.c32", ""),
+            ("boot/syslinux/syslinux.cfg", ""),
+        ]
+    }
+
+    #[test]
+    fn todays_medium_gives_its_own_kernel_and_rewritten_arguments() {
+        let found = recognised(&modern());
+        assert_eq!(found.family, Family::Archiso { base: "arch".into(), aitab: false });
+        let [entry] = &found.entries[..] else { panic!("{:?}", found.entries) };
+        assert_eq!(entry.id, "disc");
+        assert_eq!(entry.kernel, "arch/boot/x86_64/vmlinuz-linux");
+        assert_eq!(entry.initrd, ["arch/boot/x86_64/initramfs-linux.img"]);
+        let line = |s| entry.command_line(Transport::Http, &server(), "disc", s, "console=ttyS0");
+        assert_eq!(
+            line(Spelling::Ipxe),
+            "archisobasedir=arch quiet archiso_http_srv=http://192.168.0.1/iso/disc/ ip=dhcp \
+             BOOTIF=01-${netX/mac:hexhyp} net.ifnames=0 console=ttyS0"
+        );
+        assert_eq!(
+            line(Spelling::Pxelinux),
+            "archisobasedir=arch quiet archiso_http_srv=http://192.168.0.1/iso/disc/ ip=dhcp \
+             net.ifnames=0 console=ttyS0"
+        );
+        assert_eq!(found.pxelinux.as_deref(), Some("boot/syslinux"));
+        assert_eq!(
+            found.stock,
+            Some(StockMenu {
+                loader: "boot/syslinux/lpxelinux.0".into(),
+                config: "syslinux.cfg".into(),
+                prefix: None
+            })
+        );
+    }
+
+    #[test]
+    fn a_signature_on_the_medium_and_only_that_asks_for_its_check() {
+        let mut files = modern();
+        files.push(("arch/x86_64/airootfs.sfs.cms.sig", "s"));
+        let found = recognised(&files);
+        let line = found.entries[0].command_line(Transport::Http, &server(), "d", Spelling::Shown, "");
+        assert!(line.contains(" cms_verify=y "), "{line}");
+    }
+
+    #[test]
+    fn the_2013_medium_gives_both_processors() {
+        let cfg = |cpu: &str| {
+            format!(
+                "LABEL arch_http_{cpu}\nLINUX boot/{cpu}/vmlinuz\nINITRD boot/{cpu}/archiso.img\n\
+                 APPEND archisobasedir=arch archiso_http_srv=http://${{pxeserver}}/ checksum=y\n"
+            )
+        };
+        let (cfg32, cfg64) = (cfg("i686"), cfg("x86_64"));
+        let found = recognised(&[
+            ("arch/aitab", "root-image / x86_64 xz ext4 50%"),
+            ("arch/boot/i686/archiso.img", "i"),
+            ("arch/boot/i686/vmlinuz", "k"),
+            ("arch/boot/syslinux/archiso.cfg", ""),
+            ("arch/boot/syslinux/archiso_pxe32.cfg", &cfg32),
+            ("arch/boot/syslinux/archiso_pxe64.cfg", &cfg64),
+            ("arch/boot/syslinux/lpxelinux.0", ""),
+            ("arch/boot/x86_64/archiso.img", "i"),
+            ("arch/boot/x86_64/vmlinuz", "k"),
+            ("arch/checksum.x86_64.md5", "m"),
+            ("arch/i686/root-image.fs.sfs", "r"),
+            ("arch/x86_64/root-image.fs.sfs", "r"),
+        ]);
+        let ids: Vec<&str> = found.entries.iter().map(|e| e.id.as_str()).collect();
+        assert_eq!(ids, ["disc-x86_64", "disc-i686"]);
+        let line = |at: usize| {
+            found.entries[at].command_line(Transport::Http, &server(), "disc", Spelling::Pxelinux, "")
+        };
+        assert_eq!(
+            line(0),
+            "archisobasedir=arch archiso_http_srv=http://192.168.0.1/iso/disc/ checksum=y net.ifnames=0"
+        );
+        assert!(!line(1).contains("checksum"), "no checksum file for i686: {}", line(1));
+        assert_eq!(found.entries[1].kernel, "arch/boot/i686/vmlinuz");
+        assert_eq!(found.entries[1].sysappend(), 3);
+        assert_eq!(found.stock.unwrap().prefix.as_deref(), Some("/arch/"));
+    }
+
+    #[test]
+    fn any_base_folder_works_and_a_lost_configuration_is_no_obstacle() {
+        let found = recognised(&[
+            ("sysresccd/boot/x86_64/initramfs-fallback.img", "f"),
+            ("sysresccd/boot/x86_64/initramfs.img", "i"),
+            ("sysresccd/boot/x86_64/vmlinuz", "k"),
+            ("sysresccd/x86_64/airootfs.erofs", "root"),
+        ]);
+        assert_eq!(found.entries[0].initrd, ["sysresccd/boot/x86_64/initramfs.img"]);
+        assert_eq!(found.stock, None);
+    }
+
+    #[test]
+    fn a_medium_without_kernel_says_so_and_a_foreign_one_is_not_claimed() {
+        let found = recognised(&[("arch/x86_64/airootfs.sfs", "root")]);
+        assert!(found.entries.is_empty());
+        assert_eq!(found.warnings.len(), 1);
+        let foreign = tree(&[("casper/vmlinuz", "k"), ("casper/filesystem.squashfs", "r")]);
+        assert!(recognise(&foreign, "u", "U", &read).is_none());
+    }
+
+    #[test]
+    fn a_hostile_medium_cannot_write_script_lines() {
+        let cfg = "LABEL x\nLINUX arch/boot/x86_64/vmlinuz-linux\n\
+            INITRD arch/boot/x86_64/initramfs-linux.img\n\
+            APPEND archisobasedir=arch a=${net0/mac} || shell && b=\x1b[2J c=1\n";
+        let mut files = modern();
+        files[3].1 = cfg;
+        let line = recognised(&files).entries[0].command_line(
+            Transport::Http, &server(), "disc", Spelling::Pxelinux, "",
+        );
+        assert_eq!(
+            line,
+            "archisobasedir=arch shell c=1 archiso_http_srv=http://192.168.0.1/iso/disc/ ip=dhcp \
+             net.ifnames=0"
+        );
+    }
+
+    #[test]
+    fn copytoram_off_is_refused_over_http() {
+        let entry = &recognised(&modern()).entries[0];
+        assert_eq!(entry.check(Transport::Http, "quiet"), Ok(()));
+        assert_eq!(entry.check(Transport::Http, "copytoram=n"), Err(Refusal::CopyToRamOff));
+        assert_eq!(entry.check(Transport::Http, "copytoram=n copytoram=y"), Ok(()));
+    }
+}

@@ -1,0 +1,142 @@
+//! One image as it is served: its tree, what it says of itself, what it can boot.
+
+use std::sync::Arc;
+
+use super::{Entry, archiso};
+use crate::iso::Medium;
+use crate::vfs::{Content, ImageId, Tree};
+
+/// An image of the catalog.
+#[derive(Clone, Debug)]
+pub struct Image {
+    /// The name machines see in paths and people in menus; safe in a URL and in a shell.
+    pub name: String,
+    /// The file as the operator named it.
+    pub file: String,
+    /// Its number among the open images.
+    pub id: ImageId,
+    /// Size of the file, in bytes.
+    pub size: u64,
+    /// Tells this file from another one of the same name: changes when the file does.
+    pub version: u64,
+    /// Volume label.
+    pub label: String,
+    /// Volume UUID as `blkid` prints it.
+    pub uuid: Option<String>,
+    /// Its files.
+    pub tree: Arc<Tree>,
+    /// Who made it.
+    pub family: Family,
+    /// What it can boot; empty when nothing was recognised.
+    pub entries: Vec<Entry>,
+    /// The menu it carries for PXE.
+    pub stock: Option<StockMenu>,
+    /// The folder on it with `lpxelinux.0` and its modules.
+    pub pxelinux: Option<String>,
+    /// What a person should know: one sentence each.
+    pub warnings: Vec<String>,
+}
+
+/// Which tool made an image, and so how its initramfs finds its root.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// archiso: Arch Linux, SystemRescue and many others.
+    Archiso {
+        /// `archisobasedir`.
+        base: String,
+        /// The layout of 2012 to 2014.
+        aitab: bool,
+    },
+    /// None that is known.
+    Unknown,
+}
+
+impl Family {
+    /// The name people know it by.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Archiso { aitab: false, .. } => "archiso",
+            Self::Archiso { aitab: true, .. } => "archiso (2013 layout)",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// How to hand out the medium's own PXE menu.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StockMenu {
+    /// The loader's path on the medium.
+    pub loader: String,
+    /// Option 209, relative to the prefix.
+    pub config: String,
+    /// Option 210, where the loader's own folder is not it.
+    pub prefix: Option<String>,
+}
+
+/// What the recognisers found on a medium.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recognised {
+    /// Who made it.
+    pub family: Family,
+    /// What it can boot.
+    pub entries: Vec<Entry>,
+    /// Its own PXE menu.
+    pub stock: Option<StockMenu>,
+    /// Its folder with `lpxelinux.0`.
+    pub pxelinux: Option<String>,
+    /// What a person should know.
+    pub warnings: Vec<String>,
+}
+
+/// Recognises a medium by content. `read` gives the bytes of a small file, or `None` when the
+/// disk fails.
+pub fn recognise(
+    medium: &Medium,
+    name: &str,
+    read: &dyn Fn(&Content) -> Option<Vec<u8>>,
+) -> Recognised {
+    archiso::recognise(&medium.tree, name, &medium.label, read).unwrap_or_else(|| Recognised {
+        family: Family::Unknown,
+        entries: Vec::new(),
+        stock: None,
+        pxelinux: None,
+        warnings: vec![
+            "no known way to boot it over the network was found; its files are served all the same"
+                .into(),
+        ],
+    })
+}
+
+/// The name an image file gets: its file name without `.iso`, every byte that is not a letter, a
+/// digit, `.`, `_` or `-` replaced by `-`, at most 64 bytes. Case stays.
+pub fn image_name(file_name: &str) -> String {
+    const MAX: usize = 64;
+    let stem = match file_name.len().checked_sub(4).and_then(|at| file_name.split_at_checked(at)) {
+        Some((stem, suffix)) if suffix.eq_ignore_ascii_case(".iso") => stem,
+        _ => file_name,
+    };
+    let keep = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    let name: String = stem.chars().take(MAX).map(|c| if keep(c) { c } else { '-' }).collect();
+    let name = name.trim_matches(['.', '-']);
+    if name.is_empty() { "image".into() } else { name.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_safe_in_a_url_and_in_a_shell() {
+        for (file, name) in [
+            ("archlinux-2026.11.01-x86_64.iso", "archlinux-2026.11.01-x86_64"),
+            ("My ISO (1).ISO", "My-ISO--1"),
+            ("..", "image"),
+            ("日本.iso", "image"),
+            ("$(reboot);.iso", "reboot"),
+            (".iso", "image"),
+        ] {
+            assert_eq!(image_name(file), name, "{file}");
+        }
+        assert_eq!(image_name(&"x".repeat(300)).len(), 64);
+    }
+}

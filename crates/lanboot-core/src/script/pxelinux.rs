@@ -1,0 +1,117 @@
+//! The menu for PXELINUX: `menu.c32`, one label an entry, Tab edits the arguments.
+
+use std::fmt::Write as _;
+
+use super::{MAX_HELP, Menu, line, url_path};
+use crate::catalog::{Catalog, Entry, Image, Server, Spelling};
+
+/// The configuration for `server`. `can_tell_cpu`: the loader's folder has `ifcpu64.c32`.
+pub fn pxelinux(catalog: &Catalog, menu: &Menu, server: &Server, can_tell_cpu: bool) -> String {
+    let mut out = String::from("# Made by lanboot for this machine.\nPROMPT 0\n");
+    let wait = menu.timeout.is_none_or(|t| !t.is_zero());
+    if wait {
+        out.push_str("UI menu.c32\nMENU TITLE lanboot\nMENU TABMSG Press Tab to edit the arguments\n");
+    }
+    // In tenths of a second; a TIMEOUT of 0 would wait for ever.
+    if let Some(timeout) = menu.timeout.filter(|t| !t.is_zero()) {
+        let _ = writeln!(out, "TIMEOUT {}", (timeout.as_millis() / 100).clamp(1, 35_996));
+    }
+    let by_cpu = match (&menu.boot.x86_64, &menu.boot.i686) {
+        (Some(wide), Some(narrow)) if wide != narrow && can_tell_cpu => Some((wide, narrow)),
+        _ => None,
+    };
+    match (by_cpu, &menu.boot.x86_64) {
+        (Some(_), _) => out.push_str("DEFAULT lanboot-by-cpu\n"),
+        (None, Some(entry)) => {
+            let _ = writeln!(out, "DEFAULT {entry}");
+        }
+        (None, None) => out.push_str("DEFAULT lanboot-local\n"),
+    }
+    if let Some((wide, narrow)) = by_cpu {
+        let _ = write!(
+            out,
+            "\nLABEL lanboot-by-cpu\nMENU LABEL {wide} or {narrow}, as the processor allows\n\
+             COM32 ifcpu64.c32\nAPPEND {wide} -- {narrow}\n"
+        );
+    }
+    for (image, entry) in catalog.entries() {
+        label(&mut out, image, entry, menu, server);
+    }
+    out.push_str("\nLABEL lanboot-local\nMENU LABEL Boot from the local disk\nLOCALBOOT 0\n");
+    out
+}
+
+fn label(out: &mut String, image: &Image, entry: &Entry, menu: &Menu, server: &Server) {
+    let url = |path: &str| {
+        format!("{}/iso/{}/{}", server.http_origin(), image.name, url_path(path))
+    };
+    let initrd: Vec<String> = entry.initrd.iter().map(|path| url(path)).collect();
+    let arguments = entry.command_line(
+        menu.transport,
+        server,
+        &image.name,
+        Spelling::Pxelinux,
+        &menu.append,
+    );
+    let _ = write!(
+        out,
+        "\nLABEL {}\nMENU LABEL {}\nLINUX {}\nINITRD {}\nAPPEND {}\nSYSAPPEND {}\n\
+         TEXT HELP\n{}\nENDTEXT\n",
+        entry.id,
+        line(&entry.title, MAX_HELP),
+        url(&entry.kernel),
+        initrd.join(","),
+        line(&arguments, 2048),
+        entry.sysappend(),
+        line(&entry.help, MAX_HELP),
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::testing::catalog;
+    use crate::catalog::{BootChoice, Transport};
+    use std::time::Duration;
+
+    fn menu(seconds: Option<u64>) -> Menu {
+        Menu {
+            timeout: seconds.map(Duration::from_secs),
+            boot: BootChoice::resolve(&catalog(), None).unwrap(),
+            append: "console=ttyS0".into(),
+            transport: Transport::Http,
+        }
+    }
+
+    fn text(seconds: Option<u64>, cpu: bool) -> String {
+        let server = Server { http: "10.0.0.1:80".parse().unwrap() };
+        pxelinux(&catalog(), &menu(seconds), &server, cpu)
+    }
+
+    #[test]
+    fn an_entry_has_literal_urls_help_and_its_arguments() {
+        let text = text(Some(5), false);
+        let expected = "\nLABEL dual-x86_64\nMENU LABEL dual (x86_64)\n\
+            LINUX http://10.0.0.1/iso/dual/arch/vmlinuz\n\
+            INITRD http://10.0.0.1/iso/dual/arch/early%20img,http://10.0.0.1/iso/dual/arch/initramfs.img\n\
+            APPEND archisobasedir=arch archiso_http_srv=http://10.0.0.1/iso/dual/ ip=dhcp \
+            net.ifnames=0 console=ttyS0\nSYSAPPEND 2\nTEXT HELP\nCopies its root into memory.\nENDTEXT\n";
+        assert!(text.contains(expected), "{text}");
+        assert!(text.contains("\nTIMEOUT 50\nDEFAULT dual-x86_64\n"), "{text}");
+    }
+
+    #[test]
+    fn the_processor_decides_where_the_module_exists() {
+        let text = text(Some(5), true);
+        assert!(text.contains("DEFAULT lanboot-by-cpu\n"), "{text}");
+        assert!(text.contains("COM32 ifcpu64.c32\nAPPEND dual-x86_64 -- dual-i686\n"), "{text}");
+    }
+
+    #[test]
+    fn zero_starts_at_once_and_none_waits() {
+        let at_once = text(Some(0), false);
+        assert!(!at_once.contains("UI ") && !at_once.contains("TIMEOUT"), "{at_once}");
+        let for_ever = text(None, false);
+        assert!(for_ever.contains("UI ") && !for_ever.contains("TIMEOUT"), "{for_ever}");
+    }
+}
