@@ -14,7 +14,8 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 
-use crate::catalog::{Catalog, Image, Loaders, PXELINUX_FOLDER, Server, pxelinux_image};
+use crate::catalog::{Catalog, Entry, Image, Loaders, PXELINUX_FOLDER, Server, pxelinux_image};
+use crate::journal::Role;
 use crate::script::{self, Menu};
 use crate::vfs::{Content, File, Kind, Path, Tree};
 
@@ -30,7 +31,9 @@ pub struct Address {
 impl Address {
     /// Whether `peer` is in this network.
     pub fn reaches(&self, peer: Ipv4Addr) -> bool {
-        let mask = u32::MAX.checked_shl(32 - u32::from(self.prefix.min(32))).unwrap_or(0);
+        let mask = u32::MAX
+            .checked_shl(32 - u32::from(self.prefix.min(32)))
+            .unwrap_or(0);
         (self.address.to_bits() ^ peer.to_bits()) & mask == 0
     }
 }
@@ -66,7 +69,12 @@ impl Site {
             [b"loader", b"pxelinux", b"pxelinux.cfg", b"default"] => {
                 let can_tell_cpu = self.pxelinux_file("ifcpu64.c32").is_some();
                 let server = self.server(peer)?;
-                Some(generated(script::pxelinux(&self.catalog, &self.menu, &server, can_tell_cpu)))
+                Some(generated(script::pxelinux(
+                    &self.catalog,
+                    &self.menu,
+                    &server,
+                    can_tell_cpu,
+                )))
             }
             [b"loader", b"pxelinux", name] => self.pxelinux_file(std::str::from_utf8(name).ok()?),
             [] => Some(generated(self.index())),
@@ -79,6 +87,45 @@ impl Site {
         }
     }
 
+    /// What a file at `path` is to a boot.
+    pub fn role(&self, path: &[u8]) -> Role {
+        let Ok(path) = Path::parse(path) else {
+            return Role::Other;
+        };
+        let (image, names) = match path.names() {
+            [b"boot.ipxe"] | [b"loader", b"pxelinux", b"pxelinux.cfg", ..] => return Role::Menu,
+            [b"loader", ..] => return Role::Loader,
+            [b"iso", name, rest @ ..] => (self.catalog.image(name), rest),
+            names => (self.catalog.default_image(), names),
+        };
+        let (Some(image), Ok(file)) = (image, String::from_utf8(names.join(&b'/'))) else {
+            return Role::Other;
+        };
+        let role_in = |entry: &Entry| {
+            if entry.kernel == file {
+                Some(Role::Kernel)
+            } else if entry.initrd.contains(&file) {
+                Some(Role::Initramfs)
+            } else if entry.root == file {
+                Some(Role::Root)
+            } else {
+                None
+            }
+        };
+        let in_loader_folder = || {
+            image
+                .pxelinux
+                .as_ref()
+                .is_some_and(|folder| file.starts_with(folder.as_str()))
+        };
+        match image.entries.iter().find_map(role_in) {
+            Some(role) => role,
+            None if file.ends_with(".cfg") => Role::Menu,
+            None if in_loader_folder() => Role::Loader,
+            None => Role::Other,
+        }
+    }
+
     /// Our doors as `peer` reaches them.
     pub fn server(&self, peer: IpAddr) -> Option<Server> {
         let near = match peer {
@@ -86,7 +133,9 @@ impl Site {
             IpAddr::V6(_) => None,
         };
         let address = near.or(self.addresses.first())?.address;
-        Some(Server { http: SocketAddrV4::new(address, self.http_port) })
+        Some(Server {
+            http: SocketAddrV4::new(address, self.http_port),
+        })
     }
 
     fn default_file(&self, names: &[&[u8]]) -> Option<File> {
@@ -119,11 +168,18 @@ impl Site {
 
     /// What a person sees who points a browser here.
     fn index(&self) -> String {
-        let mut out = String::from("lanboot serves these images to machines that boot from the network:\n\n");
+        let mut out =
+            String::from("lanboot serves these images to machines that boot from the network:\n\n");
         for image in self.catalog.images() {
-            out.push_str(&format!("/iso/{}/  ({})\n", image.name, image.family.name()));
+            out.push_str(&format!(
+                "/iso/{}/  ({})\n",
+                image.name,
+                image.family.name()
+            ));
         }
-        out.push_str(&format!("\nMenus: /boot.ipxe and /{PXELINUX_FOLDER}/pxelinux.cfg/default\n"));
+        out.push_str(&format!(
+            "\nMenus: /boot.ipxe and /{PXELINUX_FOLDER}/pxelinux.cfg/default\n"
+        ));
         out
     }
 }
@@ -151,7 +207,11 @@ fn plain(content: Content) -> File {
     for byte in content.pieces().iter().filter_map(|p| p.memory()).flatten() {
         version = (version ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
     }
-    File { content, modified: None, version }
+    File {
+        content,
+        modified: None,
+        version,
+    }
 }
 
 #[cfg(test)]
@@ -183,8 +243,14 @@ mod tests {
             loaders: Arc::new(loaders),
             menu,
             addresses: vec![
-                Address { address: Ipv4Addr::new(192, 168, 0, 1), prefix: 24 },
-                Address { address: Ipv4Addr::new(10, 0, 0, 1), prefix: 16 },
+                Address {
+                    address: Ipv4Addr::new(192, 168, 0, 1),
+                    prefix: 24,
+                },
+                Address {
+                    address: Ipv4Addr::new(10, 0, 0, 1),
+                    prefix: 16,
+                },
             ],
             http_port: 80,
         }
@@ -192,16 +258,27 @@ mod tests {
 
     fn text(site: &Site, path: &str) -> Option<String> {
         let content = site.find(path.as_bytes(), b"", PEER)?.content;
-        let bytes = content.pieces().iter().flat_map(|p| p.memory().unwrap().to_vec()).collect();
+        let bytes = content
+            .pieces()
+            .iter()
+            .flat_map(|p| p.memory().unwrap().to_vec())
+            .collect();
         Some(String::from_utf8(bytes).unwrap())
     }
 
     #[test]
     fn menus_name_the_address_the_machine_can_reach() {
         let site = site(catalog());
-        assert!(text(&site, "/boot.ipxe").unwrap().contains("http://10.0.0.1/iso/dual/"));
+        assert!(
+            text(&site, "/boot.ipxe")
+                .unwrap()
+                .contains("http://10.0.0.1/iso/dual/")
+        );
         let far = IpAddr::V4(Ipv4Addr::new(172, 16, 0, 1));
-        assert_eq!(site.server(far).unwrap().http.ip(), &Ipv4Addr::new(192, 168, 0, 1));
+        assert_eq!(
+            site.server(far).unwrap().http.ip(),
+            &Ipv4Addr::new(192, 168, 0, 1)
+        );
         let pxelinux = text(&site, "loader/pxelinux//pxelinux.cfg/default").unwrap();
         assert!(pxelinux.contains("ifcpu64.c32"), "{pxelinux}");
     }
@@ -212,27 +289,74 @@ mod tests {
         for path in ["iso/dual/arch/vmlinuz", "/arch/vmlinuz", "//arch//vmlinuz"] {
             assert_eq!(text(&site, path).as_deref(), Some("vmlinuz"), "{path}");
         }
-        for path in ["iso/other/arch/vmlinuz", "arch", "iso/dual", "../arch/vmlinuz", "nothing"] {
+        for path in [
+            "iso/other/arch/vmlinuz",
+            "arch",
+            "iso/dual",
+            "../arch/vmlinuz",
+            "nothing",
+        ] {
             assert_eq!(site.find(path.as_bytes(), b"", PEER), None, "{path}");
         }
-        assert_eq!(site.find(b"iso/dual.iso", b"", PEER).unwrap().content.len(), 4096);
+        assert_eq!(
+            site.find(b"iso/dual.iso", b"", PEER).unwrap().content.len(),
+            4096
+        );
+    }
+
+    #[test]
+    fn a_path_tells_what_it_is_to_a_boot() {
+        let site = site(catalog());
+        for (path, role) in [
+            ("boot.ipxe", Role::Menu),
+            ("/loader/pxelinux/pxelinux.cfg/01-00-11", Role::Menu),
+            ("/loader/undionly.kpxe", Role::Loader),
+            ("syslinux/lpxelinux.0", Role::Loader),
+            ("syslinux/archiso_head.cfg", Role::Menu),
+            ("/arch/vmlinuz", Role::Kernel),
+            ("iso/dual/arch/initramfs.img", Role::Initramfs),
+            ("iso/dual/arch/x86_64/airootfs.sfs", Role::Root),
+            ("iso/other/arch/x86_64/airootfs.sfs", Role::Other),
+            ("", Role::Other),
+        ] {
+            assert_eq!(site.role(path.as_bytes()), role, "{path}");
+        }
     }
 
     #[test]
     fn loader_and_modules_come_from_one_place() {
         let on_medium = site(catalog());
-        assert_eq!(text(&on_medium, "loader/pxelinux/lpxelinux.0").as_deref(), Some("lpxelinux.0"));
-        assert_eq!(text(&on_medium, "loader/pxelinux/menu.c32"), None, "the host's does not fit");
+        assert_eq!(
+            text(&on_medium, "loader/pxelinux/lpxelinux.0").as_deref(),
+            Some("lpxelinux.0")
+        );
+        assert_eq!(
+            text(&on_medium, "loader/pxelinux/menu.c32"),
+            None,
+            "the host's does not fit"
+        );
         let on_host = site(Catalog::default());
-        assert_eq!(text(&on_host, "loader/pxelinux/menu.c32").as_deref(), Some("host menu"));
-        assert_eq!(text(&on_host, "loader/undionly.kpxe").as_deref(), Some("undionly"));
+        assert_eq!(
+            text(&on_host, "loader/pxelinux/menu.c32").as_deref(),
+            Some("host menu")
+        );
+        assert_eq!(
+            text(&on_host, "loader/undionly.kpxe").as_deref(),
+            Some("undionly")
+        );
     }
 
     #[test]
     fn a_prefix_of_zero_or_more_than_32_is_no_overflow() {
-        let all = Address { address: Ipv4Addr::LOCALHOST, prefix: 0 };
+        let all = Address {
+            address: Ipv4Addr::LOCALHOST,
+            prefix: 0,
+        };
         assert!(all.reaches(Ipv4Addr::BROADCAST));
-        let one = Address { address: Ipv4Addr::LOCALHOST, prefix: 99 };
+        let one = Address {
+            address: Ipv4Addr::LOCALHOST,
+            prefix: 99,
+        };
         assert!(!one.reaches(Ipv4Addr::BROADCAST) && one.reaches(Ipv4Addr::LOCALHOST));
     }
 }

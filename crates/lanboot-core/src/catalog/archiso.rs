@@ -60,7 +60,10 @@ pub(super) fn recognise(
         })
         .collect();
     Some(Recognised {
-        family: Family::Archiso { base: layout.base.clone(), aitab: layout.aitab },
+        family: Family::Archiso {
+            base: layout.base.clone(),
+            aitab: layout.aitab,
+        },
         stock: layout.stock(tree),
         pxelinux: layout.pxelinux(tree),
         entries,
@@ -88,11 +91,19 @@ struct Root {
 impl Layout {
     fn find(tree: &Tree) -> Option<Self> {
         tree.entries(Tree::ROOT).iter().find_map(|(base, _)| {
-            let base = std::str::from_utf8(base).ok().filter(|b| is_plain_word(b))?;
+            let base = std::str::from_utf8(base)
+                .ok()
+                .filter(|b| is_plain_word(b))?;
             let aitab = tree.file(&format!("{base}/aitab")).is_some();
-            let roots: Vec<Root> =
-                Cpu::ALL.into_iter().filter_map(|cpu| find_root(tree, base, cpu, aitab)).collect();
-            (!roots.is_empty()).then(|| Self { base: base.to_owned(), aitab, roots })
+            let roots: Vec<Root> = Cpu::ALL
+                .into_iter()
+                .filter_map(|cpu| find_root(tree, base, cpu, aitab))
+                .collect();
+            (!roots.is_empty()).then(|| Self {
+                base: base.to_owned(),
+                aitab,
+                roots,
+            })
         })
     }
 
@@ -112,7 +123,9 @@ impl Layout {
         let mut files = 0;
         for directory in self.syslinux_directories() {
             for name in file_names(tree, &directory).filter(|n| n.ends_with(".cfg")) {
-                let Some(content) = tree.file(&format!("{directory}/{name}")) else { continue };
+                let Some(content) = tree.file(&format!("{directory}/{name}")) else {
+                    continue;
+                };
                 files += 1;
                 if content.len() > MAX_CONFIG_BYTES || files > MAX_CONFIG_FILES {
                     continue;
@@ -149,7 +162,9 @@ impl Layout {
             .or_else(|| self.conventional_files(tree, root.cpu))?;
         let has = |path: String| tree.file(&path).is_some();
         let asked = |key: &str| {
-            append.iter().any(|w| w == key || w.strip_prefix(key) == Some("=y"))
+            append
+                .iter()
+                .any(|w| w == key || w.strip_prefix(key) == Some("=y"))
         };
         let mut added = Vec::new();
         // A missing signature drops the boot to a shell, so the flag follows the file.
@@ -179,7 +194,12 @@ impl Layout {
             initrd,
             kept,
             added,
-            network: if self.aitab { NetworkForm::Literal } else { NetworkForm::Dhcp },
+            network: if self.aitab {
+                NetworkForm::Literal
+            } else {
+                NetworkForm::Dhcp
+            },
+            root: root.image.clone(),
             root_bytes: root.bytes,
         })
     }
@@ -193,12 +213,16 @@ impl Layout {
     ) -> Option<(String, Vec<String>, Vec<String>)> {
         let kernel = self.existing(tree, &label.kernel)?;
         let names_cpu = |c: Cpu| kernel.split('/').any(|part| part == c.name());
-        let matches = names_cpu(cpu) || (!Cpu::ALL.into_iter().any(names_cpu) && self.roots.len() == 1);
+        let matches =
+            names_cpu(cpu) || (!Cpu::ALL.into_iter().any(names_cpu) && self.roots.len() == 1);
         if !matches || label.initrd.is_empty() {
             return None;
         }
-        let initrd: Option<Vec<String>> =
-            label.initrd.iter().map(|path| self.existing(tree, path)).collect();
+        let initrd: Option<Vec<String>> = label
+            .initrd
+            .iter()
+            .map(|path| self.existing(tree, path))
+            .collect();
         Some((kernel, initrd?, label.append.clone()))
     }
 
@@ -217,7 +241,9 @@ impl Layout {
     ) -> Option<(String, Vec<String>, Vec<String>)> {
         let directory = format!("{}/boot/{cpu}", self.base);
         let pick = |wanted: &dyn Fn(&str) -> bool| {
-            file_names(tree, &directory).find(|n| wanted(n)).map(|n| format!("{directory}/{n}"))
+            file_names(tree, &directory)
+                .find(|n| wanted(n))
+                .map(|n| format!("{directory}/{n}"))
         };
         let kernel = pick(&|n| n.starts_with("vmlinuz"))?;
         let initrd = pick(&|n| n.starts_with("initramfs") && !n.contains("fallback"))
@@ -245,16 +271,18 @@ impl Layout {
                 prefix: Some(format!("/{}/", self.base)),
             });
         }
-        ["boot/syslinux", "syslinux"].into_iter().find_map(|directory| {
-            let config = ["syslinux.cfg", "archiso_pxe.cfg", "archiso.cfg"]
-                .into_iter()
-                .find(|name| has(&format!("{directory}/{name}")))?;
-            has(&format!("{directory}/lpxelinux.0")).then(|| StockMenu {
-                loader: format!("{directory}/lpxelinux.0"),
-                config: config.into(),
-                prefix: None,
+        ["boot/syslinux", "syslinux"]
+            .into_iter()
+            .find_map(|directory| {
+                let config = ["syslinux.cfg", "archiso_pxe.cfg", "archiso.cfg"]
+                    .into_iter()
+                    .find(|name| has(&format!("{directory}/{name}")))?;
+                has(&format!("{directory}/lpxelinux.0")).then(|| StockMenu {
+                    loader: format!("{directory}/lpxelinux.0"),
+                    config: config.into(),
+                    prefix: None,
+                })
             })
-        })
     }
 
     /// The folder with `lpxelinux.0` and the modules that belong to it.
@@ -269,14 +297,22 @@ impl Layout {
 
 /// The image's name, told apart by processor only where there are several.
 fn title(roots: usize, name: &str, suffix: &str) -> String {
-    if roots > 1 { format!("{name}{suffix}") } else { name.to_owned() }
+    if roots > 1 {
+        format!("{name}{suffix}")
+    } else {
+        name.to_owned()
+    }
 }
 
 fn find_root(tree: &Tree, base: &str, cpu: Cpu, aitab: bool) -> Option<Root> {
     let directory = format!("{base}/{cpu}");
     let root = |name: &str| {
         let image = format!("{directory}/{name}");
-        tree.file(&image).map(|content| Root { cpu, bytes: content.len(), image: image.clone() })
+        tree.file(&image).map(|content| Root {
+            cpu,
+            bytes: content.len(),
+            image: image.clone(),
+        })
     };
     if aitab {
         let first = || file_names(tree, &directory).find(|n| n.ends_with(".sfs"));
@@ -287,7 +323,9 @@ fn find_root(tree: &Tree, base: &str, cpu: Cpu, aitab: bool) -> Option<Root> {
 
 /// Names of the regular files in `directory`, sorted, those that are UTF-8.
 fn file_names<'a>(tree: &'a Tree, directory: &str) -> impl Iterator<Item = &'a str> + use<'a> {
-    let found = Path::parse(directory.as_bytes()).ok().and_then(|p| tree.resolve(&p));
+    let found = Path::parse(directory.as_bytes())
+        .ok()
+        .and_then(|p| tree.resolve(&p));
     let entries = found.map_or(&[][..], |f| tree.entries(f.id));
     entries.iter().filter_map(|(name, id)| {
         let file = matches!(tree.node(*id)?.kind, Kind::File(_) | Kind::Symlink(_));
@@ -297,7 +335,8 @@ fn file_names<'a>(tree: &'a Tree, directory: &str) -> impl Iterator<Item = &'a s
 
 /// A name that can stand in a URL, on a kernel command line and in a shell's `eval`.
 fn is_plain_word(word: &str) -> bool {
-    word.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+    word.bytes()
+        .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
 }
 
 /// Whether a word of the medium's arguments means the same in every menu language: a medium must
@@ -315,7 +354,9 @@ mod tests {
     use crate::vfs::{Meta, NodeId, TreeBuilder};
 
     fn server() -> Server {
-        Server { http: "192.168.0.1:80".parse().unwrap() }
+        Server {
+            http: "192.168.0.1:80".parse().unwrap(),
+        }
     }
 
     fn tree(files: &[(&str, &str)]) -> Tree {
@@ -329,17 +370,27 @@ mod tests {
                 walked = format!("{walked}/{part}");
                 at = *directories.entry(walked.clone()).or_insert_with(|| {
                     let kind = Kind::Directory(Vec::new());
-                    builder.add(at, part.as_bytes(), kind, Meta::default()).unwrap()
+                    builder
+                        .add(at, part.as_bytes(), kind, Meta::default())
+                        .unwrap()
                 });
             }
             let kind = Kind::File(Content::memory(text.as_bytes()));
-            builder.add(at, name.as_bytes(), kind, Meta::default()).unwrap();
+            builder
+                .add(at, name.as_bytes(), kind, Meta::default())
+                .unwrap();
         }
         builder.build()
     }
 
     fn read(content: &Content) -> Option<Vec<u8>> {
-        Some(content.pieces().iter().flat_map(|p| p.memory().unwrap().to_vec()).collect())
+        Some(
+            content
+                .pieces()
+                .iter()
+                .flat_map(|p| p.memory().unwrap().to_vec())
+                .collect(),
+        )
     }
 
     fn recognised(files: &[(&str, &str)]) -> Recognised {
@@ -370,8 +421,16 @@ mod tests {
     #[test]
     fn todays_medium_gives_its_own_kernel_and_rewritten_arguments() {
         let found = recognised(&modern());
-        assert_eq!(found.family, Family::Archiso { base: "arch".into(), aitab: false });
-        let [entry] = &found.entries[..] else { panic!("{:?}", found.entries) };
+        assert_eq!(
+            found.family,
+            Family::Archiso {
+                base: "arch".into(),
+                aitab: false
+            }
+        );
+        let [entry] = &found.entries[..] else {
+            panic!("{:?}", found.entries)
+        };
         assert_eq!(entry.id, "disc");
         assert_eq!(entry.kernel, "arch/boot/x86_64/vmlinuz-linux");
         assert_eq!(entry.initrd, ["arch/boot/x86_64/initramfs-linux.img"]);
@@ -402,7 +461,8 @@ mod tests {
         let mut files = modern();
         files.push(("arch/x86_64/airootfs.sfs.cms.sig", "s"));
         let found = recognised(&files);
-        let line = found.entries[0].command_line(Transport::Http, &server(), "d", Spelling::Shown, "");
+        let line =
+            found.entries[0].command_line(Transport::Http, &server(), "d", Spelling::Shown, "");
         assert!(line.contains(" cms_verify=y "), "{line}");
     }
 
@@ -432,13 +492,23 @@ mod tests {
         let ids: Vec<&str> = found.entries.iter().map(|e| e.id.as_str()).collect();
         assert_eq!(ids, ["disc-x86_64", "disc-i686"]);
         let line = |at: usize| {
-            found.entries[at].command_line(Transport::Http, &server(), "disc", Spelling::Pxelinux, "")
+            found.entries[at].command_line(
+                Transport::Http,
+                &server(),
+                "disc",
+                Spelling::Pxelinux,
+                "",
+            )
         };
         assert_eq!(
             line(0),
             "archisobasedir=arch archiso_http_srv=http://192.168.0.1/iso/disc/ checksum=y net.ifnames=0"
         );
-        assert!(!line(1).contains("checksum"), "no checksum file for i686: {}", line(1));
+        assert!(
+            !line(1).contains("checksum"),
+            "no checksum file for i686: {}",
+            line(1)
+        );
         assert_eq!(found.entries[1].kernel, "arch/boot/i686/vmlinuz");
         assert_eq!(found.entries[1].sysappend(), 3);
         assert_eq!(found.stock.unwrap().prefix.as_deref(), Some("/arch/"));
@@ -452,7 +522,10 @@ mod tests {
             ("sysresccd/boot/x86_64/vmlinuz", "k"),
             ("sysresccd/x86_64/airootfs.erofs", "root"),
         ]);
-        assert_eq!(found.entries[0].initrd, ["sysresccd/boot/x86_64/initramfs.img"]);
+        assert_eq!(
+            found.entries[0].initrd,
+            ["sysresccd/boot/x86_64/initramfs.img"]
+        );
         assert_eq!(found.stock, None);
     }
 
@@ -473,7 +546,11 @@ mod tests {
         let mut files = modern();
         files[3].1 = cfg;
         let line = recognised(&files).entries[0].command_line(
-            Transport::Http, &server(), "disc", Spelling::Pxelinux, "",
+            Transport::Http,
+            &server(),
+            "disc",
+            Spelling::Pxelinux,
+            "",
         );
         assert_eq!(
             line,
@@ -486,7 +563,13 @@ mod tests {
     fn copytoram_off_is_refused_over_http() {
         let entry = &recognised(&modern()).entries[0];
         assert_eq!(entry.check(Transport::Http, "quiet"), Ok(()));
-        assert_eq!(entry.check(Transport::Http, "copytoram=n"), Err(Refusal::CopyToRamOff));
-        assert_eq!(entry.check(Transport::Http, "copytoram=n copytoram=y"), Ok(()));
+        assert_eq!(
+            entry.check(Transport::Http, "copytoram=n"),
+            Err(Refusal::CopyToRamOff)
+        );
+        assert_eq!(
+            entry.check(Transport::Http, "copytoram=n copytoram=y"),
+            Ok(())
+        );
     }
 }

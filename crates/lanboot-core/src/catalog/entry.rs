@@ -103,7 +103,9 @@ pub struct Entry {
     /// Arguments whose truth depends on files of the medium (`cms_verify=y`).
     pub(super) added: Vec<String>,
     pub(super) network: NetworkForm,
-    /// Bytes the root takes in memory when copied: what `http` downloads.
+    /// Path on the medium of the root file system's image.
+    pub root: String,
+    /// Its size in bytes: what `http` downloads into memory.
     pub root_bytes: u64,
 }
 
@@ -123,7 +125,11 @@ impl Entry {
     pub fn check(&self, transport: Transport, append: &str) -> Result<(), Refusal> {
         match transport {
             Transport::Http => {
-                let words = self.kept.iter().map(String::as_str).chain(append.split_whitespace());
+                let words = self
+                    .kept
+                    .iter()
+                    .map(String::as_str)
+                    .chain(append.split_whitespace());
                 // The last occurrence wins in the initramfs' own parser.
                 match words.filter(|w| w.starts_with("copytoram=")).last() {
                     Some("copytoram=n") => Err(Refusal::CopyToRamOff),
@@ -147,7 +153,10 @@ impl Entry {
         match transport {
             // The hook concatenates, so the slash at the end is part of the contract.
             Transport::Http => {
-                words.push(format!("archiso_http_srv={}/iso/{image}/", server.http_origin()));
+                words.push(format!(
+                    "archiso_http_srv={}/iso/{image}/",
+                    server.http_origin()
+                ));
             }
         }
         words.extend(network(self.network, spelling));
@@ -176,9 +185,10 @@ fn network(form: NetworkForm, spelling: Spelling) -> Vec<String> {
             "BOOTIF=01-${netX/mac:hexhyp}",
         ],
         (NetworkForm::Literal, Spelling::Pxelinux) => &[],
-        (NetworkForm::Literal, Spelling::Shown) => {
-            &["ip=<client>:<server>:<gateway>:<netmask>", "BOOTIF=01-<mac>"]
-        }
+        (NetworkForm::Literal, Spelling::Shown) => &[
+            "ip=<client>:<server>:<gateway>:<netmask>",
+            "BOOTIF=01-<mac>",
+        ],
     };
     words.iter().map(|&w| w.to_owned()).collect()
 }

@@ -111,14 +111,26 @@ pub fn recognise(
 /// digit, `.`, `_` or `-` replaced by `-`, at most 64 bytes. Case stays.
 pub fn image_name(file_name: &str) -> String {
     const MAX: usize = 64;
-    let stem = match file_name.len().checked_sub(4).and_then(|at| file_name.split_at_checked(at)) {
+    let stem = match file_name
+        .len()
+        .checked_sub(4)
+        .and_then(|at| file_name.split_at_checked(at))
+    {
         Some((stem, suffix)) if suffix.eq_ignore_ascii_case(".iso") => stem,
         _ => file_name,
     };
     let keep = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-    let name: String = stem.chars().take(MAX).map(|c| if keep(c) { c } else { '-' }).collect();
+    let name: String = stem
+        .chars()
+        .take(MAX)
+        .map(|c| if keep(c) { c } else { '-' })
+        .collect();
     let name = name.trim_matches(['.', '-']);
-    if name.is_empty() { "image".into() } else { name.into() }
+    if name.is_empty() {
+        "image".into()
+    } else {
+        name.into()
+    }
 }
 
 #[cfg(test)]
@@ -128,7 +140,10 @@ mod tests {
     #[test]
     fn names_are_safe_in_a_url_and_in_a_shell() {
         for (file, name) in [
-            ("archlinux-2026.11.01-x86_64.iso", "archlinux-2026.11.01-x86_64"),
+            (
+                "archlinux-2026.11.01-x86_64.iso",
+                "archlinux-2026.11.01-x86_64",
+            ),
             ("My ISO (1).ISO", "My-ISO--1"),
             ("..", "image"),
             ("日本.iso", "image"),

@@ -50,6 +50,8 @@ impl Catalog {
 
     /// Every bootable entry with its image.
     pub fn entries(&self) -> impl Iterator<Item = (&Arc<Image>, &Entry)> {
-        self.images.iter().flat_map(|image| image.entries.iter().map(move |e| (image, e)))
+        self.images
+            .iter()
+            .flat_map(|image| image.entries.iter().map(move |e| (image, e)))
     }
 }

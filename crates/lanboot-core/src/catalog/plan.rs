@@ -58,7 +58,9 @@ pub enum NoLoader {
     #[error("no image served has a bootable entry")]
     NothingToBoot,
     /// The firmware has no loader here.
-    #[error("there is no loader for {0} machines yet; BIOS machines and those running iPXE can boot")]
+    #[error(
+        "there is no loader for {0} machines yet; BIOS machines and those running iPXE can boot"
+    )]
     Firmware(Arch),
     /// It said no architecture.
     #[error("it did not say its architecture (option 93)")]
@@ -93,7 +95,9 @@ pub fn offer(
         (Stage::Ipxe, None) => Arch::X86Bios,
         (_, None) => return Err(NoLoader::NoArch),
     };
-    let Some(default) = catalog.default_image().filter(|_| catalog.entries().next().is_some())
+    let Some(default) = catalog
+        .default_image()
+        .filter(|_| catalog.entries().next().is_some())
     else {
         return Err(NoLoader::NothingToBoot);
     };
@@ -127,7 +131,10 @@ fn stock(image: &Image, arch: Arch) -> Result<Offer, NoLoader> {
     if arch != Arch::X86Bios {
         return Err(NoLoader::Firmware(arch));
     }
-    let stock = image.stock.as_ref().ok_or_else(|| NoLoader::NoStockMenu(image.name.clone()))?;
+    let stock = image
+        .stock
+        .as_ref()
+        .ok_or_else(|| NoLoader::NoStockMenu(image.name.clone()))?;
     Ok(Offer {
         file: stock.loader.clone(),
         config: Some(stock.config.clone()),
@@ -150,7 +157,11 @@ fn pxelinux(catalog: &Catalog, loaders: &Loaders, server: &Server) -> Result<Off
 /// The first image that carries PXELINUX: preferred over the host's, because a loader and its
 /// modules must be of one version.
 pub fn pxelinux_image(catalog: &Catalog) -> Option<&Image> {
-    catalog.images().iter().map(AsRef::as_ref).find(|image| image.pxelinux.is_some())
+    catalog
+        .images()
+        .iter()
+        .map(AsRef::as_ref)
+        .find(|image| image.pxelinux.is_some())
 }
 
 /// The entries that start unattended: one for 64-bit machines, one for 32-bit ones.
@@ -188,9 +199,15 @@ impl BootChoice {
             let id = || Some(entry.id.clone());
             // An entry named outright starts everywhere: a 64-bit kernel says itself that the
             // processor is too old.
-            return Ok(Self { x86_64: id(), i686: id() });
+            return Ok(Self {
+                x86_64: id(),
+                i686: id(),
+            });
         }
-        match catalog.image(wanted.as_bytes()).filter(|i| !i.entries.is_empty()) {
+        match catalog
+            .image(wanted.as_bytes())
+            .filter(|i| !i.entries.is_empty())
+        {
             Some(image) => Ok(Self::of_image(image)),
             None => {
                 let mut known: Vec<String> = catalog.entries().map(|(_, e)| e.id.clone()).collect();
@@ -253,16 +270,25 @@ mod tests {
     use crate::machine::Mac;
 
     fn machine(stage: Stage, arch: u16) -> Machine {
-        Machine { mac: Mac([2; 6]), arch: Some(arch.into()), stage }
+        Machine {
+            mac: Mac([2; 6]),
+            arch: Some(arch.into()),
+            stage,
+        }
     }
 
     fn given(m: &Machine, loaders: &Loaders, choice: LoaderChoice) -> Result<String, NoLoader> {
-        let server = Server { http: "10.0.0.1:80".parse().unwrap() };
+        let server = Server {
+            http: "10.0.0.1:80".parse().unwrap(),
+        };
         offer(m, &catalog(), loaders, choice, MenuKind::Generated, &server).map(|o| o.file)
     }
 
     fn host() -> Loaders {
-        Loaders { undionly: Some(Content::memory(*b"x")), ..Loaders::default() }
+        Loaders {
+            undionly: Some(Content::memory(*b"x")),
+            ..Loaders::default()
+        }
     }
 
     #[test]
@@ -277,7 +303,10 @@ mod tests {
         assert_eq!(given(&rom, &none, Ipxe), script);
         assert_eq!(given(&rom, &host(), Pxelinux), lpxelinux);
         assert_eq!(given(&bios, &none, Auto), lpxelinux);
-        assert_eq!(given(&bios, &host(), Auto), Ok("loader/undionly.kpxe".into()));
+        assert_eq!(
+            given(&bios, &host(), Auto),
+            Ok("loader/undionly.kpxe".into())
+        );
         assert_eq!(given(&bios, &host(), Pxelinux), lpxelinux);
         assert_eq!(given(&bios, &none, Ipxe), Err(NoLoader::NoBiosLoader));
     }
@@ -285,14 +314,29 @@ mod tests {
     #[test]
     fn silence_has_a_reason() {
         let auto = LoaderChoice::Auto;
-        assert_eq!(given(&machine(Stage::Plain, 0), &host(), auto), Err(NoLoader::NotAsked));
+        assert_eq!(
+            given(&machine(Stage::Plain, 0), &host(), auto),
+            Err(NoLoader::NotAsked)
+        );
         let uefi = given(&machine(Stage::Firmware, 7), &host(), auto);
         assert_eq!(uefi, Err(NoLoader::Firmware(Arch::X64Uefi)));
-        let silent = Machine { arch: None, ..machine(Stage::Firmware, 0) };
+        let silent = Machine {
+            arch: None,
+            ..machine(Stage::Firmware, 0)
+        };
         assert_eq!(given(&silent, &host(), auto), Err(NoLoader::NoArch));
-        let server = Server { http: "10.0.0.1:80".parse().unwrap() };
+        let server = Server {
+            http: "10.0.0.1:80".parse().unwrap(),
+        };
         let rom = machine(Stage::Ipxe, 0);
-        let empty = offer(&rom, &Catalog::default(), &host(), auto, MenuKind::Stock, &server);
+        let empty = offer(
+            &rom,
+            &Catalog::default(),
+            &host(),
+            auto,
+            MenuKind::Stock,
+            &server,
+        );
         assert_eq!(empty, Err(NoLoader::NothingToBoot));
     }
 
@@ -300,13 +344,21 @@ mod tests {
     fn boot_takes_an_entry_an_image_or_nothing_and_names_the_nearest() {
         let catalog = catalog();
         let choice = |wanted| BootChoice::resolve(&catalog, wanted);
-        let of = |a: &str, b: &str| Ok(BootChoice { x86_64: Some(a.into()), i686: Some(b.into()) });
+        let of = |a: &str, b: &str| {
+            Ok(BootChoice {
+                x86_64: Some(a.into()),
+                i686: Some(b.into()),
+            })
+        };
         assert_eq!(choice(None), of("dual-x86_64", "dual-i686"));
         assert_eq!(choice(Some("dual")), of("dual-x86_64", "dual-i686"));
         assert_eq!(choice(Some("dual-i686")), of("dual-i686", "dual-i686"));
         let error = choice(Some("daul-i686")).unwrap_err();
         assert_eq!(error.nearest.as_deref(), Some("dual-i686"));
-        assert!(error.to_string().contains("did you mean 'dual-i686'?"), "{error}");
+        assert!(
+            error.to_string().contains("did you mean 'dual-i686'?"),
+            "{error}"
+        );
         assert_eq!(choice(Some("windows")).unwrap_err().nearest, None);
     }
 

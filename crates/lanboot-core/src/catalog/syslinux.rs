@@ -38,9 +38,14 @@ pub(super) fn parse(text: &[u8]) -> Vec<Label> {
             continue;
         }
         if keyword == "LABEL" && labels.len() < MAX_LABELS {
-            labels.push(Label { name: rest.to_owned(), ..Label::default() });
+            labels.push(Label {
+                name: rest.to_owned(),
+                ..Label::default()
+            });
         }
-        let Some(label) = labels.last_mut() else { continue };
+        let Some(label) = labels.last_mut() else {
+            continue;
+        };
         match keyword.as_str() {
             "LINUX" | "KERNEL" => label.kernel = medium_path(rest),
             "INITRD" => label.initrd.extend(rest.split(',').map(medium_path)),

@@ -13,11 +13,20 @@ pub(crate) fn catalog() -> Catalog {
 pub(crate) fn image(name: &str, cpus: &[Cpu]) -> Image {
     let mut tree = TreeBuilder::new(Meta::default());
     let folder = Kind::Directory(Vec::new());
-    let arch = tree.add(Tree::ROOT, b"arch", folder.clone(), Meta::default()).unwrap();
-    let files = tree.add(Tree::ROOT, b"syslinux", folder, Meta::default()).unwrap();
-    for (at, file) in [(arch, "vmlinuz"), (files, "lpxelinux.0"), (files, "ifcpu64.c32")] {
+    let arch = tree
+        .add(Tree::ROOT, b"arch", folder.clone(), Meta::default())
+        .unwrap();
+    let files = tree
+        .add(Tree::ROOT, b"syslinux", folder, Meta::default())
+        .unwrap();
+    for (at, file) in [
+        (arch, "vmlinuz"),
+        (files, "lpxelinux.0"),
+        (files, "ifcpu64.c32"),
+    ] {
         let kind = Kind::File(Content::memory(file.as_bytes()));
-        tree.add(at, file.as_bytes(), kind, Meta::default()).unwrap();
+        tree.add(at, file.as_bytes(), kind, Meta::default())
+            .unwrap();
     }
     Image {
         name: name.into(),
@@ -28,7 +37,10 @@ pub(crate) fn image(name: &str, cpus: &[Cpu]) -> Image {
         label: "DUAL".into(),
         uuid: None,
         tree: Arc::new(tree.build()),
-        family: Family::Archiso { base: "arch".into(), aitab: true },
+        family: Family::Archiso {
+            base: "arch".into(),
+            aitab: true,
+        },
         entries: cpus.iter().map(|&cpu| entry(name, cpu)).collect(),
         stock: None,
         pxelinux: Some("syslinux".into()),
@@ -47,6 +59,7 @@ fn entry(name: &str, cpu: Cpu) -> Entry {
         kept: vec!["archisobasedir=arch".into()],
         added: Vec::new(),
         network: NetworkForm::Dhcp,
+        root: format!("arch/{cpu}/airootfs.sfs"),
         root_bytes: 1 << 20,
     }
 }

@@ -12,6 +12,9 @@ pub trait ReadAt {
     }
 }
 /// stub until merge
-pub struct Medium { /// x
- pub tree: crate::vfs::Tree, /// x
- pub label: String }
+pub struct Medium {
+    /// x
+    pub tree: crate::vfs::Tree,
+    /// x
+    pub label: String,
+}

@@ -14,14 +14,22 @@ pub fn ipxe(catalog: &Catalog, menu: &Menu, server: &Server) -> String {
     }
     out.push_str("\n:menu\nmenu lanboot - ${netX/mac} ${netX/ip}\n");
     for (_, entry) in catalog.entries() {
-        let _ = writeln!(out, "item {} {}", label(&entry.id), line(&entry.title, MAX_HELP));
+        let _ = writeln!(
+            out,
+            "item {} {}",
+            label(&entry.id),
+            line(&entry.title, MAX_HELP)
+        );
     }
     out.push_str("item local Boot from the local disk\nitem shell iPXE shell\n");
     let timeout = match menu.timeout {
         Some(timeout) if !timeout.is_zero() => format!("--timeout {} ", timeout.as_millis()),
         _ => String::new(),
     };
-    let _ = writeln!(out, "choose {timeout}--default ${{start}} picked || goto shell");
+    let _ = writeln!(
+        out,
+        "choose {timeout}--default ${{start}} picked || goto shell"
+    );
     out.push_str("goto ${picked}\n");
     for (image, entry) in catalog.entries() {
         start(&mut out, image, entry, menu, server);
@@ -57,15 +65,30 @@ fn choose_start(out: &mut String, menu: &Menu) {
 
 fn start(out: &mut String, image: &Image, entry: &Entry, menu: &Menu, server: &Server) {
     let url = |path: &str| {
-        format!("{}/iso/{}/{}", server.http_origin(), image.name, url_path(path))
+        format!(
+            "{}/iso/{}/{}",
+            server.http_origin(),
+            image.name,
+            url_path(path)
+        )
     };
-    let arguments =
-        entry.command_line(menu.transport, server, &image.name, Spelling::Ipxe, &menu.append);
+    let arguments = entry.command_line(
+        menu.transport,
+        server,
+        &image.name,
+        Spelling::Ipxe,
+        &menu.append,
+    );
     // UEFI kernels before 5.7 find their initramfs by these names; BIOS does not mind them.
     let names: String = entry
         .initrd
         .iter()
-        .map(|path| format!(" initrd={}", url_path(path.rsplit('/').next().unwrap_or(path))))
+        .map(|path| {
+            format!(
+                " initrd={}",
+                url_path(path.rsplit('/').next().unwrap_or(path))
+            )
+        })
         .collect();
     // `imgfree` drops what an earlier try left, and this script: newer iPXE would append it to
     // the initramfs (ipxe issue 1723).
@@ -96,7 +119,13 @@ mod tests {
             append: "console=ttyS0".into(),
             transport: Transport::Http,
         };
-        ipxe(catalog, &menu, &Server { http: "10.0.0.1:8080".parse().unwrap() })
+        ipxe(
+            catalog,
+            &menu,
+            &Server {
+                http: "10.0.0.1:8080".parse().unwrap(),
+            },
+        )
     }
 
     #[test]
@@ -110,8 +139,14 @@ mod tests {
             initrd http://10.0.0.1:8080/iso/dual/arch/initramfs.img || goto failed\n\
             boot || goto failed\n";
         assert!(text.contains(expected), "{text}");
-        assert!(text.contains("choose --timeout 3000 --default ${start} picked"), "{text}");
-        assert!(text.contains("cpuid --ext 29 && set start entry-dual-x86_64 || "), "{text}");
+        assert!(
+            text.contains("choose --timeout 3000 --default ${start} picked"),
+            "{text}"
+        );
+        assert!(
+            text.contains("cpuid --ext 29 && set start entry-dual-x86_64 || "),
+            "{text}"
+        );
     }
 
     #[test]
@@ -119,8 +154,13 @@ mod tests {
         let text = text(&catalog(), Some(Duration::ZERO));
         assert!(text.contains("\ngoto ${start}\n"), "{text}");
         let labels: Vec<&str> = text.lines().filter_map(|l| l.strip_prefix(':')).collect();
-        let items = text.lines().filter_map(|l| l.strip_prefix("item ")?.split(' ').next());
-        let gotos = text.split("goto ").skip(1).filter_map(|l| l.split_whitespace().next());
+        let items = text
+            .lines()
+            .filter_map(|l| l.strip_prefix("item ")?.split(' ').next());
+        let gotos = text
+            .split("goto ")
+            .skip(1)
+            .filter_map(|l| l.split_whitespace().next());
         for target in items.chain(gotos).filter(|t| !t.starts_with('$')) {
             assert!(labels.contains(&target), "{target} has no label in {text}");
         }

@@ -54,7 +54,10 @@ mod tests {
 
     #[test]
     fn hostile_text_stays_on_its_line() {
-        assert_eq!(line("a\nshell\r${net0/mac}\x1b", 99), "a?shell?$ {net0/mac}?");
+        assert_eq!(
+            line("a\nshell\r${net0/mac}\x1b", 99),
+            "a?shell?$ {net0/mac}?"
+        );
         assert_eq!(url_path("a b/${x}\n,%"), "a%20b/%24%7Bx%7D%0A%2C%25");
     }
 }

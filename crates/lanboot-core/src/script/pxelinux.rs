@@ -10,11 +10,17 @@ pub fn pxelinux(catalog: &Catalog, menu: &Menu, server: &Server, can_tell_cpu: b
     let mut out = String::from("# Made by lanboot for this machine.\nPROMPT 0\n");
     let wait = menu.timeout.is_none_or(|t| !t.is_zero());
     if wait {
-        out.push_str("UI menu.c32\nMENU TITLE lanboot\nMENU TABMSG Press Tab to edit the arguments\n");
+        out.push_str(
+            "UI menu.c32\nMENU TITLE lanboot\nMENU TABMSG Press Tab to edit the arguments\n",
+        );
     }
     // In tenths of a second; a TIMEOUT of 0 would wait for ever.
     if let Some(timeout) = menu.timeout.filter(|t| !t.is_zero()) {
-        let _ = writeln!(out, "TIMEOUT {}", (timeout.as_millis() / 100).clamp(1, 35_996));
+        let _ = writeln!(
+            out,
+            "TIMEOUT {}",
+            (timeout.as_millis() / 100).clamp(1, 35_996)
+        );
     }
     let by_cpu = match (&menu.boot.x86_64, &menu.boot.i686) {
         (Some(wide), Some(narrow)) if wide != narrow && can_tell_cpu => Some((wide, narrow)),
@@ -43,7 +49,12 @@ pub fn pxelinux(catalog: &Catalog, menu: &Menu, server: &Server, can_tell_cpu: b
 
 fn label(out: &mut String, image: &Image, entry: &Entry, menu: &Menu, server: &Server) {
     let url = |path: &str| {
-        format!("{}/iso/{}/{}", server.http_origin(), image.name, url_path(path))
+        format!(
+            "{}/iso/{}/{}",
+            server.http_origin(),
+            image.name,
+            url_path(path)
+        )
     };
     let initrd: Vec<String> = entry.initrd.iter().map(|path| url(path)).collect();
     let arguments = entry.command_line(
@@ -84,7 +95,9 @@ mod tests {
     }
 
     fn text(seconds: Option<u64>, cpu: bool) -> String {
-        let server = Server { http: "10.0.0.1:80".parse().unwrap() };
+        let server = Server {
+            http: "10.0.0.1:80".parse().unwrap(),
+        };
         pxelinux(&catalog(), &menu(seconds), &server, cpu)
     }
 
@@ -97,21 +110,33 @@ mod tests {
             APPEND archisobasedir=arch archiso_http_srv=http://10.0.0.1/iso/dual/ ip=dhcp \
             net.ifnames=0 console=ttyS0\nSYSAPPEND 2\nTEXT HELP\nCopies its root into memory.\nENDTEXT\n";
         assert!(text.contains(expected), "{text}");
-        assert!(text.contains("\nTIMEOUT 50\nDEFAULT dual-x86_64\n"), "{text}");
+        assert!(
+            text.contains("\nTIMEOUT 50\nDEFAULT dual-x86_64\n"),
+            "{text}"
+        );
     }
 
     #[test]
     fn the_processor_decides_where_the_module_exists() {
         let text = text(Some(5), true);
         assert!(text.contains("DEFAULT lanboot-by-cpu\n"), "{text}");
-        assert!(text.contains("COM32 ifcpu64.c32\nAPPEND dual-x86_64 -- dual-i686\n"), "{text}");
+        assert!(
+            text.contains("COM32 ifcpu64.c32\nAPPEND dual-x86_64 -- dual-i686\n"),
+            "{text}"
+        );
     }
 
     #[test]
     fn zero_starts_at_once_and_none_waits() {
         let at_once = text(Some(0), false);
-        assert!(!at_once.contains("UI ") && !at_once.contains("TIMEOUT"), "{at_once}");
+        assert!(
+            !at_once.contains("UI ") && !at_once.contains("TIMEOUT"),
+            "{at_once}"
+        );
         let for_ever = text(None, false);
-        assert!(for_ever.contains("UI ") && !for_ever.contains("TIMEOUT"), "{for_ever}");
+        assert!(
+            for_ever.contains("UI ") && !for_ever.contains("TIMEOUT"),
+            "{for_ever}"
+        );
     }
 }

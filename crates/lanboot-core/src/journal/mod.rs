@@ -1,5 +1,11 @@
 //! The story of each machine: what it did, what it was given, and why nothing happened.
 
+mod story;
+mod tell;
+
+pub use story::{Journal, MAX_MACHINES, MAX_TOLD, Running, Step, Story};
+pub use tell::{bytes, tell};
+
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,6 +53,23 @@ impl Door {
             Self::Http => "HTTP",
         }
     }
+}
+
+/// What a file is to a boot, in the order a boot needs them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Role {
+    /// Anything else.
+    Other,
+    /// What the firmware runs first, and its modules.
+    Loader,
+    /// A menu or script.
+    Menu,
+    /// The kernel.
+    Kernel,
+    /// The initramfs.
+    Initramfs,
+    /// The root file system.
+    Root,
 }
 
 /// What happened.

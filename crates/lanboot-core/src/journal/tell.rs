@@ -1,0 +1,178 @@
+//! Events as log lines, in the words of dnsmasq and darkhttpd.
+
+use std::time::Duration;
+
+use super::{Door, Event, Peer, What};
+
+/// The line for an event; `None` for those that are only progress.
+pub fn tell(event: &Event) -> Option<String> {
+    let peer = peer(event.peer);
+    Some(match &event.what {
+        What::Dhcp {
+            interface,
+            message,
+            address,
+            machine,
+            detail,
+        } => {
+            let mut line = format!("{message}({interface})");
+            if let Some(address) = address {
+                line.push_str(&format!(" {address}"));
+            }
+            match event.peer.mac {
+                Some(mac) => line.push_str(&format!(" {mac}")),
+                None => line.push_str(&format!(" {peer}")),
+            }
+            if let Some(arch) = machine.as_ref().and_then(|m| m.arch) {
+                line.push_str(&format!(" ({arch})"));
+            }
+            if let Some(detail) = detail {
+                line.push_str(&format!(": {detail}"));
+            }
+            line
+        }
+        What::Ignored { request, why, .. } => format!("{request} from {peer} ignored: {why}"),
+        What::Started {
+            door, path, len, ..
+        } => {
+            format!("{} sending {path} ({}) to {peer}", door.name(), bytes(*len))
+        }
+        What::Progress { .. } => return None,
+        What::Finished {
+            door,
+            path,
+            sent,
+            took,
+            retransmits,
+            ..
+        } => {
+            let again = match (door, retransmits) {
+                (Door::Tftp, 1..) => format!(", {retransmits} packets sent again"),
+                _ => String::new(),
+            };
+            format!(
+                "sent {path} to {peer} ({} in {:.1} s, {}/s{again})",
+                bytes(*sent),
+                took.as_secs_f64(),
+                bytes(rate(*sent, *took))
+            )
+        }
+        What::Failed {
+            door,
+            path,
+            sent,
+            why,
+            ..
+        } => format!(
+            "{} failed sending {path} to {peer} after {}: {why}",
+            door.name(),
+            bytes(*sent)
+        ),
+        What::NotFound { door, path } => {
+            format!("{} file {path} not found for {peer}", door.name())
+        }
+        What::Notice { text } => text.clone(),
+    })
+}
+
+fn peer(peer: Peer) -> String {
+    match (peer.ip, peer.mac) {
+        (Some(ip), _) => ip.to_string(),
+        (None, Some(mac)) => mac.to_string(),
+        (None, None) => "somebody".into(),
+    }
+}
+
+/// Bytes per second; the whole amount when no time passed.
+pub(super) fn rate(sent: u64, took: Duration) -> u64 {
+    let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX).max(1);
+    sent.saturating_mul(1000) / millis
+}
+
+/// An amount of bytes for people: `512 B`, `1.5 KiB`, `740 MiB`.
+pub fn bytes(n: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let mut shift = 0;
+    let mut unit = 0;
+    while n >> shift >= 1024 && unit + 1 < UNITS.len() {
+        shift += 10;
+        unit += 1;
+    }
+    let name = UNITS.get(unit).copied().unwrap_or("B");
+    let whole = n >> shift;
+    if unit == 0 || whole >= 100 {
+        format!("{whole} {name}")
+    } else {
+        let tenth = ((n - (whole << shift)) * 10) >> shift;
+        format!("{whole}.{tenth} {name}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::{Arch, Mac, Machine, Stage};
+
+    fn line(what: What) -> String {
+        let mac = Mac([0, 0x1a, 2, 3, 4, 5]);
+        let ip = Some("192.168.0.110".parse().unwrap());
+        tell(&Event {
+            at: Duration::ZERO,
+            peer: Peer { mac: Some(mac), ip },
+            what,
+        })
+        .unwrap()
+    }
+
+    #[test]
+    fn lines_read_like_those_of_dnsmasq_and_darkhttpd() {
+        let machine = Machine {
+            mac: Mac([0; 6]),
+            arch: Some(Arch::X86Bios),
+            stage: Stage::Firmware,
+        };
+        assert_eq!(
+            line(What::Dhcp {
+                interface: "eth0".into(),
+                message: "DHCPOFFER",
+                address: Some("192.168.0.110".parse().unwrap()),
+                machine: Some(machine),
+                detail: None
+            }),
+            "DHCPOFFER(eth0) 192.168.0.110 00:1a:02:03:04:05 (x86 BIOS)"
+        );
+        assert_eq!(
+            line(What::Finished {
+                door: Door::Http,
+                transfer: 1,
+                path: "arch/boot/x86_64/vmlinuz-linux".into(),
+                sent: 15 << 20,
+                took: Duration::from_millis(500),
+                retransmits: 0
+            }),
+            "sent arch/boot/x86_64/vmlinuz-linux to 192.168.0.110 (15.0 MiB in 0.5 s, 30.0 MiB/s)"
+        );
+        assert_eq!(
+            line(What::Ignored {
+                door: Door::Dhcp,
+                request: "DHCPDISCOVER".into(),
+                why: "not in --only".into()
+            }),
+            "DHCPDISCOVER from 192.168.0.110 ignored: not in --only"
+        );
+    }
+
+    #[test]
+    fn amounts_are_short() {
+        for (n, text) in [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (1536, "1.5 KiB"),
+            (740 << 20, "740 MiB"),
+            (5 << 30, "5.0 GiB"),
+            (u64::MAX, "16777215 TiB"),
+        ] {
+            assert_eq!(bytes(n), text);
+        }
+    }
+}
