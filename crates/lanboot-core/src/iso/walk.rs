@@ -1,0 +1,504 @@
+//! The directory tree, breadth first: each directory is read once, wherever records say it is.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use super::notes::{Notes, Paths, Tally};
+use super::record::Record;
+use super::storage::{Extent, SECTOR, Storage, Unreadable};
+use super::susp::{self, Attributes};
+use super::volume::Volume;
+use super::{IsoError, Naming};
+use crate::vfs::{
+    Content, ImageId, Kind, Meta, NodeId, Path, Piece, Source, Tree, TreeBuilder, TreeError,
+};
+
+/// Directory bytes read at once.
+const CHUNK: u64 = 16 * SECTOR;
+/// Deepest directory entered: deeper ones cannot be asked for.
+const MAX_DEPTH: usize = Path::MAX_NAMES;
+/// Bytes of a directory looked at to see whether it holds only what belongs elsewhere.
+const MAX_PEEK: u64 = 64 * SECTOR;
+
+/// A root directory that is really there, and how names are found under it.
+#[derive(Debug)]
+pub(super) struct Root {
+    volume: Volume,
+    names: Names,
+    meta: Meta,
+    damaged: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Names {
+    /// With the bytes to skip in every System Use Area.
+    RockRidge(usize),
+    Joliet,
+    Plain,
+}
+
+impl Root {
+    pub(super) fn is_rock_ridge(&self) -> bool {
+        matches!(self.names, Names::RockRidge(_))
+    }
+
+    pub(super) fn naming(&self) -> Naming {
+        match self.names {
+            Names::RockRidge(_) => Naming::RockRidge,
+            Names::Joliet => Naming::Joliet,
+            Names::Plain => Naming::Plain,
+        }
+    }
+}
+
+/// Checks that the root directory is whole and starts with its own record; sees whether it has
+/// Rock Ridge.
+pub(super) fn find_root(
+    storage: &mut Storage<'_>,
+    volume: Volume,
+    joliet: bool,
+) -> Result<Root, IsoError> {
+    let what = "the root directory";
+    let Extent { at, len } = volume.root;
+    let cut_short = IsoError::CutShort {
+        what,
+        at,
+        len: storage.len(),
+    };
+    if storage.clamp(volume.root).len < len {
+        return Err(cut_short);
+    }
+    let sector = match storage.sector(at) {
+        Ok(sector) => sector,
+        Err(Unreadable::Disk(error)) => return Err(IsoError::Disk { what, at, error }),
+        Err(Unreadable::PastEnd | Unreadable::Budget) => return Err(cut_short),
+    };
+    let own = match Record::next(&mut sector.as_slice()) {
+        Ok(Some(own)) if own.is_self() && own.is_directory() => own,
+        _ => return Err(IsoError::Damaged { what, at }),
+    };
+    let mut attributes = Attributes::default();
+    let mut names = if joliet { Names::Joliet } else { Names::Plain };
+    if let (false, Some(skip)) = (joliet, own.susp_skip()) {
+        attributes = susp::read(storage, &own, skip, volume.block_size);
+        if attributes.rock_ridge {
+            names = Names::RockRidge(skip);
+        }
+    }
+    Ok(Root {
+        volume,
+        names,
+        meta: meta(&own, &attributes),
+        damaged: attributes.damaged,
+    })
+}
+
+/// Reads everything below `root`.
+pub(super) fn walk(
+    storage: &mut Storage<'_>,
+    image: ImageId,
+    root: &Root,
+    notes: &mut Notes,
+) -> Tree {
+    let mut walk = Walk {
+        storage,
+        image,
+        block_size: root.volume.block_size,
+        names: root.names,
+        tree: TreeBuilder::new(root.meta),
+        queue: VecDeque::new(),
+        entered: BTreeSet::from([root.volume.root.at]),
+        paths: Paths::new(),
+        notes,
+        cut: Tally::default(),
+        damaged: Tally::default(),
+        special: Tally::default(),
+        compressed: Tally::default(),
+        full: false,
+    };
+    if root.damaged {
+        walk.damaged.add(|| "/".to_owned());
+    }
+    let mut next = Some(Folder {
+        node: Tree::ROOT,
+        number: Paths::ROOT,
+        depth: 0,
+        extent: root.volume.root,
+    });
+    while let Some(folder) = next {
+        walk.folder(&folder);
+        if walk.full || walk.storage.is_spent() {
+            break;
+        }
+        next = walk.queue.pop_front();
+    }
+    walk.finish()
+}
+
+/// A directory to be read.
+#[derive(Clone, Copy, Debug)]
+struct Folder {
+    node: NodeId,
+    /// Its number in `Walk::paths`.
+    number: usize,
+    depth: usize,
+    extent: Extent,
+}
+
+/// A file of several extents, not all seen yet.
+struct Open {
+    identifier: Vec<u8>,
+    name: Vec<u8>,
+    meta: Meta,
+    pieces: Vec<Piece>,
+}
+
+struct Walk<'w, 'a> {
+    storage: &'w mut Storage<'a>,
+    image: ImageId,
+    block_size: u64,
+    names: Names,
+    tree: TreeBuilder,
+    queue: VecDeque<Folder>,
+    /// Where directories that were entered start. One that is met again is a loop or a second
+    /// name for the same directory, which ISO 9660 does not have.
+    entered: BTreeSet<u64>,
+    paths: Paths,
+    notes: &'w mut Notes,
+    /// Files partly or wholly past the end.
+    cut: Tally,
+    /// Files whose Rock Ridge entries are damaged.
+    damaged: Tally,
+    /// Devices, pipes and sockets.
+    special: Tally,
+    /// Files compressed by zisofs.
+    compressed: Tally,
+    /// The tree takes no more.
+    full: bool,
+}
+
+impl Walk<'_, '_> {
+    /// Reads one directory into the tree and queues those in it.
+    fn folder(&mut self, folder: &Folder) {
+        let whole = self.storage.clamp(folder.extent);
+        if whole.len < folder.extent.len {
+            self.notes.add(|| { let path = self.paths.folder(folder.number); format!(
+                "is cut short: the folder '{path}' at byte {} lies past the end (file has {} bytes)",
+                folder.extent.at,
+                self.storage.len()
+            ) });
+        }
+        let mut open = None;
+        let mut chunk = Vec::new();
+        let mut at = whole.at;
+        let end = whole.at + whole.len;
+        while at < end && !self.full {
+            // Records do not cross sectors (ECMA-119 §6.8.1.1), which a directory on a medium with
+            // small blocks may start in the middle of.
+            let len = (CHUNK - at % SECTOR).min(end - at);
+            chunk.resize(usize::try_from(len).unwrap_or(0), 0);
+            if let Err(error) = self.storage.read(at, &mut chunk) {
+                self.notes.add(|| {
+                    let path = self.paths.folder(folder.number);
+                    format!("cannot be read whole: the folder '{path}' at byte {at} {error}")
+                });
+                break;
+            }
+            let first = usize::try_from(SECTOR - at % SECTOR).unwrap_or(0);
+            let (first, rest) = chunk.split_at_checked(first).unwrap_or((&chunk, &[]));
+            for sector in std::iter::once(first).chain(rest.chunks(SECTOR as usize)) {
+                self.sector(folder, sector, &mut open);
+            }
+            at += len;
+        }
+        if let Some(file) = open {
+            self.broken_off(folder, file);
+        }
+    }
+
+    fn sector(&mut self, folder: &Folder, sector: &[u8], open: &mut Option<Open>) {
+        let mut rest = sector;
+        while !self.full {
+            match Record::next(&mut rest) {
+                Ok(Some(record)) => self.record(folder, &record, open),
+                Ok(None) => return,
+                Err(_) => {
+                    self.notes.add(|| {
+                        let path = self.paths.folder(folder.number);
+                        format!("is damaged: a record in the folder '{path}' makes no sense")
+                    });
+                    return;
+                }
+            }
+        }
+    }
+
+    fn record(&mut self, folder: &Folder, record: &Record<'_>, open: &mut Option<Open>) {
+        if let Some(mut file) = open.take() {
+            if file.identifier == record.identifier && !record.is_directory() {
+                let piece = self.piece(folder, record, &file.name);
+                file.pieces.push(piece);
+                if record.continues() {
+                    *open = Some(file);
+                } else {
+                    let content = Content::new(file.pieces);
+                    self.add(folder, &file.name, Kind::File(content), file.meta);
+                }
+                return;
+            }
+            self.broken_off(folder, file);
+        }
+        if record.is_dot() || record.is_associated() {
+            return;
+        }
+        let attributes = match self.names {
+            Names::RockRidge(skip) => susp::read(self.storage, record, skip, self.block_size),
+            Names::Joliet | Names::Plain => Attributes::default(),
+        };
+        if attributes.relocated {
+            // It is reached through the `CL` that points at it (RRIP §4.1.5).
+            return;
+        }
+        let name = self.name(record, &attributes);
+        if attributes.damaged {
+            self.damaged.add(|| self.paths.of(folder.number, &name));
+        }
+        let meta = meta(record, &attributes);
+        if let Some(block) = attributes.child {
+            self.relocated(folder, &name, block, meta);
+        } else if record.is_directory() {
+            self.directory(folder, &name, record.extent(self.block_size), meta);
+        } else if attributes.is_link() {
+            self.link(folder, &name, &attributes, meta);
+        } else if attributes.is_special() {
+            self.special.add(|| self.paths.of(folder.number, &name));
+        } else if record.interleaved {
+            self.notes.add(|| {
+                let path = self.paths.of(folder.number, &name);
+                format!("has an interleaved file, which is not read: '{path}'")
+            });
+        } else {
+            if attributes.compressed {
+                self.compressed.add(|| self.paths.of(folder.number, &name));
+            }
+            let piece = self.piece(folder, record, &name);
+            if record.continues() {
+                *open = Some(Open {
+                    identifier: record.identifier.to_vec(),
+                    name,
+                    meta,
+                    pieces: vec![piece],
+                });
+            } else {
+                self.add(folder, &name, Kind::File(Content::new([piece])), meta);
+            }
+        }
+    }
+
+    fn name(&self, record: &Record<'_>, attributes: &Attributes) -> Vec<u8> {
+        match (self.names, &attributes.name) {
+            (Names::Joliet, _) => record.joliet_name(),
+            (Names::RockRidge(_), Some(name)) if !name.is_empty() => name.clone(),
+            _ => record.plain_name().to_vec(),
+        }
+    }
+
+    /// The extent of one record, inside the file.
+    fn piece(&mut self, folder: &Folder, record: &Record<'_>, name: &[u8]) -> Piece {
+        let recorded = record.extent(self.block_size);
+        let extent = self.storage.clamp(recorded);
+        if extent.len < recorded.len {
+            self.cut.add(|| self.paths.of(folder.number, name));
+        }
+        Piece {
+            source: Source::Disk {
+                image: self.image,
+                offset: extent.at,
+            },
+            len: extent.len,
+        }
+    }
+
+    fn broken_off(&mut self, folder: &Folder, file: Open) {
+        self.notes.add(|| {
+            let path = self.paths.of(folder.number, &file.name);
+            format!("is damaged: the last extent of '{path}' is missing from its folder")
+        });
+        let content = Content::new(file.pieces);
+        self.add(folder, &file.name, Kind::File(content), file.meta);
+    }
+
+    fn link(&mut self, folder: &Folder, name: &[u8], attributes: &Attributes, meta: Meta) {
+        if let Some(text) = attributes.usable_link() {
+            self.add(folder, name, Kind::Symlink(text.into()), meta);
+        } else {
+            self.damaged.add(|| self.paths.of(folder.number, name));
+        }
+    }
+
+    /// A directory that RRIP moved up, because ISO 9660 allows eight levels (§4.1.5.1).
+    fn relocated(&mut self, folder: &Folder, name: &[u8], block: u32, fallback: Meta) {
+        let at = u64::from(block) * self.block_size;
+        let found = self.storage.sector(at);
+        let own = match &found {
+            Ok(sector) => Record::next(&mut sector.as_slice()).ok().flatten(),
+            Err(_) => None,
+        };
+        let Some(own) = own.filter(|own| own.is_self() && own.is_directory()) else {
+            self.notes.add(|| {
+                let path = self.paths.of(folder.number, name);
+                format!(
+                    "is damaged: the folder '{path}' is not at byte {at}, where it was moved to"
+                )
+            });
+            return;
+        };
+        let mut own_meta = fallback;
+        if let Names::RockRidge(skip) = self.names {
+            let attributes = susp::read(self.storage, &own, skip, self.block_size);
+            if attributes.posix.is_some() {
+                own_meta = meta(&own, &attributes);
+            }
+        }
+        let extent = Extent {
+            at,
+            len: own.extent(self.block_size).len,
+        };
+        self.directory(folder, name, extent, own_meta);
+    }
+
+    fn directory(&mut self, folder: &Folder, name: &[u8], extent: Extent, meta: Meta) {
+        // mkisofs collects moved directories in one of this name and leaves it visible.
+        let collects = folder.depth == 0 && matches!(name, b"rr_moved" | b".rr_moved");
+        if collects && self.holds_only_relocated(extent) {
+            return;
+        }
+        let Some(node) = self.add(folder, name, Kind::Directory(Vec::new()), meta) else {
+            return;
+        };
+        if extent.len == 0 {
+            return;
+        }
+        let depth = folder.depth + 1;
+        let refused = if depth >= MAX_DEPTH {
+            Some("is too deep to be asked for")
+        } else if !self.entered.insert(extent.at) {
+            Some("leads back to a folder already read")
+        } else {
+            None
+        };
+        if let Some(why) = refused {
+            self.notes.add(|| {
+                let path = self.paths.of(folder.number, name);
+                format!("has a folder that {why}: '{path}'")
+            });
+            return;
+        }
+        let number = self.paths.add(folder.number, name);
+        self.queue.push_back(Folder {
+            node,
+            number,
+            depth,
+            extent,
+        });
+    }
+
+    /// Whether a directory has entries and all of them are marked `RE`.
+    fn holds_only_relocated(&mut self, extent: Extent) -> bool {
+        let Names::RockRidge(skip) = self.names else {
+            return false;
+        };
+        let mut moved = 0;
+        for n in 0..extent.len.min(MAX_PEEK).div_ceil(SECTOR) {
+            let Ok(sector) = self.storage.sector(extent.at + n * SECTOR) else {
+                return false;
+            };
+            let mut rest = sector.as_slice();
+            while let Ok(Some(record)) = Record::next(&mut rest) {
+                if record.is_dot() {
+                    continue;
+                }
+                if !susp::read(self.storage, &record, skip, self.block_size).relocated {
+                    return false;
+                }
+                moved += 1;
+            }
+        }
+        moved > 0
+    }
+
+    fn add(&mut self, folder: &Folder, name: &[u8], kind: Kind, meta: Meta) -> Option<NodeId> {
+        match self.tree.add(folder.node, name, kind, meta) {
+            Ok(id) => Some(id),
+            Err(error @ TreeError::TooMany) => {
+                self.full = true;
+                self.notes
+                    .add(|| format!("has {error}; those beyond are left out"));
+                None
+            }
+            Err(error @ (TreeError::BadName | TreeError::NotADirectory)) => {
+                self.notes.add(|| {
+                    let path = self.paths.of(folder.number, name);
+                    format!("has {error}, left out: '{path}'")
+                });
+                None
+            }
+        }
+    }
+
+    fn finish(self) -> Tree {
+        if self.storage.is_spent() {
+            let left = self.queue.len();
+            self.notes.sum_up(format!(
+                "is too damaged to be read on: {left} folders are left out"
+            ));
+        }
+        if self.cut.count > 0 {
+            self.notes.sum_up(format!(
+                "is cut short: {} past the end (file has {} bytes)",
+                self.cut.told(
+                    "file lies partly or wholly",
+                    "pieces of files lie partly or wholly"
+                ),
+                self.storage.len()
+            ));
+        }
+        if self.damaged.count > 0 {
+            self.notes.sum_up(format!(
+                "is damaged: {} with unreadable Rock Ridge entries",
+                self.damaged.told("name", "names")
+            ));
+        }
+        if self.special.count > 0 {
+            self.notes.sum_up(format!(
+                "has {}, left out",
+                self.special
+                    .told("device file or pipe", "device files or pipes")
+            ));
+        }
+        if self.compressed.count > 0 {
+            self.notes.sum_up(format!(
+                "has {} compressed by zisofs, handed out as recorded",
+                self.compressed.told("file", "files")
+            ));
+        }
+        self.tree.build()
+    }
+}
+
+fn meta(record: &Record<'_>, attributes: &Attributes) -> Meta {
+    let modified = attributes.modified.or_else(|| record.modified());
+    let plain = Meta {
+        modified: modified.unwrap_or(0),
+        ..Meta::default()
+    };
+    match attributes.posix {
+        Some(posix) => Meta {
+            mode: posix.mode & 0o7777,
+            uid: posix.uid,
+            gid: posix.gid,
+            links: posix.links,
+            ..plain
+        },
+        None => plain,
+    }
+}
