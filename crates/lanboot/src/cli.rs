@@ -1,0 +1,173 @@
+//! What can be typed. The same words are the keys of the configuration file, so this one
+//! definition is both (`settings` merges them).
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use serde::Deserialize;
+
+/// Boot every machine on the LAN from unopened ISO images.
+#[derive(Debug, Parser)]
+#[command(name = "lanboot", version, about, max_term_width = 100, after_help = EXAMPLES)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  sudo lanboot serve archlinux.iso
+      Serve one image on the LAN; machines that boot from the network get its menu.
+  sudo lanboot serve --interface eth1 --address 192.168.0.1/24 ~/isos
+      Give eth1 an address for as long as lanboot runs and serve every image in a folder.
+  lanboot inspect archlinux.iso
+      Say what is on an image and what machines would be offered.";
+
+/// The things lanboot does.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve images to every machine on the LAN that boots from the network
+    #[command(after_help = SERVE_EXAMPLES)]
+    Serve(Box<Serve>),
+    /// Say what is on an image and what would be offered
+    Inspect(Inspect),
+}
+
+const SERVE_EXAMPLES: &str = "\
+Examples:
+  sudo lanboot serve archlinux.iso
+  sudo lanboot serve --interface eth1 --address 192.168.0.1/24 --router 192.168.0.254 ~/isos
+  sudo lanboot serve --boot archlinux --append 'console=ttyS0' --menu-timeout 0 --once arch.iso
+  sudo lanboot serve --dhcp off --config /etc/lanboot/lanboot.toml
+
+On the machine: switch on network boot (PXE) in its firmware, or press its boot menu key
+(often F12, F11, F9 or Esc) and pick the network card.";
+
+/// `lanboot serve`.
+#[derive(Debug, Default, Args, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Serve {
+    /// Images, or folders of images
+    #[arg(value_name = "IMAGE")]
+    pub images: Vec<PathBuf>,
+    /// Network interface to serve; needed only when there is more than one to choose from
+    #[arg(long, value_name = "IF")]
+    pub interface: Option<String>,
+    /// Give the interface this address, such as 192.168.0.1/24, for as long as lanboot runs
+    #[arg(long, value_name = "ADDRESS/BITS")]
+    pub address: Option<String>,
+    /// server: hand out addresses (the default; stops when another DHCP server answers, unless
+    /// named outright). off: hand out none
+    #[arg(long, value_name = "server|off")]
+    pub dhcp: Option<String>,
+    /// Addresses to hand out; default: part of the interface's own network
+    #[arg(long, value_name = "A-B")]
+    pub range: Option<String>,
+    /// How long an address is lent, such as 12h or 30m [default: 12h]
+    #[arg(long, value_name = "DURATION")]
+    pub lease_time: Option<String>,
+    /// Default route told to machines; none unless given
+    #[arg(long, value_name = "ADDRESS")]
+    pub router: Option<String>,
+    /// DNS server told to machines; none unless given. May be repeated
+    #[arg(long, value_name = "ADDRESS")]
+    #[serde(deserialize_with = "one_or_many")]
+    pub dns: Vec<String>,
+    /// How the root file system travels [default: http]
+    #[arg(long, value_name = "http")]
+    pub transport: Option<String>,
+    /// Entry or image that starts when nobody presses a key; default: the first image
+    #[arg(long, value_name = "ENTRY")]
+    pub boot: Option<String>,
+    /// More kernel arguments for every entry
+    #[arg(long, value_name = "ARGS", allow_hyphen_values = true)]
+    pub append: Option<String>,
+    /// generated: a menu of all images. stock: the first image's own [default: generated]
+    #[arg(long, value_name = "generated|stock")]
+    pub menu: Option<String>,
+    /// Seconds a menu waits for a key; 0 starts at once, 'never' waits for ever [default: 10]
+    #[arg(long, value_name = "S")]
+    #[serde(deserialize_with = "scalar")]
+    pub menu_timeout: Option<String>,
+    /// What BIOS machines load: auto, ipxe or pxelinux [default: auto]
+    #[arg(long, value_name = "LOADER")]
+    pub loader: Option<String>,
+    /// Folder for the lease database [default: /var/lib/lanboot]
+    #[arg(long, value_name = "DIR")]
+    pub state: Option<PathBuf>,
+    /// Configuration file [default: /etc/lanboot/lanboot.toml if it exists]
+    #[arg(long, value_name = "FILE")]
+    #[serde(skip)]
+    pub config: Option<PathBuf>,
+    /// Serve only this machine. May be repeated
+    #[arg(long, value_name = "MAC")]
+    #[serde(deserialize_with = "one_or_many")]
+    pub only: Vec<String>,
+    /// Stop when every machine that began to boot has its root file system
+    #[arg(long)]
+    pub once: bool,
+    /// Stop when no machine has asked for anything for this long, such as 10m
+    #[arg(long, value_name = "DURATION")]
+    pub until_idle: Option<String>,
+    /// plain lines or one JSON object per line [default: plain; live on a terminal]
+    #[arg(long, value_name = "plain|json")]
+    pub log: Option<String>,
+    /// Create this file once every door is open
+    #[arg(long, value_name = "FILE")]
+    pub ready_file: Option<PathBuf>,
+    /// Port of the boot door [default: 80]
+    #[arg(long, value_name = "PORT")]
+    #[serde(deserialize_with = "scalar")]
+    pub http_port: Option<String>,
+    /// Folder with loaders to use instead of the host's (undionly.kpxe, lpxelinux.0, *.c32)
+    #[arg(long, value_name = "DIR")]
+    pub loaders: Option<PathBuf>,
+}
+
+/// `lanboot inspect`.
+#[derive(Debug, Args)]
+pub struct Inspect {
+    /// The image
+    #[arg(value_name = "IMAGE")]
+    pub image: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+    /// More kernel arguments, as for serve
+    #[arg(long, value_name = "ARGS", allow_hyphen_values = true)]
+    pub append: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Scalar {
+    Text(String),
+    Number(i64),
+}
+
+impl Scalar {
+    fn into_text(self) -> String {
+        match self {
+            Self::Text(text) => text,
+            Self::Number(number) => number.to_string(),
+        }
+    }
+}
+
+fn scalar<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    Ok(Some(Scalar::deserialize(from)?.into_text()))
+}
+
+fn one_or_many<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum OneOrMany {
+        One(String),
+        Many(Vec<String>),
+    }
+    Ok(match OneOrMany::deserialize(from)? {
+        OneOrMany::One(one) => vec![one],
+        OneOrMany::Many(many) => many,
+    })
+}

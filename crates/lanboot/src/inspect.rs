@@ -1,0 +1,132 @@
+//! `lanboot inspect`: what is on an image and what machines would be offered.
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+
+use lanboot_core::catalog::{Image, Server, Spelling, Transport};
+use lanboot_core::journal::bytes;
+use serde::Serialize;
+
+use crate::cli::Inspect;
+use crate::library;
+
+/// The answer, as `--json` prints it.
+#[derive(Debug, Serialize)]
+struct Report {
+    file: String,
+    name: String,
+    size: u64,
+    volume: String,
+    uuid: Option<String>,
+    family: &'static str,
+    entries: Vec<ReportEntry>,
+    stock_menu: Option<String>,
+    bios_loader: Option<String>,
+    warnings: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct ReportEntry {
+    id: String,
+    title: String,
+    cpu: &'static str,
+    kernel: String,
+    initramfs: Vec<String>,
+    root: String,
+    root_bytes: u64,
+    /// Kernel arguments by transport.
+    arguments: Vec<Arguments>,
+}
+
+#[derive(Debug, Serialize)]
+struct Arguments {
+    transport: &'static str,
+    /// The whole command line; `SERVER` stands for this host's address.
+    command_line: Option<String>,
+    /// Why it cannot start this way.
+    refused: Option<String>,
+}
+
+/// Runs it and returns what to print.
+pub fn run(inspect: &Inspect) -> anyhow::Result<String> {
+    let image = library::open_one(&inspect.image)?;
+    let report = report(&image, inspect.append.as_deref().unwrap_or(""));
+    if inspect.json { Ok(serde_json::to_string_pretty(&report)?) } else { Ok(text(&report)) }
+}
+
+fn report(image: &Image, append: &str) -> Report {
+    Report {
+        file: image.file.clone(),
+        name: image.name.clone(),
+        size: image.size,
+        volume: image.label.clone(),
+        uuid: image.uuid.clone(),
+        family: image.family.name(),
+        entries: image
+            .entries
+            .iter()
+            .map(|entry| ReportEntry {
+                id: entry.id.clone(),
+                title: entry.title.clone(),
+                cpu: entry.cpu.name(),
+                kernel: entry.kernel.clone(),
+                initramfs: entry.initrd.clone(),
+                root: entry.root.clone(),
+                root_bytes: entry.root_bytes,
+                arguments: vec![arguments(image, entry, Transport::Http, append)],
+            })
+            .collect(),
+        stock_menu: image.stock.as_ref().map(|stock| stock.loader.clone()),
+        bios_loader: image.pxelinux.as_ref().map(|folder| format!("{folder}/lpxelinux.0")),
+        warnings: image.warnings.clone(),
+    }
+}
+
+fn arguments(
+    image: &Image,
+    entry: &lanboot_core::catalog::Entry,
+    transport: Transport,
+    append: &str,
+) -> Arguments {
+    let server = Server { http: SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 80) };
+    let refused = entry.check(transport, append).err().map(|why| why.to_string());
+    let line = entry.command_line(transport, &server, &image.name, Spelling::Shown, append);
+    Arguments {
+        transport: transport.name(),
+        command_line: refused.is_none().then(|| line.replace("0.0.0.0", "SERVER")),
+        refused,
+    }
+}
+
+fn text(report: &Report) -> String {
+    let mut out = format!(
+        "{}\n  volume    {} ({})\n",
+        report.file,
+        report.volume,
+        bytes(report.size)
+    );
+    let mut field = |name: &str, value: &str| out.push_str(&format!("  {name:<9} {value}\n"));
+    if let Some(uuid) = &report.uuid {
+        field("uuid", uuid);
+    }
+    field("family", report.family);
+    field("name", &report.name);
+    field("loader", report.bios_loader.as_deref().unwrap_or("none for BIOS on this image"));
+    field("own menu", report.stock_menu.as_deref().unwrap_or("none for PXE on this image"));
+    for entry in &report.entries {
+        out.push_str(&format!("\n  entry {}: {}\n", entry.id, entry.title));
+        let mut field = |name: &str, value: &str| out.push_str(&format!("    {name:<10} {value}\n"));
+        field("kernel", &entry.kernel);
+        for initramfs in &entry.initramfs {
+            field("initramfs", initramfs);
+        }
+        field("root", &format!("{} ({})", entry.root, bytes(entry.root_bytes)));
+        for way in &entry.arguments {
+            let line = way.command_line.as_deref().or(way.refused.as_deref()).unwrap_or_default();
+            field(way.transport, line);
+        }
+    }
+    for warning in &report.warnings {
+        out.push_str(&format!("\n  note: {warning}\n"));
+    }
+    out
+}

@@ -1,0 +1,236 @@
+//! The durable half of the lease table: an embedded database with one writer thread. Writes that
+//! wait together are committed together, so a durable lease costs a share of one disk flush.
+
+use std::net::Ipv4Addr;
+use std::path::Path;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+
+use anyhow::{Context as _, bail};
+use lanboot_core::dhcp::{ClientId, Lease, State};
+use lanboot_core::machine::Mac;
+use rusqlite::{Connection, ErrorCode, params};
+
+/// Writes waiting for the disk. When it is full the write is refused and the machine, which gets
+/// no ACK, asks again: a slow disk slows machines down and costs no memory.
+const QUEUE: usize = 4096;
+/// Most writes committed in one transaction.
+const BATCH: usize = 1024;
+/// The layout of the database, in `PRAGMA user_version`.
+const SCHEMA_VERSION: i64 = 1;
+
+/// A change to the stored leases.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// This is the record of its address and of its client from now on.
+    Put(Lease),
+    /// There is no record of this address any more.
+    Remove(Ipv4Addr),
+}
+
+/// What is called once a change is durable, or could not be made so.
+pub type Then = Box<dyn FnOnce(Result<(), String>) + Send>;
+
+struct Job {
+    change: Change,
+    then: Option<Then>,
+}
+
+/// The store. Dropping it writes what is queued and closes the database.
+#[derive(Debug)]
+pub struct Store {
+    queue: Option<SyncSender<Job>>,
+    writer: Option<JoinHandle<()>>,
+}
+
+impl Store {
+    /// Opens or creates the database in `folder` and returns what it holds.
+    pub fn open(folder: &Path) -> anyhow::Result<(Self, Vec<Lease>)> {
+        std::fs::create_dir_all(folder).with_context(|| {
+            format!("cannot make the folder {}; choose another with --state", folder.display())
+        })?;
+        let path = folder.join("leases.db");
+        let (connection, leases) = open(&path).with_context(|| {
+            format!("cannot use the lease database {}", path.display())
+        })?;
+        let (queue, jobs) = sync_channel(QUEUE);
+        let writer = std::thread::Builder::new()
+            .name("leases".into())
+            .spawn(move || write_all(connection, &jobs))
+            .context("cannot start the thread that writes leases")?;
+        Ok((Self { queue: Some(queue), writer: Some(writer) }, leases))
+    }
+
+    /// Queues a change; `then` is called on the writer's thread after the commit. Never waits.
+    pub fn commit(&self, change: Change, then: Option<Then>) {
+        let Some(queue) = &self.queue else { return };
+        match queue.try_send(Job { change, then }) {
+            Ok(()) => {}
+            Err(TrySendError::Full(job)) => job.end(Err("too many leases wait for the disk".into())),
+            Err(TrySendError::Disconnected(job)) => job.end(Err("the database was closed".into())),
+        }
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        drop(self.queue.take());
+        if let Some(writer) = self.writer.take() {
+            // A panic of the writer was already printed; there is nothing left to save.
+            let _ = writer.join();
+        }
+    }
+}
+
+impl Job {
+    fn end(self, result: Result<(), String>) {
+        if let Some(then) = self.then {
+            then(result);
+        }
+    }
+}
+
+fn open(path: &Path) -> anyhow::Result<(Connection, Vec<Lease>)> {
+    let connection = Connection::open(path)?;
+    // One program at a time: a second one would hand out the same addresses.
+    connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+    let journal = connection.pragma_update(None, "journal_mode", "WAL");
+    if let Err(rusqlite::Error::SqliteFailure(error, _)) = &journal
+        && matches!(error.code, ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
+    {
+        bail!("another lanboot is using it; stop that one or give this one its own --state folder");
+    }
+    journal?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if version > SCHEMA_VERSION {
+        bail!("it was written by a newer lanboot (layout {version}, this one knows {SCHEMA_VERSION})");
+    }
+    if version == 0 {
+        connection.execute_batch(
+            "BEGIN;
+             CREATE TABLE lease (
+                 address  INTEGER PRIMARY KEY,
+                 client   BLOB NOT NULL UNIQUE,
+                 mac      BLOB NOT NULL,
+                 hostname TEXT,
+                 expires  INTEGER NOT NULL,
+                 released INTEGER NOT NULL
+             ) STRICT;
+             PRAGMA user_version = 1;
+             COMMIT;",
+        )?;
+    }
+    let mut leases = Vec::new();
+    let mut select = connection
+        .prepare("SELECT address, client, mac, hostname, expires, released FROM lease")?;
+    let mut rows = select.query([])?;
+    while let Some(row) = rows.next()? {
+        let lease = |client: Vec<u8>| {
+            Some(Lease {
+                address: Ipv4Addr::from_bits(row.get(0).ok()?),
+                client: ClientId::new(&client)?,
+                mac: Mac(row.get(2).ok()?),
+                hostname: row.get(3).ok()?,
+                expires: u64::try_from(row.get::<_, i64>(4).ok()?).ok()?,
+                state: if row.get(5).ok()? { State::Released } else { State::Bound },
+            })
+        };
+        // A record that makes no sense is no lease; it is replaced by the next one written.
+        leases.extend(lease(row.get(1)?));
+    }
+    drop(rows);
+    drop(select);
+    Ok((connection, leases))
+}
+
+fn write_all(mut connection: Connection, jobs: &Receiver<Job>) {
+    let mut batch = Vec::new();
+    while let Ok(first) = jobs.recv() {
+        batch.push(first);
+        batch.extend(jobs.try_iter().take(BATCH - 1));
+        let result = write(&mut connection, &batch).map_err(|error| error.to_string());
+        for job in batch.drain(..) {
+            job.end(result.clone());
+        }
+    }
+}
+
+fn write(connection: &mut Connection, batch: &[Job]) -> rusqlite::Result<()> {
+    let transaction = connection.transaction()?;
+    {
+        // REPLACE also removes the row that has the same client under another address.
+        let mut put = transaction.prepare_cached(
+            "REPLACE INTO lease (address, client, mac, hostname, expires, released)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?;
+        let mut remove = transaction.prepare_cached("DELETE FROM lease WHERE address = ?1")?;
+        for job in batch {
+            match &job.change {
+                Change::Put(lease) => put.execute(params![
+                    lease.address.to_bits(),
+                    lease.client.as_bytes(),
+                    lease.mac.0,
+                    lease.hostname,
+                    i64::try_from(lease.expires).unwrap_or(i64::MAX),
+                    lease.state == State::Released,
+                ])?,
+                Change::Remove(address) => remove.execute([address.to_bits()])?,
+            };
+        }
+    }
+    transaction.commit()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::channel;
+
+    fn lease(last: u8, client: u8) -> Lease {
+        Lease {
+            address: Ipv4Addr::new(10, 0, 0, last),
+            client: ClientId::new(&[1, client]).unwrap(),
+            mac: Mac([2, 0, 0, 0, 0, client]),
+            hostname: Some("box".into()),
+            expires: 1_800_000_000,
+            state: State::Bound,
+        }
+    }
+
+    fn put(store: &Store, lease: Lease) {
+        let (told, hear) = channel();
+        store.commit(Change::Put(lease), Some(Box::new(move |r| told.send(r).unwrap())));
+        assert_eq!(hear.recv().unwrap(), Ok(()));
+    }
+
+    #[test]
+    fn what_was_committed_is_there_after_a_restart() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, found) = Store::open(folder.path()).unwrap();
+        assert!(found.is_empty());
+        put(&store, lease(5, 1));
+        put(&store, lease(6, 2));
+        // The same client at another address, and the other's address given away.
+        put(&store, lease(7, 1));
+        store.commit(Change::Remove(Ipv4Addr::new(10, 0, 0, 6)), None);
+        drop(store);
+        assert_eq!(Store::open(folder.path()).unwrap().1, [lease(7, 1)]);
+    }
+
+    #[test]
+    fn two_programs_do_not_share_a_database() {
+        let folder = tempfile::tempdir().unwrap();
+        let _first = Store::open(folder.path()).unwrap();
+        let error = format!("{:#}", Store::open(folder.path()).unwrap_err());
+        assert!(error.contains("another lanboot is using it"), "{error}");
+    }
+
+    #[test]
+    fn a_database_that_is_none_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("leases.db"), [b'x'; 8192]).unwrap();
+        let error = format!("{:#}", Store::open(folder.path()).unwrap_err());
+        assert!(error.contains("leases.db"), "{error}");
+    }
+}

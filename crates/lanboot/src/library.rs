@@ -1,0 +1,314 @@
+//! From file names to a catalog: opens images, reads them, recognises them. The only maker of
+//! [`Catalog`]s.
+
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context as _, anyhow, bail};
+use lanboot_core::catalog::{Catalog, Image, Loaders, MAX_CONFIG_BYTES, image_name, recognise};
+use lanboot_core::iso::{self, Medium, ReadAt};
+use lanboot_core::vfs::{Content, Source};
+
+use crate::disks::{Disk, Disks};
+
+/// Most images served at once: what a rescan can look at in a moment.
+pub const MAX_IMAGES: usize = 4096;
+/// Largest loader file, in bytes.
+const MAX_LOADER_BYTES: u64 = 16 << 20;
+
+/// The images named by the operator, as last scanned.
+#[derive(Debug)]
+pub struct Library {
+    written: Vec<PathBuf>,
+    disks: Arc<Disks>,
+    known: BTreeMap<PathBuf, Known>,
+}
+
+#[derive(Debug)]
+struct Known {
+    stamp: Stamp,
+    image: Result<Arc<Image>, String>,
+}
+
+/// What tells a changed file from the same one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Stamp {
+    device: u64,
+    inode: u64,
+    size: u64,
+    modified: (i64, i64),
+}
+
+/// What a scan found.
+#[derive(Debug, Default)]
+pub struct Scan {
+    /// The images that can be served.
+    pub catalog: Catalog,
+    /// One line for each file that cannot be.
+    pub faults: Vec<String>,
+    /// Whether anything differs from the scan before.
+    pub changed: bool,
+}
+
+impl Library {
+    /// A library of these files and folders; nothing is read yet.
+    pub fn new(written: Vec<PathBuf>, disks: Arc<Disks>) -> Self {
+        Self { written, disks, known: BTreeMap::new() }
+    }
+
+    /// Looks at every file again and reads those that are new or changed. A file that cannot be
+    /// read is a line in `faults` and stops no other; the error is for two images of one name.
+    pub fn scan(&mut self) -> anyhow::Result<Scan> {
+        let mut scan = Scan::default();
+        let files = self.files(&mut scan.faults);
+        let mut images: Vec<Arc<Image>> = Vec::new();
+        let mut still = BTreeMap::new();
+        for path in files {
+            let known = match (stamp(&path), self.known.remove(&path)) {
+                (Ok(stamp), Some(known)) if known.stamp == stamp => known,
+                (Ok(stamp), before) => {
+                    scan.changed = true;
+                    self.forget(before);
+                    let image = self.read(&path, stamp).map(Arc::new);
+                    Known { stamp, image: image.map_err(|error| format!("{error:#}")) }
+                }
+                (Err(error), before) => {
+                    scan.changed |= before.is_some();
+                    self.forget(before);
+                    scan.faults.push(format!("{}: cannot be opened: {error}", path.display()));
+                    continue;
+                }
+            };
+            match &known.image {
+                Ok(image) => {
+                    if let Some(twin) = images.iter().find(|other| other.name == image.name) {
+                        bail!(
+                            "two images would both be called '{}': {} and {}; rename one of them",
+                            image.name, twin.file, image.file
+                        );
+                    }
+                    images.push(Arc::clone(image));
+                }
+                Err(fault) => scan.faults.push(format!("{}: {fault}", path.display())),
+            }
+            still.insert(path, known);
+        }
+        for (_, gone) in std::mem::replace(&mut self.known, still) {
+            scan.changed = true;
+            self.forget(Some(gone));
+        }
+        scan.catalog = Catalog::new(images);
+        Ok(scan)
+    }
+
+    /// The files named, and the images in the folders named, in order.
+    fn files(&self, faults: &mut Vec<String>) -> Vec<PathBuf> {
+        let mut files = Vec::new();
+        for written in &self.written {
+            if !written.is_dir() {
+                files.push(written.clone());
+                continue;
+            }
+            match images_in(written) {
+                Ok(found) if found.is_empty() => {
+                    faults.push(format!("{}: there is no *.iso file in it", written.display()));
+                }
+                Ok(found) => files.extend(found),
+                Err(error) => faults.push(format!("{}: {error}", written.display())),
+            }
+        }
+        let mut seen = std::collections::HashSet::new();
+        files.retain(|file| seen.insert(file.clone()));
+        if files.len() > MAX_IMAGES {
+            faults.push(format!("only the first {MAX_IMAGES} of {} images are served", files.len()));
+            files.truncate(MAX_IMAGES);
+        }
+        files
+    }
+
+    fn read(&self, path: &Path, stamp: Stamp) -> anyhow::Result<Image> {
+        let disk = Disk::open(path).context("cannot be opened")?;
+        let id = self.disks.insert(disk);
+        let image = self.disks.get(id).ok_or_else(|| anyhow!("was closed")).and_then(|disk| {
+            let medium = iso::read(id, disk.as_ref())?;
+            Ok(image(path, stamp, &disk, id, medium))
+        });
+        if image.is_err() {
+            self.disks.remove(id);
+        }
+        image
+    }
+
+    fn forget(&self, known: Option<Known>) {
+        if let Some(Known { image: Ok(image), .. }) = known {
+            self.disks.remove(image.id);
+        }
+    }
+}
+
+/// One image on its own, for `inspect`.
+pub fn open_one(path: &Path) -> anyhow::Result<Image> {
+    let name = path.display();
+    let stamp = stamp(path).with_context(|| format!("{name}: cannot be opened"))?;
+    if path.is_dir() {
+        bail!("{name}: is a folder; name an image in it");
+    }
+    Library::new(Vec::new(), Arc::default()).read(path, stamp).with_context(|| name.to_string())
+}
+
+fn image(path: &Path, stamp: Stamp, disk: &Disk, id: lanboot_core::vfs::ImageId, medium: Medium) -> Image {
+    let file_name = path.file_name().unwrap_or_default().to_string_lossy();
+    let name = image_name(&file_name);
+    let read = |content: &Content| read_small(disk, content);
+    let recognised = recognise(&medium, &name, &read);
+    let mut warnings = medium.warnings;
+    warnings.extend(recognised.warnings);
+    let mut hasher = DefaultHasher::new();
+    stamp.hash(&mut hasher);
+    Image {
+        name,
+        file: path.display().to_string(),
+        id,
+        size: disk.len(),
+        version: hasher.finish(),
+        label: medium.label,
+        uuid: medium.uuid,
+        tree: Arc::new(medium.tree),
+        family: recognised.family,
+        entries: recognised.entries,
+        stock: recognised.stock,
+        pxelinux: recognised.pxelinux,
+        warnings,
+    }
+}
+
+fn stamp(path: &Path) -> std::io::Result<Stamp> {
+    let meta = std::fs::metadata(path)?;
+    Ok(Stamp {
+        device: meta.dev(),
+        inode: meta.ino(),
+        size: meta.size(),
+        modified: (meta.mtime(), meta.mtime_nsec()),
+    })
+}
+
+fn images_in(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut found: Vec<PathBuf> = std::fs::read_dir(folder)?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|e| e.eq_ignore_ascii_case("iso")))
+        .filter(|path| path.is_file())
+        .collect();
+    found.sort();
+    Ok(found)
+}
+
+/// A small file of an image, whole.
+fn read_small(disk: &Disk, content: &Content) -> Option<Vec<u8>> {
+    if content.len() > MAX_CONFIG_BYTES {
+        return None;
+    }
+    let mut bytes = Vec::new();
+    for piece in content.pieces() {
+        let Source::Disk { offset, .. } = piece.source else { return None };
+        let at = bytes.len();
+        bytes.resize(at + usize::try_from(piece.len).ok()?, 0);
+        std::os::unix::fs::FileExt::read_exact_at(disk.file(), bytes.get_mut(at..)?, offset).ok()?;
+    }
+    Some(bytes)
+}
+
+/// The loaders of this host, or those in `folder` alone when it is given.
+pub fn loaders(folder: Option<&Path>) -> anyhow::Result<Loaders> {
+    // Debian, Ubuntu; Fedora; Arch.
+    const UNDIONLY: [&str; 3] =
+        ["/usr/lib/ipxe/undionly.kpxe", "/usr/share/ipxe/undionly.kpxe", "/usr/share/ipxe/x86_64/undionly.kpxe"];
+    const LPXELINUX: [&str; 3] = [
+        "/usr/lib/PXELINUX/lpxelinux.0",
+        "/usr/share/syslinux/lpxelinux.0",
+        "/usr/lib/syslinux/bios/lpxelinux.0",
+    ];
+    const MODULES: [&str; 3] =
+        ["/usr/lib/syslinux/modules/bios", "/usr/share/syslinux", "/usr/lib/syslinux/bios"];
+    let Some(folder) = folder else {
+        return Ok(Loaders {
+            undionly: UNDIONLY.iter().find_map(|path| small_file(Path::new(path))),
+            pxelinux: LPXELINUX
+                .iter()
+                .find_map(|path| small_file(Path::new(path)))
+                .map(|loader| pxelinux(loader, MODULES.iter().map(Path::new)))
+                .unwrap_or_default(),
+        });
+    };
+    if !folder.is_dir() {
+        bail!("--loaders {}: there is no such folder", folder.display());
+    }
+    Ok(Loaders {
+        undionly: small_file(&folder.join("undionly.kpxe")),
+        pxelinux: small_file(&folder.join("lpxelinux.0"))
+            .map(|loader| pxelinux(loader, [folder].into_iter()))
+            .unwrap_or_default(),
+    })
+}
+
+/// `lpxelinux.0` with the modules of the first folder that has its core module; nothing when
+/// none does.
+fn pxelinux<'a>(
+    loader: Content,
+    mut folders: impl Iterator<Item = &'a Path>,
+) -> BTreeMap<String, Content> {
+    let Some(folder) = folders.find(|folder| folder.join("ldlinux.c32").is_file()) else {
+        return BTreeMap::new();
+    };
+    let modules = std::fs::read_dir(folder).into_iter().flatten().flatten().filter_map(|entry| {
+        let name = entry.file_name().into_string().ok().filter(|name| name.ends_with(".c32"))?;
+        Some((name, small_file(&entry.path())?))
+    });
+    modules.chain([("lpxelinux.0".to_owned(), loader)]).collect()
+}
+
+fn small_file(path: &Path) -> Option<Content> {
+    let meta = std::fs::metadata(path).ok().filter(|m| m.is_file() && m.len() <= MAX_LOADER_BYTES)?;
+    let bytes = std::fs::read(path).ok().filter(|bytes| bytes.len() as u64 == meta.len())?;
+    Some(Content::memory(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_served_is_a_line_and_stops_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("empty.iso"), b"").unwrap();
+        std::fs::write(folder.path().join("text.ISO"), b"not an image").unwrap();
+        std::fs::write(folder.path().join("other.txt"), b"ignored").unwrap();
+        let missing = folder.path().join("missing.iso");
+        let written = vec![folder.path().to_path_buf(), missing];
+        let mut library = Library::new(written, Arc::default());
+        let scan = library.scan().unwrap();
+        assert!(scan.catalog.images().is_empty());
+        assert_eq!(scan.faults.len(), 3, "{:?}", scan.faults);
+        assert!(scan.changed);
+        let again = library.scan().unwrap();
+        assert_eq!((again.changed, again.faults.len()), (false, 3));
+        std::fs::remove_file(folder.path().join("empty.iso")).unwrap();
+        assert!(library.scan().unwrap().changed);
+    }
+
+    #[test]
+    fn a_folder_of_loaders_is_used_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["undionly.kpxe", "lpxelinux.0", "ldlinux.c32", "menu.c32"] {
+            std::fs::write(folder.path().join(name), name).unwrap();
+        }
+        let found = loaders(Some(folder.path())).unwrap();
+        assert!(found.undionly.is_some());
+        assert_eq!(found.pxelinux.keys().collect::<Vec<_>>(), ["ldlinux.c32", "lpxelinux.0", "menu.c32"]);
+        std::fs::remove_file(folder.path().join("ldlinux.c32")).unwrap();
+        assert!(loaders(Some(folder.path())).unwrap().pxelinux.is_empty());
+        assert!(loaders(Some(Path::new("/nonexistent"))).is_err());
+    }
+}

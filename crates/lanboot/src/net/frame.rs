@@ -1,0 +1,230 @@
+//! Raw frames: replies to machines that have no address yet, and ARP questions before an address
+//! is offered. Both sockets are opened at start; sending needs no rights after that.
+
+use std::io;
+use std::mem;
+use std::net::Ipv4Addr;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+
+use lanboot_core::machine::Mac;
+
+const ETH_P_IP: u16 = 0x0800;
+const ETH_P_ARP: u16 = 0x0806;
+
+/// Sends UDP datagrams in frames addressed by hardware address (RFC 2131 §4.1: a client without
+/// an address that can receive unicast).
+#[derive(Debug)]
+pub struct FrameSocket {
+    socket: OwnedFd,
+    index: u32,
+}
+
+impl FrameSocket {
+    /// Opens it on the interface with this number. Needs `CAP_NET_RAW`.
+    pub fn open(index: u32) -> io::Result<Self> {
+        // Protocol 0: this socket receives nothing.
+        Ok(Self { socket: packet_socket(0)?, index })
+    }
+
+    /// Sends `payload` from `source`:67 to `target`:68 in a frame for `mac`.
+    pub fn send(
+        &self,
+        source: Ipv4Addr,
+        target: Ipv4Addr,
+        mac: Mac,
+        payload: &[u8],
+    ) -> io::Result<()> {
+        let packet = udp_packet(source, target, payload)?;
+        send_to(&self.socket, self.index, ETH_P_IP, mac, &packet)
+    }
+}
+
+/// Asks who has an address, and hears who answers.
+#[derive(Debug)]
+pub struct ArpSocket {
+    socket: OwnedFd,
+    index: u32,
+    mac: Mac,
+}
+
+impl ArpSocket {
+    /// Opens it on the interface with this number and hardware address. Needs `CAP_NET_RAW`.
+    pub fn open(index: u32, mac: Mac) -> io::Result<Self> {
+        let socket = packet_socket(ETH_P_ARP)?;
+        bind(&socket, index, ETH_P_ARP)?;
+        Ok(Self { socket, index, mac })
+    }
+
+    /// Sends a probe for `target` (RFC 5227 §2.1.1: sender address zero, so no cache on the LAN
+    /// learns a wrong one).
+    pub fn probe(&self, target: Ipv4Addr) -> io::Result<()> {
+        let mut packet = [0u8; 28];
+        let fields: [(usize, &[u8]); 7] = [
+            (0, &1u16.to_be_bytes()),
+            (2, &ETH_P_IP.to_be_bytes()),
+            (4, &[6, 4]),
+            (6, &1u16.to_be_bytes()),
+            (8, &self.mac.0),
+            (18, &[0; 6]),
+            (24, &target.octets()),
+        ];
+        for (at, bytes) in fields {
+            packet[at..at + bytes.len()].copy_from_slice(bytes);
+        }
+        send_to(&self.socket, self.index, ETH_P_ARP, Mac([0xff; 6]), &packet)
+    }
+
+    /// The next address somebody says is his: the sender address of an ARP packet received.
+    /// `WouldBlock` when there is none.
+    pub fn heard(&self) -> io::Result<Option<(Ipv4Addr, Mac)>> {
+        let mut packet = [0u8; 64];
+        // SAFETY: the buffer is valid for its length for the duration of the call.
+        let got = unsafe {
+            libc::recv(self.socket.as_raw_fd(), packet.as_mut_ptr().cast(), packet.len(), 0)
+        };
+        let got = usize::try_from(got).map_err(|_| io::Error::last_os_error())?;
+        Ok(sender(packet.get(..got).unwrap_or_default()))
+    }
+}
+
+impl AsRawFd for ArpSocket {
+    fn as_raw_fd(&self) -> i32 {
+        self.socket.as_raw_fd()
+    }
+}
+
+fn sender(packet: &[u8]) -> Option<(Ipv4Addr, Mac)> {
+    let mac: [u8; 6] = packet.get(8..14)?.try_into().ok()?;
+    let address: [u8; 4] = packet.get(14..18)?.try_into().ok()?;
+    let address = Ipv4Addr::from(address);
+    let ethernet_ip = packet.get(..6)? == [0, 1, 8, 0, 6, 4];
+    (ethernet_ip && !address.is_unspecified()).then_some((address, Mac(mac)))
+}
+
+fn packet_socket(protocol: u16) -> io::Result<OwnedFd> {
+    let kind = libc::SOCK_DGRAM | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
+    // SAFETY: no pointer is passed.
+    let fd = unsafe { libc::socket(libc::AF_PACKET, kind, i32::from(protocol.to_be())) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the descriptor was just made and nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+fn link_address(index: u32, protocol: u16, mac: Mac) -> libc::sockaddr_ll {
+    // SAFETY: sockaddr_ll is plain integers and arrays; all zeros is a valid value.
+    let mut address: libc::sockaddr_ll = unsafe { mem::zeroed() };
+    address.sll_family = libc::AF_PACKET as u16;
+    address.sll_protocol = protocol.to_be();
+    address.sll_ifindex = i32::try_from(index).unwrap_or(0);
+    address.sll_halen = 6;
+    address.sll_addr[..6].copy_from_slice(&mac.0);
+    address
+}
+
+fn bind(socket: &OwnedFd, index: u32, protocol: u16) -> io::Result<()> {
+    let address = link_address(index, protocol, Mac([0; 6]));
+    // SAFETY: `address` is a valid sockaddr_ll and the length is its size.
+    let bound = unsafe {
+        libc::bind(
+            socket.as_raw_fd(),
+            (&raw const address).cast(),
+            mem::size_of_val(&address) as libc::socklen_t,
+        )
+    };
+    if bound < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+fn send_to(socket: &OwnedFd, index: u32, protocol: u16, mac: Mac, bytes: &[u8]) -> io::Result<()> {
+    let address = link_address(index, protocol, mac);
+    // SAFETY: `bytes` and `address` are valid for the lengths given for the whole call.
+    let sent = unsafe {
+        libc::sendto(
+            socket.as_raw_fd(),
+            bytes.as_ptr().cast(),
+            bytes.len(),
+            libc::MSG_DONTWAIT,
+            (&raw const address).cast(),
+            mem::size_of_val(&address) as libc::socklen_t,
+        )
+    };
+    if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// An IPv4 packet with a UDP datagram from port 67 to port 68, both checksums set.
+fn udp_packet(source: Ipv4Addr, target: Ipv4Addr, payload: &[u8]) -> io::Result<Vec<u8>> {
+    let too_long = |_| io::Error::from(io::ErrorKind::InvalidInput);
+    let udp_len = u16::try_from(payload.len() + 8).map_err(too_long)?;
+    let total = u16::try_from(payload.len() + 28).map_err(too_long)?;
+    let mut packet = Vec::with_capacity(usize::from(total));
+    packet.extend_from_slice(&[0x45, 0x10]);
+    packet.extend_from_slice(&total.to_be_bytes());
+    // No identification, not fragmented, 64 hops, UDP, checksum filled in below.
+    packet.extend_from_slice(&[0, 0, 0, 0, 64, 17, 0, 0]);
+    packet.extend_from_slice(&source.octets());
+    packet.extend_from_slice(&target.octets());
+    let header_sum = checksum(&packet, 0);
+    packet[10..12].copy_from_slice(&header_sum.to_be_bytes());
+    packet.extend_from_slice(&67u16.to_be_bytes());
+    packet.extend_from_slice(&68u16.to_be_bytes());
+    packet.extend_from_slice(&udp_len.to_be_bytes());
+    packet.extend_from_slice(&[0, 0]);
+    packet.extend_from_slice(payload);
+    // The pseudo header: both addresses, the protocol and the UDP length (RFC 768).
+    let pseudo = sum(&packet[12..20]) + 17 + u32::from(udp_len);
+    let udp_sum = match checksum(&packet[20..], pseudo) {
+        // Zero would mean "no checksum".
+        0 => 0xffff,
+        sum => sum,
+    };
+    packet[26..28].copy_from_slice(&udp_sum.to_be_bytes());
+    Ok(packet)
+}
+
+fn sum(bytes: &[u8]) -> u32 {
+    bytes
+        .chunks(2)
+        .map(|pair| u32::from(pair[0]) << 8 | u32::from(pair.get(1).copied().unwrap_or(0)))
+        .sum()
+}
+
+/// The Internet checksum (RFC 1071).
+fn checksum(bytes: &[u8], start: u32) -> u16 {
+    let mut total = start + sum(bytes);
+    while total > 0xffff {
+        total = (total & 0xffff) + (total >> 16);
+    }
+    !(total as u16)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_checksums_verify() {
+        for len in [0, 1, 2, 299, 300, 548, 1472] {
+            let payload: Vec<u8> = (0..len).map(|n| (n * 7 % 256) as u8).collect();
+            let (source, target) = (Ipv4Addr::new(192, 168, 0, 1), Ipv4Addr::new(192, 168, 0, 50));
+            let packet = udp_packet(source, target, &payload).unwrap();
+            assert_eq!(packet.len(), 28 + len);
+            assert_eq!(checksum(&packet[..20], 0), 0, "header of {len}");
+            let pseudo = sum(&packet[12..20]) + 17 + (len as u32 + 8);
+            assert_eq!(checksum(&packet[20..], pseudo), 0, "datagram of {len}");
+        }
+        assert!(udp_packet(Ipv4Addr::LOCALHOST, Ipv4Addr::LOCALHOST, &[0; 70_000]).is_err());
+    }
+
+    #[test]
+    fn an_answer_tells_its_sender_and_a_probe_tells_nobody() {
+        let mut answer = [0u8; 28];
+        answer[..8].copy_from_slice(&[0, 1, 8, 0, 6, 4, 0, 2]);
+        answer[8..14].copy_from_slice(&[2, 0, 0, 0, 0, 9]);
+        answer[14..18].copy_from_slice(&[10, 0, 0, 9]);
+        assert_eq!(sender(&answer), Some((Ipv4Addr::new(10, 0, 0, 9), Mac([2, 0, 0, 0, 0, 9]))));
+        answer[14..18].copy_from_slice(&[0; 4]);
+        assert_eq!(sender(&answer), None, "a probe of somebody else");
+        assert_eq!(sender(&answer[..17]), None, "cut short");
+    }
+}

@@ -1,0 +1,249 @@
+//! Interfaces, sockets and what the kernel must be asked for. The only room with `unsafe`.
+
+mod address;
+mod frame;
+mod port;
+
+pub use address::Borrowed;
+pub use frame::{ArpSocket, FrameSocket};
+pub use port::{Protocol, holders};
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, UdpSocket};
+
+use anyhow::{Context as _, anyhow, bail};
+use lanboot_core::machine::Mac;
+use lanboot_core::site::Address;
+use nix::net::if_::InterfaceFlags;
+use socket2::{Domain, Socket, Type};
+
+/// A network interface of this host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interface {
+    /// Its name.
+    pub name: String,
+    /// Its number.
+    pub index: u32,
+    /// Hardware address; machines can only boot over Ethernet.
+    pub mac: Option<Mac>,
+    /// Its IPv4 addresses.
+    pub addresses: Vec<Address>,
+    /// Administratively up.
+    pub up: bool,
+    /// The loopback.
+    pub loopback: bool,
+}
+
+impl Interface {
+    /// Why it cannot be served by itself, in a few words; `None` when it can.
+    fn unfit(&self) -> Option<&'static str> {
+        if self.loopback {
+            Some("loopback")
+        } else if self.mac.is_none() {
+            Some("not Ethernet")
+        } else if !self.up {
+            Some("down")
+        } else if self.addresses.is_empty() {
+            Some("no IPv4 address")
+        } else if is_virtual(&self.name) {
+            Some("a bridge or tunnel of containers or virtual machines")
+        } else {
+            None
+        }
+    }
+}
+
+/// Interfaces that software makes for its own guests; served only when named.
+fn is_virtual(name: &str) -> bool {
+    ["docker", "veth", "virbr", "br-", "cni", "tun", "tap", "wg", "tailscale", "podman"]
+        .iter()
+        .any(|prefix| name.starts_with(prefix))
+}
+
+/// Every interface, by name.
+pub fn interfaces() -> anyhow::Result<Vec<Interface>> {
+    let mut found: BTreeMap<String, Interface> = BTreeMap::new();
+    for entry in nix::ifaddrs::getifaddrs().context("cannot list the network interfaces")? {
+        let index = nix::net::if_::if_nametoindex(entry.interface_name.as_str()).unwrap_or(0);
+        let interface = found.entry(entry.interface_name.clone()).or_insert_with(|| Interface {
+            name: entry.interface_name.clone(),
+            index,
+            mac: None,
+            addresses: Vec::new(),
+            up: entry.flags.contains(InterfaceFlags::IFF_UP),
+            loopback: entry.flags.contains(InterfaceFlags::IFF_LOOPBACK),
+        });
+        let Some(address) = entry.address else { continue };
+        if let Some(link) = address.as_link_addr() {
+            interface.mac = link.addr().filter(|m| *m != [0; 6]).map(Mac);
+        }
+        if let Some(v4) = address.as_sockaddr_in() {
+            let mask = entry.netmask.as_ref().and_then(|m| Some(m.as_sockaddr_in()?.ip()));
+            let prefix = mask.map_or(32, |m| m.to_bits().leading_ones());
+            let prefix = u8::try_from(prefix).unwrap_or(32);
+            interface.addresses.push(Address { address: v4.ip(), prefix });
+        }
+    }
+    Ok(found.into_values().collect())
+}
+
+/// The interface to serve: the one named, or the only one that can be meant.
+pub fn choose(
+    interfaces: &[Interface],
+    named: Option<&str>,
+    address_given: bool,
+) -> anyhow::Result<Interface> {
+    let list = || {
+        let line = |i: &Interface| {
+            let addresses: Vec<String> =
+                i.addresses.iter().map(|a| format!("{}/{}", a.address, a.prefix)).collect();
+            let why = i.unfit().map_or_else(String::new, |why| format!(" ({why})"));
+            format!("  {} {}{why}", i.name, addresses.join(" "))
+        };
+        interfaces.iter().map(line).collect::<Vec<_>>().join("\n")
+    };
+    if let Some(name) = named {
+        let found = interfaces
+            .iter()
+            .find(|i| i.name == name)
+            .ok_or_else(|| anyhow!("there is no interface {name}; there are:\n{}", list()))?;
+        if found.addresses.is_empty() && !address_given {
+            bail!("{name} has no IPv4 address; give it one: --address 192.168.0.1/24");
+        }
+        return Ok(found.clone());
+    }
+    let mut fit = interfaces.iter().filter(|i| i.unfit().is_none());
+    match (fit.next(), fit.next()) {
+        (Some(one), None) if !address_given => Ok(one.clone()),
+        (None, _) => bail!("no interface can be served as it is; name one with --interface:\n{}", list()),
+        _ => bail!("say which interface to serve with --interface:\n{}", list()),
+    }
+}
+
+/// A UDP socket on `address`, receiving only from `interface`, able to broadcast.
+pub fn udp(interface: &str, address: SocketAddrV4) -> anyhow::Result<UdpSocket> {
+    let door = format!("UDP port {}", address.port());
+    let socket = Socket::new(Domain::IPV4, Type::DGRAM, None).context("cannot open a socket")?;
+    socket
+        .bind_device(Some(interface.as_bytes()))
+        .map_err(|error| explain(&error, &door, Protocol::Udp, address.port()))?;
+    socket.set_broadcast(true)?;
+    socket
+        .bind(&address.into())
+        .map_err(|error| explain(&error, &door, Protocol::Udp, address.port()))?;
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
+}
+
+/// A listening TCP socket.
+pub fn tcp(address: SocketAddrV4) -> anyhow::Result<TcpListener> {
+    /// As nginx: a classroom that is switched on at once.
+    const BACKLOG: i32 = 511;
+    let door = format!("TCP port {}", address.port());
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).context("cannot open a socket")?;
+    socket.set_reuse_address(true)?;
+    socket
+        .bind(&address.into())
+        .and_then(|()| socket.listen(BACKLOG))
+        .map_err(|error| explain(&error, &door, Protocol::Tcp, address.port()))?;
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
+}
+
+/// What to do about a socket that could not be had.
+fn explain(error: &std::io::Error, door: &str, protocol: Protocol, port: u16) -> anyhow::Error {
+    match error.raw_os_error() {
+        Some(libc::EADDRINUSE) => {
+            let holders = holders(protocol, port);
+            let whose = if holders.is_empty() {
+                "another program (run as root to see which)".into()
+            } else {
+                holders.join(" and ")
+            };
+            anyhow!("{door} is taken by {whose}; stop it, or choose another interface or port")
+        }
+        Some(libc::EACCES | libc::EPERM) => anyhow!(
+            "{door} needs more rights: run as root, or grant CAP_NET_BIND_SERVICE, CAP_NET_RAW and \
+             CAP_NET_ADMIN (setcap 'cap_net_bind_service,cap_net_raw,cap_net_admin+ep' lanboot)"
+        ),
+        Some(libc::EADDRNOTAVAIL) => anyhow!("{door}: this host has no such address"),
+        _ => anyhow!("{door} cannot be opened: {error}"),
+    }
+}
+
+/// The addresses to hand out when none were named: at most 150 of the interface's own network,
+/// starting at the hundredth where there are that many, as home routers do.
+pub fn default_range(own: Address) -> Option<(Ipv4Addr, Ipv4Addr)> {
+    const SKIP: u32 = 100;
+    const COUNT: u32 = 150;
+    let mask = u32::MAX.checked_shl(32 - u32::from(own.prefix)).unwrap_or(0);
+    let network = own.address.to_bits() & mask;
+    let (first, last) = (network.checked_add(1)?, (network | !mask).checked_sub(1)?);
+    if first > last {
+        return None;
+    }
+    let roomy = last - first >= SKIP + COUNT - 1;
+    let first = if roomy { network + SKIP } else { first };
+    let last = if roomy { first + COUNT - 1 } else { last };
+    (own.prefix <= 30).then(|| (Ipv4Addr::from_bits(first), Ipv4Addr::from_bits(last)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn interface(name: &str, address: Option<&str>) -> Interface {
+        let address = address.map(|a| Address { address: a.parse().unwrap(), prefix: 24 });
+        Interface {
+            name: name.into(),
+            index: 2,
+            mac: Some(Mac([2; 6])),
+            addresses: address.into_iter().collect(),
+            up: true,
+            loopback: false,
+        }
+    }
+
+    #[test]
+    fn the_only_interface_that_can_be_meant_is_taken() {
+        let mut all = vec![
+            interface("docker0", Some("172.17.0.1")),
+            interface("eth0", Some("10.0.0.1")),
+            interface("eth1", None),
+        ];
+        assert_eq!(choose(&all, None, false).unwrap().name, "eth0");
+        assert_eq!(choose(&all, Some("docker0"), false).unwrap().name, "docker0");
+        let error = choose(&all, Some("eth1"), false).unwrap_err().to_string();
+        assert!(error.contains("--address"), "{error}");
+        assert_eq!(choose(&all, Some("eth1"), true).unwrap().name, "eth1");
+        all.push(interface("eth2", Some("10.1.0.1")));
+        let error = choose(&all, None, false).unwrap_err().to_string();
+        assert!(error.contains("eth2 10.1.0.1/24") && error.contains("(no IPv4 address)"), "{error}");
+        let error = choose(&all, Some("eth9"), false).unwrap_err().to_string();
+        assert!(error.starts_with("there is no interface eth9; there are:\n"), "{error}");
+    }
+
+    #[test]
+    fn the_default_range_stays_inside_the_network() {
+        let range = |address: &str, prefix| {
+            let (a, b) = default_range(Address { address: address.parse().unwrap(), prefix })?;
+            Some(format!("{a}-{b}"))
+        };
+        assert_eq!(range("192.168.0.1", 24).unwrap(), "192.168.0.100-192.168.0.249");
+        assert_eq!(range("10.1.2.3", 16).unwrap(), "10.1.0.100-10.1.0.249");
+        assert_eq!(range("10.0.0.1", 28).unwrap(), "10.0.0.1-10.0.0.14");
+        assert_eq!(range("10.0.0.1", 30).unwrap(), "10.0.0.1-10.0.0.2");
+        assert_eq!(range("10.0.0.1", 31), None);
+        assert_eq!(range("10.0.0.1", 32), None);
+    }
+
+    #[test]
+    fn a_taken_port_names_its_holder() {
+        let held = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = held.local_addr().unwrap().port();
+        let error = tcp(SocketAddrV4::new(Ipv4Addr::LOCALHOST, port)).unwrap_err().to_string();
+        let me = std::process::id().to_string();
+        assert!(error.contains(&format!("TCP port {port} is taken by ")), "{error}");
+        assert!(error.contains(&me), "{error}");
+    }
+}

@@ -1,0 +1,435 @@
+//! What was written becomes what is used. Only this module reads arguments, the environment and
+//! the configuration file; everything travels on from here by value.
+
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow, bail};
+use lanboot_core::catalog::{LoaderChoice, MenuKind, Transport, nearest};
+use lanboot_core::machine::Mac;
+
+use crate::cli::Serve;
+
+/// Where the configuration is looked for when `--config` names none.
+pub const DEFAULT_CONFIG: &str = "/etc/lanboot/lanboot.toml";
+/// Largest configuration file read, in bytes.
+const MAX_CONFIG_BYTES: u64 = 1 << 20;
+/// Longest `--append`, in bytes: kernels cut command lines at 2048 on x86.
+const MAX_APPEND: usize = 1024;
+
+/// What `serve` uses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Images and folders, as written.
+    pub images: Vec<PathBuf>,
+    /// The interface named, if one was.
+    pub interface: Option<String>,
+    /// Address to give it.
+    pub address: Option<Cidr>,
+    /// What to do about DHCP.
+    pub dhcp: Dhcp,
+    /// Addresses to hand out, if given.
+    pub range: Option<(Ipv4Addr, Ipv4Addr)>,
+    /// Lease time.
+    pub lease_time: Duration,
+    /// Default route to tell.
+    pub router: Option<Ipv4Addr>,
+    /// DNS servers to tell.
+    pub dns: Vec<Ipv4Addr>,
+    /// How roots travel.
+    pub transport: Transport,
+    /// `--boot`.
+    pub boot: Option<String>,
+    /// `--append`.
+    pub append: String,
+    /// Whose menu.
+    pub menu: MenuKind,
+    /// How long a menu waits; `None` for ever.
+    pub menu_timeout: Option<Duration>,
+    /// Which BIOS loader.
+    pub loader: LoaderChoice,
+    /// Folder for the lease database.
+    pub state: PathBuf,
+    /// Machines served; empty for all.
+    pub only: Vec<Mac>,
+    /// `--once`.
+    pub once: bool,
+    /// `--until-idle`.
+    pub until_idle: Option<Duration>,
+    /// `--log`.
+    pub log: Log,
+    /// `--ready-file`.
+    pub ready_file: Option<PathBuf>,
+    /// Port of the boot door.
+    pub http_port: u16,
+    /// Folder with loaders.
+    pub loaders: Option<PathBuf>,
+}
+
+/// An address with the length of its network's prefix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cidr {
+    /// The address.
+    pub address: Ipv4Addr,
+    /// Bits of the prefix.
+    pub prefix: u8,
+}
+
+/// What to do about DHCP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dhcp {
+    /// Hand out addresses, but only after nobody else was heard doing so.
+    ServerIfAlone,
+    /// Hand out addresses: the operator said so outright.
+    Server,
+    /// Hand out none.
+    Off,
+}
+
+/// How the log is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Log {
+    /// A live line per machine on a terminal, plain lines elsewhere.
+    Auto,
+    /// Plain lines.
+    Plain,
+    /// One JSON object per line.
+    Json,
+}
+
+impl Settings {
+    /// Joins flags with the configuration file; flags win.
+    pub fn new(flags: Serve) -> anyhow::Result<Self> {
+        let path = match &flags.config {
+            Some(path) => Some(path.clone()),
+            None => Some(PathBuf::from(DEFAULT_CONFIG)).filter(|p| p.exists()),
+        };
+        let file = path.map(|path| read_config(&path)).transpose()?.unwrap_or_default();
+        Self::merged(flags, file)
+    }
+
+    fn merged(flags: Serve, file: Serve) -> anyhow::Result<Self> {
+        let many = |a: Vec<String>, b: Vec<String>| if a.is_empty() { b } else { a };
+        let images = if flags.images.is_empty() { file.images } else { flags.images };
+        if images.is_empty() {
+            bail!("no image to serve; name an ISO file or a folder of them: lanboot serve IMAGE");
+        }
+        let state = flags.state.or(file.state).unwrap_or_else(default_state);
+        Ok(Self {
+            images,
+            interface: flags.interface.or(file.interface),
+            address: parsed("address", flags.address.or(file.address), cidr)?,
+            dhcp: parsed("dhcp", flags.dhcp.or(file.dhcp), |text| {
+                one_of(text, &[("server", Dhcp::Server), ("off", Dhcp::Off)])
+            })?
+            .unwrap_or(Dhcp::ServerIfAlone),
+            range: parsed("range", flags.range.or(file.range), range)?,
+            lease_time: parsed("lease-time", flags.lease_time.or(file.lease_time), lease_time)?
+                .unwrap_or(Duration::from_secs(12 * 3600)),
+            router: parsed("router", flags.router.or(file.router), ipv4)?,
+            dns: many(flags.dns, file.dns)
+                .into_iter()
+                .map(|text| parsed("dns", Some(text), ipv4))
+                .filter_map(Result::transpose)
+                .collect::<anyhow::Result<_>>()?,
+            transport: parsed("transport", flags.transport.or(file.transport), |text| {
+                one_of(text, &[("http", Transport::Http)])
+            })?
+            .unwrap_or(Transport::Http),
+            boot: flags.boot.or(file.boot),
+            append: parsed("append", flags.append.or(file.append), append)?.unwrap_or_default(),
+            menu: parsed("menu", flags.menu.or(file.menu), |text| {
+                one_of(text, &[("generated", MenuKind::Generated), ("stock", MenuKind::Stock)])
+            })?
+            .unwrap_or_default(),
+            menu_timeout: parsed(
+                "menu-timeout",
+                flags.menu_timeout.or(file.menu_timeout),
+                menu_timeout,
+            )?
+            .unwrap_or(Some(Duration::from_secs(10))),
+            loader: parsed("loader", flags.loader.or(file.loader), |text| {
+                one_of(text, &[
+                    ("auto", LoaderChoice::Auto),
+                    ("ipxe", LoaderChoice::Ipxe),
+                    ("pxelinux", LoaderChoice::Pxelinux),
+                ])
+            })?
+            .unwrap_or_default(),
+            state,
+            only: many(flags.only, file.only)
+                .into_iter()
+                .map(|text| parsed("only", Some(text), |t| Ok(t.parse()?)))
+                .filter_map(Result::transpose)
+                .collect::<anyhow::Result<_>>()?,
+            once: flags.once || file.once,
+            until_idle: parsed("until-idle", flags.until_idle.or(file.until_idle), duration)?,
+            log: parsed("log", flags.log.or(file.log), |text| {
+                one_of(text, &[("plain", Log::Plain), ("json", Log::Json)])
+            })?
+            .unwrap_or(Log::Auto),
+            ready_file: flags.ready_file.or(file.ready_file),
+            http_port: parsed("http-port", flags.http_port.or(file.http_port), port)?.unwrap_or(80),
+            loaders: flags.loaders.or(file.loaders),
+        })
+    }
+}
+
+/// systemd's `StateDirectory=` first, then where such programs keep their state.
+fn default_state() -> PathBuf {
+    std::env::var_os("STATE_DIRECTORY").map_or_else(|| "/var/lib/lanboot".into(), PathBuf::from)
+}
+
+fn read_config(path: &Path) -> anyhow::Result<Serve> {
+    let size = std::fs::metadata(path)
+        .with_context(|| format!("cannot read the configuration file {}", path.display()))?
+        .len();
+    if size > MAX_CONFIG_BYTES {
+        bail!("{} is {size} bytes long; a configuration file has at most {MAX_CONFIG_BYTES}", path.display());
+    }
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("cannot read the configuration file {}", path.display()))?;
+    parse_config(&text).map_err(|error| anyhow!("{}: {error}", path.display()))
+}
+
+/// Parses a configuration. Errors name the line and, for an unknown key, the nearest valid one.
+fn parse_config(text: &str) -> anyhow::Result<Serve> {
+    let table = toml::de::DeTable::parse(text).map_err(|error| located(text, &error))?;
+    for key in table.get_ref().keys() {
+        if !KEYS.contains(&key.get_ref().as_ref()) {
+            let line = line_of(text, key.span().start);
+            let hint = nearest(key.get_ref(), KEYS.iter().copied())
+                .map_or_else(|| format!("valid keys: {}", KEYS.join(", ")), |near| {
+                    format!("did you mean '{near}'?")
+                });
+            bail!("line {line}: there is no key '{}'; {hint}", key.get_ref());
+        }
+    }
+    toml::from_str(text).map_err(|error| located(text, &error))
+}
+
+fn located(text: &str, error: &toml::de::Error) -> anyhow::Error {
+    let line = error.span().map_or(1, |span| line_of(text, span.start));
+    anyhow!("line {line}: {}", error.message())
+}
+
+fn line_of(text: &str, offset: usize) -> usize {
+    text.bytes().take(offset).filter(|&b| b == b'\n').count() + 1
+}
+
+/// The keys of the configuration file: every flag of `serve` but `--config`.
+const KEYS: [&str; 22] = [
+    "images",
+    "interface",
+    "address",
+    "dhcp",
+    "range",
+    "lease-time",
+    "router",
+    "dns",
+    "transport",
+    "boot",
+    "append",
+    "menu",
+    "menu-timeout",
+    "loader",
+    "state",
+    "only",
+    "once",
+    "until-idle",
+    "log",
+    "ready-file",
+    "http-port",
+    "loaders",
+];
+
+fn parsed<T>(
+    key: &str,
+    text: Option<String>,
+    parse: impl Fn(&str) -> anyhow::Result<T>,
+) -> anyhow::Result<Option<T>> {
+    text.map(|text| parse(&text).map_err(|error| anyhow!("--{key}: {error}"))).transpose()
+}
+
+fn one_of<T: Copy>(text: &str, choices: &[(&str, T)]) -> anyhow::Result<T> {
+    if let Some((_, choice)) = choices.iter().find(|(name, _)| *name == text) {
+        return Ok(*choice);
+    }
+    let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
+    let hint = nearest(text, names.iter().copied())
+        .map_or_else(String::new, |near| format!("; did you mean '{near}'?"));
+    bail!("'{text}' is none of {}{hint}", names.join(", "))
+}
+
+fn ipv4(text: &str) -> anyhow::Result<Ipv4Addr> {
+    text.trim().parse().map_err(|_| anyhow!("'{text}' is not an IPv4 address like 192.168.0.1"))
+}
+
+fn cidr(text: &str) -> anyhow::Result<Cidr> {
+    let wrong = || anyhow!("'{text}' is not an address with its prefix, like 192.168.0.1/24");
+    let (address, prefix) = text.split_once('/').ok_or_else(wrong)?;
+    let cidr = Cidr {
+        address: address.parse().map_err(|_| wrong())?,
+        prefix: prefix.parse().ok().filter(|p| (1..=30).contains(p)).ok_or_else(wrong)?,
+    };
+    let host = cidr.address.to_bits() & (u32::MAX >> cidr.prefix);
+    if host == 0 || host == u32::MAX >> cidr.prefix {
+        bail!("{} is the network or broadcast address of /{}; give a host's", cidr.address, cidr.prefix);
+    }
+    Ok(cidr)
+}
+
+fn range(text: &str) -> anyhow::Result<(Ipv4Addr, Ipv4Addr)> {
+    let (first, last) = text
+        .split_once(['-', ','])
+        .ok_or_else(|| anyhow!("'{text}' is not a range like 192.168.0.100-192.168.0.199"))?;
+    let (first, last) = (ipv4(first)?, ipv4(last)?);
+    if first > last {
+        bail!("the range {first}-{last} runs backwards");
+    }
+    Ok((first, last))
+}
+
+fn duration(text: &str) -> anyhow::Result<Duration> {
+    let wrong = || anyhow!("'{text}' is not a duration like 90s, 10m, 12h or 7d");
+    let at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(at);
+    let seconds = match unit {
+        "" | "s" => 1,
+        "m" | "min" => 60,
+        "h" => 3600,
+        "d" => 86400,
+        _ => return Err(wrong()),
+    };
+    let number: u64 = number.parse().map_err(|_| wrong())?;
+    Ok(Duration::from_secs(number.checked_mul(seconds).ok_or_else(wrong)?))
+}
+
+/// RFC 2131 counts seconds in 32 bits, all ones being "for ever"; under two minutes a machine
+/// would renew while it boots (dnsmasq has the same floor).
+fn lease_time(text: &str) -> anyhow::Result<Duration> {
+    let time = duration(text)?;
+    if !(120..u64::from(u32::MAX)).contains(&time.as_secs()) {
+        bail!("'{text}' is not between 2m and 49710d");
+    }
+    Ok(time)
+}
+
+fn menu_timeout(text: &str) -> anyhow::Result<Option<Duration>> {
+    if text == "never" {
+        return Ok(None);
+    }
+    match duration(text) {
+        Ok(timeout) if timeout.as_secs() <= 3599 => Ok(Some(timeout)),
+        _ => bail!("'{text}' is not a number of seconds from 0 to 3599, or 'never'"),
+    }
+}
+
+fn append(text: &str) -> anyhow::Result<String> {
+    if text.len() > MAX_APPEND {
+        bail!("{} bytes of arguments; at most {MAX_APPEND} fit on a kernel command line", text.len());
+    }
+    if let Some(odd) = text.chars().find(|c| !c.is_ascii_graphic() && *c != ' ') {
+        bail!("{odd:?} cannot stand on a kernel command line; use printable ASCII on one line");
+    }
+    Ok(text.to_owned())
+}
+
+fn port(text: &str) -> anyhow::Result<u16> {
+    text.parse()
+        .ok()
+        .filter(|p| *p != 0)
+        .ok_or_else(|| anyhow!("'{text}' is not a port number from 1 to 65535"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser as _;
+
+    fn flags(words: &[&str]) -> Serve {
+        let line = ["lanboot", "serve"].iter().chain(words);
+        match crate::cli::Cli::try_parse_from(line).unwrap().command {
+            crate::cli::Command::Serve(serve) => *serve,
+            crate::cli::Command::Inspect(_) => panic!("not serve"),
+        }
+    }
+
+    fn settings(words: &[&str], config: &str) -> anyhow::Result<Settings> {
+        Settings::merged(flags(words), parse_config(config)?)
+    }
+
+    #[test]
+    fn flags_win_over_the_file_and_defaults_fill_the_rest() {
+        let config = "menu-timeout = 3\nappend = 'quiet'\nonly = '00:1a:02:03:04:05'\nrange = '10.0.0.5-10.0.0.9'\n";
+        let found = settings(&["--append", "console=ttyS0", "a.iso"], config).unwrap();
+        assert_eq!(found.append, "console=ttyS0");
+        assert_eq!(found.menu_timeout, Some(Duration::from_secs(3)));
+        assert_eq!(found.only.len(), 1);
+        assert_eq!(found.range.unwrap().1, Ipv4Addr::new(10, 0, 0, 9));
+        assert_eq!((found.dhcp, found.http_port), (Dhcp::ServerIfAlone, 80));
+        assert_eq!(found.lease_time, Duration::from_secs(43_200));
+    }
+
+    #[test]
+    fn every_flag_is_a_key_and_every_key_a_flag() {
+        use clap::CommandFactory as _;
+        let command = crate::cli::Cli::command();
+        let serve = command.find_subcommand("serve").unwrap();
+        let mut flags: Vec<String> = serve
+            .get_arguments()
+            .map(|a| a.get_long().unwrap_or("images").to_owned())
+            .filter(|name| name != "help" && name != "config")
+            .collect();
+        flags.sort();
+        let mut keys: Vec<String> = KEYS.iter().map(|k| (*k).to_owned()).collect();
+        keys.sort();
+        assert_eq!(flags, keys);
+        for key in KEYS {
+            // A key serde does not know would say so; a wrong type is fine here.
+            let error = toml::from_str::<Serve>(&format!("{key} = {{}}")).unwrap_err().to_string();
+            assert!(!error.contains("unknown field"), "{key}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_key_is_named_with_its_line_and_the_nearest_valid_one() {
+        let error = parse_config("once = true\n\nmenu_timeout = 3\n").unwrap_err().to_string();
+        assert_eq!(error, "line 3: there is no key 'menu_timeout'; did you mean 'menu-timeout'?");
+        let error = parse_config("once = maybe\n").unwrap_err().to_string();
+        assert!(error.starts_with("line 1: "), "{error}");
+    }
+
+    #[test]
+    fn bad_values_say_what_would_be_right() {
+        for (words, part) in [
+            (&["--range", "10.0.0.9-10.0.0.5"][..], "runs backwards"),
+            (&["--range", "10.0.0.9"], "not a range like"),
+            (&["--dhcp", "sever"], "did you mean 'server'?"),
+            (&["--address", "10.0.0.1"], "like 192.168.0.1/24"),
+            (&["--address", "10.0.0.0/24"], "give a host's"),
+            (&["--only", "00:11"], "write it like"),
+            (&["--menu-timeout", "soon"], "or 'never'"),
+            (&["--append", "a\nb"], "on one line"),
+            (&["--lease-time", "5s"], "not between 2m"),
+            (&["--until-idle", "10 minutes"], "like 90s"),
+            (&["--http-port", "0"], "from 1 to 65535"),
+            (&["--transport", "smb"], "none of http"),
+        ] {
+            let mut line = words.to_vec();
+            line.push("a.iso");
+            let error = settings(&line, "").unwrap_err().to_string();
+            assert!(error.contains(part), "{words:?}: {error}");
+        }
+        assert!(settings(&[], "").unwrap_err().to_string().contains("no image to serve"));
+    }
+
+    #[test]
+    fn durations_have_units_and_do_not_overflow() {
+        assert_eq!(duration("90").unwrap(), Duration::from_secs(90));
+        assert_eq!(duration("7d").unwrap(), Duration::from_secs(604_800));
+        assert!(duration("99999999999999999999d").is_err());
+        assert!(duration("18446744073709551615d").is_err());
+    }
+}
