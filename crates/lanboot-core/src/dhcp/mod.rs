@@ -1,1 +1,42 @@
-//! To be written.
+//! DHCPv4 as a network-boot server speaks it: RFC 2131 and 2132, 3046 (relays), 3396 (long
+//! options), 4578 (PXE), 5071 (PXELINUX), 6842 (client identifier in replies).
+//!
+//! * [`Packet`] — the BOOTP message; [`option`] — its options, read leniently and written within a
+//!   byte budget; [`pxe`] — what PXE firmware, UEFI HTTP Boot and iPXE put into options.
+//! * [`Leases`] — who has which address; [`Lease`] — the record that outlives the program.
+//! * [`respond()`] — one message in, one [`Answer`] out; [`checked`] — the same after the shell found
+//!   out whether an address is in use.
+//!
+//! Invariants: a message never panics, whatever its bytes; nothing is sent that has no [`Answer`];
+//! a silence always has a [`Why`]; an ACK carries the record that must be durable before it leaves;
+//! every table is bounded by the configured pools or by a named limit.
+//!
+//! Left out: plain BOOTP, media other than Ethernet, authentication (RFC 3118), rapid commit
+//! (RFC 4039), relay link selection (RFC 3527), and, until they are built, proxy and automatic mode.
+
+pub mod option;
+pub mod pxe;
+
+mod config;
+mod lease;
+mod packet;
+mod pool;
+mod reply;
+mod respond;
+mod timed;
+mod why;
+
+#[cfg(test)]
+mod tests;
+
+pub use config::{BadConfig, Config, MAX_POOL, Mode, Subnet};
+pub use lease::{
+    CHECK_HOLD, ClientId, DECLINE_TIME, IN_USE_TIME, KNOWN_FREE_TIME, Lease, Leases, MAX_DECLINERS,
+    MAX_DECLINES, OFFER_HOLD, Restored, State,
+};
+pub use option::{Code, Options};
+pub use packet::{CLIENT_PORT, MAX_LEN, Malformed, MessageType, Op, Packet, SERVER_PORT};
+pub use respond::{
+    Answer, BootFile, Destination, MAX_CHECKS, Note, Outgoing, Probe, Receipt, checked, respond,
+};
+pub use why::Why;

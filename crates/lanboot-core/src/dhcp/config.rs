@@ -1,0 +1,236 @@
+//! What the DHCP server is told to do.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use crate::machine::Mac;
+
+/// Most addresses one pool may have: a /12. A bit per address is kept, and each lease takes about
+/// half a kilobyte, so this bounds what a flood of machines can cost.
+pub const MAX_POOL: u32 = 1 << 20;
+
+/// Whether and how DHCP is answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Mode {
+    /// Hand out addresses, as the only server of the LAN: a machine that insists on an address it
+    /// cannot have is told so (NAK).
+    #[default]
+    Server,
+    /// Answer nothing.
+    Off,
+}
+
+/// What the server is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// How to answer.
+    pub mode: Mode,
+    /// The networks served, found by the receiving interface's address or by the relay's.
+    pub subnets: Vec<Subnet>,
+    /// Serve only these; empty means everybody.
+    pub only: Vec<Mac>,
+    /// Probe an address before offering it. Without probes two machines behind one hardware
+    /// address (`ipvlan`) are not told apart.
+    pub check: bool,
+}
+
+/// One network and what machines on it are told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subnet {
+    /// Any address of it; only the first `prefix` bits count.
+    pub network: Ipv4Addr,
+    /// Bits of the network part.
+    pub prefix: u8,
+    /// First and last address handed out.
+    pub range: (Ipv4Addr, Ipv4Addr),
+    /// How long a lease lasts; [`Subnet::LEASE_TIME`] unless configured.
+    pub lease_time: Duration,
+    /// Default routers. None unless configured: a boot server is no router.
+    pub routers: Vec<Ipv4Addr>,
+    /// Name servers. None unless configured.
+    pub dns: Vec<Ipv4Addr>,
+    /// Domain name. None unless configured.
+    pub domain: Option<String>,
+}
+
+/// A subnet that cannot be served.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadConfig {
+    /// There is nothing to hand out in it.
+    #[error("the network {0}/{1} is too small to hand out addresses; use a prefix from 1 to 30")]
+    Prefix(Ipv4Addr, u8),
+    /// An end of the range lies outside the network.
+    #[error("the range {0}-{1} is not inside the network {2}/{3}")]
+    Outside(Ipv4Addr, Ipv4Addr, Ipv4Addr, u8),
+    /// The range ends before it begins.
+    #[error("the range {0}-{1} is backwards; write the lower address first")]
+    Backwards(Ipv4Addr, Ipv4Addr),
+    /// The range has more than [`MAX_POOL`] addresses.
+    #[error("the range {0}-{1} has more than {MAX_POOL} addresses; make it smaller")]
+    Huge(Ipv4Addr, Ipv4Addr),
+    /// Two subnets share addresses.
+    #[error("the networks {0}/{1} and {2}/{3} overlap; keep one of them")]
+    Overlap(Ipv4Addr, u8, Ipv4Addr, u8),
+}
+
+impl Config {
+    /// Whether it can be served as it is.
+    pub fn check(&self) -> Result<(), BadConfig> {
+        for (i, subnet) in self.subnets.iter().enumerate() {
+            subnet.check()?;
+            for other in self.subnets.iter().skip(i + 1) {
+                if subnet.contains(other.network) || other.contains(subnet.network) {
+                    return Err(BadConfig::Overlap(
+                        subnet.network,
+                        subnet.prefix,
+                        other.network,
+                        other.prefix,
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The subnet an address belongs to.
+    pub(super) fn subnet(&self, address: Ipv4Addr) -> Option<&Subnet> {
+        self.subnets.iter().find(|s| s.contains(address))
+    }
+}
+
+impl Subnet {
+    /// The default lease time: 12 hours, a working day.
+    pub const LEASE_TIME: Duration = Duration::from_secs(12 * 3600);
+
+    /// The mask.
+    pub fn mask(&self) -> Ipv4Addr {
+        let host_bits = 32_u32.saturating_sub(u32::from(self.prefix));
+        Ipv4Addr::from_bits(u32::MAX.checked_shl(host_bits).unwrap_or(0))
+    }
+
+    /// The broadcast address.
+    pub fn broadcast(&self) -> Ipv4Addr {
+        Ipv4Addr::from_bits(self.network.to_bits() | !self.mask().to_bits())
+    }
+
+    /// The network's own address.
+    pub fn base(&self) -> Ipv4Addr {
+        Ipv4Addr::from_bits(self.network.to_bits() & self.mask().to_bits())
+    }
+
+    /// Whether an address lies in this network, its first and last included.
+    pub fn contains(&self, address: Ipv4Addr) -> bool {
+        (self.network.to_bits() ^ address.to_bits()) & self.mask().to_bits() == 0
+    }
+
+    /// Whether a machine can have this address here: neither the network's own nor its broadcast.
+    pub fn is_host(&self, address: Ipv4Addr) -> bool {
+        self.contains(address) && address != self.base() && address != self.broadcast()
+    }
+
+    /// The lease time in seconds for a client that asks for `asked`. Shorter is granted, down to
+    /// two minutes, so that nobody can make us write leases all day.
+    pub(super) fn lease_secs(&self, asked: Option<u32>) -> u32 {
+        const SHORTEST_SECS: u32 = 120;
+        let configured = u32::try_from(self.lease_time.as_secs()).unwrap_or(u32::MAX);
+        let asked = asked.unwrap_or(u32::MAX).max(SHORTEST_SECS);
+        configured.min(asked)
+    }
+
+    fn check(&self) -> Result<(), BadConfig> {
+        let (first, last) = self.range;
+        if !(1..=30).contains(&self.prefix) {
+            return Err(BadConfig::Prefix(self.network, self.prefix));
+        }
+        if !self.contains(first) || !self.contains(last) {
+            return Err(BadConfig::Outside(first, last, self.network, self.prefix));
+        }
+        if first > last {
+            return Err(BadConfig::Backwards(first, last));
+        }
+        if last.to_bits() - first.to_bits() >= MAX_POOL {
+            return Err(BadConfig::Huge(first, last));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn subnet(prefix: u8, first: [u8; 4], last: [u8; 4]) -> Subnet {
+        Subnet {
+            network: Ipv4Addr::new(10, 0, 0, 7),
+            prefix,
+            range: (first.into(), last.into()),
+            lease_time: Subnet::LEASE_TIME,
+            routers: vec![],
+            dns: vec![],
+            domain: None,
+        }
+    }
+
+    #[test]
+    fn masks_are_right_at_both_ends() {
+        for (prefix, mask, broadcast) in [
+            (0, [0, 0, 0, 0], [255, 255, 255, 255]),
+            (8, [255, 0, 0, 0], [10, 255, 255, 255]),
+            (30, [255, 255, 255, 252], [10, 0, 0, 7]),
+            (32, [255, 255, 255, 255], [10, 0, 0, 7]),
+            (255, [255, 255, 255, 255], [10, 0, 0, 7]),
+        ] {
+            let subnet = subnet(prefix, [0; 4], [0; 4]);
+            assert_eq!(subnet.mask(), Ipv4Addr::from(mask), "{prefix}");
+            assert_eq!(subnet.broadcast(), Ipv4Addr::from(broadcast), "{prefix}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_served_says_why() {
+        let try_one = |s| {
+            let config = Config {
+                mode: Mode::Server,
+                subnets: vec![s],
+                only: vec![],
+                check: true,
+            };
+            config.check()
+        };
+        assert_eq!(try_one(subnet(24, [10, 0, 0, 9], [10, 0, 0, 9])), Ok(()));
+        for (prefix, first, last, text) in [
+            (31, [10, 0, 0, 6], [10, 0, 0, 7], "too small"),
+            (24, [10, 0, 0, 9], [10, 0, 1, 9], "not inside"),
+            (24, [10, 0, 0, 9], [10, 0, 0, 8], "backwards"),
+            (8, [10, 0, 0, 1], [10, 16, 0, 1], "more than 1048576"),
+        ] {
+            let error = try_one(subnet(prefix, first, last))
+                .unwrap_err()
+                .to_string();
+            assert!(error.contains(text), "{error}");
+        }
+    }
+
+    #[test]
+    fn overlapping_networks_are_refused() {
+        let config = Config {
+            mode: Mode::Server,
+            subnets: vec![
+                subnet(24, [10, 0, 0, 9], [10, 0, 0, 9]),
+                subnet(16, [10, 0, 3, 9], [10, 0, 3, 9]),
+            ],
+            only: vec![],
+            check: true,
+        };
+        assert!(matches!(config.check(), Err(BadConfig::Overlap(..))));
+    }
+
+    #[test]
+    fn shorter_leases_are_granted_down_to_two_minutes() {
+        let subnet = subnet(24, [0; 4], [0; 4]);
+        assert_eq!(subnet.lease_secs(None), 43_200);
+        assert_eq!(subnet.lease_secs(Some(3600)), 3600);
+        assert_eq!(subnet.lease_secs(Some(1)), 120);
+        assert_eq!(subnet.lease_secs(Some(u32::MAX)), 43_200);
+    }
+}

@@ -1,0 +1,195 @@
+//! An answer as bytes: which fields and options, in which order, and what is left out first when
+//! the client takes only a small message.
+
+use std::net::Ipv4Addr;
+
+use super::config::Subnet;
+use super::option::{Code, Writer, wire_len};
+use super::packet::{BROADCAST_FLAG, HEADER_LEN, MessageType, Op, Packet};
+use super::pxe::{HTTP_CLIENT, NO_PXE_DHCP};
+use super::respond::BootFile;
+use crate::machine::Stage;
+
+/// IP and UDP headers, which option 57 counts and our limit does not.
+const IP_UDP_LEN: u16 = 28;
+/// The datagram every client takes (RFC 2131 §2).
+const MIN_DATAGRAM: u16 = 576;
+/// Ethernet's: nothing is sent in fragments, which PXE ROMs cannot put together.
+const MAX_DATAGRAM: u16 = 1500;
+/// Lease times of this many seconds never end (RFC 2131 §3.3).
+const FOREVER: u32 = u32::MAX;
+
+/// What goes into an answer.
+pub(super) struct Reply<'a> {
+    pub(super) request: &'a Packet,
+    pub(super) server: Ipv4Addr,
+    pub(super) message: MessageType,
+    /// `yiaddr`.
+    pub(super) address: Option<Ipv4Addr>,
+    /// Option 51, in seconds.
+    pub(super) lease_secs: Option<u32>,
+    /// Who asks, and what it shall load.
+    pub(super) stage: Stage,
+    pub(super) boot: Option<&'a BootFile>,
+}
+
+/// An encoded answer.
+pub(super) struct Encoded {
+    pub(super) bytes: Vec<u8>,
+    /// Options that did not fit.
+    pub(super) left_out: Vec<Code>,
+}
+
+impl Reply<'_> {
+    /// OFFER and ACK.
+    pub(super) fn encode(&self, subnet: &Subnet) -> Encoded {
+        let mut packet = self.header();
+        packet.yiaddr = self.address.unwrap_or(Ipv4Addr::UNSPECIFIED);
+        // klibc's ipconfig calls it ROOTSERVER, so plain clients get it too.
+        packet.siaddr = self.boot.map_or(self.server, |boot| boot.server);
+        if self.message == MessageType::Ack {
+            packet.ciaddr = self.request.ciaddr;
+        }
+        let mut writer = self.writer();
+        if let Some(secs) = self.lease_secs {
+            writer.put(Code::LEASE_TIME, &secs.to_be_bytes());
+        }
+        writer.put(Code::SUBNET_MASK, &subnet.mask().octets());
+        let relay = self.reserve_relay(&mut writer);
+        self.echo(&mut writer, Code::UUID);
+        if let Some(boot) = self.boot {
+            self.put_boot(&mut writer, &mut packet, boot);
+        }
+        if !subnet.routers.is_empty() {
+            writer.put_addresses(Code::ROUTERS, &subnet.routers);
+        }
+        if !subnet.dns.is_empty() {
+            writer.put_addresses(Code::DNS, &subnet.dns);
+        }
+        // From here on, what clients can work out or do without.
+        self.echo(&mut writer, Code::CLIENT_ID);
+        if let Some(secs) = self.lease_secs.filter(|s| *s != FOREVER) {
+            // RFC 2131 §4.4.5: T1 = 0.5, T2 = 0.875 of the lease.
+            writer.put(Code::RENEWAL, &(secs / 2).to_be_bytes());
+            writer.put(Code::REBINDING, &(secs - secs / 8).to_be_bytes());
+        }
+        writer.put(Code::BROADCAST, &subnet.broadcast().octets());
+        if let Some(domain) = subnet.domain.as_deref().filter(|d| !d.is_empty()) {
+            writer.put(Code::DOMAIN, domain.as_bytes());
+        }
+        if let Some(boot) = self.boot {
+            writer.put(Code::TFTP_SERVER, &nul_terminated(&boot.server.to_string()));
+        }
+        finish(&packet, writer, relay)
+    }
+
+    /// NAK: nothing but who says no, and why (RFC 2131 table 3).
+    pub(super) fn encode_nak(&self, text: &str) -> Encoded {
+        let mut packet = self.header();
+        if packet.is_relayed() {
+            // RFC 2131 §4.3.2: the relay must broadcast it, the client's address being wrong.
+            packet.flags |= BROADCAST_FLAG;
+        }
+        let mut writer = self.writer();
+        let relay = self.reserve_relay(&mut writer);
+        writer.put(Code::MESSAGE, text.as_bytes());
+        self.echo(&mut writer, Code::CLIENT_ID);
+        finish(&packet, writer, relay)
+    }
+
+    fn header(&self) -> Packet {
+        let request = self.request;
+        Packet {
+            op: Op::Reply,
+            htype: request.htype,
+            hlen: request.hlen,
+            hops: request.hops,
+            xid: request.xid,
+            secs: 0,
+            flags: request.flags,
+            ciaddr: Ipv4Addr::UNSPECIFIED,
+            yiaddr: Ipv4Addr::UNSPECIFIED,
+            siaddr: Ipv4Addr::UNSPECIFIED,
+            giaddr: request.giaddr,
+            chaddr: request.chaddr,
+            sname: [0; 64],
+            file: [0; 128],
+            options: super::Options::new(),
+        }
+    }
+
+    fn writer(&self) -> Writer {
+        // The options field begins with the cookie.
+        let mut writer = Writer::new(payload_limit(self.request) - HEADER_LEN - 4);
+        writer.put(Code::MESSAGE_TYPE, &[self.message.into()]);
+        writer.put(Code::SERVER_ID, &self.server.octets());
+        writer
+    }
+
+    /// Keeps room for option 82, which goes last. One too long for the message is left out, as
+    /// RFC 3046 §2.2 wants.
+    fn reserve_relay(&self, writer: &mut Writer) -> Option<&[u8]> {
+        let relay = self.request.options.get(Code::RELAY)?;
+        writer.reserve(wire_len(relay.len())).then_some(relay)
+    }
+
+    fn put_boot(&self, writer: &mut Writer, packet: &mut Packet, boot: &BootFile) {
+        if self.stage == Stage::HttpBoot {
+            // EDK2 takes no URI from an offer without it. `PXEClient` is never sent: without option
+            // 43 beside it, EDK2 would ask port 4011, where nobody answers (PXE-E16).
+            writer.put(Code::VENDOR_CLASS, HTTP_CLIENT);
+        }
+        // In the header too: some ROMs read only that, and shim takes its directory from it.
+        if let Some(field) = packet.file.get_mut(..boot.file.len())
+            && boot.file.len() < 128
+        {
+            field.copy_from_slice(boot.file.as_bytes());
+        }
+        // With its NUL: EDK2 writes one over the byte after an option without, and others take
+        // the 0xff that follows as part of the name.
+        writer.put(Code::BOOT_FILE, &nul_terminated(&boot.file));
+        // Nobody asks for 209 and 210 and PXELINUX needs them (RFC 5071).
+        if let Some(config) = &boot.config {
+            writer.put(Code::CONFIG_FILE, config.as_bytes());
+        }
+        if let Some(prefix) = &boot.prefix {
+            writer.put(Code::PATH_PREFIX, prefix.as_bytes());
+        }
+        if self.stage == Stage::Ipxe {
+            writer.put(Code::IPXE, &NO_PXE_DHCP);
+        }
+    }
+
+    /// Sends an option back as it came: 97 (RFC 4578 §2.3), 61 (RFC 6842).
+    fn echo(&self, writer: &mut Writer, code: Code) {
+        if let Some(value) = self.request.options.get(code) {
+            writer.put(code, value);
+        }
+    }
+}
+
+fn finish(packet: &Packet, mut writer: Writer, relay: Option<&[u8]>) -> Encoded {
+    if let Some(relay) = relay {
+        writer.unreserve(wire_len(relay.len()));
+        writer.put(Code::RELAY, relay);
+    }
+    let left_out = writer.left_out().to_vec();
+    Encoded {
+        bytes: packet.emit_with(writer),
+        left_out,
+    }
+}
+
+/// Bytes of BOOTP message the client takes: what option 57 says, 548 without it. klibc's older
+/// `ipconfig` sends none and drops anything longer.
+fn payload_limit(request: &Packet) -> usize {
+    let datagram = request
+        .options
+        .u16(Code::MAX_MESSAGE)
+        .unwrap_or(MIN_DATAGRAM);
+    usize::from(datagram.clamp(MIN_DATAGRAM, MAX_DATAGRAM) - IP_UDP_LEN)
+}
+
+fn nul_terminated(text: &str) -> Vec<u8> {
+    [text.as_bytes(), &[0]].concat()
+}
