@@ -1,5 +1,13 @@
 //! The shell around `lanboot-core`: sockets, files, time, tasks, terminal.
 
 pub mod bus;
+pub mod cli;
+pub mod clock;
 pub mod disks;
+pub mod inspect;
+pub mod leases;
+pub mod library;
+pub mod net;
 pub mod serve;
+pub mod settings;
+pub mod teller;

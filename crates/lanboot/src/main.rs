@@ -1,3 +1,22 @@
 //! The `lanboot` program.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use lanboot::cli::{Cli, Command};
+use lanboot::settings::Settings;
+use lanboot::{inspect, serve};
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Serve(flags) => Settings::new(*flags).and_then(|settings| serve::run(&settings)),
+        Command::Inspect(flags) => inspect::run(&flags).map(|text| print!("{text}")),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("lanboot: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

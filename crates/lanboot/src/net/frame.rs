@@ -4,12 +4,14 @@
 use std::io;
 use std::mem;
 use std::net::Ipv4Addr;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use lanboot_core::machine::Mac;
 
 const ETH_P_IP: u16 = 0x0800;
 const ETH_P_ARP: u16 = 0x0806;
+const SERVER_PORT: u16 = 67;
+const CLIENT_PORT: u16 = 68;
 
 /// Sends UDP datagrams in frames addressed by hardware address (RFC 2131 §4.1: a client without
 /// an address that can receive unicast).
@@ -34,9 +36,57 @@ impl FrameSocket {
         mac: Mac,
         payload: &[u8],
     ) -> io::Result<()> {
-        let packet = udp_packet(source, target, payload)?;
+        let packet = udp_packet((source, SERVER_PORT), (target, CLIENT_PORT), payload)?;
         send_to(&self.socket, self.index, ETH_P_IP, mac, &packet)
     }
+}
+
+/// Asks, as a client without an address, which DHCP servers there are.
+#[derive(Debug)]
+pub struct ClientSocket {
+    socket: OwnedFd,
+    index: u32,
+}
+
+impl ClientSocket {
+    /// Opens it on the interface with this number. Needs `CAP_NET_RAW`. It is raw because the
+    /// host's own DHCP client holds port 68.
+    pub fn open(index: u32) -> io::Result<Self> {
+        let socket = packet_socket(ETH_P_IP)?;
+        bind(&socket, index, ETH_P_IP)?;
+        Ok(Self { socket, index })
+    }
+
+    /// Sends `payload` to every server.
+    pub fn ask(&self, payload: &[u8]) -> io::Result<()> {
+        let source = (Ipv4Addr::UNSPECIFIED, CLIENT_PORT);
+        let packet = udp_packet(source, (Ipv4Addr::BROADCAST, SERVER_PORT), payload)?;
+        send_to(&self.socket, self.index, ETH_P_IP, Mac([0xff; 6]), &packet)
+    }
+
+    /// The next packet of the interface: the payload of one to port 68, `None` for any other.
+    /// `WouldBlock` when there is none.
+    pub fn heard(&self) -> io::Result<Option<Vec<u8>>> {
+        let mut packet = [0u8; 2048];
+        let got = receive(&self.socket, &mut packet)?;
+        Ok(client_payload(got).map(<[u8]>::to_vec))
+    }
+}
+
+impl AsFd for ClientSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+/// The payload of an IPv4 packet with an unfragmented UDP datagram to port 68.
+fn client_payload(packet: &[u8]) -> Option<&[u8]> {
+    let header = usize::from(packet.first()? & 0xf) * 4;
+    let fragment = u16::from_be_bytes([*packet.get(6)?, *packet.get(7)?]) & 0x3fff;
+    let datagram = packet.get(header..)?;
+    let port = u16::from_be_bytes([*datagram.get(2)?, *datagram.get(3)?]);
+    let fits = packet.first()? >> 4 == 4 && header >= 20 && fragment == 0;
+    (fits && *packet.get(9)? == 17 && port == CLIENT_PORT).then(|| datagram.get(8..)).flatten()
 }
 
 /// Asks who has an address, and hears who answers.
@@ -78,19 +128,22 @@ impl ArpSocket {
     /// `WouldBlock` when there is none.
     pub fn heard(&self) -> io::Result<Option<(Ipv4Addr, Mac)>> {
         let mut packet = [0u8; 64];
-        // SAFETY: the buffer is valid for its length for the duration of the call.
-        let got = unsafe {
-            libc::recv(self.socket.as_raw_fd(), packet.as_mut_ptr().cast(), packet.len(), 0)
-        };
-        let got = usize::try_from(got).map_err(|_| io::Error::last_os_error())?;
-        Ok(sender(packet.get(..got).unwrap_or_default()))
+        Ok(sender(receive(&self.socket, &mut packet)?))
     }
 }
 
-impl AsRawFd for ArpSocket {
-    fn as_raw_fd(&self) -> i32 {
-        self.socket.as_raw_fd()
+impl AsFd for ArpSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
     }
+}
+
+fn receive<'a>(socket: &OwnedFd, buffer: &'a mut [u8]) -> io::Result<&'a [u8]> {
+    // SAFETY: the buffer is valid for its length for the duration of the call.
+    let got =
+        unsafe { libc::recv(socket.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len(), 0) };
+    let got = usize::try_from(got).map_err(|_| io::Error::last_os_error())?;
+    Ok(buffer.get(..got).unwrap_or_default())
 }
 
 fn sender(packet: &[u8]) -> Option<(Ipv4Addr, Mac)> {
@@ -130,7 +183,7 @@ fn bind(socket: &OwnedFd, index: u32, protocol: u16) -> io::Result<()> {
         libc::bind(
             socket.as_raw_fd(),
             (&raw const address).cast(),
-            mem::size_of_val(&address) as libc::socklen_t,
+            size_of_val(&address) as libc::socklen_t,
         )
     };
     if bound < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
@@ -146,14 +199,18 @@ fn send_to(socket: &OwnedFd, index: u32, protocol: u16, mac: Mac, bytes: &[u8]) 
             bytes.len(),
             libc::MSG_DONTWAIT,
             (&raw const address).cast(),
-            mem::size_of_val(&address) as libc::socklen_t,
+            size_of_val(&address) as libc::socklen_t,
         )
     };
     if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-/// An IPv4 packet with a UDP datagram from port 67 to port 68, both checksums set.
-fn udp_packet(source: Ipv4Addr, target: Ipv4Addr, payload: &[u8]) -> io::Result<Vec<u8>> {
+/// An IPv4 packet with a UDP datagram, both checksums set.
+fn udp_packet(
+    (source, source_port): (Ipv4Addr, u16),
+    (target, target_port): (Ipv4Addr, u16),
+    payload: &[u8],
+) -> io::Result<Vec<u8>> {
     let too_long = |_| io::Error::from(io::ErrorKind::InvalidInput);
     let udp_len = u16::try_from(payload.len() + 8).map_err(too_long)?;
     let total = u16::try_from(payload.len() + 28).map_err(too_long)?;
@@ -166,8 +223,8 @@ fn udp_packet(source: Ipv4Addr, target: Ipv4Addr, payload: &[u8]) -> io::Result<
     packet.extend_from_slice(&target.octets());
     let header_sum = checksum(&packet, 0);
     packet[10..12].copy_from_slice(&header_sum.to_be_bytes());
-    packet.extend_from_slice(&67u16.to_be_bytes());
-    packet.extend_from_slice(&68u16.to_be_bytes());
+    packet.extend_from_slice(&source_port.to_be_bytes());
+    packet.extend_from_slice(&target_port.to_be_bytes());
     packet.extend_from_slice(&udp_len.to_be_bytes());
     packet.extend_from_slice(&[0, 0]);
     packet.extend_from_slice(payload);
@@ -207,13 +264,28 @@ mod tests {
         for len in [0, 1, 2, 299, 300, 548, 1472] {
             let payload: Vec<u8> = (0..len).map(|n| (n * 7 % 256) as u8).collect();
             let (source, target) = (Ipv4Addr::new(192, 168, 0, 1), Ipv4Addr::new(192, 168, 0, 50));
-            let packet = udp_packet(source, target, &payload).unwrap();
+            let packet = udp_packet((source, 67), (target, 68), &payload).unwrap();
             assert_eq!(packet.len(), 28 + len);
             assert_eq!(checksum(&packet[..20], 0), 0, "header of {len}");
             let pseudo = sum(&packet[12..20]) + 17 + (len as u32 + 8);
             assert_eq!(checksum(&packet[20..], pseudo), 0, "datagram of {len}");
         }
-        assert!(udp_packet(Ipv4Addr::LOCALHOST, Ipv4Addr::LOCALHOST, &[0; 70_000]).is_err());
+        let here = (Ipv4Addr::LOCALHOST, 68);
+        assert!(udp_packet(here, here, &[0; 70_000]).is_err());
+    }
+
+    #[test]
+    fn only_what_is_for_a_dhcp_client_is_heard() {
+        let (server, all) = ((Ipv4Addr::new(10, 0, 0, 1), 67), Ipv4Addr::BROADCAST);
+        let packet = udp_packet(server, (all, 68), b"offer").unwrap();
+        assert_eq!(client_payload(&packet), Some(&b"offer"[..]));
+        assert_eq!(client_payload(&udp_packet(server, (all, 69), b"offer").unwrap()), None);
+        let mut fragment = packet.clone();
+        fragment[6] = 0x20;
+        assert_eq!(client_payload(&fragment), None);
+        for cut in 0..28 {
+            assert_eq!(client_payload(&packet[..cut]), None, "cut at {cut}");
+        }
     }
 
     #[test]

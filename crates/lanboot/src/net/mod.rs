@@ -5,7 +5,7 @@ mod frame;
 mod port;
 
 pub use address::Borrowed;
-pub use frame::{ArpSocket, FrameSocket};
+pub use frame::{ArpSocket, ClientSocket, FrameSocket};
 pub use port::{Protocol, holders};
 
 use std::collections::BTreeMap;
@@ -120,18 +120,19 @@ pub fn choose(
     }
 }
 
-/// A UDP socket on `address`, receiving only from `interface`, able to broadcast.
-pub fn udp(interface: &str, address: SocketAddrV4) -> anyhow::Result<UdpSocket> {
-    let door = format!("UDP port {}", address.port());
+/// A UDP socket on `address`; with an interface it receives only from that one, so that it lives
+/// beside a server on another (a bridge of virtual machines).
+pub fn udp(interface: Option<&str>, address: SocketAddrV4) -> anyhow::Result<UdpSocket> {
     let socket = Socket::new(Domain::IPV4, Type::DGRAM, None).context("cannot open a socket")?;
     socket
-        .bind_device(Some(interface.as_bytes()))
-        .map_err(|error| explain(&error, &door, Protocol::Udp, address.port()))?;
-    socket.set_broadcast(true)?;
-    socket
-        .bind(&address.into())
-        .map_err(|error| explain(&error, &door, Protocol::Udp, address.port()))?;
-    socket.set_nonblocking(true)?;
+        .bind_device(interface.map(str::as_bytes))
+        .and_then(|()| socket.set_broadcast(true))
+        .and_then(|()| socket.bind(&address.into()))
+        .and_then(|()| socket.set_nonblocking(true))
+        .map_err(|error| {
+            let door = format!("UDP port {}", address.port());
+            explain(&error, &door, Protocol::Udp, address.port())
+        })?;
     Ok(socket.into())
 }
 

@@ -1,15 +1,42 @@
-//! The doors: bind all, then run all.
+//! `lanboot serve`: open everything, then run every door until there is a reason to stop.
+
+pub mod dhcp;
+mod guard;
+pub mod http;
+mod open;
+pub mod tftp;
 
 use std::net::IpAddr;
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
+use anyhow::{Context as _, anyhow};
 use arc_swap::ArcSwap;
+use lanboot_core::catalog::BootChoice;
+use lanboot_core::journal::{Event, Peer, What};
 use lanboot_core::site::Site;
 use lanboot_core::vfs::File;
-use tokio::sync::watch;
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use crate::bus::Bus;
+use crate::bus::{self, Bus};
 use crate::disks::Disks;
+use crate::library::Library;
+use crate::settings::Settings;
+use crate::teller::Teller;
+
+/// How long transfers may go on after SIGTERM: systemd kills after 90 s.
+const DRAIN: Duration = Duration::from_secs(30);
+/// How often image files and folders are looked at for changes.
+const RESCAN: Duration = Duration::from_secs(5);
+/// Threads for TFTP and HTTP. More than cores, because `sendfile` of a cold page holds one.
+const DATA_THREADS: usize = 8;
+/// How often the end of the work is looked for.
+const TICK: Duration = Duration::from_millis(500);
 
 /// What every door needs. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -29,4 +56,170 @@ impl Context {
     pub fn find(&self, path: &[u8], query: &[u8], peer: IpAddr) -> Option<File> {
         self.site.load().find(path, query, peer)
     }
+}
+
+/// Serves until a signal, `--once` or `--until-idle` ends it.
+pub fn run(settings: &Settings) -> anyhow::Result<()> {
+    let opened = open::open(settings)?;
+    // Dropped last, after every door is shut.
+    let _borrowed = opened.borrowed;
+    let (bus, events) = Bus::new();
+    let (drain, draining) = watch::channel(false);
+    let context = Context {
+        site: Arc::new(ArcSwap::from_pointee(opened.site)),
+        disks: opened.disks,
+        bus: bus.clone(),
+        drain: draining,
+    };
+    for text in opened.notices {
+        bus.publish(Peer::default(), What::Notice { text });
+    }
+    // DHCP and the log have a runtime of their own: they never wait behind a cold disk.
+    let control = Builder::new_current_thread().enable_all().build().context("runtime")?;
+    let data = Builder::new_multi_thread()
+        .worker_threads(DATA_THREADS)
+        .thread_name("data")
+        .enable_all()
+        .build()
+        .context("runtime")?;
+    let mut doors: JoinSet<anyhow::Result<()>> = JoinSet::new();
+    let tftp = tftp::serve(opened.tftp, context.clone(), tftp::Limits::default());
+    doors.spawn_on(async { tftp.await.context("TFTP") }, data.handle());
+    let http = http::serve(opened.http, context.clone(), http::Limits::default());
+    doors.spawn_on(async { http.await.context("HTTP") }, data.handle());
+    if let Some(door) = opened.dhcp {
+        doors.spawn_on(dhcp::run(door, context.clone()), control.handle());
+    }
+    let rescan = rescan(opened.library, context.clone(), settings.boot.clone());
+    control.spawn(rescan);
+    let result = control.block_on(attend(settings, context, events, doors, &drain));
+    stop(control, data);
+    result
+}
+
+/// Tells what happens, and watches for the reason to stop.
+async fn attend(
+    settings: &Settings,
+    context: Context,
+    mut events: mpsc::Receiver<Event>,
+    mut doors: JoinSet<anyhow::Result<()>>,
+    drain: &watch::Sender<bool>,
+) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT")?;
+    let mut teller = Teller::new(settings.log, Arc::clone(&context.site), bus::now());
+    while let Ok(event) = events.try_recv() {
+        teller.take(&event);
+    }
+    ready(settings.ready_file.as_deref())?;
+    let mut tick = interval(TICK);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let result = loop {
+        tokio::select! {
+            Some(event) = events.recv() => teller.take(&event),
+            _ = terminate.recv() => break Ok("stopping: SIGTERM"),
+            _ = interrupt.recv() => break Ok("stopping: interrupted"),
+            Some(ended) = doors.join_next() => break match ended {
+                Ok(Ok(())) => Err(anyhow!("a door closed by itself")),
+                Ok(Err(error)) => Err(error),
+                Err(error) => Err(anyhow!("a door failed: {error}")),
+            },
+            _ = tick.tick() => {
+                let now = bus::now();
+                teller.tidy(now);
+                if settings.once && teller.all_up() {
+                    break Ok("stopping: every machine has its root file system (--once)");
+                }
+                if settings.until_idle.is_some_and(|limit| teller.idle(now) >= limit) {
+                    break Ok("stopping: nothing was asked for long enough (--until-idle)");
+                }
+            }
+        }
+    };
+    // Nobody listens any more only if every door is gone already.
+    let _ = drain.send(true);
+    // That systemd is not there is no fault.
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+    if let Ok(text) = result {
+        context.bus.publish(Peer::default(), What::Notice { text: text.into() });
+    }
+    let finished = timeout(DRAIN, async {
+        loop {
+            tokio::select! {
+                Some(event) = events.recv() => teller.take(&event),
+                ended = doors.join_next() => if ended.is_none() { break },
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+            }
+        }
+    });
+    if finished.await.is_err() {
+        let text = format!("transfers still ran after {} s and were cut", DRAIN.as_secs());
+        context.bus.publish(Peer::default(), What::Notice { text });
+    }
+    while let Ok(event) = events.try_recv() {
+        teller.take(&event);
+    }
+    remove_ready(settings.ready_file.as_deref());
+    result.map(|_| ())
+}
+
+fn ready(file: Option<&Path>) -> anyhow::Result<()> {
+    if let Some(path) = file {
+        std::fs::write(path, b"ready\n")
+            .with_context(|| format!("cannot write --ready-file {}", path.display()))?;
+    }
+    // That systemd is not there is no fault.
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    Ok(())
+}
+
+fn remove_ready(file: Option<&Path>) {
+    if let Some(path) = file {
+        // Somebody else may have removed it already.
+        let _ = std::fs::remove_file(path);
+    }
+}
+
+/// Looks at the image files again and again; a changed catalog replaces the old one whole, while
+/// transfers go on from the files they began with.
+async fn rescan(mut library: Library, context: Context, wanted: Option<String>) {
+    let mut tick = interval(RESCAN);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    tick.tick().await;
+    loop {
+        tick.tick().await;
+        let scanned = tokio::task::spawn_blocking(move || {
+            let scan = library.scan();
+            (library, scan)
+        });
+        let Ok((same, scan)) = scanned.await else { return };
+        library = same;
+        let notice = |text: String| context.bus.publish(Peer::default(), What::Notice { text });
+        match scan {
+            Ok(scan) if scan.changed => {
+                scan.faults.into_iter().for_each(notice);
+                let mut site = Site::clone(&context.site.load());
+                site.menu.boot = BootChoice::resolve(&scan.catalog, wanted.as_deref())
+                    .or_else(|error| {
+                        notice(format!("--boot: {error}"));
+                        BootChoice::resolve(&scan.catalog, None)
+                    })
+                    .unwrap_or_default();
+                site.catalog = Arc::new(scan.catalog);
+                let names: Vec<&str> =
+                    site.catalog.images().iter().map(|i| i.name.as_str()).collect();
+                notice(format!("the images changed; now serving: {}", names.join(", ")));
+                context.site.store(Arc::new(site));
+            }
+            Ok(_) => {}
+            Err(error) => notice(format!("the images changed, but: {error:#}")),
+        }
+    }
+}
+
+/// Ends both runtimes without waiting for what blocks.
+fn stop(control: Runtime, data: Runtime) {
+    data.shutdown_timeout(Duration::from_secs(1));
+    control.shutdown_timeout(Duration::from_secs(1));
 }

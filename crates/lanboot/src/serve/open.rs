@@ -1,0 +1,217 @@
+//! Everything that can fail or needs rights, done before the first answer: images read, the
+//! interface chosen, every door bound.
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use lanboot_core::catalog::{BootChoice, Catalog, Loaders, MenuKind};
+use lanboot_core::dhcp::{Config, Leases, Mode, Subnet};
+use lanboot_core::script::Menu;
+use lanboot_core::site::{Address, Site};
+
+use super::dhcp;
+use crate::disks::Disks;
+use crate::leases::Store;
+use crate::library::{self, Library};
+use crate::net::{self, ArpSocket, Borrowed, ClientSocket, FrameSocket, Interface};
+use crate::settings::{Dhcp, Settings};
+
+/// The port of the TFTP door.
+const TFTP_PORT: u16 = 69;
+
+/// Opened and bound, nothing answered yet.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub site: Site,
+    pub library: Library,
+    pub disks: Arc<Disks>,
+    pub tftp: std::net::UdpSocket,
+    pub http: std::net::TcpListener,
+    pub dhcp: Option<dhcp::Door>,
+    /// What the operator should know, one line each.
+    pub notices: Vec<String>,
+    /// Given back when this is dropped.
+    pub borrowed: Option<Borrowed>,
+}
+
+/// Opens everything `settings` ask for.
+pub(super) fn open(settings: &Settings) -> anyhow::Result<Opened> {
+    let disks = Arc::new(Disks::default());
+    let mut library = Library::new(settings.images.clone(), Arc::clone(&disks));
+    let scan = library.scan()?;
+    let mut notices: Vec<String> = scan.faults;
+    let catalog = Arc::new(scan.catalog);
+    if catalog.images().is_empty() {
+        bail!("nothing can be served:\n  {}", notices.join("\n  "));
+    }
+    let boot = BootChoice::resolve(&catalog, settings.boot.as_deref())
+        .map_err(|error| anyhow::anyhow!("--boot: {error}"))?;
+    check_entries(settings, &catalog, &mut notices)?;
+    let loaders = Arc::new(library::loaders(settings.loaders.as_deref())?);
+    notices.extend(about_loaders(settings, &catalog, &loaders));
+
+    let (interface, address, borrowed) = interface(settings)?;
+    let own = address.address;
+    let tftp = net::udp(None, SocketAddrV4::new(own, TFTP_PORT))?;
+    let http = net::tcp(SocketAddrV4::new(own, settings.http_port))?;
+    let dhcp = match settings.dhcp {
+        Dhcp::Off => None,
+        Dhcp::Server | Dhcp::ServerIfAlone => {
+            Some(dhcp_door(settings, &interface, address, &mut notices)?)
+        }
+    };
+    let site = Site {
+        catalog,
+        loaders,
+        menu: Menu {
+            timeout: settings.menu_timeout,
+            boot,
+            append: settings.append.clone(),
+            transport: settings.transport,
+        },
+        addresses: vec![address],
+        http_port: settings.http_port,
+    };
+    notices.push(about_doors(settings, &site, &interface, dhcp.as_ref()));
+    Ok(Opened { site, library, disks, tftp, http, dhcp, notices, borrowed })
+}
+
+/// The interface, our address on it, and what must be given back at the end.
+fn interface(settings: &Settings) -> anyhow::Result<(Interface, Address, Option<Borrowed>)> {
+    let named = settings.interface.as_deref();
+    let interface = net::choose(&net::interfaces()?, named, settings.address.is_some())?;
+    match settings.address {
+        Some(cidr) => {
+            let (name, up) = (&interface.name, interface.up);
+            let borrowed =
+                Borrowed::give(interface.index, name, cidr.address, cidr.prefix, up)?;
+            let address = Address { address: cidr.address, prefix: cidr.prefix };
+            Ok((interface, address, Some(borrowed)))
+        }
+        None => {
+            let first = interface.addresses.first().copied();
+            let address = first.with_context(|| format!("{} has no IPv4 address", interface.name))?;
+            Ok((interface, address, None))
+        }
+    }
+}
+
+fn dhcp_door(
+    settings: &Settings,
+    interface: &Interface,
+    address: Address,
+    notices: &mut Vec<String>,
+) -> anyhow::Result<dhcp::Door> {
+    let name = &interface.name;
+    let Some(mac) = interface.mac else {
+        bail!("{name} is not an Ethernet interface; DHCP cannot be served there (--dhcp off)");
+    };
+    let Some(range) = settings.range.or_else(|| net::default_range(address)) else {
+        bail!("{}/{} has no room for machines; use a larger network", address.address, address.prefix);
+    };
+    let config = Config {
+        mode: Mode::Server,
+        subnets: vec![Subnet {
+            network: address.address,
+            prefix: address.prefix,
+            range,
+            lease_time: settings.lease_time,
+            routers: settings.router.into_iter().collect(),
+            dns: settings.dns.clone(),
+            domain: None,
+        }],
+        only: settings.only.clone(),
+        check: true,
+    };
+    config.check().context("--range")?;
+    let (store, records) = Store::open(&settings.state)?;
+    let mut leases = Leases::new(&config.subnets);
+    let restored = leases.restore(records.into_iter());
+    if restored.dropped > 0 {
+        notices.push(format!("{} stored leases lie outside the range and are not used", restored.dropped));
+    }
+    for own in interface.addresses.iter().chain([&address]) {
+        leases.withhold(own.address);
+    }
+    let raw = |what: &str| {
+        format!("cannot open a raw socket for {what} on {name}; it needs root or CAP_NET_RAW")
+    };
+    let alone = match settings.dhcp {
+        Dhcp::ServerIfAlone => {
+            Some((ClientSocket::open(interface.index).with_context(|| raw("DHCP"))?, mac))
+        }
+        Dhcp::Server | Dhcp::Off => None,
+    };
+    Ok(dhcp::Door {
+        socket: net::udp(Some(name), SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 67))?,
+        frames: FrameSocket::open(interface.index).with_context(|| raw("DHCP"))?,
+        arp: Arc::new(ArpSocket::open(interface.index, mac).with_context(|| raw("ARP"))?),
+        alone,
+        interface: name.as_str().into(),
+        index: interface.index,
+        address: address.address,
+        config,
+        leases,
+        store,
+        loader: settings.loader,
+        menu: settings.menu,
+        http_port: settings.http_port,
+    })
+}
+
+/// Refuses what cannot work for the entry that starts unattended, and says what cannot for others.
+fn check_entries(
+    settings: &Settings,
+    catalog: &Catalog,
+    notices: &mut Vec<String>,
+) -> anyhow::Result<()> {
+    for (_, entry) in catalog.entries() {
+        if let Err(refusal) = entry.check(settings.transport, &settings.append) {
+            bail!("{}: {refusal}", entry.id);
+        }
+    }
+    for image in catalog.images() {
+        notices.extend(image.warnings.iter().map(|warning| format!("{}: {warning}", image.file)));
+    }
+    if catalog.entries().next().is_none() {
+        notices.push("no image can be booted; machines get an address and nothing to load".into());
+    }
+    Ok(())
+}
+
+fn about_loaders(settings: &Settings, catalog: &Catalog, loaders: &Loaders) -> Option<String> {
+    let from_image = lanboot_core::catalog::pxelinux_image(catalog).is_some();
+    if settings.menu == MenuKind::Stock {
+        let image = catalog.default_image()?;
+        return image.stock.is_none().then(|| {
+            format!("--menu stock: {} carries no PXE menu of its own; nothing will start", image.file)
+        });
+    }
+    let any = loaders.undionly.is_some() || from_image || !loaders.pxelinux.is_empty();
+    (!any).then(|| {
+        "no loader for BIOS machines: install the package ipxe, or pxelinux and syslinux-common; \
+         until then only machines that already run iPXE can boot"
+            .into()
+    })
+}
+
+fn about_doors(
+    settings: &Settings,
+    site: &Site,
+    interface: &Interface,
+    dhcp: Option<&dhcp::Door>,
+) -> String {
+    let names: Vec<&str> = site.catalog.images().iter().map(|i| i.name.as_str()).collect();
+    let own = site.addresses.first().map_or(Ipv4Addr::UNSPECIFIED, |a| a.address);
+    let leases = dhcp.and_then(|door| door.config.subnets.first()).map_or_else(
+        || "no DHCP".into(),
+        |subnet| format!("DHCP {}-{}", subnet.range.0, subnet.range.1),
+    );
+    format!(
+        "serving {} on {} ({own}): {leases}, TFTP, HTTP port {}",
+        names.join(", "),
+        interface.name,
+        settings.http_port
+    )
+}
