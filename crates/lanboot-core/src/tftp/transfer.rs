@@ -371,8 +371,8 @@ fn agree(asked: &Options, len: u64, mtu: Option<u32>, limits: &Limits) -> Option
         size.min(fitting)
             .min(u64::from(limits.blksize.clamp(8, 65464)))
     });
-    let bytes_per_block = blksize.unwrap_or(u64::from(DEFAULT_BLKSIZE));
-    let in_bytes = u64::from(limits.window_bytes) / bytes_per_block;
+    let default = u64::from(DEFAULT_BLKSIZE);
+    let in_bytes = u64::from(limits.window_bytes) / blksize.unwrap_or(default);
     let windowsize = asked
         .windowsize
         .filter(|&size| size >= 1)

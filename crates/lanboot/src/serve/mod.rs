@@ -1,5 +1,8 @@
 //! The doors: bind all, then run all.
 
+pub mod datagram;
+pub mod tftp;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 
