@@ -6,6 +6,9 @@ pub mod http;
 mod open;
 pub mod tftp;
 
+pub mod datagram;
+pub mod tftp;
+
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;

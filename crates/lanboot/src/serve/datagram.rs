@@ -1,0 +1,161 @@
+//! UDP for doors that answer each request from a socket of its own: where a datagram came in,
+//! a connected socket to answer from, and bursts of equal datagrams in one system call.
+//!
+//! IPv4 only; the IPv6 doors come with their own packet information.
+
+use std::io::{self, IoSliceMut};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
+use std::num::NonZeroU32;
+use std::os::fd::AsRawFd;
+
+use nix::errno::Errno;
+use nix::sys::socket::{
+    ControlMessageOwned, MsgFlags, SockaddrIn, getsockopt, recvmsg, setsockopt, sockopt,
+};
+use socket2::{Domain, Protocol, Socket, Type};
+
+/// Most datagrams Linux cuts out of one send (`UDP_MAX_SEGMENTS` before 6.9).
+const MAX_SEGMENTS: usize = 64;
+/// Most bytes one send takes: what fits into an IPv4 packet behind its headers.
+const MAX_SEND: usize = 65_507;
+
+/// Where a datagram came from and where it came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// Its length, in bytes; one longer than the buffer is cut.
+    pub len: usize,
+    /// Who sent it.
+    pub from: SocketAddrV4,
+    /// The address of this host it was sent to (for a broadcast: that of the interface).
+    pub to: Ipv4Addr,
+    /// Index of the interface it came in through.
+    pub interface: Option<NonZeroU32>,
+}
+
+/// Makes a bound socket ready for [`receive`]: non-blocking, with packet information.
+pub fn prepare(socket: &UdpSocket) -> io::Result<()> {
+    socket.set_nonblocking(true)?;
+    setsockopt(socket, sockopt::Ipv4PacketInfo, &true)?;
+    Ok(())
+}
+
+/// The next datagram and where it came in.
+pub fn receive(socket: &impl AsRawFd, buf: &mut [u8]) -> io::Result<Arrival> {
+    let mut parts = [IoSliceMut::new(buf)];
+    let mut control = nix::cmsg_space!(libc::in_pktinfo);
+    let message = recvmsg::<SockaddrIn>(
+        socket.as_raw_fd(),
+        &mut parts,
+        Some(&mut control),
+        MsgFlags::MSG_DONTWAIT,
+    )?;
+    let from = message
+        .address
+        .map(SocketAddrV4::from)
+        .ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))?;
+    let mut arrival = Arrival {
+        len: message.bytes,
+        from,
+        to: Ipv4Addr::UNSPECIFIED,
+        interface: None,
+    };
+    for part in message.cmsgs()? {
+        if let ControlMessageOwned::Ipv4PacketInfo(info) = part {
+            // `ipi_addr` would be the broadcast address; `ipi_spec_dst` is one of ours.
+            arrival.to = Ipv4Addr::from_bits(u32::from_be(info.ipi_spec_dst.s_addr));
+            arrival.interface = u32::try_from(info.ipi_ifindex)
+                .ok()
+                .and_then(NonZeroU32::new);
+        }
+    }
+    Ok(arrival)
+}
+
+/// A non-blocking socket that speaks only with the sender of `arrival`, from a fresh port of the
+/// address and the interface the sender knocked at.
+pub fn answer(arrival: &Arrival) -> io::Result<UdpSocket> {
+    let socket = Socket::new(Domain::IPV4, Type::DGRAM.nonblocking(), Some(Protocol::UDP))?;
+    // Best effort: a kernel before 5.0 or a container may refuse, and routing is right mostly.
+    let _ = socket.bind_device_by_index_v4(arrival.interface);
+    socket.bind(&SocketAddr::new(IpAddr::V4(arrival.to), 0).into())?;
+    socket.connect(&SocketAddr::V4(arrival.from).into())?;
+    Ok(socket.into())
+}
+
+/// The largest packet the kernel believes to fit on the way to the peer, in bytes.
+pub fn path_mtu(socket: &UdpSocket) -> Option<u32> {
+    u32::try_from(getsockopt(socket, sockopt::IpMtu).ok()?).ok()
+}
+
+/// Sends runs of datagrams of one size, in one system call per run where the kernel can cut them
+/// (UDP GSO): two to three times cheaper than a call for each.
+#[derive(Debug)]
+pub struct Burst {
+    /// Bytes of every datagram but the last one of a run.
+    size: usize,
+    /// Datagrams in one send; 1 once the kernel or the interface refused.
+    at_once: usize,
+}
+
+impl Burst {
+    /// Bursts of at most `run` datagrams of `size` bytes through `socket`.
+    pub fn new(socket: &UdpSocket, size: usize, run: usize) -> Self {
+        let mut burst = Self {
+            size: size.max(1),
+            at_once: run.min(MAX_SEGMENTS).min(MAX_SEND / size.max(1)).max(1),
+        };
+        if burst.at_once > 1 && cut_at(socket, size).is_err() {
+            burst.at_once = 1;
+        }
+        burst
+    }
+
+    /// Sends `bytes` as datagrams of this burst's size, the last one perhaps shorter. What the
+    /// kernel has no room for is lost, as on any network.
+    pub fn send(&mut self, socket: &UdpSocket, bytes: &[u8]) -> io::Result<()> {
+        let mut rest = bytes;
+        loop {
+            let run = rest.len().min(self.size * self.at_once);
+            let (now, later) = rest.split_at(run);
+            match socket.send(now) {
+                Err(e) if self.at_once > 1 && now.len() > self.size && refuses_bursts(&e) => {
+                    self.at_once = 1;
+                    cut_at(socket, 0)?;
+                    continue;
+                }
+                Err(e) if !is_loss(&e) => return Err(e),
+                Ok(_) | Err(_) => rest = later,
+            }
+            if rest.is_empty() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// Makes the kernel cut what is sent into datagrams of `size` bytes; 0 stops that.
+fn cut_at(socket: &UdpSocket, size: usize) -> io::Result<()> {
+    let size = libc::c_int::try_from(size).unwrap_or(0);
+    Ok(setsockopt(socket, sockopt::UdpGsoSegment, &size)?)
+}
+
+/// EIO: the interface computes no checksums. EINVAL, EMSGSIZE: the datagrams would fragment.
+fn refuses_bursts(error: &io::Error) -> bool {
+    let known = [
+        Errno::EIO,
+        Errno::EINVAL,
+        Errno::EMSGSIZE,
+        Errno::EOPNOTSUPP,
+    ];
+    error
+        .raw_os_error()
+        .is_some_and(|code| known.contains(&Errno::from_raw(code)))
+}
+
+/// The datagram is gone, the socket is fine.
+fn is_loss(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::WouldBlock
+        || error.raw_os_error() == Some(libc::ENOBUFS)
+        || error.raw_os_error() == Some(libc::ENOMEM)
+        || error.raw_os_error() == Some(libc::EPERM)
+}

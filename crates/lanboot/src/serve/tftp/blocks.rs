@@ -1,0 +1,299 @@
+//! A file as a run of DATA datagrams in memory, read ahead: many blocks cost one `preadv`.
+
+use std::io::{self, IoSliceMut};
+use std::sync::Arc;
+
+use lanboot_core::tftp::{self, data_header};
+use lanboot_core::vfs::{Content, ImageId, Piece, Source};
+use nix::sys::uio::preadv;
+
+use crate::disks::{Disk, Disks};
+
+/// Bytes of DATA datagrams held per transfer. 64 KiB make the read disappear behind the sends
+/// (44 blocks of 1468 bytes for each), and 1,000 transfers stay below 64 MiB.
+const READ_AHEAD: usize = 65_536;
+/// Most blocks read at once: each one is an entry of `preadv`'s list (Linux takes 1,024).
+const MAX_BLOCKS: usize = 128;
+/// The DATA packet's number and the block's.
+const HEADER: usize = 4;
+
+/// A file whose images stay open for as long as this value lives.
+#[derive(Debug)]
+pub(super) struct OpenFile {
+    content: Content,
+    disks: Vec<(ImageId, Arc<Disk>)>,
+}
+
+impl OpenFile {
+    /// Takes hold of every image `content` lies on.
+    pub(super) fn open(content: Content, disks: &Disks) -> io::Result<Self> {
+        let mut open: Vec<(ImageId, Arc<Disk>)> = Vec::new();
+        for piece in content.pieces() {
+            if let Source::Disk { image, .. } = piece.source
+                && !open.iter().any(|(id, _)| *id == image)
+            {
+                let disk = disks
+                    .get(image)
+                    .ok_or_else(|| io::Error::other("the image was taken away"))?;
+                open.push((image, disk));
+            }
+        }
+        Ok(Self {
+            content,
+            disks: open,
+        })
+    }
+
+    pub(super) fn len(&self) -> u64 {
+        self.content.len()
+    }
+
+    /// All of it, for files known to be small.
+    pub(super) fn read_all(&self) -> io::Result<Vec<u8>> {
+        let len = usize::try_from(self.len()).map_err(io::Error::other)?;
+        let mut bytes = vec![0; len];
+        self.read(0, len, &mut bytes, 0, len.max(1))?;
+        Ok(bytes)
+    }
+
+    /// Reads `len` bytes from `offset` on into `buf`, leaving a gap of `gap` bytes before every
+    /// `block` bytes.
+    fn read(
+        &self,
+        offset: u64,
+        len: usize,
+        buf: &mut [u8],
+        gap: usize,
+        block: usize,
+    ) -> io::Result<()> {
+        let mut done = 0;
+        for piece in self.content.slice(offset..offset + len as u64).pieces() {
+            let piece_len = usize::try_from(piece.len).map_err(io::Error::other)?;
+            match &piece.source {
+                Source::Disk { image, offset } => {
+                    let disk = self.disk(*image)?;
+                    let mut read = 0;
+                    while read < piece_len {
+                        let mut parts: Vec<IoSliceMut<'_>> =
+                            spans(buf, gap, block, done + read, piece_len - read)
+                                .map(IoSliceMut::new)
+                                .collect();
+                        let at = i64::try_from(offset + read as u64).map_err(io::Error::other)?;
+                        match preadv(disk.file(), &mut parts, at) {
+                            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                            Ok(n) => read += n,
+                            Err(nix::errno::Errno::EINTR) => {}
+                            Err(e) => return Err(e.into()),
+                        }
+                    }
+                }
+                Source::Memory { .. } => copy(&piece, spans(buf, gap, block, done, piece_len)),
+                Source::Zero => spans(buf, gap, block, done, piece_len).for_each(|s| s.fill(0)),
+            }
+            done += piece_len;
+        }
+        Ok(())
+    }
+
+    fn disk(&self, image: ImageId) -> io::Result<&Disk> {
+        let found = self.disks.iter().find(|(id, _)| *id == image);
+        found
+            .map(|(_, disk)| disk.as_ref())
+            .ok_or_else(|| io::Error::other("the image was taken away"))
+    }
+}
+
+fn copy<'a>(piece: &Piece, into: impl Iterator<Item = &'a mut [u8]>) {
+    let mut rest = piece.memory().unwrap_or_default();
+    for span in into {
+        let (now, later) = rest.split_at(span.len().min(rest.len()));
+        // Not longer than `now`: the spans add up to the piece's length.
+        if let Some(start) = span.get_mut(..now.len()) {
+            start.copy_from_slice(now);
+        }
+        rest = later;
+    }
+}
+
+/// The parts of `buf` that hold the `len` bytes of data from the `from`-th on.
+fn spans(
+    buf: &mut [u8],
+    gap: usize,
+    block: usize,
+    from: usize,
+    len: usize,
+) -> impl Iterator<Item = &mut [u8]> {
+    let mut skip = from % block;
+    let mut left = len;
+    buf.chunks_mut(gap + block)
+        .skip(from / block)
+        .filter_map(move |chunk| {
+            let start = gap + std::mem::take(&mut skip);
+            let span = chunk.get_mut(start..)?;
+            let take = span.len().min(left);
+            left -= take;
+            if take == 0 {
+                None
+            } else {
+                span.get_mut(..take)
+            }
+        })
+}
+
+/// A file as DATA datagrams.
+#[derive(Debug)]
+pub(super) struct DataBlocks {
+    file: OpenFile,
+    blksize: usize,
+    /// How many blocks are read at once, a multiple of the window.
+    capacity: u64,
+    /// Datagrams one behind the other; all are full but perhaps the last.
+    buf: Vec<u8>,
+    /// Number of the first block in `buf`; 0 while it is empty.
+    first: u64,
+    /// The block behind the last one in `buf`.
+    end: u64,
+}
+
+impl DataBlocks {
+    pub(super) fn new(file: OpenFile, blksize: u16, windowsize: u16) -> Self {
+        let blksize = usize::from(blksize.max(1));
+        let window = usize::from(windowsize.max(1));
+        let fitting = (READ_AHEAD / (blksize + HEADER)).min(MAX_BLOCKS);
+        let capacity = (fitting / window).max(1) * window;
+        Self {
+            file,
+            blksize,
+            capacity: capacity as u64,
+            buf: Vec::new(),
+            first: 0,
+            end: 0,
+        }
+    }
+
+    /// The datagrams of these blocks, one behind the other.
+    pub(super) fn datagrams(&mut self, blocks: &tftp::Blocks) -> io::Result<&[u8]> {
+        let end = blocks.first + u64::from(blocks.count);
+        if blocks.first < self.first || end > self.end {
+            self.load(blocks)?;
+        }
+        let stride = self.blksize + HEADER;
+        let skip = usize::try_from(blocks.first - self.first).map_err(io::Error::other)? * stride;
+        let len = usize::try_from(blocks.len).map_err(io::Error::other)?
+            + usize::from(blocks.count) * HEADER;
+        self.buf
+            .get(skip..skip + len)
+            .ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+    }
+
+    /// Reads ahead from the first of `blocks` on.
+    fn load(&mut self, blocks: &tftp::Blocks) -> io::Result<()> {
+        let last = self.file.len() / self.blksize as u64 + 1;
+        let count = self.capacity.max(blocks.count.into());
+        let count = count.min((last + 1).saturating_sub(blocks.first));
+        let left = self.file.len().saturating_sub(blocks.offset);
+        let data = (count * self.blksize as u64).min(left);
+        let size = usize::try_from(data + count * HEADER as u64).map_err(io::Error::other)?;
+        (self.first, self.end) = (0, 0);
+        self.buf.resize(size, 0);
+        let stride = self.blksize + HEADER;
+        for (block, datagram) in (blocks.first..).zip(self.buf.chunks_mut(stride)) {
+            if let Some(header) = datagram.first_chunk_mut() {
+                *header = data_header(block);
+            }
+        }
+        let len = usize::try_from(data).map_err(io::Error::other)?;
+        self.file
+            .read(blocks.offset, len, &mut self.buf, HEADER, self.blksize)?;
+        (self.first, self.end) = (blocks.first, blocks.first + count);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::io::Write;
+
+    /// The blocks from `first` on as RFC 1350 has them, from the whole file.
+    fn naive(file: &[u8], blksize: usize, first: u64, count: u16) -> Vec<u8> {
+        let mut out = Vec::new();
+        for block in first..first + u64::from(count) {
+            out.extend_from_slice(&data_header(block));
+            let start = usize::try_from(block - 1).unwrap() * blksize;
+            let end = (start + blksize).min(file.len());
+            out.extend_from_slice(&file[start..end]);
+        }
+        out
+    }
+
+    proptest! {
+        #[test]
+        fn the_datagrams_hold_the_file_whatever_it_is_made_of(
+            lens in proptest::collection::vec((0..3u8, 0..900u64, 0..3000u64), 1..6),
+            blksize in 8..700u16,
+            windowsize in 1..9u16,
+            jumps in proptest::collection::vec((any::<u64>(), 1..9u16), 1..20),
+        ) {
+            let disk: Vec<u8> = (0..4000u32).map(|n| u8::try_from(n % 241).unwrap()).collect();
+            let mut image = tempfile::NamedTempFile::new().unwrap();
+            image.write_all(&disk).unwrap();
+            let disks = Disks::default();
+            let id = disks.insert(Disk::open(image.path()).unwrap());
+            let mut whole = Vec::new();
+            let mut pieces = Vec::new();
+            for (kind, len, at) in lens {
+                let from = usize::try_from(at).unwrap();
+                let until = from + usize::try_from(len).unwrap();
+                let bytes = &disk[from..until];
+                let source = match kind {
+                    0 => Source::Disk { image: id, offset: at },
+                    1 => Source::Memory { bytes: disk.clone().into(), offset: from },
+                    _ => Source::Zero,
+                };
+                match kind {
+                    0 | 1 => whole.extend_from_slice(bytes),
+                    _ => whole.resize(whole.len() + bytes.len(), 0),
+                }
+                pieces.push(Piece { source, len });
+            }
+            let file = OpenFile::open(Content::new(pieces), &disks).unwrap();
+            prop_assert_eq!(&file.read_all().unwrap(), &whole);
+            let size = usize::from(blksize);
+            let last = (whole.len() / size + 1) as u64;
+            let mut blocks = DataBlocks::new(file, blksize, windowsize);
+            for (at, count) in jumps {
+                let first = at % last + 1;
+                let count = u64::from(count).min(last + 1 - first);
+                let offset = (first - 1) * u64::from(blksize);
+                let asked = tftp::Blocks {
+                    first,
+                    count: u16::try_from(count).unwrap(),
+                    offset,
+                    len: (count * u64::from(blksize)).min(whole.len() as u64 - offset),
+                };
+                let expected = naive(&whole, size, first, asked.count);
+                prop_assert_eq!(blocks.datagrams(&asked).unwrap(), &expected[..]);
+            }
+        }
+    }
+
+    #[test]
+    fn a_disk_that_ends_early_is_an_error_and_no_zeros() {
+        let image = tempfile::NamedTempFile::new().unwrap();
+        image.as_file().write_all(&[1; 100]).unwrap();
+        let disks = Disks::default();
+        let id = disks.insert(Disk::open(image.path()).unwrap());
+        let file = OpenFile::open(Content::disk(id, 50, 100), &disks).unwrap();
+        let mut blocks = DataBlocks::new(file, 512, 1);
+        let first = tftp::Blocks {
+            first: 1,
+            count: 1,
+            offset: 0,
+            len: 100,
+        };
+        let error = blocks.datagrams(&first).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+    }
+}

@@ -1,0 +1,348 @@
+//! The pump: a thread that moves the datagrams of many transfers.
+//!
+//! A lock-step transfer costs one ACK in and one block out, thousands of times a second, so this
+//! is a bare `epoll` loop: one `recv` and one `send` per block, one `epoll_wait` for all sockets
+//! that are ready together, no allocation, no timer that is set per block. A disk that makes a
+//! read wait makes the transfers of its pump wait; there are several pumps.
+
+use std::io;
+use std::net::UdpSocket;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::time::{Duration, Instant};
+
+use lanboot_core::journal::{Door, Peer, What};
+use lanboot_core::tftp::{self, Finish, Packet, Step};
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::eventfd::{EfdFlags, EventFd};
+use tokio::sync::mpsc as tokio_mpsc;
+
+use super::admission::Ticket;
+use super::blocks::DataBlocks;
+use crate::bus::Bus;
+use crate::serve::datagram::Burst;
+
+/// How often deadlines are looked at: finer than the shortest wait, coarse enough to cost nothing.
+const TICK: Duration = Duration::from_millis(50);
+/// Sockets taken from the kernel at once.
+const READY: usize = 256;
+/// Longest datagram read from a machine: an ERROR with a long sentence.
+const MAX_DATAGRAM: usize = 600;
+/// Time between two `Progress` events of one transfer.
+const PROGRESS_EVERY: Duration = Duration::from_millis(200);
+/// Marks the event of the wake-up descriptor.
+const WAKE: u64 = u64::MAX;
+
+/// A transfer on its way into a pump.
+#[derive(Debug)]
+pub(super) struct Sending {
+    pub(super) socket: UdpSocket,
+    pub(super) transfer: tftp::Transfer,
+    pub(super) blocks: DataBlocks,
+    pub(super) burst: Burst,
+    /// What to do first; taken when the pump takes the transfer.
+    pub(super) first: Option<Step>,
+    pub(super) peer: Peer,
+    /// The path asked for, made printable.
+    pub(super) path: String,
+    pub(super) len: u64,
+    pub(super) begun: Instant,
+    /// When the last `Progress` was told.
+    pub(super) told: Instant,
+    /// Its number on the bus, once data was sent.
+    pub(super) number: Option<u64>,
+    pub(super) ticket: Ticket,
+}
+
+#[derive(Debug)]
+enum Order {
+    Send(Box<Sending>),
+    /// Finish what runs, then end.
+    Stop,
+}
+
+/// A pump's handle; dropping it lets the pump finish what it has, then end.
+#[derive(Debug)]
+pub(super) struct Pump {
+    orders: Sender<Order>,
+    wake: Arc<EventFd>,
+    load: Arc<AtomicUsize>,
+}
+
+impl Pump {
+    /// Starts a pump. `alive` is dropped when it has ended.
+    pub(super) fn start(bus: Bus, alive: tokio_mpsc::Sender<()>) -> io::Result<Self> {
+        let (orders, inbox) = channel();
+        let wake = Arc::new(EventFd::from_flags(
+            EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC,
+        )?);
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        epoll.add(&*wake, EpollEvent::new(EpollFlags::EPOLLIN, WAKE))?;
+        let load = Arc::new(AtomicUsize::new(0));
+        let worker = Worker {
+            epoll,
+            wake: Arc::clone(&wake),
+            inbox,
+            bus,
+            load: Arc::clone(&load),
+            slots: Vec::new(),
+            free: Vec::new(),
+            next_sweep: Instant::now(),
+            stopping: false,
+        };
+        std::thread::Builder::new()
+            .name("tftp".into())
+            .spawn(move || {
+                let _alive = alive;
+                worker.run();
+            })?;
+        Ok(Self { orders, wake, load })
+    }
+
+    /// Transfers it has.
+    pub(super) fn load(&self) -> usize {
+        self.load.load(Ordering::Relaxed)
+    }
+
+    /// Hands a transfer over.
+    pub(super) fn send(&self, sending: Box<Sending>) {
+        self.load.fetch_add(1, Ordering::Relaxed);
+        self.order(Order::Send(sending));
+    }
+
+    fn order(&self, order: Order) {
+        // Fails only when the thread is gone; then its socket closes and the machine asks again.
+        let _ = self.orders.send(order);
+        let _ = self.wake.write(1);
+    }
+}
+
+impl Drop for Pump {
+    fn drop(&mut self) {
+        self.order(Order::Stop);
+    }
+}
+
+struct Worker {
+    epoll: Epoll,
+    wake: Arc<EventFd>,
+    inbox: Receiver<Order>,
+    bus: Bus,
+    load: Arc<AtomicUsize>,
+    /// Transfers by the number their events carry.
+    slots: Vec<Option<Box<Sending>>>,
+    /// Numbers of empty slots.
+    free: Vec<usize>,
+    next_sweep: Instant,
+    stopping: bool,
+}
+
+impl Worker {
+    fn run(mut self) {
+        let mut events = [EpollEvent::empty(); READY];
+        while !(self.stopping && self.free.len() == self.slots.len()) {
+            let ready = match self.epoll.wait(&mut events, self.patience()) {
+                Ok(ready) => ready,
+                Err(nix::errno::Errno::EINTR) => continue,
+                // Only a broken descriptor gets here; ending beats spinning.
+                Err(_) => return,
+            };
+            let now = Instant::now();
+            let mut woken = false;
+            for event in events.iter().take(ready) {
+                match event.data() {
+                    WAKE => woken = true,
+                    slot => self.receive(usize::try_from(slot).unwrap_or(usize::MAX), now),
+                }
+            }
+            if woken {
+                self.take_orders(now);
+            }
+            if now >= self.next_sweep {
+                self.sweep(now);
+            }
+        }
+    }
+
+    fn patience(&self) -> EpollTimeout {
+        if self.free.len() == self.slots.len() {
+            EpollTimeout::NONE
+        } else {
+            EpollTimeout::try_from(TICK).unwrap_or(EpollTimeout::ZERO)
+        }
+    }
+
+    fn take_orders(&mut self, now: Instant) {
+        let _ = self.wake.read();
+        loop {
+            match self.inbox.try_recv() {
+                Ok(Order::Send(sending)) => self.take(sending, now),
+                Ok(Order::Stop) | Err(TryRecvError::Disconnected) => {
+                    self.stopping = true;
+                    return;
+                }
+                Err(TryRecvError::Empty) => return,
+            }
+        }
+    }
+
+    fn take(&mut self, mut sending: Box<Sending>, now: Instant) {
+        let slot = self.free.pop().unwrap_or(self.slots.len());
+        let event = EpollEvent::new(EpollFlags::EPOLLIN, slot as u64);
+        let first = sending.first.take().unwrap_or(Step::Wait(tftp::Why::Over));
+        let begun = match self.epoll.add(&sending.socket, event) {
+            Ok(()) => sending.perform(first, &self.bus, now),
+            Err(e) => Err(sending.fail(&self.bus, format!("the system is out of sockets: {e}"))),
+        };
+        if slot == self.slots.len() {
+            self.slots.push(None);
+        }
+        match (begun, self.slots.get_mut(slot)) {
+            (Ok(()), Some(place)) => *place = Some(sending),
+            _ => self.forget(slot),
+        }
+    }
+
+    /// One datagram from one machine. The socket stays ready if there are more.
+    fn receive(&mut self, slot: usize, now: Instant) {
+        let Some(sending) = self.slots.get_mut(slot).and_then(Option::as_mut) else {
+            return;
+        };
+        let mut buf = [0; MAX_DATAGRAM];
+        let step = match sending.socket.recv(&mut buf) {
+            Ok(len) => {
+                let datagram = buf.get(..len).unwrap_or_default();
+                sending.transfer.on_packet(datagram, now)
+            }
+            Err(e) if e.kind() == io::ErrorKind::ConnectionRefused => {
+                sending.transfer.on_unreachable()
+            }
+            Err(_) => return,
+        };
+        if sending.perform(step, &self.bus, now).is_err() {
+            self.forget(slot);
+        }
+    }
+
+    /// Looks at every deadline.
+    fn sweep(&mut self, now: Instant) {
+        self.next_sweep = now + TICK;
+        for slot in 0..self.slots.len() {
+            let Some(sending) = self.slots.get_mut(slot).and_then(Option::as_mut) else {
+                continue;
+            };
+            let over = if sending.ticket.is_superseded() {
+                Err(sending.fail(&self.bus, "the machine asked anew".into()))
+            } else if now >= sending.transfer.deadline() {
+                let step = sending.transfer.on_timeout(now);
+                sending.perform(step, &self.bus, now)
+            } else {
+                Ok(())
+            };
+            if over.is_err() {
+                self.forget(slot);
+            }
+        }
+    }
+
+    fn forget(&mut self, slot: usize) {
+        // Closing the socket takes it out of the epoll set too.
+        if let Some(place) = self.slots.get_mut(slot) {
+            *place = None;
+            self.free.push(slot);
+            self.load.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// The transfer ended and everybody knows.
+struct Over;
+
+impl Sending {
+    /// Does what the transfer wants done.
+    fn perform(&mut self, step: Step, bus: &Bus, now: Instant) -> Result<(), Over> {
+        let sent = match step {
+            Step::Wait(_) => return Ok(()),
+            Step::Done(finish) => return Err(self.end(bus, &finish, now)),
+            Step::Send(datagram) => self.socket.send(&datagram).map(|_| ()),
+            Step::SendBlocks(blocks) => {
+                self.tell(bus, now);
+                match self.blocks.datagrams(&blocks) {
+                    Ok(datagrams) => self.burst.send(&self.socket, datagrams),
+                    Err(e) => {
+                        let failure = Packet::Error(tftp::Failure::READ_FAILED).emit();
+                        let _ = self.socket.send(&failure);
+                        return Err(self.fail(bus, format!("the image cannot be read: {e}")));
+                    }
+                }
+            }
+        };
+        match sent {
+            Err(e) if e.kind() == io::ErrorKind::ConnectionRefused => {
+                let step = self.transfer.on_unreachable();
+                self.perform(step, bus, now)
+            }
+            // Anything else is a lost datagram; the deadline sends it again.
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    /// Tells that it began, and now and then how far it is.
+    fn tell(&mut self, bus: &Bus, now: Instant) {
+        match self.number {
+            None => {
+                let transfer = bus.next_transfer();
+                self.number = Some(transfer);
+                self.told = now;
+                let started = What::Started {
+                    door: Door::Tftp,
+                    transfer,
+                    path: self.path.clone(),
+                    len: self.len,
+                };
+                bus.publish(self.peer, started);
+            }
+            Some(transfer) if now.saturating_duration_since(self.told) >= PROGRESS_EVERY => {
+                self.told = now;
+                let sent = self.transfer.confirmed_bytes();
+                bus.publish(self.peer, What::Progress { transfer, sent });
+            }
+            Some(_) => {}
+        }
+        if self.transfer.has_begun() {
+            self.ticket.begin();
+        }
+    }
+
+    fn end(&self, bus: &Bus, finish: &Finish, now: Instant) -> Over {
+        match (finish, self.number) {
+            (Finish::SizeProbe, _) => {}
+            (Finish::Complete | Finish::Unconfirmed, Some(transfer)) => {
+                let finished = What::Finished {
+                    door: Door::Tftp,
+                    transfer,
+                    path: self.path.clone(),
+                    sent: self.len,
+                    took: now.saturating_duration_since(self.begun),
+                    retransmits: self.transfer.retransmits(),
+                };
+                bus.publish(self.peer, finished);
+            }
+            _ => return self.fail(bus, finish.to_string()),
+        }
+        Over
+    }
+
+    fn fail(&self, bus: &Bus, why: String) -> Over {
+        let failed = What::Failed {
+            door: Door::Tftp,
+            transfer: self.number,
+            path: self.path.clone(),
+            sent: self.transfer.confirmed_bytes(),
+            why,
+        };
+        bus.publish(self.peer, failed);
+        Over
+    }
+}
