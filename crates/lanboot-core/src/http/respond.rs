@@ -1,0 +1,450 @@
+//! From a request and the file it asks for to a reply of exact length (RFC 9110 §13 to §15).
+
+use std::ops::Range;
+use std::time::Duration;
+
+use super::date;
+use super::range::{Selection, select};
+use super::request::{Conditions, Method, Request, Why};
+use crate::Reply;
+use crate::vfs::{Content, File, Piece, Slice, Source};
+
+/// How the request was answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// 200: the whole file.
+    Ok,
+    /// 206: a part of it, or several.
+    PartialContent,
+    /// 304: what the machine has is what there is.
+    NotModified,
+    /// 400.
+    BadRequest,
+    /// 404: no such file.
+    NotFound,
+    /// 405: neither GET nor HEAD.
+    MethodNotAllowed,
+    /// 411: a body without a length.
+    LengthRequired,
+    /// 412: the file is no longer the one the machine began with.
+    PreconditionFailed,
+    /// 413: a body.
+    ContentTooLarge,
+    /// 414.
+    UriTooLong,
+    /// 416: nothing of the range exists, or the range is no range.
+    RangeNotSatisfiable,
+    /// 417.
+    ExpectationFailed,
+    /// 431.
+    HeadTooLarge,
+    /// 500: the image cannot be read.
+    InternalServerError,
+    /// 503: every place is taken.
+    ServiceUnavailable,
+    /// 505.
+    VersionNotSupported,
+}
+
+impl Status {
+    /// Code and reason phrase, as on the status line.
+    pub fn line(self) -> &'static str {
+        match self {
+            Self::Ok => "200 OK",
+            Self::PartialContent => "206 Partial Content",
+            Self::NotModified => "304 Not Modified",
+            Self::BadRequest => "400 Bad Request",
+            Self::NotFound => "404 Not Found",
+            Self::MethodNotAllowed => "405 Method Not Allowed",
+            Self::LengthRequired => "411 Length Required",
+            Self::PreconditionFailed => "412 Precondition Failed",
+            Self::ContentTooLarge => "413 Content Too Large",
+            Self::UriTooLong => "414 URI Too Long",
+            Self::RangeNotSatisfiable => "416 Range Not Satisfiable",
+            Self::ExpectationFailed => "417 Expectation Failed",
+            Self::HeadTooLarge => "431 Request Header Fields Too Large",
+            Self::InternalServerError => "500 Internal Server Error",
+            Self::ServiceUnavailable => "503 Service Unavailable",
+            Self::VersionNotSupported => "505 HTTP Version Not Supported",
+        }
+    }
+}
+
+/// A reply and what it amounts to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Response {
+    /// How the request was answered.
+    pub status: Status,
+    /// What to send.
+    pub reply: Reply,
+    /// What was wrong with the request, one plain sentence part, where the status line does not
+    /// say it already.
+    pub why: Option<&'static str>,
+}
+
+/// Answers `request`, given the file at its path. `now` is the time since 1970 UTC.
+pub fn respond(request: &Request, file: Option<&File>, now: Duration) -> Response {
+    let date = Date::new(now);
+    let Some(file) = file else {
+        return plain(request, Status::NotFound, &date, "", None);
+    };
+    let tag = entity_tag(file);
+    let modified = file.modified.filter(|&m| m <= date.seconds);
+    let about = About {
+        request,
+        date: &date,
+        tag: &tag,
+        // RFC 9110 §8.8.2.1: never later than Date. A medium dated in the future has none.
+        modified: modified.and_then(date::format),
+    };
+    match check(&request.conditions, &tag, file.modified) {
+        Verdict::Send => {}
+        Verdict::NotModified => return about.not_modified(),
+        Verdict::Failed => {
+            return plain(request, Status::PreconditionFailed, &date, "", None);
+        }
+    }
+    let len = file.content.len();
+    let wanted = request
+        .range
+        .as_deref()
+        .filter(|_| if_range(&request.conditions, &tag, file.modified))
+        .map_or(Selection::Whole, |value| select(value, len));
+    let unsatisfied = format!("Content-Range: bytes */{len}\r\n");
+    match wanted {
+        Selection::Whole => about.whole(file),
+        Selection::Parts(parts) => match parts.as_slice() {
+            [part] => about.part(file, part),
+            parts => about.parts(file, parts),
+        },
+        Selection::Unsatisfiable => plain(
+            request,
+            Status::RangeNotSatisfiable,
+            &date,
+            &unsatisfied,
+            Some("it asks for a range behind the end of the file"),
+        ),
+        Selection::Misprinted => plain(
+            request,
+            Status::RangeNotSatisfiable,
+            &date,
+            &unsatisfied,
+            Some("its range has no numbers in it: this build of iPXE prints them wrong, update it"),
+        ),
+    }
+}
+
+/// Sent to a connection that finds every place taken; iPXE waits and tries again when told so.
+pub fn unavailable(now: Duration) -> Reply {
+    let status = Status::ServiceUnavailable;
+    let body = text(status);
+    let mut head = head(status, &Date::new(now), true, false);
+    push(&mut head, "Retry-After: 5\r\n");
+    end_text(&mut head, &body);
+    push(&mut head, &body);
+    Reply::bytes(head, true)
+}
+
+/// The reply to what is no request for a file. It closes: nothing sensible follows.
+pub(super) fn refusal(why: Why, now: Duration) -> Reply {
+    let status = match why {
+        Why::Tls | Why::Malformed | Why::Http09 => Status::BadRequest,
+        Why::Version => Status::VersionNotSupported,
+        Why::Method => Status::MethodNotAllowed,
+        Why::LineTooLong => Status::UriTooLong,
+        Why::HeadTooLong => Status::HeadTooLarge,
+        Why::BodyTooLong => Status::ContentTooLarge,
+        Why::LengthMissing => Status::LengthRequired,
+        Why::Expectation => Status::ExpectationFailed,
+    };
+    let body = format!("{}: {why}.\n", status.line());
+    let mut head = head(status, &Date::new(now), true, false);
+    if why == Why::Method {
+        push(&mut head, "Allow: GET, HEAD\r\n");
+    }
+    end_text(&mut head, &body);
+    push(&mut head, &body);
+    Reply::bytes(head, true)
+}
+
+struct Date {
+    seconds: i64,
+    text: String,
+}
+
+impl Date {
+    fn new(now: Duration) -> Self {
+        let seconds = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+        Self {
+            seconds,
+            text: date::format(seconds).unwrap_or_default(),
+        }
+    }
+}
+
+/// What every reply about one existing file says.
+struct About<'a> {
+    request: &'a Request,
+    date: &'a Date,
+    tag: &'a str,
+    modified: Option<String>,
+}
+
+impl About<'_> {
+    fn head(&self, status: Status) -> Vec<u8> {
+        let close = !self.request.keep_alive;
+        let mut head = head(status, self.date, close, self.request.is_http10);
+        push(&mut head, &format!("ETag: {}\r\n", self.tag));
+        if let Some(modified) = &self.modified {
+            push(&mut head, &format!("Last-Modified: {modified}\r\n"));
+        }
+        head
+    }
+
+    fn not_modified(&self) -> Response {
+        let mut head = self.head(Status::NotModified);
+        push(&mut head, "\r\n");
+        Response {
+            status: Status::NotModified,
+            reply: Reply::bytes(head, !self.request.keep_alive),
+            why: None,
+        }
+    }
+
+    fn whole(&self, file: &File) -> Response {
+        let media = media_type(&self.request.path);
+        self.file(Status::Ok, media, None, file.content.all())
+    }
+
+    fn part(&self, file: &File, part: &Range<u64>) -> Response {
+        let body = file.content.slice(part.clone());
+        let range = content_range(part, file.content.len());
+        let media = media_type(&self.request.path);
+        self.file(Status::PartialContent, media, Some(&range), body)
+    }
+
+    /// RFC 9110 §14.6. The parts are made of memory between the pieces of the file.
+    fn parts(&self, file: &File, parts: &[Range<u64>]) -> Response {
+        let media = media_type(&self.request.path);
+        let boundary = format!("lanboot-{:016x}", file.version);
+        let mut pieces = Vec::new();
+        for (n, part) in parts.iter().enumerate() {
+            let before = if n == 0 { "" } else { "\r\n" };
+            let range = content_range(part, file.content.len());
+            let between = format!("{before}--{boundary}\r\nContent-Type: {media}\r\n{range}\r\n");
+            pieces.push(memory(between));
+            pieces.extend(file.content.slice(part.clone()).pieces());
+        }
+        pieces.push(memory(format!("\r\n--{boundary}--\r\n")));
+        let media = format!("multipart/byteranges; boundary={boundary}");
+        let body = Content::new(pieces).all();
+        self.file(Status::PartialContent, &media, None, body)
+    }
+
+    fn file(&self, status: Status, media: &str, range: Option<&str>, body: Slice) -> Response {
+        let mut head = self.head(status);
+        push(&mut head, "Accept-Ranges: bytes\r\n");
+        push(&mut head, &format!("Content-Type: {media}\r\n"));
+        push(&mut head, range.unwrap_or_default());
+        push(
+            &mut head,
+            &format!("Content-Length: {}\r\n\r\n", body.len()),
+        );
+        let sends_body = self.request.method == Method::Get;
+        let reply = Reply {
+            head,
+            body: if sends_body { body } else { Slice::empty() },
+            on_read_error: if sends_body {
+                read_error(self.date)
+            } else {
+                Vec::new()
+            },
+            close: !self.request.keep_alive,
+        };
+        Response {
+            status,
+            reply,
+            why: None,
+        }
+    }
+}
+
+/// A reply whose body is its own status line.
+fn plain(
+    request: &Request,
+    status: Status,
+    date: &Date,
+    fields: &str,
+    why: Option<&'static str>,
+) -> Response {
+    let close = !request.keep_alive;
+    let body = text(status);
+    let mut head = head(status, date, close, request.is_http10);
+    push(&mut head, fields);
+    end_text(&mut head, &body);
+    if request.method == Method::Get {
+        push(&mut head, &body);
+    }
+    Response {
+        status,
+        reply: Reply::bytes(head, close),
+        why,
+    }
+}
+
+/// After it the stream closes: what is wrong with the disk will be wrong with the next request.
+fn read_error(date: &Date) -> Vec<u8> {
+    let status = Status::InternalServerError;
+    let body = text(status);
+    let mut head = head(status, date, true, false);
+    end_text(&mut head, &body);
+    push(&mut head, &body);
+    head
+}
+
+/// Status line and the fields every reply has, without the empty line.
+fn head(status: Status, date: &Date, close: bool, is_http10: bool) -> Vec<u8> {
+    let mut head = Vec::with_capacity(384);
+    push(&mut head, &format!("HTTP/1.1 {}\r\n", status.line()));
+    push(&mut head, "Server: lanboot\r\n");
+    push(&mut head, &format!("Date: {}\r\n", date.text));
+    if close {
+        push(&mut head, "Connection: close\r\n");
+    } else if is_http10 {
+        push(&mut head, "Connection: keep-alive\r\n");
+    }
+    head
+}
+
+fn text(status: Status) -> String {
+    format!("{}\n", status.line())
+}
+
+fn end_text(head: &mut Vec<u8>, body: &str) {
+    push(head, "Content-Type: text/plain\r\n");
+    push(head, &format!("Content-Length: {}\r\n\r\n", body.len()));
+}
+
+fn push(head: &mut Vec<u8>, text: &str) {
+    head.extend_from_slice(text.as_bytes());
+}
+
+fn memory(text: String) -> Piece {
+    Piece {
+        len: text.len() as u64,
+        source: Source::Memory {
+            bytes: text.into_bytes().into(),
+            offset: 0,
+        },
+    }
+}
+
+fn content_range(part: &Range<u64>, len: u64) -> String {
+    // A part is never empty, so `end - 1` exists.
+    let last = part.end.saturating_sub(1);
+    format!("Content-Range: bytes {}-{last}/{len}\r\n", part.start)
+}
+
+/// A strong validator: one version of a file never changes its bytes.
+fn entity_tag(file: &File) -> String {
+    format!("\"{:x}-{:x}\"", file.version, file.content.len())
+}
+
+/// UEFI HTTP Boot decides by this type whether it starts a program or mounts a RAM disk.
+fn media_type(path: &[u8]) -> &'static str {
+    let name = path.rsplit(|&b| b == b'/').next().unwrap_or_default();
+    let Some(dot) = name.iter().rposition(|&b| b == b'.') else {
+        return "application/octet-stream";
+    };
+    let ending = name.get(dot + 1..).unwrap_or_default();
+    match ending.to_ascii_lowercase().as_slice() {
+        b"efi" => "application/efi",
+        b"iso" => "application/vnd.efi-iso",
+        b"ipxe" | b"cfg" | b"conf" | b"txt" => "text/plain",
+        _ => "application/octet-stream",
+    }
+}
+
+enum Verdict {
+    Send,
+    NotModified,
+    Failed,
+}
+
+/// RFC 9110 §13.2.2, in its order.
+fn check(conditions: &Conditions, tag: &str, modified: Option<i64>) -> Verdict {
+    if let Some(tags) = &conditions.if_match {
+        // EDK2 resumes a broken download with this.
+        if !holds(tags, tag, Comparison::Strong) {
+            return Verdict::Failed;
+        }
+    } else if let Some(then) = moment(conditions.if_unmodified_since.as_ref())
+        && modified.is_some_and(|m| m > then)
+    {
+        return Verdict::Failed;
+    }
+    if let Some(tags) = &conditions.if_none_match {
+        if holds(tags, tag, Comparison::Weak) {
+            return Verdict::NotModified;
+        }
+    } else if let Some(then) = moment(conditions.if_modified_since.as_ref())
+        && modified.is_some_and(|m| m <= then)
+    {
+        return Verdict::NotModified;
+    }
+    Verdict::Send
+}
+
+/// RFC 9110 §13.1.5: whether a range may be answered with a part.
+fn if_range(conditions: &Conditions, tag: &str, modified: Option<i64>) -> bool {
+    let Some(validator) = &conditions.if_range else {
+        return true;
+    };
+    if validator.contains(&b'"') {
+        return !validator.contains(&b'*') && holds(validator, tag, Comparison::Strong);
+    }
+    modified.is_some() && date::parse(validator) == modified
+}
+
+fn moment(field: Option<&Vec<u8>>) -> Option<i64> {
+    date::parse(field?)
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Comparison {
+    /// RFC 9110 §8.8.3.2: weak tags never match.
+    Strong,
+    /// `W/` makes no difference.
+    Weak,
+}
+
+/// Whether a list of entity tags, or `*`, holds `tag`, which is strong.
+fn holds(list: &[u8], tag: &str, comparison: Comparison) -> bool {
+    if list.trim_ascii() == b"*" {
+        return true;
+    }
+    let mut rest = list;
+    loop {
+        rest = rest.trim_ascii_start();
+        if let Some(after) = rest.strip_prefix(b",") {
+            rest = after;
+            continue;
+        }
+        let weak = rest.strip_prefix(b"W/");
+        let from = weak.unwrap_or(rest);
+        let Some(inner) = from.strip_prefix(b"\"") else {
+            return false;
+        };
+        let Some(end) = inner.iter().position(|&b| b == b'"') else {
+            return false;
+        };
+        let (found, after) = from.split_at(end + 2);
+        if found == tag.as_bytes() && (comparison == Comparison::Weak || weak.is_none()) {
+            return true;
+        }
+        rest = after;
+    }
+}
+
+#[cfg(test)]
+mod tests;
