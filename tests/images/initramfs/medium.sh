@@ -8,7 +8,7 @@ mount_medium() {
     [ -z "$archisosearchuuid" ] || archisodevice=$(find_device uuid "$archisosearchuuid") ||
         stop "no device with UUID $archisosearchuuid"
     mkdir -p "$BOOTMNT"
-    mountpoint -q "$BOOTMNT" || mount_device
+    mounted "$BOOTMNT" || mount_device
     if [ "$ERA" = 2013 ]; then
         check_2013
         read_aitab mount_row
@@ -118,7 +118,7 @@ mount_overlay() {
 # read_aitab DO: calls DO with the columns of every row for this architecture.
 read_aitab() {
     local img mnt row_arch comp fs size base=$BOOTMNT
-    mountpoint -q "$BOOTMNT" || base=$HTTPSPACE
+    mounted "$BOOTMNT" || base=$HTTPSPACE
     while read -r img mnt row_arch comp fs size; do
         case $img in '' | \#*) continue ;; esac
         [ "$row_arch" = "$arch" ] || [ "$row_arch" = any ] || continue

@@ -71,3 +71,6 @@ enter_the_system() {
     say "entering the root file system"
     exec switch_root "$ROOT" /sbin/init
 }
+
+# Debian's busybox has no mountpoint(1).
+mounted() { grep -q " $1 " /proc/mounts; }
