@@ -1,0 +1,121 @@
+# shellcheck shell=bash
+# The classic recipe, as a control: the image unpacked, dnsmasq for DHCP and TFTP, nginx for HTTP.
+# What boots from this and not from lanboot is lanboot's fault; what boots from neither is ours.
+# It understands of lanboot's flags only those the cases use.
+
+start_classic() {
+    local image=$1 loader=ipxe menu=generated append='' tree=$LOGS/tree
+    shift
+    while (($#)); do
+        case $1 in
+        --loader) loader=$2 ;;
+        --menu) menu=$2 ;;
+        --append) append=$2 ;;
+        --menu-timeout | --boot | --transport) ;;
+        *) fail "the classic server knows no $1" ;;
+        esac
+        shift 2
+    done
+    need_tools dnsmasq=dnsmasq nginx=nginx-light xorriso=xorriso
+    ip -n "$LAB-srv" address replace "$SERVER_ADDRESS/$SERVER_PREFIX" dev srv0
+    ip -n "$LAB-srv" link set srv0 up
+    if [[ ! -e $tree ]]; then
+        xorriso -osirrox on -indev "$image" -extract / "$tree" >"$LOGS/extract.log" 2>&1 ||
+            fail "xorriso cannot unpack $image"
+        chmod -R u+w "$tree"
+    fi
+    classic_paths "$tree"
+    classic_menus "$tree" "$append"
+    classic_dhcp "$loader" "$menu"
+    classic_http "$tree"
+    in_srv dnsmasq --keep-in-foreground --conf-file="$LOGS/dnsmasq.conf" --user=root >>"$SERVER_LOG" 2>&1 &
+    SERVER_PID=$!
+    in_srv nginx -p "$LOGS/" -c "$LOGS/nginx.conf" >>"$LOGS/nginx.log" 2>&1 &
+    LAB_PIDS+=("$SERVER_PID" $!)
+    wait_line "$SERVER_LOG" 'DHCP, IP range' 10 "$SERVER_PID" >/dev/null || fail "dnsmasq did not start: $(tail -n 1 "$SERVER_LOG")"
+}
+
+# Where this generation of media keeps things.
+classic_paths() {
+    if [[ -e $1/arch/aitab ]]; then
+        CLASSIC_LOADERS=arch/boot/syslinux CLASSIC_KERNEL=arch/boot/x86_64/vmlinuz
+        CLASSIC_INITRD=arch/boot/x86_64/archiso.img CLASSIC_IP=ipxe-static
+    else
+        CLASSIC_LOADERS=boot/syslinux CLASSIC_KERNEL=arch/boot/x86_64/vmlinuz-linux
+        CLASSIC_INITRD=arch/boot/x86_64/initramfs-linux.img CLASSIC_IP=dhcp
+    fi
+}
+
+# A menu that starts by itself, for PXELINUX and for iPXE.
+classic_menus() {
+    local tree=$1 http=http://$SERVER_ADDRESS ip args
+    args="archisobasedir=arch archiso_http_srv=$http/ checksum=y $2"
+    [[ ! -e $tree/arch/x86_64/airootfs.sfs.cms.sig ]] || args="$args cms_verify=y"
+    cat >"$tree/$CLASSIC_LOADERS/classic.cfg" <<END
+DEFAULT arch
+LABEL arch
+LINUX ${CLASSIC_TFTP:-$http/}$CLASSIC_KERNEL
+INITRD ${CLASSIC_TFTP:-$http/}$CLASSIC_INITRD
+APPEND $args
+SYSAPPEND 3
+END
+    # The 2013 initramfs cannot take ip=dhcp together with BOOTIF.
+    ip=dhcp
+    # shellcheck disable=SC2016  # iPXE's settings, not the shell's
+    [[ $CLASSIC_IP == dhcp ]] || ip='${net0/ip}:${next-server}:${net0/gateway}:${net0/netmask}'
+    cat >"$tree/classic.ipxe" <<END
+#!ipxe
+kernel $http/$CLASSIC_KERNEL initrd=${CLASSIC_INITRD##*/} $args ip=$ip BOOTIF=01-\${net0/mac:hexhyp}
+initrd $http/$CLASSIC_INITRD
+boot
+END
+}
+
+classic_dhcp() { # LOADER MENU
+    cat >"$LOGS/dnsmasq.conf" <<END
+port=0
+interface=srv0
+bind-interfaces
+dhcp-range=$POOL_FIRST,$POOL_LAST,12h
+dhcp-leasefile=$LOGS/dnsmasq.leases
+dhcp-option=3
+dhcp-option=6
+log-dhcp
+log-facility=-
+enable-tftp
+tftp-root=$LOGS/tree
+END
+    if [[ $1 == ipxe && $2 == generated ]]; then
+        echo "dhcp-boot=http://$SERVER_ADDRESS/classic.ipxe,,$SERVER_ADDRESS" >>"$LOGS/dnsmasq.conf"
+        return
+    fi
+    echo "dhcp-boot=/$CLASSIC_LOADERS/lpxelinux.0,,$SERVER_ADDRESS" >>"$LOGS/dnsmasq.conf"
+    if [[ $2 == generated ]]; then
+        echo "dhcp-option-force=209,classic.cfg" >>"$LOGS/dnsmasq.conf"
+    elif [[ $CLASSIC_LOADERS == boot/syslinux ]]; then
+        echo "dhcp-option-force=209,syslinux.cfg" >>"$LOGS/dnsmasq.conf"
+    else
+        printf 'dhcp-option-force=209,boot/syslinux/archiso.cfg\ndhcp-option-force=210,/arch/\n' >>"$LOGS/dnsmasq.conf"
+    fi
+}
+
+classic_http() {
+    cat >"$LOGS/nginx.conf" <<END
+daemon off;
+user root;
+worker_processes 1;
+pid $LOGS/nginx.pid;
+error_log $LOGS/nginx-error.log;
+events { worker_connections 256; }
+http {
+    access_log $LOGS/http.log;
+    client_body_temp_path $LOGS;
+    proxy_temp_path $LOGS;
+    fastcgi_temp_path $LOGS;
+    uwsgi_temp_path $LOGS;
+    scgi_temp_path $LOGS;
+    sendfile on;
+    server { listen $SERVER_ADDRESS:80; root $1; }
+}
+END
+}

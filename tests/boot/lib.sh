@@ -1,0 +1,242 @@
+# shellcheck shell=bash
+# The boot laboratory: two network namespaces, a server in one, machines in the other.
+#
+#   lb-PID-srv   srv0, the server's card (192.168.77.1)
+#        |       veth
+#   lb-PID-lan   lan0, a bridge: the LAN; a tap for every machine, and the router advertiser
+#
+# Nothing leaves the namespaces. `lab_down` ends what was started here, by its process id, and
+# removes the two namespaces; callers set it as their exit trap. No step sleeps: each waits for a
+# line in a log, with a deadline.
+
+BOOT=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+REPO=$(cd "$BOOT/../.." && pwd)
+: "${LANBOOT:=$REPO/target/release/lanboot}"
+
+SERVER_ADDRESS=192.168.77.1
+SERVER_PREFIX=24
+POOL_FIRST=192.168.77.50
+POOL_LAST=192.168.77.150
+LAB=lb-$$
+LAB_PIDS=()
+# Machines are told apart by the last byte of their hardware address.
+MAC_PREFIX=52:54:00:4c:42
+
+say() { echo "    $*" >&2; }
+# fail WHY: ends the script, and by its exit trap the lab.
+fail() {
+    echo "    FAILED: $*" >&2
+    [[ -z ${LOGS:-} ]] || echo "$*" >"$LOGS/failure"
+    exit 1
+}
+
+# Seconds since the lab was made, with one digit: the numbers printed beside each step.
+lab_clock() { awk -v a="$LAB_START" -v b="$(date +%s.%N)" 'BEGIN {printf "%.1f", b - a}'; }
+
+step() { say "$(printf '%6ss  %s' "$(lab_clock)" "$*")"; }
+
+# need_tools PROGRAM=PACKAGE…: a missing tool fails with the command that installs it.
+need_tools() {
+    local pair missing=()
+    for pair in "$@"; do
+        type -P "${pair%%=*}" >/dev/null || missing+=("${pair#*=}")
+    done
+    ((${#missing[@]} == 0)) || fail "missing tools: apt-get install -y ${missing[*]}"
+}
+
+# --- namespaces --------------------------------------------------------------------------------
+
+# lab_up LOGS: makes the namespaces; everything this lab writes goes into the folder LOGS.
+lab_up() {
+    LOGS=$1
+    PATH=$PATH:/usr/sbin:/sbin
+    need_tools qemu-system-x86_64=qemu-system-x86 ip=iproute2 python3=python3
+    [[ $(id -u) == 0 ]] || fail "namespaces and taps need root: run this with sudo"
+    [[ -e /usr/lib/ipxe/qemu/pxe-virtio.rom ]] || fail "missing tools: apt-get install -y ipxe-qemu"
+    rm -rf "$LOGS"
+    mkdir -p "$LOGS"
+    LAB_START=$(date +%s.%N)
+    ip netns add "$LAB-srv"
+    ip netns add "$LAB-lan"
+    # An address that is still being probed for duplicates cannot answer a machine in time.
+    in_lan sysctl -qw net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.all.accept_dad=0
+    ip -n "$LAB-lan" link add lan0 type bridge mcast_snooping 0 forward_delay 0
+    ip link add srv0 netns "$LAB-srv" type veth peer name port0 netns "$LAB-lan"
+    ip -n "$LAB-lan" link set port0 master lan0
+    ip -n "$LAB-lan" link set port0 up
+    ip -n "$LAB-lan" link set lan0 up
+    ip -n "$LAB-lan" link set lo up
+    ip -n "$LAB-srv" link set lo up
+    [[ -n ${LAB_NO_RA:-} ]] || start_advertiser
+}
+
+in_srv() { ip netns exec "$LAB-srv" "$@"; }
+in_lan() { ip netns exec "$LAB-lan" "$@"; }
+
+# iPXE of 2019 asks for a router six times, 16 s in all, before it loads anything over IPv4.
+start_advertiser() {
+    in_lan python3 "$BOOT/advertise" lan0 >"$LOGS/advertise.log" 2>&1 &
+    LAB_PIDS+=($!)
+}
+
+# Ends what this lab started, and nothing else.
+lab_down() {
+    local pid
+    for pid in "${LAB_PIDS[@]}"; do
+        kill "$pid" 2>/dev/null || true
+    done
+    for pid in "${LAB_PIDS[@]}"; do
+        wait "$pid" 2>/dev/null || true
+    done
+    LAB_PIDS=()
+    ip netns del "$LAB-srv" 2>/dev/null || true
+    ip netns del "$LAB-lan" 2>/dev/null || true
+}
+
+# capture FILE: every packet on the LAN, where tcpdump is installed.
+start_capture() {
+    type -P tcpdump >/dev/null || return 0
+    in_lan tcpdump -q -U -s 0 -i lan0 -w "$LOGS/lan.pcap" "${@:-ip}" 2>/dev/null &
+    LAB_PIDS+=($!)
+}
+
+# --- waiting -----------------------------------------------------------------------------------
+
+# wait_line FILE REGEX SECONDS [PID]: prints the first line of FILE, old or new, that matches; 1
+# when the time is over or the process PID has ended.
+wait_line() {
+    local file=$1 regex=$2 seconds=$3 pid=${4:-} follower lines status=0
+    [[ -e $file ]] || : >>"$file"
+    exec {lines}< <(exec timeout "$seconds" tail -n +1 -s 0.1 -f ${pid:+--pid="$pid"} "$file" 2>/dev/null)
+    follower=$!
+    grep -a -m 1 -E -- "$regex" <&"$lines" || status=1
+    exec {lines}<&-
+    kill "$follower" 2>/dev/null || true
+    return "$status"
+}
+
+# --- servers -----------------------------------------------------------------------------------
+
+# start_server IMAGE… -- FLAGS…: serves the images; SERVER is `lanboot` or `classic`.
+# SERVER_LOG is its log and SERVER_PID its process; returns when it is ready.
+start_server() {
+    local images=()
+    while (($#)) && [[ $1 != -- ]]; do
+        images+=("$(realpath "$1")")
+        shift
+    done
+    shift || true
+    SERVER_LOG=$LOGS/server.log
+    case ${SERVER:-lanboot} in
+    lanboot) start_lanboot "$@" "${images[@]}" ;;
+    classic) start_classic "${images[0]}" "$@" ;;
+    esac
+    step "server ready"
+}
+
+start_lanboot() {
+    local ready=$LOGS/ready
+    [[ -x $LANBOOT ]] || fail "$LANBOOT is not built: cargo build --release"
+    rm -f "$ready"
+    mkdir -p "$LOGS/state"
+    ip netns exec "$LAB-srv" "$LANBOOT" serve --interface srv0 \
+        --address "$SERVER_ADDRESS/$SERVER_PREFIX" --dhcp server --range "$POOL_FIRST-$POOL_LAST" \
+        --ready-file "$ready" --state "$LOGS/state" "$@" >>"$SERVER_LOG" 2>&1 &
+    SERVER_PID=$!
+    LAB_PIDS+=("$SERVER_PID")
+    wait_file "$ready" 10 "$SERVER_PID" || fail "the server was not ready in 10 s: $(tail -n 3 "$SERVER_LOG")"
+}
+
+# wait_file FILE SECONDS PID: until FILE exists; 1 when the time is over or PID has ended.
+wait_file() {
+    local deadline=$((SECONDS + $2))
+    until [[ -e $1 ]]; do
+        ((SECONDS < deadline)) && kill -0 "$3" 2>/dev/null
+        read -r -t 0.02 <> <(:) || true
+    done
+}
+
+# Kills the server as a power cut would; the same start_server starts it again on the same state.
+kill_server() {
+    kill -9 "$SERVER_PID"
+    wait "$SERVER_PID" 2>/dev/null || true
+}
+
+# shellcheck source=classic.sh
+. "$BOOT/classic.sh"
+
+# --- machines ----------------------------------------------------------------------------------
+
+# start_guest NUMBER [QEMU FLAGS…]: switches a machine on. GUEST_MEMORY is its memory in MiB and
+# GUEST_NIC its card (virtio-net-pci, e1000); both have iPXE of 2019 as their ROM.
+# Sets GUEST_PID; SERIAL and MONITOR are its console's file and its monitor's socket.
+start_guest() {
+    local number=$1 mac
+    shift
+    mac=$(guest_mac "$number")
+    SERIAL=$LOGS/serial-$number.log
+    MONITOR=$LOGS/monitor-$number
+    make_tap "$number"
+    : >"$SERIAL"
+    # shellcheck disable=SC2046  # one word per flag
+    in_lan qemu-system-x86_64 $(guest_flags "$number" "$mac") -display none \
+        -serial "file:$SERIAL" -monitor "unix:$MONITOR,server,nowait" "$@" \
+        >"$LOGS/qemu-$number.log" 2>&1 &
+    GUEST_PID=$!
+    LAB_PIDS+=("$GUEST_PID")
+    step "machine $number on ($mac)"
+}
+
+guest_mac() { printf '%s:%02x\n' "$MAC_PREFIX" "$1"; }
+
+guest_flags() {
+    echo "-nodefaults -no-user-config -no-reboot -machine ${GUEST_MACHINE:-q35} -accel tcg,thread=multi" \
+        "-smp ${GUEST_CPUS:-1} -m ${GUEST_MEMORY:-512} -vga std" \
+        "-netdev tap,id=n0,ifname=tap$1,script=no,downscript=no" \
+        "-device ${GUEST_NIC:-virtio-net-pci},netdev=n0,mac=$2,bootindex=1 ${GUEST_FLAGS:-}"
+}
+
+make_tap() {
+    ip -n "$LAB-lan" link show "tap$1" >/dev/null 2>&1 && return
+    ip -n "$LAB-lan" tuntap add "tap$1" mode tap
+    ip -n "$LAB-lan" link set "tap$1" master lan0
+    ip -n "$LAB-lan" link set "tap$1" up
+}
+
+# monitor COMMAND…: gives commands to the last machine's monitor.
+monitor() { python3 "$BOOT/monitor" "$MONITOR" "$@"; }
+
+# press KEY…: sends keys (QEMU's names: ret, down, a) one after another.
+press() {
+    local key
+    for key in "$@"; do monitor "sendkey $key 40"; done
+}
+
+# screen FILE.png: what the machine's screen shows.
+screen() {
+    monitor "screendump $LOGS/screen.ppm"
+    python3 "$BOOT/ppm2png" "$LOGS/screen.ppm" "$1"
+    rm -f "$LOGS/screen.ppm"
+}
+
+# wait_up NUMBER SECONDS [PID]: until the machine's system says that it is up and its root right.
+# GUEST_LINE is what it said.
+wait_up() {
+    local pid=${3:-$GUEST_PID}
+    GUEST_LINE=$(wait_line "$LOGS/serial-$1.log" '(^|[^-A-Z])LANBOOT-GUEST-(UP|BAD|STOPPED) |Kernel panic' "$2" "$pid") ||
+        fail "machine $1 said nothing in $2 s; its last line: $(tail -n 1 "$LOGS/serial-$1.log" | tr -d '\r' | cut -c1-120)"
+    GUEST_LINE=${GUEST_LINE%$'\r'}
+    step "machine $1: ${GUEST_LINE%% cmdline=*}"
+    [[ $GUEST_LINE == *"LANBOOT-GUEST-UP "*" sum=ok "* ]] || fail "machine $1: $GUEST_LINE"
+}
+
+# wait_off PID SECONDS: until the machine has switched itself off.
+wait_off() {
+    timeout "$2" tail -f /dev/null --pid="$1" -s 0.1 || fail "the machine did not switch itself off in $2 s"
+}
+
+# guest_says KEY: one value out of GUEST_LINE.
+guest_says() { sed -n "s/.* $1=\([^ ]*\).*/\1/p" <<<"$GUEST_LINE"; }
+
+# expect KEY VALUE: fails unless the machine said so.
+expect() { [[ $(guest_says "$1") == "$2" ]] || fail "the machine said $1=$(guest_says "$1"), not $1=$2"; }

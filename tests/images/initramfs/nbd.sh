@@ -1,0 +1,24 @@
+# The whole medium as a network block device, as archiso_pxe_nbd attaches it: port 10809.
+
+choose_nbd() {
+    if [ -n "$ip" ] && [ -n "$archiso_nbd_srv" ]; then
+        archiso_nbd_srv=$(expand "$archiso_nbd_srv")
+        : "${archiso_nbd_name:=archiso}"
+        mount_handler=mount_nbd
+        transport=nbd
+    fi
+}
+
+mount_nbd() {
+    modprobe -q nbd 2>/dev/null
+    say "nbd: $archiso_nbd_srv, export $archiso_nbd_name"
+    if [ "$copytoram" = n ]; then
+        nbd-client "$archiso_nbd_srv" -N "$archiso_nbd_name" -systemd-mark -persist /dev/nbd0
+    else
+        copytoram=y
+        nbd-client "$archiso_nbd_srv" -N "$archiso_nbd_name" /dev/nbd0
+    fi || stop "nbd: cannot attach $archiso_nbd_name from $archiso_nbd_srv"
+    [ -n "$archisosearchuuid$archisolabel" ] || archisodevice=/dev/nbd0
+    mount_medium
+    [ "$copytoram" = n ] || nbd-client -d /dev/nbd0
+}

@@ -1,0 +1,149 @@
+# shellcheck shell=bash
+# The media: what lies on an Arch image today and what lay on one in 2013, and the ISO around it.
+
+LOADER_PACKAGES=(syslinux-common:all pxelinux:all isolinux:all)
+# The volume's modification date is the UUID by which the initramfs finds the medium.
+VOLUME_DATE=2026110112000000
+VOLUME_UUID=2026-11-01-12-00-00-00
+
+arch_packages() {
+    printf '%s\n' "${LOADER_PACKAGES[@]}"
+    system_packages amd64
+}
+
+dual_packages() {
+    arch_packages
+    system_packages i386
+}
+
+# build_arch NAME FILE: today's layout, and its variants.
+build_arch() {
+    local name=$1 system tree=$CACHE/work/medium boot root
+    system=$(system amd64)
+    make_signing_key
+    mkdir -p "$tree"/{arch/x86_64,arch/boot/x86_64,boot/syslinux}
+    boot=$tree/arch/boot/x86_64
+    cp "$system/vmlinuz" "$boot/vmlinuz-linux"
+    make_initramfs "$system" modern zstd -19 -q -c >"$boot/initramfs-linux.img"
+    [[ $name != arch-big-initramfs ]] || enlarge_initramfs "$boot/initramfs-linux.img"
+    root=$(make_root "$system" "$name")
+    squash "$root" "$tree/arch/x86_64/airootfs.sfs" -comp zstd -b 256K
+    (cd "$tree/arch/x86_64" && sha512sum airootfs.sfs >airootfs.sha512)
+    # Derivative media keep `cms_verify=y` in their menu and sign nothing; the big one is such.
+    [[ $name == arch-big-initramfs ]] || sign "$tree/arch/x86_64/airootfs.sfs"
+    [[ $name != arch-huge-file ]] || truncate -s 4617089843 "$tree/arch/huge.bin"
+    echo 2026.11.01 >"$tree/arch/version"
+    echo "busybox" >"$tree/arch/pkglist.x86_64.txt"
+    printf '# GRUB Environment Block\nNAME=Arch Linux\nVERSION=2026.11.01\nARCHISO_LABEL=ARCH_202611\nINSTALL_DIR=arch\nARCH=x86_64\n' >"$tree/arch/grubenv"
+    : >"$tree/boot/$VOLUME_UUID.uuid"
+    install_loaders "$tree/boot/syslinux" "$HERE/syslinux"
+    make_iso "$tree" "$2" boot/syslinux -joliet on -compliance joliet_long_names
+}
+
+# build_dual FILE: the layout of archlinux-2013.11.01-dual.iso.
+build_dual() {
+    local system tree=$CACHE/work/medium arch debian root
+    mkdir -p "$tree/arch/boot/syslinux" "$tree/isolinux"
+    printf '# img\tmnt\tarch\tsfs_comp\tfs_type\tfs_size\n' >"$tree/arch/aitab"
+    for arch in i686 x86_64; do
+        debian=$([[ $arch == i686 ]] && echo i386 || echo amd64)
+        system=$(system "$debian")
+        mkdir -p "$tree/arch/$arch" "$tree/arch/boot/$arch"
+        cp "$system/vmlinuz" "$tree/arch/boot/$arch/vmlinuz"
+        make_initramfs "$system" 2013 gzip -9 -n >"$tree/arch/boot/$arch/archiso.img"
+        root=$(make_root "$system" arch-2013)
+        make_root_image "$root" "$tree/arch/$arch/root-image.fs.sfs"
+        echo busybox >"$tree/arch/pkglist.$arch.txt"
+        printf 'root-image\t/\t%s\txz\text4\t50%%\n' "$arch" >>"$tree/arch/aitab"
+    done
+    for arch in i686 x86_64; do
+        (cd "$tree/arch" && md5sum aitab "$arch/root-image.fs.sfs" >"checksum.$arch.md5")
+    done
+    install_loaders "$tree/arch/boot/syslinux" "$HERE/syslinux-2013"
+    mv "$tree/arch/boot/syslinux/isolinux.bin" "$tree/arch/boot/syslinux/isohdpfx.bin" "$tree/isolinux/"
+    cp "$tree/arch/boot/syslinux/ldlinux.c32" "$tree/isolinux/"
+    mv "$tree/arch/boot/syslinux/isolinux.cfg" "$tree/isolinux/"
+    # Rock Ridge is on by default, Joliet is not, as in 2013.
+    make_iso "$tree" "$1" isolinux -joliet off
+}
+
+# A squashfs that holds one ext4 file system, which holds the root.
+make_root_image() {
+    local dir=$CACHE/work/root-image
+    rm -rf "$dir" && mkdir "$dir"
+    E2FSPROGS_FAKE_TIME=$SOURCE_DATE_EPOCH mke2fs -q -t ext4 -O ^has_journal -L root-image \
+        -U 6c616e62-6f6f-7400-8000-000000002013 -E hash_seed=6c616e62-6f6f-7400-8000-000000002013,root_owner=0:0 \
+        -m 0 -d "$1" "$dir/root-image.fs" 32M
+    one_date "$dir"
+    squash "$dir" "$2" -comp xz
+}
+
+# An uncompressed archive of noise before the real one, as the microcode is on the real medium.
+enlarge_initramfs() {
+    local tree=$CACHE/work/noise
+    mkdir -p "$tree/usr/lib/firmware"
+    python3 -c '
+import random, sys
+noise = random.Random(110)
+for _ in range(110):
+    sys.stdout.buffer.write(noise.randbytes(1 << 20))' >"$tree/usr/lib/firmware/noise.bin"
+    pack_cpio "$tree" >"$1.new"
+    # The kernel wants the next archive on a multiple of four bytes; cpio pads to 512.
+    cat "$1" >>"$1.new"
+    mv "$1.new" "$1"
+}
+
+# One key pair per cache signs every image in it; the initramfs carries the certificate.
+make_signing_key() {
+    local dir=$CACHE/codesign
+    [[ -e $dir/codesign.crt ]] && return
+    mkdir -p "$dir"
+    openssl req -x509 -newkey rsa:2048 -nodes -keyout "$dir/codesign.key" -out "$dir/codesign.crt.new" \
+        -days 36500 -subj "/CN=lanboot test images" -addext extendedKeyUsage=codeSigning 2>/dev/null
+    mv "$dir/codesign.crt.new" "$dir/codesign.crt"
+}
+
+sign() {
+    openssl cms -sign -binary -noattr -in "$1" -signer "$CACHE/codesign/codesign.crt" \
+        -inkey "$CACHE/codesign/codesign.key" -outform DER -out "$1.cms.sig"
+}
+
+# install_loaders DIR CONFIGS: PXELINUX, ISOLINUX, their modules, the menus and their picture.
+install_loaders() {
+    local debian=$CACHE/work/loaders config
+    [[ -e $debian ]] || fetch_packages "$debian" "${LOADER_PACKAGES[@]}"
+    cp "$debian"/usr/lib/syslinux/modules/bios/*.c32 "$debian/usr/lib/PXELINUX/lpxelinux.0" \
+        "$debian"/usr/lib/ISOLINUX/{isolinux.bin,isohdpfx.bin} "$debian/usr/lib/syslinux/memdisk" "$1/"
+    for config in "$2"/*.cfg; do
+        sed "s/%UUID%/$VOLUME_UUID/g" "$config" >"$1/${config##*/}"
+    done
+    splash >"$1/splash.png"
+}
+
+# A plain 640x480 picture, dark blue to black.
+splash() {
+    python3 -c '
+import struct, sys, zlib
+rows = b"".join(b"\0" + bytes((0, 20, 80 - y // 8)) * 640 for y in range(480))
+chunk = lambda kind, data: struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+sys.stdout.buffer.write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 640, 480, 8, 2, 0, 0, 0))
+    + chunk(b"IDAT", zlib.compress(rows, 9)) + chunk(b"IEND", b""))'
+}
+
+# make_iso TREE FILE LOADERS OPTIONS…: Rock Ridge, level 3, bootable by BIOS from CD and from disk.
+make_iso() {
+    local tree=$1 file=$2 loaders=$3
+    shift 3
+    one_date "$tree"
+    xorriso -abort_on FAILURE -report_about WARNING -outdev "$file" -volid ARCH_202611 \
+        -application_id "lanboot test image" -publisher "lanboot" -preparer_id "tests/images/build" \
+        -compliance iso_9660_level=3:full_ascii -padding 0 \
+        -uid 0 -gid 0 "$@" \
+        -volume_date uuid "$VOLUME_DATE" -volume_date all_file_dates "=$SOURCE_DATE_EPOCH" \
+        -map "$tree" / \
+        -boot_image isolinux bin_path="/$loaders/isolinux.bin" \
+        -boot_image isolinux cat_path="/$loaders/boot.cat" \
+        -boot_image isolinux system_area="$tree/$loaders/isohdpfx.bin" \
+        -boot_image any partition_offset=16 \
+        -commit >"$CACHE/work/xorriso.log" 2>&1 || { cat "$CACHE/work/xorriso.log" >&2; fail "xorriso failed"; }
+}
