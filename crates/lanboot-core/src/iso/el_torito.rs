@@ -1,7 +1,7 @@
 //! The boot catalog (El Torito 1.0 §2).
 
 use super::notes::Notes;
-use super::storage::{Extent, SECTOR, Storage, u16_le, u32_le};
+use super::storage::{Extent, SECTOR, SECTOR_BYTES, Storage, u16_le, u32_le};
 use super::{BootEntry, Platform};
 use crate::vfs::{Content, ImageId, Kind, NodeId, Source, Tree};
 
@@ -145,7 +145,7 @@ fn length(storage: &mut Storage<'_>, slot: &Slot, volume_len: u64) -> u64 {
         FLOPPY_288 => return 2880 * 1024,
         _ => {}
     }
-    let first = storage.sector(slot.at).unwrap_or([0; SECTOR as usize]);
+    let first = storage.sector(slot.at).unwrap_or([0; SECTOR_BYTES]);
     let told = match slot.media {
         HARD_DISK => partition_end(&first),
         _ => fat_len(&first),
@@ -217,7 +217,7 @@ mod tests {
         let mut image = vec![0; 4096];
         image.extend(fat(100));
         image.resize(100_000, 0);
-        let mut of = |image: &Vec<u8>, slot: &Slot| length(&mut Storage::new(image), slot, 90_000);
+        let of = |image: &Vec<u8>, slot: &Slot| length(&mut Storage::new(image), slot, 90_000);
         assert_eq!(of(&image, &slot(1, 0)), 51_200);
         assert_eq!(of(&image, &slot(120, 0)), 61_440);
         image[4096..4608].fill(0);

@@ -14,8 +14,11 @@
 
 mod date;
 mod el_torito;
+#[cfg(test)]
+mod forge;
 mod notes;
 mod record;
+mod root;
 mod storage;
 mod susp;
 #[cfg(test)]
@@ -209,12 +212,9 @@ pub fn read(image: ImageId, source: &dyn ReadAt) -> Result<Medium, IsoError> {
             "also holds a UDF file system, which is not read; files only there are missing",
         );
     }
-    let (root, spare) = match walk::find_root(&mut storage, volume.primary, false) {
+    let (root, spare) = match root::find(&mut storage, volume.primary, false) {
         Ok(root) if root.is_rock_ridge() => (root, None),
-        plain => match volume
-            .joliet
-            .map(|j| walk::find_root(&mut storage, j, true))
-        {
+        plain => match volume.joliet.map(|j| root::find(&mut storage, j, true)) {
             Some(Ok(joliet)) => (joliet, plain.err()),
             Some(Err(error)) => (plain?, Some(error)),
             None => (plain?, None),

@@ -6,10 +6,13 @@ use std::io;
 use super::ReadAt;
 
 /// Bytes in a logical sector (ECMA-119 §6.1.2 allows more; nobody writes that).
-pub(super) const SECTOR: u64 = 2048;
-/// Most directory and continuation bytes read from one image: eight times what 200,000 files with
-/// long names take. Small images get less, see [`Storage::new`].
-const MAX_METADATA: u64 = 1 << 30;
+pub(super) const SECTOR_BYTES: usize = 2048;
+/// The same, for counting within the image.
+pub(super) const SECTOR: u64 = SECTOR_BYTES as u64;
+/// Most directory and continuation bytes read from one image: what 300,000 files take when each
+/// has a long name and a continuation area, or a million with ordinary names. Small images get
+/// less, see [`Storage::new`].
+const MAX_METADATA: u64 = 256 << 20;
 /// What one continuation area costs at least, so that a million tiny ones are bounded too.
 const CONTINUATION_COST: u64 = 512;
 /// Longest continuation area read. Linux takes 2048 bytes; writers have gone a little over.
@@ -109,8 +112,8 @@ impl<'a> Storage<'a> {
     }
 
     /// One sector from byte `at` on.
-    pub(super) fn sector(&mut self, at: u64) -> Result<[u8; SECTOR as usize], Unreadable> {
-        let mut sector = [0; SECTOR as usize];
+    pub(super) fn sector(&mut self, at: u64) -> Result<[u8; SECTOR_BYTES], Unreadable> {
+        let mut sector = [0; SECTOR_BYTES];
         self.read(at, &mut sector)?;
         Ok(sector)
     }

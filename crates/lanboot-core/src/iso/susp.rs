@@ -204,16 +204,17 @@ impl Attributes {
         if flags & MODIFY == 0 {
             return;
         }
-        let (size, read): (usize, fn(&[u8]) -> Option<i64>) = if flags & LONG_FORM != 0 {
-            (17, date::long)
-        } else {
-            (7, date::short)
-        };
+        let long = flags & LONG_FORM != 0;
+        let size = if long { 17 } else { 7 };
         // The stamps are in the order of the bits.
         let at = if flags & CREATION != 0 { size } else { 0 };
-        if let Some(modified) = stamps.get(at..).and_then(read) {
-            self.modified = Some(modified);
-        }
+        let stamp = stamps.get(at..).unwrap_or_default();
+        let modified = if long {
+            date::long(stamp)
+        } else {
+            date::short(stamp)
+        };
+        self.modified = modified.or(self.modified);
     }
 
     /// The link's text; `None` when it is no link, or one no system could follow.

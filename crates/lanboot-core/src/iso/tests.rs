@@ -1,1 +1,848 @@
+//! Images that nobody would make on purpose, and some that somebody would.
 
+#![allow(clippy::disallowed_types, clippy::disallowed_methods)]
+
+use std::time::Instant;
+
+use super::forge::{
+    DIRECTORY, Forge, MULTI_EXTENT, ROOT, both, ce, descriptor, file, folder, nm, posix, record,
+    susp,
+};
+use super::storage::SECTOR_BYTES;
+use super::*;
+use crate::vfs::{Kind, MAX_NODES, Meta, NodeId, Path, Piece, Source};
+
+const IMAGE: ImageId = ImageId(3);
+
+fn medium(forge: &Forge) -> Medium {
+    let medium = read(IMAGE, &forge.image).unwrap();
+    assert_inside(&medium, forge.image.len() as u64);
+    medium
+}
+
+fn error(image: &[u8]) -> String {
+    read(IMAGE, &image.to_vec()).unwrap_err().to_string()
+}
+
+/// An image whose root directory has these records.
+fn with(records: &[Vec<u8>]) -> Forge {
+    let mut forge = Forge::new();
+    forge.directory(ROOT, records);
+    forge
+}
+
+/// No piece of any file lies outside the image.
+fn assert_inside(medium: &Medium, len: u64) {
+    let files = (0..u32::try_from(medium.tree.len()).unwrap()).filter_map(|n| {
+        match &medium.tree.node(NodeId(n))?.kind {
+            Kind::File(content) => Some(content),
+            _ => None,
+        }
+    });
+    for content in files.chain(medium.boot.iter().map(|entry| &entry.content)) {
+        for Piece { source, len: n } in content.pieces() {
+            match source {
+                Source::Disk { image, offset } => {
+                    assert_eq!(*image, IMAGE);
+                    assert!(offset + n <= len, "{offset} + {n} > {len}");
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}
+
+fn names(medium: &Medium) -> Vec<String> {
+    let mut all = Vec::new();
+    let mut todo = vec![(String::new(), Tree::ROOT)];
+    while let Some((path, id)) = todo.pop() {
+        for (name, child) in medium.tree.entries(id) {
+            let path = format!("{path}/{}", String::from_utf8_lossy(name));
+            all.push(path.clone());
+            todo.push((path, *child));
+        }
+    }
+    all.sort();
+    all
+}
+
+#[test]
+fn what_is_no_image_is_said_in_one_clause() {
+    assert_eq!(error(&[]), "is empty");
+    assert_eq!(
+        error(&[0; 100]),
+        "is not an ISO 9660 image (100 bytes end before the volume descriptor at sector 16 would)"
+    );
+    assert_eq!(
+        error(&[0x5a; 100_000]),
+        "is not an ISO 9660 image (no volume descriptor at sector 16)"
+    );
+    let mut udf = vec![0; 100_000];
+    udf[16 * 2048 + 1..16 * 2048 + 6].copy_from_slice(b"BEA01");
+    udf[17 * 2048 + 1..17 * 2048 + 6].copy_from_slice(b"NSR03");
+    assert_eq!(
+        error(&udf),
+        "holds only a UDF file system, which is not read (no ISO 9660 descriptor at sector 16)"
+    );
+    let mut forge = with(&[]);
+    forge.poke(16 * 2048, &[9]);
+    assert_eq!(
+        error(&forge.image),
+        "has no primary volume descriptor among the descriptors at sector 16"
+    );
+    let mut forge = with(&[]);
+    forge.poke(16 * 2048 + 128, &[0, 16]);
+    assert_eq!(
+        error(&forge.image),
+        "has a logical block size of 4096 bytes in its volume descriptor, not 512, 1024 or 2048"
+    );
+}
+
+#[test]
+fn an_image_cut_in_its_root_directory_is_an_error() {
+    let whole = with(&[file("a", 30, 5)]).image;
+    for len in [
+        ROOT as usize * 2048,
+        ROOT as usize * 2048 + 1,
+        whole.len() - 1,
+    ] {
+        assert_eq!(
+            error(&whole[..len]),
+            format!(
+                "is cut short: the root directory at byte 40960 lies past the end \
+                 (file has {len} bytes)"
+            )
+        );
+    }
+    let mut huge = with(&[]);
+    huge.poke(16 * 2048 + 166, &[0xff; 4]);
+    assert!(error(&huge.image).starts_with("is cut short: the root directory"));
+    let mut far = with(&[]);
+    far.poke(16 * 2048 + 158, &[0xff; 4]);
+    assert!(error(&far.image).starts_with("is cut short: the root directory"));
+    let mut other = with(&[]);
+    other.poke(ROOT as usize * 2048, &[0; 2048]);
+    assert_eq!(
+        error(&other.image),
+        "is damaged: the root directory at byte 40960 does not start with its own record"
+    );
+}
+
+#[test]
+fn label_uuid_modes_and_times_are_read() {
+    let mut forge = with(&[file("kernel", 21, 5), folder("boot", 22)]);
+    forge.put(21, b"hello");
+    forge.directory(22, &[]);
+    let medium = medium(&forge);
+    assert_eq!(medium.label, "FORGED");
+    assert_eq!(medium.uuid.as_deref(), Some("2026-03-01-12-34-56-00"));
+    assert_eq!(medium.naming, Naming::RockRidge);
+    assert_eq!(medium.warnings, Vec::<String>::new());
+    assert_eq!(
+        medium.tree.file("kernel"),
+        Some(&Content::disk(IMAGE, 21 * 2048, 5))
+    );
+    let path = Path::parse(b"kernel").unwrap();
+    let meta = Meta {
+        mode: 0o644,
+        uid: 1000,
+        gid: 100,
+        modified: 1_772_368_496,
+        links: 1,
+    };
+    assert_eq!(medium.tree.resolve(&path).unwrap().node.meta, meta);
+    assert!(medium.tree.is_directory("boot"));
+}
+
+#[test]
+fn files_past_the_end_are_clamped_and_told_of() {
+    let mut forge = with(&[
+        file("whole", 21, 2048),
+        file("half", 21, 5000),
+        file("gone", 0xffff_fff0, 9),
+        file("huge", 21, u32::MAX),
+        file("empty", 0xffff_ffff, 0),
+    ]);
+    forge.put(21, &[1; 2048]);
+    let medium = medium(&forge);
+    let len = |path| medium.tree.file(path).unwrap().len();
+    assert_eq!(
+        ["whole", "half", "gone", "huge", "empty"].map(len),
+        [2048, 2048, 0, 2048, 0]
+    );
+    assert_eq!(
+        medium.warnings,
+        [
+            "is cut short: 3 files (the first is '/half') would end past the end (file has 45056 \
+             bytes)"
+        ]
+    );
+}
+
+#[test]
+fn directory_loops_end_with_a_warning() {
+    let mut forge = with(&[folder("up", ROOT), folder("a", 21), folder("huge", 23)]);
+    forge.directory(21, &[folder("b", 22), folder("self", 21)]);
+    forge.directory(22, &[folder("a", 21), file("file", 0, 0)]);
+    let root = forge.image[ROOT as usize * 2048..].to_vec();
+    let at = root.windows(4).position(|w| w == b"huge").unwrap() - 5 - 36 - 34;
+    assert_eq!(root[at + 2], 23);
+    forge.poke(ROOT as usize * 2048 + at + 10, &[0xff; 4]);
+    forge.directory(23, &[file("last", 0, 0)]);
+    let medium = medium(&forge);
+    assert_eq!(
+        names(&medium),
+        [
+            "/a",
+            "/a/b",
+            "/a/b/a",
+            "/a/b/file",
+            "/a/self",
+            "/huge",
+            "/huge/last",
+            "/up"
+        ]
+    );
+    assert_eq!(
+        medium.warnings,
+        [
+            "has a folder that leads back to a folder already read: '/up'",
+            "has a folder that leads back to a folder already read: '/a/self'",
+            "is cut short: the folder '/huge' at byte 47104 does not end before the file does \
+             (49152 bytes)",
+            "has a folder that leads back to a folder already read: '/a/b/a'",
+        ]
+    );
+}
+
+#[test]
+fn moved_directories_are_put_back_and_cannot_loop() {
+    let cl = |name: &str, block| {
+        let susp = [
+            posix(0o040_700),
+            nm(name.as_bytes()),
+            susp(b"CL", &both(block)),
+        ]
+        .concat();
+        record(b"C", 21, 0, 0, &susp)
+    };
+    let moved = |name: &str, block| {
+        let susp = [posix(0o040_700), nm(name.as_bytes()), susp(b"RE", b"")].concat();
+        record(b"M", block, 2048, DIRECTORY, &susp)
+    };
+    let mut forge = with(&[folder("a", 21), folder("rr_moved", 22)]);
+    forge.directory(
+        21,
+        &[
+            cl("deep", 23),
+            cl("back", 21),
+            cl("nowhere", 24),
+            cl("far", u32::MAX),
+        ],
+    );
+    forge.directory(22, &[moved("deep", 23)]);
+    forge.directory(23, &[file("x", 24, 1)]);
+    forge.put(24, b"x");
+    let found = medium(&forge);
+    // rr_moved had nothing of its own.
+    assert_eq!(names(&found), ["/a", "/a/back", "/a/deep", "/a/deep/x"]);
+    assert_eq!(found.warnings.len(), 3, "{:?}", found.warnings);
+    // Once it has, it is shown.
+    forge.directory(22, &[moved("deep", 23), file("own", 24, 1)]);
+    let found = medium(&forge);
+    assert!(found.tree.file("rr_moved/own").is_some());
+    assert_eq!(found.tree.file("rr_moved/deep/x"), None);
+}
+
+#[test]
+fn continuation_areas_that_loop_run_out_or_claim_too_much_end() {
+    let with_ce = |name: &str, ce: Vec<u8>| {
+        record(
+            b"F.;1",
+            21,
+            1,
+            0,
+            &[posix(0o100_644), nm(name.as_bytes()), ce].concat(),
+        )
+    };
+    let mut forge = with(&[
+        with_ce("loops", ce(22, 0, 28)),
+        with_ce("far", ce(u32::MAX, u32::MAX, 28)),
+        with_ce("huge", ce(22, 0, u32::MAX)),
+        with_ce("none", ce(22, 0, 0)),
+        file("fine", 21, 1),
+    ]);
+    forge.put(21, b"x");
+    forge.put(22, &ce(22, 0, 28));
+    let medium = medium(&forge);
+    assert_eq!(
+        names(&medium),
+        ["/far", "/fine", "/huge", "/loops", "/none"]
+    );
+    assert_eq!(
+        medium.warnings,
+        ["is damaged: 3 names (the first is '/loops') with unreadable Rock Ridge entries"]
+    );
+}
+
+#[test]
+fn a_name_can_be_spread_over_continuation_areas() {
+    let part = |flags: u8, text: &[u8]| susp(b"NM", &[&[flags], text].concat());
+    let first = [posix(0o100_644), part(1, b"one-"), ce(22, 100, 36)].concat();
+    let mut forge = with(&[record(b"F.;1", 21, 1, 0, &first)]);
+    forge.put(21, b"x");
+    forge.put(22, &vec![0; 4096]);
+    forge.poke(22 * 2048 + 100, &[part(1, b"two"), ce(23, 7, 9)].concat());
+    forge.poke(23 * 2048 + 7, &part(0, b"-end"));
+    let medium = medium(&forge);
+    assert_eq!(names(&medium), ["/one-two-end"]);
+    assert_eq!(medium.warnings, Vec::<String>::new());
+}
+
+#[test]
+fn a_damaged_record_costs_the_rest_of_its_sector_only() {
+    let many: Vec<_> = (0..60).map(|n| file(&format!("f{n:02}"), 30, 1)).collect();
+    let mut forge = with(&many);
+    forge.put(30, b"x");
+    let all = names(&medium(&forge)).len();
+    assert_eq!(all, 60);
+    // The first record of the second sector is now shorter than any record.
+    forge.poke((ROOT as usize + 1) * 2048, &[20]);
+    let medium = medium(&forge);
+    let left = names(&medium).len();
+    assert!((20..60).contains(&left), "{left}");
+    assert_eq!(
+        medium.warnings,
+        ["is damaged: a record in the folder '/' makes no sense"]
+    );
+    assert!(medium.tree.file("f00").is_some());
+    assert!(medium.tree.file("f59").is_some());
+    // A length of zero is padding: the next sector is next.
+    forge.poke((ROOT as usize + 1) * 2048, &[0]);
+    assert_eq!(names(&self::medium(&forge)).len(), left);
+}
+
+#[test]
+fn links_are_text_and_lead_nowhere_outside() {
+    let link = |name: &str, components: &[u8]| {
+        let susp = [
+            posix(0o120_777),
+            nm(name.as_bytes()),
+            susp(b"SL", components),
+        ]
+        .concat();
+        record(b"L.;1", 0, 0, 0, &susp)
+    };
+    let mut forge = with(&[
+        file("passwd", 21, 1),
+        link("up", b"\0\x04\0\x04\0\x04\0\0\x06passwd"),
+        link("slashes", b"\0\0\x0f../../../passwd"),
+        link("root", b"\0\x08\0\0\x06passwd"),
+        link("loop", b"\0\0\x04loop"),
+        link("nul", b"\0\0\x02a\0"),
+        link("none", b"\0"),
+        link("short", b"\0\0\xffabc"),
+    ]);
+    forge.put(21, b"x");
+    let medium = medium(&forge);
+    let file = medium.tree.file("passwd");
+    assert!(file.is_some());
+    for path in ["up", "slashes", "root"] {
+        assert_eq!(medium.tree.file(path), file, "{path}");
+    }
+    assert_eq!(medium.tree.file("loop"), None);
+    assert_eq!(
+        names(&medium),
+        ["/loop", "/passwd", "/root", "/slashes", "/up"]
+    );
+    assert_eq!(
+        medium.warnings,
+        ["is damaged: 4 names (the first is '/nul') with unreadable Rock Ridge entries"]
+    );
+}
+
+#[test]
+fn names_no_door_could_ask_for_are_left_out() {
+    let mut forge = with(&[
+        file("..", 21, 1),
+        file("a/b", 21, 1),
+        file("a\0b", 21, 1),
+        file("\x1b[2J", 21, 1),
+        file("", 21, 1),
+    ]);
+    forge.put(21, b"x");
+    let medium = medium(&forge);
+    // An escape sequence is an ugly name but a name; an empty one falls back to the plain name.
+    assert_eq!(names(&medium), ["/\x1b[2J", "/F"]);
+    assert_eq!(medium.warnings.len(), 3);
+    assert!(medium.warnings[2].ends_with("left out: '/a?b'"));
+}
+
+#[test]
+fn extents_of_one_file_are_joined() {
+    let part = |name: &[u8], block, len, flags| {
+        record(
+            name,
+            block,
+            len,
+            flags,
+            &[posix(0o100_600), nm(b"big")].concat(),
+        )
+    };
+    let mut forge = with(&[
+        part(b"BIG.;1", 21, 2048, MULTI_EXTENT),
+        part(b"BIG.;1", 22, 2048, MULTI_EXTENT),
+        part(b"BIG.;1", 30, 7, 0),
+        part(b"CUT.;1", 21, 2048, MULTI_EXTENT),
+    ]);
+    forge.put(30, b"the end");
+    let medium = medium(&forge);
+    let content = medium.tree.file("big").unwrap();
+    assert_eq!(content.len(), 4103);
+    assert_eq!(content.pieces().len(), 2);
+    assert_eq!(
+        medium.warnings,
+        ["is damaged: the last extent of '/big' is missing from its folder"]
+    );
+}
+
+#[test]
+fn devices_are_left_out_and_compressed_files_told_of() {
+    let special = |name: &str, mode| {
+        record(
+            b"S.;1",
+            0,
+            0,
+            0,
+            &[posix(mode), nm(name.as_bytes())].concat(),
+        )
+    };
+    let zisofs = [
+        posix(0o100_644),
+        nm(b"z"),
+        susp(b"ZF", b"pz\x04\x0f\0\0\0\0\0\0\0\0"),
+    ]
+    .concat();
+    let mut forge = with(&[
+        special("null", 0o020_666),
+        special("pipe", 0o010_666),
+        record(b"Z.;1", 21, 1, 0, &zisofs),
+    ]);
+    forge.put(21, b"x");
+    let medium = medium(&forge);
+    assert_eq!(names(&medium), ["/z"]);
+    assert_eq!(
+        medium.warnings,
+        [
+            "has 2 device files or pipes (the first is '/null'), left out",
+            "has 1 file ('/z') compressed by zisofs, handed out as recorded",
+        ]
+    );
+}
+
+#[test]
+fn directories_nobody_can_ask_for_are_not_entered() {
+    let mut forge = with(&[folder("d", 21)]);
+    for n in 21..400 {
+        forge.directory(n, &[folder("d", n + 1)]);
+    }
+    forge.directory(400, &[]);
+    let medium = medium(&forge);
+    assert_eq!(names(&medium).len(), Path::MAX_NAMES);
+    assert_eq!(medium.warnings.len(), 1);
+    assert!(medium.warnings[0].starts_with("has a folder that is too deep to be asked for: '/d/"));
+}
+
+#[test]
+fn without_rock_ridge_joliet_is_used_and_without_joliet_plain_names() {
+    let mut forge = Forge::new();
+    let dots = |sector| record(&[0], sector, 2048, DIRECTORY, &[]);
+    let plain = [dots(ROOT), record(b"README.;1", 22, 1, 0, &[])].concat();
+    forge.put(ROOT, &plain);
+    forge.put(22, b"x");
+    let found = medium(&forge);
+    assert_eq!(found.naming, Naming::Plain);
+    assert_eq!(names(&found), ["/README"]);
+    let mut joliet = descriptor(2, 21);
+    joliet[88..91].copy_from_slice(b"%/E");
+    forge.put(17, &joliet);
+    let mut end = descriptor(255, 0);
+    end.truncate(7);
+    forge.put(18, &end);
+    let name: Vec<u8> = "Lies mich ☺;1"
+        .encode_utf16()
+        .flat_map(u16::to_be_bytes)
+        .collect();
+    forge.put(21, &[dots(21), record(&name, 22, 1, 0, &[])].concat());
+    let found = medium(&forge);
+    assert_eq!(found.naming, Naming::Joliet);
+    assert_eq!(names(&found), ["/Lies mich ☺"]);
+    assert_eq!(found.warnings, Vec::<String>::new());
+    // Each tree stands in for the other.
+    let mut broken = forge.clone();
+    broken.poke(21 * 2048, &[0]);
+    let found = medium(&broken);
+    assert_eq!(found.naming, Naming::Plain);
+    assert_eq!(
+        found.warnings,
+        [
+            "in one of its two directory trees, is damaged: the root directory at byte 43008 does \
+             not start with its own record"
+        ]
+    );
+    forge.poke(ROOT as usize * 2048, &[0]);
+    let found = medium(&forge);
+    assert_eq!(found.naming, Naming::Joliet);
+    assert_eq!(found.warnings.len(), 1);
+}
+
+#[test]
+fn rock_ridge_behind_cd_xa_bytes_is_found() {
+    let mut forge = Forge::new();
+    let xa = [7; 14];
+    let own = [&xa[..], &susp(b"SP", &[0xbe, 0xef, 14]), &posix(0o040_555)].concat();
+    let name = [&xa[..], &posix(0o100_644), &nm(b"name")].concat();
+    let records = [
+        record(&[0], ROOT, 2048, DIRECTORY, &own),
+        record(b"F.;1", 21, 1, 0, &name),
+    ];
+    forge.put(ROOT, &records.concat());
+    forge.put(21, b"x");
+    let medium = medium(&forge);
+    assert_eq!(medium.naming, Naming::RockRidge);
+    assert_eq!(names(&medium), ["/name"]);
+}
+
+#[test]
+fn blocks_may_be_smaller_than_sectors() {
+    let mut forge = Forge::new();
+    forge.poke(16 * 2048 + 128, &512u16.to_le_bytes());
+    // The root starts in the third quarter of sector 20, so it has two quarters there.
+    let root = 20 * 4 + 2;
+    forge.poke(16 * 2048 + 158, &u32::to_le_bytes(root));
+    forge.poke(16 * 2048 + 166, &2048u32.to_le_bytes());
+    forge.put(22, &[1; 2048]);
+    let own = record(&[0], root, 2048, DIRECTORY, &[]);
+    forge.poke(
+        root as usize * 512,
+        &[own, record(b"A.;1", 22 * 4 + 1, 3, 0, &[])].concat(),
+    );
+    forge.poke(21 * 2048, &record(b"B.;1", 22 * 4 + 3, 512, 0, &[]));
+    let medium = medium(&forge);
+    assert_eq!(names(&medium), ["/A", "/B"]);
+    let a = Content::disk(IMAGE, 22 * 2048 + 512, 3);
+    assert_eq!(medium.tree.file("A"), Some(&a));
+    assert_eq!(medium.warnings, Vec::<String>::new());
+}
+
+#[test]
+fn a_boot_image_past_the_end_is_told_of() {
+    let mut forge = with(&[file("bios.img", 31, 9)]);
+    forge.put(17, &el_torito(30));
+    forge.put(
+        30,
+        &catalog(&[(0, 4, 31), (0xef, 0, 32), (1, 9, 0x00ff_ffff)]),
+    );
+    forge.put(31, &[1; 4096]);
+    let found = medium(&forge);
+    let told: Vec<_> = found
+        .boot
+        .iter()
+        .map(|e| (e.platform, e.bootable, e.content.len()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (Platform::Bios, true, 9),
+            (Platform::Uefi, true, 2048),
+            (Platform::Other(1), true, 0)
+        ]
+    );
+    assert_eq!(
+        found.warnings,
+        ["has a boot image at byte 34359736320, past the end of the file"]
+    );
+    forge.put(30, &[0; 2048]);
+    let found = medium(&forge);
+    assert!(found.boot.is_empty());
+    assert_eq!(found.warnings, ["has a damaged boot catalog at byte 61440"]);
+    forge.put(17, &el_torito(u32::MAX));
+    assert_eq!(medium(&forge).warnings.len(), 1);
+}
+
+fn el_torito(catalog: u32) -> Vec<u8> {
+    let mut bytes = descriptor(0, 0);
+    bytes[7..39].fill(0);
+    bytes[7..30].copy_from_slice(b"EL TORITO SPECIFICATION");
+    bytes[71..75].copy_from_slice(&catalog.to_le_bytes());
+    bytes
+}
+
+/// Entries of platform, sector count and block.
+fn catalog(entries: &[(u8, u16, u32)]) -> Vec<u8> {
+    let mut bytes = vec![0; 64];
+    bytes[0] = 1;
+    bytes[30..32].copy_from_slice(&[0x55, 0xaa]);
+    for (n, (platform, sectors, block)) in entries.iter().enumerate() {
+        let mut entry = vec![0; 32];
+        entry[0] = 0x88;
+        entry[6..8].copy_from_slice(&sectors.to_le_bytes());
+        entry[8..12].copy_from_slice(&block.to_le_bytes());
+        if n == 0 {
+            bytes[1] = *platform;
+            bytes[32..].copy_from_slice(&entry);
+        } else {
+            let mut header = vec![0; 32];
+            header[0] = if n + 1 == entries.len() { 0x91 } else { 0x90 };
+            header[1] = *platform;
+            header[2] = 1;
+            bytes.extend(header);
+            bytes.extend(entry);
+        }
+    }
+    bytes
+}
+
+/// An image on a disk with faults.
+struct Faulty {
+    image: Vec<u8>,
+    /// Bytes given per read.
+    step: usize,
+    /// Reads from here on fail.
+    bad: u64,
+    /// The length it had when it was opened.
+    len: u64,
+}
+
+impl ReadAt for Faulty {
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> std::io::Result<usize> {
+        if offset >= self.bad {
+            return Err(std::io::Error::other("the disk is on fire"));
+        }
+        let step = self.step.min(buf.len());
+        self.image.read_at(&mut buf[..step], offset)
+    }
+
+    fn len(&self) -> u64 {
+        self.len
+    }
+}
+
+#[test]
+fn short_reads_failing_disks_and_files_that_shrink_are_survived() {
+    let mut forge = with(&[file("a", 40, 5), folder("b", 21), folder("c", 22)]);
+    forge.directory(21, &[file("d", 40, 5)]);
+    forge.directory(22, &[file("e", 40, 5)]);
+    forge.put(40, b"hello");
+    let whole = medium(&forge);
+    let len = forge.image.len() as u64;
+    let mut disk = Faulty {
+        image: forge.image,
+        step: 7,
+        bad: u64::MAX,
+        len,
+    };
+    assert_eq!(read(IMAGE, &disk).unwrap(), whole);
+    disk.bad = 22 * 2048;
+    let found = read(IMAGE, &disk).unwrap();
+    assert_eq!(names(&found), ["/a", "/b", "/b/d", "/c"]);
+    assert_eq!(
+        found.warnings,
+        ["cannot be read whole: the folder '/c' at byte 45056 cannot be read: the disk is on fire"]
+    );
+    disk.bad = 20 * 2048;
+    assert_eq!(
+        read(IMAGE, &disk).unwrap_err().to_string(),
+        "cannot be read at byte 40960, where the root directory is: the disk is on fire"
+    );
+    disk.bad = u64::MAX;
+    disk.image.truncate(22 * 2048);
+    let found = read(IMAGE, &disk).unwrap();
+    assert_eq!(names(&found), ["/a", "/b", "/b/d", "/c"]);
+    assert_eq!(found.warnings.len(), 1);
+    disk.image.clear();
+    assert!(read(IMAGE, &disk).is_err());
+}
+
+/// A bit of everything, for the fuzz test.
+fn colourful() -> Forge {
+    let cl = [posix(0o040_700), nm(b"deep"), susp(b"CL", &both(23))].concat();
+    let re = [posix(0o040_700), nm(b"deep"), susp(b"RE", b"")].concat();
+    let link = [
+        posix(0o120_777),
+        nm(b"link"),
+        susp(b"SL", b"\0\x04\0\0\x01a"),
+    ]
+    .concat();
+    let long = [posix(0o100_644), ce(26, 0, 37)].concat();
+    let big = [posix(0o100_644), nm(b"big")].concat();
+    let times = [
+        posix(0o100_644),
+        nm(b"t"),
+        susp(b"TF", &[2, 126, 1, 1, 0, 0, 0, 0]),
+    ]
+    .concat();
+    let mut forge = with(&[
+        folder("a", 21),
+        folder("rr_moved", 22),
+        file("kernel", 40, 3000),
+        record(b"L.;1", 0, 0, 0, &link),
+        record(b"N.;1", 40, 1, 0, &long),
+        record(b"B.;1", 40, 2048, MULTI_EXTENT, &big),
+        record(b"B.;1", 42, 20, 0, &big),
+        record(b"T.;1", 41, 20, 0, &times),
+    ]);
+    forge.directory(21, &[record(b"C", 21, 0, 0, &cl), file("f", 41, 1)]);
+    forge.directory(22, &[record(b"M", 23, 2048, DIRECTORY, &re)]);
+    forge.directory(23, &[file("x", 40, 1), folder("y", 24)]);
+    forge.directory(24, &[file("z", 40, 1)]);
+    forge.put(26, &[susp(b"NM", b"\x01long"), ce(27, 4, 20)].concat());
+    forge.put(27, &[0; 2048]);
+    forge.poke(27 * 2048 + 4, &susp(b"NM", b"\0-and-long"));
+    let mut joliet = descriptor(2, 28);
+    joliet[88..91].copy_from_slice(b"%/E");
+    forge.put(17, &el_torito(30));
+    forge.put(18, &joliet);
+    let mut end = descriptor(255, 0);
+    end.truncate(7);
+    forge.put(19, &end);
+    let own = record(&[0], 28, 2048, DIRECTORY, &[]);
+    forge.put(28, &[own, record(b"\0j", 40, 9, 0, &[])].concat());
+    forge.put(30, &catalog(&[(0, 4, 40), (0xef, 1, 41)]));
+    forge.put(40, &[1; 6144]);
+    forge
+}
+
+#[test]
+fn random_damage_neither_panics_nor_lasts() {
+    let forge = colourful();
+    let clean = medium(&forge);
+    assert_eq!(clean.warnings, Vec::<String>::new());
+    assert_eq!(clean.tree.len(), 12);
+    assert_eq!(clean.boot.len(), 2);
+    // Where there is something to damage.
+    let places: Vec<usize> = (0..forge.image.len())
+        .filter(|&at| forge.image[at] != 0 && at < 40 * SECTOR_BYTES)
+        .collect();
+    let mut random = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut below = |n: usize| {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        usize::try_from(random % n as u64).unwrap()
+    };
+    let started = Instant::now();
+    let (mut refused, mut worst) = (0, 0.0f64);
+    for _ in 0..20_000 {
+        let mut image = forge.image.clone();
+        for _ in 0..=below(6) {
+            let at = places[below(places.len())] + below(3);
+            let edges = [0, 1, 2, 0x14, 0x15, 0x7f, 0x80, 0xff];
+            image[at] = match below(3) {
+                0 => edges[below(edges.len())],
+                1 => image[at] ^ (1 << below(8)),
+                _ => u8::try_from(below(256)).unwrap(),
+            };
+        }
+        if below(8) == 0 {
+            image.truncate(below(image.len()));
+        }
+        let before = Instant::now();
+        match read(IMAGE, &image) {
+            Ok(medium) => {
+                assert_inside(&medium, image.len() as u64);
+                assert!(medium.warnings.len() <= MAX_WARNINGS + 8);
+            }
+            Err(_) => refused += 1,
+        }
+        worst = worst.max(before.elapsed().as_secs_f64());
+    }
+    println!(
+        "{refused} of 20000 refused, worst {worst:.4} s, all {:?}",
+        started.elapsed()
+    );
+    assert!(worst < 1.0, "one image took {worst} s");
+    assert!((1..15_000).contains(&refused), "{refused}");
+}
+
+/// `folders` directories of `files` files each.
+fn large(folders: u32, files: u32) -> Forge {
+    let mut forge = Forge::new();
+    let mut next = ROOT + folders.div_ceil(10);
+    let mut records = Vec::new();
+    for n in 0..folders {
+        let inside: Vec<_> = (0..files)
+            .map(|m| file(&format!("file-number-{m:06}.conf"), ROOT, m))
+            .collect();
+        let sectors = forge.directory(next, &inside);
+        let susp = [posix(0o040_755), nm(format!("folder-{n}").as_bytes())].concat();
+        records.push(record(b"D", next, sectors * 2048, DIRECTORY, &susp));
+        next += sectors;
+    }
+    forge.directory(ROOT, &records);
+    forge
+}
+
+#[test]
+fn two_hundred_thousand_files_are_read_in_seconds() {
+    for (folders, files) in [(1, 200_000), (2000, 100)] {
+        let forge = large(folders, files);
+        let started = Instant::now();
+        let found = read(IMAGE, &forge.image).unwrap();
+        let took = started.elapsed();
+        println!("{folders} × {files} files: {took:?}");
+        assert!(found.tree.len() >= 200_000);
+        let last = format!("folder-{}/file-number-{:06}.conf", folders - 1, files - 1);
+        assert_eq!(found.tree.file(&last).unwrap().len(), u64::from(files - 1));
+        assert!(took.as_secs_f64() < 5.0, "{took:?}");
+    }
+}
+
+#[test]
+fn directories_that_overlap_are_read_only_so_far() {
+    // 112 directories, each of which starts one sector into the one before: 170,000 names in an
+    // image of 300 KB. Media have each of their sectors in one directory.
+    let mut forge = Forge::new();
+    let inside: Vec<_> = (0..3000).map(|m| file(&m.to_string(), ROOT, 1)).collect();
+    let first = ROOT + 40;
+    let sectors = forge.directory(first, &inside);
+    let records: Vec<_> = (0..400)
+        .map(|n| {
+            let susp = [posix(0o040_755), nm(n.to_string().as_bytes())].concat();
+            record(b"D", first + n % sectors, sectors * 2048, DIRECTORY, &susp)
+        })
+        .collect();
+    forge.directory(ROOT, &records);
+    let found = medium(&forge);
+    assert!(found.tree.len() < 50_000, "{}", found.tree.len());
+    let told = |text: &str| found.warnings.iter().any(|w| w.contains(text));
+    assert!(told("leads back") && told("is too damaged to be read on"));
+}
+
+#[test]
+fn more_files_than_a_tree_takes_are_left_out_with_a_warning() {
+    let mut forge = Forge::new();
+    let dot = record(&[0], ROOT, 2048, DIRECTORY, &[]);
+    let mut sector = dot.clone();
+    let mut bytes = Vec::new();
+    for n in 0..MAX_NODES + 100 {
+        let record = record(format!("{n:X}").as_bytes(), ROOT, 1, 0, &[]);
+        if sector.len() + record.len() > SECTOR_BYTES {
+            sector.resize(SECTOR_BYTES, 0);
+            bytes.append(&mut sector);
+        }
+        sector.extend(record);
+    }
+    bytes.append(&mut sector);
+    let len = u32::try_from(bytes.len()).unwrap();
+    forge.poke(16 * SECTOR_BYTES + 156 + 10, &len.to_le_bytes());
+    forge.put(ROOT, &bytes);
+    let started = Instant::now();
+    let found = read(IMAGE, &forge.image).unwrap();
+    println!("{} nodes: {:?}", found.tree.len(), started.elapsed());
+    assert_eq!(found.tree.len(), MAX_NODES);
+    assert_eq!(
+        found.warnings,
+        ["has more than 1048576 files and folders; those beyond are left out"]
+    );
+}

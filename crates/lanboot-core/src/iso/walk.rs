@@ -4,12 +4,12 @@ use std::collections::{BTreeSet, VecDeque};
 
 use super::notes::{Notes, Paths, Tally};
 use super::record::Record;
-use super::storage::{Extent, SECTOR, Storage, Unreadable};
+use super::root::{self, Names, Root};
+use super::storage::{Extent, SECTOR, SECTOR_BYTES, Storage};
 use super::susp::{self, Attributes};
-use super::volume::Volume;
-use super::{IsoError, Naming};
 use crate::vfs::{
-    Content, ImageId, Kind, Meta, NodeId, Path, Piece, Source, Tree, TreeBuilder, TreeError,
+    Content, ImageId, Kind, MAX_NODES, Meta, NodeId, Path, Piece, Source, Tree, TreeBuilder,
+    TreeError,
 };
 
 /// Directory bytes read at once.
@@ -18,79 +18,6 @@ const CHUNK: u64 = 16 * SECTOR;
 const MAX_DEPTH: usize = Path::MAX_NAMES;
 /// Bytes of a directory looked at to see whether it holds only what belongs elsewhere.
 const MAX_PEEK: u64 = 64 * SECTOR;
-
-/// A root directory that is really there, and how names are found under it.
-#[derive(Debug)]
-pub(super) struct Root {
-    volume: Volume,
-    names: Names,
-    meta: Meta,
-    damaged: bool,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Names {
-    /// With the bytes to skip in every System Use Area.
-    RockRidge(usize),
-    Joliet,
-    Plain,
-}
-
-impl Root {
-    pub(super) fn is_rock_ridge(&self) -> bool {
-        matches!(self.names, Names::RockRidge(_))
-    }
-
-    pub(super) fn naming(&self) -> Naming {
-        match self.names {
-            Names::RockRidge(_) => Naming::RockRidge,
-            Names::Joliet => Naming::Joliet,
-            Names::Plain => Naming::Plain,
-        }
-    }
-}
-
-/// Checks that the root directory is whole and starts with its own record; sees whether it has
-/// Rock Ridge.
-pub(super) fn find_root(
-    storage: &mut Storage<'_>,
-    volume: Volume,
-    joliet: bool,
-) -> Result<Root, IsoError> {
-    let what = "the root directory";
-    let Extent { at, len } = volume.root;
-    let cut_short = IsoError::CutShort {
-        what,
-        at,
-        len: storage.len(),
-    };
-    if storage.clamp(volume.root).len < len {
-        return Err(cut_short);
-    }
-    let sector = match storage.sector(at) {
-        Ok(sector) => sector,
-        Err(Unreadable::Disk(error)) => return Err(IsoError::Disk { what, at, error }),
-        Err(Unreadable::PastEnd | Unreadable::Budget) => return Err(cut_short),
-    };
-    let own = match Record::next(&mut sector.as_slice()) {
-        Ok(Some(own)) if own.is_self() && own.is_directory() => own,
-        _ => return Err(IsoError::Damaged { what, at }),
-    };
-    let mut attributes = Attributes::default();
-    let mut names = if joliet { Names::Joliet } else { Names::Plain };
-    if let (false, Some(skip)) = (joliet, own.susp_skip()) {
-        attributes = susp::read(storage, &own, skip, volume.block_size);
-        if attributes.rock_ridge {
-            names = Names::RockRidge(skip);
-        }
-    }
-    Ok(Root {
-        volume,
-        names,
-        meta: meta(&own, &attributes),
-        damaged: attributes.damaged,
-    })
-}
 
 /// Reads everything below `root`.
 pub(super) fn walk(
@@ -113,6 +40,7 @@ pub(super) fn walk(
         damaged: Tally::default(),
         special: Tally::default(),
         compressed: Tally::default(),
+        extents: 0,
         full: false,
     };
     if root.damaged {
@@ -144,12 +72,22 @@ struct Folder {
     extent: Extent,
 }
 
-/// A file of several extents, not all seen yet.
+/// A file whose extents are being collected.
 struct Open {
+    /// As recorded, to know the next extent by.
     identifier: Vec<u8>,
     name: Vec<u8>,
     meta: Meta,
     pieces: Vec<Piece>,
+    /// Some of it lies past the end of the image.
+    cut: bool,
+}
+
+impl Open {
+    fn take(&mut self, (piece, cut): (Piece, bool)) {
+        self.pieces.push(piece);
+        self.cut |= cut;
+    }
 }
 
 struct Walk<'w, 'a> {
@@ -172,6 +110,8 @@ struct Walk<'w, 'a> {
     special: Tally,
     /// Files compressed by zisofs.
     compressed: Tally,
+    /// Extents beyond the first of their files; they take memory as files do.
+    extents: usize,
     /// The tree takes no more.
     full: bool,
 }
@@ -181,11 +121,13 @@ impl Walk<'_, '_> {
     fn folder(&mut self, folder: &Folder) {
         let whole = self.storage.clamp(folder.extent);
         if whole.len < folder.extent.len {
-            self.notes.add(|| { let path = self.paths.folder(folder.number); format!(
-                "is cut short: the folder '{path}' at byte {} lies past the end (file has {} bytes)",
-                folder.extent.at,
-                self.storage.len()
-            ) });
+            self.notes.add(|| {
+                let path = self.paths.folder(folder.number);
+                let at = folder.extent.at;
+                let len = self.storage.len();
+                let what = format!("the folder '{path}' at byte {at}");
+                format!("is cut short: {what} does not end before the file does ({len} bytes)")
+            });
         }
         let mut open = None;
         let mut chunk = Vec::new();
@@ -205,7 +147,7 @@ impl Walk<'_, '_> {
             }
             let first = usize::try_from(SECTOR - at % SECTOR).unwrap_or(0);
             let (first, rest) = chunk.split_at_checked(first).unwrap_or((&chunk, &[]));
-            for sector in std::iter::once(first).chain(rest.chunks(SECTOR as usize)) {
+            for sector in std::iter::once(first).chain(rest.chunks(SECTOR_BYTES)) {
                 self.sector(folder, sector, &mut open);
             }
             at += len;
@@ -235,13 +177,17 @@ impl Walk<'_, '_> {
     fn record(&mut self, folder: &Folder, record: &Record<'_>, open: &mut Option<Open>) {
         if let Some(mut file) = open.take() {
             if file.identifier == record.identifier && !record.is_directory() {
-                let piece = self.piece(folder, record, &file.name);
-                file.pieces.push(piece);
+                file.take(self.piece(record));
+                self.extents += 1;
+                if self.extents > MAX_NODES {
+                    self.full = true;
+                    self.notes
+                        .add(|| format!("has more than {MAX_NODES} extents of files"));
+                }
                 if record.continues() {
                     *open = Some(file);
                 } else {
-                    let content = Content::new(file.pieces);
-                    self.add(folder, &file.name, Kind::File(content), file.meta);
+                    self.file(folder, file);
                 }
                 return;
             }
@@ -262,7 +208,7 @@ impl Walk<'_, '_> {
         if attributes.damaged {
             self.damaged.add(|| self.paths.of(folder.number, &name));
         }
-        let meta = meta(record, &attributes);
+        let meta = root::meta(record, &attributes);
         if let Some(block) = attributes.child {
             self.relocated(folder, &name, block, meta);
         } else if record.is_directory() {
@@ -280,16 +226,19 @@ impl Walk<'_, '_> {
             if attributes.compressed {
                 self.compressed.add(|| self.paths.of(folder.number, &name));
             }
-            let piece = self.piece(folder, record, &name);
+            let mut file = Open {
+                identifier: Vec::new(),
+                name,
+                meta,
+                pieces: Vec::with_capacity(1),
+                cut: false,
+            };
+            file.take(self.piece(record));
             if record.continues() {
-                *open = Some(Open {
-                    identifier: record.identifier.to_vec(),
-                    name,
-                    meta,
-                    pieces: vec![piece],
-                });
+                file.identifier = record.identifier.to_vec();
+                *open = Some(file);
             } else {
-                self.add(folder, &name, Kind::File(Content::new([piece])), meta);
+                self.file(folder, file);
             }
         }
     }
@@ -302,20 +251,26 @@ impl Walk<'_, '_> {
         }
     }
 
-    /// The extent of one record, inside the file.
-    fn piece(&mut self, folder: &Folder, record: &Record<'_>, name: &[u8]) -> Piece {
+    /// The extent of one record, inside the image; and whether some of it is not.
+    fn piece(&self, record: &Record<'_>) -> (Piece, bool) {
         let recorded = record.extent(self.block_size);
         let extent = self.storage.clamp(recorded);
-        if extent.len < recorded.len {
-            self.cut.add(|| self.paths.of(folder.number, name));
-        }
-        Piece {
+        let piece = Piece {
             source: Source::Disk {
                 image: self.image,
                 offset: extent.at,
             },
             len: extent.len,
+        };
+        (piece, extent.len < recorded.len)
+    }
+
+    fn file(&mut self, folder: &Folder, file: Open) {
+        if file.cut {
+            self.cut.add(|| self.paths.of(folder.number, &file.name));
         }
+        let content = Content::new(file.pieces);
+        self.add(folder, &file.name, Kind::File(content), file.meta);
     }
 
     fn broken_off(&mut self, folder: &Folder, file: Open) {
@@ -323,8 +278,7 @@ impl Walk<'_, '_> {
             let path = self.paths.of(folder.number, &file.name);
             format!("is damaged: the last extent of '{path}' is missing from its folder")
         });
-        let content = Content::new(file.pieces);
-        self.add(folder, &file.name, Kind::File(content), file.meta);
+        self.file(folder, file);
     }
 
     fn link(&mut self, folder: &Folder, name: &[u8], attributes: &Attributes, meta: Meta) {
@@ -356,7 +310,7 @@ impl Walk<'_, '_> {
         if let Names::RockRidge(skip) = self.names {
             let attributes = susp::read(self.storage, &own, skip, self.block_size);
             if attributes.posix.is_some() {
-                own_meta = meta(&own, &attributes);
+                own_meta = root::meta(&own, &attributes);
             }
         }
         let extent = Extent {
@@ -454,11 +408,8 @@ impl Walk<'_, '_> {
         }
         if self.cut.count > 0 {
             self.notes.sum_up(format!(
-                "is cut short: {} past the end (file has {} bytes)",
-                self.cut.told(
-                    "file lies partly or wholly",
-                    "pieces of files lie partly or wholly"
-                ),
+                "is cut short: {} would end past the end (file has {} bytes)",
+                self.cut.told("file", "files"),
                 self.storage.len()
             ));
         }
@@ -482,23 +433,5 @@ impl Walk<'_, '_> {
             ));
         }
         self.tree.build()
-    }
-}
-
-fn meta(record: &Record<'_>, attributes: &Attributes) -> Meta {
-    let modified = attributes.modified.or_else(|| record.modified());
-    let plain = Meta {
-        modified: modified.unwrap_or(0),
-        ..Meta::default()
-    };
-    match attributes.posix {
-        Some(posix) => Meta {
-            mode: posix.mode & 0o7777,
-            uid: posix.uid,
-            gid: posix.gid,
-            links: posix.links,
-            ..plain
-        },
-        None => plain,
     }
 }

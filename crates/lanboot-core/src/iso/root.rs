@@ -1,0 +1,100 @@
+//! The root directory: whether it is there, and what kind of names it has.
+
+use super::record::Record;
+use super::storage::{Extent, Storage, Unreadable};
+use super::susp::{self, Attributes};
+use super::volume::Volume;
+use super::{IsoError, Naming};
+use crate::vfs::Meta;
+
+/// A root directory that is really there, and how names are found under it.
+#[derive(Debug)]
+pub(super) struct Root {
+    pub(super) volume: Volume,
+    pub(super) names: Names,
+    pub(super) meta: Meta,
+    pub(super) damaged: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Names {
+    /// With the bytes to skip in every System Use Area.
+    RockRidge(usize),
+    Joliet,
+    Plain,
+}
+
+impl Root {
+    pub(super) fn is_rock_ridge(&self) -> bool {
+        matches!(self.names, Names::RockRidge(_))
+    }
+
+    pub(super) fn naming(&self) -> Naming {
+        match self.names {
+            Names::RockRidge(_) => Naming::RockRidge,
+            Names::Joliet => Naming::Joliet,
+            Names::Plain => Naming::Plain,
+        }
+    }
+}
+
+/// Checks that the root directory is whole and starts with its own record; sees whether it has
+/// Rock Ridge.
+pub(super) fn find(
+    storage: &mut Storage<'_>,
+    volume: Volume,
+    joliet: bool,
+) -> Result<Root, IsoError> {
+    let what = "the root directory";
+    let Extent { at, len } = volume.root;
+    let cut_short = IsoError::CutShort {
+        what,
+        at,
+        len: storage.len(),
+    };
+    if storage.clamp(volume.root).len < len {
+        return Err(cut_short);
+    }
+    let sector = match storage.sector(at) {
+        Ok(sector) => sector,
+        Err(Unreadable::Disk(error)) => return Err(IsoError::Disk { what, at, error }),
+        Err(Unreadable::PastEnd | Unreadable::Budget) => return Err(cut_short),
+    };
+    let own = match Record::next(&mut sector.as_slice()) {
+        Ok(Some(own)) if own.is_self() && own.is_directory() => own,
+        _ => return Err(IsoError::Damaged { what, at }),
+    };
+    let mut attributes = Attributes::default();
+    let mut names = if joliet { Names::Joliet } else { Names::Plain };
+    if let (false, Some(skip)) = (joliet, own.susp_skip()) {
+        attributes = susp::read(storage, &own, skip, volume.block_size);
+        if attributes.rock_ridge {
+            names = Names::RockRidge(skip);
+        }
+    }
+    Ok(Root {
+        volume,
+        names,
+        meta: meta(&own, &attributes),
+        damaged: attributes.damaged,
+    })
+}
+
+/// Permissions, owner and time of what `record` and its entries describe.
+pub(super) fn meta(record: &Record<'_>, attributes: &Attributes) -> Meta {
+    let modified = attributes.modified.or_else(|| record.modified());
+    let plain = Meta {
+        modified: modified.unwrap_or(0),
+        ..Meta::default()
+    };
+    match attributes.posix {
+        Some(posix) => Meta {
+            mode: posix.mode & 0o7777,
+            uid: posix.uid,
+            gid: posix.gid,
+            links: posix.links,
+            ..plain
+        },
+        None => plain,
+    }
+}
