@@ -9,7 +9,10 @@ pub fn local(at: Duration) -> String {
     let mut parts: libc::tm = unsafe { std::mem::zeroed() };
     // SAFETY: both pointers are valid for the call; the result goes into `parts`.
     unsafe { libc::localtime_r(&raw const seconds, &raw mut parts) };
-    format!("{:02}:{:02}:{:02}", parts.tm_hour, parts.tm_min, parts.tm_sec)
+    format!(
+        "{:02}:{:02}:{:02}",
+        parts.tm_hour, parts.tm_min, parts.tm_sec
+    )
 }
 
 /// RFC 3339 in UTC with milliseconds: `2026-11-22T10:04:05.678Z`.
@@ -33,7 +36,11 @@ fn civil(days: u64) -> (u64, u64, u64) {
     let of_year = of_era - (365 * year + year / 4 - year / 100);
     let march_month = (5 * of_year + 2) / 153;
     let day = of_year - (153 * march_month + 2) / 5 + 1;
-    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
+    let month = if march_month < 10 {
+        march_month + 3
+    } else {
+        march_month - 9
+    };
     (era * 400 + year + u64::from(month <= 2), month, day)
 }
 

@@ -50,7 +50,11 @@ struct Arguments {
 pub fn run(inspect: &Inspect) -> anyhow::Result<String> {
     let image = library::open_one(&inspect.image)?;
     let report = report(&image, inspect.append.as_deref().unwrap_or(""));
-    if inspect.json { Ok(serde_json::to_string_pretty(&report)?) } else { Ok(text(&report)) }
+    if inspect.json {
+        Ok(serde_json::to_string_pretty(&report)?)
+    } else {
+        Ok(text(&report))
+    }
 }
 
 fn report(image: &Image, append: &str) -> Report {
@@ -76,7 +80,10 @@ fn report(image: &Image, append: &str) -> Report {
             })
             .collect(),
         stock_menu: image.stock.as_ref().map(|stock| stock.loader.clone()),
-        bios_loader: image.pxelinux.as_ref().map(|folder| format!("{folder}/lpxelinux.0")),
+        bios_loader: image
+            .pxelinux
+            .as_ref()
+            .map(|folder| format!("{folder}/lpxelinux.0")),
         warnings: image.warnings.clone(),
     }
 }
@@ -87,8 +94,13 @@ fn arguments(
     transport: Transport,
     append: &str,
 ) -> Arguments {
-    let server = Server { http: SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 80) };
-    let refused = entry.check(transport, append).err().map(|why| why.to_string());
+    let server = Server {
+        http: SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 80),
+    };
+    let refused = entry
+        .check(transport, append)
+        .err()
+        .map(|why| why.to_string());
     let line = entry.command_line(transport, &server, &image.name, Spelling::Shown, append);
     Arguments {
         transport: transport.name(),
@@ -110,18 +122,38 @@ fn text(report: &Report) -> String {
     }
     field("family", report.family);
     field("name", &report.name);
-    field("loader", report.bios_loader.as_deref().unwrap_or("none for BIOS on this image"));
-    field("own menu", report.stock_menu.as_deref().unwrap_or("none for PXE on this image"));
+    field(
+        "loader",
+        report
+            .bios_loader
+            .as_deref()
+            .unwrap_or("none for BIOS on this image"),
+    );
+    field(
+        "own menu",
+        report
+            .stock_menu
+            .as_deref()
+            .unwrap_or("none for PXE on this image"),
+    );
     for entry in &report.entries {
         out.push_str(&format!("\n  entry {}: {}\n", entry.id, entry.title));
-        let mut field = |name: &str, value: &str| out.push_str(&format!("    {name:<10} {value}\n"));
+        let mut field =
+            |name: &str, value: &str| out.push_str(&format!("    {name:<10} {value}\n"));
         field("kernel", &entry.kernel);
         for initramfs in &entry.initramfs {
             field("initramfs", initramfs);
         }
-        field("root", &format!("{} ({})", entry.root, bytes(entry.root_bytes)));
+        field(
+            "root",
+            &format!("{} ({})", entry.root, bytes(entry.root_bytes)),
+        );
         for way in &entry.arguments {
-            let line = way.command_line.as_deref().or(way.refused.as_deref()).unwrap_or_default();
+            let line = way
+                .command_line
+                .as_deref()
+                .or(way.refused.as_deref())
+                .unwrap_or_default();
             field(way.transport, line);
         }
     }

@@ -47,18 +47,26 @@ impl Store {
     /// Opens or creates the database in `folder` and returns what it holds.
     pub fn open(folder: &Path) -> anyhow::Result<(Self, Vec<Lease>)> {
         std::fs::create_dir_all(folder).with_context(|| {
-            format!("cannot make the folder {}; choose another with --state", folder.display())
+            format!(
+                "cannot make the folder {}; choose another with --state",
+                folder.display()
+            )
         })?;
         let path = folder.join("leases.db");
-        let (connection, leases) = open(&path).with_context(|| {
-            format!("cannot use the lease database {}", path.display())
-        })?;
+        let (connection, leases) = open(&path)
+            .with_context(|| format!("cannot use the lease database {}", path.display()))?;
         let (queue, jobs) = sync_channel(QUEUE);
         let writer = std::thread::Builder::new()
             .name("leases".into())
             .spawn(move || write_all(connection, &jobs))
             .context("cannot start the thread that writes leases")?;
-        Ok((Self { queue: Some(queue), writer: Some(writer) }, leases))
+        Ok((
+            Self {
+                queue: Some(queue),
+                writer: Some(writer),
+            },
+            leases,
+        ))
     }
 
     /// Queues a change; `then` is called on the writer's thread after the commit. Never waits.
@@ -66,7 +74,9 @@ impl Store {
         let Some(queue) = &self.queue else { return };
         match queue.try_send(Job { change, then }) {
             Ok(()) => {}
-            Err(TrySendError::Full(job)) => job.end(Err("too many leases wait for the disk".into())),
+            Err(TrySendError::Full(job)) => {
+                job.end(Err("too many leases wait for the disk".into()))
+            }
             Err(TrySendError::Disconnected(job)) => job.end(Err("the database was closed".into())),
         }
     }
@@ -96,7 +106,10 @@ fn open(path: &Path) -> anyhow::Result<(Connection, Vec<Lease>)> {
     connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
     let journal = connection.pragma_update(None, "journal_mode", "WAL");
     if let Err(rusqlite::Error::SqliteFailure(error, _)) = &journal
-        && matches!(error.code, ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
+        && matches!(
+            error.code,
+            ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked
+        )
     {
         bail!("another lanboot is using it; stop that one or give this one its own --state folder");
     }
@@ -104,7 +117,9 @@ fn open(path: &Path) -> anyhow::Result<(Connection, Vec<Lease>)> {
     connection.pragma_update(None, "synchronous", "FULL")?;
     let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     if version > SCHEMA_VERSION {
-        bail!("it was written by a newer lanboot (layout {version}, this one knows {SCHEMA_VERSION})");
+        bail!(
+            "it was written by a newer lanboot (layout {version}, this one knows {SCHEMA_VERSION})"
+        );
     }
     if version == 0 {
         connection.execute_batch(
@@ -133,7 +148,11 @@ fn open(path: &Path) -> anyhow::Result<(Connection, Vec<Lease>)> {
                 mac: Mac(row.get(2).ok()?),
                 hostname: row.get(3).ok()?,
                 expires: u64::try_from(row.get::<_, i64>(4).ok()?).ok()?,
-                state: if row.get(5).ok()? { State::Released } else { State::Bound },
+                state: if row.get(5).ok()? {
+                    State::Released
+                } else {
+                    State::Bound
+                },
             })
         };
         // A record that makes no sense is no lease; it is replaced by the next one written.
@@ -200,7 +219,10 @@ mod tests {
 
     fn put(store: &Store, lease: Lease) {
         let (told, hear) = channel();
-        store.commit(Change::Put(lease), Some(Box::new(move |r| told.send(r).unwrap())));
+        store.commit(
+            Change::Put(lease),
+            Some(Box::new(move |r| told.send(r).unwrap())),
+        );
         assert_eq!(hear.recv().unwrap(), Ok(()));
     }
 

@@ -56,7 +56,11 @@ pub struct Scan {
 impl Library {
     /// A library of these files and folders; nothing is read yet.
     pub fn new(written: Vec<PathBuf>, disks: Arc<Disks>) -> Self {
-        Self { written, disks, known: BTreeMap::new() }
+        Self {
+            written,
+            disks,
+            known: BTreeMap::new(),
+        }
     }
 
     /// Looks at every file again and reads those that are new or changed. A file that cannot be
@@ -73,12 +77,16 @@ impl Library {
                     scan.changed = true;
                     self.forget(before);
                     let image = self.read(&path, stamp).map(Arc::new);
-                    Known { stamp, image: image.map_err(|error| format!("{error:#}")) }
+                    Known {
+                        stamp,
+                        image: image.map_err(|error| format!("{error:#}")),
+                    }
                 }
                 (Err(error), before) => {
                     scan.changed |= before.is_some();
                     self.forget(before);
-                    scan.faults.push(format!("{}: cannot be opened: {error}", path.display()));
+                    scan.faults
+                        .push(format!("{}: cannot be opened: {error}", path.display()));
                     continue;
                 }
             };
@@ -87,7 +95,9 @@ impl Library {
                     if let Some(twin) = images.iter().find(|other| other.name == image.name) {
                         bail!(
                             "two images would both be called '{}': {} and {}; rename one of them",
-                            image.name, twin.file, image.file
+                            image.name,
+                            twin.file,
+                            image.file
                         );
                     }
                     images.push(Arc::clone(image));
@@ -114,7 +124,10 @@ impl Library {
             }
             match images_in(written) {
                 Ok(found) if found.is_empty() => {
-                    faults.push(format!("{}: there is no *.iso file in it", written.display()));
+                    faults.push(format!(
+                        "{}: there is no *.iso file in it",
+                        written.display()
+                    ));
                 }
                 Ok(found) => files.extend(found),
                 Err(error) => faults.push(format!("{}: {error}", written.display())),
@@ -123,7 +136,10 @@ impl Library {
         let mut seen = std::collections::HashSet::new();
         files.retain(|file| seen.insert(file.clone()));
         if files.len() > MAX_IMAGES {
-            faults.push(format!("only the first {MAX_IMAGES} of {} images are served", files.len()));
+            faults.push(format!(
+                "only the first {MAX_IMAGES} of {} images are served",
+                files.len()
+            ));
             files.truncate(MAX_IMAGES);
         }
         files
@@ -132,10 +148,14 @@ impl Library {
     fn read(&self, path: &Path, stamp: Stamp) -> anyhow::Result<Image> {
         let disk = Disk::open(path).context("cannot be opened")?;
         let id = self.disks.insert(disk);
-        let image = self.disks.get(id).ok_or_else(|| anyhow!("was closed")).and_then(|disk| {
-            let medium = iso::read(id, disk.as_ref())?;
-            Ok(image(path, stamp, &disk, id, medium))
-        });
+        let image = self
+            .disks
+            .get(id)
+            .ok_or_else(|| anyhow!("was closed"))
+            .and_then(|disk| {
+                let medium = iso::read(id, disk.as_ref())?;
+                Ok(image(path, stamp, &disk, id, medium))
+            });
         if image.is_err() {
             self.disks.remove(id);
         }
@@ -143,7 +163,10 @@ impl Library {
     }
 
     fn forget(&self, known: Option<Known>) {
-        if let Some(Known { image: Ok(image), .. }) = known {
+        if let Some(Known {
+            image: Ok(image), ..
+        }) = known
+        {
             self.disks.remove(image.id);
         }
     }
@@ -156,10 +179,18 @@ pub fn open_one(path: &Path) -> anyhow::Result<Image> {
     if path.is_dir() {
         bail!("{name}: is a folder; name an image in it");
     }
-    Library::new(Vec::new(), Arc::default()).read(path, stamp).with_context(|| name.to_string())
+    Library::new(Vec::new(), Arc::default())
+        .read(path, stamp)
+        .with_context(|| name.to_string())
 }
 
-fn image(path: &Path, stamp: Stamp, disk: &Disk, id: lanboot_core::vfs::ImageId, medium: Medium) -> Image {
+fn image(
+    path: &Path,
+    stamp: Stamp,
+    disk: &Disk,
+    id: lanboot_core::vfs::ImageId,
+    medium: Medium,
+) -> Image {
     let file_name = path.file_name().unwrap_or_default().to_string_lossy();
     let name = image_name(&file_name);
     let read = |content: &Content| read_small(disk, content);
@@ -198,7 +229,10 @@ fn stamp(path: &Path) -> std::io::Result<Stamp> {
 fn images_in(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
     let mut found: Vec<PathBuf> = std::fs::read_dir(folder)?
         .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| path.extension().is_some_and(|e| e.eq_ignore_ascii_case("iso")))
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|e| e.eq_ignore_ascii_case("iso"))
+        })
         .filter(|path| path.is_file())
         .collect();
     found.sort();
@@ -212,10 +246,13 @@ fn read_small(disk: &Disk, content: &Content) -> Option<Vec<u8>> {
     }
     let mut bytes = Vec::new();
     for piece in content.pieces() {
-        let Source::Disk { offset, .. } = piece.source else { return None };
+        let Source::Disk { offset, .. } = piece.source else {
+            return None;
+        };
         let at = bytes.len();
         bytes.resize(at + usize::try_from(piece.len).ok()?, 0);
-        std::os::unix::fs::FileExt::read_exact_at(disk.file(), bytes.get_mut(at..)?, offset).ok()?;
+        std::os::unix::fs::FileExt::read_exact_at(disk.file(), bytes.get_mut(at..)?, offset)
+            .ok()?;
     }
     Some(bytes)
 }
@@ -223,15 +260,21 @@ fn read_small(disk: &Disk, content: &Content) -> Option<Vec<u8>> {
 /// The loaders of this host, or those in `folder` alone when it is given.
 pub fn loaders(folder: Option<&Path>) -> anyhow::Result<Loaders> {
     // Debian, Ubuntu; Fedora; Arch.
-    const UNDIONLY: [&str; 3] =
-        ["/usr/lib/ipxe/undionly.kpxe", "/usr/share/ipxe/undionly.kpxe", "/usr/share/ipxe/x86_64/undionly.kpxe"];
+    const UNDIONLY: [&str; 3] = [
+        "/usr/lib/ipxe/undionly.kpxe",
+        "/usr/share/ipxe/undionly.kpxe",
+        "/usr/share/ipxe/x86_64/undionly.kpxe",
+    ];
     const LPXELINUX: [&str; 3] = [
         "/usr/lib/PXELINUX/lpxelinux.0",
         "/usr/share/syslinux/lpxelinux.0",
         "/usr/lib/syslinux/bios/lpxelinux.0",
     ];
-    const MODULES: [&str; 3] =
-        ["/usr/lib/syslinux/modules/bios", "/usr/share/syslinux", "/usr/lib/syslinux/bios"];
+    const MODULES: [&str; 3] = [
+        "/usr/lib/syslinux/modules/bios",
+        "/usr/share/syslinux",
+        "/usr/lib/syslinux/bios",
+    ];
     let Some(folder) = folder else {
         return Ok(Loaders {
             undionly: UNDIONLY.iter().find_map(|path| small_file(Path::new(path))),
@@ -262,16 +305,30 @@ fn pxelinux<'a>(
     let Some(folder) = folders.find(|folder| folder.join("ldlinux.c32").is_file()) else {
         return BTreeMap::new();
     };
-    let modules = std::fs::read_dir(folder).into_iter().flatten().flatten().filter_map(|entry| {
-        let name = entry.file_name().into_string().ok().filter(|name| name.ends_with(".c32"))?;
-        Some((name, small_file(&entry.path())?))
-    });
-    modules.chain([("lpxelinux.0".to_owned(), loader)]).collect()
+    let modules = std::fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| {
+            let name = entry
+                .file_name()
+                .into_string()
+                .ok()
+                .filter(|name| name.ends_with(".c32"))?;
+            Some((name, small_file(&entry.path())?))
+        });
+    modules
+        .chain([("lpxelinux.0".to_owned(), loader)])
+        .collect()
 }
 
 fn small_file(path: &Path) -> Option<Content> {
-    let meta = std::fs::metadata(path).ok().filter(|m| m.is_file() && m.len() <= MAX_LOADER_BYTES)?;
-    let bytes = std::fs::read(path).ok().filter(|bytes| bytes.len() as u64 == meta.len())?;
+    let meta = std::fs::metadata(path)
+        .ok()
+        .filter(|m| m.is_file() && m.len() <= MAX_LOADER_BYTES)?;
+    let bytes = std::fs::read(path)
+        .ok()
+        .filter(|bytes| bytes.len() as u64 == meta.len())?;
     Some(Content::memory(bytes))
 }
 
@@ -306,7 +363,10 @@ mod tests {
         }
         let found = loaders(Some(folder.path())).unwrap();
         assert!(found.undionly.is_some());
-        assert_eq!(found.pxelinux.keys().collect::<Vec<_>>(), ["ldlinux.c32", "lpxelinux.0", "menu.c32"]);
+        assert_eq!(
+            found.pxelinux.keys().collect::<Vec<_>>(),
+            ["ldlinux.c32", "lpxelinux.0", "menu.c32"]
+        );
         std::fs::remove_file(folder.path().join("ldlinux.c32")).unwrap();
         assert!(loaders(Some(folder.path())).unwrap().pxelinux.is_empty());
         assert!(loaders(Some(Path::new("/nonexistent"))).is_err());

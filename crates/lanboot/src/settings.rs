@@ -105,13 +105,20 @@ impl Settings {
             Some(path) => Some(path.clone()),
             None => Some(PathBuf::from(DEFAULT_CONFIG)).filter(|p| p.exists()),
         };
-        let file = path.map(|path| read_config(&path)).transpose()?.unwrap_or_default();
+        let file = path
+            .map(|path| read_config(&path))
+            .transpose()?
+            .unwrap_or_default();
         Self::merged(flags, file)
     }
 
     fn merged(flags: Serve, file: Serve) -> anyhow::Result<Self> {
         let many = |a: Vec<String>, b: Vec<String>| if a.is_empty() { b } else { a };
-        let images = if flags.images.is_empty() { file.images } else { flags.images };
+        let images = if flags.images.is_empty() {
+            file.images
+        } else {
+            flags.images
+        };
         if images.is_empty() {
             bail!("no image to serve; name an ISO file or a folder of them: lanboot serve IMAGE");
         }
@@ -125,8 +132,12 @@ impl Settings {
             })?
             .unwrap_or(Dhcp::ServerIfAlone),
             range: parsed("range", flags.range.or(file.range), range)?,
-            lease_time: parsed("lease-time", flags.lease_time.or(file.lease_time), lease_time)?
-                .unwrap_or(Duration::from_secs(12 * 3600)),
+            lease_time: parsed(
+                "lease-time",
+                flags.lease_time.or(file.lease_time),
+                lease_time,
+            )?
+            .unwrap_or(Duration::from_secs(12 * 3600)),
             router: parsed("router", flags.router.or(file.router), ipv4)?,
             dns: many(flags.dns, file.dns)
                 .into_iter()
@@ -140,7 +151,13 @@ impl Settings {
             boot: flags.boot.or(file.boot),
             append: parsed("append", flags.append.or(file.append), append)?.unwrap_or_default(),
             menu: parsed("menu", flags.menu.or(file.menu), |text| {
-                one_of(text, &[("generated", MenuKind::Generated), ("stock", MenuKind::Stock)])
+                one_of(
+                    text,
+                    &[
+                        ("generated", MenuKind::Generated),
+                        ("stock", MenuKind::Stock),
+                    ],
+                )
             })?
             .unwrap_or_default(),
             menu_timeout: parsed(
@@ -150,11 +167,14 @@ impl Settings {
             )?
             .unwrap_or(Some(Duration::from_secs(10))),
             loader: parsed("loader", flags.loader.or(file.loader), |text| {
-                one_of(text, &[
-                    ("auto", LoaderChoice::Auto),
-                    ("ipxe", LoaderChoice::Ipxe),
-                    ("pxelinux", LoaderChoice::Pxelinux),
-                ])
+                one_of(
+                    text,
+                    &[
+                        ("auto", LoaderChoice::Auto),
+                        ("ipxe", LoaderChoice::Ipxe),
+                        ("pxelinux", LoaderChoice::Pxelinux),
+                    ],
+                )
             })?
             .unwrap_or_default(),
             state,
@@ -186,7 +206,10 @@ fn read_config(path: &Path) -> anyhow::Result<Serve> {
         .with_context(|| format!("cannot read the configuration file {}", path.display()))?
         .len();
     if size > MAX_CONFIG_BYTES {
-        bail!("{} is {size} bytes long; a configuration file has at most {MAX_CONFIG_BYTES}", path.display());
+        bail!(
+            "{} is {size} bytes long; a configuration file has at most {MAX_CONFIG_BYTES}",
+            path.display()
+        );
     }
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("cannot read the configuration file {}", path.display()))?;
@@ -199,10 +222,10 @@ fn parse_config(text: &str) -> anyhow::Result<Serve> {
     for key in table.get_ref().keys() {
         if !KEYS.contains(&key.get_ref().as_ref()) {
             let line = line_of(text, key.span().start);
-            let hint = nearest(key.get_ref(), KEYS.iter().copied())
-                .map_or_else(|| format!("valid keys: {}", KEYS.join(", ")), |near| {
-                    format!("did you mean '{near}'?")
-                });
+            let hint = nearest(key.get_ref(), KEYS.iter().copied()).map_or_else(
+                || format!("valid keys: {}", KEYS.join(", ")),
+                |near| format!("did you mean '{near}'?"),
+            );
             bail!("line {line}: there is no key '{}'; {hint}", key.get_ref());
         }
     }
@@ -249,7 +272,8 @@ fn parsed<T>(
     text: Option<String>,
     parse: impl Fn(&str) -> anyhow::Result<T>,
 ) -> anyhow::Result<Option<T>> {
-    text.map(|text| parse(&text).map_err(|error| anyhow!("--{key}: {error}"))).transpose()
+    text.map(|text| parse(&text).map_err(|error| anyhow!("--{key}: {error}")))
+        .transpose()
 }
 
 fn one_of<T: Copy>(text: &str, choices: &[(&str, T)]) -> anyhow::Result<T> {
@@ -263,7 +287,9 @@ fn one_of<T: Copy>(text: &str, choices: &[(&str, T)]) -> anyhow::Result<T> {
 }
 
 fn ipv4(text: &str) -> anyhow::Result<Ipv4Addr> {
-    text.trim().parse().map_err(|_| anyhow!("'{text}' is not an IPv4 address like 192.168.0.1"))
+    text.trim()
+        .parse()
+        .map_err(|_| anyhow!("'{text}' is not an IPv4 address like 192.168.0.1"))
 }
 
 fn cidr(text: &str) -> anyhow::Result<Cidr> {
@@ -271,11 +297,19 @@ fn cidr(text: &str) -> anyhow::Result<Cidr> {
     let (address, prefix) = text.split_once('/').ok_or_else(wrong)?;
     let cidr = Cidr {
         address: address.parse().map_err(|_| wrong())?,
-        prefix: prefix.parse().ok().filter(|p| (1..=30).contains(p)).ok_or_else(wrong)?,
+        prefix: prefix
+            .parse()
+            .ok()
+            .filter(|p| (1..=30).contains(p))
+            .ok_or_else(wrong)?,
     };
     let host = cidr.address.to_bits() & (u32::MAX >> cidr.prefix);
     if host == 0 || host == u32::MAX >> cidr.prefix {
-        bail!("{} is the network or broadcast address of /{}; give a host's", cidr.address, cidr.prefix);
+        bail!(
+            "{} is the network or broadcast address of /{}; give a host's",
+            cidr.address,
+            cidr.prefix
+        );
     }
     Ok(cidr)
 }
@@ -293,7 +327,9 @@ fn range(text: &str) -> anyhow::Result<(Ipv4Addr, Ipv4Addr)> {
 
 fn duration(text: &str) -> anyhow::Result<Duration> {
     let wrong = || anyhow!("'{text}' is not a duration like 90s, 10m, 12h or 7d");
-    let at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let at = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
     let (number, unit) = text.split_at(at);
     let seconds = match unit {
         "" | "s" => 1,
@@ -303,7 +339,9 @@ fn duration(text: &str) -> anyhow::Result<Duration> {
         _ => return Err(wrong()),
     };
     let number: u64 = number.parse().map_err(|_| wrong())?;
-    Ok(Duration::from_secs(number.checked_mul(seconds).ok_or_else(wrong)?))
+    Ok(Duration::from_secs(
+        number.checked_mul(seconds).ok_or_else(wrong)?,
+    ))
 }
 
 /// RFC 2131 counts seconds in 32 bits, all ones being "for ever"; under two minutes a machine
@@ -328,7 +366,10 @@ fn menu_timeout(text: &str) -> anyhow::Result<Option<Duration>> {
 
 fn append(text: &str) -> anyhow::Result<String> {
     if text.len() > MAX_APPEND {
-        bail!("{} bytes of arguments; at most {MAX_APPEND} fit on a kernel command line", text.len());
+        bail!(
+            "{} bytes of arguments; at most {MAX_APPEND} fit on a kernel command line",
+            text.len()
+        );
     }
     if let Some(odd) = text.chars().find(|c| !c.is_ascii_graphic() && *c != ' ') {
         bail!("{odd:?} cannot stand on a kernel command line; use printable ASCII on one line");
@@ -388,15 +429,22 @@ mod tests {
         assert_eq!(flags, keys);
         for key in KEYS {
             // A key serde does not know would say so; a wrong type is fine here.
-            let error = toml::from_str::<Serve>(&format!("{key} = {{}}")).unwrap_err().to_string();
+            let error = toml::from_str::<Serve>(&format!("{key} = {{}}"))
+                .unwrap_err()
+                .to_string();
             assert!(!error.contains("unknown field"), "{key}: {error}");
         }
     }
 
     #[test]
     fn a_wrong_key_is_named_with_its_line_and_the_nearest_valid_one() {
-        let error = parse_config("once = true\n\nmenu_timeout = 3\n").unwrap_err().to_string();
-        assert_eq!(error, "line 3: there is no key 'menu_timeout'; did you mean 'menu-timeout'?");
+        let error = parse_config("once = true\n\nmenu_timeout = 3\n")
+            .unwrap_err()
+            .to_string();
+        assert_eq!(
+            error,
+            "line 3: there is no key 'menu_timeout'; did you mean 'menu-timeout'?"
+        );
         let error = parse_config("once = maybe\n").unwrap_err().to_string();
         assert!(error.starts_with("line 1: "), "{error}");
     }
@@ -422,7 +470,12 @@ mod tests {
             let error = settings(&line, "").unwrap_err().to_string();
             assert!(error.contains(part), "{words:?}: {error}");
         }
-        assert!(settings(&[], "").unwrap_err().to_string().contains("no image to serve"));
+        assert!(
+            settings(&[], "")
+                .unwrap_err()
+                .to_string()
+                .contains("no image to serve")
+        );
     }
 
     #[test]

@@ -34,8 +34,13 @@ pub struct Teller {
 
 #[derive(Debug)]
 enum Output {
-    Live { screen: MultiProgress, bars: HashMap<Mac, ProgressBar> },
-    Plain { clock: bool },
+    Live {
+        screen: MultiProgress,
+        bars: HashMap<Mac, ProgressBar>,
+    },
+    Plain {
+        clock: bool,
+    },
     Json,
 }
 
@@ -52,7 +57,12 @@ impl Teller {
             },
             Log::Auto | Log::Plain => Output::Plain { clock },
         };
-        Self { journal: Journal::default(), site, output, last: now }
+        Self {
+            journal: Journal::default(),
+            site,
+            output,
+            last: now,
+        }
     }
 
     /// Takes one event in and tells it.
@@ -76,8 +86,13 @@ impl Teller {
 
     /// Clears live lines nobody needs any more.
     pub fn tidy(&mut self, now: Duration) {
-        let Output::Live { screen, bars } = &mut self.output else { return };
-        let stale = self.journal.stories().filter(|s| now.saturating_sub(s.last) > LINGER);
+        let Output::Live { screen, bars } = &mut self.output else {
+            return;
+        };
+        let stale = self
+            .journal
+            .stories()
+            .filter(|s| now.saturating_sub(s.last) > LINGER);
         for bar in stale.filter_map(|story| bars.remove(&story.mac?)) {
             bar.finish();
             screen.remove(&bar);
@@ -102,7 +117,11 @@ impl Output {
             Self::Json => writeln!(std::io::stdout().lock(), "{}", json(event)),
             Self::Plain { clock } => match line(event) {
                 Some(line) if *clock => {
-                    writeln!(std::io::stdout().lock(), "{} {line}", clock::local(event.at))
+                    writeln!(
+                        std::io::stdout().lock(),
+                        "{} {line}",
+                        clock::local(event.at)
+                    )
                 }
                 Some(line) => writeln!(std::io::stdout().lock(), "{line}"),
                 None => Ok(()),
@@ -127,7 +146,9 @@ fn line(event: &Event) -> Option<String> {
 }
 
 fn show(screen: &MultiProgress, bars: &mut HashMap<Mac, ProgressBar>, story: &Story) {
-    let Some(mac) = story.mac.filter(|_| story.booting) else { return };
+    let Some(mac) = story.mac.filter(|_| story.booting) else {
+        return;
+    };
     if !bars.contains_key(&mac) && bars.len() >= MAX_LIVE {
         return;
     }
@@ -150,7 +171,11 @@ fn show(screen: &MultiProgress, bars: &mut HashMap<Mac, ProgressBar>, story: &St
         None => {
             bar.set_length(1);
             bar.set_position(u64::from(story.step == Step::Up));
-            bar.set_message(if story.step == Step::Up { "has its root file system" } else { "" });
+            bar.set_message(if story.step == Step::Up {
+                "has its root file system"
+            } else {
+                ""
+            });
         }
     }
     bar.tick();
@@ -168,11 +193,20 @@ fn json(event: &Event) -> Value {
     put("mac", json!(event.peer.mac.map(|m| m.to_string())));
     put("ip", json!(event.peer.ip));
     let kind = match &event.what {
-        What::Dhcp { interface, message, address, machine, detail } => {
+        What::Dhcp {
+            interface,
+            message,
+            address,
+            machine,
+            detail,
+        } => {
             put("interface", json!(interface.as_ref()));
             put("message", json!(message));
             put("address", json!(address));
-            put("arch", json!(machine.as_ref().and_then(|m| Some(m.arch?.to_string()))));
+            put(
+                "arch",
+                json!(machine.as_ref().and_then(|m| Some(m.arch?.to_string()))),
+            );
             put("detail", json!(detail));
             "dhcp"
         }
@@ -182,7 +216,12 @@ fn json(event: &Event) -> Value {
             put("why", json!(why));
             "ignored"
         }
-        What::Started { door, transfer, path, len } => {
+        What::Started {
+            door,
+            transfer,
+            path,
+            len,
+        } => {
             put("door", json!(door.name()));
             put("transfer", json!(transfer));
             put("path", json!(path));
@@ -194,7 +233,14 @@ fn json(event: &Event) -> Value {
             put("sent", json!(sent));
             "progress"
         }
-        What::Finished { door, transfer, path, sent, took, retransmits } => {
+        What::Finished {
+            door,
+            transfer,
+            path,
+            sent,
+            took,
+            retransmits,
+        } => {
             put("door", json!(door.name()));
             put("transfer", json!(transfer));
             put("path", json!(path));
@@ -203,7 +249,13 @@ fn json(event: &Event) -> Value {
             put("retransmits", json!(retransmits));
             "finished"
         }
-        What::Failed { door, transfer, path, sent, why } => {
+        What::Failed {
+            door,
+            transfer,
+            path,
+            sent,
+            why,
+        } => {
             put("door", json!(door.name()));
             put("transfer", json!(transfer));
             put("path", json!(path));
@@ -234,8 +286,14 @@ mod tests {
     fn a_json_line_has_only_what_is_known() {
         let event = Event {
             at: Duration::from_millis(1_500),
-            peer: Peer { mac: None, ip: Some("10.0.0.9".parse().unwrap()) },
-            what: What::NotFound { door: Door::Tftp, path: "a\"b".into() },
+            peer: Peer {
+                mac: None,
+                ip: Some("10.0.0.9".parse().unwrap()),
+            },
+            what: What::NotFound {
+                door: Door::Tftp,
+                path: "a\"b".into(),
+            },
         };
         assert_eq!(
             json(&event).to_string(),

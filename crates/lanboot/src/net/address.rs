@@ -24,7 +24,13 @@ pub struct Borrowed {
 impl Borrowed {
     /// Brings the link up and adds the address; an address the interface already has stays for
     /// good. Needs `CAP_NET_ADMIN`.
-    pub fn give(index: u32, name: &str, address: Ipv4Addr, prefix: u8, up: bool) -> anyhow::Result<Self> {
+    pub fn give(
+        index: u32,
+        name: &str,
+        address: Ipv4Addr,
+        prefix: u8,
+        up: bool,
+    ) -> anyhow::Result<Self> {
         let wrong = |what: &str| {
             format!("cannot {what} {name}; it needs root or the capability CAP_NET_ADMIN")
         };
@@ -38,7 +44,13 @@ impl Borrowed {
                 return Err(error).with_context(|| wrong(&format!("add {address}/{prefix} to")));
             }
         };
-        Ok(Self { index, address, prefix, added, raised: !up })
+        Ok(Self {
+            index,
+            address,
+            prefix,
+            added,
+            raised: !up,
+        })
     }
 }
 
@@ -74,14 +86,20 @@ fn change_address(kind: u16, index: u32, address: Ipv4Addr, prefix: u8) -> io::R
     let broadcast = Ipv4Addr::from_bits(
         address.to_bits() | u32::MAX.checked_shr(u32::from(prefix)).unwrap_or(0),
     );
-    for (attribute, value) in
-        [(IFA_LOCAL, address), (IFA_ADDRESS, address), (IFA_BROADCAST, broadcast)]
-    {
+    for (attribute, value) in [
+        (IFA_LOCAL, address),
+        (IFA_ADDRESS, address),
+        (IFA_BROADCAST, broadcast),
+    ] {
         body.extend_from_slice(&8u16.to_ne_bytes());
         body.extend_from_slice(&attribute.to_ne_bytes());
         body.extend_from_slice(&value.octets());
     }
-    let flags = if kind == RTM_NEWADDR { NLM_F_CREATE | NLM_F_EXCL } else { 0 };
+    let flags = if kind == RTM_NEWADDR {
+        NLM_F_CREATE | NLM_F_EXCL
+    } else {
+        0
+    };
     request(kind, flags, &body)
 }
 
@@ -111,7 +129,12 @@ fn request(kind: u16, flags: u16, body: &[u8]) -> io::Result<()> {
     // Sequence number and port, both chosen by the kernel's rules for a single request.
     message.extend_from_slice(&[1, 0, 0, 0, 0, 0, 0, 0]);
     message.extend_from_slice(body);
-    sendto(netlink.as_raw_fd(), &message, &NetlinkAddr::new(0, 0), MsgFlags::empty())?;
+    sendto(
+        netlink.as_raw_fd(),
+        &message,
+        &NetlinkAddr::new(0, 0),
+        MsgFlags::empty(),
+    )?;
     let mut answer = [0u8; 4096];
     let got = recv(netlink.as_raw_fd(), &mut answer, MsgFlags::empty())?;
     let answer = answer.get(..got).unwrap_or_default();

@@ -4,9 +4,11 @@
 use std::io;
 use std::mem;
 use std::net::Ipv4Addr;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::sync::Arc;
 
 use lanboot_core::machine::Mac;
+use tokio::io::unix::AsyncFd;
 
 const ETH_P_IP: u16 = 0x0800;
 const ETH_P_ARP: u16 = 0x0806;
@@ -25,7 +27,10 @@ impl FrameSocket {
     /// Opens it on the interface with this number. Needs `CAP_NET_RAW`.
     pub fn open(index: u32) -> io::Result<Self> {
         // Protocol 0: this socket receives nothing.
-        Ok(Self { socket: packet_socket(0)?, index })
+        Ok(Self {
+            socket: packet_socket(0)?,
+            index,
+        })
     }
 
     /// Sends `payload` from `source`:67 to `target`:68 in a frame for `mac`.
@@ -57,6 +62,13 @@ impl ClientSocket {
         Ok(Self { socket, index })
     }
 
+    /// The same socket, to be waited for.
+    pub fn polled(self) -> io::Result<AsyncFd<Self>> {
+        // SAFETY: the descriptor is private to this type, is never replaced, and is closed only
+        // with the value, which the `AsyncFd` owns.
+        Ok(unsafe { AsyncFd::register(self) }?)
+    }
+
     /// Sends `payload` to every server.
     pub fn ask(&self, payload: &[u8]) -> io::Result<()> {
         let source = (Ipv4Addr::UNSPECIFIED, CLIENT_PORT);
@@ -73,6 +85,13 @@ impl ClientSocket {
     }
 }
 
+// tokio asks for both.
+impl AsRawFd for ClientSocket {
+    fn as_raw_fd(&self) -> RawFd {
+        self.socket.as_raw_fd()
+    }
+}
+
 impl AsFd for ClientSocket {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
@@ -86,7 +105,9 @@ fn client_payload(packet: &[u8]) -> Option<&[u8]> {
     let datagram = packet.get(header..)?;
     let port = u16::from_be_bytes([*datagram.get(2)?, *datagram.get(3)?]);
     let fits = packet.first()? >> 4 == 4 && header >= 20 && fragment == 0;
-    (fits && *packet.get(9)? == 17 && port == CLIENT_PORT).then(|| datagram.get(8..)).flatten()
+    (fits && *packet.get(9)? == 17 && port == CLIENT_PORT)
+        .then(|| datagram.get(8..))
+        .flatten()
 }
 
 /// Asks who has an address, and hears who answers.
@@ -103,6 +124,13 @@ impl ArpSocket {
         let socket = packet_socket(ETH_P_ARP)?;
         bind(&socket, index, ETH_P_ARP)?;
         Ok(Self { socket, index, mac })
+    }
+
+    /// The same socket, to be waited for.
+    pub fn polled(self: Arc<Self>) -> io::Result<AsyncFd<Arc<Self>>> {
+        // SAFETY: the descriptor is private to this type, is never replaced, and is closed only
+        // with the last `Arc`, one of which the `AsyncFd` holds.
+        Ok(unsafe { AsyncFd::register(self) }?)
     }
 
     /// Sends a probe for `target` (RFC 5227 §2.1.1: sender address zero, so no cache on the LAN
@@ -132,6 +160,13 @@ impl ArpSocket {
     }
 }
 
+// tokio asks for both.
+impl AsRawFd for ArpSocket {
+    fn as_raw_fd(&self) -> RawFd {
+        self.socket.as_raw_fd()
+    }
+}
+
 impl AsFd for ArpSocket {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
@@ -140,8 +175,14 @@ impl AsFd for ArpSocket {
 
 fn receive<'a>(socket: &OwnedFd, buffer: &'a mut [u8]) -> io::Result<&'a [u8]> {
     // SAFETY: the buffer is valid for its length for the duration of the call.
-    let got =
-        unsafe { libc::recv(socket.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len(), 0) };
+    let got = unsafe {
+        libc::recv(
+            socket.as_raw_fd(),
+            buffer.as_mut_ptr().cast(),
+            buffer.len(),
+            0,
+        )
+    };
     let got = usize::try_from(got).map_err(|_| io::Error::last_os_error())?;
     Ok(buffer.get(..got).unwrap_or_default())
 }
@@ -186,7 +227,11 @@ fn bind(socket: &OwnedFd, index: u32, protocol: u16) -> io::Result<()> {
             size_of_val(&address) as libc::socklen_t,
         )
     };
-    if bound < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    if bound < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
 }
 
 fn send_to(socket: &OwnedFd, index: u32, protocol: u16, mac: Mac, bytes: &[u8]) -> io::Result<()> {
@@ -202,7 +247,11 @@ fn send_to(socket: &OwnedFd, index: u32, protocol: u16, mac: Mac, bytes: &[u8]) 
             size_of_val(&address) as libc::socklen_t,
         )
     };
-    if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    if sent < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
 }
 
 /// An IPv4 packet with a UDP datagram, both checksums set.
@@ -263,7 +312,10 @@ mod tests {
     fn both_checksums_verify() {
         for len in [0, 1, 2, 299, 300, 548, 1472] {
             let payload: Vec<u8> = (0..len).map(|n| (n * 7 % 256) as u8).collect();
-            let (source, target) = (Ipv4Addr::new(192, 168, 0, 1), Ipv4Addr::new(192, 168, 0, 50));
+            let (source, target) = (
+                Ipv4Addr::new(192, 168, 0, 1),
+                Ipv4Addr::new(192, 168, 0, 50),
+            );
             let packet = udp_packet((source, 67), (target, 68), &payload).unwrap();
             assert_eq!(packet.len(), 28 + len);
             assert_eq!(checksum(&packet[..20], 0), 0, "header of {len}");
@@ -279,7 +331,10 @@ mod tests {
         let (server, all) = ((Ipv4Addr::new(10, 0, 0, 1), 67), Ipv4Addr::BROADCAST);
         let packet = udp_packet(server, (all, 68), b"offer").unwrap();
         assert_eq!(client_payload(&packet), Some(&b"offer"[..]));
-        assert_eq!(client_payload(&udp_packet(server, (all, 69), b"offer").unwrap()), None);
+        assert_eq!(
+            client_payload(&udp_packet(server, (all, 69), b"offer").unwrap()),
+            None
+        );
         let mut fragment = packet.clone();
         fragment[6] = 0x20;
         assert_eq!(client_payload(&fragment), None);
@@ -294,7 +349,10 @@ mod tests {
         answer[..8].copy_from_slice(&[0, 1, 8, 0, 6, 4, 0, 2]);
         answer[8..14].copy_from_slice(&[2, 0, 0, 0, 0, 9]);
         answer[14..18].copy_from_slice(&[10, 0, 0, 9]);
-        assert_eq!(sender(&answer), Some((Ipv4Addr::new(10, 0, 0, 9), Mac([2, 0, 0, 0, 0, 9]))));
+        assert_eq!(
+            sender(&answer),
+            Some((Ipv4Addr::new(10, 0, 0, 9), Mac([2, 0, 0, 0, 0, 9])))
+        );
         answer[14..18].copy_from_slice(&[0; 4]);
         assert_eq!(sender(&answer), None, "a probe of somebody else");
         assert_eq!(sender(&answer[..17]), None, "cut short");

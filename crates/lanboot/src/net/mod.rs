@@ -55,9 +55,20 @@ impl Interface {
 
 /// Interfaces that software makes for its own guests; served only when named.
 fn is_virtual(name: &str) -> bool {
-    ["docker", "veth", "virbr", "br-", "cni", "tun", "tap", "wg", "tailscale", "podman"]
-        .iter()
-        .any(|prefix| name.starts_with(prefix))
+    [
+        "docker",
+        "veth",
+        "virbr",
+        "br-",
+        "cni",
+        "tun",
+        "tap",
+        "wg",
+        "tailscale",
+        "podman",
+    ]
+    .iter()
+    .any(|prefix| name.starts_with(prefix))
 }
 
 /// Every interface, by name.
@@ -65,23 +76,33 @@ pub fn interfaces() -> anyhow::Result<Vec<Interface>> {
     let mut found: BTreeMap<String, Interface> = BTreeMap::new();
     for entry in nix::ifaddrs::getifaddrs().context("cannot list the network interfaces")? {
         let index = nix::net::if_::if_nametoindex(entry.interface_name.as_str()).unwrap_or(0);
-        let interface = found.entry(entry.interface_name.clone()).or_insert_with(|| Interface {
-            name: entry.interface_name.clone(),
-            index,
-            mac: None,
-            addresses: Vec::new(),
-            up: entry.flags.contains(InterfaceFlags::IFF_UP),
-            loopback: entry.flags.contains(InterfaceFlags::IFF_LOOPBACK),
-        });
-        let Some(address) = entry.address else { continue };
+        let interface = found
+            .entry(entry.interface_name.clone())
+            .or_insert_with(|| Interface {
+                name: entry.interface_name.clone(),
+                index,
+                mac: None,
+                addresses: Vec::new(),
+                up: entry.flags.contains(InterfaceFlags::IFF_UP),
+                loopback: entry.flags.contains(InterfaceFlags::IFF_LOOPBACK),
+            });
+        let Some(address) = entry.address else {
+            continue;
+        };
         if let Some(link) = address.as_link_addr() {
             interface.mac = link.addr().filter(|m| *m != [0; 6]).map(Mac);
         }
         if let Some(v4) = address.as_sockaddr_in() {
-            let mask = entry.netmask.as_ref().and_then(|m| Some(m.as_sockaddr_in()?.ip()));
+            let mask = entry
+                .netmask
+                .as_ref()
+                .and_then(|m| Some(m.as_sockaddr_in()?.ip()));
             let prefix = mask.map_or(32, |m| m.to_bits().leading_ones());
             let prefix = u8::try_from(prefix).unwrap_or(32);
-            interface.addresses.push(Address { address: v4.ip(), prefix });
+            interface.addresses.push(Address {
+                address: v4.ip(),
+                prefix,
+            });
         }
     }
     Ok(found.into_values().collect())
@@ -95,9 +116,14 @@ pub fn choose(
 ) -> anyhow::Result<Interface> {
     let list = || {
         let line = |i: &Interface| {
-            let addresses: Vec<String> =
-                i.addresses.iter().map(|a| format!("{}/{}", a.address, a.prefix)).collect();
-            let why = i.unfit().map_or_else(String::new, |why| format!(" ({why})"));
+            let addresses: Vec<String> = i
+                .addresses
+                .iter()
+                .map(|a| format!("{}/{}", a.address, a.prefix))
+                .collect();
+            let why = i
+                .unfit()
+                .map_or_else(String::new, |why| format!(" ({why})"));
             format!("  {} {}{why}", i.name, addresses.join(" "))
         };
         interfaces.iter().map(line).collect::<Vec<_>>().join("\n")
@@ -115,7 +141,10 @@ pub fn choose(
     let mut fit = interfaces.iter().filter(|i| i.unfit().is_none());
     match (fit.next(), fit.next()) {
         (Some(one), None) if !address_given => Ok(one.clone()),
-        (None, _) => bail!("no interface can be served as it is; name one with --interface:\n{}", list()),
+        (None, _) => bail!(
+            "no interface can be served as it is; name one with --interface:\n{}",
+            list()
+        ),
         _ => bail!("say which interface to serve with --interface:\n{}", list()),
     }
 }
@@ -177,7 +206,9 @@ fn explain(error: &std::io::Error, door: &str, protocol: Protocol, port: u16) ->
 pub fn default_range(own: Address) -> Option<(Ipv4Addr, Ipv4Addr)> {
     const SKIP: u32 = 100;
     const COUNT: u32 = 150;
-    let mask = u32::MAX.checked_shl(32 - u32::from(own.prefix)).unwrap_or(0);
+    let mask = u32::MAX
+        .checked_shl(32 - u32::from(own.prefix))
+        .unwrap_or(0);
     let network = own.address.to_bits() & mask;
     let (first, last) = (network.checked_add(1)?, (network | !mask).checked_sub(1)?);
     if first > last {
@@ -194,7 +225,10 @@ mod tests {
     use super::*;
 
     fn interface(name: &str, address: Option<&str>) -> Interface {
-        let address = address.map(|a| Address { address: a.parse().unwrap(), prefix: 24 });
+        let address = address.map(|a| Address {
+            address: a.parse().unwrap(),
+            prefix: 24,
+        });
         Interface {
             name: name.into(),
             index: 2,
@@ -213,24 +247,39 @@ mod tests {
             interface("eth1", None),
         ];
         assert_eq!(choose(&all, None, false).unwrap().name, "eth0");
-        assert_eq!(choose(&all, Some("docker0"), false).unwrap().name, "docker0");
+        assert_eq!(
+            choose(&all, Some("docker0"), false).unwrap().name,
+            "docker0"
+        );
         let error = choose(&all, Some("eth1"), false).unwrap_err().to_string();
         assert!(error.contains("--address"), "{error}");
         assert_eq!(choose(&all, Some("eth1"), true).unwrap().name, "eth1");
         all.push(interface("eth2", Some("10.1.0.1")));
         let error = choose(&all, None, false).unwrap_err().to_string();
-        assert!(error.contains("eth2 10.1.0.1/24") && error.contains("(no IPv4 address)"), "{error}");
+        assert!(
+            error.contains("eth2 10.1.0.1/24") && error.contains("(no IPv4 address)"),
+            "{error}"
+        );
         let error = choose(&all, Some("eth9"), false).unwrap_err().to_string();
-        assert!(error.starts_with("there is no interface eth9; there are:\n"), "{error}");
+        assert!(
+            error.starts_with("there is no interface eth9; there are:\n"),
+            "{error}"
+        );
     }
 
     #[test]
     fn the_default_range_stays_inside_the_network() {
         let range = |address: &str, prefix| {
-            let (a, b) = default_range(Address { address: address.parse().unwrap(), prefix })?;
+            let (a, b) = default_range(Address {
+                address: address.parse().unwrap(),
+                prefix,
+            })?;
             Some(format!("{a}-{b}"))
         };
-        assert_eq!(range("192.168.0.1", 24).unwrap(), "192.168.0.100-192.168.0.249");
+        assert_eq!(
+            range("192.168.0.1", 24).unwrap(),
+            "192.168.0.100-192.168.0.249"
+        );
         assert_eq!(range("10.1.2.3", 16).unwrap(), "10.1.0.100-10.1.0.249");
         assert_eq!(range("10.0.0.1", 28).unwrap(), "10.0.0.1-10.0.0.14");
         assert_eq!(range("10.0.0.1", 30).unwrap(), "10.0.0.1-10.0.0.2");
@@ -242,9 +291,14 @@ mod tests {
     fn a_taken_port_names_its_holder() {
         let held = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = held.local_addr().unwrap().port();
-        let error = tcp(SocketAddrV4::new(Ipv4Addr::LOCALHOST, port)).unwrap_err().to_string();
+        let error = tcp(SocketAddrV4::new(Ipv4Addr::LOCALHOST, port))
+            .unwrap_err()
+            .to_string();
         let me = std::process::id().to_string();
-        assert!(error.contains(&format!("TCP port {port} is taken by ")), "{error}");
+        assert!(
+            error.contains(&format!("TCP port {port} is taken by ")),
+            "{error}"
+        );
         assert!(error.contains(&me), "{error}");
     }
 }

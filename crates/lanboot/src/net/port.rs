@@ -22,7 +22,10 @@ pub fn holders(protocol: Protocol, port: u16) -> Vec<String> {
         .iter()
         .filter_map(|table| fs::read_to_string(table).ok())
         .flat_map(|text| {
-            text.lines().skip(1).filter_map(|line| inode(line, protocol, port)).collect::<Vec<_>>()
+            text.lines()
+                .skip(1)
+                .filter_map(|line| inode(line, protocol, port))
+                .collect::<Vec<_>>()
         })
         .collect();
     let mut found: Vec<String> = processes()
@@ -43,7 +46,9 @@ fn inode(line: &str, protocol: Protocol, port: u16) -> Option<String> {
     let bound = u16::from_str_radix(local.rsplit_once(':')?.1, 16).ok()?;
     let state = fields.nth(1)?;
     let listening = protocol == Protocol::Udp || state == "0A";
-    (bound == port && listening).then(|| fields.nth(5).map(str::to_owned)).flatten()
+    (bound == port && listening)
+        .then(|| fields.nth(5).map(str::to_owned))
+        .flatten()
 }
 
 fn processes() -> impl Iterator<Item = String> {
@@ -54,10 +59,16 @@ fn processes() -> impl Iterator<Item = String> {
 }
 
 fn has_socket(pid: &str, inodes: &[String]) -> bool {
-    let Ok(open) = fs::read_dir(format!("/proc/{pid}/fd")) else { return false };
-    open.flatten().filter_map(|fd| fs::read_link(fd.path()).ok()).any(|target| {
-        let target = target.to_string_lossy();
-        let inode = target.strip_prefix("socket:[").and_then(|t| t.strip_suffix(']'));
-        inode.is_some_and(|inode| inodes.iter().any(|i| i == inode))
-    })
+    let Ok(open) = fs::read_dir(format!("/proc/{pid}/fd")) else {
+        return false;
+    };
+    open.flatten()
+        .filter_map(|fd| fs::read_link(fd.path()).ok())
+        .any(|target| {
+            let target = target.to_string_lossy();
+            let inode = target
+                .strip_prefix("socket:[")
+                .and_then(|t| t.strip_suffix(']'));
+            inode.is_some_and(|inode| inodes.iter().any(|i| i == inode))
+        })
 }

@@ -19,7 +19,7 @@ use lanboot_core::dhcp::{
 use lanboot_core::journal::{self, Peer, What};
 use lanboot_core::machine::{Mac, Machine, Stage};
 use nix::sys::socket::{ControlMessage, MsgFlags, SockaddrIn, sendmsg};
-use tokio::io::unix::AsyncFd;
+use tokio::io::unix::AsyncFdReadyGuard;
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
@@ -86,9 +86,14 @@ pub async fn run(mut door: Door, context: Context) -> anyhow::Result<()> {
     }
     let mut drain = context.drain.clone();
     let socket = UdpSocket::from_std(door.socket.try_clone()?).context("DHCP socket")?;
-    let arp = AsyncFd::register(Arc::clone(&door.arp)).context("ARP socket")?;
+    let arp = Arc::clone(&door.arp).polled().context("ARP socket")?;
     let (committed, mut commits) = mpsc::channel(COMMITS);
-    let mut server = Serving { door, context, committed, probes: HashMap::new() };
+    let mut server = Serving {
+        door,
+        context,
+        committed,
+        probes: HashMap::new(),
+    };
     loop {
         let next = server.probes.values().map(|p| p.next).min();
         let wake = next.unwrap_or_else(|| Instant::now() + Duration::from_secs(3600));
@@ -143,7 +148,10 @@ impl Serving {
         let packet = match Packet::parse(bytes) {
             Ok(packet) => packet,
             Err(malformed) => {
-                let peer = Peer { mac: None, ip: Some(IpAddr::V4(*source.ip())) };
+                let peer = Peer {
+                    mac: None,
+                    ip: Some(IpAddr::V4(*source.ip())),
+                };
                 let what = What::Ignored {
                     door: journal::Door::Dhcp,
                     request: "DHCP message".into(),
@@ -168,22 +176,29 @@ impl Serving {
         probed: Option<(Ipv4Addr, Probe)>,
     ) -> (Answer, Option<String>) {
         let door = &mut self.door;
-        let server = Server { http: SocketAddrV4::new(door.address, door.http_port) };
+        let server = Server {
+            http: SocketAddrV4::new(door.address, door.http_port),
+        };
         let site = self.context.site.load();
         let no_loader = RefCell::new(None);
         let (choice, menu, address) = (door.loader, door.menu, door.address);
-        let boot = |machine: &Machine| {
-            match catalog::offer(machine, &site.catalog, &site.loaders, choice, menu, &server) {
-                Ok(offer) => Some(BootFile {
-                    server: address,
-                    file: offer.file,
-                    config: offer.config,
-                    prefix: offer.prefix,
-                }),
-                Err(why) => {
-                    *no_loader.borrow_mut() = Some(format!("nothing to boot: {why}"));
-                    None
-                }
+        let boot = |machine: &Machine| match catalog::offer(
+            machine,
+            &site.catalog,
+            &site.loaders,
+            choice,
+            menu,
+            &server,
+        ) {
+            Ok(offer) => Some(BootFile {
+                server: address,
+                file: offer.file,
+                config: offer.config,
+                prefix: offer.prefix,
+            }),
+            Err(why) => {
+                *no_loader.borrow_mut() = Some(format!("nothing to boot: {why}"));
+                None
             }
         };
         let receipt = Receipt {
@@ -228,13 +243,19 @@ impl Serving {
                     None => self.send(&outgoing, machine),
                 }
             }
-            Answer::Check { relayed: true, address } => {
+            Answer::Check {
+                relayed: true,
+                address,
+            } => {
                 // ARP does not cross a relay; the machine's own probe has to do.
                 let probed = Some((address, Probe::Silent));
                 let (answer, no_loader) = self.ask(&packet, source, true, probed);
                 self.perform(packet, source, answer, no_loader);
             }
-            Answer::Check { address, relayed: false } => {
+            Answer::Check {
+                address,
+                relayed: false,
+            } => {
                 let now = Instant::now();
                 let sent = self.door.arp.probe(address);
                 if let Err(error) = sent {
@@ -284,7 +305,9 @@ impl Serving {
     }
 
     fn done(&mut self, note: Note) {
-        let change = note.record.map_or(Change::Remove(note.address), Change::Put);
+        let change = note
+            .record
+            .map_or(Change::Remove(note.address), Change::Put);
         self.door.store.commit(change, None);
         if let Some(detail) = note.detail {
             self.notice(detail);
@@ -302,7 +325,10 @@ impl Serving {
             // By frame too: without a default route the kernel has no way to 255.255.255.255.
             Destination::Broadcast => door.frames.send(own, everybody, Mac([0xff; 6]), bytes),
         };
-        let peer = Peer { mac: machine.as_ref().map(|m| m.mac), ip: None };
+        let peer = Peer {
+            mac: machine.as_ref().map(|m| m.mac),
+            ip: None,
+        };
         let what = match sent {
             Ok(()) => What::Dhcp {
                 interface: Arc::clone(&door.interface),
@@ -324,7 +350,9 @@ impl Serving {
     fn send_to(&self, target: SocketAddrV4, bytes: &[u8]) -> io::Result<()> {
         let info = libc::in_pktinfo {
             ipi_ifindex: i32::try_from(self.door.index).unwrap_or(0),
-            ipi_spec_dst: libc::in_addr { s_addr: self.door.address.to_bits().to_be() },
+            ipi_spec_dst: libc::in_addr {
+                s_addr: self.door.address.to_bits().to_be(),
+            },
             ipi_addr: libc::in_addr { s_addr: 0 },
         };
         sendmsg(
@@ -338,7 +366,7 @@ impl Serving {
     }
 
     /// Hears who answers ARP probes.
-    fn listen(&mut self, ready: &mut tokio::io::unix::AsyncFdReadyGuard<'_, Arc<ArpSocket>>) {
+    fn listen(&mut self, ready: &mut AsyncFdReadyGuard<'_, Arc<ArpSocket>>) {
         for _ in 0..BURST {
             match self.door.arp.heard() {
                 Ok(Some((address, mac))) => {
@@ -359,8 +387,12 @@ impl Serving {
 
     /// Probes whose time has come: once more, or over.
     fn due(&mut self, now: Instant) {
-        let due: Vec<Ipv4Addr> =
-            self.probes.iter().filter(|(_, p)| p.next <= now).map(|(a, _)| *a).collect();
+        let due: Vec<Ipv4Addr> = self
+            .probes
+            .iter()
+            .filter(|(_, p)| p.next <= now)
+            .map(|(a, _)| *a)
+            .collect();
         for address in due {
             match self.probes.get_mut(&address) {
                 Some(pending) if !pending.asked_again => {
@@ -381,14 +413,18 @@ impl Serving {
     fn probed(&mut self, address: Ipv4Addr, pending: Pending, probe: Probe) {
         let Pending { packet, source, .. } = pending;
         if let Probe::Answered(Some(mac)) = probe {
-            self.notice(format!("{address} is in use by {mac}, which has no lease; not offered"));
+            self.notice(format!(
+                "{address} is in use by {mac}, which has no lease; not offered"
+            ));
         }
         let (answer, no_loader) = self.ask(&packet, source, false, Some((address, probe)));
         self.perform(packet, source, answer, no_loader);
     }
 
     fn tell_incoming(&self, packet: &Packet) {
-        let Some(message) = packet.message_type() else { return };
+        let Some(message) = packet.message_type() else {
+            return;
+        };
         let machine = pxe::machine(packet);
         // What a phone asks is told by what it is answered; what asks to boot is told in full.
         if machine.as_ref().is_none_or(|m| m.stage == Stage::Plain) {
@@ -405,10 +441,15 @@ impl Serving {
     }
 
     fn notice(&self, text: String) {
-        self.context.bus.publish(Peer::default(), What::Notice { text });
+        self.context
+            .bus
+            .publish(Peer::default(), What::Notice { text });
     }
 }
 
 fn peer(packet: &Packet) -> Peer {
-    Peer { mac: pxe::machine(packet).map(|m| m.mac), ip: None }
+    Peer {
+        mac: pxe::machine(packet).map(|m| m.mac),
+        ip: None,
+    }
 }

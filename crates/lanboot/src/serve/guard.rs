@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use lanboot_core::dhcp::{MessageType, Op, Packet, option::Code};
 use lanboot_core::machine::Mac;
-use tokio::io::unix::AsyncFd;
 use tokio::time::{Instant, timeout_at};
 
 use crate::net::ClientSocket;
@@ -18,7 +17,7 @@ use crate::net::ClientSocket;
 const WAIT: Duration = Duration::from_millis(1500);
 
 /// Another server that answered, if one did.
-pub async fn other_server(
+pub(super) async fn other_server(
     socket: ClientSocket,
     mac: Mac,
     own: Ipv4Addr,
@@ -26,7 +25,7 @@ pub async fn other_server(
     let bytes = RandomState::new().hash_one(mac.0).to_be_bytes();
     let xid = u32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
     socket.ask(&discover(xid, mac))?;
-    let socket = AsyncFd::register(socket).map_err(io::Error::from)?;
+    let socket = socket.polled()?;
     let deadline = Instant::now() + WAIT;
     while let Ok(ready) = timeout_at(deadline, socket.readable()).await {
         let mut ready = ready?;

@@ -1,17 +1,13 @@
 //! `lanboot serve`: open everything, then run every door until there is a reason to stop.
 
+pub mod datagram;
 pub mod dhcp;
 mod guard;
 pub mod http;
 mod open;
-pub mod tftp;
-
-pub mod datagram;
-pub mod tftp;
-
-pub mod http;
 pub mod seats;
 pub mod stream;
+pub mod tftp;
 
 use std::net::IpAddr;
 use std::path::Path;
@@ -82,7 +78,10 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
         bus.publish(Peer::default(), What::Notice { text });
     }
     // DHCP and the log have a runtime of their own: they never wait behind a cold disk.
-    let control = Builder::new_current_thread().enable_all().build().context("runtime")?;
+    let control = Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("runtime")?;
     let data = Builder::new_multi_thread()
         .worker_threads(DATA_THREADS)
         .thread_name("data")
@@ -148,7 +147,9 @@ async fn attend(
     // That systemd is not there is no fault.
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
     if let Ok(text) = result {
-        context.bus.publish(Peer::default(), What::Notice { text: text.into() });
+        context
+            .bus
+            .publish(Peer::default(), What::Notice { text: text.into() });
     }
     let finished = timeout(DRAIN, async {
         loop {
@@ -161,7 +162,10 @@ async fn attend(
         }
     });
     if finished.await.is_err() {
-        let text = format!("transfers still ran after {} s and were cut", DRAIN.as_secs());
+        let text = format!(
+            "transfers still ran after {} s and were cut",
+            DRAIN.as_secs()
+        );
         context.bus.publish(Peer::default(), What::Notice { text });
     }
     while let Ok(event) = events.try_recv() {
@@ -200,7 +204,9 @@ async fn rescan(mut library: Library, context: Context, wanted: Option<String>) 
             let scan = library.scan();
             (library, scan)
         });
-        let Ok((same, scan)) = scanned.await else { return };
+        let Ok((same, scan)) = scanned.await else {
+            return;
+        };
         library = same;
         let notice = |text: String| context.bus.publish(Peer::default(), What::Notice { text });
         match scan {
@@ -214,9 +220,16 @@ async fn rescan(mut library: Library, context: Context, wanted: Option<String>) 
                     })
                     .unwrap_or_default();
                 site.catalog = Arc::new(scan.catalog);
-                let names: Vec<&str> =
-                    site.catalog.images().iter().map(|i| i.name.as_str()).collect();
-                notice(format!("the images changed; now serving: {}", names.join(", ")));
+                let names: Vec<&str> = site
+                    .catalog
+                    .images()
+                    .iter()
+                    .map(|i| i.name.as_str())
+                    .collect();
+                notice(format!(
+                    "the images changed; now serving: {}",
+                    names.join(", ")
+                ));
                 context.site.store(Arc::new(site));
             }
             Ok(_) => {}

@@ -74,7 +74,16 @@ pub(super) fn open(settings: &Settings) -> anyhow::Result<Opened> {
         http_port: settings.http_port,
     };
     notices.push(about_doors(settings, &site, &interface, dhcp.as_ref()));
-    Ok(Opened { site, library, disks, tftp, http, dhcp, notices, borrowed })
+    Ok(Opened {
+        site,
+        library,
+        disks,
+        tftp,
+        http,
+        dhcp,
+        notices,
+        borrowed,
+    })
 }
 
 /// The interface, our address on it, and what must be given back at the end.
@@ -84,14 +93,17 @@ fn interface(settings: &Settings) -> anyhow::Result<(Interface, Address, Option<
     match settings.address {
         Some(cidr) => {
             let (name, up) = (&interface.name, interface.up);
-            let borrowed =
-                Borrowed::give(interface.index, name, cidr.address, cidr.prefix, up)?;
-            let address = Address { address: cidr.address, prefix: cidr.prefix };
+            let borrowed = Borrowed::give(interface.index, name, cidr.address, cidr.prefix, up)?;
+            let address = Address {
+                address: cidr.address,
+                prefix: cidr.prefix,
+            };
             Ok((interface, address, Some(borrowed)))
         }
         None => {
             let first = interface.addresses.first().copied();
-            let address = first.with_context(|| format!("{} has no IPv4 address", interface.name))?;
+            let address =
+                first.with_context(|| format!("{} has no IPv4 address", interface.name))?;
             Ok((interface, address, None))
         }
     }
@@ -108,7 +120,11 @@ fn dhcp_door(
         bail!("{name} is not an Ethernet interface; DHCP cannot be served there (--dhcp off)");
     };
     let Some(range) = settings.range.or_else(|| net::default_range(address)) else {
-        bail!("{}/{} has no room for machines; use a larger network", address.address, address.prefix);
+        bail!(
+            "{}/{} has no room for machines; use a larger network",
+            address.address,
+            address.prefix
+        );
     };
     let config = Config {
         mode: Mode::Server,
@@ -129,7 +145,10 @@ fn dhcp_door(
     let mut leases = Leases::new(&config.subnets);
     let restored = leases.restore(records.into_iter());
     if restored.dropped > 0 {
-        notices.push(format!("{} stored leases lie outside the range and are not used", restored.dropped));
+        notices.push(format!(
+            "{} stored leases lie outside the range and are not used",
+            restored.dropped
+        ));
     }
     for own in interface.addresses.iter().chain([&address]) {
         leases.withhold(own.address);
@@ -138,9 +157,10 @@ fn dhcp_door(
         format!("cannot open a raw socket for {what} on {name}; it needs root or CAP_NET_RAW")
     };
     let alone = match settings.dhcp {
-        Dhcp::ServerIfAlone => {
-            Some((ClientSocket::open(interface.index).with_context(|| raw("DHCP"))?, mac))
-        }
+        Dhcp::ServerIfAlone => Some((
+            ClientSocket::open(interface.index).with_context(|| raw("DHCP"))?,
+            mac,
+        )),
         Dhcp::Server | Dhcp::Off => None,
     };
     Ok(dhcp::Door {
@@ -172,7 +192,12 @@ fn check_entries(
         }
     }
     for image in catalog.images() {
-        notices.extend(image.warnings.iter().map(|warning| format!("{}: {warning}", image.file)));
+        notices.extend(
+            image
+                .warnings
+                .iter()
+                .map(|warning| format!("{}: {warning}", image.file)),
+        );
     }
     if catalog.entries().next().is_none() {
         notices.push("no image can be booted; machines get an address and nothing to load".into());
@@ -185,7 +210,10 @@ fn about_loaders(settings: &Settings, catalog: &Catalog, loaders: &Loaders) -> O
     if settings.menu == MenuKind::Stock {
         let image = catalog.default_image()?;
         return image.stock.is_none().then(|| {
-            format!("--menu stock: {} carries no PXE menu of its own; nothing will start", image.file)
+            format!(
+                "--menu stock: {} carries no PXE menu of its own; nothing will start",
+                image.file
+            )
         });
     }
     let any = loaders.undionly.is_some() || from_image || !loaders.pxelinux.is_empty();
@@ -202,12 +230,22 @@ fn about_doors(
     interface: &Interface,
     dhcp: Option<&dhcp::Door>,
 ) -> String {
-    let names: Vec<&str> = site.catalog.images().iter().map(|i| i.name.as_str()).collect();
-    let own = site.addresses.first().map_or(Ipv4Addr::UNSPECIFIED, |a| a.address);
-    let leases = dhcp.and_then(|door| door.config.subnets.first()).map_or_else(
-        || "no DHCP".into(),
-        |subnet| format!("DHCP {}-{}", subnet.range.0, subnet.range.1),
-    );
+    let names: Vec<&str> = site
+        .catalog
+        .images()
+        .iter()
+        .map(|i| i.name.as_str())
+        .collect();
+    let own = site
+        .addresses
+        .first()
+        .map_or(Ipv4Addr::UNSPECIFIED, |a| a.address);
+    let leases = dhcp
+        .and_then(|door| door.config.subnets.first())
+        .map_or_else(
+            || "no DHCP".into(),
+            |subnet| format!("DHCP {}-{}", subnet.range.0, subnet.range.1),
+        );
     format!(
         "serving {} on {} ({own}): {leases}, TFTP, HTTP port {}",
         names.join(", "),
