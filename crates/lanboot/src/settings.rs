@@ -59,6 +59,8 @@ pub struct Settings {
     pub until_idle: Option<Duration>,
     /// `--log`.
     pub log: Log,
+    /// Whether log lines begin with the time: journald stamps them itself.
+    pub stamped: bool,
     /// `--ready-file`.
     pub ready_file: Option<PathBuf>,
     /// Port of the boot door.
@@ -189,6 +191,7 @@ impl Settings {
                 one_of(text, &[("plain", Log::Plain), ("json", Log::Json)])
             })?
             .unwrap_or(Log::Auto),
+            stamped: std::env::var_os("JOURNAL_STREAM").is_none(),
             ready_file: flags.ready_file.or(file.ready_file),
             http_port: parsed("http-port", flags.http_port.or(file.http_port), port)?.unwrap_or(80),
             loaders: flags.loaders.or(file.loaders),

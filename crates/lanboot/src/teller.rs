@@ -14,7 +14,7 @@ use lanboot_core::site::Site;
 use serde_json::{Map, Value, json};
 
 use crate::clock;
-use crate::settings::Log;
+use crate::settings::{Log, Settings};
 
 /// Live lines at once; more machines than fit a screen are in the log lines.
 const MAX_LIVE: usize = 24;
@@ -45,17 +45,15 @@ enum Output {
 }
 
 impl Teller {
-    /// A teller for this kind of log; `now` is when the program became ready.
-    pub fn new(log: Log, site: Arc<ArcSwap<Site>>, now: Duration) -> Self {
-        // journald stamps lines itself.
-        let clock = std::env::var_os("JOURNAL_STREAM").is_none();
-        let output = match log {
+    /// A teller for the kind of log in `settings`; `now` is when the program became ready.
+    pub fn new(settings: &Settings, site: Arc<ArcSwap<Site>>, now: Duration) -> Self {
+        let output = match settings.log {
             Log::Json => Output::Json,
             Log::Auto if std::io::stdout().is_terminal() => Output::Live {
                 screen: MultiProgress::with_draw_target(ProgressDrawTarget::stdout()),
                 bars: HashMap::new(),
             },
-            Log::Auto | Log::Plain => Output::Plain { clock },
+            Log::Auto | Log::Plain => Output::Plain { clock: settings.stamped },
         };
         Self {
             journal: Journal::default(),

@@ -113,7 +113,7 @@ async fn attend(
 ) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT")?;
-    let mut teller = Teller::new(settings.log, Arc::clone(&context.site), bus::now());
+    let mut teller = Teller::new(settings, Arc::clone(&context.site), bus::now());
     while let Ok(event) = events.try_recv() {
         teller.take(&event);
     }
