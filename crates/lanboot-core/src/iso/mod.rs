@@ -169,8 +169,11 @@ pub enum IsoError {
         "has a logical block size of {0} bytes in its volume descriptor, not 512, 1024 or 2048"
     )]
     BlockSize(u16),
-    /// Something that must be there lies past the end.
-    #[error("is cut short: {what} at byte {at} lies past the end (file has {len} bytes)")]
+    /// Its root directory record is no record (ECMA-119 §8.4.18).
+    #[error("has a volume descriptor that names no root directory")]
+    NoRoot,
+    /// Something that must be there lies partly or wholly past the end.
+    #[error("is cut short: {what} at byte {at} reaches past the end (file has {len} bytes)")]
     CutShort {
         /// The structure.
         what: &'static str,

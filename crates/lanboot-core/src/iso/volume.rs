@@ -119,10 +119,7 @@ fn tree(sector: &[u8]) -> Result<Volume, IsoError> {
     let root = sector
         .get(156..190)
         .and_then(|mut record| Record::next(&mut record).ok().flatten())
-        .ok_or(IsoError::Damaged {
-            what: "the record of the root directory",
-            at: FIRST + 156,
-        })?;
+        .ok_or(IsoError::NoRoot)?;
     Ok(Volume {
         block_size,
         root: root.extent(block_size),

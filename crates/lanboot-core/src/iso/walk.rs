@@ -126,7 +126,7 @@ impl Walk<'_, '_> {
                 let at = folder.extent.at;
                 let len = self.storage.len();
                 let what = format!("the folder '{path}' at byte {at}");
-                format!("is cut short: {what} does not end before the file does ({len} bytes)")
+                format!("is cut short: {what} reaches past the end (file has {len} bytes)")
             });
         }
         let mut open = None;
