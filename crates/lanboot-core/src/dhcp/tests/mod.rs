@@ -172,7 +172,7 @@ impl Server {
                 checked(packet, &receipt, config, leases, &boot, address, probe)
             }
         };
-        if self.leases.iter().count() < 64 {
+        if self.config.subnets.iter().all(|s| s.prefix >= 24) {
             self.leases.assert_consistent();
         }
         answer
