@@ -173,6 +173,24 @@ fn what_does_not_fit_is_left_out_and_said() {
 }
 
 #[test]
+fn the_header_takes_a_file_name_of_127_bytes_and_its_nul() {
+    let mut server = Server::new(10, 200);
+    for (len, in_header) in [(0, true), (127, true), (128, false)] {
+        server.boot = Some(BootFile {
+            server: host(5),
+            file: "z".repeat(len),
+            ..script()
+        });
+        let (_, reply) = server.sent(&ipxe_rom());
+        let count = reply.file.iter().filter(|b| **b == b'z').count();
+        assert_eq!(count, if in_header { len } else { 0 });
+        assert_eq!(reply.siaddr, host(5));
+        let name = reply.options.get(Code::TFTP_SERVER);
+        assert_eq!(name, Some(&b"192.168.77.5\0"[..]));
+    }
+}
+
+#[test]
 fn a_relay_option_too_long_for_the_message_is_left_out() {
     let mut server = Server::new(10, 200);
     let mut packet = discover(1);

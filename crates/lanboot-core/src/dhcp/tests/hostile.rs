@@ -55,6 +55,19 @@ fn a_machine_that_declines_every_address_is_asked_to_wait_and_the_others_are_ser
 }
 
 #[test]
+fn declines_far_apart_do_not_add_up() {
+    let mut server = Server::new(10, 17);
+    for _ in 0..10 {
+        let address = server.join(1);
+        assert!(matches!(server.take(&decline(1, address)), Answer::Done(_)));
+        server.now += DECLINE_TIME;
+    }
+    let address = server.join(1);
+    server.take(&decline(1, address));
+    assert_ne!(server.join(1), address);
+}
+
+#[test]
 fn many_machines_that_decline_do_not_exhaust_the_pool() {
     let mut server = Server::new(10, 29);
     for machine in 1..500 {

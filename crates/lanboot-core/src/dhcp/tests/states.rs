@@ -624,3 +624,67 @@ fn a_host_name_is_kept_printable() {
     packet.options.set(Code::HOST_NAME, *b"\0");
     assert_eq!(server.bound(&packet).hostname, None);
 }
+
+#[test]
+fn expired_leases_held_for_one_machine_are_not_offered_to_another() {
+    let mut server = Server::new(10, 11);
+    let (first, second) = (server.join(1), server.join(2));
+    server.now += 12 * 3600;
+    let third = server.offered(&discover(3));
+    let fourth = server.offered(&discover(4));
+    assert_eq!(
+        [third, fourth]
+            .iter()
+            .collect::<std::collections::HashSet<_>>()
+            .len(),
+        2
+    );
+    assert!([first, second].contains(&third));
+    // Those who had them come too late.
+    for machine in [1, 2] {
+        assert!(
+            server
+                .ignored(&discover(machine))
+                .contains("no address is free")
+        );
+        assert!(
+            server
+                .refused(&renew(machine, [first, second][machine as usize - 1]))
+                .contains("offered")
+        );
+    }
+    // Nobody took them in the end.
+    server.now += OFFER_HOLD;
+    assert_eq!(server.offered(&discover(1)), first);
+    assert_eq!(server.offered(&discover(2)), second);
+}
+
+#[test]
+fn an_expired_address_somebody_else_uses_now_is_not_given_back() {
+    let mut server = Server::checking(10, 11);
+    let first = server.bound(&reboot(1, host(10))).address;
+    server.now += 12 * 3600;
+    let packet = discover(1);
+    let Answer::Check { address, .. } = server.take(&packet) else {
+        panic!("not checked");
+    };
+    assert_eq!(address, first);
+    let Answer::Check { address, .. } =
+        server.probed(&packet, first, Probe::Answered(Some(mac(9))))
+    else {
+        panic!("the next one is not checked");
+    };
+    assert_eq!(address, host(11));
+}
+
+#[test]
+fn a_client_without_identifier_is_the_one_that_names_its_hardware_address() {
+    let plain = discover(1);
+    let mut named = discover(1);
+    named
+        .options
+        .set(Code::CLIENT_ID, [&[1][..], &mac(1).0].concat());
+    assert_eq!(ClientId::of(&plain), ClientId::of(&named));
+    assert_eq!(ClientId::of(&plain).to_string(), "01:02:00:00:00:00:01");
+    assert_ne!(ClientId::of(&plain), ClientId::of(&discover(2)));
+}
