@@ -11,7 +11,7 @@ enum Before {
     Expired,
     Released,
     /// Somebody else.
-    OffereToOther,
+    OfferedToOther,
     BoundByOther,
     ExpiredOfOther,
     DeclinedByOther,
@@ -36,7 +36,7 @@ fn server_in(before: Before) -> Server {
     match before {
         Before::Nothing => {}
         Before::Offered => assert_eq!(server.offered(&hint(1)), ten),
-        Before::OffereToOther => assert_eq!(server.offered(&hint(2)), ten),
+        Before::OfferedToOther => assert_eq!(server.offered(&hint(2)), ten),
         Before::Bound | Before::Expired | Before::Released => {
             server.bound(&reboot(1, ten));
         }
@@ -86,13 +86,15 @@ fn the_state_table_of_rfc_2131_holds() {
         Before::Bound,
         Before::Expired,
         Before::Released,
-        Before::OffereToOther,
+        Before::OfferedToOther,
         Before::BoundByOther,
         Before::ExpiredOfOther,
         Before::DeclinedByOther,
     ] {
         let (free, busy_for_renewal) = match before {
-            Before::OffereToOther | Before::BoundByOther | Before::DeclinedByOther => (false, true),
+            Before::OfferedToOther | Before::BoundByOther | Before::DeclinedByOther => {
+                (false, true)
+            }
             _ => (true, false),
         };
         let offer = if free { ten } else { eleven };
