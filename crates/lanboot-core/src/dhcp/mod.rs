@@ -17,26 +17,28 @@
 pub mod option;
 pub mod pxe;
 
+mod answer;
 mod config;
 mod lease;
 mod packet;
 mod pool;
 mod reply;
 mod respond;
+mod table;
 mod timed;
 mod why;
 
 #[cfg(test)]
 mod tests;
 
+pub use answer::{Answer, BootFile, Destination, Note, Outgoing, Probe, Receipt};
 pub use config::{BadConfig, Config, MAX_POOL, Mode, Subnet};
-pub use lease::{
-    CHECK_HOLD, ClientId, DECLINE_TIME, IN_USE_TIME, KNOWN_FREE_TIME, Lease, Leases, MAX_DECLINERS,
-    MAX_DECLINES, OFFER_HOLD, Restored, State,
-};
+pub use lease::{ClientId, Lease, State};
 pub use option::{Code, Options};
 pub use packet::{CLIENT_PORT, MAX_LEN, Malformed, MessageType, Op, Packet, SERVER_PORT};
-pub use respond::{
-    Answer, BootFile, Destination, MAX_CHECKS, Note, Outgoing, Probe, Receipt, checked, respond,
+pub use respond::{MAX_CHECKS, checked, respond};
+pub use table::{
+    CHECK_HOLD, DECLINE_TIME, IN_USE_TIME, KNOWN_FREE_TIME, Leases, MAX_DECLINERS, MAX_DECLINES,
+    OFFER_HOLD, Restored,
 };
 pub use why::Why;

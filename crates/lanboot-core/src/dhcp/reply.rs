@@ -3,11 +3,12 @@
 
 use std::net::Ipv4Addr;
 
+use super::answer::BootFile;
 use super::config::Subnet;
 use super::option::{Code, Writer, wire_len};
 use super::packet::{BROADCAST_FLAG, HEADER_LEN, MessageType, Op, Packet};
 use super::pxe::{HTTP_CLIENT, NO_PXE_DHCP};
-use super::respond::BootFile;
+
 use crate::machine::Stage;
 
 /// IP and UDP headers, which option 57 counts and our limit does not.
@@ -162,7 +163,8 @@ impl Reply<'_> {
 
     /// Sends an option back as it came: 97 (RFC 4578 §2.3), 61 (RFC 6842).
     fn echo(&self, writer: &mut Writer, code: Code) {
-        if let Some(value) = self.request.options.get(code) {
+        let value = self.request.options.get(code).unwrap_or_default();
+        if !value.is_empty() {
             writer.put(code, value);
         }
     }

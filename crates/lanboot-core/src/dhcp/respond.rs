@@ -1,13 +1,14 @@
 //! The server: one message in, one answer out (RFC 2131 §4.3).
 
 use std::net::{Ipv4Addr, SocketAddrV4};
-use std::time::Duration;
 
+use super::answer::{Answer, BootFile, Destination, Note, Outgoing, Probe, Receipt};
 use super::config::{Config, Mode, Subnet};
-use super::lease::{Client, ClientId, Lease, Leases, Step};
+use super::lease::{Client, ClientId, Lease};
 use super::option::Code;
 use super::packet::{CLIENT_PORT, MessageType, Op, Packet};
 use super::reply::{Encoded, Reply};
+use super::table::{Leases, Step};
 use super::why::Why;
 use crate::bytes::printable;
 use crate::machine::{Mac, Machine, Stage};
@@ -19,109 +20,6 @@ const MAX_HOPS: u8 = 16;
 pub const MAX_CHECKS: u8 = 4;
 /// Longest host name kept (RFC 1123 §2.1).
 const MAX_HOSTNAME: usize = 255;
-
-/// How a message came in.
-#[derive(Clone, Copy, Debug)]
-pub struct Receipt<'a> {
-    /// The interface.
-    pub interface: &'a str,
-    /// Our address on it, which is our server identifier.
-    pub server: Ipv4Addr,
-    /// Where it was sent from.
-    pub source: SocketAddrV4,
-    /// When, since 1970.
-    pub now: Duration,
-    /// There is no time for probes now: offer without.
-    pub overloaded: bool,
-}
-
-/// What a machine shall load.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BootFile {
-    /// The server it is on.
-    pub server: Ipv4Addr,
-    /// Its path, or a whole URL for those who read one.
-    pub file: String,
-    /// PXELINUX's configuration file (option 209).
-    pub config: Option<String>,
-    /// PXELINUX's path prefix (option 210), with its last slash.
-    pub prefix: Option<String>,
-}
-
-/// What to do about a message.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
-    /// Send this.
-    Send(Outgoing),
-    /// Find out whether an address is in use, then call [`checked`] with the same message.
-    Check {
-        /// The address.
-        address: Ipv4Addr,
-        /// It lies behind a relay, where ARP does not reach; only a ping does.
-        relayed: bool,
-    },
-    /// Send nothing.
-    Ignore(Why),
-    /// Send nothing; something changed.
-    Done(Note),
-}
-
-/// A message to send.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outgoing {
-    /// The UDP payload.
-    pub bytes: Vec<u8>,
-    /// Where to.
-    pub to: Destination,
-    /// What it is.
-    pub message: MessageType,
-    /// The address given or refused.
-    pub address: Option<Ipv4Addr>,
-    /// What must be durable before the bytes leave.
-    pub commit: Option<Lease>,
-    /// For the reader: the boot file, why a NAK is sent, what did not fit.
-    pub detail: Option<String>,
-}
-
-/// Where an answer goes (RFC 2131 §4.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Destination {
-    /// To the relay's server port, 67.
-    Relay(Ipv4Addr),
-    /// To a client that has an address.
-    Unicast(SocketAddrV4),
-    /// To a client that has none yet and cannot answer ARP: a frame to its hardware address.
-    Frame {
-        /// The hardware address.
-        mac: Mac,
-        /// The IP address to write into the packet.
-        address: Ipv4Addr,
-    },
-    /// To everybody on the receiving interface.
-    Broadcast,
-}
-
-/// A message that is never answered did its work.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Note {
-    /// RELEASE or DECLINE.
-    pub message: MessageType,
-    /// The address it is about.
-    pub address: Ipv4Addr,
-    /// What the store shall now hold for that address; `None` removes its record.
-    pub record: Option<Lease>,
-    /// For the reader.
-    pub detail: Option<String>,
-}
-
-/// What a probe for an address found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Probe {
-    /// Nobody answered.
-    Silent,
-    /// Somebody did, from this hardware address where it is known.
-    Answered(Option<Mac>),
-}
 
 /// Answers one message.
 ///
@@ -311,7 +209,7 @@ impl<'a> Exchange<'a> {
             .hold(address, &self.client.id, Step::Offered, self.now);
         let secs = self.lease_secs();
         let to = self.destination(address);
-        self.send(MessageType::Offer, Some(address), Some(secs), to, None)
+        self.send(MessageType::Offer, address, Some(secs), to, None)
     }
 
     /// RFC 2131 §4.3.2. The client's state shows in which fields it filled.
@@ -328,12 +226,14 @@ impl<'a> Exchange<'a> {
         if ciaddr.is_none() {
             self.refuse_decliners()?;
         }
-        // RENEWING and REBINDING fill `ciaddr`; SELECTING and INIT-REBOOT option 50.
-        let address = ciaddr.or(requested).ok_or(Why::NoAddress)?;
+        // SELECTING and INIT-REBOOT fill option 50, RENEWING and REBINDING `ciaddr`. Some renew
+        // with our identifier although they must not.
+        let selecting = requested.filter(|_| self.packet.options.has(Code::SERVER_ID));
+        let address = selecting.or(ciaddr).or(requested).ok_or(Why::NoAddress)?;
         let claim = self.leases.claim(
             address,
             &self.client,
-            ciaddr.is_some(),
+            ciaddr == Some(address),
             self.subnet,
             self.now,
         );
@@ -350,7 +250,7 @@ impl<'a> Exchange<'a> {
             .leases
             .bind(address, &self.client, hostname(self.packet), expires);
         let to = self.destination(address);
-        self.send(MessageType::Ack, Some(address), Some(secs), to, Some(lease))
+        self.send(MessageType::Ack, address, Some(secs), to, Some(lease))
     }
 
     fn refuse(&mut self, address: Ipv4Addr, text: String) -> Answer {
@@ -384,7 +284,7 @@ impl<'a> Exchange<'a> {
             return Err(Why::ForeignAddress(address));
         }
         let to = Destination::Unicast(SocketAddrV4::new(address, CLIENT_PORT));
-        Ok(self.send(MessageType::Ack, None, None, to, None))
+        Ok(self.send(MessageType::Ack, address, None, to, None))
     }
 
     /// RFC 2131 §4.3.4.
@@ -455,10 +355,11 @@ impl<'a> Exchange<'a> {
         }
     }
 
+    /// OFFER and ACK; without lease time the address is not given but only spoken to.
     fn send(
         &self,
         message: MessageType,
-        address: Option<Ipv4Addr>,
+        address: Ipv4Addr,
         lease_secs: Option<u32>,
         to: Destination,
         commit: Option<Lease>,
@@ -468,14 +369,19 @@ impl<'a> Exchange<'a> {
             Stage::Firmware | Stage::HttpBoot | Stage::Ipxe => (self.boot)(&self.machine),
         };
         let encoded = self
-            .reply(message, address, lease_secs, boot.as_ref())
+            .reply(
+                message,
+                lease_secs.map(|_| address),
+                lease_secs,
+                boot.as_ref(),
+            )
             .encode(self.subnet);
         let detail = self.detail(boot.as_ref(), &encoded);
         Answer::Send(Outgoing {
             bytes: encoded.bytes,
             to,
             message,
-            address: address.or(Some(self.packet.ciaddr)),
+            address: Some(address),
             commit,
             detail,
         })

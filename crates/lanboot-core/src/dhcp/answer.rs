@@ -1,0 +1,112 @@
+//! What goes into [`super::respond()`] beside the message, and what comes out.
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::time::Duration;
+
+use super::lease::Lease;
+use super::packet::MessageType;
+use super::why::Why;
+use crate::machine::Mac;
+
+/// How a message came in.
+#[derive(Clone, Copy, Debug)]
+pub struct Receipt<'a> {
+    /// The interface.
+    pub interface: &'a str,
+    /// Our address on it, which is our server identifier.
+    pub server: Ipv4Addr,
+    /// Where it was sent from.
+    pub source: SocketAddrV4,
+    /// When, since 1970.
+    pub now: Duration,
+    /// There is no time for probes now: offer without.
+    pub overloaded: bool,
+}
+
+/// What a machine shall load.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BootFile {
+    /// The server it is on.
+    pub server: Ipv4Addr,
+    /// Its path, or a whole URL for those who read one.
+    pub file: String,
+    /// PXELINUX's configuration file (option 209).
+    pub config: Option<String>,
+    /// PXELINUX's path prefix (option 210), with its last slash.
+    pub prefix: Option<String>,
+}
+
+/// What to do about a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Send this.
+    Send(Outgoing),
+    /// Find out whether an address is in use, then call [`super::checked`] with the same message.
+    Check {
+        /// The address.
+        address: Ipv4Addr,
+        /// It lies behind a relay, where ARP does not reach; only a ping does.
+        relayed: bool,
+    },
+    /// Send nothing.
+    Ignore(Why),
+    /// Send nothing; something changed.
+    Done(Note),
+}
+
+/// A message to send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outgoing {
+    /// The UDP payload.
+    pub bytes: Vec<u8>,
+    /// Where to.
+    pub to: Destination,
+    /// What it is.
+    pub message: MessageType,
+    /// The address given or refused.
+    pub address: Option<Ipv4Addr>,
+    /// What must be durable before the bytes leave.
+    pub commit: Option<Lease>,
+    /// For the reader: the boot file, why a NAK is sent, what did not fit.
+    pub detail: Option<String>,
+}
+
+/// Where an answer goes (RFC 2131 §4.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Destination {
+    /// To the relay's server port, 67.
+    Relay(Ipv4Addr),
+    /// To a client that has an address.
+    Unicast(SocketAddrV4),
+    /// To a client that has none yet and cannot answer ARP: a frame to its hardware address.
+    Frame {
+        /// The hardware address.
+        mac: Mac,
+        /// The IP address to write into the packet.
+        address: Ipv4Addr,
+    },
+    /// To everybody on the receiving interface.
+    Broadcast,
+}
+
+/// A message that is never answered did its work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// RELEASE or DECLINE.
+    pub message: MessageType,
+    /// The address it is about.
+    pub address: Ipv4Addr,
+    /// What the store shall now hold for that address; `None` removes its record.
+    pub record: Option<Lease>,
+    /// For the reader.
+    pub detail: Option<String>,
+}
+
+/// What a probe for an address found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Probe {
+    /// Nobody answered.
+    Silent,
+    /// Somebody did, from this hardware address where it is known.
+    Answered(Option<Mac>),
+}

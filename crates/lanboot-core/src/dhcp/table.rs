@@ -1,0 +1,517 @@
+//! Who has which address.
+//!
+//! An address is in one of these states, and [`Leases`] keeps each findable in logarithmic time:
+//! *free* (a bit in its pool), *held* for a machine while it is checked or offered, *leased*,
+//! *remembered* (a lease that is over, kept so that its machine gets the same address again, given
+//! away when nothing else is free), *in use* by somebody without a lease, *declined*, *withheld*.
+
+use std::collections::{HashMap, HashSet};
+use std::net::Ipv4Addr;
+
+use super::config::Subnet;
+use super::lease::{Client, ClientId, Lease, Refusal, State};
+use super::pool::Pool;
+use super::timed::Timed;
+use crate::machine::Mac;
+
+/// How long, in seconds, an offer is kept for its machine. EDK2 collects offers for 4 s and other
+/// ROMs for up to 8 before they ask. An offer that lapsed is still granted if the address is free.
+pub const OFFER_HOLD: u64 = 15;
+/// How long, in seconds, the result of a check is waited for. The check takes about 0.3 s.
+pub const CHECK_HOLD: u64 = 3;
+/// How long, in seconds, an address found free is not checked again.
+pub const KNOWN_FREE_TIME: u64 = 60;
+/// How long, in seconds, an address that answered a check is left alone.
+pub const IN_USE_TIME: u64 = 600;
+/// How long, in seconds, a declined address is left alone, and a machine that declined too often.
+pub const DECLINE_TIME: u64 = 600;
+/// How often one machine may decline within [`DECLINE_TIME`] before it is ignored: three addresses
+/// in a row taken by others means the trouble is not the addresses.
+pub const MAX_DECLINES: u8 = 3;
+/// Machines whose declines are counted at once; the count of another is then forgotten first.
+pub const MAX_DECLINERS: usize = 1024;
+/// Declined addresses may be one in so many of all; beyond it the oldest is free again, so that
+/// nobody can take the whole pool by declining.
+const DECLINED_SHARE: usize = 4;
+
+/// What [`Leases::restore`] did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Restored {
+    /// Records taken in.
+    pub kept: usize,
+    /// Records of no pool, or doubled.
+    pub dropped: usize,
+}
+
+/// An address kept for a machine that has no lease on it yet.
+#[derive(Clone, Debug)]
+pub(super) struct Hold {
+    client: ClientId,
+    pub(super) step: Step,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Somebody finds out whether it is in use.
+    Checking {
+        /// Addresses already found in use by others, for this machine.
+        failed: u8,
+        /// Whether an address leased to the same hardware under another name may be tried.
+        takeover: bool,
+    },
+    /// It has been offered.
+    Offered,
+}
+
+/// What [`Leases::choose`] found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Choice {
+    pub(super) address: Ipv4Addr,
+    /// Nobody else can be using it: no check needed.
+    pub(super) sure: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Declines {
+    count: u8,
+    until: u64,
+}
+
+/// The lease table. Bounded by the pools it was made for.
+#[derive(Clone, Debug)]
+pub struct Leases {
+    pools: Vec<Pool>,
+    withheld: HashSet<Ipv4Addr>,
+    leases: HashMap<Ipv4Addr, Lease>,
+    by_client: HashMap<ClientId, Ipv4Addr>,
+    by_mac: HashMap<Mac, Ipv4Addr>,
+    holds: HashMap<Ipv4Addr, Hold>,
+    held_for: HashMap<ClientId, Ipv4Addr>,
+    held: Timed,
+    in_use: Timed,
+    declined: Timed,
+    known_free: Timed,
+    decliners: HashMap<ClientId, Declines>,
+}
+
+impl Leases {
+    /// An empty table for these subnets. Routers and name servers are never handed out.
+    pub fn new(subnets: &[Subnet]) -> Self {
+        let mut leases = Self {
+            pools: subnets.iter().map(|s| Pool::new(s.range)).collect(),
+            withheld: HashSet::new(),
+            leases: HashMap::new(),
+            by_client: HashMap::new(),
+            by_mac: HashMap::new(),
+            holds: HashMap::new(),
+            held_for: HashMap::new(),
+            held: Timed::default(),
+            in_use: Timed::default(),
+            declined: Timed::default(),
+            known_free: Timed::default(),
+            decliners: HashMap::new(),
+        };
+        for subnet in subnets {
+            let known = subnet.routers.iter().chain(&subnet.dns).copied();
+            for address in known.chain([subnet.base(), subnet.broadcast()]) {
+                leases.withhold(address);
+            }
+        }
+        leases
+    }
+
+    /// Takes in the records of an earlier run. Where one client has two, the later one counts.
+    pub fn restore(&mut self, records: impl Iterator<Item = Lease>) -> Restored {
+        let mut restored = Restored::default();
+        for lease in records {
+            let known = self.by_client.get(&lease.client).copied();
+            let rivals = [known, Some(lease.address)];
+            let later = rivals
+                .into_iter()
+                .flatten()
+                .filter_map(|address| self.leases.get(&address))
+                .any(|other| other.expires > lease.expires);
+            if later || !self.is_in_a_pool(lease.address) || self.withheld.contains(&lease.address)
+            {
+                restored.dropped += 1;
+                continue;
+            }
+            self.insert(lease);
+            restored.kept += 1;
+        }
+        restored
+    }
+
+    /// Never hands out this address: our own, for one.
+    pub fn withhold(&mut self, address: Ipv4Addr) {
+        if self.is_in_a_pool(address) && self.withheld.insert(address) {
+            self.remove_hold(address);
+            self.remove(address);
+            self.settle(address);
+        }
+    }
+
+    /// Every lease, live and remembered, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = &Lease> {
+        self.leases.values()
+    }
+
+    /// The lease on an address, live or remembered.
+    pub fn get(&self, address: Ipv4Addr) -> Option<&Lease> {
+        self.leases.get(&address)
+    }
+
+    /// The address last leased to a machine.
+    pub fn address_of(&self, mac: Mac) -> Option<Ipv4Addr> {
+        self.by_mac.get(&mac).copied()
+    }
+
+    /// Lets everything go whose time is over. Called before each message.
+    pub(super) fn refresh(&mut self, now: u64) {
+        while let Some(address) = self.held.pop_over(now) {
+            self.remove_hold(address);
+        }
+        while let Some(address) = self.in_use.pop_over(now) {
+            self.settle(address);
+        }
+        while let Some(address) = self.declined.pop_over(now) {
+            self.settle(address);
+        }
+        while self.known_free.pop_over(now).is_some() {}
+    }
+
+    /// The address for a client: its own, the one its hardware had under another name, the one it
+    /// asks for, a free one that its hardware address picks (so that it stays the same even without
+    /// memory), the one longest over.
+    pub(super) fn choose(
+        &self,
+        client: &Client,
+        requested: Option<Ipv4Addr>,
+        takeover: bool,
+        subnet: &Subnet,
+        now: u64,
+    ) -> Option<Choice> {
+        let pool = self.pool(subnet)?;
+        let own = self.by_client.get(&client.id).copied();
+        let own = own.filter(|a| pool.contains(*a) && !self.is_busy(*a, &client.id));
+        if let Some(address) = own {
+            let live = self.leases.get(&address).is_some_and(|l| is_live(l, now));
+            return Some(self.choice(address, live));
+        }
+        let sibling = self.by_mac.get(&client.mac).copied();
+        let sibling =
+            sibling.filter(|a| takeover && pool.contains(*a) && !self.is_busy(*a, &client.id));
+        let requested = requested.filter(|a| {
+            let taken = self.leases.get(a).is_some_and(|l| is_live(l, now));
+            pool.contains(*a) && !self.is_busy(*a, &client.id) && !taken
+        });
+        sibling
+            .or(requested)
+            .or_else(|| pool.next_free(seed(client.mac)))
+            .or_else(|| pool.oldest_ended(now))
+            .map(|address| self.choice(address, false))
+    }
+
+    fn choice(&self, address: Ipv4Addr, live: bool) -> Choice {
+        Choice {
+            address,
+            sure: live || self.known_free.contains(address),
+        }
+    }
+
+    /// What is held for a client.
+    pub(super) fn held_for(&self, client: &ClientId) -> Option<(Ipv4Addr, Step)> {
+        let address = self.held_for.get(client)?;
+        Some((*address, self.holds.get(address)?.step))
+    }
+
+    /// Holds an address for a client, and no other for it.
+    pub(super) fn hold(&mut self, address: Ipv4Addr, client: &ClientId, step: Step, now: u64) {
+        self.drop_hold(client);
+        self.remove_hold(address);
+        let secs = match step {
+            Step::Checking { .. } => CHECK_HOLD,
+            Step::Offered => OFFER_HOLD,
+        };
+        let client = client.clone();
+        self.held_for.insert(client.clone(), address);
+        self.holds.insert(address, Hold { client, step });
+        self.held.insert(address, now.saturating_add(secs));
+        self.settle(address);
+    }
+
+    /// Drops what is held for a client.
+    pub(super) fn drop_hold(&mut self, client: &ClientId) {
+        if let Some(address) = self.held_for.get(client).copied() {
+            self.remove_hold(address);
+        }
+    }
+
+    /// Whether a client may have the address it names. `uses_it` says that it is using it already.
+    pub(super) fn claim(
+        &self,
+        address: Ipv4Addr,
+        client: &Client,
+        uses_it: bool,
+        subnet: &Subnet,
+        now: u64,
+    ) -> Result<(), Refusal> {
+        if !subnet.is_host(address) {
+            return Err(Refusal::WrongNetwork(address, subnet.base(), subnet.prefix));
+        }
+        if self.withheld.contains(&address) {
+            return Err(Refusal::Withheld(address));
+        }
+        if !self.pool(subnet).is_some_and(|p| p.contains(address)) {
+            return Err(Refusal::OutsideRange(address));
+        }
+        let lease = self.leases.get(&address).filter(|l| is_live(l, now));
+        if lease.is_some_and(|l| l.client == client.id) {
+            return Ok(());
+        }
+        if self.declined.contains(address) {
+            return Err(Refusal::Declined(address));
+        }
+        // The one that answered the check may be this client, whose lease we lost.
+        if self.in_use.contains(address) && !uses_it {
+            return Err(Refusal::InUse(address));
+        }
+        if self
+            .holds
+            .get(&address)
+            .is_some_and(|h| h.client != client.id)
+        {
+            return Err(Refusal::Offered(address));
+        }
+        // The same hardware under another name is the next stage of the same boot.
+        if lease.is_some_and(|l| l.mac != client.mac) {
+            return Err(Refusal::Leased(address));
+        }
+        Ok(())
+    }
+
+    /// Leases an address, which [`Leases::claim`] granted, until `expires`.
+    pub(super) fn bind(
+        &mut self,
+        address: Ipv4Addr,
+        client: &Client,
+        hostname: Option<String>,
+        expires: u64,
+    ) -> Lease {
+        self.drop_hold(&client.id);
+        self.remove_hold(address);
+        self.in_use.remove(address);
+        self.known_free.remove(address);
+        let lease = Lease {
+            address,
+            client: client.id.clone(),
+            mac: client.mac,
+            hostname,
+            expires,
+            state: State::Bound,
+        };
+        self.insert(lease.clone());
+        lease
+    }
+
+    /// Ends a client's lease and remembers it; `None` when it has none on that address.
+    pub(super) fn release(
+        &mut self,
+        address: Ipv4Addr,
+        client: &Client,
+        now: u64,
+    ) -> Option<Lease> {
+        let mut lease = self.leases.get(&address)?.clone();
+        if lease.client != client.id {
+            return None;
+        }
+        lease.expires = lease.expires.min(now);
+        lease.state = State::Released;
+        self.drop_hold(&client.id);
+        self.insert(lease.clone());
+        Some(lease)
+    }
+
+    /// A client says its new address is taken. Returns how often it declined lately; `None` when
+    /// the address is not its own.
+    pub(super) fn decline(&mut self, address: Ipv4Addr, client: &Client, now: u64) -> Option<u8> {
+        if self.leases.get(&address)?.client != client.id {
+            return None;
+        }
+        self.drop_hold(&client.id);
+        self.remove(address);
+        self.known_free.remove(address);
+        let count = self.count_decline(&client.id, now);
+        if count <= MAX_DECLINES {
+            self.declined
+                .insert(address, now.saturating_add(DECLINE_TIME));
+            let all: usize = self.pools.iter().map(|p| p.len() as usize).sum();
+            if self.declined.len() > (all / DECLINED_SHARE).max(1)
+                && let Some(oldest) = self.declined.pop_first()
+            {
+                self.settle(oldest);
+            }
+        }
+        self.settle(address);
+        Some(count)
+    }
+
+    fn count_decline(&mut self, client: &ClientId, now: u64) -> u8 {
+        if self.decliners.len() >= MAX_DECLINERS && !self.decliners.contains_key(client) {
+            self.decliners.retain(|_, d| d.until > now);
+            let first = self.decliners.iter().min_by_key(|(_, d)| d.until);
+            if self.decliners.len() >= MAX_DECLINERS
+                && let Some(first) = first.map(|(id, _)| id.clone())
+            {
+                self.decliners.remove(&first);
+            }
+        }
+        let entry = self
+            .decliners
+            .entry(client.clone())
+            .or_insert(Declines { count: 0, until: 0 });
+        if entry.until <= now {
+            entry.count = 0;
+        }
+        entry.count = entry.count.saturating_add(1);
+        entry.until = now.saturating_add(DECLINE_TIME);
+        entry.count
+    }
+
+    /// For a client that declined too often: how often, and how many seconds it has to wait.
+    pub(super) fn penance(&self, client: &ClientId, now: u64) -> Option<(u8, u64)> {
+        let declines = self.decliners.get(client)?;
+        let secs = declines.until.checked_sub(now).filter(|s| *s > 0)?;
+        (declines.count >= MAX_DECLINES).then_some((declines.count, secs))
+    }
+
+    /// Somebody answered on this address.
+    pub(super) fn mark_in_use(&mut self, address: Ipv4Addr, now: u64) {
+        self.remove_hold(address);
+        self.in_use.insert(address, now.saturating_add(IN_USE_TIME));
+        self.settle(address);
+    }
+
+    /// Nobody answered on this address.
+    pub(super) fn mark_free(&mut self, address: Ipv4Addr, now: u64) {
+        self.known_free
+            .insert(address, now.saturating_add(KNOWN_FREE_TIME));
+    }
+
+    /// Whether somebody else than `client` blocks an address, leases aside.
+    fn is_busy(&self, address: Ipv4Addr, client: &ClientId) -> bool {
+        self.withheld.contains(&address)
+            || self.declined.contains(address)
+            || self.in_use.contains(address)
+            || self
+                .holds
+                .get(&address)
+                .is_some_and(|h| h.client != *client)
+    }
+
+    fn is_in_a_pool(&self, address: Ipv4Addr) -> bool {
+        self.pools.iter().any(|p| p.contains(address))
+    }
+
+    fn pool(&self, subnet: &Subnet) -> Option<&Pool> {
+        self.pools.iter().find(|p| p.contains(subnet.range.0))
+    }
+
+    /// Puts a lease in, and out whatever its address and its client had before.
+    fn insert(&mut self, lease: Lease) {
+        self.remove(lease.address);
+        if let Some(before) = self.by_client.get(&lease.client).copied() {
+            self.remove(before);
+            self.settle(before);
+        }
+        let address = lease.address;
+        self.by_client.insert(lease.client.clone(), address);
+        self.by_mac.insert(lease.mac, address);
+        self.leases.insert(address, lease);
+        self.settle(address);
+    }
+
+    /// Takes a lease out of every index. The caller settles the address.
+    fn remove(&mut self, address: Ipv4Addr) {
+        let Some(lease) = self.leases.remove(&address) else {
+            return;
+        };
+        self.by_client.remove(&lease.client);
+        if self.by_mac.get(&lease.mac) == Some(&address) {
+            self.by_mac.remove(&lease.mac);
+        }
+        for pool in &mut self.pools {
+            pool.dequeue(lease.expires, address);
+        }
+    }
+
+    fn remove_hold(&mut self, address: Ipv4Addr) {
+        if let Some(hold) = self.holds.remove(&address) {
+            self.held_for.remove(&hold.client);
+            self.held.remove(address);
+            self.settle(address);
+        }
+    }
+
+    /// Makes the pool agree with the tables about one address.
+    fn settle(&mut self, address: Ipv4Addr) {
+        let busy = self.withheld.contains(&address)
+            || self.declined.contains(address)
+            || self.in_use.contains(address)
+            || self.holds.contains_key(&address);
+        let Some(pool) = self.pools.iter_mut().find(|p| p.contains(address)) else {
+            return;
+        };
+        match self.leases.get(&address) {
+            None => pool.set_free(address, !busy),
+            Some(lease) => {
+                pool.set_free(address, false);
+                if busy {
+                    pool.dequeue(lease.expires, address);
+                } else {
+                    pool.enqueue(lease.expires, address);
+                }
+            }
+        }
+    }
+}
+
+fn is_live(lease: &Lease, now: u64) -> bool {
+    lease.expires > now
+}
+
+/// Where in its pool a machine's search begins: FNV-1a over its hardware address, the one thing
+/// that all stages of a boot have in common.
+fn seed(mac: Mac) -> u64 {
+    let hash = mac.0.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    hash ^ (hash >> 32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    impl Leases {
+        /// Every table agrees with every other; for tests.
+        pub(in crate::dhcp) fn assert_consistent(&self) {
+            assert_eq!(self.leases.len(), self.by_client.len());
+            for (address, lease) in &self.leases {
+                assert_eq!(lease.address, *address);
+                assert_eq!(self.by_client.get(&lease.client), Some(address));
+                assert!(self.is_in_a_pool(*address));
+            }
+            for (mac, address) in &self.by_mac {
+                assert_eq!(self.leases.get(address).map(|l| l.mac), Some(*mac));
+            }
+            assert_eq!(self.holds.len(), self.held_for.len());
+            assert_eq!(self.holds.len(), self.held.len());
+            for (address, hold) in &self.holds {
+                assert_eq!(self.held_for.get(&hold.client), Some(address));
+                assert!(self.held.contains(*address));
+            }
+            assert!(self.decliners.len() <= MAX_DECLINERS);
+        }
+    }
+}
