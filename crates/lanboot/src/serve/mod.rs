@@ -228,7 +228,7 @@ async fn rescan(mut library: Library, context: Context, wanted: Option<String>) 
                     .collect();
                 notice(format!(
                     "the images changed; now serving: {}",
-                    names.join(", ")
+                    site.catalog.names()
                 ));
                 context.site.store(Arc::new(site));
             }

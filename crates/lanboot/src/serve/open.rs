@@ -248,7 +248,7 @@ fn about_doors(
         );
     format!(
         "serving {} on {} ({own}): {leases}, TFTP, HTTP port {}",
-        names.join(", "),
+        site.catalog.names(),
         interface.name,
         settings.http_port
     )
