@@ -220,12 +220,6 @@ async fn rescan(mut library: Library, context: Context, wanted: Option<String>) 
                     })
                     .unwrap_or_default();
                 site.catalog = Arc::new(scan.catalog);
-                let names: Vec<&str> = site
-                    .catalog
-                    .images()
-                    .iter()
-                    .map(|i| i.name.as_str())
-                    .collect();
                 notice(format!(
                     "the images changed; now serving: {}",
                     site.catalog.names()

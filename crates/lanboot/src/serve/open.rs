@@ -230,12 +230,6 @@ fn about_doors(
     interface: &Interface,
     dhcp: Option<&dhcp::Door>,
 ) -> String {
-    let names: Vec<&str> = site
-        .catalog
-        .images()
-        .iter()
-        .map(|i| i.name.as_str())
-        .collect();
     let own = site
         .addresses
         .first()
