@@ -12,7 +12,7 @@ pub mod tftp;
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, anyhow};
 use arc_swap::ArcSwap;
@@ -201,7 +201,7 @@ async fn rescan(mut library: Library, context: Context, wanted: Option<String>) 
     loop {
         tick.tick().await;
         let scanned = tokio::task::spawn_blocking(move || {
-            let scan = library.scan();
+            let scan = library.scan(Some(SystemTime::now()));
             (library, scan)
         });
         let Ok((same, scan)) = scanned.await else {

@@ -39,7 +39,7 @@ pub(super) struct Opened {
 pub(super) fn open(settings: &Settings) -> anyhow::Result<Opened> {
     let disks = Arc::new(Disks::default());
     let mut library = Library::new(settings.images.clone(), Arc::clone(&disks));
-    let scan = library.scan()?;
+    let scan = library.scan(None)?;
     let mut notices: Vec<String> = scan.faults;
     let catalog = Arc::new(scan.catalog);
     if catalog.images().is_empty() {
