@@ -10,7 +10,7 @@ use lanboot_core::dhcp::{Config, Leases, Mode, Subnet};
 use lanboot_core::script::Menu;
 use lanboot_core::site::{Address, Site};
 
-use super::dhcp;
+use super::{dhcp, tftp};
 use crate::disks::Disks;
 use crate::leases::Store;
 use crate::library::{self, Library};
@@ -53,7 +53,8 @@ pub(super) fn open(settings: &Settings) -> anyhow::Result<Opened> {
 
     let (interface, address, borrowed) = interface(settings)?;
     let own = address.address;
-    let tftp = net::udp(None, SocketAddrV4::new(own, TFTP_PORT))?;
+    let tftp_socket = net::udp(None, SocketAddrV4::new(own, TFTP_PORT))?;
+    tftp::prepare(&tftp_socket).context("the TFTP socket cannot tell where requests came in")?;
     let http = net::tcp(SocketAddrV4::new(own, settings.http_port))?;
     let dhcp = match settings.dhcp {
         Dhcp::Off => None,
@@ -78,7 +79,7 @@ pub(super) fn open(settings: &Settings) -> anyhow::Result<Opened> {
         site,
         library,
         disks,
-        tftp,
+        tftp: tftp_socket,
         http,
         dhcp,
         notices,
