@@ -18,6 +18,8 @@ SERVER_PREFIX=24
 POOL_FIRST=192.168.77.50
 POOL_LAST=192.168.77.150
 LAB=lb-$$
+# Processes outside the namespaces that shall end with the lab: a caller's own followers of logs.
+LAB_PIDS=()
 # Machines are told apart by the last byte of their hardware address.
 MAC_PREFIX=52:54:00:4c:42
 
@@ -77,13 +79,13 @@ start_advertiser() {
     ip netns exec "$LAB-lan" python3 "$BOOT/advertise" lan0 >"$LOGS/advertise.log" 2>&1 &
 }
 
-# Ends what runs in this lab's own namespaces, and nothing else; then removes them.
+# Ends what runs in this lab's own namespaces and what was named, nothing else; then removes them.
 lab_down() {
     local signal pids
     for signal in TERM KILL; do
-        pids=$(lab_pids)
+        pids="${LAB_PIDS[*]} $(lab_pids)"
         # shellcheck disable=SC2086  # one word per process
-        [[ -z $pids ]] || kill "-$signal" $pids 2>/dev/null || true
+        kill "-$signal" $pids 2>/dev/null || true
         wait_until 3 lab_is_empty || true
     done
     ip netns del "$LAB-srv" 2>/dev/null || true
