@@ -6,7 +6,6 @@
 //! cores.
 
 use std::io;
-use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +20,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::disks::{Disk, Disks};
+use crate::net::{is_in_memory, unacknowledged};
 
 /// Most bytes handed to the kernel in one call.
 pub const SLICE_BYTES: u64 = 1024 * 1024;
@@ -371,33 +371,11 @@ impl Ahead {
         };
         // Advice about pages that are there costs a look at each of them, so one is tried first.
         // A file system that takes no advice serves all the same.
-        if !is_in_memory(disk, start + len - 1) {
+        if !is_in_memory(disk.file(), start + len - 1) {
             let advice = PosixFadviseAdvice::POSIX_FADV_WILLNEED;
             let _ = posix_fadvise(disk.file(), start, len, advice);
         }
     }
-}
-
-/// Whether the byte at `offset` can be read without waiting for the disk.
-fn is_in_memory(disk: &Disk, offset: i64) -> bool {
-    let mut byte = 0u8;
-    let buffer = libc::iovec {
-        iov_base: (&raw mut byte).cast(),
-        iov_len: 1,
-    };
-    // SAFETY: the descriptor is open for as long as `disk` lives; the one buffer is the byte
-    // above, and the kernel writes at most that.
-    let read = unsafe {
-        libc::preadv2(
-            disk.file().as_raw_fd(),
-            &raw const buffer,
-            1,
-            offset,
-            libc::RWF_NOWAIT,
-        )
-    };
-    // Any other error, or the end of the file, is found again by whoever reads there.
-    read >= 0 || io::Error::last_os_error().kind() != io::ErrorKind::WouldBlock
 }
 
 fn open_all(body: &Slice, disks: &Disks) -> Vec<(ImageId, Arc<Disk>)> {
@@ -434,16 +412,4 @@ fn is_of_disk(error: &io::Error) -> bool {
         error.raw_os_error(),
         Some(libc::EIO | libc::EINVAL | libc::EBADF | libc::EOVERFLOW | libc::ESTALE)
     )
-}
-
-/// Bytes sent and not yet acknowledged by the peer.
-fn unacknowledged(stream: &TcpStream) -> io::Result<u64> {
-    let mut bytes: libc::c_int = 0;
-    // SAFETY: the descriptor is open for as long as `stream` lives, and SIOCOUTQ (which has the
-    // number of TIOCOUTQ) writes one int to the address given.
-    let done = unsafe { libc::ioctl(stream.as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) };
-    if done < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    Ok(u64::try_from(bytes).unwrap_or(0))
 }
