@@ -193,15 +193,15 @@ impl Worker {
         let first = sending.first.take().unwrap_or(Step::Wait(tftp::Why::Over));
         let begun = match self.epoll.add(&sending.socket, event) {
             Ok(()) => sending.perform(first, &self.bus, now),
-            Err(e) => Err(sending.fail(&self.bus, format!("the system is out of sockets: {e}"))),
+            Err(e) => Err(sending.fail(format!("the socket cannot be watched: {e}"))),
         };
         if slot == self.slots.len() {
             self.slots.push(None);
         }
-        match (begun, self.slots.get_mut(slot)) {
-            (Ok(()), Some(place)) => *place = Some(sending),
-            _ => self.forget(slot),
+        if let Some(place) = self.slots.get_mut(slot) {
+            *place = Some(sending);
         }
+        self.settle(slot, begun);
     }
 
     /// One datagram from one machine. The socket stays ready if there are more.
@@ -220,9 +220,8 @@ impl Worker {
             }
             Err(_) => return,
         };
-        if sending.perform(step, &self.bus, now).is_err() {
-            self.forget(slot);
-        }
+        let state = sending.perform(step, &self.bus, now);
+        self.settle(slot, state);
     }
 
     /// Looks at every deadline.
@@ -232,39 +231,48 @@ impl Worker {
             let Some(sending) = self.slots.get_mut(slot).and_then(Option::as_mut) else {
                 continue;
             };
-            let over = if sending.ticket.is_superseded() {
-                Err(sending.fail(&self.bus, "the machine asked anew".into()))
+            let state = if sending.ticket.is_superseded() {
+                Err(sending.fail("the machine asked anew".into()))
             } else if now >= sending.transfer.deadline() {
                 let step = sending.transfer.on_timeout(now);
                 sending.perform(step, &self.bus, now)
             } else {
                 Ok(())
             };
-            if over.is_err() {
-                self.forget(slot);
-            }
+            self.settle(slot, state);
         }
     }
 
-    fn forget(&mut self, slot: usize) {
+    /// Ends a transfer that is over: its place is free before anybody is told.
+    fn settle(&mut self, slot: usize, state: Result<(), Over>) {
+        let Err(Over { last_word }) = state else {
+            return;
+        };
         // Closing the socket takes it out of the epoll set too.
-        if let Some(place) = self.slots.get_mut(slot) {
-            *place = None;
-            self.free.push(slot);
-            self.load.fetch_sub(1, Ordering::Relaxed);
+        let Some(sending) = self.slots.get_mut(slot).and_then(Option::take) else {
+            return;
+        };
+        let peer = sending.peer;
+        drop(sending);
+        self.free.push(slot);
+        self.load.fetch_sub(1, Ordering::Relaxed);
+        if let Some(what) = last_word {
+            self.bus.publish(peer, what);
         }
     }
 }
 
-/// The transfer ended and everybody knows.
-struct Over;
+/// The transfer ended, and this is to be told; nothing after a size probe.
+struct Over {
+    last_word: Option<What>,
+}
 
 impl Sending {
     /// Does what the transfer wants done.
     fn perform(&mut self, step: Step, bus: &Bus, now: Instant) -> Result<(), Over> {
         let sent = match step {
             Step::Wait(_) => return Ok(()),
-            Step::Done(finish) => return Err(self.end(bus, &finish, now)),
+            Step::Done(finish) => return Err(self.end(&finish, now)),
             Step::Send(datagram) => self.socket.send(&datagram).map(|_| ()),
             Step::SendBlocks(blocks) => {
                 self.tell(bus, now);
@@ -273,7 +281,7 @@ impl Sending {
                     Err(e) => {
                         let failure = Packet::Error(tftp::Failure::READ_FAILED).emit();
                         let _ = self.socket.send(&failure);
-                        return Err(self.fail(bus, format!("the image cannot be read: {e}")));
+                        return Err(self.fail(format!("the image cannot be read: {e}")));
                     }
                 }
             }
@@ -315,26 +323,23 @@ impl Sending {
         }
     }
 
-    fn end(&self, bus: &Bus, finish: &Finish, now: Instant) -> Over {
-        match (finish, self.number) {
-            (Finish::SizeProbe, _) => {}
-            (Finish::Complete | Finish::Unconfirmed, Some(transfer)) => {
-                let finished = What::Finished {
-                    door: Door::Tftp,
-                    transfer,
-                    path: self.path.clone(),
-                    sent: self.len,
-                    took: now.saturating_duration_since(self.begun),
-                    retransmits: self.transfer.retransmits(),
-                };
-                bus.publish(self.peer, finished);
-            }
-            _ => return self.fail(bus, finish.to_string()),
-        }
-        Over
+    fn end(&self, finish: &Finish, now: Instant) -> Over {
+        let last_word = match (finish, self.number) {
+            (Finish::SizeProbe, _) => None,
+            (Finish::Complete | Finish::Unconfirmed, Some(transfer)) => Some(What::Finished {
+                door: Door::Tftp,
+                transfer,
+                path: self.path.clone(),
+                sent: self.len,
+                took: now.saturating_duration_since(self.begun),
+                retransmits: self.transfer.retransmits(),
+            }),
+            _ => return self.fail(finish.to_string()),
+        };
+        Over { last_word }
     }
 
-    fn fail(&self, bus: &Bus, why: String) -> Over {
+    fn fail(&self, why: String) -> Over {
         let failed = What::Failed {
             door: Door::Tftp,
             transfer: self.number,
@@ -342,7 +347,8 @@ impl Sending {
             sent: self.transfer.confirmed_bytes(),
             why,
         };
-        bus.publish(self.peer, failed);
-        Over
+        Over {
+            last_word: Some(failed),
+        }
     }
 }
