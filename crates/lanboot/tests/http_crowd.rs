@@ -3,7 +3,7 @@
 
 mod door;
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -57,7 +57,7 @@ fn crowd() {
         return;
     };
     allow_descriptors();
-    let mut crowd = Vec::new();
+    let mut crowd: Vec<TcpStream> = Vec::new();
     for _ in 0..CROWD {
         // One request each: nobody is left in the listener's queue.
         let mut stream = TcpStream::connect(&address).unwrap();
@@ -67,9 +67,9 @@ fn crowd() {
     }
     println!("\ncrowd gathered");
     std::io::stdin().read_line(&mut String::new()).unwrap();
-    let closed = crowd.iter_mut().filter(|stream| {
+    let closed = crowd.iter().filter(|stream| {
         stream.set_nonblocking(true).unwrap();
-        matches!(stream.read(&mut [0]), Ok(0))
+        matches!(stream.peek(&mut [0]), Ok(0))
     });
     println!("\ncrowd closed {}", closed.count());
 }
