@@ -30,8 +30,11 @@ start_classic() {
     classic_http "$tree"
     in_srv dnsmasq --keep-in-foreground --conf-file="$LOGS/dnsmasq.conf" --user=root >>"$SERVER_LOG" 2>&1 &
     SERVER_PID=$!
-    in_srv nginx -p "$LOGS/" -c "$LOGS/nginx.conf" >>"$LOGS/nginx.log" 2>&1 &
-    LAB_PIDS+=("$SERVER_PID" $!)
+    LAB_PIDS+=("$SERVER_PID")
+    if [[ ! -e $LOGS/nginx.pid ]]; then
+        in_srv nginx -p "$LOGS/" -c "$LOGS/nginx.conf" >>"$LOGS/nginx.log" 2>&1 &
+        LAB_PIDS+=($!)
+    fi
     wait_line "$SERVER_LOG" 'DHCP, IP range' 10 "$SERVER_PID" >/dev/null || fail "dnsmasq did not start: $(tail -n 1 "$SERVER_LOG")"
 }
 
@@ -39,10 +42,10 @@ start_classic() {
 classic_paths() {
     if [[ -e $1/arch/aitab ]]; then
         CLASSIC_LOADERS=arch/boot/syslinux CLASSIC_KERNEL=arch/boot/x86_64/vmlinuz
-        CLASSIC_INITRD=arch/boot/x86_64/archiso.img CLASSIC_IP=ipxe-static
+        CLASSIC_INITRD=arch/boot/x86_64/archiso.img CLASSIC_IP=static CLASSIC_CHOOSE=choose
     else
         CLASSIC_LOADERS=boot/syslinux CLASSIC_KERNEL=arch/boot/x86_64/vmlinuz-linux
-        CLASSIC_INITRD=arch/boot/x86_64/initramfs-linux.img CLASSIC_IP=dhcp
+        CLASSIC_INITRD=arch/boot/x86_64/initramfs-linux.img CLASSIC_IP=dhcp CLASSIC_CHOOSE=have64
     fi
 }
 
@@ -52,10 +55,18 @@ classic_menus() {
     args="archisobasedir=arch archiso_http_srv=$http/ checksum=y $2"
     [[ ! -e $tree/arch/x86_64/airootfs.sfs.cms.sig ]] || args="$args cms_verify=y"
     cat >"$tree/$CLASSIC_LOADERS/classic.cfg" <<END
-DEFAULT arch
-LABEL arch
-LINUX ${CLASSIC_TFTP:-$http/}$CLASSIC_KERNEL
-INITRD ${CLASSIC_TFTP:-$http/}$CLASSIC_INITRD
+DEFAULT $CLASSIC_CHOOSE
+LABEL choose
+COM32 ifcpu64.c32
+APPEND have64 -- nohave64
+LABEL have64
+LINUX $http/$CLASSIC_KERNEL
+INITRD $http/$CLASSIC_INITRD
+APPEND $args
+SYSAPPEND 3
+LABEL nohave64
+LINUX $http/${CLASSIC_KERNEL/x86_64/i686}
+INITRD $http/${CLASSIC_INITRD/x86_64/i686}
 APPEND $args
 SYSAPPEND 3
 END

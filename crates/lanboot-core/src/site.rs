@@ -132,7 +132,7 @@ impl Site {
             IpAddr::V4(peer) => self.addresses.iter().find(|a| a.reaches(peer)),
             IpAddr::V6(_) => None,
         };
-        let address = near.or(self.addresses.first())?.address;
+        let address = near.or_else(|| self.addresses.first())?.address;
         Some(Server {
             http: SocketAddrV4::new(address, self.http_port),
         })

@@ -24,13 +24,13 @@ build_arch() {
     mkdir -p "$tree"/{arch/x86_64,arch/boot/x86_64,boot/syslinux}
     boot=$tree/arch/boot/x86_64
     cp "$system/vmlinuz" "$boot/vmlinuz-linux"
-    make_initramfs "$system" modern zstd -19 -q -c >"$boot/initramfs-linux.img"
+    make_initramfs "$system" modern zstd -12 -q -c >"$boot/initramfs-linux.img"
     [[ $name != arch-big-initramfs ]] || enlarge_initramfs "$boot/initramfs-linux.img"
     root=$(make_root "$system" "$name")
     squash "$root" "$tree/arch/x86_64/airootfs.sfs" -comp zstd -b 256K
     (cd "$tree/arch/x86_64" && sha512sum airootfs.sfs >airootfs.sha512)
-    # Derivative media keep `cms_verify=y` in their menu and sign nothing; the big one is such.
-    [[ $name == arch-big-initramfs ]] || sign "$tree/arch/x86_64/airootfs.sfs"
+    # Derivative media keep `cms_verify=y` in their menu and sign nothing; the huge one is such.
+    [[ $name == arch-huge-file ]] || sign "$tree/arch/x86_64/airootfs.sfs"
     [[ $name != arch-huge-file ]] || truncate -s 4617089843 "$tree/arch/huge.bin"
     echo 2026.11.01 >"$tree/arch/version"
     echo "busybox" >"$tree/arch/pkglist.x86_64.txt"
@@ -73,7 +73,7 @@ make_root_image() {
     rm -rf "$dir" && mkdir "$dir"
     E2FSPROGS_FAKE_TIME=$SOURCE_DATE_EPOCH mke2fs -q -t ext4 -O ^has_journal -L root-image \
         -U 6c616e62-6f6f-7400-8000-000000002013 -E hash_seed=6c616e62-6f6f-7400-8000-000000002013,root_owner=0:0 \
-        -m 0 -d "$1" "$dir/root-image.fs" 32M
+        -m 0 -d "$1" "$dir/root-image.fs" 32M >/dev/null
     one_date "$dir"
     squash "$dir" "$2" -comp xz
 }
@@ -135,15 +135,22 @@ make_iso() {
     local tree=$1 file=$2 loaders=$3
     shift 3
     one_date "$tree"
-    xorriso -abort_on FAILURE -report_about WARNING -outdev "$file" -volid ARCH_202611 \
-        -application_id "lanboot test image" -publisher "lanboot" -preparer_id "tests/images/build" \
-        -compliance iso_9660_level=3:full_ascii -padding 0 \
-        -uid 0 -gid 0 "$@" \
-        -volume_date uuid "$VOLUME_DATE" -volume_date all_file_dates "=$SOURCE_DATE_EPOCH" \
-        -map "$tree" / \
+    write_iso "$file" -volid ARCH_202611 "$@" -map "$tree" / \
         -boot_image isolinux bin_path="/$loaders/isolinux.bin" \
         -boot_image isolinux cat_path="/$loaders/boot.cat" \
         -boot_image isolinux system_area="$tree/$loaders/isohdpfx.bin" \
-        -boot_image any partition_offset=16 \
-        -commit >"$CACHE/work/xorriso.log" 2>&1 || { cat "$CACHE/work/xorriso.log" >&2; fail "xorriso failed"; }
+        -boot_image any partition_offset=16
+}
+
+# write_iso FILE OPTIONS…: what every image of ours has in common. It goes through a pipe, because
+# xorriso writes every zero of a sparse file and cp leaves them out again.
+write_iso() {
+    local file=$1
+    shift
+    xorriso -abort_on FAILURE -report_about WARNING -outdev - -padding 0 -uid 0 -gid 0 \
+        -application_id "lanboot test image" -publisher "lanboot" -preparer_id "tests/images/build" \
+        -compliance iso_9660_level=3 -volume_date uuid "$VOLUME_DATE" \
+        -volume_date all_file_dates "=$SOURCE_DATE_EPOCH" "$@" -commit 2>"$CACHE/work/xorriso.log" |
+        cp --sparse=always /dev/stdin "$file" || { cat "$CACHE/work/xorriso.log" >&2; fail "xorriso failed"; }
+    chmod 644 "$file"
 }

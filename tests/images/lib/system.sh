@@ -16,9 +16,18 @@ kernel_meta() {
 }
 
 # system_packages ARCH: every package that goes into a system, with the libraries of its programs.
+# The list is kept beside the package index it was read from.
 system_packages() {
-    printf '%s\n' "$(kernel_package "$(kernel_meta "$1")")" "busybox-static:$1" "klibc-utils:$1" "libklibc:$1"
-    library_packages "$1" "${PROGRAMS[@]}"
+    local list=$CACHE/apt/system-$1.list
+    if [[ ! -e $list || $HERE/lib/system.sh -nt $list ]]; then
+        {
+            kernel_package "$(kernel_meta "$1")"
+            printf '%s\n' "busybox-static:$1" "klibc-utils:$1" "libklibc:$1"
+            library_packages "$1" "${PROGRAMS[@]}"
+        } >"$list.new"
+        mv "$list.new" "$list"
+    fi
+    cat "$list"
 }
 
 # system ARCH: prints the folder that holds vmlinuz, initramfs/ and rootfs/; builds it if needed.
@@ -84,7 +93,7 @@ install_busybox() {
 # ELF files say (so that i386 needs no i386 machine).
 install_program() {
     local debian=$1 tree=$2 file queue=() library found interpreter
-    file=$(find "$debian"/{usr/bin,usr/sbin,sbin,bin} -maxdepth 1 -name "$3" -print -quit)
+    file=$(find "$debian" -path "*bin/$3" -print -quit)
     cp "$file" "$tree/usr/bin/"
     interpreter=$(readelf -l "$file" | sed -n 's/.*program interpreter: \(.*\)\]/\1/p')
     # Debian's loader is a link into the library folder on amd64, a file on i386.
@@ -128,7 +137,7 @@ install_modules() {
     done | LC_ALL=C sort -u | while read -r path; do
         install -D -m 644 "$path" "$tree/usr/${path#"$debian"/}"
     done
-    cp "$debian/lib/modules/$version"/modules.{builtin,order} "$tree/usr/lib/modules/$version/"
+    cp "$debian/lib/modules/$version"/modules.{builtin,builtin.modinfo,order} "$tree/usr/lib/modules/$version/"
     depmod -b "$tree" "$version"
 }
 

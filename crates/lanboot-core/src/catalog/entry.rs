@@ -131,7 +131,7 @@ impl Entry {
                     .map(String::as_str)
                     .chain(append.split_whitespace());
                 // The last occurrence wins in the initramfs' own parser.
-                match words.filter(|w| w.starts_with("copytoram=")).last() {
+                match words.rev().find(|w| w.starts_with("copytoram=")) {
                     Some("copytoram=n") => Err(Refusal::CopyToRamOff),
                     _ => Ok(()),
                 }

@@ -73,7 +73,8 @@ fn append(label: &mut Label, words: &str) {
 /// A path as written in a PXE configuration, made relative to the medium's root: `::/arch/x`
 /// is TFTP from the server's root, `../../x` climbs out of the configuration's directory.
 fn medium_path(written: &str) -> String {
-    let mut path = written.trim().strip_prefix("::").unwrap_or(written.trim());
+    let written = written.trim();
+    let mut path = written.strip_prefix("::").unwrap_or(written);
     loop {
         let shorter = path.strip_prefix('/').or_else(|| path.strip_prefix("../"));
         match shorter.or_else(|| path.strip_prefix("./")) {

@@ -12,6 +12,9 @@ use tokio::io::unix::AsyncFd;
 
 const ETH_P_IP: u16 = 0x0800;
 const ETH_P_ARP: u16 = 0x0806;
+/// Size of `sockaddr_ll`.
+#[allow(clippy::cast_possible_truncation, reason = "it is 20")]
+const ADDRESS_LEN: libc::socklen_t = size_of::<libc::sockaddr_ll>() as libc::socklen_t;
 const SERVER_PORT: u16 = 67;
 const CLIENT_PORT: u16 = 68;
 
@@ -209,7 +212,7 @@ fn packet_socket(protocol: u16) -> io::Result<OwnedFd> {
 fn link_address(index: u32, protocol: u16, mac: Mac) -> libc::sockaddr_ll {
     // SAFETY: sockaddr_ll is plain integers and arrays; all zeros is a valid value.
     let mut address: libc::sockaddr_ll = unsafe { mem::zeroed() };
-    address.sll_family = libc::AF_PACKET as u16;
+    address.sll_family = libc::sa_family_t::try_from(libc::AF_PACKET).unwrap_or_default();
     address.sll_protocol = protocol.to_be();
     address.sll_ifindex = i32::try_from(index).unwrap_or(0);
     address.sll_halen = 6;
@@ -224,7 +227,7 @@ fn bind(socket: &OwnedFd, index: u32, protocol: u16) -> io::Result<()> {
         libc::bind(
             socket.as_raw_fd(),
             (&raw const address).cast(),
-            size_of_val(&address) as libc::socklen_t,
+            ADDRESS_LEN,
         )
     };
     if bound < 0 {
@@ -244,7 +247,7 @@ fn send_to(socket: &OwnedFd, index: u32, protocol: u16, mac: Mac, bytes: &[u8]) 
             bytes.len(),
             libc::MSG_DONTWAIT,
             (&raw const address).cast(),
-            size_of_val(&address) as libc::socklen_t,
+            ADDRESS_LEN,
         )
     };
     if sent < 0 {
@@ -301,7 +304,8 @@ fn checksum(bytes: &[u8], start: u32) -> u16 {
     while total > 0xffff {
         total = (total & 0xffff) + (total >> 16);
     }
-    !(total as u16)
+    let [_, _, high, low] = total.to_be_bytes();
+    !u16::from_be_bytes([high, low])
 }
 
 #[cfg(test)]
@@ -310,16 +314,16 @@ mod tests {
 
     #[test]
     fn both_checksums_verify() {
-        for len in [0, 1, 2, 299, 300, 548, 1472] {
-            let payload: Vec<u8> = (0..len).map(|n| (n * 7 % 256) as u8).collect();
+        for len in [0u16, 1, 2, 299, 300, 548, 1472] {
+            let payload: Vec<u8> = (0..len).map(|n| n.wrapping_mul(7).to_be_bytes()[1]).collect();
             let (source, target) = (
                 Ipv4Addr::new(192, 168, 0, 1),
                 Ipv4Addr::new(192, 168, 0, 50),
             );
             let packet = udp_packet((source, 67), (target, 68), &payload).unwrap();
-            assert_eq!(packet.len(), 28 + len);
+            assert_eq!(packet.len(), 28 + usize::from(len));
             assert_eq!(checksum(&packet[..20], 0), 0, "header of {len}");
-            let pseudo = sum(&packet[12..20]) + 17 + (len as u32 + 8);
+            let pseudo = sum(&packet[12..20]) + 17 + (u32::from(len) + 8);
             assert_eq!(checksum(&packet[20..], pseudo), 0, "datagram of {len}");
         }
         let here = (Ipv4Addr::LOCALHOST, 68);

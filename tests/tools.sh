@@ -1,0 +1,48 @@
+# shellcheck shell=bash
+# Which Debian packages the scripts need, and how they are installed.
+
+# To build: rusqlite compiles SQLite.
+BUILD_PACKAGES=(ca-certificates gcc libc6-dev)
+# To make images (tests/images) and boot machines (tests/boot).
+BOOT_PACKAGES=(
+    busybox-static cpio curl e2fsprogs iproute2 ipxe ipxe-qemu isolinux kmod openssl procps
+    pxelinux python3 qemu-system-x86 seabios squashfs-tools syslinux-common syslinux-utils xorriso
+    xz-utils zstd
+)
+# Programs nobody here wrote that talk to lanboot in the tests.
+CLIENT_PACKAGES=(
+    atftp atftpd dnsmasq-base isc-dhcp-client kea-admin libcap2-bin nftables nginx-light tcpdump
+    tftp-hpa udhcpc util-linux
+)
+CHECK_PACKAGES=("${BUILD_PACKAGES[@]}" "${BOOT_PACKAGES[@]}" "${CLIENT_PACKAGES[@]}")
+
+# need_root SCRIPT ARGS…: namespaces, taps and apt need root; asks for it through sudo.
+need_root() {
+    [[ $(id -u) == 0 ]] && return
+    type -P sudo >/dev/null || { echo "$1 needs root: run it as root" >&2; exit 1; }
+    exec sudo --preserve-env=PATH,HOME,CARGO_HOME,RUSTUP_HOME "$@"
+}
+
+# install_tools PACKAGE…: installs those that are missing.
+install_tools() {
+    local package missing=()
+    type -P cargo >/dev/null || { echo "cargo is missing: install Rust from https://rustup.rs" >&2; exit 1; }
+    for package in "$@"; do
+        dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed ||
+            missing+=("$package")
+    done
+    ((${#missing[@]})) || return 0
+    echo "== installing ${missing[*]}"
+    # No package may start a service on this host: nginx and atftpd would take the ports.
+    local policy=/usr/sbin/policy-rc.d made=
+    if [[ ! -e $policy ]]; then
+        printf '#!/bin/sh\nexit 101\n' >"$policy"
+        chmod 755 "$policy"
+        made=yes
+    fi
+    local status=0
+    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+        apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null; } || status=$?
+    [[ -z $made ]] || rm -f "$policy"
+    ((status == 0)) || { echo "these packages could not be installed: ${missing[*]}" >&2; exit 1; }
+}
