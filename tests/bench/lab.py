@@ -148,7 +148,7 @@ class Lab:
         command = ["ip", "netns", "exec", self.cli, *map(str, command)]
         done = subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-            timeout=CLIENT_SECONDS, check=False,
+            timeout=CLIENT_SECONDS, check=False, env={**os.environ, "RUST_BACKTRACE": "0"},
         )
         if check and done.returncode != 0:
             words = " ".join(command[4:])
