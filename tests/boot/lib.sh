@@ -5,9 +5,9 @@
 #        |       veth
 #   lb-PID-lan   lan0, a bridge: the LAN; a tap for every machine, and the router advertiser
 #
-# Nothing leaves the namespaces. `lab_down` ends what was started here, by its process id, and
-# removes the two namespaces; callers set it as their exit trap. No step sleeps: each waits for a
-# line in a log, with a deadline.
+# Nothing leaves the namespaces. `lab_down` ends what runs in them, by process id, and removes
+# them; callers set it as their exit trap. No step sleeps for a time: each waits for a fact, most
+# often a line in a log, with a deadline.
 
 BOOT=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 REPO=$(cd "$BOOT/../.." && pwd)
@@ -18,6 +18,7 @@ SERVER_PREFIX=24
 POOL_FIRST=192.168.77.50
 POOL_LAST=192.168.77.150
 LAB=lb-$$
+# Processes outside the namespaces that shall end with the lab: a caller's own followers of logs.
 LAB_PIDS=()
 # Machines are told apart by the last byte of their hardware address.
 MAC_PREFIX=52:54:00:4c:42
@@ -75,32 +76,49 @@ in_lan() { ip netns exec "$LAB-lan" "$@"; }
 
 # iPXE of 2019 asks for a router six times, 16 s in all, before it loads anything over IPv4.
 start_advertiser() {
-    in_lan python3 "$BOOT/advertise" lan0 >"$LOGS/advertise.log" 2>&1 &
-    LAB_PIDS+=($!)
+    ip netns exec "$LAB-lan" python3 "$BOOT/advertise" lan0 >"$LOGS/advertise.log" 2>&1 &
 }
 
-# Ends what this lab started, and nothing else.
+# Ends what runs in this lab's own namespaces and what was named, nothing else; then removes them.
 lab_down() {
-    local pid
-    for pid in "${LAB_PIDS[@]}"; do
-        kill "$pid" 2>/dev/null || true
+    local signal pids
+    for signal in TERM KILL; do
+        pids="${LAB_PIDS[*]} $(lab_pids)"
+        # shellcheck disable=SC2086  # one word per process
+        kill "-$signal" $pids 2>/dev/null || true
+        wait_until 3 lab_is_empty || true
     done
-    for pid in "${LAB_PIDS[@]}"; do
-        wait "$pid" 2>/dev/null || true
-    done
-    LAB_PIDS=()
     ip netns del "$LAB-srv" 2>/dev/null || true
     ip netns del "$LAB-lan" 2>/dev/null || true
+    rm -rf "${LOGS:?}/tree"
 }
+
+lab_pids() {
+    ip netns pids "$LAB-srv" 2>/dev/null || true
+    ip netns pids "$LAB-lan" 2>/dev/null || true
+}
+
+lab_is_empty() { [[ -z $(lab_pids) ]]; }
 
 # capture FILE: every packet on the LAN, where tcpdump is installed.
 start_capture() {
     type -P tcpdump >/dev/null || return 0
-    in_lan tcpdump -q -U -s 0 -i lan0 -w "$LOGS/lan.pcap" "${@:-ip}" 2>/dev/null &
-    LAB_PIDS+=($!)
+    ip netns exec "$LAB-lan" tcpdump -q -U -s 0 -i lan0 -w "$LOGS/lan.pcap" "${@:-ip}" 2>/dev/null &
 }
 
 # --- waiting -----------------------------------------------------------------------------------
+
+is_running() { kill -0 "$1" 2>/dev/null; }
+
+# wait_until SECONDS COMMAND…: looks at a fact 20 times a second; 1 when the time is over.
+wait_until() {
+    local deadline=$((SECONDS + $1))
+    shift
+    until "$@"; do
+        ((SECONDS < deadline)) || return 1
+        sleep 0.05
+    done
+}
 
 # wait_line FILE REGEX SECONDS [PID]: prints the first line of FILE, old or new, that matches; 1
 # when the time is over or the process PID has ended.
@@ -135,26 +153,18 @@ start_server() {
 }
 
 start_lanboot() {
-    local ready=$LOGS/ready
     [[ -x $LANBOOT ]] || fail "$LANBOOT is not built: cargo build --release"
-    rm -f "$ready"
+    rm -f "$LOGS/ready"
     mkdir -p "$LOGS/state"
     ip netns exec "$LAB-srv" "$LANBOOT" serve --interface srv0 \
         --address "$SERVER_ADDRESS/$SERVER_PREFIX" --dhcp server --range "$POOL_FIRST-$POOL_LAST" \
-        --ready-file "$ready" --state "$LOGS/state" "$@" >>"$SERVER_LOG" 2>&1 &
+        --ready-file "$LOGS/ready" --state "$LOGS/state" "$@" >>"$SERVER_LOG" 2>&1 &
     SERVER_PID=$!
-    LAB_PIDS+=("$SERVER_PID")
-    wait_file "$ready" 10 "$SERVER_PID" || fail "the server was not ready in 10 s: $(tail -n 3 "$SERVER_LOG")"
+    wait_until 10 server_answers || true
+    [[ -e $LOGS/ready ]] || fail "the server was not ready in 10 s: $(tail -n 3 "$SERVER_LOG")"
 }
 
-# wait_file FILE SECONDS PID: until FILE exists; 1 when the time is over or PID has ended.
-wait_file() {
-    local deadline=$((SECONDS + $2))
-    until [[ -e $1 ]]; do
-        ((SECONDS < deadline)) && kill -0 "$3" 2>/dev/null
-        read -r -t 0.02 <> <(:) || true
-    done
-}
+server_answers() { [[ -e $LOGS/ready ]] || ! is_running "$SERVER_PID"; }
 
 # Kills the server as a power cut would; the same start_server starts it again on the same state.
 kill_server() {
@@ -179,11 +189,10 @@ start_guest() {
     make_tap "$number"
     : >"$SERIAL"
     # shellcheck disable=SC2046  # one word per flag
-    in_lan qemu-system-x86_64 $(guest_flags "$number" "$mac") -display none \
+    ip netns exec "$LAB-lan" qemu-system-x86_64 $(guest_flags "$number" "$mac") -display none \
         -serial "file:$SERIAL" -monitor "unix:$MONITOR,server,nowait" "$@" \
         >"$LOGS/qemu-$number.log" 2>&1 &
     GUEST_PID=$!
-    LAB_PIDS+=("$GUEST_PID")
     step "machine $number on ($mac)"
 }
 
@@ -232,8 +241,10 @@ wait_up() {
 
 # wait_off PID SECONDS: until the machine has switched itself off.
 wait_off() {
-    timeout "$2" tail -f /dev/null --pid="$1" -s 0.1 || fail "the machine did not switch itself off in $2 s"
+    wait_until "$2" is_off "$1" || fail "the machine did not switch itself off in $2 s"
 }
+
+is_off() { ! is_running "$1"; }
 
 # guest_says KEY: one value out of GUEST_LINE.
 guest_says() { sed -n "s/.* $1=\([^ ]*\).*/\1/p" <<<"$GUEST_LINE"; }

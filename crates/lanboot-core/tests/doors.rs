@@ -20,7 +20,10 @@ const CORE: [(&str, &[&str]); 11] = [
     ("tftp", &["bytes", "machine", "vfs"]),
     ("http", &["bytes", "machine", "vfs"]),
     ("journal", &["bytes", "machine", "dhcp", "tftp", "http"]),
-    ("site", &["bytes", "machine", "vfs", "catalog", "script", "journal"]),
+    (
+        "site",
+        &["bytes", "machine", "vfs", "catalog", "script", "journal"],
+    ),
 ];
 
 #[test]
@@ -33,7 +36,10 @@ fn every_room_of_the_core_uses_only_what_it_may() {
             continue;
         }
         let Some(allowed) = table.get(room.as_str()) else {
-            wrong.push(format!("{}: the room '{room}' is not in the table", file.display()));
+            wrong.push(format!(
+                "{}: the room '{room}' is not in the table",
+                file.display()
+            ));
             continue;
         };
         for used in rooms_used(&production_code(&file)) {
@@ -85,12 +91,20 @@ fn in_the_shell_only_settings_reads_what_was_written_and_only_library_makes_a_ca
             ("iso::read(", &["library"][..]),
         ] {
             if code.contains(word) && !owners.contains(&room.as_str()) {
-                wrong.push(format!("{}: {word} belongs to {}", file.display(), owners.join(", ")));
+                wrong.push(format!(
+                    "{}: {word} belongs to {}",
+                    file.display(),
+                    owners.join(", ")
+                ));
             }
         }
         let unsafe_rooms = ["net", "clock"];
         if code.contains("unsafe ") && !unsafe_rooms.contains(&room.as_str()) {
-            wrong.push(format!("{}: unsafe belongs to {}", file.display(), unsafe_rooms.join(", ")));
+            wrong.push(format!(
+                "{}: unsafe belongs to {}",
+                file.display(),
+                unsafe_rooms.join(", ")
+            ));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -108,7 +122,11 @@ fn source_files_stay_readable() {
             (lines > 560).then(|| format!("{}: {lines} lines", file.display()))
         })
         .collect();
-    assert!(long.is_empty(), "split by what they do:\n{}", long.join("\n"));
+    assert!(
+        long.is_empty(),
+        "split by what they do:\n{}",
+        long.join("\n")
+    );
 }
 
 /// Every source file with the room it is in, tests left out.
@@ -125,7 +143,13 @@ fn rust_files(source: &Path) -> Vec<(String, PathBuf)> {
                 && !["tests", "testing"].contains(&name.as_str())
             {
                 let inside = path.strip_prefix(source).unwrap();
-                let room = inside.components().next().unwrap().as_os_str().to_str().unwrap();
+                let room = inside
+                    .components()
+                    .next()
+                    .unwrap()
+                    .as_os_str()
+                    .to_str()
+                    .unwrap();
                 found.push((room.trim_end_matches(".rs").to_owned(), path));
             }
         }
@@ -138,13 +162,18 @@ fn rust_files(source: &Path) -> Vec<(String, PathBuf)> {
 fn production_code(file: &Path) -> String {
     let text = fs::read_to_string(file).unwrap();
     let code = text.split("#[cfg(test)]\nmod ").next().unwrap();
-    code.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+    code.lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 /// The first names after every `crate::`, also inside braces.
 fn rooms_used(code: &str) -> BTreeSet<String> {
     let word = |text: &str| {
-        let end = text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len());
+        let end = text
+            .find(|c: char| !c.is_alphanumeric() && c != '_')
+            .unwrap_or(text.len());
         text[..end].to_owned()
     };
     let mut used = BTreeSet::new();

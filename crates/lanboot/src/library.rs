@@ -6,6 +6,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, anyhow, bail};
 use lanboot_core::catalog::{Catalog, Image, Loaders, MAX_CONFIG_BYTES, image_name, recognise};
@@ -16,6 +17,8 @@ use crate::disks::{Disk, Disks};
 
 /// Most images served at once: what a rescan can look at in a moment.
 pub const MAX_IMAGES: usize = 4096;
+/// How long a file must have been left alone before a rescan reads it.
+const SETTLE: Duration = Duration::from_secs(3);
 /// Largest loader file, in bytes.
 const MAX_LOADER_BYTES: u64 = 16 << 20;
 
@@ -42,6 +45,15 @@ struct Stamp {
     modified: (i64, i64),
 }
 
+impl Stamp {
+    /// Whether the file was written to less than [`SETTLE`] before `now`.
+    fn is_fresh(&self, now: SystemTime) -> bool {
+        let modified = u64::try_from(self.modified.0).unwrap_or(0);
+        let since = now.duration_since(UNIX_EPOCH + Duration::from_secs(modified));
+        since.is_ok_and(|since| since < SETTLE)
+    }
+}
+
 /// What a scan found.
 #[derive(Debug, Default)]
 pub struct Scan {
@@ -65,7 +77,9 @@ impl Library {
 
     /// Looks at every file again and reads those that are new or changed. A file that cannot be
     /// read is a line in `faults` and stops no other; the error is for two images of one name.
-    pub fn scan(&mut self) -> anyhow::Result<Scan> {
+    /// With `now`, files written to in the last moments before it are left for the next scan:
+    /// somebody is still copying them.
+    pub fn scan(&mut self, now: Option<SystemTime>) -> anyhow::Result<Scan> {
         let mut scan = Scan::default();
         let files = self.files(&mut scan.faults);
         let mut images: Vec<Arc<Image>> = Vec::new();
@@ -73,6 +87,10 @@ impl Library {
         for path in files {
             let known = match (stamp(&path), self.known.remove(&path)) {
                 (Ok(stamp), Some(known)) if known.stamp == stamp => known,
+                (Ok(stamp), before) if now.is_some_and(|now| stamp.is_fresh(now)) => match before {
+                    Some(known) => known,
+                    None => continue,
+                },
                 (Ok(stamp), before) => {
                     scan.changed = true;
                     self.forget(before);
@@ -345,14 +363,32 @@ mod tests {
         let missing = folder.path().join("missing.iso");
         let written = vec![folder.path().to_path_buf(), missing];
         let mut library = Library::new(written, Arc::default());
-        let scan = library.scan().unwrap();
+        let scan = library.scan(None).unwrap();
         assert!(scan.catalog.images().is_empty());
         assert_eq!(scan.faults.len(), 3, "{:?}", scan.faults);
         assert!(scan.changed);
-        let again = library.scan().unwrap();
+        let again = library.scan(None).unwrap();
         assert_eq!((again.changed, again.faults.len()), (false, 3));
         std::fs::remove_file(folder.path().join("empty.iso")).unwrap();
-        assert!(library.scan().unwrap().changed);
+        assert!(library.scan(None).unwrap().changed);
+    }
+
+    #[test]
+    fn a_file_that_is_still_being_copied_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("copied.iso");
+        let mut library = Library::new(vec![folder.path().to_path_buf()], Arc::default());
+        library.scan(None).unwrap();
+        std::fs::write(&path, b"the first part").unwrap();
+        let now = SystemTime::now();
+        let faults = |scan: Scan| {
+            scan.faults
+                .iter()
+                .filter(|f| f.contains("copied.iso"))
+                .count()
+        };
+        assert_eq!(faults(library.scan(Some(now)).unwrap()), 0);
+        assert_eq!(faults(library.scan(Some(now + SETTLE * 2)).unwrap()), 1);
     }
 
     #[test]

@@ -53,7 +53,9 @@ impl Teller {
                 screen: MultiProgress::with_draw_target(ProgressDrawTarget::stdout()),
                 bars: HashMap::new(),
             },
-            Log::Auto | Log::Plain => Output::Plain { clock: settings.stamped },
+            Log::Auto | Log::Plain => Output::Plain {
+                clock: settings.stamped,
+            },
         };
         Self {
             journal: Journal::default(),

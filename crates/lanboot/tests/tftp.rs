@@ -504,9 +504,58 @@ fn a_machine_that_closes_its_port_is_forgotten_and_its_place_is_free() {
     };
     assert!(why == "the machine closed its port", "{why}");
     server.ask(&other, "1", Options::default());
-    let (datagram, _) = hear(&other);
+    let (datagram, from) = hear(&other);
     assert_eq!(datagram[..4], [0, 3, 0, 1]);
-    // Its whole file went out with the first block, so closing now is no failure.
+    say(&other, from, &Packet::Ack(1));
+}
+
+#[test]
+fn a_machine_that_vanishes_is_given_up_and_told() {
+    let mut limits = Limits::default();
+    limits.protocol.tries = 3;
+    limits.protocol.first_wait = Duration::from_millis(60);
+    limits.protocol.longest_wait = Duration::from_millis(60);
+    let server = Server::start(limits);
+    let socket = server.client();
+    server.ask(&socket, "14080", Options::default());
+    assert!(matches!(server.event(), What::Started { .. }));
+    let What::Failed { why, sent: 0, .. } = server.event() else {
+        panic!("not told");
+    };
+    assert_eq!(why, "no answer after 3 tries");
+    for _ in 0..3 {
+        assert_eq!(hear(&socket).0.len(), 516);
+    }
+}
+
+#[test]
+fn a_machine_that_starts_over_from_the_same_port_gets_its_new_file() {
+    let server = Server::start(Limits::default());
+    let socket = server.client();
+    server.ask(&socket, "14080", Options::default());
+    let (_, old) = hear(&socket);
+    say(&socket, old, &Packet::Ack(1));
+    assert_eq!(hear(&socket).1, old);
+    // The machine was reset, and its ROM always uses this port.
+    server.ask(&socket, "513", Options::default());
+    let (datagram, new) = hear(&socket);
+    assert_ne!(new, old);
+    assert!(datagram[4..] == server.files["513"][..512]);
+    let mut events: Vec<What> = (0..3).map(|_| server.event()).collect();
+    events.retain(|what| !matches!(what, What::Started { .. }));
+    match &events[..] {
+        [What::Failed { why, path, .. }] => {
+            assert_eq!(
+                (why.as_str(), path.as_str()),
+                ("the machine asked anew", "14080")
+            );
+        }
+        other => panic!("{other:?}"),
+    }
+    say(&socket, new, &Packet::Ack(1));
+    assert_eq!(hear(&socket).0.len(), 5);
+    say(&socket, new, &Packet::Ack(2));
+    assert!(matches!(server.event(), What::Finished { .. }));
 }
 
 #[test]

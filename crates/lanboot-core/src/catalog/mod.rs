@@ -38,6 +38,12 @@ impl Catalog {
         &self.images
     }
 
+    /// The images' names, for a sentence.
+    pub fn names(&self) -> String {
+        let names: Vec<&str> = self.images.iter().map(|i| i.name.as_str()).collect();
+        names.join(", ")
+    }
+
     /// The image whose files also appear at the root, as behind the classic recipe.
     pub fn default_image(&self) -> Option<&Arc<Image>> {
         self.images.first()

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{MAX_HELP, Menu, line, url_path};
+use super::{MAX_HELP, Menu, line, url, url_path};
 use crate::catalog::{Catalog, Entry, Image, Server, Spelling};
 
 /// The script for `server`.
@@ -64,14 +64,7 @@ fn choose_start(out: &mut String, menu: &Menu) {
 }
 
 fn start(out: &mut String, image: &Image, entry: &Entry, menu: &Menu, server: &Server) {
-    let url = |path: &str| {
-        format!(
-            "{}/iso/{}/{}",
-            server.http_origin(),
-            image.name,
-            url_path(path)
-        )
-    };
+    let url = |path: &str| url(server, image, path);
     let arguments = entry.command_line(
         menu.transport,
         server,

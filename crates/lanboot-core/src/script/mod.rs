@@ -11,7 +11,7 @@ pub use pxelinux::pxelinux;
 
 use std::time::Duration;
 
-use crate::catalog::{BootChoice, Transport};
+use crate::catalog::{BootChoice, Image, Server, Transport};
 
 /// What the operator decided about menus.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +30,16 @@ pub struct Menu {
 /// `text` on one line: printable ASCII, at most `limit` bytes, and nothing iPXE would expand.
 pub(crate) fn line(text: &str, limit: usize) -> String {
     crate::bytes::printable(text.as_bytes(), limit).replace("${", "$ {")
+}
+
+/// Where a machine finds a file of an image.
+pub(crate) fn url(server: &Server, image: &Image, path: &str) -> String {
+    format!(
+        "{}/iso/{}/{}",
+        server.http_origin(),
+        image.name,
+        url_path(path)
+    )
 }
 
 /// A path of the site as part of a URL: every byte a URL or a menu could misread is `%`-encoded.

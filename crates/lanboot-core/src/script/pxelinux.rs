@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{MAX_HELP, Menu, line, url_path};
+use super::{MAX_HELP, Menu, line, url};
 use crate::catalog::{Catalog, Entry, Image, Server, Spelling};
 
 /// The configuration for `server`. `can_tell_cpu`: the loader's folder has `ifcpu64.c32`.
@@ -48,14 +48,7 @@ pub fn pxelinux(catalog: &Catalog, menu: &Menu, server: &Server, can_tell_cpu: b
 }
 
 fn label(out: &mut String, image: &Image, entry: &Entry, menu: &Menu, server: &Server) {
-    let url = |path: &str| {
-        format!(
-            "{}/iso/{}/{}",
-            server.http_origin(),
-            image.name,
-            url_path(path)
-        )
-    };
+    let url = |path: &str| url(server, image, path);
     let initrd: Vec<String> = entry.initrd.iter().map(|path| url(path)).collect();
     let arguments = entry.command_line(
         menu.transport,

@@ -41,7 +41,8 @@ pub struct Limits {
     /// How long the first datagram waits for its answer before it is sent again, and the longest
     /// a round trip measured later can make that wait. A `timeout` agreed on replaces it.
     pub first_wait: Duration,
-    /// The shortest a measured round trip can make that wait: slow machines write flash meanwhile.
+    /// The shortest a measured round trip can make that wait (TCP on Linux has the same floor):
+    /// slow machines write flash meanwhile.
     pub shortest_wait: Duration,
     /// Where doubling the wait stops.
     pub longest_wait: Duration,
@@ -59,7 +60,7 @@ impl Default for Limits {
             windowsize: 32,
             window_bytes: 65_536,
             first_wait: Duration::from_secs(1),
-            shortest_wait: Duration::from_millis(100),
+            shortest_wait: Duration::from_millis(200),
             longest_wait: Duration::from_secs(8),
             timeout: 30,
             tries: 6,

@@ -310,7 +310,7 @@ fn quick_round_trips_shorten_the_wait_but_not_below_its_floor() {
         now += MS;
         transfer.on_packet(&ack(block), now);
     }
-    assert_eq!(transfer.deadline() - now, 100 * MS);
+    assert_eq!(transfer.deadline() - now, 200 * MS);
     for block in 100..200 {
         now += 50 * MS;
         transfer.on_packet(&ack(block), now);
@@ -323,8 +323,12 @@ fn a_machine_that_starts_what_it_loaded_without_a_last_ack_has_its_file() {
     let (mut transfer, _, now) = transfer(Options::default(), 600);
     transfer.on_packet(&ack(1), now);
     assert_eq!(transfer.on_unreachable(), Step::Done(Finish::Unconfirmed));
+    // One that confirmed no data at all has nothing.
     let (mut silent, _, _) = self::transfer(Options::default(), 100);
     assert_eq!(silent.on_unreachable(), Step::Done(Finish::Unreachable));
+    let (mut reset, _, now) = self::transfer(options(Some(1000), Some(4)), 3000);
+    reset.on_packet(&ack(0), now);
+    assert_eq!(reset.on_unreachable(), Step::Done(Finish::Unreachable));
 }
 
 // The virtual link.

@@ -46,7 +46,7 @@ pub enum Finish {
     /// The machine confirmed the last block.
     Complete,
     /// All blocks but those of the last window are confirmed, then the machine was gone. Many
-    /// loaders jump into what they loaded without a last ACK, or it was lost.
+    /// loaders jump into what they loaded without a last ACK, or that ACK was lost.
     Unconfirmed,
     /// The machine only wanted to know the length (ERROR 8 after OACK).
     SizeProbe,
@@ -346,7 +346,7 @@ impl Transfer {
 
     /// The machine went away: fine when only the confirmation of the end is missing.
     fn finish_or(&mut self, otherwise: Finish) -> Step {
-        let at_the_end = self.heard && self.phase == Phase::Sending && self.sent == self.last;
+        let at_the_end = self.confirmed > 0 && self.sent == self.last;
         self.finish(if at_the_end {
             Finish::Unconfirmed
         } else {

@@ -223,13 +223,7 @@ fn link_address(index: u32, protocol: u16, mac: Mac) -> libc::sockaddr_ll {
 fn bind(socket: &OwnedFd, index: u32, protocol: u16) -> io::Result<()> {
     let address = link_address(index, protocol, Mac([0; 6]));
     // SAFETY: `address` is a valid sockaddr_ll and the length is its size.
-    let bound = unsafe {
-        libc::bind(
-            socket.as_raw_fd(),
-            (&raw const address).cast(),
-            ADDRESS_LEN,
-        )
-    };
+    let bound = unsafe { libc::bind(socket.as_raw_fd(), (&raw const address).cast(), ADDRESS_LEN) };
     if bound < 0 {
         Err(io::Error::last_os_error())
     } else {
@@ -315,7 +309,9 @@ mod tests {
     #[test]
     fn both_checksums_verify() {
         for len in [0u16, 1, 2, 299, 300, 548, 1472] {
-            let payload: Vec<u8> = (0..len).map(|n| n.wrapping_mul(7).to_be_bytes()[1]).collect();
+            let payload: Vec<u8> = (0..len)
+                .map(|n| n.wrapping_mul(7).to_be_bytes()[1])
+                .collect();
             let (source, target) = (
                 Ipv4Addr::new(192, 168, 0, 1),
                 Ipv4Addr::new(192, 168, 0, 50),

@@ -1,10 +1,12 @@
 //! Interfaces, sockets and what the kernel must be asked for. The only room with `unsafe`.
 
 mod address;
+mod ask;
 mod frame;
 mod port;
 
 pub use address::Borrowed;
+pub use ask::{is_in_memory, unacknowledged};
 pub use frame::{ArpSocket, ClientSocket, FrameSocket};
 pub use port::{Protocol, holders};
 

@@ -12,12 +12,15 @@ use nix::errno::Errno;
 use nix::sys::socket::{
     ControlMessageOwned, MsgFlags, SockaddrIn, getsockopt, recvmsg, setsockopt, sockopt,
 };
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 /// Most datagrams Linux cuts out of one send (`UDP_MAX_SEGMENTS` before 6.9).
 const MAX_SEGMENTS: usize = 64;
 /// Most bytes one send takes: what fits into an IPv4 packet behind its headers.
 const MAX_SEND: usize = 65_507;
+
+/// Bytes of requests that may wait, with the kernel's own weight: about 1,000 requests.
+const RECEIVE_ROOM: usize = 1 << 20;
 
 /// Where a datagram came from and where it came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,9 +35,12 @@ pub struct Arrival {
     pub interface: Option<NonZeroU32>,
 }
 
-/// Makes a bound socket ready for [`receive`]: non-blocking, with packet information.
+/// Makes a bound socket ready for [`receive`]: non-blocking, with packet information, and with
+/// room for a classroom that is switched on at once.
 pub fn prepare(socket: &UdpSocket) -> io::Result<()> {
     socket.set_nonblocking(true)?;
+    // The system's limit may be lower; then who is not heard asks again.
+    let _ = SockRef::from(socket).set_recv_buffer_size(RECEIVE_ROOM);
     setsockopt(socket, sockopt::Ipv4PacketInfo, &true)?;
     Ok(())
 }
@@ -158,4 +164,86 @@ fn is_loss(error: &io::Error) -> bool {
         || error.raw_os_error() == Some(libc::ENOBUFS)
         || error.raw_os_error() == Some(libc::ENOMEM)
         || error.raw_os_error() == Some(libc::EPERM)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn pair() -> (UdpSocket, UdpSocket) {
+        let receiver = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        receiver
+            .set_read_timeout(Some(Duration::from_secs(10)))
+            .unwrap();
+        let sender = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        sender.connect(receiver.local_addr().unwrap()).unwrap();
+        (sender, receiver)
+    }
+
+    fn arrives_as(receiver: &UdpSocket, expected: &[u8], size: usize) {
+        let mut buf = [0; 4096];
+        for chunk in expected.chunks(size) {
+            let len = receiver.recv(&mut buf).unwrap();
+            assert!(buf[..len] == *chunk);
+        }
+    }
+
+    #[test]
+    fn an_answer_leaves_from_where_the_request_came_in() {
+        let loopback = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+        let socket = Socket::new(Domain::IPV4, Type::DGRAM, None).unwrap();
+        socket.bind_device(Some(b"lo")).unwrap();
+        socket.bind(&loopback.into()).unwrap();
+        let socket = UdpSocket::from(socket);
+        prepare(&socket).unwrap();
+        let machine = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let second = Ipv4Addr::new(127, 0, 0, 2);
+        let port = socket.local_addr().unwrap().port();
+        machine.send_to(b"hello", (second, port)).unwrap();
+        let mut buf = [0; 3];
+        let arrival = loop {
+            match receive(&socket, &mut buf) {
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => std::thread::yield_now(),
+                other => break other.unwrap(),
+            }
+        };
+        let from = machine.local_addr().unwrap();
+        assert_eq!((arrival.len, arrival.to), (3, second));
+        assert_eq!(SocketAddr::V4(arrival.from), from);
+        let lo = nix::net::if_::if_nametoindex("lo").unwrap();
+        assert_eq!(arrival.interface, NonZeroU32::new(lo));
+        let answer = answer(&arrival).unwrap();
+        assert_eq!(answer.local_addr().unwrap().ip(), IpAddr::V4(second));
+        assert_eq!(answer.peer_addr().unwrap(), from);
+        assert!(path_mtu(&answer).unwrap() > 1500);
+    }
+
+    #[test]
+    fn a_burst_arrives_as_single_datagrams() {
+        let bytes: Vec<u8> = (0..70_500u32)
+            .map(|n| u8::try_from(n % 253).unwrap())
+            .collect();
+        for (len, run) in [(70_500, 64), (70_500, 7), (1000, 64), (3500, 1), (4, 16)] {
+            let (sender, receiver) = pair();
+            let mut burst = Burst::new(&sender, 1000, run);
+            burst.send(&sender, &bytes[..len]).unwrap();
+            arrives_as(&receiver, &bytes[..len], 1000);
+        }
+    }
+
+    #[test]
+    fn where_the_kernel_refuses_bursts_datagrams_go_one_by_one() {
+        let (sender, receiver) = pair();
+        let bytes = [7; 5500];
+        let mut burst = Burst::new(&sender, 1000, 16);
+        assert_eq!(burst.at_once, 16);
+        // More pieces than any kernel cuts: it answers EINVAL, as for a route without bursts.
+        cut_at(&sender, 10).unwrap();
+        burst.send(&sender, &bytes).unwrap();
+        assert_eq!(burst.at_once, 1, "it was refused");
+        arrives_as(&receiver, &bytes, 1000);
+        burst.send(&sender, &bytes).unwrap();
+        arrives_as(&receiver, &bytes, 1000);
+    }
 }

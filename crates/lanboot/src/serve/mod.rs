@@ -12,7 +12,7 @@ pub mod tftp;
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, anyhow};
 use arc_swap::ArcSwap;
@@ -201,7 +201,7 @@ async fn rescan(mut library: Library, context: Context, wanted: Option<String>) 
     loop {
         tick.tick().await;
         let scanned = tokio::task::spawn_blocking(move || {
-            let scan = library.scan();
+            let scan = library.scan(Some(SystemTime::now()));
             (library, scan)
         });
         let Ok((same, scan)) = scanned.await else {
@@ -220,15 +220,9 @@ async fn rescan(mut library: Library, context: Context, wanted: Option<String>) 
                     })
                     .unwrap_or_default();
                 site.catalog = Arc::new(scan.catalog);
-                let names: Vec<&str> = site
-                    .catalog
-                    .images()
-                    .iter()
-                    .map(|i| i.name.as_str())
-                    .collect();
                 notice(format!(
                     "the images changed; now serving: {}",
-                    names.join(", ")
+                    site.catalog.names()
                 ));
                 context.site.store(Arc::new(site));
             }

@@ -10,7 +10,7 @@ use lanboot_core::dhcp::{Config, Leases, Mode, Subnet};
 use lanboot_core::script::Menu;
 use lanboot_core::site::{Address, Site};
 
-use super::dhcp;
+use super::{dhcp, tftp};
 use crate::disks::Disks;
 use crate::leases::Store;
 use crate::library::{self, Library};
@@ -39,7 +39,7 @@ pub(super) struct Opened {
 pub(super) fn open(settings: &Settings) -> anyhow::Result<Opened> {
     let disks = Arc::new(Disks::default());
     let mut library = Library::new(settings.images.clone(), Arc::clone(&disks));
-    let scan = library.scan()?;
+    let scan = library.scan(None)?;
     let mut notices: Vec<String> = scan.faults;
     let catalog = Arc::new(scan.catalog);
     if catalog.images().is_empty() {
@@ -53,7 +53,8 @@ pub(super) fn open(settings: &Settings) -> anyhow::Result<Opened> {
 
     let (interface, address, borrowed) = interface(settings)?;
     let own = address.address;
-    let tftp = net::udp(None, SocketAddrV4::new(own, TFTP_PORT))?;
+    let tftp_socket = net::udp(None, SocketAddrV4::new(own, TFTP_PORT))?;
+    tftp::prepare(&tftp_socket).context("the TFTP socket cannot tell where requests came in")?;
     let http = net::tcp(SocketAddrV4::new(own, settings.http_port))?;
     let dhcp = match settings.dhcp {
         Dhcp::Off => None,
@@ -78,7 +79,7 @@ pub(super) fn open(settings: &Settings) -> anyhow::Result<Opened> {
         site,
         library,
         disks,
-        tftp,
+        tftp: tftp_socket,
         http,
         dhcp,
         notices,
@@ -230,12 +231,6 @@ fn about_doors(
     interface: &Interface,
     dhcp: Option<&dhcp::Door>,
 ) -> String {
-    let names: Vec<&str> = site
-        .catalog
-        .images()
-        .iter()
-        .map(|i| i.name.as_str())
-        .collect();
     let own = site
         .addresses
         .first()
@@ -248,7 +243,7 @@ fn about_doors(
         );
     format!(
         "serving {} on {} ({own}): {leases}, TFTP, HTTP port {}",
-        names.join(", "),
+        site.catalog.names(),
         interface.name,
         settings.http_port
     )

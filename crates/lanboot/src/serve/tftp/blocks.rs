@@ -12,8 +12,10 @@ use crate::disks::{Disk, Disks};
 /// Bytes of DATA datagrams held per transfer. 64 KiB make the read disappear behind the sends
 /// (44 blocks of 1468 bytes for each), and 1,000 transfers stay below 64 MiB.
 const READ_AHEAD: usize = 65_536;
-/// Most blocks read at once: each one is an entry of `preadv`'s list (Linux takes 1,024).
+/// Most blocks read ahead: enough for 64 KiB of the smallest blocks in the field, 512 bytes.
 const MAX_BLOCKS: usize = 128;
+/// Most parts of one `preadv` (Linux takes 1,024).
+const MAX_PARTS: usize = 1024;
 /// The DATA packet's number and the block's.
 const HEADER: usize = 4;
 
@@ -76,6 +78,7 @@ impl OpenFile {
                     while read < piece_len {
                         let mut parts: Vec<IoSliceMut<'_>> =
                             spans(buf, gap, block, done + read, piece_len - read)
+                                .take(MAX_PARTS)
                                 .map(IoSliceMut::new)
                                 .collect();
                         let at = i64::try_from(offset + read as u64).map_err(io::Error::other)?;

@@ -3,7 +3,7 @@
 //! A lock-step transfer costs one ACK in and one block out, thousands of times a second, so this
 //! is a bare `epoll` loop: one `recv` and one `send` per block, one `epoll_wait` for all sockets
 //! that are ready together, no allocation, no timer that is set per block. A disk that makes a
-//! read wait makes the transfers of its pump wait; there are several pumps.
+//! read wait makes the other transfers of its pump wait as well.
 
 use std::io;
 use std::net::UdpSocket;

@@ -1,0 +1,39 @@
+//! Two questions to the kernel that no safe wrapper asks.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd;
+
+/// Whether the byte at `offset` of `file` can be read without waiting for the disk.
+pub fn is_in_memory(file: &File, offset: i64) -> bool {
+    let mut byte = 0u8;
+    let buffer = libc::iovec {
+        iov_base: (&raw mut byte).cast(),
+        iov_len: 1,
+    };
+    // SAFETY: the descriptor is open for as long as `file` lives; the one buffer is the byte
+    // above, and the kernel writes at most that.
+    let read = unsafe {
+        libc::preadv2(
+            file.as_raw_fd(),
+            &raw const buffer,
+            1,
+            offset,
+            libc::RWF_NOWAIT,
+        )
+    };
+    // Any other error, or the end of the file, is found again by whoever reads there.
+    read >= 0 || io::Error::last_os_error().kind() != io::ErrorKind::WouldBlock
+}
+
+/// Bytes sent on a TCP connection and not yet acknowledged by the peer.
+pub fn unacknowledged(stream: &impl AsRawFd) -> io::Result<u64> {
+    let mut bytes: libc::c_int = 0;
+    // SAFETY: the descriptor is open for as long as `stream` lives, and SIOCOUTQ (which has the
+    // number of TIOCOUTQ) writes one int to the address given.
+    let done = unsafe { libc::ioctl(stream.as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) };
+    if done < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(u64::try_from(bytes).unwrap_or(0))
+}
