@@ -29,6 +29,10 @@ clients_up() {
 
 clients_down() {
     local namespace
+    for namespace in "${CLIENT_NAMESPACES[@]}"; do
+        # shellcheck disable=SC2046  # one word per process
+        kill $(ip netns pids "$namespace" 2>/dev/null) 2>/dev/null || true
+    done
     lab_down
     for namespace in "${CLIENT_NAMESPACES[@]}"; do
         ip netns del "$namespace" 2>/dev/null || true
@@ -59,19 +63,32 @@ image() { echo "$IMAGES/$1.iso"; }
 # start FLAGS… IMAGE…: lanboot as the flags say and nothing more, on srv0; its log is SERVER_LOG
 # and its process SERVER_PID. Does not wait until it is ready.
 start() {
+    [[ -x $LANBOOT ]] || fail "$LANBOOT is not built: cargo build --release"
     SERVER_LOG=$LOGS/${START_LOG:-server}.log
     READY=$LOGS/${START_LOG:-server}.ready
     rm -f "$READY"
-    in_srv "$LANBOOT" serve --interface srv0 --state "$LOGS/${START_LOG:-}state" --ready-file "$READY" "$@" \
-        >>"$SERVER_LOG" 2>&1 &
+    # No function here: its process would be a shell that waits, and $! not lanboot's.
+    ip netns exec "$LAB-srv" "$LANBOOT" serve --interface srv0 --state "$LOGS/${START_LOG:-}state" \
+        --ready-file "$READY" "$@" >>"$SERVER_LOG" 2>&1 &
     SERVER_PID=$!
     LAB_PIDS+=("$SERVER_PID")
 }
 
 # start_ready FLAGS…: as start, and waits until it is ready.
 start_ready() {
+    local deadline=$((SECONDS + 10))
     start "$@"
-    wait_file "$READY" 10 "$SERVER_PID" || fail "the server was not ready in 10 s: $(tail -n 3 "$SERVER_LOG")"
+    until [[ -e $READY ]]; do
+        { ((SECONDS < deadline)) && kill -0 "$SERVER_PID" 2>/dev/null; } ||
+            fail "the server did not get ready: $(tail -n 3 "$SERVER_LOG")"
+        read -r -t 0.02 <> <(:) || true
+    done
+}
+
+# serve FLAGS… IMAGE…: a DHCP server with the usual address and pool.
+serve() {
+    start_ready --address "$SERVER_ADDRESS/$SERVER_PREFIX" --dhcp server --range "$POOL_FIRST-$POOL_LAST" "$@"
+    step "server ready"
 }
 
 # stop_server: SIGTERM; sets STOP_STATUS and waits at most 40 s.
@@ -131,12 +148,20 @@ unpack() {
 # udhcpc NUMBER PROGRAM FLAGS…: runs a client to its end (flags decide when); what it was told is
 # in LOGS/lease-NUMBER. Its script sets the address.
 udhcpc() {
+    udhcpc_start "$@"
+    wait "$UDHCPC_PID"
+}
+
+# udhcpc_start NUMBER PROGRAM FLAGS…: the same, and leaves it running as UDHCPC_PID.
+udhcpc_start() {
     local number=$1 program=$2
     shift 2
-    rm -f "$LOGS/lease-$number"
+    : >"$LOGS/lease-$number"
     # shellcheck disable=SC2086  # `busybox udhcpc` is two words
-    LEASE_FILE=$LOGS/lease-$number in_client "$number" $program -i eth0 -s "$CLIENTS/lease-script" "$@" \
-        >>"$LOGS/udhcpc-$number.log" 2>&1
+    LEASE_FILE=$LOGS/lease-$number ip netns exec "$LAB-c$number" $program -i eth0 -s "$CLIENTS/lease-script" "$@" \
+        >>"$LOGS/udhcpc-$number.log" 2>&1 &
+    UDHCPC_PID=$!
+    LAB_PIDS+=("$UDHCPC_PID")
 }
 
 # ask NUMBER [FLAGS…]: one quick lease with busybox; ADDRESS is the address or empty.

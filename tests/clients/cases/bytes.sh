@@ -3,7 +3,7 @@
 
 case_bytes() {
     clients_up "$LOGS"
-    start_server "$(image arch)" "$(image arch-2013)" "$(image arch-huge-file)" --
+    serve "$(image arch)" "$(image arch-2013)" "$(image arch-huge-file)"
     unpack arch
     step "arch unpacked by xorriso"
     whole_tree arch "http://$SERVER_ADDRESS/iso/arch"

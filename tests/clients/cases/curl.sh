@@ -3,7 +3,7 @@
 
 case_curl() {
     clients_up "$LOGS"
-    start_server "$(image arch)" --
+    serve "$(image arch)"
     unpack arch
     BASE=http://$SERVER_ADDRESS
     FILE=arch/boot/x86_64/vmlinuz-linux
