@@ -12,6 +12,9 @@ case_hostile() {
     HOSTILE_FILE=arch/boot/x86_64/vmlinuz-linux
     size=$(stat -c %s "$LOGS/tree-arch/$HOSTILE_FILE")
     step "at first $(resident "$SERVER_PID") MiB resident, $(descriptors "$SERVER_PID") descriptors"
+    mkfifo "$LOGS/vanish-in"
+    ip netns exec "$LAB-lan" python3 "$CLIENTS/hostile" vanish "$SERVER_ADDRESS" "$HOSTILE_FILE" <>"$LOGS/vanish-in" >"$LOGS/vanish" 2>&1 &
+    LAB_PIDS+=($!)
     throw dhcp "$SERVER_ADDRESS"
     grep -q 'ignored: no subnet is configured for the relay 10\.1\.2\.3' "$SERVER_LOG" || wrong "the log does not tell of the relay of an unknown network"
     grep -qE 'ignored: .*(255|not Ethernet)' "$SERVER_LOG" || wrong "the log does not tell of hlen 255"
@@ -19,9 +22,8 @@ case_hostile() {
     throw http "$SERVER_ADDRESS" "$HOSTILE_FILE" "$size"
     hostile_sip
     hostile_idle
-    # The machine that vanished during TFTP: tried again for a while, then let go.
-    logs "TFTP failed sending $HOSTILE_FILE to 192\.168\.77\.2 after .*" 40
-    step "the machine that vanished: $(grep -m 1 "TFTP failed sending $HOSTILE_FILE" "$SERVER_LOG" | cut -d ' ' -f 2-)"
+    # The machine that vanished during TFTP: asked again for a while, then let go.
+    logs "TFTP failed sending $HOSTILE_FILE to 192\.168\.77\.2 after 0 B: no answer after [0-9]+ tries" 40
     serves_as_before "after it all"
     ! LC_ALL=C grep -qP '[^\n\x20-\x7e\xc2-\xf4\x80-\xbf]' "$SERVER_LOG" || wrong "control characters reached the log"
     step "at last $(resident "$SERVER_PID") MiB resident, $(descriptors "$SERVER_PID") descriptors, a log of $(stat -c %s "$SERVER_LOG") bytes"
