@@ -1,0 +1,160 @@
+# shellcheck shell=bash
+# Images that are broken, replaced, cut or missing.
+
+case_images() {
+    clients_up "$LOGS"
+    images_refused
+    images_served
+    images_together
+    images_twins
+    images_change
+}
+
+# alone FILE SENTENCE: must be refused at once, in one line that names the file and the fault.
+alone() {
+    local lines
+    refuses 2 --address "$SERVER_ADDRESS/$SERVER_PREFIX" --dhcp off "$1"
+    says "$(basename "$1" | sed 's/\./\\./g').*($2)" "$1"
+    lines=$(grep -cF "$(basename "$1")" <<<"$SAID" || true)
+    ((lines == 1)) || wrong "$1: $lines lines name it: $SAID"
+    (($(wc -l <<<"$SAID") <= 2)) || wrong "$1: more than one line and its heading: $SAID"
+    step "$(tail -n 1 <<<"$SAID") ($TOOK s)"
+}
+
+images_refused() {
+    mkdir -p "$LOGS/odd/folder.iso"
+    mkfifo "$LOGS/odd/fifo.iso"
+    ln -s nowhere "$LOGS/odd/dangling.iso"
+    head -c 40000 "$(image arch)" >"$LOGS/odd/short.iso"
+    head -c 20000 "$(image arch)" >"$LOGS/odd/shorter.iso"
+    head -c 3000000 /dev/urandom >"$LOGS/odd/noise.iso"
+    alone "$(image broken-empty)" 'empty|0 bytes|no ISO|not an ISO|ends|too short'
+    alone "$(image broken-root)" 'root'
+    alone "$(image broken-text)" 'no ISO|not an ISO|ISO 9660'
+    alone "$LOGS/odd/short.iso" '.'
+    alone "$LOGS/odd/shorter.iso" '.'
+    alone "$LOGS/odd/noise.iso" '.'
+    alone "$LOGS/odd/dangling.iso" 'cannot be opened|No such file'
+    alone "$LOGS/odd/folder.iso" 'no \*\.iso file'
+    alone "$LOGS/odd/missing.iso" 'cannot be opened|No such file'
+    alone /dev/null '.'
+    alone "$LOGS/odd/fifo.iso" '.'
+}
+
+# What is there is served; what is not there is a warning.
+images_served() {
+    local name begun
+    for name in broken-extents broken-loop broken-many; do
+        begun=$(date +%s.%N)
+        START_LOG=$name start_ready --address "$SERVER_ADDRESS/$SERVER_PREFIX" --dhcp off "$(image "$name")"
+        step "$name: ready after $(since "$begun") s, $(resident "$SERVER_PID") MiB resident"
+        if [[ $name == broken-many ]]; then
+            [[ $(get "http://$SERVER_ADDRESS/folder-123/file-450.txt" -) == "123 450" ]] || wrong "$name: a file has other bytes"
+        else
+            grep -q "$name\.iso: " "$SERVER_LOG" || wrong "$name: no warning that names it: $(head -n 3 "$SERVER_LOG")"
+            step "$(grep -m 1 "$name\.iso: " "$SERVER_LOG" | sed "s|$IMAGES/||")"
+            [[ $(get "http://$SERVER_ADDRESS/iso/$name/arch/boot/x86_64/vmlinuz-linux" - | wc -c) == 300000 ]] ||
+                wrong "$name: a file that is whole is not served"
+        fi
+        (($(wc -l <"$SERVER_LOG") < 30)) || wrong "$name: $(wc -l <"$SERVER_LOG") lines"
+        stop_server
+        [[ $STOP_STATUS == 0 ]] || wrong "$name: exit status $STOP_STATUS"
+    done
+}
+
+# Beside a sound image none of them stops anything.
+images_together() {
+    local name all=()
+    for name in empty root extents loop many text; do all+=("$(image "broken-$name")"); done
+    START_LOG=together start_ready --address "$SERVER_ADDRESS/$SERVER_PREFIX" --dhcp off \
+        "${all[@]}" "$LOGS/odd/dangling.iso" "$LOGS/odd/noise.iso" "$LOGS/odd/folder.iso" "$(image arch)"
+    get "http://$SERVER_ADDRESS/iso/arch/arch/boot/x86_64/vmlinuz-linux" "$LOGS/kernel" || wrong "arch is not served beside broken images"
+    for name in broken-empty broken-root broken-text dangling noise folder; do
+        [[ $(grep -c "/$name\.iso: " "$SERVER_LOG") == 1 ]] || wrong "$name beside others: not one line: $(grep "/$name\.iso" "$SERVER_LOG")"
+    done
+    stop_server
+    step "all of them beside arch"
+}
+
+images_twins() {
+    mkdir -p "$LOGS"/twins/{one,two}
+    ln "$(image arch)" "$LOGS/twins/one/arch.iso"
+    ln "$(image arch)" "$LOGS/twins/two/arch.iso"
+    refuses 2 --address "$SERVER_ADDRESS/$SERVER_PREFIX" --dhcp off "$LOGS/twins/one" "$LOGS/twins/two/arch.iso"
+    says "two images would both be called 'arch': .*/one/arch\.iso and .*/two/arch\.iso" "two images of one name"
+    # The same file twice is no clash.
+    START_LOG=twice start_ready --address "$SERVER_ADDRESS/$SERVER_PREFIX" --dhcp off "$(image arch)" "$(image arch)"
+    stop_server
+}
+
+# A folder that changes while it is served; it is looked at every 5 s.
+images_change() {
+    local folder=$LOGS/folder slow cut pid_slow pid_cut status open
+    mkdir "$folder"
+    cp --reflink=auto "$(image arch)" "$folder/swap.iso"
+    cp --reflink=auto "$(image arch-2013)" "$folder/cut.iso"
+    serve "$folder"
+    slow=http://$SERVER_ADDRESS/iso/swap.iso cut=http://$SERVER_ADDRESS/iso/cut.iso
+    ip netns exec "$LAB-lan" curl -sS --fail --limit-rate 6M -o "$LOGS/slow" "$slow" 2>"$LOGS/slow.err" &
+    pid_slow=$!
+    ip netns exec "$LAB-lan" curl -sS --fail --limit-rate 6M -o "$LOGS/cut" "$cut" 2>"$LOGS/cut.err" &
+    pid_cut=$!
+    wait_size "$LOGS/slow" 1000000
+    wait_size "$LOGS/cut" 1000000
+    cp --reflink=auto "$(image arch-2013)" "$folder/.new"
+    mv "$folder/.new" "$folder/swap.iso"
+    truncate -s 20M "$folder/cut.iso"
+    step "one image replaced and one cut while they go out"
+    status=0
+    wait "$pid_cut" || status=$?
+    ((status != 0)) || wrong "an image cut short while it went out looked whole to curl"
+    step "the cut one: curl says $status, $(cat "$LOGS/cut.err")"
+    wait "$pid_slow" || wrong "the replaced image's download failed: $(cat "$LOGS/slow.err")"
+    same "$(image arch)" "$LOGS/slow" "the download that began before the image was replaced"
+    logs 'the images changed; now serving: ' 10
+    logs 'HTTP failed sending .*cut\.iso to 192\.168\.77\.2 after .*shorter' 2
+    # What is wrong with an image is told whenever it is read, not only at the start.
+    logs 'cut\.iso: .*cut short' 2
+    get "$slow" "$LOGS/new" || wrong "the new image is not served"
+    same "$(image arch-2013)" "$LOGS/new" "the image that took its place"
+    alive
+    step "the replaced one: old bytes to whom they were promised, new ones since"
+    # An image whose name is taken arrives: said once, and the others go on.
+    open=$(descriptors "$SERVER_PID")
+    cp --reflink=auto "$(image arch)" "$folder/swap.ISO"
+    logs "two images would both be called 'swap'" 10
+    # It is looked at twice more.
+    ! wait_lines "both be called 'swap'" 3 11 || wrong "two images of one name are told at every look"
+    (($(descriptors "$SERVER_PID") <= open + 2)) || wrong "each look leaves files open: $open at first, then $(descriptors "$SERVER_PID")"
+    get "$slow" "$LOGS/new" || wrong "the other images are not served any more"
+    rm -f "$folder/swap.ISO"
+    cp --reflink=auto "$(image arch)" "$folder/late.iso"
+    logs 'now serving: .*late' 11
+    get "http://$SERVER_ADDRESS/iso/late.iso" "$LOGS/new" || wrong "an image that was added is not served"
+    # The disk goes away.
+    rm -f "$folder"/*.iso
+    logs 'now serving: *$|no image' 11
+    alive
+    [[ $(in_lan curl -sS -o /dev/null -w '%{http_code}' "$slow") == 404 ]] || wrong "an image that was removed is not a 404"
+    stop_server
+    [[ $STOP_STATUS == 0 ]] || wrong "exit status $STOP_STATUS"
+    rm -rf "$folder" "$LOGS"/{slow,cut,new}
+}
+
+# wait_size FILE BYTES
+wait_size() {
+    local deadline=$((SECONDS + 10))
+    until (($(stat -c %s "$1" 2>/dev/null || echo 0) >= $2)); do
+        ((SECONDS < deadline)) || fail "$1 has not $2 bytes after 10 s"
+        read -r -t 0.05 <> <(:) || true
+    done
+}
+
+# wait_lines REGEX COUNT SECONDS: 1 when there are not that many in time.
+wait_lines() {
+    local deadline=$((SECONDS + $3))
+    until (($(grep -cE "$1" "$SERVER_LOG") >= $2)); do
+        ((SECONDS < deadline)) || return 1
+        read -r -t 0.2 <> <(:) || true
+    done
+}

@@ -1,0 +1,289 @@
+# shellcheck shell=bash
+# What stops a start, with which words; and how the program ends.
+
+case_start() {
+    clients_up "$LOGS"
+    need_tools dnsmasq=dnsmasq-base setpriv=util-linux
+    client_up 1
+    HERE=(--address "$SERVER_ADDRESS/$SERVER_PREFIX")
+    start_words
+    start_ports
+    start_rights
+    start_address
+    start_alone
+    start_figures
+    start_ends
+    start_once
+}
+
+start_words() {
+    local image
+    image=$(image arch)
+    refuses_plain 1 "${HERE[@]}" --interface eth9 "$image"
+    says 'there is no interface eth9; there are:' "an interface that is not there"
+    says '^ *srv0' "an interface that is not there: the list"
+    printf 'images = ["%s"]\nrange = "10.0.0.1-10.0.0.9"\nmenu-timout = 5\n' "$image" >"$LOGS/wrong.toml"
+    refuses 1 --config "$LOGS/wrong.toml"
+    says "wrong\.toml.*line 3.*'menu-timout'.*did you mean 'menu-timeout'" "a wrong key"
+    printf 'images = ["%s"]\n\nonce = "yes"\n' "$image" >"$LOGS/wrong.toml"
+    refuses 1 --config "$LOGS/wrong.toml"
+    says 'wrong\.toml.*line 3' "a wrong value"
+    printf 'images = ["%s"]\nrange =\n' "$image" >"$LOGS/wrong.toml"
+    refuses 1 --config "$LOGS/wrong.toml"
+    says 'wrong\.toml.*line 2' "no TOML"
+    refuses 1 --config "$LOGS/nowhere.toml"
+    says 'nowhere\.toml' "no configuration file"
+    refuses 1 "${HERE[@]}" --dhcp server --range 192.168.77.99-192.168.77.50 "$image"
+    says 'range.*backwards' "a range backwards"
+    refuses 1 "${HERE[@]}" --dhcp server --range 10.0.0.1-10.0.0.9 "$image"
+    says '--range.*10\.0\.0\.1.*10\.0\.0\.9.*192\.168\.77' "a range of another network"
+    refuses 1 "${HERE[@]}" --range some "$image"
+    says "--range: 'some' is not a range like" "no range"
+    refuses 1 "${HERE[@]}" --boot arhc "$image"
+    says "--boot: .*arhc.*did you mean.*arch" "an entry that is not there"
+    refuses 1 "${HERE[@]}" --append copytoram=n "$image"
+    says 'copytoram=n' "copytoram=n over HTTP"
+    says 'NFS|NBD' "copytoram=n over HTTP: what else"
+    refuses 1 "${HERE[@]}" --transport nfs "$image"
+    says '--transport' "a transport that is not there"
+    refuses 1 "${HERE[@]}" --dhcp sevrer "$image"
+    says "--dhcp: .*did you mean 'server'" "a word mistyped"
+    refuses 1 "${HERE[@]}" --only 00:11:22 "$image"
+    says '--only' "no hardware address"
+    refuses 1 "${HERE[@]}" --append $'a\nb' "$image"
+    says '--append' "arguments of two lines"
+    refuses 1 --address 192.168.77.1 "$image"
+    says '--address' "an address without a prefix"
+    refuses 1 "${HERE[@]}"
+    says 'no image to serve' "no image"
+    refuses 1 --dhcp off "$image"
+    says 'srv0 has no IPv4 address' "an interface without an address"
+    step "wrong words are refused with the right ones"
+}
+
+# refuses_plain: as refuses, for flags that clash with --interface srv0.
+refuses_plain() {
+    local limit=$1 status=0
+    shift
+    SAID=$(in_srv timeout 10 "$LANBOOT" serve --state "$LOGS/refused-state" "$@" 2>&1) || status=$?
+    ((status != 0 && status != 124)) || wrong "lanboot serve $*: exit status $status: $SAID"
+}
+
+# Ports that others hold: the program and its process are named, and nothing is left behind.
+start_ports() {
+    local holder pid
+    ip -n "$LAB-srv" link set srv0 up
+    ip -n "$LAB-srv" address add 192.168.77.1/24 dev srv0
+    for holder in "UDP 67" "UDP 69" "TCP 80"; do
+        ip netns exec "$LAB-srv" python3 -c '
+import socket, sys
+kind = socket.SOCK_DGRAM if sys.argv[1] == "UDP" else socket.SOCK_STREAM
+held = socket.socket(socket.AF_INET, kind)
+held.bind(("", int(sys.argv[2])))
+kind == socket.SOCK_STREAM and held.listen()
+print("held", flush=True)
+sys.stdin.read()' ${holder% *} ${holder#* } <> <(:) >"$LOGS/holder" &
+        pid=$!
+        wait_line "$LOGS/holder" held 5 >/dev/null || fail "port $holder is not held"
+        refuses 1 --dhcp server "$(image arch)"
+        says "${holder% *} port ${holder#* } is taken by python3 \(process $pid\)" "$holder taken"
+        kill "$pid"
+        wait "$pid" 2>/dev/null || true
+        : >"$LOGS/holder"
+    done
+    ip netns exec "$LAB-srv" dnsmasq --keep-in-foreground --conf-file=/dev/null --user=root --port=0 --interface=srv0 \
+        --dhcp-range=192.168.77.200,192.168.77.210 --leasefile-ro --pid-file= --log-facility=- >"$LOGS/dnsmasq-port" 2>&1 &
+    pid=$!
+    wait_line "$LOGS/dnsmasq-port" 'DHCP, IP range' 5 "$pid" >/dev/null || fail "dnsmasq does not run"
+    refuses 1 --dhcp server "$(image arch)"
+    says "UDP port 67 is taken by dnsmasq \(process $pid\)" "dnsmasq has port 67"
+    kill "$pid"
+    wait "$pid" || true
+    ip -n "$LAB-srv" address show srv0 | grep -q 192.168.77.1/24 || wrong "a failed start took away an address that was there"
+    ip -n "$LAB-srv" address flush dev srv0 scope global
+    step "taken ports are refused with the holder's name"
+}
+
+# Nobody may do without the capabilities; which, is said.
+start_rights() {
+    local state=$LOGS/nobody said status=0
+    mkdir -p "$state"
+    chown 65534 "$state"
+    said=$(in_srv setpriv --reuid 65534 --regid 65534 --clear-groups timeout 10 "$LANBOOT" serve --interface srv0 --state "$state" \
+        "${HERE[@]}" --dhcp server "$(image arch)" 2>&1) || status=$?
+    ((status != 0 && status != 124)) || wrong "nobody may serve: $said"
+    grep -q CAP_NET_ADMIN <<<"$said" || wrong "no rights for --address: CAP_NET_ADMIN is not named: $said"
+    ip -n "$LAB-srv" link set srv0 up
+    ip -n "$LAB-srv" address add 192.168.77.1/24 dev srv0
+    status=0
+    said=$(in_srv setpriv --reuid 65534 --regid 65534 --clear-groups timeout 10 "$LANBOOT" serve --interface srv0 --state "$state" \
+        --dhcp server "$(image arch)" 2>&1) || status=$?
+    ((status != 0 && status != 124)) || wrong "nobody may serve: $said"
+    grep -q CAP_NET_BIND_SERVICE <<<"$said" || wrong "no rights: CAP_NET_BIND_SERVICE is not named: $said"
+    # With the three it says, it serves.
+    rm -f "$LOGS/nobody/ready"
+    ip netns exec "$LAB-srv" setpriv --reuid 65534 --regid 65534 --clear-groups \
+        --inh-caps +net_bind_service,+net_raw,+net_admin --ambient-caps +net_bind_service,+net_raw,+net_admin \
+        "$LANBOOT" serve --interface srv0 --state "$state" --dhcp server --ready-file "$state/ready" "$(image arch)" >"$LOGS/nobody.log" 2>&1 &
+    SERVER_PID=$!
+    LAB_PIDS+=("$SERVER_PID")
+    wait_line "$LOGS/nobody.log" '^[0-9:]* serving arch' 5 "$SERVER_PID" >/dev/null || wrong "with the three capabilities it does not serve: $(tail -n 1 "$LOGS/nobody.log")"
+    ask 1
+    [[ -n $ADDRESS ]] || wrong "with the three capabilities there is no lease: $(tail -n 1 "$LOGS/nobody.log")"
+    stop_server
+    ip -n "$LAB-srv" address flush dev srv0 scope global
+    step "no rights: the capabilities are named, and are enough"
+}
+
+srv0() { ip -n "$LAB-srv" -o address show dev srv0 scope global | awk '{print $4}' | paste -s; }
+srv0_is_up() { ip -n "$LAB-srv" -o link show srv0 | grep -q '[<,]UP[,>]'; }
+
+start_address() {
+    ip -n "$LAB-srv" link set srv0 down
+    start_ready "${HERE[@]}" --dhcp off "$(image arch)"
+    [[ $(srv0) == 192.168.77.1/24 ]] || wrong "--address: srv0 has '$(srv0)'"
+    srv0_is_up || wrong "--address: srv0 is down"
+    get "http://$SERVER_ADDRESS/" /dev/null || wrong "--address: nothing answers there"
+    [[ -e $READY ]] || wrong "--ready-file: it is not there"
+    stop_server
+    [[ $STOP_STATUS == 0 ]] || wrong "SIGTERM: exit status $STOP_STATUS"
+    [[ -z $(srv0) ]] || wrong "--address: afterwards srv0 has '$(srv0)'"
+    ! srv0_is_up || wrong "--address: afterwards srv0 is still up"
+    [[ ! -e $READY ]] || wrong "--ready-file: it is still there at the end"
+    # A start that fails gives back as well.
+    refuses 1 "${HERE[@]}" --dhcp server --range 10.0.0.1-10.0.0.9 "$(image arch)"
+    [[ -z $(srv0) ]] || wrong "--address: after a failed start srv0 has '$(srv0)'"
+    ! srv0_is_up || wrong "--address: after a failed start srv0 is up"
+    # What was there before stays.
+    ip -n "$LAB-srv" link set srv0 up
+    ip -n "$LAB-srv" address add 192.168.77.1/24 dev srv0
+    start_ready "${HERE[@]}" --dhcp off "$(image arch)"
+    stop_server
+    [[ $(srv0) == 192.168.77.1/24 ]] || wrong "--address: an address that was there before is gone"
+    srv0_is_up || wrong "--address: a link that was up before is down"
+    ip -n "$LAB-srv" address flush dev srv0 scope global
+    step "--address lends an address and takes it back"
+}
+
+# Without --dhcp it serves only where nobody else does.
+start_alone() {
+    local pid status=0
+    start_ready "${HERE[@]}" "$(image arch)"
+    ask 1 -t 6
+    [[ -n $ADDRESS ]] || wrong "without --dhcp, and alone: no lease"
+    stop_server
+    step "without --dhcp and alone: serves"
+    for flags in --no-ping ''; do
+        # shellcheck disable=SC2086  # no word when empty
+        other_dnsmasq $flags
+        pid=$OTHER_PID
+        status=0
+        start "${HERE[@]}" "$(image arch)"
+        ended "$SERVER_PID" 6 || { status=running; kill "$SERVER_PID"; }
+        wait "$SERVER_PID" || status=${status/#0/$?}
+        [[ $status != 0 && $status != running ]] || wrong "beside dnsmasq${flags:+ with $flags} it stays: exit status $status"
+        grep -q 'another DHCP server, 192\.168\.77\.9, answers on srv0' "$SERVER_LOG" || wrong "beside dnsmasq${flags:+ with $flags}: it does not name 192.168.77.9: $(tail -n 1 "$SERVER_LOG")"
+        [[ -z $(srv0) ]] || wrong "beside dnsmasq: afterwards srv0 has '$(srv0)'"
+        kill "$pid"
+        wait "$pid" || true
+        rm -f "$SERVER_LOG"
+        step "beside dnsmasq${flags:+ with $flags}"
+    done
+}
+
+# Another DHCP server on the LAN, 192.168.77.9. OTHER_PID is its process.
+other_dnsmasq() {
+    in_client 1 ip address flush dev eth0 scope global
+    in_client 1 ip address add 192.168.77.9/24 dev eth0
+    : >"$LOGS/dnsmasq"
+    ip netns exec "$LAB-c1" dnsmasq --keep-in-foreground --conf-file=/dev/null --user=root --port=0 --interface=eth0 --bind-interfaces "$@" \
+        --dhcp-range=192.168.77.200,192.168.77.210 --dhcp-leasefile="$LOGS/dnsmasq.leases" --pid-file= --log-facility=- >"$LOGS/dnsmasq" 2>&1 &
+    OTHER_PID=$!
+    LAB_PIDS+=("$OTHER_PID")
+    wait_line "$LOGS/dnsmasq" 'DHCP, IP range' 5 "$OTHER_PID" >/dev/null || fail "dnsmasq does not run: $(cat "$LOGS/dnsmasq")"
+}
+
+# Ready in under 0.3 s, under 30 MiB resident, with one image. The median of five.
+start_figures() {
+    local seconds memory
+    read -r seconds memory < <(in_srv python3 "$CLIENTS/figures" "$LOGS/figures" "$LANBOOT" "${HERE[@]}" \
+        --interface srv0 --dhcp server --range "$POOL_FIRST-$POOL_LAST" "$(image arch)")
+    step "ready after $seconds s, $memory MiB resident (medians of five)"
+    awk -v s="$seconds" 'BEGIN {exit !(s > 0 && s < 0.3)}' || wrong "ready after $seconds s, not under 0.3"
+    awk -v m="$memory" 'BEGIN {exit !(m > 0 && m < 30)}' || wrong "$memory MiB resident, not under 30"
+}
+
+# slow_download RATE: a download that goes on; SLOW_PID is its process.
+slow_download() {
+    ip netns exec "$LAB-lan" curl -sS --fail --limit-rate "$1" -o "$LOGS/slow" "http://$SERVER_ADDRESS/iso/arch.iso" 2>"$LOGS/slow.err" &
+    SLOW_PID=$!
+    wait_size "$LOGS/slow" 100000
+}
+
+start_ends() {
+    local signal begun status
+    for signal in TERM INT; do
+        start_ready "${HERE[@]}" --dhcp server "$(image arch)"
+        slow_download 10M
+        begun=$(date +%s.%N)
+        kill "-$signal" "$SERVER_PID"
+        # Nobody new is let in.
+        logs 'stopping: ' 2
+        ! in_lan curl -sS -m 2 -o /dev/null "http://$SERVER_ADDRESS/" 2>/dev/null || wrong "SIG$signal: a new request is still answered"
+        wait "$SLOW_PID" || wrong "SIG$signal: the download that ran was cut: $(cat "$LOGS/slow.err")"
+        same "$(image arch)" "$LOGS/slow" "the download that ran during SIG$signal"
+        status=0
+        ended "$SERVER_PID" 3 || wrong "SIG$signal: it does not end after its last download"
+        wait "$SERVER_PID" || status=$?
+        [[ $status == 0 ]] || wrong "SIG$signal: exit status $status"
+        step "SIG$signal: the download ended after $(since "$begun") s, then the program, status $status"
+    done
+    # A second signal means it. A machine that takes nothing does not hold the program for ever.
+    start_ready "${HERE[@]}" --dhcp server "$(image arch)"
+    slow_download 100k
+    kill "$SERVER_PID"
+    logs 'stopping: ' 2
+    begun=$(date +%s.%N)
+    kill "$SERVER_PID"
+    status=0
+    ended "$SERVER_PID" 3 || wrong "a second SIGTERM does not end it"
+    wait "$SERVER_PID" || status=$?
+    [[ $status == 0 ]] || wrong "a second SIGTERM: exit status $status"
+    ! wait "$SLOW_PID" || wrong "a download that was cut by a second SIGTERM looked whole to curl"
+    step "a second SIGTERM: over after $(since "$begun") s"
+    start_ready "${HERE[@]}" --dhcp server --until-idle 2s "$(image arch)"
+    begun=$(date +%s.%N)
+    get "http://$SERVER_ADDRESS/iso/arch.iso" /dev/null --limit-rate 8M || wrong "--until-idle: a download was cut"
+    status=0
+    ended "$SERVER_PID" 5 || wrong "--until-idle 2s: it does not end"
+    wait "$SERVER_PID" || status=$?
+    [[ $status == 0 ]] || wrong "--until-idle: exit status $status"
+    grep -q 'stopping: .*--until-idle' "$SERVER_LOG" || wrong "--until-idle: it does not say why it stops"
+    awk -v t="$(since "$begun")" 'BEGIN {exit !(t > 4.5)}' || wrong "--until-idle 2s: over after $(since "$begun") s with a download of 3.5 s"
+    step "--until-idle 2s: over $(since "$begun") s after a download of 3.5 s began"
+    # JSON lines are JSON.
+    START_LOG=json start_ready "${HERE[@]}" --dhcp server --log json "$(image arch)"
+    get "http://$SERVER_ADDRESS/boot.ipxe" /dev/null
+    ! get "http://$SERVER_ADDRESS/no\"thing" /dev/null || true
+    stop_server
+    python3 -c 'import json, sys; [json.loads(line) for line in open(sys.argv[1])]' "$SERVER_LOG" 2>/dev/null || wrong "--log json: a line is no JSON: $(head -n 1 "$SERVER_LOG")"
+}
+
+# --once: a machine boots, as far as the server can see, and the server goes.
+start_once() {
+    local status=0 path
+    START_LOG=once start_ready "${HERE[@]}" --dhcp server --once "$(image arch)"
+    # Something that does not boot is no reason to stop.
+    get "http://$SERVER_ADDRESS/arch/x86_64/airootfs.sfs" /dev/null
+    udhcpc 1 'busybox udhcpc' -f -n -q -t 4 -T 1 -V PXEClient:Arch:00000:UNDI:002001 -x 0x5d:0000 -x 0x5e:010201 || wrong "--once: no lease"
+    [[ -n $(leased 1 boot_file) ]] || wrong "--once: a machine that boots is given no file"
+    logs 'DHCPACK\(srv0\) .* \(x86 BIOS\): ' 2
+    for path in arch/boot/x86_64/vmlinuz-linux arch/boot/x86_64/initramfs-linux.img arch/x86_64/airootfs.sfs; do
+        kill -0 "$SERVER_PID" 2>/dev/null || { wrong "--once: it ended before $path"; return; }
+        in_client 1 curl -sS --fail -o /dev/null "http://$SERVER_ADDRESS/iso/arch/$path" || wrong "--once: $path"
+    done
+    ended "$SERVER_PID" 5 || { wrong "--once: it does not end"; return; }
+    wait "$SERVER_PID" || status=$?
+    [[ $status == 0 ]] || wrong "--once: exit status $status"
+    step "--once: over when the machine had its root"
+}

@@ -1,0 +1,83 @@
+# shellcheck shell=bash
+# The TFTP clients people have.
+
+case_tftp() {
+    local file want
+    clients_up "$LOGS"
+    need_tools tftp=tftp-hpa atftp=atftp busybox=busybox-static
+    tftp -V 2>&1 | grep -q tftp-hpa || fail "tftp is not tftp-hpa: apt-get install -y tftp-hpa"
+    serve "$(image arch)" "$(image arch-2013)"
+    unpack arch
+    TFTP_FILE=arch/boot/x86_64/vmlinuz-linux
+    TFTP_WANT=$LOGS/tree-arch/$TFTP_FILE
+    tftp_hpa
+    step "tftp-hpa"
+    tftp_atftp
+    step "atftp"
+    tftp_busybox
+    step "busybox tftp"
+    tftp_wraps
+    step "block numbers that wrap"
+    alive
+}
+
+# fetched WHAT: LOGS/got is the file wanted, and goes away.
+fetched() {
+    same "$TFTP_WANT" "$LOGS/got" "$1"
+    rm -f "$LOGS/got"
+}
+
+tftp_hpa() {
+    local text=$LOGS/tree-arch/boot/syslinux/archiso_tail.cfg said
+    in_lan timeout 60 tftp -m binary "$SERVER_ADDRESS" -c get "$TFTP_FILE" "$LOGS/got" >>"$LOGS/tftp.log" 2>&1 || wrong "tftp-hpa failed"
+    fetched "tftp-hpa"
+    in_lan timeout 60 tftp -m binary "$SERVER_ADDRESS" -c get "//arch\\boot//x86_64/vmlinuz-linux" "$LOGS/got" >>"$LOGS/tftp.log" 2>&1 || wrong "tftp-hpa failed with a backslash"
+    fetched "tftp-hpa with backslashes and doubled slashes"
+    # Its own mode when nobody says binary: netascii. Line ends come out as they went in.
+    if [[ -e $text ]]; then
+        in_lan timeout 20 tftp -m ascii "$SERVER_ADDRESS" -c get boot/syslinux/archiso_tail.cfg "$LOGS/got" >>"$LOGS/tftp.log" 2>&1
+        same "$text" "$LOGS/got" "tftp-hpa in netascii"
+    else
+        wrong "the image has no boot/syslinux/archiso_tail.cfg"
+    fi
+    said=$(in_lan timeout 20 tftp -m binary "$SERVER_ADDRESS" -c get nothing "$LOGS/got" 2>&1 || true)
+    grep -qi 'file not found' <<<"$said" || wrong "tftp-hpa, a file that is not there: $said"
+    logs 'TFTP file nothing not found for 192\.168\.77\.2' 5
+    said=$(in_lan timeout 20 tftp -m binary "$SERVER_ADDRESS" -c put "$TFTP_WANT" upload 2>&1 || true)
+    grep -qi 'error' <<<"$said" || wrong "tftp-hpa may write: $said"
+}
+
+tftp_atftp() {
+    local said
+    said=$(in_lan timeout 60 atftp --trace --option "windowsize 16" --option "blksize 1468" -g -r "$TFTP_FILE" -l "$LOGS/got" "$SERVER_ADDRESS" 2>&1) ||
+        wrong "atftp failed: $(tail -n 1 <<<"$said")"
+    echo "$said" >"$LOGS/atftp.log"
+    fetched "atftp with windows of 16"
+    grep -E 'received OACK' "$LOGS/atftp.log" | grep -q 'windowsize: 16' && grep -qE 'received OACK.*blksize: 1468' "$LOGS/atftp.log" ||
+        wrong "atftp was granted: $(grep OACK "$LOGS/atftp.log" | head -n 1)"
+    in_lan timeout 60 atftp -g -r "$TFTP_FILE" -l "$LOGS/got" "$SERVER_ADDRESS" >>"$LOGS/atftp.log" 2>&1 || wrong "atftp without options failed"
+    fetched "atftp without options"
+    ! in_lan timeout 20 atftp -g -r nothing -l "$LOGS/got" "$SERVER_ADDRESS" >>"$LOGS/atftp.log" 2>&1 || wrong "atftp has a file that is not there"
+    rm -f "$LOGS/got"
+}
+
+tftp_busybox() {
+    local size
+    for size in 512 1024 1428 1468; do
+        in_lan timeout 60 busybox tftp -g -b "$size" -r "$TFTP_FILE" -l "$LOGS/got" "$SERVER_ADDRESS" 2>>"$LOGS/tftp.log" || wrong "busybox tftp -b $size failed"
+        fetched "busybox tftp -b $size"
+    done
+    ! in_lan timeout 20 busybox tftp -g -r nothing -l "$LOGS/got" "$SERVER_ADDRESS" 2>>"$LOGS/tftp.log" || wrong "busybox tftp has a file that is not there"
+    ! in_lan timeout 20 busybox tftp -p -l "$TFTP_WANT" -r upload "$SERVER_ADDRESS" 2>>"$LOGS/tftp.log" || wrong "busybox tftp may write"
+    rm -f "$LOGS/got"
+}
+
+# More than 65,535 blocks of 512: after the last number comes 0.
+tftp_wraps() {
+    TFTP_WANT=$(image arch-2013)
+    (($(stat -c %s "$TFTP_WANT") > 65536 * 512)) || fail "arch-2013 is too small to wrap"
+    in_lan timeout 100 atftp --option "windowsize 16" --option "blksize 512" -g -r iso/arch-2013.iso -l "$LOGS/got" "$SERVER_ADDRESS" >>"$LOGS/atftp.log" 2>&1 || wrong "atftp failed behind block 65535"
+    fetched "atftp behind block 65535"
+    in_lan curl -sS --tftp-blksize 512 --max-time 100 -o "$LOGS/got" "tftp://$SERVER_ADDRESS/iso/arch-2013.iso" 2>>"$LOGS/tftp.log" || wrong "curl failed behind block 65535"
+    fetched "curl behind block 65535"
+}

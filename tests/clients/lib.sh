@@ -1,0 +1,174 @@
+# shellcheck shell=bash
+# What the client cases share: the boot laboratory, with an address on the LAN for downloads and a
+# namespace for every DHCP client, so that none answers ARP for another.
+#
+#   lb-PID-srv  srv0 192.168.77.1 ── lan0 192.168.77.2 (curl, TFTP, perfdhcp, raw packets)  lb-PID-lan
+#                                     └── eth0 of lb-PID-c1, lb-PID-c2 … (udhcpc, dhclient, dnsmasq)
+#
+# A case goes on after a wrong answer: `wrong` notes it, and the case has failed at its end.
+
+CLIENTS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=../boot/lib.sh
+. "$CLIENTS/../boot/lib.sh"
+
+LAN_ADDRESS=192.168.77.2
+CLIENT_NAMESPACES=()
+
+# wrong WHY: the case has failed; it goes on to say what else is wrong.
+wrong() {
+    echo "    WRONG: $*" >&2
+    echo "$*" >>"$LOGS/wrong"
+}
+
+# clients_up LOGS: the laboratory; the LAN has an address of the server's network.
+clients_up() {
+    LAB_NO_RA=1 lab_up "$1"
+    need_tools curl=curl python3=python3 ip=iproute2
+    ip -n "$LAB-lan" address add "$LAN_ADDRESS/$SERVER_PREFIX" dev lan0
+}
+
+clients_down() {
+    local namespace
+    for namespace in "${CLIENT_NAMESPACES[@]}"; do
+        # shellcheck disable=SC2046  # one word per process
+        kill $(ip netns pids "$namespace" 2>/dev/null) 2>/dev/null || true
+    done
+    lab_down
+    for namespace in "${CLIENT_NAMESPACES[@]}"; do
+        ip netns del "$namespace" 2>/dev/null || true
+    done
+}
+
+# client_up NUMBER: a namespace with a card eth0 on the LAN; its hardware address is client_mac's.
+client_up() {
+    local namespace=$LAB-c$1
+    ip netns add "$namespace"
+    CLIENT_NAMESPACES+=("$namespace")
+    ip link add eth0 netns "$namespace" address "$(client_mac "$1")" type veth peer name "c$1" netns "$LAB-lan"
+    ip -n "$LAB-lan" link set "c$1" master lan0 up
+    ip -n "$namespace" link set lo up
+    ip -n "$namespace" link set eth0 up
+}
+
+client_mac() { printf '52:54:00:4c:43:%02x\n' "$1"; }
+in_client() { # NUMBER COMMAND…
+    local namespace=$LAB-c$1
+    shift
+    ip netns exec "$namespace" "$@"
+}
+
+# image NAME: the path of a test image, built by `run` before the case began.
+image() { echo "$IMAGES/$1.iso"; }
+
+# start FLAGS… IMAGE…: lanboot as the flags say and nothing more, on srv0; its log is SERVER_LOG
+# and its process SERVER_PID. Does not wait until it is ready.
+start() {
+    [[ -x $LANBOOT ]] || fail "$LANBOOT is not built: cargo build --release"
+    SERVER_LOG=$LOGS/${START_LOG:-server}.log
+    READY=$LOGS/${START_LOG:-server}.ready
+    rm -f "$READY"
+    # No function here: its process would be a shell that waits, and $! not lanboot's.
+    ip netns exec "$LAB-srv" "$LANBOOT" serve --interface srv0 --state "$LOGS/${START_LOG:-}state" \
+        --ready-file "$READY" "$@" >>"$SERVER_LOG" 2>&1 &
+    SERVER_PID=$!
+    LAB_PIDS+=("$SERVER_PID")
+}
+
+# start_ready FLAGS…: as start, and waits until it is ready.
+start_ready() {
+    local deadline=$((SECONDS + 10))
+    start "$@"
+    until [[ -e $READY ]]; do
+        { ((SECONDS < deadline)) && kill -0 "$SERVER_PID" 2>/dev/null; } ||
+            fail "the server did not get ready: $(tail -n 3 "$SERVER_LOG")"
+        read -r -t 0.02 <> <(:) || true
+    done
+}
+
+# serve FLAGS… IMAGE…: a DHCP server with the usual address and pool.
+serve() {
+    start_ready --address "$SERVER_ADDRESS/$SERVER_PREFIX" --dhcp server --range "$POOL_FIRST-$POOL_LAST" "$@"
+    step "server ready"
+}
+
+# stop_server: SIGTERM; sets STOP_STATUS and waits at most 40 s.
+stop_server() {
+    STOP_STATUS=0
+    kill "$SERVER_PID" 2>/dev/null || true
+    ended "$SERVER_PID" 40 || kill -9 "$SERVER_PID"
+    wait "$SERVER_PID" || STOP_STATUS=$?
+}
+
+# ended PID SECONDS: waits until the process has ended; 1 when it has not.
+ended() { timeout "$2" tail -f /dev/null --pid="$1" -s 0.05; }
+
+# refuses SECONDS FLAGS…: lanboot with these flags must end by itself with an error within SECONDS.
+# What it said is in SAID, how long it took in TOOK.
+refuses() {
+    local limit=$1 begun status=0
+    shift
+    begun=$(date +%s.%N)
+    SAID=$(in_srv timeout -k 1 15 "$LANBOOT" serve --interface srv0 --state "$LOGS/refused-state" "$@" 2>&1) || status=$?
+    TOOK=$(since "$begun")
+    case $status in
+    0) wrong "lanboot serve $* ended well, it should refuse; it said: $SAID" ;;
+    124 | 137) wrong "lanboot serve $* did not end in 15 s; it said: $SAID" ;;
+    101) wrong "lanboot serve $* panicked: $SAID" ;;
+    *) awk -v t="$TOOK" -v l="$limit" 'BEGIN {exit !(t < l)}' || wrong "lanboot serve $* took $TOOK s to refuse" ;;
+    esac
+}
+
+# says REGEX WHAT: SAID, which `refuses` set, must hold a match.
+says() { grep -qE -- "$1" <<<"$SAID" || wrong "$2: expected /$1/ in: $SAID"; }
+
+# logs REGEX SECONDS: the server's log must have such a line soon.
+logs() { wait_line "$SERVER_LOG" "$1" "$2" >/dev/null || wrong "no line /$1/ in the log after $2 s"; }
+
+since() { awk -v a="$1" -v b="$(date +%s.%N)" 'BEGIN {printf "%.2f", b - a}'; }
+alive() { kill -0 "$SERVER_PID" 2>/dev/null || fail "the server is gone: $(tail -n 3 "$SERVER_LOG")"; }
+resident() { awk '/^VmRSS:/ {printf "%.1f", $2 / 1024}' "/proc/$1/status"; }
+descriptors() { find "/proc/$1/fd" -mindepth 1 | wc -l; }
+
+# get URL FILE [CURL FLAGS…]: downloads from the LAN.
+get() { in_lan curl -sS --fail --max-time 60 "${@:3}" -o "$2" "$1" 2>>"$LOGS/curl.log"; }
+
+# same FILE FILE WHAT
+same() { cmp -s "$1" "$2" || wrong "$3: the bytes differ ($(cmp "$1" "$2" 2>&1 | head -n 1))"; }
+
+# unpack NAME: the files of a test image, as xorriso sees them, in LOGS/tree-NAME.
+unpack() {
+    need_tools xorriso=xorriso
+    xorriso -osirrox on -indev "$(image "$1")" -extract / "$LOGS/tree-$1" >"$LOGS/extract-$1.log" 2>&1 ||
+        fail "xorriso cannot unpack $1"
+    chmod -R u+w "$LOGS/tree-$1"
+}
+
+# --- DHCP clients ------------------------------------------------------------------------------
+
+# udhcpc NUMBER PROGRAM FLAGS…: runs a client to its end (flags decide when); what it was told is
+# in LOGS/lease-NUMBER. Its script sets the address.
+udhcpc() {
+    udhcpc_start "$@"
+    wait "$UDHCPC_PID"
+}
+
+# udhcpc_start NUMBER PROGRAM FLAGS…: the same, and leaves it running as UDHCPC_PID.
+udhcpc_start() {
+    local number=$1 program=$2
+    shift 2
+    : >"$LOGS/lease-$number"
+    # shellcheck disable=SC2086  # `busybox udhcpc` is two words
+    LEASE_FILE=$LOGS/lease-$number ip netns exec "$LAB-c$number" $program -i eth0 -s "$CLIENTS/lease-script" "$@" \
+        >>"$LOGS/udhcpc-$number.log" 2>&1 &
+    UDHCPC_PID=$!
+    LAB_PIDS+=("$UDHCPC_PID")
+}
+
+# ask NUMBER [FLAGS…]: one quick lease with busybox; ADDRESS is the address or empty.
+ask() {
+    udhcpc "$1" 'busybox udhcpc' -f -n -q -t 4 -T 1 "${@:2}" || true
+    ADDRESS=$(leased "$1" ip)
+}
+
+# leased NUMBER KEY: what the client was told last.
+leased() { sed -n "s/^$2=//p" "$LOGS/lease-$1" 2>/dev/null | tail -n 1; }
