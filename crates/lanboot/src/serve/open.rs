@@ -42,7 +42,10 @@ pub(super) fn open(settings: &Settings) -> anyhow::Result<Opened> {
     raise_descriptor_limit();
     let disks = Arc::new(Disks::default());
     let mut library = Library::new(settings.images.clone(), Arc::clone(&disks));
-    let scan = library.scan(None)?;
+    let scan = library.scan(None);
+    if let Some(twins) = scan.twins.first() {
+        bail!("{twins}");
+    }
     let mut notices: Vec<String> = scan.faults;
     let catalog = Arc::new(scan.catalog);
     if catalog.images().is_empty() {
