@@ -1,5 +1,9 @@
 //! The doors: bind all, then run all.
 
+pub mod http;
+pub mod seats;
+pub mod stream;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 

@@ -1,0 +1,493 @@
+//! The boot door, TCP 80: files for firmware, loaders and initramfs. What is said is
+//! `lanboot_core::http`; this file moves the bytes, counts the connections and keeps the time.
+
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lanboot_core::bytes::printable;
+use lanboot_core::http::{self, Method, Request, Response, Session, Status, Step};
+use lanboot_core::journal::{Door, Peer, What};
+use lanboot_core::vfs::File;
+use socket2::{SockRef, TcpKeepalive};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::Context;
+use super::seats::{Seat, Seats};
+use super::stream::{self, Cut, Sent};
+use crate::bus::{self, Bus};
+use crate::disks::Disks;
+
+/// Most connections at once: four for each of a thousand machines.
+pub const MAX_CONNECTIONS: usize = 4096;
+/// Most connections of one machine. Loaders open two; a download tool a few dozen.
+pub const MAX_CONNECTIONS_PER_PEER: usize = 128;
+/// How long a connection may wait for its first or next request. Initramfs scripts open a new
+/// one for each file, so nothing is gained by more.
+pub const IDLE: Duration = Duration::from_secs(120);
+/// How long a request head may take from its first byte on.
+pub const HEAD: Duration = Duration::from_secs(30);
+/// How long a machine may acknowledge nothing of what is sent. A reader of one byte per second
+/// makes room for one Ethernet segment, and so shows a sign of life, every 24 minutes.
+pub const STALL: Duration = Duration::from_secs(3600);
+
+/// Read at once into a connection's buffer, which exists only while a head is incomplete.
+const READ_BYTES: usize = 2048;
+/// Longest part of a path that is told.
+const PATH_BYTES: usize = 256;
+/// A part of a file from this size on is told as a transfer; shorter ones are probes and the
+/// block reads of `sanboot`.
+const TOLD_PART_BYTES: u64 = 1024 * 1024;
+/// Least time between two words about the progress of one transfer.
+const PROGRESS: Duration = Duration::from_millis(100);
+/// Least time between two complaints of the same kind.
+const COMPLAINT: Duration = Duration::from_secs(10);
+/// Wait before accepting again when the process or the system has no descriptor left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// After a refusal, how long and how much is still read, so that the close is no reset, which
+/// would take the refusal away from the machine.
+const LINGER: Duration = Duration::from_secs(2);
+const LINGER_BYTES: usize = 256 * 1024;
+
+/// What the door allows. [`Limits::default`] has the constants of this module.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Connections at once.
+    pub connections: usize,
+    /// Connections at once from one address.
+    pub connections_per_peer: usize,
+    /// Wait for a request.
+    pub idle: Duration,
+    /// Wait for the end of a request's head.
+    pub head: Duration,
+    /// Wait for a sign that the machine takes what is sent.
+    pub stall: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: MAX_CONNECTIONS,
+            connections_per_peer: MAX_CONNECTIONS_PER_PEER,
+            idle: IDLE,
+            head: HEAD,
+            stall: STALL,
+        }
+    }
+}
+
+/// Serves the site of `context` on `listener` until it drains; see [`run`].
+pub async fn serve(
+    listener: std::net::TcpListener,
+    context: Context,
+    limits: Limits,
+) -> io::Result<()> {
+    let (disks, bus) = (Arc::clone(&context.disks), context.bus.clone());
+    let drain = context.drain.clone();
+    let find = move |path: &[u8], query: &[u8], peer: IpAddr| context.find(path, query, peer);
+    run(listener, find, disks, bus, drain, limits).await
+}
+
+/// Serves what `find` finds (by path, query and peer) on `listener`.
+///
+/// When `drain` becomes true it stops accepting, closes connections that wait, lets replies
+/// finish and returns; how long that may take is the caller's business. Dropping the future
+/// ends every connection. Run it on a runtime with more threads than cores: a cold disk read
+/// holds one.
+///
+/// # Errors
+/// Only when the listener cannot be used at all.
+pub async fn run<F>(
+    listener: std::net::TcpListener,
+    find: F,
+    disks: Arc<Disks>,
+    bus: Bus,
+    mut drain: watch::Receiver<bool>,
+    limits: Limits,
+) -> io::Result<()>
+where
+    F: Fn(&[u8], &[u8], IpAddr) -> Option<File> + Send + Sync + 'static,
+{
+    prepare(&listener)?;
+    let listener = TcpListener::from_std(listener)?;
+    let seats = Seats::new(limits.connections, limits.connections_per_peer);
+    let shared = Arc::new(Shared {
+        find,
+        disks,
+        bus,
+        limits,
+    });
+    let mut connections = JoinSet::new();
+    let mut no_descriptor = Complaint::default();
+    let mut no_seat = Complaint::default();
+    loop {
+        let accepted = tokio::select! {
+            // An error says that whoever could tell to drain is gone, which means the same.
+            _ = drain.wait_for(|is_draining| *is_draining) => break,
+            Some(_) = connections.join_next() => continue,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, address)) => {
+                let ip = address.ip().to_canonical();
+                let Some(seat) = seats.take(ip) else {
+                    refuse(&stream);
+                    if no_seat.is_due() {
+                        shared.bus.publish(peer(ip), no_seat_left());
+                    }
+                    continue;
+                };
+                let connection = Connection {
+                    stream: Arc::new(stream),
+                    peer: ip,
+                    shared: Arc::clone(&shared),
+                };
+                connections.spawn(connection.run(seat));
+            }
+            Err(error) if is_exhaustion(&error) => {
+                if no_descriptor.is_due() {
+                    let text = format!(
+                        "the HTTP door cannot accept connections ({error}); \
+                         raise the limit on open files"
+                    );
+                    shared.bus.publish(Peer::default(), What::Notice { text });
+                }
+                seats.evict_one();
+                sleep(ACCEPT_PAUSE).await;
+            }
+            // The machine hung up while it queued.
+            Err(_) => {}
+        }
+    }
+    drop(listener);
+    seats.close();
+    while connections.join_next().await.is_some() {}
+    Ok(())
+}
+
+/// Options that accepted connections inherit, so that they cost nothing per connection.
+fn prepare(listener: &std::net::TcpListener) -> io::Result<()> {
+    listener.set_nonblocking(true)?;
+    let socket = SockRef::from(listener);
+    // Every reply is pushed as one: head and body are joined by MSG_MORE.
+    socket.set_tcp_nodelay(true)?;
+    // A machine that was switched off is noticed after 60 + 6 × 10 s.
+    socket.set_tcp_keepalive(
+        &TcpKeepalive::new()
+            .with_time(Duration::from_secs(60))
+            .with_interval(Duration::from_secs(10))
+            .with_retries(6),
+    )
+}
+
+/// Says 503 as far as that works without waiting; iPXE comes again when told so.
+fn refuse(stream: &TcpStream) {
+    let reply = http::unavailable(bus::now());
+    let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+    let _ = SockRef::from(stream).send_with_flags(&reply.head, flags);
+}
+
+fn no_seat_left() -> What {
+    What::Ignored {
+        door: Door::Http,
+        request: "connection".to_owned(),
+        why: "every connection this machine may have is being answered".to_owned(),
+    }
+}
+
+fn is_exhaustion(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM)
+    )
+}
+
+fn peer(ip: IpAddr) -> Peer {
+    Peer {
+        mac: None,
+        ip: Some(ip),
+    }
+}
+
+/// What all connections of the door share.
+struct Shared<F> {
+    find: F,
+    disks: Arc<Disks>,
+    bus: Bus,
+    limits: Limits,
+}
+
+/// One connection. While it waits it holds no buffer.
+struct Connection<F> {
+    stream: Arc<TcpStream>,
+    peer: IpAddr,
+    shared: Arc<Shared<F>>,
+}
+
+impl<F> Connection<F>
+where
+    F: Fn(&[u8], &[u8], IpAddr) -> Option<File> + Send + Sync + 'static,
+{
+    async fn run(self, mut seat: Seat) {
+        let mut session = Session::new();
+        let mut input = Vec::new();
+        while let Some(step) = self.next(&mut session, &mut input, &mut seat).await {
+            if !seat.work() {
+                return;
+            }
+            let has_more = session.is_mid_request(&input);
+            let stays = match step {
+                Step::More => continue,
+                // In a box: a connection spends most of its life waiting, without it.
+                Step::Request(request) => Box::pin(self.answer(request, has_more)).await,
+                Step::Refused { why, reply } => {
+                    self.tell_failed(None, String::new(), 0, why.to_string());
+                    let stall = self.shared.limits.stall;
+                    // Whatever comes of it, the connection ends here.
+                    let _ = Box::pin(stream::send(
+                        &self.stream,
+                        reply,
+                        &self.shared.disks,
+                        stall,
+                        |_| {},
+                    ))
+                    .await;
+                    Box::pin(self.linger()).await;
+                    return;
+                }
+            };
+            if !stays {
+                if has_more {
+                    Box::pin(self.linger()).await;
+                }
+                return;
+            }
+        }
+    }
+
+    /// The next request, or its refusal; `None` when the connection is over.
+    async fn next(
+        &self,
+        session: &mut Session,
+        input: &mut Vec<u8>,
+        seat: &mut Seat,
+    ) -> Option<Step> {
+        let mut deadline = Instant::now() + self.shared.limits.idle;
+        let mut has_begun = false;
+        loop {
+            match session.advance(input, bus::now()) {
+                Step::More => {}
+                step => return Some(step),
+            }
+            if input.is_empty() {
+                *input = Vec::new();
+            }
+            if !has_begun && session.is_mid_request(input) {
+                has_begun = true;
+                deadline = Instant::now() + self.shared.limits.head;
+            }
+            if !seat.wait(&self.stream) {
+                return None;
+            }
+            match timeout_at(deadline, self.stream.readable()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) => return None,
+                Err(_) => {
+                    if has_begun {
+                        let why = format!(
+                            "its request was not complete after {} s",
+                            self.shared.limits.head.as_secs()
+                        );
+                        self.tell_failed(None, String::new(), 0, why);
+                    }
+                    return None;
+                }
+            }
+            input.reserve(READ_BYTES);
+            match self.stream.try_read_buf(input) {
+                Ok(0) => return None,
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(_) => return None,
+            }
+        }
+    }
+
+    /// Sends the answer to one request; whether the connection stays open. `has_more` says that
+    /// the next request arrived with it.
+    async fn answer(&self, request: Request, has_more: bool) -> bool {
+        let file = (self.shared.find)(&request.path, &request.query, self.peer);
+        let Response { status, reply, why } = http::respond(&request, file.as_ref(), bus::now());
+        let closes = reply.close;
+        let len = reply.body.len();
+        self.tell_refusal(&request, status, why);
+        let is_told = request.method == Method::Get
+            && match status {
+                Status::Ok => true,
+                Status::PartialContent => len >= TOLD_PART_BYTES,
+                _ => false,
+            };
+        let began = Instant::now();
+        let transfer = is_told.then(|| self.tell_started(&request, len));
+        let mut told = began;
+        let mut sent = 0;
+        let progress = |now_sent| {
+            sent = now_sent;
+            if let Some(transfer) = transfer
+                && told.elapsed() >= PROGRESS
+            {
+                told = Instant::now();
+                self.tell(What::Progress { transfer, sent });
+            }
+        };
+        let stall = self.shared.limits.stall;
+        let outcome =
+            match stream::send(&self.stream, reply, &self.shared.disks, stall, progress).await {
+                // The kernel has it all; what counts is that the machine has. A machine that asks
+                // for the next file has this one.
+                Sent::Whole if is_told && !has_more => stream::settled(&self.stream, stall).await,
+                Sent::Whole => Ok(()),
+                Sent::ReadError(cut) | Sent::Cut(cut) => Err(cut),
+            };
+        let path = shown(&request.path);
+        match (outcome, transfer) {
+            (Ok(()), Some(transfer)) => self.tell(What::Finished {
+                door: Door::Http,
+                transfer,
+                path,
+                sent: len,
+                took: began.elapsed(),
+                retransmits: 0,
+            }),
+            (Ok(()), None) => {}
+            // Who probes may hang up; what is wrong with an image is told in any case.
+            (Err(Cut::Peer(_)), None) => return false,
+            (Err(cut), transfer) => {
+                self.tell_failed(transfer, path, sent, cut.to_string());
+                return false;
+            }
+        }
+        !closes
+    }
+
+    /// Ends our half of the connection and reads what the machine is still sending.
+    async fn linger(&self) {
+        let deadline = Instant::now() + LINGER;
+        if SockRef::from(&*self.stream)
+            .shutdown(std::net::Shutdown::Write)
+            .is_err()
+        {
+            return;
+        }
+        let mut buffer = [0; 4096];
+        let mut read = 0;
+        while read < LINGER_BYTES {
+            if !matches!(
+                timeout_at(deadline, self.stream.readable()).await,
+                Ok(Ok(()))
+            ) {
+                return;
+            }
+            match self.stream.try_read(&mut buffer) {
+                Ok(0) => return,
+                Ok(n) => read += n,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(_) => return,
+            }
+        }
+    }
+
+    fn tell(&self, what: What) {
+        self.shared.bus.publish(peer(self.peer), what);
+    }
+
+    fn tell_started(&self, request: &Request, len: u64) -> u64 {
+        let transfer = self.shared.bus.next_transfer();
+        self.tell(What::Started {
+            door: Door::Http,
+            transfer,
+            path: shown(&request.path),
+            len,
+        });
+        transfer
+    }
+
+    fn tell_refusal(&self, request: &Request, status: Status, why: Option<&'static str>) {
+        let path = || shown(&request.path);
+        match (status, why) {
+            (Status::NotFound, _) => self.tell(What::NotFound {
+                door: Door::Http,
+                path: path(),
+            }),
+            (Status::PreconditionFailed, _) => {
+                let why = "it goes on with a file that has changed since";
+                self.tell_failed(None, path(), 0, why.to_owned());
+            }
+            (_, Some(why)) => self.tell_failed(None, path(), 0, why.to_owned()),
+            (_, None) => {}
+        }
+    }
+
+    fn tell_failed(&self, transfer: Option<u64>, path: String, sent: u64, why: String) {
+        self.tell(What::Failed {
+            door: Door::Http,
+            transfer,
+            path,
+            sent,
+            why,
+        });
+    }
+}
+
+fn shown(path: &[u8]) -> String {
+    printable(path, PATH_BYTES)
+}
+
+/// Something that could be said a thousand times a second.
+#[derive(Default)]
+struct Complaint {
+    last: Option<Instant>,
+}
+
+impl Complaint {
+    fn is_due(&mut self) -> bool {
+        let is_due = self.last.is_none_or(|last| last.elapsed() >= COMPLAINT);
+        if is_due {
+            self.last = Some(Instant::now());
+        }
+        is_due
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn connections_inherit_what_the_listener_was_given() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        prepare(&listener).unwrap();
+        let address = listener.local_addr().unwrap();
+        let _far = std::net::TcpStream::connect(address).unwrap();
+        let listener = TcpListener::from_std(listener).unwrap();
+        let (near, _) = listener.accept().await.unwrap();
+        let socket = SockRef::from(&near);
+        assert!(socket.tcp_nodelay().unwrap());
+        assert!(socket.keepalive().unwrap());
+        assert_eq!(
+            socket.tcp_keepalive_time().unwrap(),
+            Duration::from_secs(60)
+        );
+    }
+
+    #[test]
+    fn a_complaint_is_not_repeated_at_once() {
+        let mut complaint = Complaint::default();
+        assert!(complaint.is_due());
+        assert!(!complaint.is_due());
+    }
+}

@@ -1,0 +1,416 @@
+//! The one stream pump: puts a [`Reply`] on a TCP connection, by `sendfile` where its bytes are on
+//! disk. Every door that answers with a `Reply` goes through it.
+//!
+//! A slow reader costs a task and no thread. `sendfile` of pages that are not in memory waits for
+//! the disk and holds its thread while it does, so the doors run on more threads than there are
+//! cores.
+
+use std::io;
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lanboot_core::Reply;
+use lanboot_core::iso::ReadAt;
+use lanboot_core::vfs::{ImageId, Piece, Slice, Source};
+use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
+use nix::sys::sendfile::sendfile;
+use socket2::SockRef;
+use tokio::io::Interest;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::disks::{Disk, Disks};
+
+/// Most bytes sent before other connections of the same thread get their turn.
+pub const SLICE_BYTES: u64 = 1024 * 1024;
+/// A body of at most this many bytes is copied behind its head and sent in one call; for a
+/// longer one, not copying is cheaper than the extra call.
+pub const COPY_BYTES: u64 = 16 * 1024;
+/// How far ahead of a reader the disk is asked to fetch. The kernel's own read-ahead keeps one
+/// position per open file, which many machines reading one image confuse.
+const AHEAD_BYTES: u64 = 4 * SLICE_BYTES;
+/// How often a connection that takes nothing is looked at.
+const LOOK: Duration = Duration::from_secs(1);
+/// What a piece of zeros is sent from.
+static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
+
+/// How a reply went.
+#[derive(Debug)]
+#[must_use]
+pub enum Sent {
+    /// All of it was handed to the kernel.
+    Whole,
+    /// Nothing could be read, so the reply's `on_read_error` was sent in its place.
+    ReadError(Cut),
+    /// It broke off in the middle. The connection was reset, so that the machine cannot take
+    /// what it has for the whole.
+    Cut(Cut),
+}
+
+/// Why a reply broke off.
+#[derive(Debug, thiserror::Error)]
+pub enum Cut {
+    /// The other end closed or vanished.
+    #[error("the machine hung up ({0})")]
+    Peer(io::Error),
+    /// The other end is there and takes nothing.
+    #[error("the machine took nothing for {} s", .0.as_secs())]
+    Stalled(Duration),
+    /// The disk failed.
+    #[error("the image cannot be read ({0})")]
+    Read(io::Error),
+    /// The file ends before it should.
+    #[error("the image became shorter than it was")]
+    Short,
+    /// Nobody holds this image open any more.
+    #[error("the image is no longer open")]
+    Gone,
+}
+
+/// Sends `reply` on `stream`, giving up when the peer acknowledges nothing for `stall`.
+/// `progress` hears how many bytes of the body are out, now and then.
+///
+/// Closing is left to the caller, also when the reply asks for it.
+pub async fn send(
+    stream: &TcpStream,
+    reply: Reply,
+    disks: &Disks,
+    stall: Duration,
+    progress: impl FnMut(u64),
+) -> Sent {
+    let Reply {
+        mut head,
+        body,
+        on_read_error,
+        close: _,
+    } = reply;
+    let pump = Pump {
+        stream,
+        disks: open_all(&body, disks),
+        stall,
+    };
+    let whole = if body.len() <= COPY_BYTES {
+        match pump.copy(&body, &mut head) {
+            Ok(()) => pump.bytes(&head, 0).await,
+            Err(cut) => return pump.excuse(&on_read_error, cut).await,
+        }
+    } else {
+        // Sending cannot be undone, so the disk is tried before the first byte leaves.
+        match pump.try_disk(&body) {
+            Ok(()) => pump.stream(&head, body, progress).await,
+            Err(cut) => return pump.excuse(&on_read_error, cut).await,
+        }
+    };
+    match whole {
+        Ok(()) => Sent::Whole,
+        Err(cut) => {
+            reset_on_close(stream);
+            Sent::Cut(cut)
+        }
+    }
+}
+
+/// Waits until the peer has acknowledged everything sent to it, giving up when it acknowledges
+/// nothing for `stall`.
+pub async fn settled(stream: &TcpStream, stall: Duration) -> Result<(), Cut> {
+    const LONGEST: Duration = Duration::from_millis(250);
+    let mut pause = Duration::from_millis(1);
+    let mut watch = Watch::new(stall);
+    loop {
+        if let Some(error) = stream.take_error().map_err(Cut::Peer)? {
+            return Err(Cut::Peer(error));
+        }
+        if unacknowledged(stream).map_err(Cut::Peer)? == 0 {
+            return Ok(());
+        }
+        sleep(pause).await;
+        pause = (pause * 2).min(LONGEST);
+        watch.look(stream)?;
+    }
+}
+
+/// Makes the coming close a reset. lpxelinux ignores Content-Length and takes a plain close for
+/// the end of the file, so a reply that breaks off must not end like one.
+pub fn reset_on_close(stream: &TcpStream) {
+    // A socket that is gone already needs no reset.
+    let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
+}
+
+struct Pump<'a> {
+    stream: &'a TcpStream,
+    /// Held for the whole reply: an image that leaves the catalog keeps going out.
+    disks: Vec<(ImageId, Arc<Disk>)>,
+    stall: Duration,
+}
+
+impl Pump<'_> {
+    fn disk(&self, image: ImageId) -> Result<&Disk, Cut> {
+        let found = self.disks.iter().find(|(id, _)| *id == image);
+        found.map(|(_, disk)| disk.as_ref()).ok_or(Cut::Gone)
+    }
+
+    /// Appends a short body to `out`.
+    fn copy(&self, body: &Slice, out: &mut Vec<u8>) -> Result<(), Cut> {
+        for piece in body.pieces() {
+            let len = usize::try_from(piece.len).unwrap_or(usize::MAX);
+            let start = out.len();
+            match &piece.source {
+                Source::Disk { image, offset } => {
+                    out.resize(start + len, 0);
+                    let into = out.get_mut(start..).unwrap_or_default();
+                    read_exactly(self.disk(*image)?, into, *offset)?;
+                }
+                Source::Memory { .. } => {
+                    out.extend_from_slice(piece.memory().ok_or(Cut::Short)?);
+                }
+                Source::Zero => out.resize(start + len, 0),
+            }
+        }
+        Ok(())
+    }
+
+    fn try_disk(&self, body: &Slice) -> Result<(), Cut> {
+        let on_disk = body.pieces().find_map(|piece| match piece.source {
+            Source::Disk { image, offset } => Some((image, offset)),
+            Source::Memory { .. } | Source::Zero => None,
+        });
+        match on_disk {
+            Some((image, offset)) => read_exactly(self.disk(image)?, &mut [0], offset),
+            None => Ok(()),
+        }
+    }
+
+    async fn stream(
+        &self,
+        head: &[u8],
+        mut body: Slice,
+        mut progress: impl FnMut(u64),
+    ) -> Result<(), Cut> {
+        self.bytes(head, libc::MSG_MORE).await?;
+        let len = body.len();
+        let mut ahead = Ahead::default();
+        while let Some(piece) = body.first() {
+            let n = piece.len.min(SLICE_BYTES);
+            let more = if n < body.len() { libc::MSG_MORE } else { 0 };
+            let sent = match &piece.source {
+                Source::Disk { image, offset } => {
+                    let disk = self.disk(*image)?;
+                    ahead.fetch(disk, &piece, *offset);
+                    self.file(disk, *offset, n).await?
+                }
+                Source::Memory { .. } => {
+                    let bytes = piece.memory().ok_or(Cut::Short)?;
+                    let bytes = bytes.get(..usize::try_from(n).unwrap_or(usize::MAX));
+                    self.bytes(bytes.unwrap_or_default(), more).await?;
+                    n
+                }
+                Source::Zero => {
+                    let n = n.min(ZEROS.len() as u64);
+                    let bytes = ZEROS.get(..usize::try_from(n).unwrap_or(0));
+                    self.bytes(bytes.unwrap_or_default(), more).await?;
+                    n
+                }
+            };
+            body.advance(sent);
+            progress(len - body.len());
+            // A fast reader never makes the socket full; others must have their turn.
+            tokio::task::yield_now().await;
+        }
+        Ok(())
+    }
+
+    /// Sends up to `len` bytes of a file, at least one; how many it were.
+    async fn file(&self, disk: &Disk, offset: u64, len: u64) -> Result<u64, Cut> {
+        let mut offset = i64::try_from(offset).map_err(|_| Cut::Short)?;
+        let len = usize::try_from(len).unwrap_or(usize::MAX);
+        let mut watch = Watch::new(self.stall);
+        let mut attempt = Attempt::WhenReady;
+        loop {
+            let mut sent = 0;
+            let tried = self.attempt(attempt, || {
+                sent = sendfile(self.stream, disk.file(), Some(&mut offset), len)?;
+                // Less than asked means the socket is full: saying so spares the call that would
+                // only be told so. Or the file ends, which is found out after one `LOOK`.
+                if 0 < sent && sent < len {
+                    return Err(io::ErrorKind::WouldBlock.into());
+                }
+                Ok(())
+            });
+            match tried {
+                _ if sent > 0 => return Ok(sent as u64),
+                Ok(()) => return Err(Cut::Short),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    attempt = self.wait(&mut watch).await?;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if is_of_disk(&error) => return Err(Cut::Read(error)),
+                Err(error) => return Err(Cut::Peer(error)),
+            }
+        }
+    }
+
+    /// Sends all of `bytes`.
+    async fn bytes(&self, mut bytes: &[u8], flags: i32) -> Result<(), Cut> {
+        let mut watch = Watch::new(self.stall);
+        let mut attempt = Attempt::WhenReady;
+        while !bytes.is_empty() {
+            let tried = self.attempt(attempt, || {
+                SockRef::from(self.stream).send_with_flags(bytes, flags | libc::MSG_NOSIGNAL)
+            });
+            match tried {
+                Ok(n) => {
+                    bytes = bytes.get(n..).unwrap_or_default();
+                    watch = Watch::new(self.stall);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    attempt = self.wait(&mut watch).await?;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(Cut::Peer(error)),
+            }
+        }
+        Ok(())
+    }
+
+    fn attempt<T>(&self, attempt: Attempt, io: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+        match attempt {
+            Attempt::WhenReady => self.stream.try_io(Interest::WRITABLE, io),
+            Attempt::Now => io(),
+        }
+    }
+
+    /// Waits until the socket takes more, or it is time to look.
+    async fn wait(&self, watch: &mut Watch) -> Result<Attempt, Cut> {
+        if let Ok(ready) = timeout(LOOK, self.stream.writable()).await {
+            ready.map_err(Cut::Peer)?;
+            return Ok(Attempt::WhenReady);
+        }
+        watch.look(self.stream)?;
+        Ok(Attempt::Now)
+    }
+
+    async fn excuse(&self, on_read_error: &[u8], cut: Cut) -> Sent {
+        match self.bytes(on_read_error, 0).await {
+            Ok(()) => Sent::ReadError(cut),
+            Err(cut) => {
+                reset_on_close(self.stream);
+                Sent::Cut(cut)
+            }
+        }
+    }
+}
+
+/// When the socket is next asked to take bytes.
+#[derive(Clone, Copy)]
+enum Attempt {
+    /// Once it is known to be writable.
+    WhenReady,
+    /// At once, known or not.
+    Now,
+}
+
+/// Tells a slow reader from a stalled one. Whether the socket takes more says little: it takes
+/// none until a third of its buffer, up to megabytes, is free. What counts is that the peer
+/// acknowledges.
+struct Watch {
+    stall: Duration,
+    since: Instant,
+    left: Option<u64>,
+}
+
+impl Watch {
+    fn new(stall: Duration) -> Self {
+        Self {
+            stall,
+            since: Instant::now(),
+            left: None,
+        }
+    }
+
+    fn look(&mut self, stream: &TcpStream) -> Result<(), Cut> {
+        let left = unacknowledged(stream).map_err(Cut::Peer)?;
+        if self.left.replace(left).is_some_and(|before| left < before) {
+            self.since = Instant::now();
+        }
+        if self.since.elapsed() < self.stall {
+            Ok(())
+        } else {
+            Err(Cut::Stalled(self.stall))
+        }
+    }
+}
+
+/// Asks the disk for what a reader will want next, so that readers seldom wait for it.
+#[derive(Default)]
+struct Ahead {
+    /// Image offset up to which it was asked.
+    until: u64,
+}
+
+impl Ahead {
+    fn fetch(&mut self, disk: &Disk, piece: &Piece, offset: u64) {
+        if offset + AHEAD_BYTES / 2 <= self.until && offset + AHEAD_BYTES > self.until {
+            return;
+        }
+        let len = piece.len.min(AHEAD_BYTES);
+        self.until = offset + AHEAD_BYTES;
+        if let (Ok(offset), Ok(len)) = (i64::try_from(offset), i64::try_from(len)) {
+            // Advice; a file system that takes none serves all the same.
+            let _ = posix_fadvise(
+                disk.file(),
+                offset,
+                len,
+                PosixFadviseAdvice::POSIX_FADV_WILLNEED,
+            );
+        }
+    }
+}
+
+fn open_all(body: &Slice, disks: &Disks) -> Vec<(ImageId, Arc<Disk>)> {
+    let mut open: Vec<(ImageId, Arc<Disk>)> = Vec::new();
+    for piece in body.pieces() {
+        if let Source::Disk { image, .. } = piece.source
+            && !open.iter().any(|(id, _)| *id == image)
+            && let Some(disk) = disks.get(image)
+        {
+            open.push((image, disk));
+        }
+    }
+    open
+}
+
+fn read_exactly(disk: &Disk, mut into: &mut [u8], mut offset: u64) -> Result<(), Cut> {
+    while !into.is_empty() {
+        match disk.read_at(into, offset) {
+            Ok(0) => return Err(Cut::Short),
+            Ok(n) => {
+                into = into.get_mut(n..).unwrap_or_default();
+                offset += n as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(Cut::Read(error)),
+        }
+    }
+    Ok(())
+}
+
+/// Whether an error of `sendfile` is about the file and not about the connection.
+fn is_of_disk(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(libc::EIO | libc::EINVAL | libc::EBADF | libc::EOVERFLOW | libc::ESTALE)
+    )
+}
+
+/// Bytes sent and not yet acknowledged by the peer.
+fn unacknowledged(stream: &TcpStream) -> io::Result<u64> {
+    let mut bytes: libc::c_int = 0;
+    // SAFETY: the descriptor is open for as long as `stream` lives, and SIOCOUTQ (which has the
+    // number of TIOCOUTQ) writes one int to the address given.
+    let done = unsafe { libc::ioctl(stream.as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) };
+    if done < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(u64::try_from(bytes).unwrap_or(0))
+}

@@ -1,0 +1,195 @@
+//! A boot door on loopback, in this process, with files made of every kind of piece.
+// Each test binary uses its part.
+#![allow(dead_code, unreachable_pub)]
+
+use std::io::{Read, Write};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::FileExt;
+use std::process::{Command, Output};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use lanboot::bus::Bus;
+use lanboot::disks::{Disk, Disks};
+use lanboot::serve::http::{Limits, run};
+use lanboot_core::journal::{Event, What};
+use lanboot_core::vfs::{Content, File, ImageId, Piece, Source};
+use tokio::sync::{mpsc, watch};
+
+pub const IMAGE_BYTES: usize = 64 * 1024 * 1024;
+/// Nothing in these tests takes this long unless it is broken.
+pub const DEADLINE: Duration = Duration::from_secs(20);
+
+pub struct Served {
+    pub address: SocketAddr,
+    pub image: Vec<u8>,
+    pub image_file: tempfile::NamedTempFile,
+    pub events: mpsc::Receiver<Event>,
+    pub drain: watch::Sender<bool>,
+    pub done: tokio::task::JoinHandle<std::io::Result<()>>,
+    pub runtime: tokio::runtime::Runtime,
+}
+
+impl Served {
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    pub fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(DEADLINE)).unwrap();
+        stream
+    }
+
+    /// What `/mixed.bin` holds, put together by hand.
+    pub fn mixed(&self) -> Vec<u8> {
+        let mut whole = self.image[2048..2048 + 3_000_000].to_vec();
+        whole.extend_from_slice(b"overlay");
+        whole.resize(whole.len() + 100_000, 0);
+        whole.extend_from_slice(&self.image[10_000_000..10_500_000]);
+        whole
+    }
+
+    /// The next event that `wanted` accepts.
+    pub fn event<T>(&mut self, mut wanted: impl FnMut(&What) -> Option<T>) -> T {
+        let end = Instant::now() + DEADLINE;
+        while Instant::now() < end {
+            match self.events.try_recv() {
+                Ok(event) => {
+                    if let Some(found) = wanted(&event.what) {
+                        return found;
+                    }
+                }
+                Err(_) => std::thread::sleep(Duration::from_millis(2)),
+            }
+        }
+        panic!("the event did not come within {DEADLINE:?}");
+    }
+}
+
+pub fn serve(limits: Limits) -> Served {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut image = Vec::with_capacity(IMAGE_BYTES);
+    while image.len() < IMAGE_BYTES {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        image.extend_from_slice(&state.to_le_bytes());
+    }
+    let image_file = tempfile::NamedTempFile::new().unwrap();
+    image_file.as_file().write_all_at(&image, 0).unwrap();
+    let disks = Arc::new(Disks::default());
+    let id = disks.insert(Disk::open(image_file.path()).unwrap());
+    let (bus, events) = Bus::new();
+    let (drain, draining) = watch::channel(false);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(4)
+        .enable_all()
+        .build()
+        .unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let find = move |path: &[u8], query: &[u8], peer: IpAddr| find(id, path, query, peer);
+    let done = runtime.spawn(run(listener, find, disks, bus, draining, limits));
+    Served {
+        address,
+        image,
+        image_file,
+        events,
+        drain,
+        done,
+        runtime,
+    }
+}
+
+fn find(image: ImageId, path: &[u8], query: &[u8], peer: IpAddr) -> Option<File> {
+    let disk = |offset, len| Piece {
+        source: Source::Disk { image, offset },
+        len,
+    };
+    let content = match path {
+        b"/image.iso" => Content::disk(image, 0, IMAGE_BYTES as u64),
+        b"/mixed.bin" => {
+            let overlay = Piece {
+                source: Source::Memory {
+                    bytes: Arc::from(&b"__overlay__"[..]),
+                    offset: 2,
+                },
+                len: 7,
+            };
+            let zeros = Piece {
+                source: Source::Zero,
+                len: 100_000,
+            };
+            let first = disk(2048, 3_000_000);
+            Content::new([first, overlay, zeros, disk(10_000_000, 500_000)])
+        }
+        b"/small.cfg" => Content::disk(image, 5000, 1000),
+        b"/boot.ipxe" => Content::memory(
+            format!("#!ipxe\n# {} {peer}\n", String::from_utf8_lossy(query)).into_bytes(),
+        ),
+        b"/empty" => Content::memory(*b""),
+        // On an image nobody has opened, and behind the end of one.
+        b"/gone.small" => Content::disk(ImageId(999), 0, 100),
+        b"/gone.big" => Content::disk(ImageId(999), 0, 1 << 30),
+        b"/behind.small" => Content::disk(image, IMAGE_BYTES as u64, 100),
+        b"/behind.big" => Content::disk(image, IMAGE_BYTES as u64, 1 << 30),
+        b"/half.big" => Content::disk(image, 0, 2 * IMAGE_BYTES as u64),
+        _ => return None,
+    };
+    Some(File {
+        content,
+        modified: Some(784_111_777),
+        version: 7,
+    })
+}
+
+/// Runs curl and wants it to succeed.
+pub fn curl(args: &[&str]) -> Output {
+    let output = curl_any(args);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "curl {args:?}: {errors}");
+    output
+}
+
+pub fn curl_any(args: &[&str]) -> Output {
+    Command::new("curl")
+        .args([
+            "--silent",
+            "--show-error",
+            "--max-time",
+            "20",
+            "--noproxy",
+            "*",
+        ])
+        .args(args)
+        .output()
+        .expect("this test needs curl; install it with: apt-get install curl")
+}
+
+/// Sends `bytes` and reads until the door closes.
+pub fn exchange(served: &Served, bytes: &[u8]) -> Vec<u8> {
+    let mut stream = served.connect();
+    stream.write_all(bytes).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    answer
+}
+
+/// Reads one reply off a connection that stays open: its head, and its body by Content-Length.
+pub fn one_reply(stream: &mut TcpStream) -> (String, Vec<u8>) {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap();
+        head.push(byte[0]);
+    }
+    let head = String::from_utf8(head).unwrap();
+    let length = head
+        .lines()
+        .find_map(|line| line.strip_prefix("Content-Length: "))
+        .map_or(0, |n| n.parse().unwrap());
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).unwrap();
+    (head, body)
+}
