@@ -9,6 +9,10 @@ pub mod seats;
 pub mod stream;
 pub mod tftp;
 
+pub mod http;
+pub mod seats;
+pub mod stream;
+
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
