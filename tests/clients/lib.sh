@@ -108,11 +108,11 @@ refuses() {
     local limit=$1 begun status=0
     shift
     begun=$(date +%s.%N)
-    SAID=$(in_srv timeout -k 1 15 "$LANBOOT" serve --interface srv0 --state "$LOGS/refused-state" "$@" 2>&1) || status=$?
+    SAID=$(in_srv timeout -k 1 5 "$LANBOOT" serve --interface srv0 --state "$LOGS/refused-state" "$@" 2>&1) || status=$?
     TOOK=$(since "$begun")
     case $status in
     0) wrong "lanboot serve $* ended well, it should refuse; it said: $SAID" ;;
-    124 | 137) wrong "lanboot serve $* did not end in 15 s; it said: $SAID" ;;
+    124 | 137) wrong "lanboot serve $* did not end in 5 s; it said: $SAID" ;;
     101) wrong "lanboot serve $* panicked: $SAID" ;;
     *) awk -v t="$TOOK" -v l="$limit" 'BEGIN {exit !(t < l)}' || wrong "lanboot serve $* took $TOOK s to refuse" ;;
     esac

@@ -85,7 +85,7 @@ print("held", flush=True)
 sys.stdin.read()' ${holder% *} ${holder#* } <> <(:) >"$LOGS/holder" &
         pid=$!
         wait_line "$LOGS/holder" held 5 >/dev/null || fail "port $holder is not held"
-        refuses 1 --dhcp server "$(image arch)"
+        refuses 2 --dhcp server "$(image arch)"
         says "${holder% *} port ${holder#* } is taken by python3 \(process $pid\)" "$holder taken"
         kill "$pid"
         wait "$pid" 2>/dev/null || true
@@ -95,7 +95,7 @@ sys.stdin.read()' ${holder% *} ${holder#* } <> <(:) >"$LOGS/holder" &
         --dhcp-range=192.168.77.200,192.168.77.210 --leasefile-ro --pid-file= --log-facility=- >"$LOGS/dnsmasq-port" 2>&1 &
     pid=$!
     wait_line "$LOGS/dnsmasq-port" 'DHCP, IP range' 5 "$pid" >/dev/null || fail "dnsmasq does not run"
-    refuses 1 --dhcp server "$(image arch)"
+    refuses 2 --dhcp server "$(image arch)"
     says "UDP port 67 is taken by dnsmasq \(process $pid\)" "dnsmasq has port 67"
     kill "$pid"
     wait "$pid" || true

@@ -1,0 +1,107 @@
+# shellcheck shell=bash
+# What nobody should send, and whether others notice.
+
+case_hostile() {
+    local size
+    clients_up "$LOGS"
+    client_up 1
+    # What a shell gives a program; ten thousand connections do not fit.
+    ulimit -Sn 1024
+    serve "$(image arch)"
+    unpack arch
+    HOSTILE_FILE=arch/boot/x86_64/vmlinuz-linux
+    size=$(stat -c %s "$LOGS/tree-arch/$HOSTILE_FILE")
+    step "at first $(resident "$SERVER_PID") MiB resident, $(descriptors "$SERVER_PID") descriptors"
+    throw dhcp "$SERVER_ADDRESS"
+    grep -q 'ignored: no subnet is configured for the relay 10\.1\.2\.3' "$SERVER_LOG" || wrong "the log does not tell of the relay of an unknown network"
+    grep -qE 'ignored: .*(255|not Ethernet)' "$SERVER_LOG" || wrong "the log does not tell of hlen 255"
+    throw tftp "$SERVER_ADDRESS" "$HOSTILE_FILE" "$size"
+    throw http "$SERVER_ADDRESS" "$HOSTILE_FILE" "$size"
+    hostile_sip
+    hostile_idle
+    # The machine that vanished during TFTP: tried again for a while, then let go.
+    logs "TFTP failed sending $HOSTILE_FILE to 192\.168\.77\.2 after .*" 40
+    step "the machine that vanished: $(grep -m 1 "TFTP failed sending $HOSTILE_FILE" "$SERVER_LOG" | cut -d ' ' -f 2-)"
+    serves_as_before "after it all"
+    ! LC_ALL=C grep -qP '[^\n\x20-\x7e\xc2-\xf4\x80-\xbf]' "$SERVER_LOG" || wrong "control characters reached the log"
+    step "at last $(resident "$SERVER_PID") MiB resident, $(descriptors "$SERVER_PID") descriptors, a log of $(stat -c %s "$SERVER_LOG") bytes"
+    awk -v m="$(resident "$SERVER_PID")" 'BEGIN {exit !(m < 100)}' || wrong "$(resident "$SERVER_PID") MiB resident at last"
+    (($(descriptors "$SERVER_PID") < 64)) || wrong "$(descriptors "$SERVER_PID") descriptors are open at last"
+    stop_server
+    [[ $STOP_STATUS == 0 ]] || wrong "SIGTERM: exit status $STOP_STATUS"
+}
+
+# throw DOOR ARGUMENTS…: what `hostile` finds wrong is wrong; the server still serves.
+throw() {
+    local line
+    in_lan timeout 60 python3 "$CLIENTS/hostile" "$@" >"$LOGS/hostile-$1" 2>"$LOGS/hostile-$1.err" ||
+        wrong "hostile $1 did not come to its end: $(tail -n 1 "$LOGS/hostile-$1.err")"
+    while read -r line; do wrong "$1: $line"; done <"$LOGS/hostile-$1"
+    alive
+    serves_as_before "after hostile $1"
+    step "$1: $(resident "$SERVER_PID") MiB resident"
+}
+
+serves_as_before() {
+    ask 1
+    [[ -n $ADDRESS ]] || wrong "$1: no lease"
+    in_client 1 curl -sS --fail --max-time 10 -o "$LOGS/got" "http://$SERVER_ADDRESS/$HOSTILE_FILE" 2>>"$LOGS/curl.log" || wrong "$1: no HTTP"
+    same "$LOGS/tree-arch/$HOSTILE_FILE" "$LOGS/got" "$1: HTTP"
+    in_client 1 curl -sS --max-time 10 --tftp-blksize 1468 -o "$LOGS/got" "tftp://$SERVER_ADDRESS/$HOSTILE_FILE" 2>>"$LOGS/curl.log" || wrong "$1: no TFTP"
+    same "$LOGS/tree-arch/$HOSTILE_FILE" "$LOGS/got" "$1: TFTP"
+}
+
+# A reader of one byte per second is served, and others beside it at full speed.
+hostile_sip() {
+    local pid number
+    mkfifo "$LOGS/sip"
+    for number in 1 2 3 4 5 6 7 8 9 10; do
+        ip netns exec "$LAB-lan" python3 "$CLIENTS/hostile" sip "$SERVER_ADDRESS" iso/arch.iso <>"$LOGS/sip" >"$LOGS/sipping-$number" 2>&1 &
+        pid=$!
+        LAB_PIDS+=("$pid")
+        wait_line "$LOGS/sipping-$number" sipping 5 "$pid" >/dev/null || wrong "slow reader $number does not begin"
+    done
+    for number in 1 2 3 4 5; do
+        served_soon "beside ten readers of one byte per second"
+    done
+    for number in 1 2 3 4 5 6 7 8 9 10; do
+        ! grep -v sipping "$LOGS/sipping-$number" || wrong "slow reader $number: $(tail -n 1 "$LOGS/sipping-$number")"
+        kill "${LAB_PIDS[-$number]}"
+    done
+    step "ten readers of one byte per second, others beside them: $(resident "$SERVER_PID") MiB resident"
+}
+
+# Ten thousand connections that ask nothing, from a hundred addresses.
+hostile_idle() {
+    local pid number addresses=()
+    for number in {155..254}; do
+        ip -n "$LAB-lan" address add "192.168.77.$number/24" dev lan0
+        addresses+=("192.168.77.$number")
+    done
+    mkfifo "$LOGS/idle-in"
+    ip netns exec "$LAB-lan" python3 "$CLIENTS/hostile" idle "$SERVER_ADDRESS" 10000 "${addresses[@]}" <>"$LOGS/idle-in" >"$LOGS/idle" 2>&1 &
+    pid=$!
+    LAB_PIDS+=("$pid")
+    # While they come, and when they are there.
+    served_soon "while 10,000 idle connections come"
+    wait_line "$LOGS/idle" '^open' 60 "$pid" >/dev/null || wrong "the idle connections: $(tail -n 1 "$LOGS/idle")"
+    for number in 1 2 3 4 5; do
+        served_soon "beside 10,000 idle connections"
+    done
+    step "10,000 idle connections ($(tail -n 1 "$LOGS/idle")): $(resident "$SERVER_PID") MiB resident, $(descriptors "$SERVER_PID") descriptors"
+    kill "$pid"
+    wait "$pid" 2>/dev/null || true
+    alive
+    wait_until 10 few_descriptors || wrong "$(descriptors "$SERVER_PID") descriptors are open after the idle connections went"
+}
+
+few_descriptors() { (($(descriptors "$SERVER_PID") < 64)); }
+
+# served_soon WHEN: a small and a larger file, in two seconds.
+served_soon() {
+    local begun
+    begun=$(date +%s.%N)
+    in_client 1 curl -sS --fail --max-time 20 -o /dev/null -o "$LOGS/got" "http://$SERVER_ADDRESS/boot.ipxe" "http://$SERVER_ADDRESS/$HOSTILE_FILE" 2>>"$LOGS/curl.log" ||
+        { wrong "$1: nothing is served: $(tail -n 1 "$LOGS/curl.log")"; return; }
+    awk -v t="$(since "$begun")" 'BEGIN {exit !(t < 2)}' || wrong "$1: two files took $(since "$begun") s"
+}
