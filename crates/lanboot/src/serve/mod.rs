@@ -9,10 +9,6 @@ pub mod seats;
 pub mod stream;
 pub mod tftp;
 
-pub mod http;
-pub mod seats;
-pub mod stream;
-
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;

@@ -6,10 +6,6 @@
 //! cores.
 
 use std::io;
-<<<<<<< HEAD
-=======
-use std::os::fd::AsRawFd;
->>>>>>> wt-http
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,21 +20,14 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::disks::{Disk, Disks};
-<<<<<<< HEAD
 use crate::net::{is_in_memory, unacknowledged};
-=======
->>>>>>> wt-http
 
 /// Most bytes handed to the kernel in one call.
 pub const SLICE_BYTES: u64 = 1024 * 1024;
 /// Most bytes sent before other connections of the same thread get their turn. A network takes
 /// no more than a socket's buffer at once, a few megabytes, and then the others have it anyway;
-<<<<<<< HEAD
-/// giving way more often costs waking a second thread each time, a third of all the work.
-=======
 /// giving way more often costs waking a second thread each time. Without a network in between,
 /// this is a few milliseconds.
->>>>>>> wt-http
 const TURN_BYTES: u64 = 16 * SLICE_BYTES;
 /// A body of at most this many bytes is copied behind its head and sent in one call; for a
 /// longer one, not copying is cheaper than the extra call.
@@ -383,42 +372,13 @@ impl Ahead {
         };
         // Advice about pages that are there costs a look at each of them, so one is tried first.
         // A file system that takes no advice serves all the same.
-<<<<<<< HEAD
         if !is_in_memory(disk.file(), start + len - 1) {
-=======
-        if !is_in_memory(disk, start + len - 1) {
->>>>>>> wt-http
             let advice = PosixFadviseAdvice::POSIX_FADV_WILLNEED;
             let _ = posix_fadvise(disk.file(), start, len, advice);
         }
     }
 }
 
-<<<<<<< HEAD
-=======
-/// Whether the byte at `offset` can be read without waiting for the disk.
-fn is_in_memory(disk: &Disk, offset: i64) -> bool {
-    let mut byte = 0u8;
-    let buffer = libc::iovec {
-        iov_base: (&raw mut byte).cast(),
-        iov_len: 1,
-    };
-    // SAFETY: the descriptor is open for as long as `disk` lives; the one buffer is the byte
-    // above, and the kernel writes at most that.
-    let read = unsafe {
-        libc::preadv2(
-            disk.file().as_raw_fd(),
-            &raw const buffer,
-            1,
-            offset,
-            libc::RWF_NOWAIT,
-        )
-    };
-    // Any other error, or the end of the file, is found again by whoever reads there.
-    read >= 0 || io::Error::last_os_error().kind() != io::ErrorKind::WouldBlock
-}
-
->>>>>>> wt-http
 fn open_all(body: &Slice, disks: &Disks) -> Vec<(ImageId, Arc<Disk>)> {
     let mut open: Vec<(ImageId, Arc<Disk>)> = Vec::new();
     for piece in body.pieces() {
@@ -454,18 +414,3 @@ fn is_of_disk(error: &io::Error) -> bool {
         Some(libc::EIO | libc::EINVAL | libc::EBADF | libc::EOVERFLOW | libc::ESTALE)
     )
 }
-<<<<<<< HEAD
-=======
-
-/// Bytes sent and not yet acknowledged by the peer.
-fn unacknowledged(stream: &TcpStream) -> io::Result<u64> {
-    let mut bytes: libc::c_int = 0;
-    // SAFETY: the descriptor is open for as long as `stream` lives, and SIOCOUTQ (which has the
-    // number of TIOCOUTQ) writes one int to the address given.
-    let done = unsafe { libc::ioctl(stream.as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) };
-    if done < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    Ok(u64::try_from(bytes).unwrap_or(0))
-}
->>>>>>> wt-http
