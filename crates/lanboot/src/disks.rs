@@ -2,8 +2,9 @@
 //! on disk keeps being served to those who started with it.
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::os::unix::fs::FileExt;
+use std::fs::{File, OpenOptions};
+use std::io::{Seek as _, SeekFrom};
+use std::os::unix::fs::{FileExt, FileTypeExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -18,10 +19,19 @@ pub struct Disk {
 }
 
 impl Disk {
-    /// Opens `path` for reading.
+    /// Opens `path`, a regular file or a drive, for reading.
     pub fn open(path: &Path) -> std::io::Result<Self> {
-        let file = File::open(path)?;
-        let len = file.metadata()?.len();
+        // A pipe would wait here for a writer, perhaps for ever.
+        let mut file = OpenOptions::new()
+            .read(true)
+            .custom_flags(libc::O_NONBLOCK)
+            .open(path)?;
+        let kind = file.metadata()?.file_type();
+        if !kind.is_file() && !kind.is_block_device() {
+            return Err(std::io::Error::other("it is neither a file nor a drive"));
+        }
+        // Metadata says 0 for a drive.
+        let len = file.seek(SeekFrom::End(0))?;
         Ok(Self { file, len })
     }
 

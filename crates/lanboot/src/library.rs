@@ -61,6 +61,8 @@ pub struct Scan {
     pub catalog: Catalog,
     /// One line for each file that cannot be.
     pub faults: Vec<String>,
+    /// One line for each image that is left out because another one has its name already.
+    pub twins: Vec<String>,
     /// Whether anything differs from the scan before.
     pub changed: bool,
 }
@@ -76,10 +78,9 @@ impl Library {
     }
 
     /// Looks at every file again and reads those that are new or changed. A file that cannot be
-    /// read is a line in `faults` and stops no other; the error is for two images of one name.
-    /// With `now`, files written to in the last moments before it are left for the next scan:
+    /// read is a line in `faults` and stops no other. With `now`, files written to in the last moments before it are left for the next scan:
     /// somebody is still copying them.
-    pub fn scan(&mut self, now: Option<SystemTime>) -> anyhow::Result<Scan> {
+    pub fn scan(&mut self, now: Option<SystemTime>) -> Scan {
         let mut scan = Scan::default();
         let files = self.files(&mut scan.faults);
         let mut images: Vec<Arc<Image>> = Vec::new();
@@ -109,17 +110,13 @@ impl Library {
                 }
             };
             match &known.image {
-                Ok(image) => {
-                    if let Some(twin) = images.iter().find(|other| other.name == image.name) {
-                        bail!(
-                            "two images would both be called '{}': {} and {}; rename one of them",
-                            image.name,
-                            twin.file,
-                            image.file
-                        );
-                    }
-                    images.push(Arc::clone(image));
-                }
+                Ok(image) => match images.iter().find(|other| other.name == image.name) {
+                    Some(twin) => scan.twins.push(format!(
+                        "two images would both be called '{}': {} and {}; rename one of them",
+                        image.name, twin.file, image.file
+                    )),
+                    None => images.push(Arc::clone(image)),
+                },
                 Err(fault) => scan.faults.push(format!("{}: {fault}", path.display())),
             }
             still.insert(path, known);
@@ -129,7 +126,7 @@ impl Library {
             self.forget(Some(gone));
         }
         scan.catalog = Catalog::new(images);
-        Ok(scan)
+        scan
     }
 
     /// The files named, and the images in the folders named, in order.
@@ -363,14 +360,14 @@ mod tests {
         let missing = folder.path().join("missing.iso");
         let written = vec![folder.path().to_path_buf(), missing];
         let mut library = Library::new(written, Arc::default());
-        let scan = library.scan(None).unwrap();
+        let scan = library.scan(None);
         assert!(scan.catalog.images().is_empty());
         assert_eq!(scan.faults.len(), 3, "{:?}", scan.faults);
         assert!(scan.changed);
-        let again = library.scan(None).unwrap();
+        let again = library.scan(None);
         assert_eq!((again.changed, again.faults.len()), (false, 3));
         std::fs::remove_file(folder.path().join("empty.iso")).unwrap();
-        assert!(library.scan(None).unwrap().changed);
+        assert!(library.scan(None).changed);
     }
 
     #[test]
@@ -378,7 +375,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("copied.iso");
         let mut library = Library::new(vec![folder.path().to_path_buf()], Arc::default());
-        library.scan(None).unwrap();
+        library.scan(None);
         std::fs::write(&path, b"the first part").unwrap();
         let now = SystemTime::now();
         let faults = |scan: Scan| {
@@ -387,8 +384,8 @@ mod tests {
                 .filter(|f| f.contains("copied.iso"))
                 .count()
         };
-        assert_eq!(faults(library.scan(Some(now)).unwrap()), 0);
-        assert_eq!(faults(library.scan(Some(now + SETTLE * 2)).unwrap()), 1);
+        assert_eq!(faults(library.scan(Some(now))), 0);
+        assert_eq!(faults(library.scan(Some(now + SETTLE * 2))), 1);
     }
 
     #[test]

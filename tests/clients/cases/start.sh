@@ -99,7 +99,7 @@ sys.stdin.read()' ${holder% *} ${holder#* } <> <(:) >"$LOGS/holder" &
     says "UDP port 67 is taken by dnsmasq \(process $pid\)" "dnsmasq has port 67"
     kill "$pid"
     wait "$pid" || true
-    ip -n "$LAB-srv" address show srv0 | grep -q 192.168.77.1/24 || wrong "a failed start took away an address that was there"
+    [[ $(ip -n "$LAB-srv" address show srv0) == *192.168.77.1/24* ]] || wrong "a failed start took away an address that was there"
     ip -n "$LAB-srv" address flush dev srv0 scope global
     step "taken ports are refused with the holder's name"
 }

@@ -5,8 +5,10 @@
 # apt gets a state of its own under target/: the host's lists, sources and foreign architectures
 # stay untouched, and i386 packages need no `dpkg --add-architecture`.
 
-: "${DEBIAN_MIRROR:=http://deb.debian.org/debian}"
 : "${DEBIAN_SUITE:=bookworm}"
+# The mirror this host uses for that suite, unless another one is named.
+: "${DEBIAN_MIRROR:=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' \
+    "Codename: $DEBIAN_SUITE" 2>/dev/null | head -n 1)}"
 DEBIAN_KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
 
 # The caches are named because container images switch them off, and each call costs 2 s without.
@@ -27,6 +29,7 @@ private_apt() {
 prepare_packages() {
     local state=$CACHE/apt
     [[ -e $state/ready ]] && return
+    [[ $DEBIAN_MIRROR ]] || fail "no mirror of Debian $DEBIAN_SUITE is known here: run apt-get update, or name one in DEBIAN_MIRROR"
     say "reading the package index of $DEBIAN_SUITE from $DEBIAN_MIRROR"
     mkdir -p "$state/lists/partial" "$state/cache/archives/partial" "$CACHE/debs"
     : >"$state/status"

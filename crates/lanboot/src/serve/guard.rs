@@ -12,9 +12,9 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::net::ClientSocket;
 
-/// How long other servers have to answer. dnsmasq and most routers answer at once; those that
-/// ping an address first take up to a second.
-const WAIT: Duration = Duration::from_millis(1500);
+/// How long other servers have to answer. Most routers answer at once; dnsmasq pings the address it
+/// is going to offer for 3 s.
+const WAIT: Duration = Duration::from_secs(4);
 
 /// Another server that answered, if one did.
 pub(super) async fn other_server(

@@ -209,26 +209,23 @@ async fn rescan(mut library: Library, context: Context, wanted: Option<String>) 
         };
         library = same;
         let notice = |text: String| context.bus.publish(Peer::default(), What::Notice { text });
-        match scan {
-            Ok(scan) if scan.changed => {
-                scan.faults.into_iter().for_each(notice);
-                let mut site = Site::clone(&context.site.load());
-                site.menu.boot = BootChoice::resolve(&scan.catalog, wanted.as_deref())
-                    .or_else(|error| {
-                        notice(format!("--boot: {error}"));
-                        BootChoice::resolve(&scan.catalog, None)
-                    })
-                    .unwrap_or_default();
-                site.catalog = Arc::new(scan.catalog);
-                notice(format!(
-                    "the images changed; now serving: {}",
-                    site.catalog.names()
-                ));
-                context.site.store(Arc::new(site));
-            }
-            Ok(_) => {}
-            Err(error) => notice(format!("the images changed, but: {error:#}")),
+        if !scan.changed {
+            continue;
         }
+        scan.faults.into_iter().chain(scan.twins).for_each(notice);
+        let mut site = Site::clone(&context.site.load());
+        site.menu.boot = BootChoice::resolve(&scan.catalog, wanted.as_deref())
+            .or_else(|error| {
+                notice(format!("--boot: {error}"));
+                BootChoice::resolve(&scan.catalog, None)
+            })
+            .unwrap_or_default();
+        site.catalog = Arc::new(scan.catalog);
+        notice(format!(
+            "the images changed; now serving: {}",
+            site.catalog.names()
+        ));
+        context.site.store(Arc::new(site));
     }
 }
 

@@ -10,6 +10,8 @@ use lanboot_core::dhcp::{Config, Leases, Mode, Subnet};
 use lanboot_core::script::Menu;
 use lanboot_core::site::{Address, Site};
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
 use super::{dhcp, tftp};
 use crate::disks::Disks;
 use crate::leases::Store;
@@ -37,9 +39,13 @@ pub(super) struct Opened {
 
 /// Opens everything `settings` ask for.
 pub(super) fn open(settings: &Settings) -> anyhow::Result<Opened> {
+    raise_descriptor_limit();
     let disks = Arc::new(Disks::default());
     let mut library = Library::new(settings.images.clone(), Arc::clone(&disks));
-    let scan = library.scan(None)?;
+    let scan = library.scan(None);
+    if let Some(twins) = scan.twins.first() {
+        bail!("{twins}");
+    }
     let mut notices: Vec<String> = scan.faults;
     let catalog = Arc::new(scan.catalog);
     if catalog.images().is_empty() {
@@ -85,6 +91,17 @@ pub(super) fn open(settings: &Settings) -> anyhow::Result<Opened> {
         notices,
         borrowed,
     })
+}
+
+/// Allows as many open files as the system lets this process have: the usual soft limit of 1024
+/// is less than a thousand TFTP transfers need.
+fn raise_descriptor_limit() {
+    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
+        && soft < hard
+    {
+        // Without it fewer machines are served at once; each door says so when it comes to that.
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
+    }
 }
 
 /// The interface, our address on it, and what must be given back at the end.
