@@ -15,6 +15,7 @@ case_hostile() {
     mkfifo "$LOGS/vanish-in"
     ip netns exec "$LAB-lan" python3 "$CLIENTS/hostile" vanish "$SERVER_ADDRESS" "$HOSTILE_FILE" <>"$LOGS/vanish-in" >"$LOGS/vanish" 2>&1 &
     LAB_PIDS+=($!)
+    hostile_end_begins
     throw dhcp "$SERVER_ADDRESS"
     grep -q 'ignored: no subnet is configured for the relay 10\.1\.2\.3' "$SERVER_LOG" || wrong "the log does not tell of the relay of an unknown network"
     grep -qE 'ignored: .*(255|not Ethernet)' "$SERVER_LOG" || wrong "the log does not tell of hlen 255"
@@ -24,6 +25,7 @@ case_hostile() {
     hostile_idle
     # The machine that vanished during TFTP: asked again for a while, then let go.
     logs "TFTP failed sending $HOSTILE_FILE to 192\.168\.77\.2 after 0 B: no answer after [0-9]+ tries" 40
+    hostile_end_ends
     serves_as_before "after it all"
     ! LC_ALL=C grep -qP '[^\n\x20-\x7e\xc2-\xf4\x80-\xbf]' "$SERVER_LOG" || wrong "control characters reached the log"
     step "at last $(resident "$SERVER_PID") MiB resident, $(descriptors "$SERVER_PID") descriptors, a log of $(stat -c %s "$SERVER_LOG") bytes"
@@ -31,6 +33,28 @@ case_hostile() {
     (($(descriptors "$SERVER_PID") < 64)) || wrong "$(descriptors "$SERVER_PID") descriptors are open at last"
     stop_server
     [[ $STOP_STATUS == 0 ]] || wrong "SIGTERM: exit status $STOP_STATUS"
+}
+
+# A second server is told to end while a machine takes one byte per second: it waits, but not for ever.
+hostile_end_begins() {
+    local first=$SERVER_PID first_log=$SERVER_LOG
+    START_LOG=ending start_ready --address 192.168.77.11/24 --dhcp off "$(image arch)"
+    ENDING_PID=$SERVER_PID ENDING_LOG=$SERVER_LOG SERVER_PID=$first SERVER_LOG=$first_log
+    mkfifo "$LOGS/ending-in"
+    ip netns exec "$LAB-lan" python3 "$CLIENTS/hostile" sip 192.168.77.11 iso/arch.iso <>"$LOGS/ending-in" >"$LOGS/ending-sip" 2>&1 &
+    LAB_PIDS+=($!)
+    wait_line "$ENDING_LOG" 'HTTP sending /iso/arch\.iso' 5 "$ENDING_PID" >/dev/null || fail "the slow reader does not begin"
+    kill "$ENDING_PID"
+    ENDING_SINCE=$(date +%s.%N)
+}
+
+hostile_end_ends() {
+    local status=0
+    ended "$ENDING_PID" 40 || { wrong "SIGTERM: a machine of one byte per second holds the program for ever"; return; }
+    wait "$ENDING_PID" || status=$?
+    [[ $status == 0 ]] || wrong "SIGTERM and a machine of one byte per second: exit status $status"
+    grep -q 'transfers still ran after [0-9]* s and were cut' "$ENDING_LOG" || wrong "SIGTERM: that a transfer was cut is not told: $(tail -n 1 "$ENDING_LOG")"
+    step "SIGTERM and a machine of one byte per second: over, seen $(since "$ENDING_SINCE") s later"
 }
 
 # throw DOOR ARGUMENTS…: what `hostile` finds wrong is wrong; the server still serves.

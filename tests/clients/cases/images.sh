@@ -127,6 +127,7 @@ images_change() {
     ! wait_lines "both be called 'swap'" 3 11 || wrong "two images of one name are told at every look"
     (($(descriptors "$SERVER_PID") <= open + 2)) || wrong "each look leaves files open: $open at first, then $(descriptors "$SERVER_PID")"
     get "$slow" "$LOGS/new" || wrong "the other images are not served any more"
+    same "$(image arch-2013)" "$LOGS/new" "an image that is served, after a newcomer of the same name"
     rm -f "$folder/swap.ISO"
     cp --reflink=auto "$(image arch)" "$folder/late.iso"
     logs 'now serving: .*late' 11
