@@ -1,7 +1,7 @@
 //! From file names to a catalog: opens images, reads them, recognises them. The only maker of
 //! [`Catalog`]s.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -34,6 +34,8 @@ pub struct Library {
 struct Known {
     stamp: Stamp,
     image: Result<Arc<Image>, String>,
+    /// Whether it was in the catalog, so that its name is taken.
+    served: bool,
 }
 
 /// What tells a changed file from the same one.
@@ -63,6 +65,8 @@ pub struct Scan {
     pub faults: Vec<String>,
     /// One line for each image that is left out because another one has its name already.
     pub twins: Vec<String>,
+    /// One line for each thing a person should know of an image that was read just now.
+    pub remarks: Vec<String>,
     /// Whether anything differs from the scan before.
     pub changed: bool,
 }
@@ -83,10 +87,11 @@ impl Library {
     pub fn scan(&mut self, now: Option<SystemTime>) -> Scan {
         let mut scan = Scan::default();
         let files = self.files(&mut scan.faults);
+        let taken = self.names_taken(&files);
         let mut images: Vec<Arc<Image>> = Vec::new();
         let mut still = BTreeMap::new();
         for path in files {
-            let known = match (stamp(&path), self.known.remove(&path)) {
+            let mut known = match (stamp(&path), self.known.remove(&path)) {
                 (Ok(stamp), Some(known)) if known.stamp == stamp => known,
                 (Ok(stamp), before) if now.is_some_and(|now| stamp.is_fresh(now)) => match before {
                     Some(known) => known,
@@ -96,9 +101,15 @@ impl Library {
                     scan.changed = true;
                     self.forget(before);
                     let image = self.read(&path, stamp).map(Arc::new);
+                    if let Ok(image) = &image {
+                        let line = |warning| format!("{}: {warning}", path.display());
+                        scan.remarks.extend(image.warnings.iter().map(line));
+                    }
+                    let image = image.map_err(|error| format!("{error:#}"));
                     Known {
                         stamp,
-                        image: image.map_err(|error| format!("{error:#}")),
+                        image,
+                        served: false,
                     }
                 }
                 (Err(error), before) => {
@@ -109,14 +120,25 @@ impl Library {
                     continue;
                 }
             };
+            known.served = false;
             match &known.image {
-                Ok(image) => match images.iter().find(|other| other.name == image.name) {
-                    Some(twin) => scan.twins.push(format!(
-                        "two images would both be called '{}': {} and {}; rename one of them",
-                        image.name, twin.file, image.file
-                    )),
-                    None => images.push(Arc::clone(image)),
-                },
+                Ok(image) => {
+                    let owner = taken.get(&image.name).filter(|owner| **owner != path);
+                    let twin = images.iter().find(|other| other.name == image.name);
+                    if owner.is_some() || twin.is_some() {
+                        let other = owner.map_or_else(
+                            || twin.map_or_else(String::new, |twin| twin.file.clone()),
+                            |owner| owner.display().to_string(),
+                        );
+                        scan.twins.push(format!(
+                            "two images would both be called '{}': {other} and {}; rename one of them",
+                            image.name, image.file
+                        ));
+                    } else {
+                        known.served = true;
+                        images.push(Arc::clone(image));
+                    }
+                }
                 Err(fault) => scan.faults.push(format!("{}: {fault}", path.display())),
             }
             still.insert(path, known);
@@ -127,6 +149,20 @@ impl Library {
         }
         scan.catalog = Catalog::new(images);
         scan
+    }
+
+    /// Who has which name already: a newcomer must not take the place of an image machines are
+    /// booting from.
+    fn names_taken(&self, files: &[PathBuf]) -> HashMap<String, PathBuf> {
+        let served = self
+            .known
+            .iter()
+            .filter(|(path, known)| known.served && files.contains(path));
+        served
+            .filter_map(|(path, known)| {
+                Some((known.image.as_ref().ok()?.name.clone(), path.clone()))
+            })
+            .collect()
     }
 
     /// The files named, and the images in the folders named, in order.

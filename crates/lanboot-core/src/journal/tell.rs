@@ -31,7 +31,17 @@ pub fn tell(event: &Event) -> Option<String> {
             }
             line
         }
-        What::Ignored { request, why, .. } => format!("{request} from {peer} ignored: {why}"),
+        What::Ignored { door, request, why } => {
+            // `DHCPDISCOVER` names its protocol itself.
+            let door = if request.starts_with(door.name()) {
+                ""
+            } else {
+                door.name()
+            };
+            format!("{door} {request} from {peer} ignored: {why}")
+                .trim_start()
+                .to_owned()
+        }
         What::Started {
             door, path, len, ..
         } => {
@@ -56,6 +66,11 @@ pub fn tell(event: &Event) -> Option<String> {
                 took.as_secs_f64(),
                 bytes(rate(*sent, *took))
             )
+        }
+        What::Failed {
+            door, path, why, ..
+        } if path.is_empty() => {
+            format!("{} request from {peer} refused: {why}", door.name())
         }
         What::Failed {
             door,

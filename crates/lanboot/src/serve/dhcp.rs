@@ -162,7 +162,7 @@ impl Serving {
             }
         };
         let overloaded = self.probes.len() >= MAX_PROBES;
-        self.tell_incoming(&packet);
+        self.tell_incoming(&packet, source);
         let (answer, no_loader) = self.ask(&packet, source, overloaded, None);
         self.perform(packet, source, answer, no_loader);
     }
@@ -277,9 +277,9 @@ impl Serving {
                     request: message.into(),
                     why: why.to_string(),
                 };
-                self.context.bus.publish(peer(&packet), what);
+                self.context.bus.publish(peer(&packet, source), what);
             }
-            Answer::Done(note) => self.done(note),
+            Answer::Done(note) => self.done(&packet, source, note),
         }
     }
 
@@ -304,14 +304,19 @@ impl Serving {
         }
     }
 
-    fn done(&mut self, note: Note) {
+    fn done(&mut self, packet: &Packet, source: SocketAddrV4, note: Note) {
         let change = note
             .record
             .map_or(Change::Remove(note.address), Change::Put);
         self.door.store.commit(change, None);
-        if let Some(detail) = note.detail {
-            self.notice(detail);
-        }
+        let what = What::Dhcp {
+            interface: Arc::clone(&self.door.interface),
+            message: note.message.name(),
+            address: Some(IpAddr::V4(note.address)),
+            machine: pxe::machine(packet),
+            detail: note.detail,
+        };
+        self.context.bus.publish(peer(packet, source), what);
     }
 
     fn send(&self, outgoing: &Outgoing, machine: Option<Machine>) {
@@ -421,7 +426,7 @@ impl Serving {
         self.perform(packet, source, answer, no_loader);
     }
 
-    fn tell_incoming(&self, packet: &Packet) {
+    fn tell_incoming(&self, packet: &Packet, source: SocketAddrV4) {
         let Some(message) = packet.message_type() else {
             return;
         };
@@ -437,7 +442,7 @@ impl Serving {
             machine,
             detail: None,
         };
-        self.context.bus.publish(peer(packet), what);
+        self.context.bus.publish(peer(packet, source), what);
     }
 
     fn notice(&self, text: String) {
@@ -447,9 +452,17 @@ impl Serving {
     }
 }
 
-fn peer(packet: &Packet) -> Peer {
-    Peer {
-        mac: pxe::machine(packet).map(|m| m.mac),
-        ip: None,
+/// Whom a message is from: its hardware address, or where it came from when that is none of ours
+/// to read.
+fn peer(packet: &Packet, source: SocketAddrV4) -> Peer {
+    match pxe::machine(packet) {
+        Some(machine) => Peer {
+            mac: Some(machine.mac),
+            ip: None,
+        },
+        None => Peer {
+            mac: None,
+            ip: Some(IpAddr::V4(*source.ip())),
+        },
     }
 }

@@ -212,7 +212,11 @@ async fn rescan(mut library: Library, context: Context, wanted: Option<String>) 
         if !scan.changed {
             continue;
         }
-        scan.faults.into_iter().chain(scan.twins).for_each(notice);
+        scan.faults
+            .into_iter()
+            .chain(scan.twins)
+            .chain(scan.remarks)
+            .for_each(notice);
         let mut site = Site::clone(&context.site.load());
         site.menu.boot = BootChoice::resolve(&scan.catalog, wanted.as_deref())
             .or_else(|error| {

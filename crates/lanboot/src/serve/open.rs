@@ -47,6 +47,7 @@ pub(super) fn open(settings: &Settings) -> anyhow::Result<Opened> {
         bail!("{twins}");
     }
     let mut notices: Vec<String> = scan.faults;
+    notices.extend(scan.remarks);
     let catalog = Arc::new(scan.catalog);
     if catalog.images().is_empty() {
         bail!("nothing can be served:\n  {}", notices.join("\n  "));
@@ -208,14 +209,6 @@ fn check_entries(
         if let Err(refusal) = entry.check(settings.transport, &settings.append) {
             bail!("{}: {refusal}", entry.id);
         }
-    }
-    for image in catalog.images() {
-        notices.extend(
-            image
-                .warnings
-                .iter()
-                .map(|warning| format!("{}: {warning}", image.file)),
-        );
     }
     if catalog.entries().next().is_none() {
         notices.push("no image can be booted; machines get an address and nothing to load".into());

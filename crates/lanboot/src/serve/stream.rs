@@ -103,7 +103,12 @@ pub async fn send(
     } else {
         // Sending cannot be undone, so the disk is tried before the first byte leaves.
         match pump.try_disk(&body) {
-            Ok(()) => pump.stream(&head, body, progress).await,
+            Ok(()) => {
+                let cut_means_reset = ResetOnDrop(stream);
+                let whole = pump.stream(&head, body, progress).await;
+                std::mem::forget(cut_means_reset);
+                whole
+            }
             Err(cut) => return pump.excuse(&on_read_error, cut).await,
         }
     };
@@ -140,6 +145,15 @@ pub async fn settled(stream: &TcpStream, stall: Duration) -> Result<(), Cut> {
 pub fn reset_on_close(stream: &TcpStream) {
     // A socket that is gone already needs no reset.
     let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
+}
+
+/// Makes the close a reset when the program ends in the middle of a body.
+struct ResetOnDrop<'a>(&'a TcpStream);
+
+impl Drop for ResetOnDrop<'_> {
+    fn drop(&mut self) {
+        reset_on_close(self.0);
+    }
 }
 
 struct Pump<'a> {
