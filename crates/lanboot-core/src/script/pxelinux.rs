@@ -34,9 +34,11 @@ pub fn pxelinux(catalog: &Catalog, menu: &Menu, server: &Server, can_tell_cpu: b
         (None, None) => out.push_str("DEFAULT lanboot-local\n"),
     }
     if let Some((wide, narrow)) = by_cpu {
+        let image = catalog.entries().find(|(_, entry)| entry.id == *wide);
+        let name = image.map_or(wide, |(image, _)| &image.name);
         let _ = write!(
             out,
-            "\nLABEL lanboot-by-cpu\nMENU LABEL {wide} or {narrow}, as the processor allows\n\
+            "\nLABEL lanboot-by-cpu\nMENU LABEL {name} (what fits the processor)\n\
              COM32 ifcpu64.c32\nAPPEND {wide} -- {narrow}\n"
         );
     }
