@@ -1,18 +1,26 @@
 //! Tells the operator: one live line per machine on a terminal, log lines elsewhere. Also the
 //! one who knows when the work is done.
+//!
+//! It has a thread of its own, because writing may wait: a terminal is stopped with Ctrl-S, a pipe
+//! is not read. Machines are served all the same, and signals heard.
 
 use std::collections::HashMap;
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use lanboot_core::journal::{Event, Journal, Role, Step, Story, What, bytes, tell};
+use lanboot_core::journal::{Event, Journal, Peer, Role, Step, Story, What, bytes, tell};
 use lanboot_core::machine::Mac;
 use lanboot_core::site::Site;
 use serde_json::{Map, Value, json};
 
+use tokio::sync::mpsc;
+
+use crate::bus::Bus;
 use crate::clock;
 use crate::settings::{Log, Settings};
 
@@ -29,7 +37,10 @@ pub struct Teller {
     journal: Journal,
     site: Arc<ArcSwap<Site>>,
     output: Output,
+    /// When a machine was last heard.
     last: Duration,
+    /// The second in which live lines were last cleared.
+    tidied: u64,
 }
 
 #[derive(Debug)]
@@ -62,11 +73,12 @@ impl Teller {
             site,
             output,
             last: now,
+            tidied: 0,
         }
     }
 
     /// Takes one event in and tells it.
-    pub fn take(&mut self, event: &Event) {
+    fn take(&mut self, event: &Event) {
         let role = match &event.what {
             What::Started { path, .. } | What::Finished { path, .. } => {
                 self.site.load().role(path.as_bytes())
@@ -76,6 +88,7 @@ impl Teller {
         if !matches!(event.what, What::Notice { .. }) {
             self.last = event.at;
         }
+        self.tidy(event.at);
         self.output.write(event);
         if let (Some(story), Output::Live { screen, bars }) =
             (self.journal.fold(event, role), &mut self.output)
@@ -84,11 +97,15 @@ impl Teller {
         }
     }
 
-    /// Clears live lines nobody needs any more.
-    pub fn tidy(&mut self, now: Duration) {
+    /// Clears live lines nobody needs any more, once a second.
+    fn tidy(&mut self, now: Duration) {
         let Output::Live { screen, bars } = &mut self.output else {
             return;
         };
+        if now.as_secs() == self.tidied {
+            return;
+        }
+        self.tidied = now.as_secs();
         let stale = self
             .journal
             .stories()
@@ -98,16 +115,81 @@ impl Teller {
             screen.remove(&bar);
         }
     }
+}
 
+/// The teller at work.
+#[derive(Debug)]
+pub struct Telling {
+    thread: JoinHandle<()>,
+    known: Arc<Known>,
+}
+
+/// What the rest of the program wants to know.
+#[derive(Debug)]
+struct Known {
+    all_up: AtomicBool,
+    /// When a machine was last heard, in milliseconds since 1970.
+    last: AtomicU64,
+    ending: AtomicBool,
+}
+
+impl Teller {
+    /// Starts telling what comes out of `events`.
+    pub fn start(mut self, mut events: mpsc::Receiver<Event>) -> std::io::Result<Telling> {
+        let known = Arc::new(Known {
+            all_up: AtomicBool::new(false),
+            last: AtomicU64::new(millis(self.last)),
+            ending: AtomicBool::new(false),
+        });
+        let told = Arc::clone(&known);
+        let work = move || {
+            while let Some(event) = events.blocking_recv() {
+                self.take(&event);
+                told.all_up.store(self.journal.all_up(), Ordering::Relaxed);
+                told.last.store(millis(self.last), Ordering::Relaxed);
+                if told.ending.load(Ordering::Relaxed) && events.is_empty() {
+                    return;
+                }
+            }
+        };
+        let thread = std::thread::Builder::new()
+            .name("teller".into())
+            .spawn(work)?;
+        Ok(Telling { thread, known })
+    }
+}
+
+impl Telling {
     /// Whether every machine that began to boot has its root file system.
     pub fn all_up(&self) -> bool {
-        self.journal.all_up()
+        self.known.all_up.load(Ordering::Relaxed)
     }
 
     /// How long no machine has asked for anything.
     pub fn idle(&self, now: Duration) -> Duration {
-        now.saturating_sub(self.last)
+        now.saturating_sub(Duration::from_millis(
+            self.known.last.load(Ordering::Relaxed),
+        ))
     }
+
+    /// Says `last_words` and waits a moment until everything is told.
+    pub async fn end(self, bus: &Bus, last_words: String) {
+        /// A stopped terminal does not hold the program.
+        const PATIENCE: Duration = Duration::from_secs(1);
+        self.known.ending.store(true, Ordering::Relaxed);
+        bus.publish(Peer::default(), What::Notice { text: last_words });
+        let told = async {
+            while !self.thread.is_finished() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        // What could not be told by then is lost with the terminal that does not take it.
+        let _ = tokio::time::timeout(PATIENCE, told).await;
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl Output {

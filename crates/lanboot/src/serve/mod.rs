@@ -17,12 +17,12 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context as _, anyhow};
 use arc_swap::ArcSwap;
 use lanboot_core::catalog::BootChoice;
-use lanboot_core::journal::{Event, Peer, What};
+use lanboot_core::journal::{Peer, What};
 use lanboot_core::site::Site;
 use lanboot_core::vfs::File;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
@@ -30,7 +30,7 @@ use crate::bus::{self, Bus};
 use crate::disks::Disks;
 use crate::library::Library;
 use crate::settings::Settings;
-use crate::teller::Teller;
+use crate::teller::{Teller, Telling};
 
 /// How long transfers may go on after SIGTERM: systemd kills after 90 s.
 const DRAIN: Duration = Duration::from_secs(30);
@@ -63,6 +63,8 @@ impl Context {
 
 /// Serves until a signal, `--once` or `--until-idle` ends it.
 pub fn run(settings: &Settings) -> anyhow::Result<()> {
+    // One that a killed program left behind would tell a lie.
+    remove_ready(settings.ready_file.as_deref());
     let opened = open::open(settings)?;
     // Dropped last, after every door is shut.
     let _borrowed = opened.borrowed;
@@ -77,7 +79,7 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
     for text in opened.notices {
         bus.publish(Peer::default(), What::Notice { text });
     }
-    // DHCP and the log have a runtime of their own: they never wait behind a cold disk.
+    // DHCP has a runtime of its own: it never waits behind a cold disk.
     let control = Builder::new_current_thread()
         .enable_all()
         .build()
@@ -98,79 +100,73 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
     }
     let rescan = rescan(opened.library, context.clone(), settings.boot.clone());
     control.spawn(rescan);
-    let result = control.block_on(attend(settings, context, events, doors, &drain));
+    let telling = Teller::new(settings, Arc::clone(&context.site), bus::now()).start(events);
+    let telling = telling.context("cannot start the thread that writes the log")?;
+    let result = control.block_on(attend(settings, &bus, telling, doors, &drain));
     stop(control, data);
     result
 }
 
-/// Tells what happens, and watches for the reason to stop.
+/// Watches for the reason to stop, and then waits for transfers, a bounded time.
 async fn attend(
     settings: &Settings,
-    context: Context,
-    mut events: mpsc::Receiver<Event>,
+    bus: &Bus,
+    telling: Telling,
     mut doors: JoinSet<anyhow::Result<()>>,
     drain: &watch::Sender<bool>,
 ) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT")?;
-    let mut teller = Teller::new(settings, Arc::clone(&context.site), bus::now());
-    while let Ok(event) = events.try_recv() {
-        teller.take(&event);
-    }
     ready(settings.ready_file.as_deref())?;
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let result = loop {
         tokio::select! {
-            Some(event) = events.recv() => teller.take(&event),
-            _ = terminate.recv() => break Ok("stopping: SIGTERM"),
-            _ = interrupt.recv() => break Ok("stopping: interrupted"),
+            _ = terminate.recv() => break Ok("SIGTERM"),
+            _ = interrupt.recv() => break Ok("interrupted"),
             Some(ended) = doors.join_next() => break match ended {
                 Ok(Ok(())) => Err(anyhow!("a door closed by itself")),
                 Ok(Err(error)) => Err(error),
                 Err(error) => Err(anyhow!("a door failed: {error}")),
             },
             _ = tick.tick() => {
-                let now = bus::now();
-                teller.tidy(now);
-                if settings.once && teller.all_up() {
-                    break Ok("stopping: every machine has its root file system (--once)");
+                if settings.once && telling.all_up() {
+                    break Ok("every machine has its root file system (--once)");
                 }
-                if settings.until_idle.is_some_and(|limit| teller.idle(now) >= limit) {
-                    break Ok("stopping: nothing was asked for long enough (--until-idle)");
+                if settings.until_idle.is_some_and(|limit| telling.idle(bus::now()) >= limit) {
+                    break Ok("nothing was asked for long enough (--until-idle)");
                 }
             }
         }
     };
+    let why = *result.as_ref().unwrap_or(&"a door failed");
+    bus.publish(
+        Peer::default(),
+        What::Notice {
+            text: format!("stopping: {why}"),
+        },
+    );
     // Nobody listens any more only if every door is gone already.
     let _ = drain.send(true);
     // That systemd is not there is no fault.
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
-    if let Ok(text) = result {
-        context
-            .bus
-            .publish(Peer::default(), What::Notice { text: text.into() });
-    }
     let finished = timeout(DRAIN, async {
         loop {
             tokio::select! {
-                Some(event) = events.recv() => teller.take(&event),
                 ended = doors.join_next() => if ended.is_none() { break },
                 _ = terminate.recv() => break,
                 _ = interrupt.recv() => break,
             }
         }
     });
-    if finished.await.is_err() {
-        let text = format!(
+    let last_words = match finished.await {
+        Ok(()) => "stopped".into(),
+        Err(_) => format!(
             "transfers still ran after {} s and were cut",
             DRAIN.as_secs()
-        );
-        context.bus.publish(Peer::default(), What::Notice { text });
-    }
-    while let Ok(event) = events.try_recv() {
-        teller.take(&event);
-    }
+        ),
+    };
+    telling.end(bus, last_words).await;
     remove_ready(settings.ready_file.as_deref());
     result.map(|_| ())
 }
