@@ -48,6 +48,7 @@ need_tools() {
 # --- namespaces --------------------------------------------------------------------------------
 
 # lab_up LOGS: makes the namespaces; everything this lab writes goes into the folder LOGS.
+# LAB_NO_RA leaves out the router advertiser; LAB_CAPTURE='udp or tcp port 80' captures packets.
 lab_up() {
     LOGS=$1
     PATH=$PATH:/usr/sbin:/sbin
@@ -69,6 +70,7 @@ lab_up() {
     ip -n "$LAB-lan" link set lo up
     ip -n "$LAB-srv" link set lo up
     [[ -n ${LAB_NO_RA:-} ]] || start_advertiser
+    [[ -z ${LAB_CAPTURE:-} ]] || start_capture
 }
 
 in_srv() { ip netns exec "$LAB-srv" "$@"; }
@@ -100,10 +102,10 @@ lab_pids() {
 
 lab_is_empty() { [[ -z $(lab_pids) ]]; }
 
-# capture FILE: every packet on the LAN, where tcpdump is installed.
+# Every packet on the LAN into lan.pcap, when LAB_CAPTURE is set; LAB_CAPTURE is the filter.
 start_capture() {
-    type -P tcpdump >/dev/null || return 0
-    ip netns exec "$LAB-lan" tcpdump -q -U -s 0 -i lan0 -w "$LOGS/lan.pcap" "${@:-ip}" 2>/dev/null &
+    need_tools tcpdump=tcpdump
+    ip netns exec "$LAB-lan" tcpdump -q -U -s 0 -i lan0 -w "$LOGS/lan.pcap" "$LAB_CAPTURE" 2>/dev/null &
 }
 
 # --- waiting -----------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ start_network() {
             ip="$ip::$bootif_dev"
         fi
     fi
+    wait_for_links
     say "network: ipconfig ip=$ip"
     if [ "$ERA" = 2013 ]; then
         ipconfig "ip=$ip"
@@ -19,6 +20,20 @@ start_network() {
         ipconfig -t 60 "ip=$ip" || stop "network: ipconfig failed"
     fi
     read_lease
+}
+
+# Not archiso's doing: ipconfig sends its first DHCPDISCOVER at once, into a card whose link is
+# still coming up, and the second 10 s later. Nobody learns anything from waiting those.
+wait_for_links() {
+    local interface tries=0
+    for interface in /sys/class/net/*; do
+        [ -e "$interface/device" ] || continue
+        ip link set "${interface##*/}" up
+        while [ "$(cat "$interface/operstate")" != up ] && [ "$tries" -lt 50 ]; do
+            usleep 100000
+            tries=$((tries + 1))
+        done
+    done
 }
 
 # `01-` is stripped and dashes become colons; the comparison is case-sensitive, as in the hook.
