@@ -100,9 +100,12 @@ class Lab:
         ip("-n", self.srv, "addr", "add", f"{PEER}/{PREFIX}", "dev", SRV_IF)
         ip("-n", self.cli, "addr", "add", f"{CLIENT}/{PREFIX}", "dev", CLI_IF)
         # Both servers on Linux' own congestion control, whatever this host is set to: with bbr its
-        # timers would cost more than all that is measured. BENCH_CONGESTION names another one.
+        # timers would cost more than all that is measured. BENCH_CONGESTION names another one, or
+        # `host` to leave each server what it chooses on this host.
         congestion = os.environ.get("BENCH_CONGESTION", "cubic")
-        ip("-n", self.srv, "route", "add", f"{CLIENT}/32", "dev", SRV_IF, "congctl", congestion)
+        if congestion != "host":
+            route = ("route", "add", f"{CLIENT}/32", "dev", SRV_IF)
+            ip("-n", self.srv, *route, "congctl", congestion)
 
     def __exit__(self, *_):
         for server in list(self.servers):

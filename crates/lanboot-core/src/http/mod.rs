@@ -6,7 +6,7 @@
 //! * cookies, logins, directory lists, uploads.
 //!
 //! A [`Session`] turns the bytes of one connection into requests, one at a time, so requests that
-//! arrive together are answered in order. [`respond`] turns a request and a file into a
+//! arrive together are answered in order. [`respond()`] turns a request and a file into a
 //! [`crate::Reply`] with an exact length. Neither knows a socket or a clock.
 
 pub mod date;

@@ -1,7 +1,7 @@
 //! Menus as text, made from a catalog: for iPXE and for PXELINUX.
 //!
 //! Whatever comes from a file name, a medium or the network is reduced to printable ASCII on one
-//! line before it gets here or by [`line`]; no text can begin a new menu or script line.
+//! line before it gets here or by `line`; no text can begin a new menu or script line.
 
 mod ipxe;
 mod pxelinux;

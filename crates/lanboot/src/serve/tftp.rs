@@ -1,6 +1,6 @@
 //! The TFTP door: requests come in at port 69, each transfer leaves from a socket of its own.
 //!
-//! Requests are answered here, in one task; data is moved by [`pump`] threads. A transfer takes
+//! Requests are answered here, in one task; data is moved by `pump` threads. A transfer takes
 //! at most 64 KiB of read-ahead and 1 KiB besides (a netascii one up to 128 KiB more), one
 //! descriptor, and no thread.
 
