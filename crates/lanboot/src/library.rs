@@ -1,7 +1,7 @@
 //! From file names to a catalog: opens images, reads them, recognises them. The only maker of
 //! [`Catalog`]s.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -87,7 +87,7 @@ impl Library {
     pub fn scan(&mut self, now: Option<SystemTime>) -> Scan {
         let mut scan = Scan::default();
         let files = self.files(&mut scan.faults);
-        let taken = self.names_taken(&files);
+        let mut taken = self.names_taken(&files);
         let mut images: Vec<Arc<Image>> = Vec::new();
         let mut still = BTreeMap::new();
         for path in files {
@@ -123,20 +123,19 @@ impl Library {
             known.served = false;
             match &known.image {
                 Ok(image) => {
-                    let owner = taken.get(&image.name).filter(|owner| **owner != path);
-                    let twin = images.iter().find(|other| other.name == image.name);
-                    if owner.is_some() || twin.is_some() {
-                        let other = owner.map_or_else(
-                            || twin.map_or_else(String::new, |twin| twin.file.clone()),
-                            |owner| owner.display().to_string(),
-                        );
-                        scan.twins.push(format!(
-                            "two images would both be called '{}': {other} and {}; rename one of them",
-                            image.name, image.file
-                        ));
-                    } else {
-                        known.served = true;
-                        images.push(Arc::clone(image));
+                    match taken
+                        .get(&image.name)
+                        .filter(|other| other.file != image.file)
+                    {
+                        Some(other) => scan.twins.push(format!(
+                            "two images would both be called '{}': {} and {}; rename one of them",
+                            image.name, other.file, image.file
+                        )),
+                        None => {
+                            known.served = true;
+                            taken.insert(image.name.clone(), Arc::clone(image));
+                            images.push(Arc::clone(image));
+                        }
                     }
                 }
                 Err(fault) => scan.faults.push(format!("{}: {fault}", path.display())),
@@ -153,15 +152,15 @@ impl Library {
 
     /// Who has which name already: a newcomer must not take the place of an image machines are
     /// booting from.
-    fn names_taken(&self, files: &[PathBuf]) -> HashMap<String, PathBuf> {
+    fn names_taken(&self, files: &[PathBuf]) -> HashMap<String, Arc<Image>> {
+        let present: HashSet<&PathBuf> = files.iter().collect();
         let served = self
             .known
             .iter()
-            .filter(|(path, known)| known.served && files.contains(path));
+            .filter(|(path, known)| known.served && present.contains(path));
         served
-            .filter_map(|(path, known)| {
-                Some((known.image.as_ref().ok()?.name.clone(), path.clone()))
-            })
+            .filter_map(|(_, known)| known.image.as_ref().ok())
+            .map(|image| (image.name.clone(), Arc::clone(image)))
             .collect()
     }
 
@@ -184,7 +183,7 @@ impl Library {
                 Err(error) => faults.push(format!("{}: {error}", written.display())),
             }
         }
-        let mut seen = std::collections::HashSet::new();
+        let mut seen = HashSet::new();
         files.retain(|file| seen.insert(file.clone()));
         if files.len() > MAX_IMAGES {
             faults.push(format!(

@@ -199,7 +199,7 @@ fn dhcp_door(
     })
 }
 
-/// Refuses what cannot work for the entry that starts unattended, and says what cannot for others.
+/// Refuses arguments that no entry could start with, and says so when there is none to start.
 fn check_entries(
     settings: &Settings,
     catalog: &Catalog,
