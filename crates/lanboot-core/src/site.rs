@@ -54,6 +54,15 @@ pub struct Site {
 }
 
 impl Site {
+    /// Whether `peer` is in one of the served networks. Doors that hand out file systems and disks
+    /// answer nobody else.
+    pub fn serves(&self, peer: IpAddr) -> bool {
+        match peer {
+            IpAddr::V4(peer) => self.addresses.iter().any(|a| a.reaches(peer)),
+            IpAddr::V6(_) => false,
+        }
+    }
+
     /// The file at `path` (and `query`, without its `?`) as `peer` gets to see it.
     pub fn find(&self, path: &[u8], query: &[u8], peer: IpAddr) -> Option<File> {
         // Nothing generated depends on a query yet; loaders may add one all the same.

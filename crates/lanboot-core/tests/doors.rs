@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Core: each room and the rooms it may use.
-const CORE: [(&str, &[&str]); 11] = [
+const CORE: [(&str, &[&str]); 13] = [
     ("bytes", &[]),
     ("machine", &[]),
     ("vfs", &[]),
@@ -19,10 +19,15 @@ const CORE: [(&str, &[&str]); 11] = [
     ("dhcp", &["bytes", "machine", "catalog"]),
     ("tftp", &["bytes", "machine", "vfs"]),
     ("http", &["bytes", "machine", "vfs"]),
+    ("nbd", &["bytes", "machine", "vfs"]),
+    ("nfs", &["bytes", "machine", "vfs"]),
     ("journal", &["bytes", "machine", "dhcp", "tftp", "http"]),
     (
         "site",
-        &["bytes", "machine", "vfs", "catalog", "script", "journal"],
+        // It is also what the doors of NFS and NBD export.
+        &[
+            "bytes", "machine", "vfs", "catalog", "script", "journal", "nbd", "nfs",
+        ],
     ),
 ];
 

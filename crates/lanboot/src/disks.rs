@@ -6,7 +6,9 @@ use std::fs::{File, OpenOptions};
 use std::io::{Seek as _, SeekFrom};
 use std::os::unix::fs::{FileExt, FileTypeExt as _, OpenOptionsExt as _};
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use lanboot_core::iso::ReadAt;
 use lanboot_core::vfs::ImageId;
@@ -16,6 +18,8 @@ use lanboot_core::vfs::ImageId;
 pub struct Disk {
     file: File,
     len: u64,
+    /// When a machine last read it as its disk or file system, in seconds since 1970; 0 for never.
+    streamed: AtomicU64,
 }
 
 impl Disk {
@@ -32,7 +36,23 @@ impl Disk {
         }
         // Metadata says 0 for a drive.
         let len = file.seek(SeekFrom::End(0))?;
-        Ok(Self { file, len })
+        Ok(Self {
+            file,
+            len,
+            streamed: AtomicU64::new(0),
+        })
+    }
+
+    /// Remembers that a machine uses it as its disk or file system, so that it is kept open for a
+    /// while when it is replaced; `now` is since 1970.
+    pub fn note_streamed(&self, now: Duration) {
+        self.streamed.store(now.as_secs(), Ordering::Relaxed);
+    }
+
+    /// When a machine last used it as its disk or file system, since 1970.
+    pub fn last_streamed(&self) -> Option<Duration> {
+        let at = self.streamed.load(Ordering::Relaxed);
+        (at != 0).then(|| Duration::from_secs(at))
     }
 
     /// The open file, for `sendfile` and `pread`.

@@ -11,7 +11,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::{Context as _, anyhow, bail};
 use lanboot_core::catalog::{Catalog, Image, Loaders, MAX_CONFIG_BYTES, image_name, recognise};
 use lanboot_core::iso::{self, Medium, ReadAt};
-use lanboot_core::vfs::{Content, Source};
+use lanboot_core::vfs::{Content, Identity, Source};
+use siphasher::sip128::{Hasher128 as _, SipHasher13};
 
 use crate::disks::{Disk, Disks};
 
@@ -249,12 +250,14 @@ fn image(
     warnings.extend(recognised.warnings);
     let mut hasher = DefaultHasher::new();
     stamp.hash(&mut hasher);
+    let identity = identity(stamp, disk);
     Image {
         name,
         file: path.display().to_string(),
         id,
         size: disk.len(),
         version: hasher.finish(),
+        identity,
         label: medium.label,
         uuid: medium.uuid,
         tree: Arc::new(medium.tree),
@@ -264,6 +267,25 @@ fn image(
         pxelinux: recognised.pxelinux,
         warnings,
     }
+}
+
+/// Neither the file's name nor the number of the disk it is on counts: both may be others after
+/// a restart of the host.
+fn identity(stamp: Stamp, disk: &Disk) -> Identity {
+    /// Boot record, volume descriptors and, on most media, the first folders.
+    const FIRST_BYTES: usize = 64 * 1024;
+    let mut first = vec![0; FIRST_BYTES];
+    let mut known = 0;
+    while let Some(rest) = first.get_mut(known..).filter(|rest| !rest.is_empty()) {
+        match disk.read_at(rest, known as u64) {
+            Ok(n) if n > 0 => known += n,
+            _ => break,
+        }
+    }
+    let mut hasher = SipHasher13::new();
+    (stamp.modified, disk.len()).hash(&mut hasher);
+    hasher.write(first.get(..known).unwrap_or_default());
+    Identity(hasher.finish128().as_bytes())
 }
 
 fn stamp(path: &Path) -> std::io::Result<Stamp> {

@@ -269,7 +269,13 @@ fn a_request_that_arrives_byte_by_byte_is_answered() {
 #[test]
 fn an_image_that_cannot_be_read_is_an_error_before_the_first_byte() {
     let mut served = serve(Limits::default());
-    for path in ["/gone.small", "/gone.big", "/behind.small", "/behind.big"] {
+    for path in [
+        "/gone.small",
+        "/gone.big",
+        "/behind.small",
+        "/behind.big",
+        "/half.big",
+    ] {
         let output = curl(&["-w", "%{stderr}%{http_code}", &served.url(path)]);
         assert_eq!(text(&output.stderr), "500", "{path}");
         let failed = served.event(|what| match what {
@@ -281,9 +287,9 @@ fn an_image_that_cannot_be_read_is_an_error_before_the_first_byte() {
 }
 
 #[test]
-fn a_file_that_ends_early_cuts_the_connection_by_a_reset() {
+fn a_file_with_a_gap_cuts_the_connection_by_a_reset() {
     let mut served = serve(Limits::default());
-    let output = curl_any(&["-o", "/dev/null", &served.url("/half.big")]);
+    let output = curl_any(&["-o", "/dev/null", &served.url("/gap.big")]);
     // 56: failure receiving; 18: partial file. A reset is the former.
     assert_eq!(output.status.code(), Some(56), "{}", text(&output.stderr));
     let why = served.event(|what| match what {

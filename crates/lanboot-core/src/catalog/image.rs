@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Entry, archiso};
 use crate::iso::Medium;
-use crate::vfs::{Content, ImageId, Tree};
+use crate::vfs::{Content, Identity, ImageId, Tree};
 
 /// An image of the catalog.
 #[derive(Clone, Debug)]
@@ -19,6 +19,8 @@ pub struct Image {
     pub size: u64,
     /// Tells this file from another one of the same name: changes when the file does.
     pub version: u64,
+    /// Survives a restart and a rename: what NFS handles and NBD export names hold on to.
+    pub identity: Identity,
     /// Volume label.
     pub label: String,
     /// Volume UUID as `blkid` prints it.

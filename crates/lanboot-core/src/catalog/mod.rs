@@ -16,7 +16,10 @@ pub use plan::{
     nearest, offer, pxelinux_image,
 };
 
+use std::collections::HashMap;
 use std::sync::Arc;
+
+use crate::vfs::Identity;
 
 /// Largest boot configuration file of a medium that is read, in bytes.
 pub const MAX_CONFIG_BYTES: u64 = 256 * 1024;
@@ -25,12 +28,26 @@ pub const MAX_CONFIG_BYTES: u64 = 256 * 1024;
 #[derive(Clone, Debug, Default)]
 pub struct Catalog {
     images: Vec<Arc<Image>>,
+    /// The images, and those that were replaced while machines still read them.
+    by_identity: HashMap<Identity, Arc<Image>>,
 }
 
 impl Catalog {
     /// A catalog of these images. Their names must be distinct.
     pub fn new(images: Vec<Arc<Image>>) -> Self {
-        Self { images }
+        Self::with_retired(images, &[])
+    }
+
+    /// A catalog of `images`; those in `retired` are in no menu and under no name any more, but
+    /// machines that stream one of them go on.
+    pub fn with_retired(images: Vec<Arc<Image>>, retired: &[Arc<Image>]) -> Self {
+        // Later ones win: a file that is served counts more than one that was.
+        let by_identity = retired.iter().chain(&images);
+        let by_identity = by_identity.map(|i| (i.identity, Arc::clone(i))).collect();
+        Self {
+            images,
+            by_identity,
+        }
     }
 
     /// The images.
@@ -52,6 +69,11 @@ impl Catalog {
     /// The image of this name.
     pub fn image(&self, name: &[u8]) -> Option<&Arc<Image>> {
         self.images.iter().find(|i| i.name.as_bytes() == name)
+    }
+
+    /// The image of this identity, also one that was replaced and is still in use.
+    pub fn of_identity(&self, identity: Identity) -> Option<&Arc<Image>> {
+        self.by_identity.get(&identity)
     }
 
     /// Every bootable entry with its image.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::entry::NetworkForm;
 use super::{Catalog, Cpu, Entry, Family, Image};
-use crate::vfs::{Content, ImageId, Kind, Meta, Tree, TreeBuilder};
+use crate::vfs::{Content, Identity, ImageId, Kind, Meta, Tree, TreeBuilder};
 
 pub(crate) fn catalog() -> Catalog {
     Catalog::new(vec![Arc::new(image("dual", &[Cpu::X86_64, Cpu::I686]))])
@@ -33,6 +33,7 @@ pub(crate) fn image(name: &str, cpus: &[Cpu]) -> Image {
         file: format!("{name}.iso"),
         id: ImageId(7),
         size: 4096,
+        identity: identity(name),
         version: 1,
         label: "DUAL".into(),
         uuid: None,
@@ -62,4 +63,14 @@ fn entry(name: &str, cpu: Cpu) -> Entry {
         root: format!("arch/{cpu}/airootfs.sfs"),
         root_bytes: 1 << 20,
     }
+}
+
+/// Another identity for every name.
+fn identity(name: &str) -> Identity {
+    let mut bytes = [0; 16];
+    bytes
+        .iter_mut()
+        .zip(name.bytes())
+        .for_each(|(to, from)| *to = from);
+    Identity(bytes)
 }

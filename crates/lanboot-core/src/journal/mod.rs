@@ -42,6 +42,10 @@ pub enum Door {
     Tftp,
     /// TCP 80.
     Http,
+    /// TCP and UDP 2049 with MOUNT, and the port mapper on 111.
+    Nfs,
+    /// TCP 10809.
+    Nbd,
 }
 
 impl Door {
@@ -51,6 +55,8 @@ impl Door {
             Self::Dhcp => "DHCP",
             Self::Tftp => "TFTP",
             Self::Http => "HTTP",
+            Self::Nfs => "NFS",
+            Self::Nbd => "NBD",
         }
     }
 }

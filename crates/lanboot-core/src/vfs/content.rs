@@ -1,6 +1,7 @@
 //! `Content`: what a file holds, as a list of pieces. A file inside an image, a whole image as a
 //! disk, a generated script, an initramfs with an overlay appended — all are this one type.
 
+use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -8,6 +9,17 @@ use std::sync::Arc;
 /// its life, so content keeps meaning the same bytes after a rescan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ImageId(pub u64);
+
+/// What an image file is, for machines that go on with it after a restart of the server: the same
+/// for the same file, also when it is renamed, and another one for any other file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Identity(pub [u8; 16]);
+
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
 
 /// Where a piece's bytes come from.
 #[derive(Clone, Debug, PartialEq, Eq)]

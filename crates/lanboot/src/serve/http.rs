@@ -8,15 +8,15 @@ use std::time::Duration;
 
 use lanboot_core::bytes::printable;
 use lanboot_core::http::{self, Method, Request, Response, Session, Status, Step};
-use lanboot_core::journal::{Door, Peer, What};
+use lanboot_core::journal::{Door, What};
 use lanboot_core::vfs::File;
-use socket2::{SockRef, TcpKeepalive};
-use tokio::net::{TcpListener, TcpStream};
+use socket2::SockRef;
+use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 use super::Context;
+use super::listen::{self, Keepalive, peer};
 use super::seats::{Seat, Seats};
 use super::stream::{self, Cut, Sent};
 use crate::bus::{self, Bus};
@@ -35,10 +35,12 @@ pub const HEAD: Duration = Duration::from_secs(30);
 /// makes room for one Ethernet segment, and so shows a sign of life, every 24 minutes.
 pub const STALL: Duration = Duration::from_secs(3600);
 
-/// How fast a connection speeds up and slows down: Linux's own default. Some hosts are set to bbr
-/// for the Internet's sake. It spreads packets by a timer each, which on a local network gains
-/// nothing and took a third to a half of the processor time of a transfer.
-const CONGESTION_CONTROL: &[u8] = b"cubic";
+/// A machine that was switched off is noticed after two minutes.
+const KEEPALIVE: Keepalive = Keepalive {
+    time: Duration::from_secs(60),
+    interval: Duration::from_secs(10),
+    retries: 6,
+};
 /// Read at once into a connection's buffer, which exists only while a head is incomplete.
 const READ_BYTES: usize = 2048;
 /// Longest part of a path that is told.
@@ -48,10 +50,6 @@ const PATH_BYTES: usize = 256;
 const TOLD_PART_BYTES: u64 = 1024 * 1024;
 /// Least time between two words about the progress of one transfer.
 const PROGRESS: Duration = Duration::from_millis(100);
-/// Least time between two complaints of the same kind.
-const COMPLAINT: Duration = Duration::from_secs(10);
-/// Wait before accepting again when the process or the system has no descriptor left.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// After a refusal, how long and how much is still read, so that the close is no reset, which
 /// would take the refusal away from the machine.
 const LINGER: Duration = Duration::from_secs(2);
@@ -110,84 +108,35 @@ pub async fn run<F>(
     find: F,
     disks: Arc<Disks>,
     bus: Bus,
-    mut drain: watch::Receiver<bool>,
+    drain: watch::Receiver<bool>,
     limits: Limits,
 ) -> io::Result<()>
 where
     F: Fn(&[u8], &[u8], IpAddr) -> Option<File> + Send + Sync + 'static,
 {
-    prepare(&listener)?;
-    let listener = TcpListener::from_std(listener)?;
     let seats = Seats::new(limits.connections, limits.connections_per_peer);
+    let door = listen::Door {
+        door: Door::Http,
+        seats: &seats,
+        bus: &bus.clone(),
+        drain,
+        refuse,
+    };
     let shared = Arc::new(Shared {
         find,
         disks,
         bus,
         limits,
     });
-    let mut connections = JoinSet::new();
-    let mut no_descriptor = Complaint::default();
-    let mut no_seat = Complaint::default();
-    loop {
-        let accepted = tokio::select! {
-            // An error says that whoever could tell to drain is gone, which means the same.
-            _ = drain.wait_for(|is_draining| *is_draining) => break,
-            Some(_) = connections.join_next() => continue,
-            accepted = listener.accept() => accepted,
+    let connection = |stream, peer, seat| {
+        let connection = Connection {
+            stream: Arc::new(stream),
+            peer,
+            shared: Arc::clone(&shared),
         };
-        match accepted {
-            Ok((stream, address)) => {
-                let ip = address.ip().to_canonical();
-                let Some(seat) = seats.take(ip) else {
-                    refuse(&stream);
-                    if no_seat.is_due() {
-                        shared.bus.publish(peer(ip), no_seat_left());
-                    }
-                    continue;
-                };
-                let connection = Connection {
-                    stream: Arc::new(stream),
-                    peer: ip,
-                    shared: Arc::clone(&shared),
-                };
-                connections.spawn(connection.run(seat));
-            }
-            Err(error) if is_exhaustion(&error) => {
-                if no_descriptor.is_due() {
-                    let text = format!(
-                        "the HTTP door cannot accept connections ({error}); \
-                         raise the limit on open files"
-                    );
-                    shared.bus.publish(Peer::default(), What::Notice { text });
-                }
-                seats.evict_one();
-                sleep(ACCEPT_PAUSE).await;
-            }
-            // The machine hung up while it queued.
-            Err(_) => {}
-        }
-    }
-    drop(listener);
-    seats.close();
-    while connections.join_next().await.is_some() {}
-    Ok(())
-}
-
-/// Options that accepted connections inherit, so that they cost nothing per connection.
-fn prepare(listener: &std::net::TcpListener) -> io::Result<()> {
-    listener.set_nonblocking(true)?;
-    let socket = SockRef::from(listener);
-    // Every reply is pushed as one: head and body are joined by MSG_MORE.
-    socket.set_tcp_nodelay(true)?;
-    // A kernel without it serves all the same.
-    let _ = socket.set_tcp_congestion(CONGESTION_CONTROL);
-    // A machine that was switched off is noticed after 60 + 6 × 10 s.
-    socket.set_tcp_keepalive(
-        &TcpKeepalive::new()
-            .with_time(Duration::from_secs(60))
-            .with_interval(Duration::from_secs(10))
-            .with_retries(6),
-    )
+        connection.run(seat)
+    };
+    door.run(listener, KEEPALIVE, connection).await
 }
 
 /// Says 503 as far as that works without waiting; iPXE comes again when told so.
@@ -195,28 +144,6 @@ fn refuse(stream: &TcpStream) {
     let reply = http::unavailable(bus::now());
     let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
     let _ = SockRef::from(stream).send_with_flags(&reply.head, flags);
-}
-
-fn no_seat_left() -> What {
-    What::Ignored {
-        door: Door::Http,
-        request: "connection".to_owned(),
-        why: "every connection this machine may have is being answered".to_owned(),
-    }
-}
-
-fn is_exhaustion(error: &io::Error) -> bool {
-    matches!(
-        error.raw_os_error(),
-        Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM)
-    )
-}
-
-fn peer(ip: IpAddr) -> Peer {
-    Peer {
-        mac: None,
-        ip: Some(ip),
-    }
 }
 
 /// What all connections of the door share.
@@ -453,51 +380,4 @@ where
 
 fn shown(path: &[u8]) -> String {
     printable(path, PATH_BYTES)
-}
-
-/// Something that could be said a thousand times a second.
-#[derive(Default)]
-struct Complaint {
-    last: Option<Instant>,
-}
-
-impl Complaint {
-    fn is_due(&mut self) -> bool {
-        let is_due = self.last.is_none_or(|last| last.elapsed() >= COMPLAINT);
-        if is_due {
-            self.last = Some(Instant::now());
-        }
-        is_due
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn connections_inherit_what_the_listener_was_given() {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        prepare(&listener).unwrap();
-        let address = listener.local_addr().unwrap();
-        let _far = std::net::TcpStream::connect(address).unwrap();
-        let listener = TcpListener::from_std(listener).unwrap();
-        let (near, _) = listener.accept().await.unwrap();
-        let socket = SockRef::from(&near);
-        assert!(socket.tcp_nodelay().unwrap());
-        assert!(socket.keepalive().unwrap());
-        let control = socket.tcp_congestion().unwrap();
-        assert!(control.starts_with(CONGESTION_CONTROL), "{control:?}");
-        assert_eq!(
-            socket.tcp_keepalive_time().unwrap(),
-            Duration::from_secs(60)
-        );
-    }
-
-    #[test]
-    fn a_complaint_is_not_repeated_at_once() {
-        let mut complaint = Complaint::default();
-        assert!(complaint.is_due());
-        assert!(!complaint.is_due());
-    }
 }

@@ -4,6 +4,7 @@ pub mod datagram;
 pub mod dhcp;
 mod guard;
 pub mod http;
+mod listen;
 mod open;
 pub mod seats;
 pub mod stream;

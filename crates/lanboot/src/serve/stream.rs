@@ -32,6 +32,8 @@ const TURN_BYTES: u64 = 16 * SLICE_BYTES;
 /// A body of at most this many bytes is copied behind its head and sent in one call; for a
 /// longer one, not copying is cheaper than the extra call.
 pub const COPY_BYTES: u64 = 16 * 1024;
+/// Short replies are gathered up to this many bytes before they are sent.
+const GATHER_BYTES: usize = 256 * 1024;
 /// How far ahead of a reader the disk is asked to fetch. The kernel's own read-ahead keeps one
 /// position per open file, which many machines reading one image confuse.
 const AHEAD_BYTES: u64 = 4 * SLICE_BYTES;
@@ -84,41 +86,96 @@ pub async fn send(
     stall: Duration,
     progress: impl FnMut(u64),
 ) -> Sent {
-    let Reply {
-        mut head,
-        body,
-        on_read_error,
-        close: _,
-    } = reply;
-    let pump = Pump {
-        stream,
-        disks: open_all(&body, disks),
-        stall,
-    };
-    let whole = if body.len() <= COPY_BYTES {
-        match pump.copy(&body, &mut head) {
-            Ok(()) => pump.bytes(&head, 0).await,
-            Err(cut) => return pump.excuse(&on_read_error, cut).await,
-        }
-    } else {
-        // Sending cannot be undone, so the disk is tried before the first byte leaves.
-        match pump.try_disk(&body) {
-            Ok(()) => {
-                let cut_means_reset = ResetOnDrop(stream);
-                let whole = pump.stream(&head, body, progress).await;
-                std::mem::forget(cut_means_reset);
-                whole
+    let mut outbox = Outbox::default();
+    let put = outbox.put(stream, reply, disks, stall, progress).await;
+    if matches!(put, Sent::Cut(_)) {
+        return put;
+    }
+    match outbox.flush(stream, stall).await {
+        Ok(()) => put,
+        Err(cut) => Sent::Cut(cut),
+    }
+}
+
+/// Replies of one connection on their way out. Short ones are gathered, so that a client with
+/// many requests under way costs one call for many answers and not one for each.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    bytes: Vec<u8>,
+}
+
+impl Outbox {
+    /// Takes `reply`, which may still be here afterwards: whoever stops putting calls
+    /// [`Self::flush`]. A long body is sent at once, behind everything put before it.
+    ///
+    /// After a [`Sent::Cut`] the connection is unusable.
+    pub async fn put(
+        &mut self,
+        stream: &TcpStream,
+        reply: Reply,
+        disks: &Disks,
+        stall: Duration,
+        progress: impl FnMut(u64),
+    ) -> Sent {
+        let Reply {
+            head,
+            body,
+            on_read_error,
+            close: _,
+        } = reply;
+        let open = open_all(&body, disks);
+        if body.len() <= COPY_BYTES {
+            let cut = copy(&open, &head, &body, &on_read_error, &mut self.bytes).err();
+            if self.bytes.len() >= GATHER_BYTES
+                && let Err(cut) = self.flush(stream, stall).await
+            {
+                return Sent::Cut(cut);
             }
-            Err(cut) => return pump.excuse(&on_read_error, cut).await,
+            return cut.map_or(Sent::Whole, Sent::ReadError);
         }
-    };
-    match whole {
-        Ok(()) => Sent::Whole,
-        Err(cut) => {
-            reset_on_close(stream);
-            Sent::Cut(cut)
+        // Sending cannot be undone, so the disk is tried before the first byte leaves.
+        if let Err(cut) = try_disk(&open, &body) {
+            self.bytes.extend_from_slice(&on_read_error);
+            return Sent::ReadError(cut);
+        }
+        self.bytes.extend_from_slice(&head);
+        let pump = Pump {
+            stream,
+            disks: open,
+            stall,
+        };
+        let cut_means_reset = ResetOnDrop(stream);
+        let whole = pump.stream(&self.bytes, body, progress).await;
+        self.bytes.clear();
+        match whole {
+            Ok(()) => {
+                std::mem::forget(cut_means_reset);
+                Sent::Whole
+            }
+            Err(cut) => Sent::Cut(cut),
         }
     }
+
+    /// Sends what was put.
+    pub async fn flush(&mut self, stream: &TcpStream, stall: Duration) -> Result<(), Cut> {
+        let pump = Pump {
+            stream,
+            disks: Vec::new(),
+            stall,
+        };
+        let sent = pump.bytes(&self.bytes, 0).await;
+        self.bytes.clear();
+        sent.inspect_err(|_| reset_on_close(stream))
+    }
+}
+
+/// `reply` as the bytes of one datagram, or its `on_read_error` with what was wrong.
+pub fn gather(reply: &Reply, disks: &Disks) -> (Vec<u8>, Option<Cut>) {
+    let mut bytes = Vec::new();
+    let open = open_all(&reply.body, disks);
+    let (head, excuse) = (&reply.head, &reply.on_read_error);
+    let cut = copy(&open, head, &reply.body, excuse, &mut bytes).err();
+    (bytes, cut)
 }
 
 /// Waits until the peer has acknowledged everything sent to it, giving up when it acknowledges
@@ -156,50 +213,16 @@ impl Drop for ResetOnDrop<'_> {
     }
 }
 
+/// The images of one reply, held until it is out: one that leaves the catalog keeps going out.
+type Open = Vec<(ImageId, Arc<Disk>)>;
+
 struct Pump<'a> {
     stream: &'a TcpStream,
-    /// Held for the whole reply: an image that leaves the catalog keeps going out.
-    disks: Vec<(ImageId, Arc<Disk>)>,
+    disks: Open,
     stall: Duration,
 }
 
 impl Pump<'_> {
-    fn disk(&self, image: ImageId) -> Result<&Disk, Cut> {
-        let found = self.disks.iter().find(|(id, _)| *id == image);
-        found.map(|(_, disk)| disk.as_ref()).ok_or(Cut::Gone)
-    }
-
-    /// Appends a short body to `out`.
-    fn copy(&self, body: &Slice, out: &mut Vec<u8>) -> Result<(), Cut> {
-        for piece in body.pieces() {
-            let len = usize::try_from(piece.len).unwrap_or(usize::MAX);
-            let start = out.len();
-            match &piece.source {
-                Source::Disk { image, offset } => {
-                    out.resize(start + len, 0);
-                    let into = out.get_mut(start..).unwrap_or_default();
-                    read_exactly(self.disk(*image)?, into, *offset)?;
-                }
-                Source::Memory { .. } => {
-                    out.extend_from_slice(piece.memory().ok_or(Cut::Short)?);
-                }
-                Source::Zero => out.resize(start + len, 0),
-            }
-        }
-        Ok(())
-    }
-
-    fn try_disk(&self, body: &Slice) -> Result<(), Cut> {
-        let on_disk = body.pieces().find_map(|piece| match piece.source {
-            Source::Disk { image, offset } => Some((image, offset)),
-            Source::Memory { .. } | Source::Zero => None,
-        });
-        match on_disk {
-            Some((image, offset)) => read_exactly(self.disk(image)?, &mut [0], offset),
-            None => Ok(()),
-        }
-    }
-
     async fn stream(
         &self,
         head: &[u8],
@@ -215,7 +238,7 @@ impl Pump<'_> {
             let more = if n < body.len() { libc::MSG_MORE } else { 0 };
             let sent = match &piece.source {
                 Source::Disk { image, offset } => {
-                    let disk = self.disk(*image)?;
+                    let disk = disk_of(&self.disks, *image)?;
                     ahead.fetch(disk, &piece, *offset);
                     self.file(disk, *offset, n).await?
                 }
@@ -312,16 +335,6 @@ impl Pump<'_> {
         watch.look(self.stream)?;
         Ok(Attempt::Now)
     }
-
-    async fn excuse(&self, on_read_error: &[u8], cut: Cut) -> Sent {
-        match self.bytes(on_read_error, 0).await {
-            Ok(()) => Sent::ReadError(cut),
-            Err(cut) => {
-                reset_on_close(self.stream);
-                Sent::Cut(cut)
-            }
-        }
-    }
 }
 
 /// When the socket is next asked to take bytes.
@@ -393,8 +406,8 @@ impl Ahead {
     }
 }
 
-fn open_all(body: &Slice, disks: &Disks) -> Vec<(ImageId, Arc<Disk>)> {
-    let mut open: Vec<(ImageId, Arc<Disk>)> = Vec::new();
+fn open_all(body: &Slice, disks: &Disks) -> Open {
+    let mut open = Open::new();
     for piece in body.pieces() {
         if let Source::Disk { image, .. } = piece.source
             && !open.iter().any(|(id, _)| *id == image)
@@ -404,6 +417,63 @@ fn open_all(body: &Slice, disks: &Disks) -> Vec<(ImageId, Arc<Disk>)> {
         }
     }
     open
+}
+
+fn disk_of(open: &Open, image: ImageId) -> Result<&Disk, Cut> {
+    let found = open.iter().find(|(id, _)| *id == image);
+    found.map(|(_, disk)| disk.as_ref()).ok_or(Cut::Gone)
+}
+
+/// Appends `head` and a short body to `out`, or `excuse` when the body cannot be read.
+fn copy(
+    open: &Open,
+    head: &[u8],
+    body: &Slice,
+    excuse: &[u8],
+    out: &mut Vec<u8>,
+) -> Result<(), Cut> {
+    let before = out.len();
+    out.extend_from_slice(head);
+    copy_body(open, body, out).inspect_err(|_| {
+        out.truncate(before);
+        out.extend_from_slice(excuse);
+    })
+}
+
+fn copy_body(open: &Open, body: &Slice, out: &mut Vec<u8>) -> Result<(), Cut> {
+    for piece in body.pieces() {
+        let len = usize::try_from(piece.len).unwrap_or(usize::MAX);
+        let start = out.len();
+        match &piece.source {
+            Source::Disk { image, offset } => {
+                out.resize(start + len, 0);
+                let into = out.get_mut(start..).unwrap_or_default();
+                read_exactly(disk_of(open, *image)?, into, *offset)?;
+            }
+            Source::Memory { .. } => out.extend_from_slice(piece.memory().ok_or(Cut::Short)?),
+            Source::Zero => out.resize(start + len, 0),
+        }
+    }
+    Ok(())
+}
+
+/// Reads the first and the last byte that come from a disk: an image that cannot be read at all,
+/// or that became shorter, is found out while an error can still be sent.
+fn try_disk(open: &Open, body: &Slice) -> Result<(), Cut> {
+    let mut ends = None;
+    for piece in body.pieces() {
+        if let Source::Disk { image, offset } = piece.source {
+            let last = (image, offset + (piece.len - 1));
+            ends = Some((ends.map_or((image, offset), |(first, _)| first), last));
+        }
+    }
+    let Some((first, last)) = ends else {
+        return Ok(());
+    };
+    for (image, offset) in [first, last] {
+        read_exactly(disk_of(open, image)?, &mut [0], offset)?;
+    }
+    Ok(())
 }
 
 fn read_exactly(disk: &Disk, mut into: &mut [u8], mut offset: u64) -> Result<(), Cut> {

@@ -135,6 +135,12 @@ fn find(image: ImageId, path: &[u8], query: &[u8], peer: IpAddr) -> Option<File>
         b"/behind.small" => Content::disk(image, IMAGE_BYTES as u64, 100),
         b"/behind.big" => Content::disk(image, IMAGE_BYTES as u64, 1 << 30),
         b"/half.big" => Content::disk(image, 0, 2 * IMAGE_BYTES as u64),
+        // Both its ends can be read, so only sending it shows what is wrong.
+        b"/gap.big" => Content::new([
+            disk(0, IMAGE_BYTES as u64),
+            disk(IMAGE_BYTES as u64, 1),
+            disk(0, 1),
+        ]),
         _ => return None,
     };
     Some(File {

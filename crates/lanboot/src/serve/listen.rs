@@ -1,0 +1,205 @@
+//! What every TCP door does with its listener: options, seats, and an accept loop that neither a
+//! crowd nor a lack of descriptors ends.
+
+use std::future::Future;
+use std::io;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use lanboot_core::journal::{self, Peer, What};
+use socket2::{SockRef, TcpKeepalive};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+
+use super::seats::{Seat, Seats};
+use crate::bus::Bus;
+
+/// How fast a connection speeds up and slows down: Linux's own default. Some hosts are set to bbr
+/// for the Internet's sake. It spreads packets by a timer each, which on a local network gains
+/// nothing and took a third to a half of the processor time of a transfer.
+pub(super) const CONGESTION_CONTROL: &[u8] = b"cubic";
+/// Least time between two complaints of the same kind.
+const COMPLAINT: Duration = Duration::from_secs(10);
+/// Wait before accepting again when the process or the system has no descriptor left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// When a silent connection is taken for dead.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Keepalive {
+    /// Silence before the first probe.
+    pub time: Duration,
+    /// Between two probes.
+    pub interval: Duration,
+    /// Probes without an answer until the connection is dead.
+    pub retries: u32,
+}
+
+/// One door's listener.
+pub(super) struct Door<'a, R> {
+    /// Its name in the journal.
+    pub door: journal::Door,
+    /// Who may sit.
+    pub seats: &'a Seats,
+    /// Where to tell what happened.
+    pub bus: &'a Bus,
+    /// Becomes `true` when nobody new is let in.
+    pub drain: watch::Receiver<bool>,
+    /// Says so to somebody for whom there is no seat, as far as that works without waiting.
+    pub refuse: R,
+}
+
+impl<R: Fn(&TcpStream)> Door<'_, R> {
+    /// Hands every connection to `connection` until `drain` becomes true; then closes those that
+    /// wait, lets the others finish and returns. How long that may take is the caller's business.
+    /// Dropping the future ends every connection.
+    ///
+    /// # Errors
+    /// Only when the listener cannot be used at all.
+    pub(super) async fn run<C, F>(
+        mut self,
+        listener: std::net::TcpListener,
+        keepalive: Keepalive,
+        connection: C,
+    ) -> io::Result<()>
+    where
+        C: Fn(TcpStream, IpAddr, Seat) -> F,
+        F: Future<Output = ()> + Send + 'static,
+    {
+        prepare(&listener, keepalive)?;
+        let listener = TcpListener::from_std(listener)?;
+        let mut connections = JoinSet::new();
+        let mut no_descriptor = Complaint::default();
+        let mut no_seat = Complaint::default();
+        loop {
+            let accepted = tokio::select! {
+                // An error says that whoever could tell to drain is gone, which means the same.
+                _ = self.drain.wait_for(|is_draining| *is_draining) => break,
+                Some(_) = connections.join_next() => continue,
+                accepted = listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, address)) => {
+                    let ip = address.ip().to_canonical();
+                    let Some(seat) = self.seats.take(ip) else {
+                        (self.refuse)(&stream);
+                        if no_seat.is_due() {
+                            self.bus.publish(peer(ip), no_seat_left(self.door));
+                        }
+                        continue;
+                    };
+                    connections.spawn(connection(stream, ip, seat));
+                }
+                Err(error) if is_exhaustion(&error) => {
+                    if no_descriptor.is_due() {
+                        let text = format!(
+                            "the {} door cannot accept connections ({error}); \
+                             raise the limit on open files",
+                            self.door.name()
+                        );
+                        self.bus.publish(Peer::default(), What::Notice { text });
+                    }
+                    self.seats.evict_one();
+                    sleep(ACCEPT_PAUSE).await;
+                }
+                // The machine hung up while it queued.
+                Err(_) => {}
+            }
+        }
+        drop(listener);
+        self.seats.close();
+        while connections.join_next().await.is_some() {}
+        Ok(())
+    }
+}
+
+/// Options that accepted connections inherit, so that they cost nothing per connection.
+pub(super) fn prepare(listener: &std::net::TcpListener, keepalive: Keepalive) -> io::Result<()> {
+    listener.set_nonblocking(true)?;
+    let socket = SockRef::from(listener);
+    // Every reply is pushed as one: head and body are joined by MSG_MORE.
+    socket.set_tcp_nodelay(true)?;
+    // A kernel without it serves all the same.
+    let _ = socket.set_tcp_congestion(CONGESTION_CONTROL);
+    socket.set_tcp_keepalive(
+        &TcpKeepalive::new()
+            .with_time(keepalive.time)
+            .with_interval(keepalive.interval)
+            .with_retries(keepalive.retries),
+    )
+}
+
+fn no_seat_left(door: journal::Door) -> What {
+    What::Ignored {
+        door,
+        request: "connection".to_owned(),
+        why: "every connection this machine may have is in use".to_owned(),
+    }
+}
+
+fn is_exhaustion(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM)
+    )
+}
+
+/// Somebody known by address only.
+pub(super) fn peer(ip: IpAddr) -> Peer {
+    Peer {
+        mac: None,
+        ip: Some(ip),
+    }
+}
+
+/// Something that could be said a thousand times a second.
+#[derive(Debug, Default)]
+pub(super) struct Complaint {
+    last: Option<Instant>,
+}
+
+impl Complaint {
+    /// Whether it is time to say it (again).
+    pub(super) fn is_due(&mut self) -> bool {
+        let is_due = self.last.is_none_or(|last| last.elapsed() >= COMPLAINT);
+        if is_due {
+            self.last = Some(Instant::now());
+        }
+        is_due
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn connections_inherit_what_the_listener_was_given() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let keepalive = Keepalive {
+            time: Duration::from_secs(60),
+            interval: Duration::from_secs(10),
+            retries: 6,
+        };
+        prepare(&listener, keepalive).unwrap();
+        let address = listener.local_addr().unwrap();
+        let _far = std::net::TcpStream::connect(address).unwrap();
+        let listener = TcpListener::from_std(listener).unwrap();
+        let (near, _) = listener.accept().await.unwrap();
+        let socket = SockRef::from(&near);
+        assert!(socket.tcp_nodelay().unwrap());
+        assert!(socket.keepalive().unwrap());
+        let control = socket.tcp_congestion().unwrap();
+        assert!(control.starts_with(CONGESTION_CONTROL), "{control:?}");
+        assert_eq!(socket.tcp_keepalive_time().unwrap(), keepalive.time);
+        assert_eq!(socket.tcp_keepalive_retries().unwrap(), keepalive.retries);
+    }
+
+    #[test]
+    fn a_complaint_is_not_repeated_at_once() {
+        let mut complaint = Complaint::default();
+        assert!(complaint.is_due());
+        assert!(!complaint.is_due());
+    }
+}
