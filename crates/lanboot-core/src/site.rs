@@ -9,7 +9,9 @@
 //! /…                            the files of the default image, as behind the classic recipe
 //! ```
 //!
-//! All doors see the same paths.
+//! All doors see the same paths. NBD has names instead: see `nbd`.
+
+mod nbd;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
@@ -51,6 +53,8 @@ pub struct Site {
     pub addresses: Vec<Address>,
     /// Port of the boot door.
     pub http_port: u16,
+    /// Whether the NBD door is open.
+    pub nbd: bool,
 }
 
 impl Site {
@@ -262,6 +266,7 @@ mod tests {
                 },
             ],
             http_port: 80,
+            nbd: true,
         }
     }
 

@@ -80,6 +80,7 @@ pub(super) fn open(settings: &Settings) -> anyhow::Result<Opened> {
         },
         addresses: vec![address],
         http_port: settings.http_port,
+        nbd: false,
     };
     notices.push(about_doors(settings, &site, &interface, dhcp.as_ref()));
     Ok(Opened {
