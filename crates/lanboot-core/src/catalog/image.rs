@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Entry, archiso};
+use super::{Entry, Place, Server, archiso};
 use crate::iso::Medium;
 use crate::vfs::{Content, Identity, ImageId, Tree};
 
@@ -37,6 +37,17 @@ pub struct Image {
     pub pxelinux: Option<String>,
     /// What a person should know: one sentence each.
     pub warnings: Vec<String>,
+}
+
+impl Image {
+    /// This image at the doors of `server`.
+    pub fn at<'a>(&'a self, server: &'a Server) -> Place<'a> {
+        Place {
+            server,
+            image: &self.name,
+            identity: self.identity,
+        }
+    }
 }
 
 /// Which tool made an image, and so how its initramfs finds its root.

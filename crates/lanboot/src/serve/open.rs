@@ -76,10 +76,12 @@ pub(super) fn open(settings: &Settings) -> anyhow::Result<Opened> {
             timeout: settings.menu_timeout,
             boot,
             append: settings.append.clone(),
-            transport: settings.transport,
+            transports: settings.transports.clone(),
         },
         addresses: vec![address],
         http_port: settings.http_port,
+        nfs: false,
+        nbd: false,
     };
     notices.push(about_doors(settings, &site, &interface, dhcp.as_ref()));
     Ok(Opened {
@@ -205,8 +207,14 @@ fn check_entries(
     catalog: &Catalog,
     notices: &mut Vec<String>,
 ) -> anyhow::Result<()> {
-    for (_, entry) in catalog.entries() {
-        if let Err(refusal) = entry.check(settings.transport, &settings.append) {
+    let transports = &settings.transports;
+    transports
+        .check(catalog)
+        .map_err(|error| anyhow::anyhow!("--transport: {error}"))?;
+    for (image, entry) in catalog.entries() {
+        if let Some(transport) = transports.of(image, entry)
+            && let Err(refusal) = entry.check(transport, &settings.append)
+        {
             bail!("{}: {refusal}", entry.id);
         }
     }

@@ -70,6 +70,9 @@ pub enum Cut {
     /// The file ends before it should.
     #[error("the image became shorter than it was")]
     Short,
+    /// Other bytes were written over the file.
+    #[error("the image was overwritten while it was in use")]
+    Overwritten,
     /// Nobody holds this image open any more.
     #[error("the image is no longer open")]
     Gone,
@@ -421,7 +424,11 @@ fn open_all(body: &Slice, disks: &Disks) -> Open {
 
 fn disk_of(open: &Open, image: ImageId) -> Result<&Disk, Cut> {
     let found = open.iter().find(|(id, _)| *id == image);
-    found.map(|(_, disk)| disk.as_ref()).ok_or(Cut::Gone)
+    let (_, disk) = found.ok_or(Cut::Gone)?;
+    if disk.is_spoiled() {
+        return Err(Cut::Overwritten);
+    }
+    Ok(disk)
 }
 
 /// Appends `head` and a short body to `out`, or `excuse` when the body cannot be read.
