@@ -64,6 +64,9 @@ impl Transports {
     }
 }
 
+/// Most memory modules asked for: who has more has enough.
+const MAX_MODULES: usize = 16;
+
 /// What a loader said about the machine's memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Memory {
@@ -76,18 +79,33 @@ pub enum Memory {
 }
 
 impl Memory {
-    /// Out of the query of a menu's URL, `memory=MIB`.
+    /// The query that makes iPXE tell it: `${memsize}` where iPXE was built to know it, and what
+    /// the firmware says of the first [`MAX_MODULES`] memory modules (SMBIOS type 17, two bytes
+    /// at 0x0c), which every build can read.
+    pub fn query() -> String {
+        let module = |n| format!("${{smbios/{n}.17.12.2:hexraw}}");
+        let modules: Vec<String> = (0..MAX_MODULES).map(module).collect();
+        format!("memory=${{memsize}}&modules={}", modules.join("-"))
+    }
+
+    /// Out of the query of a menu's URL, as [`Self::query`] made it and iPXE filled it in.
     pub fn from_query(query: &[u8]) -> Self {
-        let value = query
-            .split(|&b| b == b'&')
-            .find_map(|pair| pair.strip_prefix(b"memory="));
-        match value {
-            None => Self::Unasked,
-            Some(text) => std::str::from_utf8(text)
-                .ok()
-                .and_then(|text| text.parse().ok())
-                .filter(|&mib: &u64| mib > 0)
-                .map_or(Self::Unknown, Self::Mib),
+        let value = |key: &[u8]| {
+            let mut pairs = query.split(|&b| b == b'&');
+            pairs.find_map(|pair| pair.strip_prefix(key)?.strip_prefix(b"="))
+        };
+        let (memory, modules) = (value(b"memory"), value(b"modules"));
+        if memory.is_none() && modules.is_none() {
+            return Self::Unasked;
+        }
+        let number = memory.and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
+        let sum = || {
+            let modules = modules.unwrap_or_default().split(|&b| b == b'-');
+            modules.take(MAX_MODULES).filter_map(module_mib).sum()
+        };
+        match number.unwrap_or_else(sum) {
+            0 => Self::Unknown,
+            mib => Self::Mib(mib),
         }
     }
 
@@ -97,6 +115,18 @@ impl Memory {
             Self::Mib(mib) => Some(mib.saturating_mul(1 << 20)),
             Self::Unasked | Self::Unknown => None,
         }
+    }
+}
+
+/// Size of one memory module in MiB, from the four digits iPXE writes for it: little-endian, in
+/// KiB when the highest bit is set; all bits mean unknown, and the largest value that or more
+/// (DMTF DSP0134 §7.18).
+fn module_mib(digits: &[u8]) -> Option<u64> {
+    let digits = std::str::from_utf8(digits).ok().filter(|d| d.len() == 4)?;
+    match u16::from_str_radix(digits, 16).ok()?.swap_bytes() {
+        0xffff => None,
+        kib if kib & 0x8000 != 0 => Some(u64::from(kib & 0x7fff) >> 10),
+        mib => Some(u64::from(mib)),
     }
 }
 
@@ -294,6 +324,12 @@ mod tests {
             ("memory=0", Memory::Unknown),
             ("memory=99999999999999999999999", Memory::Unknown),
             ("a=b&memory=512", Memory::Mib(512)),
+            ("memory=&modules=8002", Memory::Mib(640)),
+            ("memory=&modules=0010-0000-0010-", Memory::Mib(8192)),
+            ("memory=&modules=ffff-0080-xxxx-1", Memory::Unknown),
+            ("memory=&modules=ff7f-0088", Memory::Mib(32767 + 2)),
+            ("memory=700&modules=8002", Memory::Mib(700)),
+            ("memory=${memsize}&modules=é-", Memory::Unknown),
         ] {
             assert_eq!(Memory::from_query(query.as_bytes()), memory, "{query}");
         }

@@ -55,13 +55,14 @@ pub fn ipxe(catalog: &Catalog, menu: &Menu, server: &Server, memory: Memory) -> 
     out
 }
 
-/// Comes again with the machine's memory in MiB where iPXE can tell it; an answer to that has no
-/// such line, so this cannot go round and round.
+/// Comes again with what iPXE knows of the machine's memory. The answer to that has no such line,
+/// so this cannot go round and round.
 fn ask_for_memory(out: &mut String, server: &Server) {
     let _ = writeln!(
         out,
-        "isset ${{memsize}} && chain --replace {}/boot.ipxe?memory=${{memsize}} ||",
-        server.http_origin()
+        "chain --replace {}/boot.ipxe?{} ||",
+        server.http_origin(),
+        Memory::query()
     );
 }
 
@@ -208,8 +209,8 @@ mod tests {
     #[test]
     fn a_machine_is_asked_for_its_memory_once() {
         let text = |memory| text(&catalog(), None, &server(), memory);
-        let asks = "\nisset ${memsize} && chain --replace \
-            http://10.0.0.1/boot.ipxe?memory=${memsize} ||\n";
+        let asks = "\nchain --replace http://10.0.0.1/boot.ipxe?memory=${memsize}&modules=\
+            ${smbios/0.17.12.2:hexraw}-${smbios/1.17.12.2:hexraw}-";
         assert!(text(Memory::Unasked).contains(asks));
         for memory in [Memory::Unknown, Memory::Mib(64)] {
             assert!(!text(memory).contains("memsize"));
