@@ -9,7 +9,9 @@
 //! /…                            the files of the default image, as behind the classic recipe
 //! ```
 //!
-//! All doors see the same paths.
+//! All doors see the same paths. NBD has names instead: see `nbd`.
+
+mod nbd;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;

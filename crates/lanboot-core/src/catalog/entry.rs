@@ -5,6 +5,7 @@ use std::fmt;
 use std::net::SocketAddrV4;
 
 use super::Transport;
+use super::image::pinned_name;
 use crate::vfs::Identity;
 
 /// The processor an entry's kernel is built for.
@@ -215,11 +216,9 @@ impl Entry {
                 server.http_origin()
             )),
             Transport::Nfs => words.push(format!("archiso_nfs_srv={address}:/iso/{image}")),
-            // The identity keeps a client that connects again from finding another disk under
-            // its file system.
             Transport::Nbd => words.extend([
                 format!("archiso_nbd_srv={address}"),
-                format!("archiso_nbd_name={image}@{identity}"),
+                format!("archiso_nbd_name={}", pinned_name(image, identity)),
             ]),
         }
         if copy_to_ram(append).is_none() && self.streams(transport, append) {

@@ -78,6 +78,12 @@ impl Catalog {
         self.by_identity.get(&identity)
     }
 
+    /// The image whose [`Image::pinned_name`] this is, or was before a rename; also one that was
+    /// replaced and is still in use.
+    pub fn pinned(&self, name: &[u8]) -> Option<&Arc<Image>> {
+        self.of_identity(image::pinned_identity(name)?)
+    }
+
     /// Every bootable entry with its image.
     pub fn entries(&self) -> impl Iterator<Item = (&Arc<Image>, &Entry)> {
         self.images

@@ -12,7 +12,7 @@ use lanboot_core::site::{Address, Site};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-use super::{dhcp, tftp};
+use super::{dhcp, nbd, tftp};
 use crate::disks::Disks;
 use crate::leases::Store;
 use crate::library::{self, Library};
@@ -30,6 +30,8 @@ pub(super) struct Opened {
     pub disks: Arc<Disks>,
     pub tftp: std::net::UdpSocket,
     pub http: std::net::TcpListener,
+    /// `None` when the port is somebody else's.
+    pub nbd: Option<std::net::TcpListener>,
     pub dhcp: Option<dhcp::Door>,
     /// What the operator should know, one line each.
     pub notices: Vec<String>,
@@ -63,6 +65,10 @@ pub(super) fn open(settings: &Settings) -> anyhow::Result<Opened> {
     let tftp_socket = net::udp(None, SocketAddrV4::new(own, TFTP_PORT))?;
     tftp::prepare(&tftp_socket).context("the TFTP socket cannot tell where requests came in")?;
     let http = net::tcp(SocketAddrV4::new(own, settings.http_port))?;
+    // Nobody asked for it by name, so a host that is an NBD server already stays one.
+    let nbd = net::tcp(SocketAddrV4::new(own, nbd::PORT))
+        .map_err(|error| notices.push(format!("NBD is not served: {error:#}")))
+        .ok();
     let dhcp = match settings.dhcp {
         Dhcp::Off => None,
         Dhcp::Server | Dhcp::ServerIfAlone => {
@@ -81,7 +87,7 @@ pub(super) fn open(settings: &Settings) -> anyhow::Result<Opened> {
         addresses: vec![address],
         http_port: settings.http_port,
         nfs: false,
-        nbd: false,
+        nbd: nbd.is_some(),
     };
     notices.push(about_doors(settings, &site, &interface, dhcp.as_ref()));
     Ok(Opened {
@@ -90,6 +96,7 @@ pub(super) fn open(settings: &Settings) -> anyhow::Result<Opened> {
         disks,
         tftp: tftp_socket,
         http,
+        nbd,
         dhcp,
         notices,
         borrowed,
@@ -259,8 +266,9 @@ fn about_doors(
             || "no DHCP".into(),
             |subnet| format!("DHCP {}-{}", subnet.range.0, subnet.range.1),
         );
+    let nbd = if site.nbd { ", NBD" } else { "" };
     format!(
-        "serving {} on {} ({own}): {leases}, TFTP, HTTP port {}",
+        "serving {} on {} ({own}): {leases}, TFTP, HTTP port {}{nbd}",
         site.catalog.names(),
         interface.name,
         settings.http_port
