@@ -20,6 +20,7 @@ pub mod http;
 pub mod iso;
 pub mod journal;
 pub mod machine;
+pub mod nfs;
 pub mod script;
 pub mod site;
 pub mod tftp;

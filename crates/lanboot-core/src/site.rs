@@ -11,6 +11,8 @@
 //!
 //! All doors see the same paths.
 
+mod nfs;
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 
@@ -51,6 +53,8 @@ pub struct Site {
     pub addresses: Vec<Address>,
     /// Port of the boot door.
     pub http_port: u16,
+    /// Whether the NFS door is open.
+    pub nfs: bool,
 }
 
 impl Site {
@@ -232,7 +236,7 @@ mod tests {
 
     const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 1, 9));
 
-    fn site(catalog: Catalog) -> Site {
+    pub(super) fn site(catalog: Catalog) -> Site {
         let menu = Menu {
             timeout: None,
             boot: BootChoice::resolve(&catalog, None).unwrap(),
@@ -262,6 +266,7 @@ mod tests {
                 },
             ],
             http_port: 80,
+            nfs: true,
         }
     }
 

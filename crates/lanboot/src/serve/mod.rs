@@ -5,6 +5,7 @@ pub mod dhcp;
 mod guard;
 pub mod http;
 mod listen;
+pub mod nfs;
 mod open;
 pub mod seats;
 pub mod stream;
@@ -96,6 +97,10 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
     doors.spawn_on(async { tftp.await.context("TFTP") }, data.handle());
     let http = http::serve(opened.http, context.clone(), http::Limits::default());
     doors.spawn_on(async { http.await.context("HTTP") }, data.handle());
+    if let Some(door) = opened.nfs {
+        let nfs = nfs::serve(door, context.clone(), nfs::Limits::default());
+        doors.spawn_on(async { nfs.await.context("NFS") }, data.handle());
+    }
     if let Some(door) = opened.dhcp {
         doors.spawn_on(dhcp::run(door, context.clone()), control.handle());
     }

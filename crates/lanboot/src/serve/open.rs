@@ -12,7 +12,7 @@ use lanboot_core::site::{Address, Site};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-use super::{dhcp, tftp};
+use super::{dhcp, nfs, tftp};
 use crate::disks::Disks;
 use crate::leases::Store;
 use crate::library::{self, Library};
@@ -30,6 +30,8 @@ pub(super) struct Opened {
     pub disks: Arc<Disks>,
     pub tftp: std::net::UdpSocket,
     pub http: std::net::TcpListener,
+    /// `None` when another NFS server runs here.
+    pub nfs: Option<nfs::Door>,
     pub dhcp: Option<dhcp::Door>,
     /// What the operator should know, one line each.
     pub notices: Vec<String>,
@@ -63,6 +65,9 @@ pub(super) fn open(settings: &Settings) -> anyhow::Result<Opened> {
     let tftp_socket = net::udp(None, SocketAddrV4::new(own, TFTP_PORT))?;
     tftp::prepare(&tftp_socket).context("the TFTP socket cannot tell where requests came in")?;
     let http = net::tcp(SocketAddrV4::new(own, settings.http_port))?;
+    let nfs = nfs::Door::open(own, &settings.state, &mut notices)
+        .inspect_err(|error| notices.push(format!("{error:#}")))
+        .ok();
     let dhcp = match settings.dhcp {
         Dhcp::Off => None,
         Dhcp::Server | Dhcp::ServerIfAlone => {
@@ -80,6 +85,7 @@ pub(super) fn open(settings: &Settings) -> anyhow::Result<Opened> {
         },
         addresses: vec![address],
         http_port: settings.http_port,
+        nfs: nfs.is_some(),
     };
     notices.push(about_doors(settings, &site, &interface, dhcp.as_ref()));
     Ok(Opened {
@@ -88,6 +94,7 @@ pub(super) fn open(settings: &Settings) -> anyhow::Result<Opened> {
         disks,
         tftp: tftp_socket,
         http,
+        nfs,
         dhcp,
         notices,
         borrowed,
@@ -251,8 +258,9 @@ fn about_doors(
             || "no DHCP".into(),
             |subnet| format!("DHCP {}-{}", subnet.range.0, subnet.range.1),
         );
+    let nfs = if site.nfs { ", NFS" } else { "" };
     format!(
-        "serving {} on {} ({own}): {leases}, TFTP, HTTP port {}",
+        "serving {} on {} ({own}): {leases}, TFTP, HTTP port {}{nfs}",
         site.catalog.names(),
         interface.name,
         settings.http_port
