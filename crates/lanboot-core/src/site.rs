@@ -12,6 +12,7 @@
 //! All doors see the same paths. NBD has names instead: see `nbd`.
 
 mod nbd;
+mod nfs;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
@@ -246,7 +247,7 @@ mod tests {
 
     const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 1, 9));
 
-    fn site(catalog: Catalog) -> Site {
+    pub(super) fn site(catalog: Catalog) -> Site {
         let menu = Menu {
             timeout: None,
             boot: BootChoice::resolve(&catalog, None).unwrap(),
