@@ -67,16 +67,17 @@ pub(super) fn open(settings: &Settings) -> anyhow::Result<Opened> {
     let tftp_socket = net::udp(None, SocketAddrV4::new(own, TFTP_PORT))?;
     tftp::prepare(&tftp_socket).context("the TFTP socket cannot tell where requests came in")?;
     let http = net::tcp(SocketAddrV4::new(own, settings.http_port))?;
-    let nbd = door(
-        settings.transports.ask_for(Transport::Nbd),
-        &mut notices,
-        |_| net::tcp(SocketAddrV4::new(own, nbd::PORT)).context("NBD is not served"),
-    )?;
+    let transports = &settings.transports;
+    let asks = |transport| (transport, transports.ask_for(transport));
     let nfs = door(
-        settings.transports.ask_for(Transport::Nfs),
+        settings.nfs,
+        asks(Transport::Nfs),
         &mut notices,
         |notices| nfs::Door::open(own, &settings.state, notices),
     )?;
+    let nbd = door(settings.nbd, asks(Transport::Nbd), &mut notices, |_| {
+        net::tcp(SocketAddrV4::new(own, nbd::PORT))
+    })?;
     let dhcp = match settings.dhcp {
         Dhcp::Off => None,
         Dhcp::Server | Dhcp::ServerIfAlone => {
@@ -115,15 +116,20 @@ pub(super) fn open(settings: &Settings) -> anyhow::Result<Opened> {
 /// A door that can be done without unless it was asked for: another server of its kind may be at
 /// home on this host.
 fn door<T>(
-    is_asked_for: bool,
+    is_wanted: bool,
+    (transport, is_asked_for): (Transport, bool),
     notices: &mut Vec<String>,
     open: impl FnOnce(&mut Vec<String>) -> anyhow::Result<T>,
 ) -> anyhow::Result<Option<T>> {
+    if !is_wanted {
+        return Ok(None);
+    }
     match open(notices) {
         Ok(door) => Ok(Some(door)),
-        Err(error) if is_asked_for => Err(error),
+        Err(error) if is_asked_for => Err(error.context(format!("--transport {transport}"))),
         Err(error) => {
-            notices.push(format!("{error:#}"));
+            let name = transport.name().to_uppercase();
+            notices.push(format!("{name} is not served: {error:#}"));
             Ok(None)
         }
     }
