@@ -1,11 +1,11 @@
 //! Everything that can fail or needs rights, done before the first answer: images read, the
 //! interface chosen, every door bound.
 
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use lanboot_core::catalog::{BootChoice, Catalog, Loaders, MenuKind, Transport};
+use lanboot_core::catalog::{self, BootChoice, Catalog, Loaders, Memory, MenuKind, Transport};
 use lanboot_core::dhcp::{Config, Leases, Mode, Subnet};
 use lanboot_core::script::Menu;
 use lanboot_core::site::{Address, Site};
@@ -98,6 +98,7 @@ pub(super) fn open(settings: &Settings) -> anyhow::Result<Opened> {
         nfs: nfs.is_some(),
         nbd: nbd.is_some(),
     };
+    check_plans(settings, &site)?;
     notices.push(about_doors(settings, &site, &interface, dhcp.as_ref()));
     Ok(Opened {
         site,
@@ -263,8 +264,24 @@ fn check_entries(
     Ok(())
 }
 
+/// Refuses arguments that the transports left by the open doors cannot do.
+fn check_plans(settings: &Settings, site: &Site) -> anyhow::Result<()> {
+    let own = site.addresses.first().map(|a| IpAddr::V4(a.address));
+    let Some(server) = own.and_then(|own| site.server(own)) else {
+        return Ok(());
+    };
+    let (asked, append) = (&settings.transports, &settings.append);
+    for (image, entry) in site.catalog.entries() {
+        let plan = catalog::plan(image, entry, asked, &server, Memory::Unknown, append);
+        if let Err(refusal) = entry.check(plan.transport, append) {
+            bail!("{}: {refusal}", entry.id);
+        }
+    }
+    Ok(())
+}
+
 fn about_loaders(settings: &Settings, catalog: &Catalog, loaders: &Loaders) -> Option<String> {
-    let from_image = lanboot_core::catalog::pxelinux_image(catalog).is_some();
+    let from_image = catalog::pxelinux_image(catalog).is_some();
     if settings.menu == MenuKind::Stock {
         let image = catalog.default_image()?;
         return image.stock.is_none().then(|| {
