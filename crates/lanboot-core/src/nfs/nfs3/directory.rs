@@ -159,7 +159,7 @@ impl Listing {
             Plus::Yes => short + PLUS,
         };
         let names = self.names.checked_sub(short);
-        let names = names.or(self.is_empty.then_some(0));
+        let names = names.or_else(|| self.is_empty.then_some(0));
         let (Some(names), Some(all)) = (names, self.all.checked_sub(long)) else {
             return false;
         };
