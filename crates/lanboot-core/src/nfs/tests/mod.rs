@@ -213,11 +213,6 @@ impl World {
         let msg_body::REPLY(body) = message.body else {
             panic!("no reply");
         };
-        // What `nfs3_types` borrows from a reader is always owned.
-        let body = match body {
-            reply_body::MSG_ACCEPTED(accepted) => reply_body::MSG_ACCEPTED(accepted),
-            reply_body::MSG_DENIED(denied) => reply_body::MSG_DENIED(denied),
-        };
         (body, wire.into_inner().split_off(used))
     }
 
