@@ -8,7 +8,7 @@
 //! * [`iso`] — an ISO image read into a [`vfs::Tree`].
 //! * [`catalog`] — which images there are, what they can boot, and what one machine gets.
 //! * [`script`] — menus as text; [`site`] — every path a machine can ask for.
-//! * [`dhcp`], [`tftp`], [`http`] — one room per protocol; they never import each other.
+//! * [`dhcp`], [`tftp`], [`http`], [`nbd`] — one room per protocol; they never import each other.
 //! * [`journal`] — the story of each machine, and why nothing happened.
 
 #![forbid(unsafe_code)]
@@ -20,6 +20,7 @@ pub mod http;
 pub mod iso;
 pub mod journal;
 pub mod machine;
+pub mod nbd;
 pub mod nfs;
 pub mod script;
 pub mod site;

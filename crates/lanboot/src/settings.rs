@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
-use lanboot_core::catalog::{LoaderChoice, MenuKind, Transport, nearest};
+use lanboot_core::catalog::{LoaderChoice, MenuKind, Transport, Transports, nearest};
 use lanboot_core::machine::Mac;
 
 use crate::cli::Serve;
@@ -38,7 +38,7 @@ pub struct Settings {
     /// DNS servers to tell.
     pub dns: Vec<Ipv4Addr>,
     /// How roots travel.
-    pub transport: Transport,
+    pub transports: Transports,
     /// `--boot`.
     pub boot: Option<String>,
     /// `--append`.
@@ -146,10 +146,8 @@ impl Settings {
                 .map(|text| parsed("dns", Some(text), ipv4))
                 .filter_map(Result::transpose)
                 .collect::<anyhow::Result<_>>()?,
-            transport: parsed("transport", flags.transport.or(file.transport), |text| {
-                one_of(text, &[("http", Transport::Http)])
-            })?
-            .unwrap_or(Transport::Http),
+            transports: transports(&many(flags.transport, file.transport))
+                .map_err(|error| anyhow!("--transport: {error}"))?,
             boot: flags.boot.or(file.boot),
             append: parsed("append", flags.append.or(file.append), append)?.unwrap_or_default(),
             menu: parsed("menu", flags.menu.or(file.menu), |text| {
@@ -287,6 +285,22 @@ fn one_of<T: Copy>(text: &str, choices: &[(&str, T)]) -> anyhow::Result<T> {
     let hint = nearest(text, names.iter().copied())
         .map_or_else(String::new, |near| format!("; did you mean '{near}'?"));
     bail!("'{text}' is none of {}{hint}", names.join(", "))
+}
+
+/// `WAY` for every entry, `ENTRY=WAY` for one of them or for all of one image.
+fn transports(written: &[String]) -> anyhow::Result<Transports> {
+    let way = |text: &str| {
+        let named = Transport::ALL.map(|transport| (transport.name(), Some(transport)));
+        one_of(text, &[&[("auto", None)], &named[..]].concat())
+    };
+    let mut transports = Transports::default();
+    for text in written {
+        match text.split_once('=') {
+            Some((name, text)) => transports.of.push((name.to_owned(), way(text)?)),
+            None => transports.all = way(text)?,
+        }
+    }
+    Ok(transports)
 }
 
 fn ipv4(text: &str) -> anyhow::Result<Ipv4Addr> {

@@ -10,10 +10,14 @@ choose_nbd() {
 }
 
 mount_nbd() {
+    # Not archiso's doing: before nbd 3.27, `-persist` connects again only where the client has
+    # not handed the connection to the kernel by netlink.
+    local option=
+    [ "$lanboot_nbd" != nonetlink ] || option=-nonetlink
     modprobe -q nbd 2>/dev/null
     say "nbd: $archiso_nbd_srv, export $archiso_nbd_name"
     if [ "$copytoram" = n ]; then
-        nbd-client "$archiso_nbd_srv" -N "$archiso_nbd_name" -systemd-mark -persist /dev/nbd0
+        nbd-client "$archiso_nbd_srv" -N "$archiso_nbd_name" $option -systemd-mark -persist /dev/nbd0
     else
         copytoram=y
         nbd-client "$archiso_nbd_srv" -N "$archiso_nbd_name" /dev/nbd0

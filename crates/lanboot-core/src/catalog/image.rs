@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Entry, archiso};
+use super::{Entry, Place, Server, archiso};
 use crate::iso::Medium;
 use crate::vfs::{Content, Identity, ImageId, Tree};
 
@@ -37,6 +37,41 @@ pub struct Image {
     pub pxelinux: Option<String>,
     /// What a person should know: one sentence each.
     pub warnings: Vec<String>,
+}
+
+impl Image {
+    /// This image at the doors of `server`.
+    pub fn at<'a>(&'a self, server: &'a Server) -> Place<'a> {
+        Place {
+            server,
+            image: &self.name,
+            identity: self.identity,
+        }
+    }
+
+    /// A name that means this very file: `NAME@IDENTITY`, which [`super::Catalog::pinned`] finds
+    /// also when the file was renamed or another one took its place, and never anything else.
+    ///
+    /// A machine that streams its root asks again by name whenever its connection broke, and goes
+    /// on with what it gets, under a file system it has mounted. So what menus tell it to ask for
+    /// must not be a plain name: after a new image came under the old name, it would read the
+    /// blocks of another file system.
+    pub fn pinned_name(&self) -> String {
+        pinned_name(&self.name, self.identity)
+    }
+}
+
+pub(super) fn pinned_name(image: &str, identity: Identity) -> String {
+    format!("{image}@{identity}")
+}
+
+/// The identity in a [`Image::pinned_name`]. No image's own name holds an `@`.
+pub(super) fn pinned_identity(name: &[u8]) -> Option<Identity> {
+    let name = std::str::from_utf8(name).ok()?;
+    let (_, hex) = name.rsplit_once('@')?;
+    let is_hex = hex.len() == 32 && hex.bytes().all(|b| b.is_ascii_hexdigit());
+    let number = is_hex.then(|| u128::from_str_radix(hex, 16).ok())??;
+    Some(Identity(number.to_be_bytes()))
 }
 
 /// Which tool made an image, and so how its initramfs finds its root.
@@ -138,6 +173,26 @@ pub fn image_name(file_name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pinned_name_holds_the_identity() {
+        let image = crate::catalog::testing::image("dual", &[]);
+        let name = image.pinned_name();
+        assert_eq!(name, "dual@6475616c000000000000000000000000");
+        assert_eq!(pinned_identity(name.as_bytes()), Some(image.identity));
+        let upper = name.to_uppercase();
+        assert_eq!(pinned_identity(upper.as_bytes()), Some(image.identity));
+        for wrong in [
+            "dual",
+            "dual@",
+            "dual@6475616c00000000000000000000000",
+            "dual@6475616c0000000000000000000000000",
+            "dual@+475616c000000000000000000000000",
+            "dual@6475616c00000000000000000000000\u{e9}",
+        ] {
+            assert_eq!(pinned_identity(wrong.as_bytes()), None, "{wrong}");
+        }
+    }
 
     #[test]
     fn names_are_safe_in_a_url_and_in_a_shell() {

@@ -8,13 +8,15 @@ mod plan;
 mod syslinux;
 #[cfg(test)]
 pub(crate) mod testing;
+mod transport;
 
-pub use entry::{Cpu, Entry, Refusal, Server, Spelling, Transport};
+pub use entry::{Cpu, Entry, Place, Refusal, Server, Spelling};
 pub use image::{Family, Image, Recognised, StockMenu, image_name, recognise};
 pub use plan::{
     BootChoice, LoaderChoice, Loaders, MenuKind, NoLoader, Offer, PXELINUX_FOLDER, UnknownEntry,
     nearest, offer, pxelinux_image,
 };
+pub use transport::{Memory, Plan, Reason, Transport, Transports, plan};
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -74,6 +76,12 @@ impl Catalog {
     /// The image of this identity, also one that was replaced and is still in use.
     pub fn of_identity(&self, identity: Identity) -> Option<&Arc<Image>> {
         self.by_identity.get(&identity)
+    }
+
+    /// The image whose [`Image::pinned_name`] this is, or was before a rename; also one that was
+    /// replaced and is still in use.
+    pub fn pinned(&self, name: &[u8]) -> Option<&Arc<Image>> {
+        self.of_identity(image::pinned_identity(name)?)
     }
 
     /// Every bootable entry with its image.

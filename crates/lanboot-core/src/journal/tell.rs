@@ -86,6 +86,7 @@ pub fn tell(event: &Event) -> Option<String> {
         What::NotFound { door, path } => {
             format!("{} file {path} not found for {peer}", door.name())
         }
+        What::Planned { text } => format!("{peer}: {text}"),
         What::Notice { text } => text.clone(),
     })
 }

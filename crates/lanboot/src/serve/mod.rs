@@ -5,6 +5,7 @@ pub mod dhcp;
 mod guard;
 pub mod http;
 mod listen;
+pub mod nbd;
 pub mod nfs;
 mod open;
 pub mod seats;
@@ -38,7 +39,7 @@ use crate::teller::{Teller, Telling};
 const DRAIN: Duration = Duration::from_secs(30);
 /// How often image files and folders are looked at for changes.
 const RESCAN: Duration = Duration::from_secs(5);
-/// Threads for TFTP and HTTP. More than cores, because `sendfile` of a cold page holds one.
+/// Threads for TFTP, HTTP and NBD. More than cores, because `sendfile` of a cold page holds one.
 const DATA_THREADS: usize = 8;
 /// How often the end of the work is looked for.
 const TICK: Duration = Duration::from_millis(500);
@@ -97,6 +98,10 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
     doors.spawn_on(async { tftp.await.context("TFTP") }, data.handle());
     let http = http::serve(opened.http, context.clone(), http::Limits::default());
     doors.spawn_on(async { http.await.context("HTTP") }, data.handle());
+    if let Some(listener) = opened.nbd {
+        let nbd = nbd::serve(listener, context.clone(), nbd::Limits::default());
+        doors.spawn_on(async { nbd.await.context("NBD") }, data.handle());
+    }
     if let Some(door) = opened.nfs {
         let nfs = nfs::serve(door, context.clone(), nfs::Limits::default());
         doors.spawn_on(async { nfs.await.context("NFS") }, data.handle());

@@ -5,14 +5,14 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use lanboot_core::catalog::{BootChoice, Catalog, Loaders, MenuKind};
+use lanboot_core::catalog::{BootChoice, Catalog, Loaders, MenuKind, Transport};
 use lanboot_core::dhcp::{Config, Leases, Mode, Subnet};
 use lanboot_core::script::Menu;
 use lanboot_core::site::{Address, Site};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-use super::{dhcp, nfs, tftp};
+use super::{dhcp, nbd, nfs, tftp};
 use crate::disks::Disks;
 use crate::leases::Store;
 use crate::library::{self, Library};
@@ -30,6 +30,8 @@ pub(super) struct Opened {
     pub disks: Arc<Disks>,
     pub tftp: std::net::UdpSocket,
     pub http: std::net::TcpListener,
+    /// `None` when the port is somebody else's.
+    pub nbd: Option<std::net::TcpListener>,
     /// `None` when another NFS server runs here.
     pub nfs: Option<nfs::Door>,
     pub dhcp: Option<dhcp::Door>,
@@ -65,9 +67,16 @@ pub(super) fn open(settings: &Settings) -> anyhow::Result<Opened> {
     let tftp_socket = net::udp(None, SocketAddrV4::new(own, TFTP_PORT))?;
     tftp::prepare(&tftp_socket).context("the TFTP socket cannot tell where requests came in")?;
     let http = net::tcp(SocketAddrV4::new(own, settings.http_port))?;
-    let nfs = nfs::Door::open(own, &settings.state, &mut notices)
-        .inspect_err(|error| notices.push(format!("{error:#}")))
-        .ok();
+    let nbd = door(
+        settings.transports.ask_for(Transport::Nbd),
+        &mut notices,
+        |_| net::tcp(SocketAddrV4::new(own, nbd::PORT)).context("NBD is not served"),
+    )?;
+    let nfs = door(
+        settings.transports.ask_for(Transport::Nfs),
+        &mut notices,
+        |notices| nfs::Door::open(own, &settings.state, notices),
+    )?;
     let dhcp = match settings.dhcp {
         Dhcp::Off => None,
         Dhcp::Server | Dhcp::ServerIfAlone => {
@@ -81,11 +90,12 @@ pub(super) fn open(settings: &Settings) -> anyhow::Result<Opened> {
             timeout: settings.menu_timeout,
             boot,
             append: settings.append.clone(),
-            transport: settings.transport,
+            transports: settings.transports.clone(),
         },
         addresses: vec![address],
         http_port: settings.http_port,
         nfs: nfs.is_some(),
+        nbd: nbd.is_some(),
     };
     notices.push(about_doors(settings, &site, &interface, dhcp.as_ref()));
     Ok(Opened {
@@ -94,11 +104,29 @@ pub(super) fn open(settings: &Settings) -> anyhow::Result<Opened> {
         disks,
         tftp: tftp_socket,
         http,
+        nbd,
         nfs,
         dhcp,
         notices,
         borrowed,
     })
+}
+
+/// A door that can be done without unless it was asked for: another server of its kind may be at
+/// home on this host.
+fn door<T>(
+    is_asked_for: bool,
+    notices: &mut Vec<String>,
+    open: impl FnOnce(&mut Vec<String>) -> anyhow::Result<T>,
+) -> anyhow::Result<Option<T>> {
+    match open(notices) {
+        Ok(door) => Ok(Some(door)),
+        Err(error) if is_asked_for => Err(error),
+        Err(error) => {
+            notices.push(format!("{error:#}"));
+            Ok(None)
+        }
+    }
 }
 
 /// Allows as many open files as the system lets this process have: the usual soft limit of 1024
@@ -212,8 +240,14 @@ fn check_entries(
     catalog: &Catalog,
     notices: &mut Vec<String>,
 ) -> anyhow::Result<()> {
-    for (_, entry) in catalog.entries() {
-        if let Err(refusal) = entry.check(settings.transport, &settings.append) {
+    let transports = &settings.transports;
+    transports
+        .check(catalog)
+        .map_err(|error| anyhow::anyhow!("--transport: {error}"))?;
+    for (image, entry) in catalog.entries() {
+        if let Some(transport) = transports.of(image, entry)
+            && let Err(refusal) = entry.check(transport, &settings.append)
+        {
             bail!("{}: {refusal}", entry.id);
         }
     }
@@ -259,8 +293,9 @@ fn about_doors(
             |subnet| format!("DHCP {}-{}", subnet.range.0, subnet.range.1),
         );
     let nfs = if site.nfs { ", NFS" } else { "" };
+    let nbd = if site.nbd { ", NBD" } else { "" };
     format!(
-        "serving {} on {} ({own}): {leases}, TFTP, HTTP port {}{nfs}",
+        "serving {} on {} ({own}): {leases}, TFTP, HTTP port {}{nfs}{nbd}",
         site.catalog.names(),
         interface.name,
         settings.http_port

@@ -2,7 +2,7 @@
 //!
 //! A connection that waits for a request costs little and can be missed: when there is no room,
 //! the one that has waited longest makes place. A connection that is being answered is never
-//! closed for another one.
+//! closed for another one, and neither is one that stays: a machine's disk.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, Shutdown};
@@ -26,6 +26,8 @@ struct Inner {
     next_ticket: u64,
     peers: HashMap<IpAddr, Peer>,
     waiting: BTreeMap<u64, (IpAddr, Arc<TcpStream>)>,
+    /// By ticket.
+    staying: HashMap<u64, Arc<TcpStream>>,
     is_closing: bool,
 }
 
@@ -43,6 +45,8 @@ pub struct Seat {
     peer: IpAddr,
     /// Held while it waits.
     ticket: Option<u64>,
+    /// Held from when it stays.
+    stays: Option<u64>,
 }
 
 impl Seats {
@@ -55,6 +59,7 @@ impl Seats {
             next_ticket: 0,
             peers: HashMap::new(),
             waiting: BTreeMap::new(),
+            staying: HashMap::new(),
             is_closing: false,
         };
         Self {
@@ -81,6 +86,7 @@ impl Seats {
             seats: self.clone(),
             peer,
             ticket: None,
+            stays: None,
         })
     }
 
@@ -91,12 +97,17 @@ impl Seats {
         oldest.inspect(|t| inner.evict(*t)).is_some()
     }
 
-    /// From now on nobody waits: closes those who do, and those who are going to.
+    /// From now on nobody waits: closes those who do, and those who are going to. Those who stay
+    /// hear nothing more from their peers and can finish what they heard before.
     pub fn close(&self) {
         let mut inner = self.lock();
         inner.is_closing = true;
         while let Some(oldest) = inner.waiting.first_key_value().map(|(t, _)| *t) {
             inner.evict(oldest);
+        }
+        for (_, stream) in inner.staying.drain() {
+            // Fails only when the peer closed it first.
+            let _ = SockRef::from(&*stream).shutdown(Shutdown::Read);
         }
     }
 
@@ -134,6 +145,23 @@ impl Seat {
         true
     }
 
+    /// From now on this connection is never closed to make room, however long it waits. `false`
+    /// when the door closes.
+    pub fn stay(&mut self, stream: &Arc<TcpStream>) -> bool {
+        if !self.work() {
+            return false;
+        }
+        let mut inner = self.seats.lock();
+        if inner.is_closing {
+            return false;
+        }
+        let ticket = inner.next_ticket;
+        inner.next_ticket += 1;
+        inner.staying.insert(ticket, Arc::clone(stream));
+        self.stays = Some(ticket);
+        true
+    }
+
     /// From now on it is being answered. `false` when it was closed before.
     pub fn work(&mut self) -> bool {
         let Some(ticket) = self.ticket else {
@@ -155,7 +183,11 @@ impl Drop for Seat {
     fn drop(&mut self) {
         // An evicted connection's seat was given away then.
         if self.work() {
-            self.seats.lock().release(self.peer);
+            let mut inner = self.seats.lock();
+            if let Some(ticket) = self.stays {
+                inner.staying.remove(&ticket);
+            }
+            inner.release(self.peer);
         }
     }
 }
@@ -241,6 +273,31 @@ mod tests {
         let _c = seats.take(peer(2)).unwrap();
         assert!(is_closed(&own_far).await);
         assert!(a.work(), "the other machine kept its seat");
+    }
+
+    #[tokio::test]
+    async fn who_stays_is_closed_only_with_the_door() {
+        let seats = Seats::new(1, 1);
+        let (stream, mut far) = stream().await;
+        let mut a = seats.take(peer(1)).unwrap();
+        assert!(a.wait(&stream));
+        assert!(a.stay(&stream));
+        assert!(seats.take(peer(1)).is_none() && seats.take(peer(2)).is_none());
+        assert!(!seats.evict_one());
+        seats.close();
+        // It hears its peer no more, but can still answer.
+        stream.readable().await.unwrap();
+        assert!(matches!(stream.try_read(&mut [0]), Ok(0)));
+        assert_eq!(stream.try_write(b"x").unwrap(), 1);
+        let mut answer = [0];
+        tokio::io::AsyncReadExt::read_exact(&mut far, &mut answer)
+            .await
+            .unwrap();
+        drop(a);
+        assert_eq!(seats.taken(), 0);
+        assert!(seats.lock().staying.is_empty());
+        let mut late = seats.take(peer(1)).unwrap();
+        assert!(!late.stay(&stream), "the door is closed");
     }
 
     #[tokio::test]

@@ -5,6 +5,7 @@
 //! the disk and holds its thread while it does, so the doors run on more threads than there are
 //! cores.
 
+use std::cell::Cell;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,6 +35,8 @@ const TURN_BYTES: u64 = 16 * SLICE_BYTES;
 pub const COPY_BYTES: u64 = 16 * 1024;
 /// Short replies are gathered up to this many bytes before they are sent.
 const GATHER_BYTES: usize = 256 * 1024;
+/// Largest buffer a thread keeps for the next one who gathers.
+const SPARE_BYTES: usize = 2 * GATHER_BYTES;
 /// How far ahead of a reader the disk is asked to fetch. The kernel's own read-ahead keeps one
 /// position per open file, which many machines reading one image confuse.
 const AHEAD_BYTES: u64 = 4 * SLICE_BYTES;
@@ -70,6 +73,9 @@ pub enum Cut {
     /// The file ends before it should.
     #[error("the image became shorter than it was")]
     Short,
+    /// Other bytes were written over the file.
+    #[error("the image was overwritten while it was in use")]
+    Overwritten,
     /// Nobody holds this image open any more.
     #[error("the image is no longer open")]
     Gone,
@@ -97,11 +103,82 @@ pub async fn send(
     }
 }
 
+/// Images held open by who streams from them: one that leaves the catalog keeps going out.
+#[derive(Clone, Debug, Default)]
+pub struct Held(Vec<(ImageId, Arc<Disk>)>);
+
+impl Held {
+    /// Holds every image among `pieces` that is open.
+    pub fn of(pieces: impl Iterator<Item = Piece>, disks: &Disks) -> Self {
+        let mut held = Vec::new();
+        for piece in pieces {
+            if let Source::Disk { image, .. } = piece.source
+                && !held.iter().any(|(id, _)| *id == image)
+                && let Some(disk) = disks.get(image)
+            {
+                held.push((image, disk));
+            }
+        }
+        Self(held)
+    }
+
+    /// Whether this image is among them.
+    pub fn has(&self, image: ImageId) -> bool {
+        self.0.iter().any(|(id, _)| *id == image)
+    }
+
+    /// The open images.
+    pub fn disks(&self) -> impl Iterator<Item = &Disk> {
+        self.0.iter().map(|(_, disk)| disk.as_ref())
+    }
+
+    fn disk(&self, image: ImageId) -> Result<&Disk, Cut> {
+        let (_, disk) = self
+            .0
+            .iter()
+            .find(|(id, _)| *id == image)
+            .ok_or(Cut::Gone)?;
+        if disk.is_spoiled() {
+            return Err(Cut::Overwritten);
+        }
+        Ok(disk)
+    }
+}
+
 /// Replies of one connection on their way out. Short ones are gathered, so that a client with
 /// many requests under way costs one call for many answers and not one for each.
-#[derive(Debug, Default)]
+///
+/// Its buffer is the one this thread used last, which the processor still has at hand; whoever
+/// waits for requests should hold none.
+#[derive(Debug)]
 pub struct Outbox {
+    /// Longer than what is in it: bytes once made need not be made again.
     bytes: Vec<u8>,
+    used: usize,
+}
+
+thread_local! {
+    /// A buffer nobody uses.
+    static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+impl Default for Outbox {
+    fn default() -> Self {
+        Self {
+            bytes: SPARE.take(),
+            used: 0,
+        }
+    }
+}
+
+impl Drop for Outbox {
+    fn drop(&mut self) {
+        if self.bytes.capacity() <= SPARE_BYTES {
+            let bytes = std::mem::take(&mut self.bytes);
+            // A thread that ends keeps none.
+            let _ = SPARE.try_with(|spare| spare.set(bytes));
+        }
+    }
 }
 
 impl Outbox {
@@ -117,16 +194,28 @@ impl Outbox {
         stall: Duration,
         progress: impl FnMut(u64),
     ) -> Sent {
+        let held = Held::of(reply.body.pieces(), disks);
+        self.put_held(stream, reply, &held, stall, progress).await
+    }
+
+    /// As [`Self::put`], for who holds the images already.
+    pub async fn put_held(
+        &mut self,
+        stream: &TcpStream,
+        reply: Reply,
+        held: &Held,
+        stall: Duration,
+        progress: impl FnMut(u64),
+    ) -> Sent {
         let Reply {
             head,
             body,
             on_read_error,
             close: _,
         } = reply;
-        let open = open_all(&body, disks);
         if body.len() <= COPY_BYTES {
-            let cut = copy(&open, &head, &body, &on_read_error, &mut self.bytes).err();
-            if self.bytes.len() >= GATHER_BYTES
+            let cut = self.copy(held, &head, &body, &on_read_error).err();
+            if self.used >= GATHER_BYTES
                 && let Err(cut) = self.flush(stream, stall).await
             {
                 return Sent::Cut(cut);
@@ -134,19 +223,19 @@ impl Outbox {
             return cut.map_or(Sent::Whole, Sent::ReadError);
         }
         // Sending cannot be undone, so the disk is tried before the first byte leaves.
-        if let Err(cut) = try_disk(&open, &body) {
-            self.bytes.extend_from_slice(&on_read_error);
+        if let Err(cut) = try_disk(held, &body) {
+            self.push(&on_read_error);
             return Sent::ReadError(cut);
         }
-        self.bytes.extend_from_slice(&head);
+        self.push(&head);
         let pump = Pump {
             stream,
-            disks: open,
+            held,
             stall,
         };
         let cut_means_reset = ResetOnDrop(stream);
-        let whole = pump.stream(&self.bytes, body, progress).await;
-        self.bytes.clear();
+        let whole = pump.stream(self.gathered(), body, progress).await;
+        self.used = 0;
         match whole {
             Ok(()) => {
                 std::mem::forget(cut_means_reset);
@@ -160,22 +249,64 @@ impl Outbox {
     pub async fn flush(&mut self, stream: &TcpStream, stall: Duration) -> Result<(), Cut> {
         let pump = Pump {
             stream,
-            disks: Vec::new(),
+            held: &Held::default(),
             stall,
         };
-        let sent = pump.bytes(&self.bytes, 0).await;
-        self.bytes.clear();
+        let sent = pump.bytes(self.gathered(), 0).await;
+        self.used = 0;
         sent.inspect_err(|_| reset_on_close(stream))
+    }
+
+    fn gathered(&self) -> &[u8] {
+        self.bytes.get(..self.used).unwrap_or_default()
+    }
+
+    /// Appends `head` and a short body, or `excuse` when the body cannot be read.
+    fn copy(&mut self, held: &Held, head: &[u8], body: &Slice, excuse: &[u8]) -> Result<(), Cut> {
+        let before = self.used;
+        self.push(head);
+        self.copy_body(held, body).inspect_err(|_| {
+            self.used = before;
+            self.push(excuse);
+        })
+    }
+
+    fn copy_body(&mut self, held: &Held, body: &Slice) -> Result<(), Cut> {
+        for piece in body.pieces() {
+            let len = usize::try_from(piece.len).unwrap_or(usize::MAX);
+            match &piece.source {
+                Source::Disk { image, offset } => {
+                    read_exactly(held.disk(*image)?, self.room(len), *offset)?;
+                }
+                Source::Memory { .. } => self.push(piece.memory().ok_or(Cut::Short)?),
+                Source::Zero => self.room(len).fill(0),
+            }
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, bytes: &[u8]) {
+        self.room(bytes.len()).copy_from_slice(bytes);
+    }
+
+    /// The next `len` bytes, holding anything.
+    fn room(&mut self, len: usize) -> &mut [u8] {
+        let start = self.used;
+        self.used += len;
+        if self.bytes.len() < self.used {
+            self.bytes.resize(self.used, 0);
+        }
+        self.bytes.get_mut(start..self.used).unwrap_or_default()
     }
 }
 
 /// `reply` as the bytes of one datagram, or its `on_read_error` with what was wrong.
 pub fn gather(reply: &Reply, disks: &Disks) -> (Vec<u8>, Option<Cut>) {
-    let mut bytes = Vec::new();
-    let open = open_all(&reply.body, disks);
+    let mut outbox = Outbox::default();
+    let held = Held::of(reply.body.pieces(), disks);
     let (head, excuse) = (&reply.head, &reply.on_read_error);
-    let cut = copy(&open, head, &reply.body, excuse, &mut bytes).err();
-    (bytes, cut)
+    let cut = outbox.copy(&held, head, &reply.body, excuse).err();
+    (outbox.gathered().to_vec(), cut)
 }
 
 /// Waits until the peer has acknowledged everything sent to it, giving up when it acknowledges
@@ -213,12 +344,9 @@ impl Drop for ResetOnDrop<'_> {
     }
 }
 
-/// The images of one reply, held until it is out: one that leaves the catalog keeps going out.
-type Open = Vec<(ImageId, Arc<Disk>)>;
-
 struct Pump<'a> {
     stream: &'a TcpStream,
-    disks: Open,
+    held: &'a Held,
     stall: Duration,
 }
 
@@ -238,7 +366,7 @@ impl Pump<'_> {
             let more = if n < body.len() { libc::MSG_MORE } else { 0 };
             let sent = match &piece.source {
                 Source::Disk { image, offset } => {
-                    let disk = disk_of(&self.disks, *image)?;
+                    let disk = self.held.disk(*image)?;
                     ahead.fetch(disk, &piece, *offset);
                     self.file(disk, *offset, n).await?
                 }
@@ -406,60 +534,9 @@ impl Ahead {
     }
 }
 
-fn open_all(body: &Slice, disks: &Disks) -> Open {
-    let mut open = Open::new();
-    for piece in body.pieces() {
-        if let Source::Disk { image, .. } = piece.source
-            && !open.iter().any(|(id, _)| *id == image)
-            && let Some(disk) = disks.get(image)
-        {
-            open.push((image, disk));
-        }
-    }
-    open
-}
-
-fn disk_of(open: &Open, image: ImageId) -> Result<&Disk, Cut> {
-    let found = open.iter().find(|(id, _)| *id == image);
-    found.map(|(_, disk)| disk.as_ref()).ok_or(Cut::Gone)
-}
-
-/// Appends `head` and a short body to `out`, or `excuse` when the body cannot be read.
-fn copy(
-    open: &Open,
-    head: &[u8],
-    body: &Slice,
-    excuse: &[u8],
-    out: &mut Vec<u8>,
-) -> Result<(), Cut> {
-    let before = out.len();
-    out.extend_from_slice(head);
-    copy_body(open, body, out).inspect_err(|_| {
-        out.truncate(before);
-        out.extend_from_slice(excuse);
-    })
-}
-
-fn copy_body(open: &Open, body: &Slice, out: &mut Vec<u8>) -> Result<(), Cut> {
-    for piece in body.pieces() {
-        let len = usize::try_from(piece.len).unwrap_or(usize::MAX);
-        let start = out.len();
-        match &piece.source {
-            Source::Disk { image, offset } => {
-                out.resize(start + len, 0);
-                let into = out.get_mut(start..).unwrap_or_default();
-                read_exactly(disk_of(open, *image)?, into, *offset)?;
-            }
-            Source::Memory { .. } => out.extend_from_slice(piece.memory().ok_or(Cut::Short)?),
-            Source::Zero => out.resize(start + len, 0),
-        }
-    }
-    Ok(())
-}
-
 /// Reads the first and the last byte that come from a disk: an image that cannot be read at all,
 /// or that became shorter, is found out while an error can still be sent.
-fn try_disk(open: &Open, body: &Slice) -> Result<(), Cut> {
+fn try_disk(held: &Held, body: &Slice) -> Result<(), Cut> {
     let mut ends = None;
     for piece in body.pieces() {
         if let Source::Disk { image, offset } = piece.source {
@@ -471,7 +548,7 @@ fn try_disk(open: &Open, body: &Slice) -> Result<(), Cut> {
         return Ok(());
     };
     for (image, offset) in [first, last] {
-        read_exactly(disk_of(open, image)?, &mut [0], offset)?;
+        read_exactly(held.disk(image)?, &mut [0], offset)?;
     }
     Ok(())
 }

@@ -1,0 +1,276 @@
+//! Negotiation: options and their answers.
+
+use super::export::{Export, Exports, MAX_NAME_BYTES};
+use super::packet::{self, InfoType, OptionCode, ReplyType, ZEROES, transmission_flag};
+use super::transmission::{MAX_REQUEST_BYTES, PREFERRED_BYTES};
+use super::why::{Why, told};
+use crate::bytes::{Reader, Truncated};
+
+/// Most data of one option that is looked at, in bytes: a name of [`MAX_NAME_BYTES`] and as much
+/// again for queries. More is skipped without being stored and answered ERR_TOO_BIG.
+pub const MAX_OPTION_BYTES: usize = 2 * MAX_NAME_BYTES;
+/// Most data of one option that is skipped, in bytes. Who announces more is no NBD client.
+pub const MAX_SKIPPED_BYTES: u32 = 1 << 20;
+/// Most options of one negotiation. A client needs four; a tool that asks for each of a thousand
+/// images on one connection needs a thousand.
+pub const MAX_OPTIONS: u32 = 2048;
+
+/// The number `base:allocation` goes by on every connection.
+pub(super) const ALLOCATION_ID: u32 = 1;
+const ALLOCATION: &[u8] = b"base:allocation";
+
+/// What was agreed on so far.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Agreed {
+    /// Leave out the zeros after EXPORT_NAME.
+    pub no_zeroes: bool,
+    /// Structured replies.
+    pub structured: bool,
+    /// The export for which `base:allocation` was chosen, by the name its files go by.
+    pub allocation_of: Option<String>,
+}
+
+impl Agreed {
+    fn transmission_flags(&self) -> u16 {
+        use transmission_flag::{CAN_MULTI_CONN, HAS_FLAGS, READ_ONLY, SEND_CACHE, SEND_DF};
+        let df = if self.structured { SEND_DF } else { 0 };
+        HAS_FLAGS | READ_ONLY | CAN_MULTI_CONN | SEND_CACHE | df
+    }
+}
+
+/// What an option led to.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// An answer; the negotiation goes on.
+    Answer(Vec<u8>),
+    /// The same, and a person may want to know.
+    Refuse(Vec<u8>, Why, String),
+    /// An answer, and the negotiation is over.
+    Enter(Vec<u8>, Export),
+    /// The connection is over, after what is to be sent.
+    Close(Vec<u8>, Why, String),
+}
+
+/// Answers one option with its whole data.
+pub(super) fn answer(agreed: &mut Agreed, raw: u32, data: &[u8], exports: &dyn Exports) -> Outcome {
+    let option = Answering { raw, data, exports };
+    match OptionCode::from(raw) {
+        OptionCode::ExportName => option.export_name(agreed),
+        OptionCode::Abort => Outcome::Close(option.ack(), Why::Aborted, String::new()),
+        OptionCode::List => option.list(),
+        OptionCode::Info => option.info(agreed, false),
+        OptionCode::Go => option.info(agreed, true),
+        OptionCode::StructuredReply => option.structured_reply(agreed),
+        OptionCode::ListMetaContext => option.meta_context(agreed, false),
+        OptionCode::SetMetaContext => option.meta_context(agreed, true),
+        OptionCode::Other => option.error(ReplyType::ErrUnsup, ""),
+    }
+}
+
+/// The answer to an option whose data was skipped.
+pub(super) fn too_big(raw: u32) -> Vec<u8> {
+    let mut out = Vec::new();
+    packet::reply(&mut out, raw, ReplyType::ErrTooBig, &[]);
+    out
+}
+
+struct Answering<'a> {
+    raw: u32,
+    data: &'a [u8],
+    exports: &'a dyn Exports,
+}
+
+impl Answering<'_> {
+    /// EXPORT_NAME: it has no way to say no, so an unknown name ends the session.
+    fn export_name(&self, agreed: &Agreed) -> Outcome {
+        let Some(export) = self.exports.find(self.data) else {
+            return Outcome::Close(Vec::new(), Why::UnknownExport, told(self.data));
+        };
+        let mut out = Vec::with_capacity(10 + ZEROES);
+        out.extend_from_slice(&export.size().to_be_bytes());
+        out.extend_from_slice(&agreed.transmission_flags().to_be_bytes());
+        if !agreed.no_zeroes {
+            out.resize(out.len() + ZEROES, 0);
+        }
+        Outcome::Enter(out, export)
+    }
+
+    fn list(&self) -> Outcome {
+        if !self.data.is_empty() {
+            return self.error(ReplyType::ErrInvalid, "LIST takes no data");
+        }
+        let mut out = Vec::new();
+        for name in self.exports.names() {
+            let name = name.as_bytes();
+            let len = packet::len_of(&[name]).to_be_bytes();
+            packet::reply(&mut out, self.raw, ReplyType::Server, &[&len, name]);
+        }
+        packet::reply(&mut out, self.raw, ReplyType::Ack, &[]);
+        Outcome::Answer(out)
+    }
+
+    /// INFO and GO.
+    fn info(&self, agreed: &Agreed, enter: bool) -> Outcome {
+        let mut reader = Reader::new(self.data);
+        let Ok((name, wanted)) = read_info(&mut reader) else {
+            return self.error(ReplyType::ErrInvalid, "the option is garbled");
+        };
+        let export = match self.find(name) {
+            Ok(export) => export,
+            Err(refusal) => return refusal,
+        };
+        let mut out = Vec::with_capacity(128);
+        let mut tell = |info: InfoType, data: &[&[u8]]| {
+            let kind = (info as u16).to_be_bytes();
+            let parts: Vec<&[u8]> = [&kind[..]].iter().chain(data).copied().collect();
+            packet::reply(&mut out, self.raw, ReplyType::Info, &parts);
+        };
+        let (size, flags) = (export.size(), agreed.transmission_flags());
+        tell(
+            InfoType::Export,
+            &[&size.to_be_bytes(), &flags.to_be_bytes()],
+        );
+        // Each once, however often it was asked for.
+        let is_wanted = |info: InfoType| {
+            let code = (info as u16).to_be_bytes();
+            wanted.chunks_exact(2).any(|asked| asked == code)
+        };
+        if is_wanted(InfoType::Name) {
+            tell(InfoType::Name, &[export.name.as_bytes()]);
+        }
+        if is_wanted(InfoType::Description) {
+            tell(InfoType::Description, &[export.description.as_bytes()]);
+        }
+        if is_wanted(InfoType::BlockSize) {
+            // Any byte can be read. The preferred size becomes a hint for the disk's queue in
+            // Linux; as its sector size it would make ISO 9660 unmountable, whose blocks are 2048.
+            let (least, most) = (1u32.to_be_bytes(), MAX_REQUEST_BYTES.to_be_bytes());
+            tell(
+                InfoType::BlockSize,
+                &[&least, &PREFERRED_BYTES.to_be_bytes(), &most],
+            );
+        }
+        packet::reply(&mut out, self.raw, ReplyType::Ack, &[]);
+        if enter {
+            Outcome::Enter(out, export)
+        } else {
+            Outcome::Answer(out)
+        }
+    }
+
+    fn structured_reply(&self, agreed: &mut Agreed) -> Outcome {
+        if !self.data.is_empty() {
+            return self.error(ReplyType::ErrInvalid, "STRUCTURED_REPLY takes no data");
+        }
+        agreed.structured = true;
+        Outcome::Answer(self.ack())
+    }
+
+    /// LIST_META_CONTEXT and SET_META_CONTEXT.
+    fn meta_context(&self, agreed: &mut Agreed, set: bool) -> Outcome {
+        if set {
+            // A choice that fails leaves none.
+            agreed.allocation_of = None;
+        }
+        if !agreed.structured {
+            let text = "structured replies come first";
+            return self.error(ReplyType::ErrInvalid, text);
+        }
+        let mut reader = Reader::new(self.data);
+        let Ok((name, queries)) = read_queries(&mut reader) else {
+            return self.error(ReplyType::ErrInvalid, "the option is garbled");
+        };
+        let export = match self.find(name) {
+            Ok(export) => export,
+            Err(refusal) => return refusal,
+        };
+        let matches = |query: &&[u8]| match *query {
+            ALLOCATION => true,
+            // Everything of this namespace, but only where it is about what there is.
+            b"base:" => !set,
+            _ => false,
+        };
+        let chosen = queries.iter().any(matches) || (!set && queries.is_empty());
+        let mut out = Vec::new();
+        if chosen {
+            // "The metadata context ID in these replies is reserved" for LIST.
+            let id = if set { ALLOCATION_ID } else { 0 }.to_be_bytes();
+            packet::reply(
+                &mut out,
+                self.raw,
+                ReplyType::MetaContext,
+                &[&id, ALLOCATION],
+            );
+            if set {
+                agreed.allocation_of = Some(export.name);
+            }
+        }
+        packet::reply(&mut out, self.raw, ReplyType::Ack, &[]);
+        Outcome::Answer(out)
+    }
+
+    /// The export, or the answer that there is none.
+    fn find(&self, name: &[u8]) -> Result<Export, Outcome> {
+        if name.len() > MAX_NAME_BYTES {
+            return Err(self.error(ReplyType::ErrTooBig, "the name is too long"));
+        }
+        self.exports.find(name).ok_or_else(|| {
+            let text = "there is no such export; the machine's image may be gone from the server";
+            let mut out = Vec::new();
+            packet::reply(
+                &mut out,
+                self.raw,
+                ReplyType::ErrUnknown,
+                &[text.as_bytes()],
+            );
+            Outcome::Refuse(out, Why::UnknownExport, told(name))
+        })
+    }
+
+    fn ack(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        packet::reply(&mut out, self.raw, ReplyType::Ack, &[]);
+        out
+    }
+
+    fn error(&self, kind: ReplyType, text: &str) -> Outcome {
+        let mut out = Vec::new();
+        packet::reply(&mut out, self.raw, kind, &[text.as_bytes()]);
+        Outcome::Answer(out)
+    }
+}
+
+/// The name and the info types wanted, two bytes each.
+fn read_info<'a>(reader: &mut Reader<'a>) -> Result<(&'a [u8], &'a [u8]), Truncated> {
+    let name = read_string(reader, "name")?;
+    let count = reader.u16("number of info requests")?;
+    let wanted = reader.take(2 * usize::from(count), "info requests")?;
+    nothing_more(reader)?;
+    Ok((name, wanted))
+}
+
+/// The name and the queries.
+fn read_queries<'a>(reader: &mut Reader<'a>) -> Result<(&'a [u8], Vec<&'a [u8]>), Truncated> {
+    let name = read_string(reader, "name")?;
+    let count = reader.u32("number of queries")?;
+    let mut queries = Vec::new();
+    // Ends with the data, of which each query takes four bytes at least.
+    for _ in 0..count {
+        queries.push(read_string(reader, "query")?);
+    }
+    nothing_more(reader)?;
+    Ok((name, queries))
+}
+
+fn read_string<'a>(reader: &mut Reader<'a>, what: &'static str) -> Result<&'a [u8], Truncated> {
+    let len = reader.u32(what)?;
+    reader.take(usize::try_from(len).unwrap_or(usize::MAX), what)
+}
+
+fn nothing_more(reader: &Reader<'_>) -> Result<(), Truncated> {
+    if reader.is_empty() {
+        Ok(())
+    } else {
+        Err(Truncated { what: "the end" })
+    }
+}

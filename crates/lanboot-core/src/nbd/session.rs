@@ -1,0 +1,265 @@
+//! One connection, message by message.
+
+use super::export::{Export, Exports};
+use super::option::{self, Agreed, MAX_OPTION_BYTES, MAX_OPTIONS, MAX_SKIPPED_BYTES};
+use super::packet::{
+    CLIENT_FIXED, CLIENT_NO_ZEROES, GREETING, OPTION_HEAD_BYTES, OptionCode, OptionHead,
+    REQUEST_BYTES, Request,
+};
+use super::transmission::{self, Transmission};
+use super::why::Why;
+use crate::Reply;
+
+/// Longest message a session needs to see whole, in bytes. A caller whose buffer holds that many
+/// never waits for ever.
+pub const MAX_MESSAGE_BYTES: usize = OPTION_HEAD_BYTES + MAX_OPTION_BYTES;
+
+/// What one message led to.
+#[derive(Debug)]
+pub enum Step {
+    /// Nothing; the rest of a message must come first.
+    More,
+    /// An answer.
+    Reply(Reply),
+    /// An answer that says no. The connection goes on, and a person may want to know.
+    Refused {
+        /// The answer.
+        reply: Reply,
+        /// What was wrong.
+        why: Why,
+        /// The export it was about, as asked for and made printable; empty for the one it is in.
+        name: String,
+    },
+    /// The machine entered a disk: negotiation is over, transmission begins.
+    Entered {
+        /// The answer.
+        reply: Reply,
+        /// The disk.
+        export: Export,
+    },
+    /// The connection is over once `reply`, which may be empty, is sent.
+    Closed {
+        /// The last answer.
+        reply: Reply,
+        /// Why.
+        why: Why,
+        /// The export it was about, as asked for and made printable; mostly empty.
+        name: String,
+    },
+}
+
+/// One connection.
+#[derive(Debug)]
+pub struct Session {
+    phase: Phase,
+    /// Bytes of a message that are thrown away before its answer.
+    skip: Option<Skip>,
+}
+
+#[derive(Debug)]
+enum Phase {
+    /// Nothing was said yet.
+    Start,
+    /// The greeting is out, the client's flags are to come.
+    Flags,
+    Negotiation {
+        agreed: Agreed,
+        options: u32,
+    },
+    Transmission(Transmission),
+    Over,
+}
+
+#[derive(Debug)]
+struct Skip {
+    left: u32,
+    then: Then,
+}
+
+#[derive(Debug)]
+enum Then {
+    /// Say that this option was too big.
+    TooBig(u32),
+    /// Say that this write is not permitted.
+    ReadOnly(Request),
+}
+
+impl Default for Session {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Session {
+    /// A connection that was just made.
+    pub fn new() -> Self {
+        Self {
+            phase: Phase::Start,
+            skip: None,
+        }
+    }
+
+    /// Takes the next message off the front of `input` and says what it led to. Call it until it
+    /// says [`Step::More`], then again when more has arrived behind what is left of `input`: at
+    /// most [`MAX_MESSAGE_BYTES`].
+    ///
+    /// The first call needs no input: the server speaks first.
+    pub fn advance(&mut self, input: &mut &[u8], exports: &dyn Exports) -> Step {
+        if let Some(step) = self.skip(input) {
+            return step;
+        }
+        match &mut self.phase {
+            Phase::Start => {
+                self.phase = Phase::Flags;
+                answer(GREETING.to_vec())
+            }
+            Phase::Flags => self.flags(input, exports),
+            Phase::Negotiation { .. } => self.option(input, exports),
+            Phase::Transmission(_) => self.request(input),
+            Phase::Over => Step::More,
+        }
+    }
+
+    /// Whether it entered a disk.
+    pub fn is_in_transmission(&self) -> bool {
+        matches!(self.phase, Phase::Transmission(_))
+    }
+
+    /// Throws away what is to be thrown away; `None` when nothing (more) is.
+    fn skip(&mut self, input: &mut &[u8]) -> Option<Step> {
+        let skip = self.skip.as_mut()?;
+        let here = usize::try_from(skip.left)
+            .unwrap_or(usize::MAX)
+            .min(input.len());
+        *input = input.get(here..).unwrap_or_default();
+        // Never more than was left.
+        skip.left -= u32::try_from(here).unwrap_or(skip.left);
+        if skip.left > 0 {
+            return Some(Step::More);
+        }
+        match (self.skip.take()?.then, &self.phase) {
+            (Then::ReadOnly(request), Phase::Transmission(transmission)) => Some(Step::Refused {
+                reply: transmission.read_only(&request),
+                why: Why::ReadOnly,
+                name: String::new(),
+            }),
+            (Then::TooBig(option), _) => Some(answer(option::too_big(option))),
+            (Then::ReadOnly(_), _) => None,
+        }
+    }
+
+    fn flags(&mut self, input: &mut &[u8], exports: &dyn Exports) -> Step {
+        let Some((flags, rest)) = input.split_first_chunk::<4>() else {
+            return Step::More;
+        };
+        *input = rest;
+        let flags = u32::from_be_bytes(*flags);
+        if flags & !(CLIENT_FIXED | CLIENT_NO_ZEROES) != 0 {
+            return self.close(Vec::new(), Why::UnknownFlags(flags), String::new());
+        }
+        let agreed = Agreed {
+            no_zeroes: flags & CLIENT_NO_ZEROES != 0,
+            ..Agreed::default()
+        };
+        self.phase = Phase::Negotiation { agreed, options: 0 };
+        // Flags have no answer.
+        self.option(input, exports)
+    }
+
+    fn option(&mut self, input: &mut &[u8], exports: &dyn Exports) -> Step {
+        let Phase::Negotiation { agreed, options } = &mut self.phase else {
+            return Step::More;
+        };
+        let Some((head, rest)) = input.split_first_chunk::<OPTION_HEAD_BYTES>() else {
+            return Step::More;
+        };
+        let Some(head) = OptionHead::parse(*head) else {
+            return self.close(Vec::new(), Why::NotAnOption, String::new());
+        };
+        let len = usize::try_from(head.len).unwrap_or(usize::MAX);
+        if len > MAX_OPTION_BYTES {
+            // EXPORT_NAME has no answer for this.
+            if head.len > MAX_SKIPPED_BYTES || head.code == OptionCode::ExportName {
+                return self.close(Vec::new(), Why::OptionTooLong(head.len), String::new());
+            }
+        } else if rest.len() < len {
+            return Step::More;
+        }
+        if *options >= MAX_OPTIONS {
+            return self.close(Vec::new(), Why::TooManyOptions, String::new());
+        }
+        *options += 1;
+        if len > MAX_OPTION_BYTES {
+            *input = rest;
+            self.skip = Some(Skip {
+                left: head.len,
+                then: Then::TooBig(head.raw),
+            });
+            return self.skip(input).unwrap_or(Step::More);
+        }
+        let (data, rest) = rest.split_at_checked(len).unwrap_or((rest, &[]));
+        *input = rest;
+        match option::answer(agreed, head.raw, data, exports) {
+            option::Outcome::Answer(bytes) => answer(bytes),
+            option::Outcome::Refuse(bytes, why, name) => Step::Refused {
+                reply: Reply::bytes(bytes, false),
+                why,
+                name,
+            },
+            option::Outcome::Close(bytes, why, name) => self.close(bytes, why, name),
+            option::Outcome::Enter(bytes, export) => {
+                self.phase = Phase::Transmission(Transmission {
+                    content: export.content().clone(),
+                    structured: agreed.structured,
+                    // It was chosen for one export and holds for no other.
+                    allocation: agreed.allocation_of.as_ref() == Some(&export.name),
+                });
+                Step::Entered {
+                    reply: Reply::bytes(bytes, false),
+                    export,
+                }
+            }
+        }
+    }
+
+    fn request(&mut self, input: &mut &[u8]) -> Step {
+        let Phase::Transmission(transmission) = &self.phase else {
+            return Step::More;
+        };
+        let Some((request, rest)) = input.split_first_chunk::<REQUEST_BYTES>() else {
+            return Step::More;
+        };
+        let Some(request) = Request::parse(request) else {
+            return self.close(Vec::new(), Why::NotARequest, String::new());
+        };
+        *input = rest;
+        match transmission.answer(&request) {
+            transmission::Outcome::Answer(reply) => Step::Reply(reply),
+            transmission::Outcome::Refuse(reply, why) => Step::Refused {
+                reply,
+                why,
+                name: String::new(),
+            },
+            transmission::Outcome::Drain(left) => {
+                let then = Then::ReadOnly(request);
+                self.skip = Some(Skip { left, then });
+                self.skip(input).unwrap_or(Step::More)
+            }
+            transmission::Outcome::Close(why) => self.close(Vec::new(), why, String::new()),
+        }
+    }
+
+    fn close(&mut self, bytes: Vec<u8>, why: Why, name: String) -> Step {
+        self.phase = Phase::Over;
+        self.skip = None;
+        Step::Closed {
+            reply: Reply::bytes(bytes, true),
+            why,
+            name,
+        }
+    }
+}
+
+fn answer(bytes: Vec<u8>) -> Step {
+    Step::Reply(Reply::bytes(bytes, false))
+}

@@ -1,0 +1,454 @@
+//! The NBD door, TCP 10809: whole images as disks. What is said is `lanboot_core::nbd`; this file
+//! moves the bytes, counts the connections and keeps the time.
+//!
+//! A connection in transmission is somebody's root file system. It is never closed to make room,
+//! may be silent for days, and holds its image open until it ends, whatever becomes of the file.
+//! It costs a task, a descriptor and [`INPUT_BYTES`]; buffers for answers exist only while there
+//! is something to answer.
+
+mod told;
+
+use std::io;
+use std::net::IpAddr;
+use std::ops::Range;
+use std::os::fd::AsRawFd as _;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use lanboot_core::Reply;
+use lanboot_core::journal::{Door, What};
+use lanboot_core::nbd::{Export, Exports, MAX_MESSAGE_BYTES, Session, Step, Why};
+use lanboot_core::vfs::Source;
+use nix::sys::socket::{MsgFlags, recv};
+use tokio::io::Interest;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout_at};
+
+use super::Context;
+use super::listen::{self, Complaint, Keepalive, peer};
+use super::seats::{Seat, Seats};
+use super::stream::{Cut, Held, Outbox, Sent};
+use crate::bus;
+use told::Transfer;
+
+/// The port of the NBD door; the clients of initramfs scripts know no other.
+pub const PORT: u16 = 10809;
+/// Most connections at once: four for each of a thousand machines.
+pub const MAX_CONNECTIONS: usize = 4096;
+/// Most connections of one machine. A machine has one or a few; load tests and machines behind
+/// one router look like one machine with many.
+pub const MAX_CONNECTIONS_PER_PEER: usize = 512;
+/// How long a negotiation may take.
+pub const NEGOTIATION: Duration = Duration::from_secs(30);
+/// How long a machine may acknowledge nothing of what is sent: one that was suspended may come
+/// back.
+pub const STALL: Duration = Duration::from_secs(3600);
+
+/// A disk must outlive a switch that restarts or a cable that is plugged elsewhere: a silent
+/// machine is given up after 16 minutes.
+const KEEPALIVE: Keepalive = Keepalive {
+    time: Duration::from_secs(60),
+    interval: Duration::from_secs(30),
+    retries: 30,
+};
+/// Room for requests, in bytes: 146 of them, and Linux has 128 under way per connection. It grows
+/// to [`MAX_MESSAGE_BYTES`] for who negotiates with long options.
+const INPUT_BYTES: usize = 4096;
+/// Names asked for in vain that are told, on one connection.
+const TOLD_UNKNOWN: u32 = 8;
+
+/// What the door allows. [`Limits::default`] has the constants of this module.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Connections at once.
+    pub connections: usize,
+    /// Connections at once from one address.
+    pub connections_per_peer: usize,
+    /// Wait for the end of the negotiation.
+    pub negotiation: Duration,
+    /// Wait for a sign that the machine takes what is sent.
+    pub stall: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: MAX_CONNECTIONS,
+            connections_per_peer: MAX_CONNECTIONS_PER_PEER,
+            negotiation: NEGOTIATION,
+            stall: STALL,
+        }
+    }
+}
+
+/// Serves the images of `context` as disks on `listener` to machines of the served networks.
+///
+/// When the context drains it stops accepting, finishes the replies under way, closes every
+/// connection and returns: a machine that streams its root comes again, to the program's next
+/// run. Dropping the future ends every connection. Run it on a runtime with more threads than
+/// cores: a cold disk read holds one.
+///
+/// # Errors
+/// Only when the listener cannot be used at all.
+pub async fn serve(
+    listener: std::net::TcpListener,
+    context: Context,
+    limits: Limits,
+) -> io::Result<()> {
+    let seats = Seats::new(limits.connections, limits.connections_per_peer);
+    let bus = context.bus.clone();
+    let door = listen::Door {
+        door: Door::Nbd,
+        seats: &seats,
+        bus: &bus,
+        drain: context.drain.clone(),
+        // The protocol has no word for it.
+        refuse: |_: &TcpStream| {},
+    };
+    let shared = Arc::new(Shared {
+        context,
+        limits,
+        strangers: Mutex::default(),
+        refusals: Mutex::default(),
+    });
+    let connection = |stream, peer, seat| {
+        let connection = Connection {
+            stream: Arc::new(stream),
+            peer,
+            shared: Arc::clone(&shared),
+        };
+        connection.run(seat)
+    };
+    door.run(listener, KEEPALIVE, connection).await
+}
+
+/// What all connections of the door share.
+struct Shared {
+    context: Context,
+    limits: Limits,
+    strangers: Mutex<Complaint>,
+    refusals: Mutex<Complaint>,
+}
+
+/// The disks there are whenever somebody asks.
+impl Exports for Shared {
+    fn find(&self, name: &[u8]) -> Option<Export> {
+        Exports::find(&**self.context.site.load(), name)
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.context.site.load().names()
+    }
+}
+
+/// One connection.
+struct Connection {
+    stream: Arc<TcpStream>,
+    peer: IpAddr,
+    shared: Arc<Shared>,
+}
+
+/// What arrived and was not understood yet.
+struct Input {
+    /// Longer than what is in it.
+    bytes: Vec<u8>,
+    /// Where it begins and ends.
+    range: Range<usize>,
+}
+
+/// The disk a machine entered.
+struct Entered {
+    held: Held,
+    transfer: Transfer,
+}
+
+/// The connection is over.
+struct Over;
+
+impl Connection {
+    async fn run(self, mut seat: Seat) {
+        if !self.shared.context.site.load().serves(self.peer) {
+            let why = "it is in none of the served networks";
+            self.complain(&self.shared.strangers, "connection", why.to_owned());
+            return;
+        }
+        let mut session = Session::new();
+        let mut input = Input {
+            bytes: vec![0; INPUT_BYTES],
+            range: 0..0,
+        };
+        let Ok(mut entered) = self.negotiate(&mut session, &mut input, &mut seat).await else {
+            return;
+        };
+        entered.note_use();
+        if seat.stay(&self.stream) {
+            self.transmit(&mut session, &mut input, &mut entered).await;
+        }
+        entered.note_use();
+    }
+
+    /// Talks until the machine entered a disk.
+    async fn negotiate(
+        &self,
+        session: &mut Session,
+        input: &mut Input,
+        seat: &mut Seat,
+    ) -> Result<Entered, Over> {
+        let limits = &self.shared.limits;
+        let deadline = Instant::now() + limits.negotiation;
+        let mut unknown = 0;
+        loop {
+            let talk = Box::pin(self.answer_options(session, input, &mut unknown));
+            let Ok(entered) = timeout_at(deadline, talk).await else {
+                return Err(self.too_slow());
+            };
+            if let Some(entered) = entered? {
+                return Ok(entered);
+            }
+            if !seat.wait(&self.stream) {
+                return Err(Over);
+            }
+            match timeout_at(deadline, input.wait(&self.stream)).await {
+                Ok(Ok(())) if seat.work() => {}
+                Ok(_) => return Err(Over),
+                Err(_) => return Err(self.too_slow()),
+            }
+        }
+    }
+
+    /// Answers the options that are here.
+    async fn answer_options(
+        &self,
+        session: &mut Session,
+        input: &mut Input,
+        unknown: &mut u32,
+    ) -> Result<Option<Entered>, Over> {
+        let mut outbox = Outbox::default();
+        let mut entered = None;
+        let mut closes = false;
+        while entered.is_none() && !closes {
+            let reply = match input.advance(session, &*self.shared) {
+                Step::More => break,
+                Step::Reply(reply) => reply,
+                Step::Refused { reply, why, name } => {
+                    self.tell_refused(why, name, unknown);
+                    reply
+                }
+                Step::Entered { reply, export } => {
+                    // A rescan may have taken it away this moment; the machine comes again.
+                    entered = Some(self.enter(export).ok_or(Over)?);
+                    reply
+                }
+                Step::Closed { reply, why, name } => {
+                    if !why.is_goodbye() {
+                        self.tell_refused(why, name, unknown);
+                    }
+                    closes = true;
+                    reply
+                }
+            };
+            self.put(&mut outbox, reply, &Held::default(), |_| {})
+                .await?;
+        }
+        let stall = self.shared.limits.stall;
+        let flushed = outbox.flush(&self.stream, stall).await;
+        if flushed.is_err() || closes {
+            return Err(Over);
+        }
+        Ok(entered)
+    }
+
+    /// Opens the export's images for as long as the connection lasts; `None` when one is gone.
+    fn enter(&self, export: Export) -> Option<Entered> {
+        let context = &self.shared.context;
+        let pieces = || export.content().pieces().iter().cloned();
+        let held = Held::of(pieces(), &context.disks);
+        let is_held = |source| match source {
+            Source::Disk { image, .. } => held.has(image),
+            Source::Memory { .. } | Source::Zero => true,
+        };
+        pieces().all(|piece| is_held(piece.source)).then(|| {
+            let transfer = Transfer::new(context.bus.clone(), peer(self.peer), &export);
+            Entered { held, transfer }
+        })
+    }
+
+    /// Answers requests until one of both hangs up.
+    async fn transmit(&self, session: &mut Session, input: &mut Input, entered: &mut Entered) {
+        let draining = &self.shared.context.drain;
+        let ended = loop {
+            match self.answer_requests(session, input, entered).await {
+                Ok(()) => {}
+                Err(ended) => break ended,
+            }
+            entered.note_use();
+            // It becomes true once, or whoever could set it is gone.
+            if draining.has_changed().unwrap_or(true) {
+                break Ok(());
+            }
+            // Others must have their turn.
+            tokio::task::coop::consume_budget().await;
+            match input.receive(&self.stream).await {
+                Ok(true) => {}
+                Ok(false) => break Ok(()),
+                Err(error) => break Err(Cut::Peer(error)),
+            }
+        };
+        entered.transfer.end(ended);
+    }
+
+    /// Answers the requests that are here; the error is how the connection ended.
+    async fn answer_requests(
+        &self,
+        session: &mut Session,
+        input: &mut Input,
+        entered: &mut Entered,
+    ) -> Result<(), Result<(), Cut>> {
+        let Entered { held, transfer } = entered;
+        let stall = self.shared.limits.stall;
+        let mut outbox = Outbox::default();
+        let mut closes = false;
+        while !closes {
+            let reply = match input.advance(session, &*self.shared) {
+                Step::More => break,
+                Step::Reply(reply) | Step::Entered { reply, .. } => reply,
+                Step::Refused { reply, why, .. } => {
+                    self.complain(&self.shared.refusals, "request", why.to_string());
+                    reply
+                }
+                Step::Closed { reply, why, .. } => {
+                    if !why.is_goodbye() {
+                        self.complain(&self.shared.refusals, "request", why.to_string());
+                    }
+                    closes = true;
+                    reply
+                }
+            };
+            let len = reply.body.len();
+            let before = transfer.sent();
+            let progress = |sent| transfer.reach(before + sent);
+            let put = outbox.put_held(&self.stream, reply, held, stall, progress);
+            match put.await {
+                Sent::Whole => transfer.add(before + len),
+                Sent::ReadError(cut) => transfer.stumble(&cut),
+                Sent::Cut(cut) => return Err(Err(cut)),
+            }
+        }
+        outbox.flush(&self.stream, stall).await.map_err(Err)?;
+        transfer.tell();
+        if closes { Err(Ok(())) } else { Ok(()) }
+    }
+
+    async fn put(
+        &self,
+        outbox: &mut Outbox,
+        reply: Reply,
+        held: &Held,
+        progress: impl FnMut(u64),
+    ) -> Result<(), Over> {
+        let stall = self.shared.limits.stall;
+        match outbox
+            .put_held(&self.stream, reply, held, stall, progress)
+            .await
+        {
+            Sent::Whole | Sent::ReadError(_) => Ok(()),
+            Sent::Cut(_) => Err(Over),
+        }
+    }
+
+    fn too_slow(&self) -> Over {
+        let limit = self.shared.limits.negotiation.as_secs();
+        let why = format!("its negotiation was not over after {limit} s");
+        self.complain(&self.shared.refusals, "connection", why);
+        Over
+    }
+
+    fn tell_refused(&self, why: Why, name: String, unknown: &mut u32) {
+        if why != Why::UnknownExport {
+            return self.complain(&self.shared.refusals, "negotiation", why.to_string());
+        }
+        *unknown += 1;
+        if *unknown <= TOLD_UNKNOWN {
+            self.tell(What::NotFound {
+                door: Door::Nbd,
+                path: name,
+            });
+        }
+    }
+
+    /// Tells that something was ignored, unless the like was told just now.
+    fn complain(&self, kind: &Mutex<Complaint>, request: &str, why: String) {
+        let mut complaint = kind.lock().unwrap_or_else(PoisonError::into_inner);
+        if complaint.is_due() {
+            self.tell(What::Ignored {
+                door: Door::Nbd,
+                request: request.to_owned(),
+                why,
+            });
+        }
+    }
+
+    fn tell(&self, what: What) {
+        self.shared.context.bus.publish(peer(self.peer), what);
+    }
+}
+
+impl Entered {
+    fn note_use(&self) {
+        let now = bus::now();
+        self.held.disks().for_each(|disk| disk.note_streamed(now));
+    }
+}
+
+impl Input {
+    /// Takes the next message off the front.
+    fn advance(&mut self, session: &mut Session, exports: &dyn Exports) -> Step {
+        let mut rest = self.bytes.get(self.range.clone()).unwrap_or_default();
+        let step = session.advance(&mut rest, exports);
+        self.range.start = self.range.end - rest.len();
+        step
+    }
+
+    /// Waits until more has arrived.
+    async fn wait(&mut self, stream: &TcpStream) -> io::Result<()> {
+        if self.receive(stream).await? {
+            Ok(())
+        } else {
+            Err(io::ErrorKind::UnexpectedEof.into())
+        }
+    }
+
+    /// Waits until more has arrived; `false` when nothing more will.
+    async fn receive(&mut self, stream: &TcpStream) -> io::Result<bool> {
+        self.bytes.copy_within(self.range.clone(), 0);
+        self.range = 0..self.range.len();
+        if self.range.end == self.bytes.len() {
+            // Only a long option fills it.
+            let more = (2 * self.bytes.len()).min(MAX_MESSAGE_BYTES);
+            self.bytes.resize(more, 0);
+        }
+        let room = self.bytes.get_mut(self.range.end..).unwrap_or_default();
+        loop {
+            let mut got = 0;
+            let tried = stream.try_io(Interest::READABLE, || {
+                got = recv(stream.as_raw_fd(), room, MsgFlags::MSG_DONTWAIT)?;
+                // Less than there is room for means nothing is left: saying so spares the call
+                // that would only be told so.
+                if 0 < got && got < room.len() {
+                    return Err(io::ErrorKind::WouldBlock.into());
+                }
+                Ok(())
+            });
+            self.range.end += got;
+            match tried {
+                _ if got > 0 => return Ok(true),
+                Ok(()) => return Ok(false),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    stream.readable().await?;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
