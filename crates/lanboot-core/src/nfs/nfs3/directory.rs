@@ -10,7 +10,7 @@ use super::{Status, about, failed, failed_at, fits};
 use crate::vfs::{Kind, NodeId};
 
 /// Most bytes of one listing over TCP.
-const MAX_BYTES: u32 = 64 * 1024;
+const MAX_BYTES: u32 = 32 * 1024;
 /// Most bytes of one listing over UDP: a handful of fragments.
 const MAX_BYTES_UDP: u32 = 8 * 1024;
 /// `post_op_attr`, the verifier, the end of the list, `eof`.
