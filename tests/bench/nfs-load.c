@@ -2,15 +2,16 @@
  *
  *   cc -O2 -o nfs-load nfs-load.c -lnfs
  *   nfs-load SERVER EXPORT PATH read|getattr|lookup|verify [CLIENTS [DEPTH [SECONDS [BYTES]]]]
+ *   nfs-load hash FILE
  *
  * Each client finds the ports by the port mapper, mounts EXPORT, looks PATH up and then keeps
- * DEPTH calls in flight for SECONDS: READs of BYTES one behind the other from the start of the file to its
- * end and again, GETATTRs of it, or LOOKUPs of its name. Prints one line:
+ * DEPTH calls in flight for SECONDS: READs of BYTES one behind the other from the start of the
+ * file to its end and again, GETATTRs of it, or LOOKUPs of its name. Prints one line:
  *
  *   calls 123 bytes 456 seconds 3.000 sum 0x…
  *
  * `verify` reads the file once with every client and prints its FNV-1a hash as `sum`; it fails
- * when two clients read different bytes.
+ * when two clients read different bytes. `hash` prints that of a local file.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -27,6 +28,9 @@
 #include <nfsc/libnfs-raw.h>
 #include <nfsc/libnfs-raw-mount.h>
 #include <nfsc/libnfs-raw-nfs.h>
+
+/* FNV-1a of nothing. */
+#define EMPTY 0xcbf29ce484222325ULL
 
 enum what { READ, GETATTR, LOOKUP, VERIFY };
 
@@ -86,6 +90,13 @@ static void check(struct client *c, int status, void *data, const char *why)
 		die(why, status == RPC_STATUS_ERROR && data ? (char *)data : rpc_get_error(c->rpc));
 }
 
+static uint64_t hash(uint64_t before, const unsigned char *bytes, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		before = (before ^ bytes[i]) * 0x100000001b3ULL;
+	return before;
+}
+
 static void issue(struct call *call);
 
 static void done(struct call *call)
@@ -111,8 +122,7 @@ static void on_read(struct rpc_context *rpc, int status, void *data, void *priva
 	if (what == VERIFY) {
 		if (call->offset != c->hashed)
 			die("READ", "out of order");
-		for (unsigned i = 0; i < ok->data.data_len; i++)
-			c->hash = (c->hash ^ (unsigned char)ok->data.data_val[i]) * 0x100000001b3ULL;
+		c->hash = hash(c->hash, (unsigned char *)ok->data.data_val, ok->data.data_len);
 		c->hashed += ok->data.data_len;
 	}
 	done(call);
@@ -277,9 +287,26 @@ static void service(struct client *clients, struct pollfd *polls, int timeout)
 			die("the connection broke", rpc_get_error(clients[i].rpc));
 }
 
+static int hash_file(const char *path)
+{
+	static unsigned char buffer[1 << 16];
+	uint64_t sum = EMPTY;
+	size_t len;
+	FILE *file = fopen(path, "rb");
+	if (!file)
+		die(path, strerror(errno));
+	while ((len = fread(buffer, 1, sizeof buffer, file)) > 0)
+		sum = hash(sum, buffer, len);
+	fclose(file);
+	printf("sum 0x%016" PRIx64 "\n", sum);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct rlimit files;
+	if (argc == 3 && !strcmp(argv[1], "hash"))
+		return hash_file(argv[2]);
 	if (argc < 5)
 		die("usage", "nfs-load SERVER EXPORT PATH read|getattr|lookup|verify [CLIENTS [DEPTH [SECONDS [BYTES]]]]");
 	server = argv[1];
@@ -300,7 +327,7 @@ int main(int argc, char **argv)
 		struct client *c = &clients[i];
 		c->rpc = rpc_init_context();
 		c->rest = strdup(argv[3]);
-		c->hash = 0xcbf29ce484222325ULL;
+		c->hash = EMPTY;
 		c->calls = calloc(depth, sizeof *c->calls);
 		if (rpc_connect_program_async(c->rpc, server, MOUNT_PROGRAM, MOUNT_V3, on_mountd, c))
 			die("MOUNT", rpc_get_error(c->rpc));
