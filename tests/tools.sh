@@ -11,8 +11,9 @@ BOOT_PACKAGES=(
 )
 # Programs nobody here wrote that talk to lanboot in the tests.
 CLIENT_PACKAGES=(
-    atftp atftpd dnsmasq-base isc-dhcp-client kea-admin libcap2-bin nftables nginx-light tcpdump
-    tftp-hpa udhcpc util-linux
+    atftp atftpd dnsmasq-base isc-dhcp-client kea-admin libcap2-bin libnfs-dev libnfs-utils
+    nfs-common nfs-ganesha nfs-ganesha-vfs nftables nginx-light rpcbind tcpdump tftp-hpa udhcpc
+    util-linux
 )
 CHECK_PACKAGES=("${BUILD_PACKAGES[@]}" "${BOOT_PACKAGES[@]}" "${CLIENT_PACKAGES[@]}")
 

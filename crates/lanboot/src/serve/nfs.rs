@@ -60,6 +60,9 @@ const KEEPALIVE: Keepalive = Keepalive {
 /// Read at once into a connection's buffer, which exists only while calls are in it: a hundred
 /// calls that were sent together.
 const READ_BYTES: usize = 16 * 1024;
+/// Short replies are gathered up to this many bytes, and what they are gathered in is all that a
+/// machine which reads nothing can make the door hold for a connection.
+const GATHER_BYTES: u64 = 32 * 1024;
 
 /// What the door allows. [`Limits::default`] has the constants of this module.
 #[derive(Clone, Copy, Debug)]
@@ -413,19 +416,28 @@ impl Connection {
     async fn converse(&self, seat: &mut Seat, account: &mut Account<'_>) -> End {
         let mut records = Records::default();
         let mut input = Vec::new();
-        let mut outbox = Outbox::default();
+        let stall = self.shared.limits.stall;
         loop {
             if !self.read(&mut input, seat).await {
                 return End::Closed;
             }
+            let mut outbox = Outbox::default();
+            let mut gathered = 0;
             let site = self.shared.context.site.load_full();
             let mut rest = &input[..];
             loop {
                 match records.next(&mut rest) {
                     Ok(Some(record)) => {
                         let answer = self.shared.answer(record.bytes, self.asked, &site);
-                        if let Err(cut) = self.send(answer, account, &mut outbox).await {
-                            return End::Cut(cut);
+                        match self.send(answer, account, &mut outbox).await {
+                            Ok(len) => gathered += len,
+                            Err(cut) => return End::Cut(cut),
+                        }
+                        if gathered >= GATHER_BYTES {
+                            gathered = 0;
+                            if let Err(cut) = outbox.flush(&self.stream, stall).await {
+                                return End::Cut(cut);
+                            }
                         }
                     }
                     Ok(None) => break,
@@ -434,8 +446,7 @@ impl Connection {
                 // Calls sent in one go never wait for the network; others must have their turn.
                 tokio::task::coop::consume_budget().await;
             }
-            let flushed = outbox.flush(&self.stream, self.shared.limits.stall).await;
-            if let Err(cut) = flushed {
+            if let Err(cut) = outbox.flush(&self.stream, stall).await {
                 return End::Cut(cut);
             }
             let done = input.len() - rest.len();
@@ -478,23 +489,24 @@ impl Connection {
         if read > 0 { Ok(read) } else { tried }
     }
 
+    /// Puts an answer into the outbox, or sends it; how many bytes it has.
     async fn send(
         &self,
         answer: Result<Answer, nfs::Why>,
         account: &mut Account<'_>,
         outbox: &mut Outbox,
-    ) -> Result<(), Cut> {
+    ) -> Result<u64, Cut> {
         let Answer { reply, deed } = match answer {
             Ok(answer) => answer,
             Err(why) => {
                 let why = why.to_string();
                 self.shared
                     .complain(|c| &mut c.ignored, self.peer, "message", why);
-                return Ok(());
+                return Ok(0);
             }
         };
         let mount = self.shared.note(account, deed);
-        let len = reply.body.len();
+        let (len, wire_len) = (reply.body.len(), reply.wire_len());
         let disks = &self.shared.context.disks;
         let stall = self.shared.limits.stall;
         let sent = outbox.put(&self.stream, reply, disks, stall, |_| {}).await;
@@ -513,7 +525,7 @@ impl Connection {
                 return Err(why);
             }
         }
-        Ok(())
+        Ok(wire_len)
     }
 }
 

@@ -10,7 +10,7 @@ use super::{Status, about, failed, failed_at, fits};
 use crate::vfs::{Kind, NodeId};
 
 /// Most bytes of one listing over TCP.
-const MAX_BYTES: u32 = 64 * 1024;
+const MAX_BYTES: u32 = 32 * 1024;
 /// Most bytes of one listing over UDP: a handful of fragments.
 const MAX_BYTES_UDP: u32 = 8 * 1024;
 /// `post_op_attr`, the verifier, the end of the list, `eof`.
@@ -159,7 +159,7 @@ impl Listing {
             Plus::Yes => short + PLUS,
         };
         let names = self.names.checked_sub(short);
-        let names = names.or(self.is_empty.then_some(0));
+        let names = names.or_else(|| self.is_empty.then_some(0));
         let (Some(names), Some(all)) = (names, self.all.checked_sub(long)) else {
             return false;
         };
