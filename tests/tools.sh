@@ -5,14 +5,15 @@
 BUILD_PACKAGES=(ca-certificates gcc libc6-dev)
 # To make images (tests/images) and boot machines (tests/boot).
 BOOT_PACKAGES=(
-    busybox-static cpio curl e2fsprogs iproute2 ipxe ipxe-qemu isolinux kmod openssl procps
+    binutils busybox-static cpio curl e2fsprogs gcc iproute2 ipxe ipxe-qemu isolinux kmod make openssl procps
     pxelinux python3 qemu-system-x86 seabios squashfs-tools syslinux-common syslinux-utils xorriso
     xz-utils zstd
 )
 # Programs nobody here wrote that talk to lanboot in the tests.
 CLIENT_PACKAGES=(
-    atftp atftpd dnsmasq-base isc-dhcp-client kea-admin libcap2-bin nftables nginx-light tcpdump
-    tftp-hpa udhcpc util-linux
+    atftp atftpd dnsmasq-base isc-dhcp-client kea-admin libcap2-bin libnfs-dev libnfs-utils
+    nfs-common nfs-ganesha nfs-ganesha-vfs nftables nginx-light rpcbind tcpdump tftp-hpa udhcpc
+    util-linux
 )
 CHECK_PACKAGES=("${BUILD_PACKAGES[@]}" "${BOOT_PACKAGES[@]}" "${CLIENT_PACKAGES[@]}")
 

@@ -21,6 +21,7 @@ pub mod iso;
 pub mod journal;
 pub mod machine;
 pub mod nbd;
+pub mod nfs;
 pub mod script;
 pub mod site;
 pub mod tftp;

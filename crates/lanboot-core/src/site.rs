@@ -12,11 +12,14 @@
 //! All doors see the same paths. NBD has names instead: see `nbd`.
 
 mod nbd;
+mod nfs;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 
-use crate::catalog::{Catalog, Entry, Image, Loaders, PXELINUX_FOLDER, Server, pxelinux_image};
+use crate::catalog::{
+    Catalog, Entry, Image, Loaders, Memory, PXELINUX_FOLDER, Server, pxelinux_image,
+};
 use crate::journal::Role;
 use crate::script::{self, Menu};
 use crate::vfs::{Content, File, Kind, Path, Tree};
@@ -53,7 +56,9 @@ pub struct Site {
     pub addresses: Vec<Address>,
     /// Port of the boot door.
     pub http_port: u16,
-    /// Whether the NBD door is open.
+    /// Whether NFS is served.
+    pub nfs: bool,
+    /// Whether NBD is served.
     pub nbd: bool,
 }
 
@@ -69,15 +74,16 @@ impl Site {
 
     /// The file at `path` (and `query`, without its `?`) as `peer` gets to see it.
     pub fn find(&self, path: &[u8], query: &[u8], peer: IpAddr) -> Option<File> {
-        // Nothing generated depends on a query yet; loaders may add one all the same.
-        let _ = query;
         let path = Path::parse(path).ok()?;
         match path.names() {
-            [b"boot.ipxe"] => Some(generated(script::ipxe(
-                &self.catalog,
-                &self.menu,
-                &self.server(peer)?,
-            ))),
+            [b"boot.ipxe"] => {
+                let (server, memory) = (self.server(peer)?, Memory::from_query(query));
+                let text = script::ipxe(&self.catalog, &self.menu, &server, memory);
+                Some(File {
+                    remark: self.menu.remark(&self.catalog, &server, memory),
+                    ..generated(text)
+                })
+            }
             [b"loader", b"undionly.kpxe"] => self.loaders.undionly.clone().map(plain),
             [b"loader", b"pxelinux", b"pxelinux.cfg", b"default"] => {
                 let can_tell_cpu = self.pxelinux_file("ifcpu64.c32").is_some();
@@ -148,6 +154,8 @@ impl Site {
         let address = near.or_else(|| self.addresses.first())?.address;
         Some(Server {
             http: SocketAddrV4::new(address, self.http_port),
+            nfs: self.nfs,
+            nbd: self.nbd,
         })
     }
 
@@ -162,6 +170,7 @@ impl Site {
             content: Content::disk(image.id, 0, image.size),
             modified: None,
             version: image.version,
+            remark: None,
         })
     }
 
@@ -205,6 +214,7 @@ fn file_of(image: &Image, names: &[&[u8]]) -> Option<File> {
             content: content.clone(),
             modified: Some(found.node.meta.modified),
             version: image.version.rotate_left(20) ^ u64::from(found.id.0),
+            remark: None,
         }),
         Kind::File(_) | Kind::Directory(_) | Kind::Symlink(_) => None,
     }
@@ -224,6 +234,7 @@ fn plain(content: Content) -> File {
         content,
         modified: None,
         version,
+        remark: None,
     }
 }
 
@@ -231,17 +242,17 @@ fn plain(content: Content) -> File {
 mod tests {
     use super::*;
     use crate::catalog::testing::catalog;
-    use crate::catalog::{BootChoice, Transport};
+    use crate::catalog::{BootChoice, Transports};
     use std::collections::BTreeMap;
 
     const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 1, 9));
 
-    fn site(catalog: Catalog) -> Site {
+    pub(super) fn site(catalog: Catalog) -> Site {
         let menu = Menu {
             timeout: None,
             boot: BootChoice::resolve(&catalog, None).unwrap(),
             append: String::new(),
-            transport: Transport::Http,
+            transports: Transports::default(),
         };
         let host = [("lpxelinux.0", "host loader"), ("menu.c32", "host menu")];
         let loaders = Loaders {
@@ -266,6 +277,7 @@ mod tests {
                 },
             ],
             http_port: 80,
+            nfs: true,
             nbd: true,
         }
     }

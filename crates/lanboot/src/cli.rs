@@ -74,9 +74,17 @@ pub struct Serve {
     #[arg(long, value_name = "ADDRESS")]
     #[serde(deserialize_with = "one_or_many")]
     pub dns: Vec<String>,
-    /// How the root file system travels [default: http]
-    #[arg(long, value_name = "http")]
-    pub transport: Option<String>,
+    /// How root file systems travel: auto, http, nfs or nbd; ENTRY=WAY for one entry or image.
+    /// May be repeated [default: auto]
+    #[arg(long, value_name = "[ENTRY=]WAY")]
+    #[serde(deserialize_with = "one_or_many")]
+    pub transport: Vec<String>,
+    /// Do not serve NFS (ports 111 and 2049)
+    #[arg(long)]
+    pub no_nfs: bool,
+    /// Do not serve NBD (port 10809)
+    #[arg(long)]
+    pub no_nbd: bool,
     /// Entry or image that starts when nobody presses a key; default: the first image
     #[arg(long, value_name = "ENTRY")]
     pub boot: Option<String>,

@@ -6,7 +6,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{Seek as _, SeekFrom};
 use std::os::unix::fs::{FileExt, FileTypeExt as _, OpenOptionsExt as _};
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -20,6 +20,8 @@ pub struct Disk {
     len: u64,
     /// When a machine last read it as its disk or file system, in seconds since 1970; 0 for never.
     streamed: AtomicU64,
+    /// Other bytes were written over it.
+    spoiled: AtomicBool,
 }
 
 impl Disk {
@@ -40,6 +42,7 @@ impl Disk {
             file,
             len,
             streamed: AtomicU64::new(0),
+            spoiled: AtomicBool::new(false),
         })
     }
 
@@ -53,6 +56,16 @@ impl Disk {
     pub fn last_streamed(&self) -> Option<Duration> {
         let at = self.streamed.load(Ordering::Relaxed);
         (at != 0).then(|| Duration::from_secs(at))
+    }
+
+    /// Marks that other bytes were written over the file: nobody gets anything of it any more.
+    pub fn spoil(&self) {
+        self.spoiled.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether other bytes were written over the file while it was open.
+    pub fn is_spoiled(&self) -> bool {
+        self.spoiled.load(Ordering::Relaxed)
     }
 
     /// The open file, for `sendfile` and `pread`.

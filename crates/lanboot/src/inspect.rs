@@ -76,7 +76,9 @@ fn report(image: &Image, append: &str) -> Report {
                 initramfs: entry.initrd.clone(),
                 root: entry.root.clone(),
                 root_bytes: entry.root_bytes,
-                arguments: vec![arguments(image, entry, Transport::Http, append)],
+                arguments: Transport::ALL
+                    .map(|transport| arguments(image, entry, transport, append))
+                    .into(),
             })
             .collect(),
         stock_menu: image.stock.as_ref().map(|stock| stock.loader.clone()),
@@ -96,12 +98,14 @@ fn arguments(
 ) -> Arguments {
     let server = Server {
         http: SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 80),
+        nfs: true,
+        nbd: true,
     };
     let refused = entry
         .check(transport, append)
         .err()
         .map(|why| why.to_string());
-    let line = entry.command_line(transport, &server, &image.name, Spelling::Shown, append);
+    let line = entry.command_line(transport, image.at(&server), Spelling::Shown, append);
     Arguments {
         transport: transport.name(),
         command_line: refused.is_none().then(|| line.replace("0.0.0.0", "SERVER")),

@@ -1,6 +1,7 @@
 //! From file names to a catalog: opens images, reads them, recognises them. The only maker of
 //! [`Catalog`]s.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::unix::fs::MetadataExt;
@@ -14,12 +15,19 @@ use lanboot_core::iso::{self, Medium, ReadAt};
 use lanboot_core::vfs::{Content, Identity, Source};
 use siphasher::sip128::{Hasher128 as _, SipHasher13};
 
+use crate::bus;
 use crate::disks::{Disk, Disks};
 
 /// Most images served at once: what a rescan can look at in a moment.
 pub const MAX_IMAGES: usize = 4096;
 /// How long a file must have been left alone before a rescan reads it.
 const SETTLE: Duration = Duration::from_secs(3);
+/// Most images kept for machines that still stream them after they were replaced or removed. Each
+/// keeps its space on the disk.
+const MAX_RETIRED: usize = 16;
+/// How long a retired image is kept after a machine last read it. A machine whose memory holds
+/// all it needs may read nothing for days.
+const RETIRED_UNUSED: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Largest loader file, in bytes.
 const MAX_LOADER_BYTES: u64 = 16 << 20;
 
@@ -29,11 +37,15 @@ pub struct Library {
     written: Vec<PathBuf>,
     disks: Arc<Disks>,
     known: BTreeMap<PathBuf, Known>,
+    /// Images that were replaced or removed while machines streamed them.
+    retired: Vec<Arc<Image>>,
 }
 
 #[derive(Debug)]
 struct Known {
     stamp: Stamp,
+    /// [`first_bytes`] when it was read.
+    first_bytes: u64,
     image: Result<Arc<Image>, String>,
     /// Whether it was in the catalog, so that its name is taken.
     served: bool,
@@ -79,6 +91,7 @@ impl Library {
             written,
             disks,
             known: BTreeMap::new(),
+            retired: Vec::new(),
         }
     }
 
@@ -95,27 +108,36 @@ impl Library {
             let mut known = match (stamp(&path), self.known.remove(&path)) {
                 (Ok(stamp), Some(known)) if known.stamp == stamp => known,
                 (Ok(stamp), before) if now.is_some_and(|now| stamp.is_fresh(now)) => match before {
-                    Some(known) => known,
+                    Some(known) => {
+                        self.check_bytes(&known, &mut scan);
+                        known
+                    }
                     None => continue,
                 },
                 (Ok(stamp), before) => {
                     scan.changed = true;
-                    self.forget(before);
                     let image = self.read(&path, stamp).map(Arc::new);
+                    if let Some(before) = before {
+                        self.retire(before, &mut scan);
+                    }
                     if let Ok(image) = &image {
                         let line = |warning| format!("{}: {warning}", path.display());
                         scan.remarks.extend(image.warnings.iter().map(line));
                     }
                     let image = image.map_err(|error| format!("{error:#}"));
+                    let disk = image.as_ref().ok().and_then(|i| self.disks.get(i.id));
                     Known {
                         stamp,
+                        first_bytes: disk.map_or(0, |disk| first_bytes(&disk)),
                         image,
                         served: false,
                     }
                 }
                 (Err(error), before) => {
                     scan.changed |= before.is_some();
-                    self.forget(before);
+                    if let Some(before) = before {
+                        self.retire(before, &mut scan);
+                    }
                     scan.faults
                         .push(format!("{}: cannot be opened: {error}", path.display()));
                     continue;
@@ -145,9 +167,10 @@ impl Library {
         }
         for (_, gone) in std::mem::replace(&mut self.known, still) {
             scan.changed = true;
-            self.forget(Some(gone));
+            self.retire(gone, &mut scan);
         }
-        scan.catalog = Catalog::new(images);
+        self.expire(&mut scan);
+        scan.catalog = Catalog::with_retired(images, &self.retired);
         scan
     }
 
@@ -213,12 +236,69 @@ impl Library {
         image
     }
 
-    fn forget(&self, known: Option<Known>) {
-        if let Some(Known {
-            image: Ok(image), ..
-        }) = known
-        {
+    /// Takes an image out of service: its file is gone, or another one is in its place. It is
+    /// kept while machines may still read it.
+    fn retire(&mut self, known: Known, scan: &mut Scan) {
+        self.check_bytes(&known, scan);
+        let Ok(image) = known.image else {
+            return;
+        };
+        let disk = self.disks.get(image.id);
+        if disk.is_some_and(|disk| disk.last_streamed().is_some() && !disk.is_spoiled()) {
+            self.retired.push(image);
+        } else {
             self.disks.remove(image.id);
+        }
+    }
+
+    /// Marks an open image whose file was written over, as `cp new.iso old.iso` does: its bytes
+    /// are another image's now, and a machine must rather get an error than those.
+    fn check_bytes(&self, known: &Known, scan: &mut Scan) {
+        let Ok(image) = &known.image else {
+            return;
+        };
+        let Some(disk) = self.disks.get(image.id).filter(|disk| !disk.is_spoiled()) else {
+            return;
+        };
+        let is_shorter = disk
+            .file()
+            .metadata()
+            .is_ok_and(|meta| meta.is_file() && meta.len() < image.size);
+        if !is_shorter && first_bytes(&disk) == known.first_bytes {
+            return;
+        }
+        disk.spoil();
+        scan.changed = true;
+        if disk.last_streamed().is_some() {
+            scan.remarks.push(format!(
+                "{}: was written over while machines had it as their disk, so they cannot go on; \
+                 copy a new image under another name and rename it",
+                image.file
+            ));
+        }
+    }
+
+    /// Lets go of retired images nobody has read for long, and of those beyond the limit.
+    fn expire(&mut self, scan: &mut Scan) {
+        let disks = &self.disks;
+        let used = |image: &Arc<Image>| {
+            let disk = disks.get(image.id)?;
+            // One in use through an open connection is not older than now.
+            disk.last_streamed()
+        };
+        let now = bus::now();
+        self.retired.sort_by_key(|image| Reverse(used(image)));
+        let is_kept = |n: usize, image: &Arc<Image>| {
+            n < MAX_RETIRED && used(image).is_some_and(|at| now.saturating_sub(at) < RETIRED_UNUSED)
+        };
+        let all = std::mem::take(&mut self.retired);
+        for (n, image) in all.into_iter().enumerate() {
+            if is_kept(n, &image) {
+                self.retired.push(image);
+            } else {
+                self.disks.remove(image.id);
+                scan.changed = true;
+            }
         }
     }
 }
@@ -250,7 +330,7 @@ fn image(
     warnings.extend(recognised.warnings);
     let mut hasher = DefaultHasher::new();
     stamp.hash(&mut hasher);
-    let identity = identity(stamp, disk);
+    let identity = identity(stamp, disk, first_bytes(disk));
     Image {
         name,
         file: path.display().to_string(),
@@ -271,10 +351,16 @@ fn image(
 
 /// Neither the file's name nor the number of the disk it is on counts: both may be others after
 /// a restart of the host.
-fn identity(stamp: Stamp, disk: &Disk) -> Identity {
-    /// Boot record, volume descriptors and, on most media, the first folders.
-    const FIRST_BYTES: usize = 64 * 1024;
-    let mut first = vec![0; FIRST_BYTES];
+fn identity(stamp: Stamp, disk: &Disk, first_bytes: u64) -> Identity {
+    let mut hasher = SipHasher13::new();
+    (stamp.modified, disk.len(), first_bytes).hash(&mut hasher);
+    Identity(hasher.finish128().as_bytes())
+}
+
+/// A hash of the boot record, the volume descriptors and, on most media, the first folders.
+fn first_bytes(disk: &Disk) -> u64 {
+    const BYTES: usize = 64 * 1024;
+    let mut first = vec![0; BYTES];
     let mut known = 0;
     while let Some(rest) = first.get_mut(known..).filter(|rest| !rest.is_empty()) {
         match disk.read_at(rest, known as u64) {
@@ -283,9 +369,8 @@ fn identity(stamp: Stamp, disk: &Disk) -> Identity {
         }
     }
     let mut hasher = SipHasher13::new();
-    (stamp.modified, disk.len()).hash(&mut hasher);
     hasher.write(first.get(..known).unwrap_or_default());
-    Identity(hasher.finish128().as_bytes())
+    hasher.finish()
 }
 
 fn stamp(path: &Path) -> std::io::Result<Stamp> {

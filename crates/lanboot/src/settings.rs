@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
-use lanboot_core::catalog::{LoaderChoice, MenuKind, Transport, nearest};
+use lanboot_core::catalog::{LoaderChoice, MenuKind, Transport, Transports, nearest};
 use lanboot_core::machine::Mac;
 
 use crate::cli::Serve;
@@ -38,7 +38,11 @@ pub struct Settings {
     /// DNS servers to tell.
     pub dns: Vec<Ipv4Addr>,
     /// How roots travel.
-    pub transport: Transport,
+    pub transports: Transports,
+    /// Whether NFS is served where its ports are free.
+    pub nfs: bool,
+    /// Whether NBD is served where its port is free.
+    pub nbd: bool,
     /// `--boot`.
     pub boot: Option<String>,
     /// `--append`.
@@ -124,6 +128,14 @@ impl Settings {
         if images.is_empty() {
             bail!("no image to serve; name an ISO file or a folder of them: lanboot serve IMAGE");
         }
+        let transports = transports(&many(flags.transport, file.transport))
+            .map_err(|error| anyhow!("--transport: {error}"))?;
+        let (no_nfs, no_nbd) = (flags.no_nfs || file.no_nfs, flags.no_nbd || file.no_nbd);
+        for (transport, off) in [(Transport::Nfs, no_nfs), (Transport::Nbd, no_nbd)] {
+            if off && transports.ask_for(transport) {
+                bail!("--transport {transport} and --no-{transport} contradict each other");
+            }
+        }
         let state = flags.state.or(file.state).unwrap_or_else(default_state);
         Ok(Self {
             images,
@@ -146,10 +158,9 @@ impl Settings {
                 .map(|text| parsed("dns", Some(text), ipv4))
                 .filter_map(Result::transpose)
                 .collect::<anyhow::Result<_>>()?,
-            transport: parsed("transport", flags.transport.or(file.transport), |text| {
-                one_of(text, &[("http", Transport::Http)])
-            })?
-            .unwrap_or(Transport::Http),
+            transports,
+            nfs: !no_nfs,
+            nbd: !no_nbd,
             boot: flags.boot.or(file.boot),
             append: parsed("append", flags.append.or(file.append), append)?.unwrap_or_default(),
             menu: parsed("menu", flags.menu.or(file.menu), |text| {
@@ -245,7 +256,7 @@ fn line_of(text: &str, offset: usize) -> usize {
 }
 
 /// The keys of the configuration file: every flag of `serve` but `--config`.
-const KEYS: [&str; 22] = [
+const KEYS: [&str; 24] = [
     "images",
     "interface",
     "address",
@@ -255,6 +266,8 @@ const KEYS: [&str; 22] = [
     "router",
     "dns",
     "transport",
+    "no-nfs",
+    "no-nbd",
     "boot",
     "append",
     "menu",
@@ -287,6 +300,22 @@ fn one_of<T: Copy>(text: &str, choices: &[(&str, T)]) -> anyhow::Result<T> {
     let hint = nearest(text, names.iter().copied())
         .map_or_else(String::new, |near| format!("; did you mean '{near}'?"));
     bail!("'{text}' is none of {}{hint}", names.join(", "))
+}
+
+/// `WAY` for every entry, `ENTRY=WAY` for one of them or for all of one image.
+fn transports(written: &[String]) -> anyhow::Result<Transports> {
+    let way = |text: &str| {
+        let named = Transport::ALL.map(|transport| (transport.name(), Some(transport)));
+        one_of(text, &[&[("auto", None)], &named[..]].concat())
+    };
+    let mut transports = Transports::default();
+    for text in written {
+        match text.split_once('=') {
+            Some((name, text)) => transports.of.push((name.to_owned(), way(text)?)),
+            None => transports.all = way(text)?,
+        }
+    }
+    Ok(transports)
 }
 
 fn ipv4(text: &str) -> anyhow::Result<Ipv4Addr> {
@@ -417,6 +446,18 @@ mod tests {
     }
 
     #[test]
+    fn transports_are_for_all_or_for_one() {
+        let config = "transport = ['nbd', 'small=nfs', 'old=auto']\n";
+        let found = settings(&["a.iso"], config).unwrap().transports;
+        assert_eq!(found.all, Some(Transport::Nbd));
+        let small = ("small".to_owned(), Some(Transport::Nfs));
+        assert_eq!(found.of, [small, ("old".to_owned(), None)]);
+        let found = settings(&["a.iso"], "").unwrap();
+        assert_eq!(found.transports, Transports::default());
+        assert!(found.nfs && found.nbd);
+    }
+
+    #[test]
     fn every_flag_is_a_key_and_every_key_a_flag() {
         use clap::CommandFactory as _;
         let command = crate::cli::Cli::command();
@@ -466,7 +507,9 @@ mod tests {
             (&["--lease-time", "5s"], "not between 2m"),
             (&["--until-idle", "10 minutes"], "like 90s"),
             (&["--http-port", "0"], "from 1 to 65535"),
-            (&["--transport", "smb"], "none of http"),
+            (&["--transport", "smb"], "none of auto, http, nfs, nbd"),
+            (&["--transport", "a=nfss"], "did you mean 'nfs'?"),
+            (&["--transport", "a=nbd", "--no-nbd"], "contradict"),
         ] {
             let mut line = words.to_vec();
             line.push("a.iso");

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use lanboot_core::journal::{Event, Journal, Peer, Role, Step, Story, What, bytes, tell};
+use lanboot_core::journal::{Door, Event, Journal, Peer, Role, Step, Story, What, bytes, tell};
 use lanboot_core::machine::Mac;
 use lanboot_core::site::Site;
 use serde_json::{Map, Value, json};
@@ -80,6 +80,12 @@ impl Teller {
     /// Takes one event in and tells it.
     fn take(&mut self, event: &Event) {
         let role = match &event.what {
+            // A mount and a network disk are where the root is.
+            What::Started { door, .. } | What::Finished { door, .. }
+                if matches!(door, Door::Nfs | Door::Nbd) =>
+            {
+                Role::Root
+            }
             What::Started { path, .. } | What::Finished { path, .. } => {
                 self.site.load().role(path.as_bytes())
             }
@@ -350,6 +356,10 @@ fn json(event: &Event) -> Value {
             put("path", json!(path));
             "not-found"
         }
+        What::Planned { text } => {
+            put("text", json!(text));
+            "planned"
+        }
         What::Notice { text } => {
             put("text", json!(text));
             "notice"
@@ -362,7 +372,7 @@ fn json(event: &Event) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use lanboot_core::journal::{Door, Peer};
+    use lanboot_core::journal::Peer;
 
     #[test]
     fn a_json_line_has_only_what_is_known() {

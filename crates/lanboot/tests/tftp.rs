@@ -61,6 +61,7 @@ impl Server {
                 content,
                 modified: None,
                 version: 1,
+                remark: None,
             };
             known.insert(name.as_bytes().to_vec(), file);
             files.insert(name.to_owned(), bytes);

@@ -11,6 +11,11 @@ arch_packages() {
     system_packages amd64
 }
 
+clients_packages() {
+    arch_packages
+    udp_packages "$(kernel_package "$(kernel_meta amd64)")"
+}
+
 dual_packages() {
     arch_packages
     system_packages i386
@@ -24,17 +29,19 @@ build_arch() {
     mkdir -p "$tree"/{arch/x86_64,arch/boot/x86_64,boot/syslinux}
     boot=$tree/arch/boot/x86_64
     cp "$system/vmlinuz" "$boot/vmlinuz-linux"
+    [[ $name != arch-clients ]] || system=$(system_with_udp "$system")
     make_initramfs "$system" modern zstd -12 -q -c >"$boot/initramfs-linux.img"
     [[ $name != arch-big-initramfs ]] || enlarge_initramfs "$boot/initramfs-linux.img"
     root=$(make_root "$system" "$name")
     squash "$root" "$tree/arch/x86_64/airootfs.sfs" -comp zstd -b 256K
     (cd "$tree/arch/x86_64" && sha512sum airootfs.sfs >airootfs.sha512)
-    # Derivative media keep `cms_verify=y` in their menu and sign nothing; the huge one is such.
-    [[ $name == arch-huge-file ]] || sign "$tree/arch/x86_64/airootfs.sfs"
+    # Derivative media keep `cms_verify=y` in their menu and sign nothing; two of these are such.
+    [[ $name == arch-huge-file || $name == arch-big-root ]] || sign "$tree/arch/x86_64/airootfs.sfs"
     [[ $name != arch-huge-file ]] || truncate -s 4617089843 "$tree/arch/huge.bin"
     echo 2026.11.01 >"$tree/arch/version"
-    echo "busybox" >"$tree/arch/pkglist.x86_64.txt"
+    package_list amd64 >"$tree/arch/pkglist.x86_64.txt"
     printf '# GRUB Environment Block\nNAME=Arch Linux\nVERSION=2026.11.01\nARCHISO_LABEL=ARCH_202611\nINSTALL_DIR=arch\nARCH=x86_64\n' >"$tree/arch/grubenv"
+    [[ $name != arch-clients ]] || odd_files "$tree/arch"
     : >"$tree/boot/$VOLUME_UUID.uuid"
     install_loaders "$tree/boot/syslinux" "$HERE/syslinux"
     make_iso "$tree" "$2" boot/syslinux -joliet on -compliance joliet_long_names
@@ -53,7 +60,7 @@ build_dual() {
         make_initramfs "$system" 2013 gzip -9 -n >"$tree/arch/boot/$arch/archiso.img"
         root=$(make_root "$system" arch-2013)
         make_root_image "$root" "$tree/arch/$arch/root-image.fs.sfs"
-        echo busybox >"$tree/arch/pkglist.$arch.txt"
+        package_list "$debian" | sed 's# #-#; s#^#core/#' >"$tree/arch/pkglist.$arch.txt"
         printf 'root-image\t/\t%s\txz\text4\t50%%\n' "$arch" >>"$tree/arch/aitab"
     done
     for arch in i686 x86_64; do
@@ -65,6 +72,38 @@ build_dual() {
     mv "$tree/arch/boot/syslinux/isolinux.cfg" "$tree/isolinux/"
     # Rock Ridge is on by default, Joliet is not, as in 2013.
     make_iso "$tree" "$1" isolinux -joliet off
+}
+
+# odd_files DIR: names, links and modes that a file system must hand on as they are.
+odd_files() {
+    mkdir -p "$1/odd/deep"
+    echo "only root" >"$1/odd/secret"
+    chmod 600 "$1/odd/secret"
+    echo "runs" >"$1/odd/run me"
+    chmod 755 "$1/odd/run me"
+    : >"$1/odd/empty"
+    printf 'not a multiple of four' >"$1/odd/ünïcode"
+    ln -s ../../boot/x86_64/vmlinuz-linux "$1/odd/deep/kernel"
+    ln -s /nowhere "$1/odd/dangling"
+}
+
+# package_list ARCH: the programs of the system with their versions, as on Arch's medium.
+package_list() {
+    local package
+    for package in busybox-static nbd-client; do
+        package_versions "$package:$1"
+    done | sed -E 's/:[^ ]+ (1:)?/ /; s/^busybox-static/busybox/; s/^nbd-client/nbd/'
+}
+
+# system_with_udp SYSTEM: prints a copy of it whose NFS client also speaks UDP.
+system_with_udp() {
+    local copy=$CACHE/work/system module modules
+    modules=$(udp_modules)
+    cp -a "$1" "$copy"
+    for module in nfs nfsv3; do
+        cp "$modules/$module.ko" "$(find "$copy/initramfs/usr/lib/modules" -name "$module.ko")"
+    done
+    echo "$copy"
 }
 
 # A squashfs that holds one ext4 file system, which holds the root.
@@ -86,11 +125,7 @@ make_root_image() {
 enlarge_initramfs() {
     local tree=$CACHE/work/noise
     mkdir -p "$tree/usr/lib/firmware"
-    python3 -c '
-import random, sys
-noise = random.Random(88)
-for _ in range(88):
-    sys.stdout.buffer.write(noise.randbytes(1 << 20))' >"$tree/usr/lib/firmware/noise.bin"
+    noise 88 >"$tree/usr/lib/firmware/noise.bin"
     pack_cpio "$tree" >"$1.new"
     # The kernel wants the next archive on a multiple of four bytes; cpio pads to 512.
     cat "$1" >>"$1.new"

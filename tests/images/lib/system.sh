@@ -161,6 +161,15 @@ for number, size in enumerate([1, 4095, 131073, 1500001, 6291456]):
 END
 }
 
+# noise MEGABYTES: bytes no compression shortens, always the same.
+noise() {
+    python3 -c '
+import random, sys
+noise = random.Random(88)
+for _ in range(int(sys.argv[1])):
+    sys.stdout.buffer.write(noise.randbytes(1 << 20))' "$1"
+}
+
 # --- images of trees ---------------------------------------------------------------------------
 
 # one_date TREE: every date in a tree, so that the same tree gives the same bytes.
@@ -189,6 +198,7 @@ make_root() {
     local tree=$CACHE/work/root
     rm -rf "$tree"
     cp -a "$1/rootfs" "$tree"
+    [[ $2 != arch-big-root ]] || noise 100 >"$tree/usr/share/lanboot/payload-big"
     echo "$2" >"$tree/etc/lanboot-image"
     (cd "$tree" && find . -type f ! -name manifest -print0 | LC_ALL=C sort -z | xargs -0 sha256sum) >"$CACHE/work/manifest"
     mv "$CACHE/work/manifest" "$tree/usr/share/lanboot/manifest"

@@ -35,12 +35,15 @@ const DECIDED_HERE: [&str; 18] = [
     "net.ifnames",
 ];
 
+/// Gives the bytes of a small file, or `None` when the disk fails.
+type ReadSmall<'a> = &'a dyn Fn(&Content) -> Option<Vec<u8>>;
+
 /// The medium as archiso made it, or `None` when it did not.
 pub(super) fn recognise(
     tree: &Tree,
     name: &str,
     label: &str,
-    read: &dyn Fn(&Content) -> Option<Vec<u8>>,
+    read: ReadSmall<'_>,
 ) -> Option<Recognised> {
     let layout = Layout::find(tree)?;
     let labels = layout.labels(tree, read);
@@ -49,7 +52,7 @@ pub(super) fn recognise(
         .roots
         .iter()
         .filter_map(|root| {
-            let entry = layout.entry(tree, root, name, label, &labels);
+            let entry = layout.entry(tree, root, name, label, &labels, read);
             if entry.is_none() {
                 warnings.push(format!(
                     "there is a root file system for {} but no kernel with its initramfs",
@@ -118,7 +121,7 @@ impl Layout {
     }
 
     /// Every label that boots an archiso root, those meant for PXE and HTTP first.
-    fn labels(&self, tree: &Tree, read: &dyn Fn(&Content) -> Option<Vec<u8>>) -> Vec<Label> {
+    fn labels(&self, tree: &Tree, read: ReadSmall<'_>) -> Vec<Label> {
         let mut ranked: Vec<(u8, Label)> = Vec::new();
         let mut files = 0;
         for directory in self.syslinux_directories() {
@@ -155,6 +158,7 @@ impl Layout {
         name: &str,
         volume: &str,
         labels: &[Label],
+        read: ReadSmall<'_>,
     ) -> Option<Entry> {
         let (kernel, initrd, append) = labels
             .iter()
@@ -177,6 +181,11 @@ impl Layout {
         if asked("checksum") && self.has_checksum(tree, root) {
             added.push("checksum=y".to_owned());
         }
+        let initrd_bytes = initrd
+            .iter()
+            .filter_map(|path| tree.file(path))
+            .map(Content::len)
+            .sum();
         let mut kept = vec![format!("archisobasedir={}", self.base)];
         kept.extend(append.into_iter().filter(|word| {
             let key = word.split('=').next().unwrap_or(word);
@@ -185,10 +194,7 @@ impl Layout {
         Some(Entry {
             id: title(self.roots.len(), name, &format!("-{}", root.cpu)),
             title: title(self.roots.len(), name, &format!(" ({})", root.cpu)),
-            help: format!(
-                "{volume}: the root file system ({} MiB) is copied into memory over HTTP.",
-                root.bytes >> 20
-            ),
+            volume: volume.to_owned(),
             cpu: root.cpu,
             kernel,
             initrd,
@@ -201,6 +207,9 @@ impl Layout {
             },
             root: root.image.clone(),
             root_bytes: root.bytes,
+            initrd_bytes,
+            http_copies: if self.aitab { 1 } else { 2 },
+            nbd_streams: self.nbd_streams(tree, root.cpu, read),
         })
     }
 
@@ -257,6 +266,22 @@ impl Layout {
         [format!("{beside}.sha512"), format!("{beside}.md5"), older]
             .iter()
             .any(|path| tree.file(path).is_some())
+    }
+
+    /// Whether the medium's list of packages shows an `nbd-client` that can keep a disk.
+    fn nbd_streams(&self, tree: &Tree, cpu: Cpu, read: ReadSmall<'_>) -> bool {
+        let list = tree
+            .file(&format!("{}/pkglist.{cpu}.txt", self.base))
+            .filter(|content| content.len() <= MAX_CONFIG_BYTES)
+            .and_then(read);
+        let list = list.unwrap_or_default();
+        let list = String::from_utf8_lossy(&list);
+        // "nbd 3.26.1-1" today, "core/nbd-3.3-1" in 2013.
+        let version = list.lines().find_map(|line| {
+            let package = line.rsplit_once('/').map_or(line, |(_, package)| package);
+            package.strip_prefix("nbd")?.strip_prefix([' ', '-'])
+        });
+        version.and_then(major_minor).is_some_and(|v| v < (3, 27))
     }
 
     /// The medium's own PXE menu.
@@ -333,6 +358,12 @@ fn file_names<'a>(tree: &'a Tree, directory: &str) -> impl Iterator<Item = &'a s
     })
 }
 
+/// The first two numbers of a version.
+fn major_minor(version: &str) -> Option<(u32, u32)> {
+    let mut numbers = version.split(['.', '-']).map(|n| n.parse().ok());
+    Some((numbers.next()??, numbers.next()??))
+}
+
 /// A name that can stand in a URL, on a kernel command line and in a shell's `eval`.
 fn is_plain_word(word: &str) -> bool {
     word.bytes()
@@ -350,12 +381,21 @@ fn is_harmless(word: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::{Refusal, Server, Spelling, Transport};
-    use crate::vfs::{Meta, NodeId, TreeBuilder};
+    use crate::catalog::{Place, Refusal, Server, Spelling, Transport};
+    use crate::vfs::{Identity, Meta, NodeId, TreeBuilder};
+    use std::net::{Ipv4Addr, SocketAddrV4};
 
-    fn server() -> Server {
-        Server {
-            http: "192.168.0.1:80".parse().unwrap(),
+    const SERVER: Server = Server {
+        http: SocketAddrV4::new(Ipv4Addr::new(192, 168, 0, 1), 80),
+        nfs: true,
+        nbd: true,
+    };
+
+    fn place(image: &str) -> Place<'_> {
+        Place {
+            server: &SERVER,
+            image,
+            identity: Identity([0xab; 16]),
         }
     }
 
@@ -434,7 +474,7 @@ mod tests {
         assert_eq!(entry.id, "disc");
         assert_eq!(entry.kernel, "arch/boot/x86_64/vmlinuz-linux");
         assert_eq!(entry.initrd, ["arch/boot/x86_64/initramfs-linux.img"]);
-        let line = |s| entry.command_line(Transport::Http, &server(), "disc", s, "console=ttyS0");
+        let line = |s| entry.command_line(Transport::Http, place("disc"), s, "console=ttyS0");
         assert_eq!(
             line(Spelling::Ipxe),
             "archisobasedir=arch quiet archiso_http_srv=http://192.168.0.1/iso/disc/ ip=dhcp \
@@ -461,8 +501,7 @@ mod tests {
         let mut files = modern();
         files.push(("arch/x86_64/airootfs.sfs.cms.sig", "s"));
         let found = recognised(&files);
-        let line =
-            found.entries[0].command_line(Transport::Http, &server(), "d", Spelling::Shown, "");
+        let line = found.entries[0].command_line(Transport::Http, place("d"), Spelling::Shown, "");
         assert!(line.contains(" cms_verify=y "), "{line}");
     }
 
@@ -492,13 +531,7 @@ mod tests {
         let ids: Vec<&str> = found.entries.iter().map(|e| e.id.as_str()).collect();
         assert_eq!(ids, ["disc-x86_64", "disc-i686"]);
         let line = |at: usize| {
-            found.entries[at].command_line(
-                Transport::Http,
-                &server(),
-                "disc",
-                Spelling::Pxelinux,
-                "",
-            )
+            found.entries[at].command_line(Transport::Http, place("disc"), Spelling::Pxelinux, "")
         };
         assert_eq!(
             line(0),
@@ -547,8 +580,7 @@ mod tests {
         files[3].1 = cfg;
         let line = recognised(&files).entries[0].command_line(
             Transport::Http,
-            &server(),
-            "disc",
+            place("disc"),
             Spelling::Pxelinux,
             "",
         );
@@ -571,5 +603,56 @@ mod tests {
             entry.check(Transport::Http, "copytoram=n copytoram=y"),
             Ok(())
         );
+    }
+
+    #[test]
+    fn every_transport_has_its_arguments() {
+        let mut files = modern();
+        files.push((
+            "arch/pkglist.x86_64.txt",
+            "nano 8.7-1\nnbd 3.26.1-1\nncurses 6.5-4\n",
+        ));
+        let mut entry = recognised(&files).entries.remove(0);
+        let line = |entry: &Entry, transport, append| {
+            entry.command_line(transport, place("disc"), Spelling::Pxelinux, append)
+        };
+        assert_eq!(
+            line(&entry, Transport::Nfs, ""),
+            "archisobasedir=arch quiet archiso_nfs_srv=192.168.0.1:/iso/disc copytoram=n ip=dhcp \
+             net.ifnames=0"
+        );
+        let nbd = format!(
+            "archisobasedir=arch quiet archiso_nbd_srv=192.168.0.1 archiso_nbd_name=disc@{} ",
+            "ab".repeat(16)
+        );
+        let rest = "ip=dhcp net.ifnames=0";
+        assert_eq!(
+            line(&entry, Transport::Nbd, ""),
+            format!("{nbd}copytoram=n {rest}")
+        );
+        assert_eq!(
+            line(&entry, Transport::Nbd, "copytoram=y"),
+            format!("{nbd}{rest} copytoram=y")
+        );
+        entry.nbd_streams = false;
+        assert_eq!(line(&entry, Transport::Nbd, ""), format!("{nbd}{rest}"));
+        assert!(!entry.streams(Transport::Nbd, "") && entry.streams(Transport::Nfs, ""));
+    }
+
+    #[test]
+    fn an_nbd_client_that_would_not_leave_its_hook_is_known_by_its_version() {
+        for (list, streams) in [
+            ("nbd 3.26.1-1\n", true),
+            ("core/nbd-3.3-1\n", true),
+            ("nbdkit 1.0-1\nnbd 3.27.0-1\n", false),
+            ("nbd 4-1\n", false),
+            ("nbdkit 1.40-1\n", false),
+            ("nbd\n", false),
+        ] {
+            let mut files = modern();
+            files.push(("arch/pkglist.x86_64.txt", list));
+            assert_eq!(recognised(&files).entries[0].nbd_streams, streams, "{list}");
+        }
+        assert!(!recognised(&modern()).entries[0].nbd_streams);
     }
 }

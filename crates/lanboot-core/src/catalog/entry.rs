@@ -1,7 +1,12 @@
-//! An entry: one kernel with its initramfs and arguments, and the ways its root can travel.
+//! An entry: one kernel with its initramfs and arguments, and its command line for every way its
+//! root can travel.
 
 use std::fmt;
 use std::net::SocketAddrV4;
+
+use super::Transport;
+use super::image::pinned_name;
+use crate::vfs::Identity;
 
 /// The processor an entry's kernel is built for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -28,31 +33,33 @@ impl Cpu {
     pub const ALL: [Self; 3] = [Self::X86_64, Self::I686, Self::Aarch64];
 }
 
-/// How the root file system reaches the machine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Transport {
-    /// Copied into memory over HTTP.
-    Http,
-}
-
-impl Transport {
-    /// The word for it on the command line and in menus.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Http => "http",
-        }
-    }
-}
-
 /// Where this server's doors are, as one machine reaches them. Always literal addresses: in the
 /// initramfs there may be no DNS, and `siaddr` may be somebody else's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Server {
     /// The boot door.
     pub http: SocketAddrV4,
+    /// Whether NFS is served, at the same address.
+    pub nfs: bool,
+    /// Whether NBD is served, at the same address.
+    pub nbd: bool,
 }
 
 impl Server {
+    /// Whether this transport's door is open.
+    pub fn offers(&self, transport: Transport) -> bool {
+        match transport {
+            Transport::Http => true,
+            Transport::Nfs => self.nfs,
+            Transport::Nbd => self.nbd,
+        }
+    }
+
+    /// The transports whose doors are open.
+    pub fn transports(&self) -> impl Iterator<Item = Transport> + use<'_> {
+        Transport::ALL.into_iter().filter(|t| self.offers(*t))
+    }
+
     /// `http://ADDRESS`, with the port only where it is not 80 (some ROMs cannot read one).
     pub fn http_origin(&self) -> String {
         match self.http.port() {
@@ -60,6 +67,17 @@ impl Server {
             _ => format!("http://{}", self.http),
         }
     }
+}
+
+/// Which image a command line names, and at whose doors.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    /// Our doors.
+    pub server: &'a Server,
+    /// The image's name.
+    pub image: &'a str,
+    /// The image's identity.
+    pub identity: Identity,
 }
 
 /// How a loader spells what only it knows at boot time.
@@ -90,8 +108,8 @@ pub struct Entry {
     pub id: String,
     /// What a person reads in a menu.
     pub title: String,
-    /// One sentence more.
-    pub help: String,
+    /// Label of the volume, for the help below a menu.
+    pub volume: String,
     /// The kernel's processor.
     pub cpu: Cpu,
     /// Path of the kernel on the medium.
@@ -105,8 +123,16 @@ pub struct Entry {
     pub(super) network: NetworkForm,
     /// Path on the medium of the root file system's image.
     pub root: String,
-    /// Its size in bytes: what `http` downloads into memory.
+    /// Its size in bytes.
     pub root_bytes: u64,
+    /// Size of the initramfs files together, in bytes.
+    pub initrd_bytes: u64,
+    /// How many copies of the root are in memory at once while it is copied over HTTP: today's
+    /// hook keeps what it downloaded beside the copy it boots from.
+    pub(super) http_copies: u64,
+    /// Whether the medium's `nbd-client` leaves its hook when it shall keep the disk. From nbd
+    /// 3.27 on `-persist` stays in the foreground, and the boot with it.
+    pub nbd_streams: bool,
 }
 
 /// Why an entry cannot start the way it was asked to.
@@ -120,44 +146,83 @@ pub enum Refusal {
     CopyToRamOff,
 }
 
+/// What kernel and programs need besides the copy of the root, in bytes.
+const SYSTEM_MEMORY: u64 = 160 << 20;
+
 impl Entry {
     /// Whether this entry can start by `transport` with the operator's own arguments `append`.
     pub fn check(&self, transport: Transport, append: &str) -> Result<(), Refusal> {
-        match transport {
-            Transport::Http => {
-                let words = self
-                    .kept
-                    .iter()
-                    .map(String::as_str)
-                    .chain(append.split_whitespace());
-                // The last occurrence wins in the initramfs' own parser.
-                match words.rev().find(|w| w.starts_with("copytoram=")) {
-                    Some("copytoram=n") => Err(Refusal::CopyToRamOff),
-                    _ => Ok(()),
-                }
-            }
+        let kept = self.kept.iter().map(String::as_str);
+        let last = copy_to_ram(append).or_else(|| kept.rev().find_map(copy_to_ram));
+        match (transport, last) {
+            (Transport::Http, Some("n")) => Err(Refusal::CopyToRamOff),
+            (Transport::Http | Transport::Nfs | Transport::Nbd, _) => Ok(()),
         }
     }
 
-    /// The kernel command line for a root that travels by `transport` from `base`, the URL under
-    /// which `server` shows the image's files, ending in a slash.
+    /// Whether the root stays on the server.
+    pub fn streams(&self, transport: Transport, append: &str) -> bool {
+        match (transport, copy_to_ram(append)) {
+            (Transport::Http, _) => false,
+            (Transport::Nfs | Transport::Nbd, Some(asked)) => asked == "n",
+            (Transport::Nfs, None) => true,
+            (Transport::Nbd, None) => self.nbd_streams,
+        }
+    }
+
+    /// About how much memory a machine needs to start from a copy over HTTP, in bytes. The copy
+    /// lies in file systems of at most three quarters of the memory; the initramfs is there
+    /// packed and unpacked before.
+    pub fn copy_memory(&self) -> u64 {
+        let copies = self.root_bytes.saturating_mul(self.http_copies);
+        let all = copies
+            .saturating_add(self.initrd_bytes.saturating_mul(3))
+            .saturating_add(SYSTEM_MEMORY);
+        all.max(self.root_bytes / 3 * 4)
+    }
+
+    /// One sentence for the line below a menu.
+    pub fn help(&self, transport: Transport, append: &str) -> String {
+        let mib = self.root_bytes >> 20;
+        let how = match (transport, self.streams(transport, append)) {
+            (Transport::Http, _) => "is copied into memory over HTTP",
+            (Transport::Nfs, true) => "stays here and is read over NFS",
+            (Transport::Nfs, false) => "is copied into memory over NFS",
+            (Transport::Nbd, true) => "stays here and is read over NBD",
+            (Transport::Nbd, false) => "is copied into memory over NBD",
+        };
+        format!("{}: the root ({mib} MiB) {how}.", self.volume)
+    }
+
+    /// The kernel command line for a root that travels by `transport` from `place`.
     pub fn command_line(
         &self,
         transport: Transport,
-        server: &Server,
-        image: &str,
+        place: Place<'_>,
         spelling: Spelling,
         append: &str,
     ) -> String {
+        let Place {
+            server,
+            image,
+            identity,
+        } = place;
+        let address = server.http.ip();
         let mut words = self.kept.clone();
         match transport {
             // The hook concatenates, so the slash at the end is part of the contract.
-            Transport::Http => {
-                words.push(format!(
-                    "archiso_http_srv={}/iso/{image}/",
-                    server.http_origin()
-                ));
-            }
+            Transport::Http => words.push(format!(
+                "archiso_http_srv={}/iso/{image}/",
+                server.http_origin()
+            )),
+            Transport::Nfs => words.push(format!("archiso_nfs_srv={address}:/iso/{image}")),
+            Transport::Nbd => words.extend([
+                format!("archiso_nbd_srv={address}"),
+                format!("archiso_nbd_name={}", pinned_name(image, identity)),
+            ]),
+        }
+        if copy_to_ram(append).is_none() && self.streams(transport, append) {
+            words.push("copytoram=n".into());
         }
         words.extend(network(self.network, spelling));
         words.extend(self.added.iter().cloned());
@@ -173,6 +238,12 @@ impl Entry {
             NetworkForm::Literal => 3,
         }
     }
+}
+
+/// What the last `copytoram=` of these arguments says; the last one counts in the initramfs.
+fn copy_to_ram(arguments: &str) -> Option<&str> {
+    let mut words = arguments.split_whitespace().rev();
+    words.find_map(|word| word.strip_prefix("copytoram="))
 }
 
 fn network(form: NetworkForm, spelling: Spelling) -> Vec<String> {
@@ -194,12 +265,6 @@ fn network(form: NetworkForm, spelling: Spelling) -> Vec<String> {
 }
 
 impl fmt::Display for Cpu {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl fmt::Display for Transport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Entry, archiso};
+use super::{Entry, Place, Server, archiso};
 use crate::iso::Medium;
 use crate::vfs::{Content, Identity, ImageId, Tree};
 
@@ -40,6 +40,15 @@ pub struct Image {
 }
 
 impl Image {
+    /// This image at the doors of `server`.
+    pub fn at<'a>(&'a self, server: &'a Server) -> Place<'a> {
+        Place {
+            server,
+            image: &self.name,
+            identity: self.identity,
+        }
+    }
+
     /// A name that means this very file: `NAME@IDENTITY`, which [`super::Catalog::pinned`] finds
     /// also when the file was renamed or another one took its place, and never anything else.
     ///
@@ -48,8 +57,12 @@ impl Image {
     /// must not be a plain name: after a new image came under the old name, it would read the
     /// blocks of another file system.
     pub fn pinned_name(&self) -> String {
-        format!("{}@{}", self.name, self.identity)
+        pinned_name(&self.name, self.identity)
     }
+}
+
+pub(super) fn pinned_name(image: &str, identity: Identity) -> String {
+    format!("{image}@{identity}")
 }
 
 /// The identity in a [`Image::pinned_name`]. No image's own name holds an `@`.

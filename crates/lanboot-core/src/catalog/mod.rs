@@ -8,13 +8,15 @@ mod plan;
 mod syslinux;
 #[cfg(test)]
 pub(crate) mod testing;
+mod transport;
 
-pub use entry::{Cpu, Entry, Refusal, Server, Spelling, Transport};
+pub use entry::{Cpu, Entry, Place, Refusal, Server, Spelling};
 pub use image::{Family, Image, Recognised, StockMenu, image_name, recognise};
 pub use plan::{
     BootChoice, LoaderChoice, Loaders, MenuKind, NoLoader, Offer, PXELINUX_FOLDER, UnknownEntry,
     nearest, offer, pxelinux_image,
 };
+pub use transport::{Memory, Plan, Reason, Transport, Transports, plan};
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -173,7 +173,7 @@ pub struct BootChoice {
     pub i686: Option<String>,
 }
 
-/// `--boot` names nothing that is served.
+/// `--boot` or `--transport` names nothing that is served.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("there is no entry or image called '{wanted}'{}; served are: {}",
     nearest.as_ref().map(|n| format!(" (did you mean '{n}'?)")).unwrap_or_default(),
@@ -185,6 +185,20 @@ pub struct UnknownEntry {
     pub nearest: Option<String>,
     /// Every valid name.
     pub known: Vec<String>,
+}
+
+impl UnknownEntry {
+    pub(super) fn new(catalog: &Catalog, wanted: &str) -> Self {
+        let mut known: Vec<String> = catalog.entries().map(|(_, e)| e.id.clone()).collect();
+        known.extend(catalog.images().iter().map(|i| i.name.clone()));
+        known.sort();
+        known.dedup();
+        Self {
+            nearest: nearest(wanted, known.iter().map(String::as_str)).map(str::to_owned),
+            wanted: wanted.to_owned(),
+            known,
+        }
+    }
 }
 
 impl BootChoice {
@@ -209,17 +223,7 @@ impl BootChoice {
             .filter(|i| !i.entries.is_empty())
         {
             Some(image) => Ok(Self::of_image(image)),
-            None => {
-                let mut known: Vec<String> = catalog.entries().map(|(_, e)| e.id.clone()).collect();
-                known.extend(catalog.images().iter().map(|i| i.name.clone()));
-                known.sort();
-                known.dedup();
-                Err(UnknownEntry {
-                    nearest: nearest(wanted, known.iter().map(String::as_str)).map(str::to_owned),
-                    wanted: wanted.to_owned(),
-                    known,
-                })
-            }
+            None => Err(UnknownEntry::new(catalog, wanted)),
         }
     }
 
@@ -278,9 +282,7 @@ mod tests {
     }
 
     fn given(m: &Machine, loaders: &Loaders, choice: LoaderChoice) -> Result<String, NoLoader> {
-        let server = Server {
-            http: "10.0.0.1:80".parse().unwrap(),
-        };
+        let server = crate::catalog::testing::server();
         offer(m, &catalog(), loaders, choice, MenuKind::Generated, &server).map(|o| o.file)
     }
 
@@ -325,9 +327,7 @@ mod tests {
             ..machine(Stage::Firmware, 0)
         };
         assert_eq!(given(&silent, &host(), auto), Err(NoLoader::NoArch));
-        let server = Server {
-            http: "10.0.0.1:80".parse().unwrap(),
-        };
+        let server = crate::catalog::testing::server();
         let rom = machine(Stage::Ipxe, 0);
         let empty = offer(
             &rom,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::entry::NetworkForm;
-use super::{Catalog, Cpu, Entry, Family, Image};
+use super::{Catalog, Cpu, Entry, Family, Image, Server};
 use crate::vfs::{Content, Identity, ImageId, Kind, Meta, Tree, TreeBuilder};
 
 pub(crate) fn catalog() -> Catalog {
@@ -53,7 +53,7 @@ fn entry(name: &str, cpu: Cpu) -> Entry {
     Entry {
         id: format!("{name}-{cpu}"),
         title: format!("{name} ({cpu})"),
-        help: "Copies its root into memory.".into(),
+        volume: "DUAL".into(),
         cpu,
         kernel: "arch/vmlinuz".into(),
         initrd: vec!["arch/early img".into(), "arch/initramfs.img".into()],
@@ -61,7 +61,10 @@ fn entry(name: &str, cpu: Cpu) -> Entry {
         added: Vec::new(),
         network: NetworkForm::Dhcp,
         root: format!("arch/{cpu}/airootfs.sfs"),
-        root_bytes: 1 << 20,
+        root_bytes: 300 << 20,
+        initrd_bytes: 20 << 20,
+        http_copies: 2,
+        nbd_streams: false,
     }
 }
 
@@ -73,4 +76,13 @@ fn identity(name: &str) -> Identity {
         .zip(name.bytes())
         .for_each(|(to, from)| *to = from);
     Identity(bytes)
+}
+
+/// Every door open.
+pub(crate) fn server() -> Server {
+    Server {
+        http: "10.0.0.1:80".parse().unwrap(),
+        nfs: true,
+        nbd: true,
+    }
 }

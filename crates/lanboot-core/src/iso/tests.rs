@@ -772,7 +772,8 @@ fn random_damage_neither_panics_nor_lasts() {
         "{refused} of {ROUNDS} refused, worst {worst:.4} s, all {:?}",
         started.elapsed()
     );
-    assert!(worst < 1.0, "one image took {worst} s");
+    // Thousandths of a second, on a machine with nothing else to do.
+    assert!(worst < 5.0, "one image took {worst} s");
     assert!((1..ROUNDS / 2).contains(&refused), "{refused}");
 }
 

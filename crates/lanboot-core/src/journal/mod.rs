@@ -156,6 +156,11 @@ pub enum What {
         /// The path asked for, made printable.
         path: String,
     },
+    /// How this machine will boot, where that is worth a sentence part.
+    Planned {
+        /// The way and its reason.
+        text: String,
+    },
     /// A sentence for the operator about the server itself.
     Notice {
         /// The sentence.

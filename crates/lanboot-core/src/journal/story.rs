@@ -191,7 +191,10 @@ impl Journal {
                     story.ended(*transfer);
                 }
             }
-            What::Ignored { .. } | What::NotFound { .. } | What::Notice { .. } => {}
+            What::Ignored { .. }
+            | What::NotFound { .. }
+            | What::Planned { .. }
+            | What::Notice { .. } => {}
         }
         self.machines.get(&key)
     }

@@ -2,26 +2,29 @@
 
 use std::fmt::Write as _;
 
-use super::{MAX_HELP, Menu, line, url, url_path};
-use crate::catalog::{Catalog, Entry, Image, Server, Spelling};
+use super::{MAX_HELP, Menu, line, url, url_path, way};
+use crate::catalog::{Catalog, Entry, Image, Memory, Server, Spelling, Transport};
 
-/// The script for `server`.
-pub fn ipxe(catalog: &Catalog, menu: &Menu, server: &Server) -> String {
+/// The script for `server` and a machine with so much `memory`.
+pub fn ipxe(catalog: &Catalog, menu: &Menu, server: &Server, memory: Memory) -> String {
     let mut out = String::from("#!ipxe\n# Made by lanboot.\n");
+    let is_choosing = server.transports().count() > 1;
+    if is_choosing && memory == Memory::Unasked {
+        ask_for_memory(&mut out, server);
+    }
     choose_start(&mut out, menu);
     if menu.timeout.is_some_and(|t| t.is_zero()) {
         out.push_str("goto ${start}\n");
     }
     out.push_str("\n:menu\nmenu lanboot - ${netX/mac} ${netX/ip}\n");
     for (_, entry) in catalog.entries() {
-        let _ = writeln!(
-            out,
-            "item {} {}",
-            label(&entry.id),
-            line(&entry.title, MAX_HELP)
-        );
+        item(&mut out, &label(&entry.id), &entry.title);
     }
-    out.push_str("item local Boot from the local disk\nitem shell iPXE shell\n");
+    if is_choosing {
+        item(&mut out, "ways", "Other ways for the root to travel ...");
+    }
+    item(&mut out, "local", "Boot from the local disk");
+    item(&mut out, "shell", "iPXE shell");
     let timeout = match menu.timeout {
         Some(timeout) if !timeout.is_zero() => format!("--timeout {} ", timeout.as_millis()),
         _ => String::new(),
@@ -31,8 +34,17 @@ pub fn ipxe(catalog: &Catalog, menu: &Menu, server: &Server) -> String {
         "choose {timeout}--default ${{start}} picked || goto shell"
     );
     out.push_str("goto ${picked}\n");
+    if is_choosing {
+        ways(&mut out, catalog, server);
+    }
     for (image, entry) in catalog.entries() {
-        start(&mut out, image, entry, menu, server);
+        let planned = menu.plan(image, entry, server, memory).transport;
+        let _ = write!(out, "\n:{}\n", label(&entry.id));
+        start(&mut out, image, entry, menu, server, planned);
+        for transport in server.transports().filter(|_| is_choosing) {
+            let _ = write!(out, "\n:{}\n", way_label(&entry.id, transport));
+            start(&mut out, image, entry, menu, server, transport);
+        }
     }
     out.push_str(
         "\n:failed\necho lanboot: this did not start; the reason stands above.\n\
@@ -41,6 +53,39 @@ pub fn ipxe(catalog: &Catalog, menu: &Menu, server: &Server) -> String {
          \n:local\nexit\n",
     );
     out
+}
+
+/// Comes again with what iPXE knows of the machine's memory. The answer to that has no such line,
+/// so this cannot go round and round.
+fn ask_for_memory(out: &mut String, server: &Server) {
+    let _ = writeln!(
+        out,
+        "chain --replace {}/boot.ipxe?{} ||",
+        server.http_origin(),
+        Memory::query()
+    );
+}
+
+/// The menu of every entry by every open door.
+fn ways(out: &mut String, catalog: &Catalog, server: &Server) {
+    out.push_str("\n:ways\nmenu How shall the root travel?\n");
+    for (_, entry) in catalog.entries() {
+        for transport in server.transports() {
+            let title = format!("{} - {}", entry.title, way(transport));
+            item(out, &way_label(&entry.id, transport), &title);
+        }
+    }
+    item(out, "menu", "Back");
+    out.push_str("choose picked || goto menu\ngoto ${picked}\n");
+}
+
+fn item(out: &mut String, label: &str, title: &str) {
+    let _ = writeln!(out, "item {label} {}", line(title, MAX_HELP));
+}
+
+/// The label of an entry that travels one certain way; no entry's own label begins like this.
+fn way_label(id: &str, transport: Transport) -> String {
+    format!("{transport}-{id}")
 }
 
 /// An entry's script label; the prefix keeps an image called `shell` apart from the shell.
@@ -63,15 +108,17 @@ fn choose_start(out: &mut String, menu: &Menu) {
     };
 }
 
-fn start(out: &mut String, image: &Image, entry: &Entry, menu: &Menu, server: &Server) {
+fn start(
+    out: &mut String,
+    image: &Image,
+    entry: &Entry,
+    menu: &Menu,
+    server: &Server,
+    transport: Transport,
+) {
     let url = |path: &str| url(server, image, path);
-    let arguments = entry.command_line(
-        menu.transport,
-        server,
-        &image.name,
-        Spelling::Ipxe,
-        &menu.append,
-    );
+    let place = image.at(server);
+    let arguments = entry.command_line(transport, place, Spelling::Ipxe, &menu.append);
     // UEFI kernels before 5.7 find their initramfs by these names; BIOS does not mind them.
     let names: String = entry
         .initrd
@@ -87,8 +134,7 @@ fn start(out: &mut String, image: &Image, entry: &Entry, menu: &Menu, server: &S
     // the initramfs (ipxe issue 1723).
     let _ = write!(
         out,
-        "\n:{}\nimgfree\nkernel {} {arguments}{names} || goto failed\n",
-        label(&entry.id),
+        "imgfree\nkernel {} {arguments}{names} || goto failed\n",
         url(&entry.kernel)
     );
     for path in &entry.initrd {
@@ -100,38 +146,52 @@ fn start(out: &mut String, image: &Image, entry: &Entry, menu: &Menu, server: &S
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::testing::{catalog, image};
-    use crate::catalog::{BootChoice, Cpu, Transport};
+    use crate::catalog::testing::{catalog, image, server};
+    use crate::catalog::{BootChoice, Cpu, Transports};
     use std::sync::Arc;
     use std::time::Duration;
 
-    fn text(catalog: &Catalog, timeout: Option<Duration>) -> String {
+    fn only_http() -> Server {
+        Server {
+            http: "10.0.0.1:8080".parse().unwrap(),
+            nfs: false,
+            nbd: false,
+        }
+    }
+
+    fn text(
+        catalog: &Catalog,
+        timeout: Option<Duration>,
+        server: &Server,
+        memory: Memory,
+    ) -> String {
         let menu = Menu {
             timeout,
             boot: BootChoice::resolve(catalog, None).unwrap(),
             append: "console=ttyS0".into(),
-            transport: Transport::Http,
+            transports: Transports::default(),
         };
-        ipxe(
-            catalog,
-            &menu,
-            &Server {
-                http: "10.0.0.1:8080".parse().unwrap(),
-            },
-        )
+        ipxe(catalog, &menu, server, memory)
+    }
+
+    /// The lines of one label.
+    fn section<'a>(text: &'a str, label: &str) -> &'a str {
+        let begin = text.split_once(&format!("\n:{label}\n")).unwrap().1;
+        begin.split("\n\n").next().unwrap()
     }
 
     #[test]
     fn an_entry_loads_kernel_and_initramfs_over_http() {
-        let text = text(&catalog(), Some(Duration::from_secs(3)));
-        let expected = "\n:entry-dual-x86_64\nimgfree\n\
+        let timeout = Some(Duration::from_secs(3));
+        let text = text(&catalog(), timeout, &only_http(), Memory::Unasked);
+        let expected = "imgfree\n\
             kernel http://10.0.0.1:8080/iso/dual/arch/vmlinuz archisobasedir=arch \
             archiso_http_srv=http://10.0.0.1:8080/iso/dual/ ip=dhcp BOOTIF=01-${netX/mac:hexhyp} \
             net.ifnames=0 console=ttyS0 initrd=early%20img initrd=initramfs.img || goto failed\n\
             initrd http://10.0.0.1:8080/iso/dual/arch/early%20img || goto failed\n\
             initrd http://10.0.0.1:8080/iso/dual/arch/initramfs.img || goto failed\n\
-            boot || goto failed\n";
-        assert!(text.contains(expected), "{text}");
+            boot || goto failed";
+        assert_eq!(section(&text, "entry-dual-x86_64"), expected);
         assert!(
             text.contains("choose --timeout 3000 --default ${start} picked"),
             "{text}"
@@ -140,11 +200,57 @@ mod tests {
             text.contains("cpuid --ext 29 && set start entry-dual-x86_64 || "),
             "{text}"
         );
+        assert!(
+            !text.contains("memsize"),
+            "there is nothing to choose: {text}"
+        );
+    }
+
+    #[test]
+    fn a_machine_is_asked_for_its_memory_once() {
+        let text = |memory| text(&catalog(), None, &server(), memory);
+        let asks = "\nchain --replace http://10.0.0.1/boot.ipxe?memory=${memsize}&modules=\
+            ${smbios/0.17.12.2:hexraw}-${smbios/1.17.12.2:hexraw}-";
+        assert!(text(Memory::Unasked).contains(asks));
+        for memory in [Memory::Unknown, Memory::Mib(64)] {
+            assert!(!text(memory).contains("memsize"));
+        }
+        let small = text(Memory::Mib(256));
+        assert!(
+            section(&small, "entry-dual-x86_64").contains(" archiso_nfs_srv=10.0.0.1:/iso/dual ")
+        );
+        let large = text(Memory::Mib(4096));
+        assert!(section(&large, "entry-dual-x86_64").contains(" archiso_http_srv="));
+    }
+
+    #[test]
+    fn every_open_door_is_a_way_in_the_menu() {
+        let text = text(&catalog(), None, &server(), Memory::Unknown);
+        for (label, argument) in [
+            (
+                "http-dual-i686",
+                " archiso_http_srv=http://10.0.0.1/iso/dual/ ",
+            ),
+            (
+                "nfs-dual-i686",
+                " archiso_nfs_srv=10.0.0.1:/iso/dual copytoram=n ",
+            ),
+            (
+                "nbd-dual-i686",
+                " archiso_nbd_srv=10.0.0.1 archiso_nbd_name=dual@",
+            ),
+        ] {
+            assert!(
+                text.contains(&format!("\nitem {label} dual (i686) - ")),
+                "{text}"
+            );
+            assert!(section(&text, label).contains(argument), "{text}");
+        }
     }
 
     #[test]
     fn every_goto_has_its_label() {
-        let text = text(&catalog(), Some(Duration::ZERO));
+        let text = text(&catalog(), Some(Duration::ZERO), &server(), Memory::Unasked);
         assert!(text.contains("\ngoto ${start}\n"), "{text}");
         let labels: Vec<&str> = text.lines().filter_map(|l| l.strip_prefix(':')).collect();
         let items = text
@@ -162,7 +268,7 @@ mod tests {
     #[test]
     fn an_image_may_be_called_like_a_label_of_the_script() {
         let catalog = Catalog::new(vec![Arc::new(image("shell", &[Cpu::X86_64]))]);
-        let text = text(&catalog, None);
+        let text = text(&catalog, None, &server(), Memory::Unknown);
         assert_eq!(text.matches("\n:shell\n").count(), 1, "{text}");
         assert!(text.contains("set start entry-shell-x86_64\n"), "{text}");
     }

@@ -11,7 +11,9 @@ pub use pxelinux::pxelinux;
 
 use std::time::Duration;
 
-use crate::catalog::{BootChoice, Image, Server, Transport};
+use crate::catalog::{
+    BootChoice, Catalog, Entry, Image, Memory, Plan, Server, Transport, Transports, plan,
+};
 
 /// What the operator decided about menus.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +26,41 @@ pub struct Menu {
     /// More kernel arguments, for every entry.
     pub append: String,
     /// How roots travel.
-    pub transport: Transport,
+    pub transports: Transports,
+}
+
+impl Menu {
+    /// How the root of `entry` will travel.
+    pub(crate) fn plan(
+        &self,
+        image: &Image,
+        entry: &Entry,
+        server: &Server,
+        memory: Memory,
+    ) -> Plan {
+        plan(image, entry, &self.transports, server, memory, &self.append)
+    }
+
+    /// What is worth telling about the entry that a 64-bit machine with so much memory starts.
+    pub(crate) fn remark(
+        &self,
+        catalog: &Catalog,
+        server: &Server,
+        memory: Memory,
+    ) -> Option<String> {
+        let start = self.boot.x86_64.as_ref()?;
+        let (image, entry) = catalog.entries().find(|(_, entry)| entry.id == *start)?;
+        self.plan(image, entry, server, memory).remark()
+    }
+}
+
+/// What a person reads of a transport.
+pub(crate) fn way(transport: Transport) -> &'static str {
+    match transport {
+        Transport::Http => "copied into memory over HTTP",
+        Transport::Nfs => "read over NFS, little memory",
+        Transport::Nbd => "the image as a disk over NBD",
+    }
 }
 
 /// `text` on one line: printable ASCII, at most `limit` bytes, and nothing iPXE would expand.

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::{MAX_HELP, Menu, line, url};
-use crate::catalog::{Catalog, Entry, Image, Server, Spelling};
+use super::{MAX_HELP, Menu, line, url, way};
+use crate::catalog::{Catalog, Entry, Image, Memory, Server, Spelling, Transport};
 
 /// The configuration for `server`. `can_tell_cpu`: the loader's folder has `ifcpu64.c32`.
 pub fn pxelinux(catalog: &Catalog, menu: &Menu, server: &Server, can_tell_cpu: bool) -> String {
@@ -43,41 +43,74 @@ pub fn pxelinux(catalog: &Catalog, menu: &Menu, server: &Server, can_tell_cpu: b
         );
     }
     for (image, entry) in catalog.entries() {
-        label(&mut out, image, entry, menu, server);
+        // PXELINUX does not tell how much memory there is.
+        let planned = menu.plan(image, entry, server, Memory::Unknown).transport;
+        let title = &entry.title;
+        label(
+            &mut out, &entry.id, title, image, entry, menu, server, planned,
+        );
+    }
+    if server.transports().count() > 1 && wait {
+        ways(&mut out, catalog, menu, server);
     }
     out.push_str("\nLABEL lanboot-local\nMENU LABEL Boot from the local disk\nLOCALBOOT 0\n");
     out
 }
 
-fn label(out: &mut String, image: &Image, entry: &Entry, menu: &Menu, server: &Server) {
+/// A submenu with every entry by every open door.
+fn ways(out: &mut String, catalog: &Catalog, menu: &Menu, server: &Server) {
+    out.push_str(
+        "\nMENU BEGIN lanboot-ways\nMENU LABEL Other ways for the root to travel ...\n\
+         MENU TITLE How shall the root travel?\n",
+    );
+    for (image, entry) in catalog.entries() {
+        for transport in server.transports() {
+            let title = format!("{} - {}", entry.title, way(transport));
+            // No entry's own name has a slash.
+            let name = format!("{}/{transport}", entry.id);
+            label(out, &name, &title, image, entry, menu, server, transport);
+        }
+    }
+    out.push_str("\nLABEL lanboot-back\nMENU LABEL Back\nMENU EXIT\nMENU END\n");
+}
+
+#[expect(
+    clippy::too_many_arguments,
+    reason = "a label is what all of these give"
+)]
+fn label(
+    out: &mut String,
+    name: &str,
+    title: &str,
+    image: &Image,
+    entry: &Entry,
+    menu: &Menu,
+    server: &Server,
+    transport: Transport,
+) {
     let url = |path: &str| url(server, image, path);
     let initrd: Vec<String> = entry.initrd.iter().map(|path| url(path)).collect();
-    let arguments = entry.command_line(
-        menu.transport,
-        server,
-        &image.name,
-        Spelling::Pxelinux,
-        &menu.append,
-    );
+    let place = image.at(server);
+    let arguments = entry.command_line(transport, place, Spelling::Pxelinux, &menu.append);
+    let help = entry.help(transport, &menu.append);
     let _ = write!(
         out,
-        "\nLABEL {}\nMENU LABEL {}\nLINUX {}\nINITRD {}\nAPPEND {}\nSYSAPPEND {}\n\
+        "\nLABEL {name}\nMENU LABEL {}\nLINUX {}\nINITRD {}\nAPPEND {}\nSYSAPPEND {}\n\
          TEXT HELP\n{}\nENDTEXT\n",
-        entry.id,
-        line(&entry.title, MAX_HELP),
+        line(title, MAX_HELP),
         url(&entry.kernel),
         initrd.join(","),
         line(&arguments, 2048),
         entry.sysappend(),
-        line(&entry.help, MAX_HELP),
+        line(&help, MAX_HELP),
     );
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::testing::catalog;
-    use crate::catalog::{BootChoice, Transport};
+    use crate::catalog::testing::{catalog, server};
+    use crate::catalog::{BootChoice, Transports};
     use std::time::Duration;
 
     fn menu(seconds: Option<u64>) -> Menu {
@@ -85,14 +118,12 @@ mod tests {
             timeout: seconds.map(Duration::from_secs),
             boot: BootChoice::resolve(&catalog(), None).unwrap(),
             append: "console=ttyS0".into(),
-            transport: Transport::Http,
+            transports: Transports::default(),
         }
     }
 
     fn text(seconds: Option<u64>, cpu: bool) -> String {
-        let server = Server {
-            http: "10.0.0.1:80".parse().unwrap(),
-        };
+        let server = server();
         pxelinux(&catalog(), &menu(seconds), &server, cpu)
     }
 
@@ -103,11 +134,28 @@ mod tests {
             LINUX http://10.0.0.1/iso/dual/arch/vmlinuz\n\
             INITRD http://10.0.0.1/iso/dual/arch/early%20img,http://10.0.0.1/iso/dual/arch/initramfs.img\n\
             APPEND archisobasedir=arch archiso_http_srv=http://10.0.0.1/iso/dual/ ip=dhcp \
-            net.ifnames=0 console=ttyS0\nSYSAPPEND 2\nTEXT HELP\nCopies its root into memory.\nENDTEXT\n";
+            net.ifnames=0 console=ttyS0\nSYSAPPEND 2\nTEXT HELP\nDUAL: the root (300 MiB) is copied into memory over HTTP.\nENDTEXT\n";
         assert!(text.contains(expected), "{text}");
         assert!(
             text.contains("\nTIMEOUT 50\nDEFAULT dual-x86_64\n"),
             "{text}"
+        );
+    }
+
+    #[test]
+    fn every_open_door_is_a_way_in_a_submenu() {
+        let text = text(Some(5), false);
+        let ways = text.split_once("\nMENU BEGIN ").unwrap().1;
+        let ways = ways.split_once("\nMENU END\n").unwrap().0;
+        for way in ["http", "nfs", "nbd"] {
+            assert!(
+                ways.contains(&format!("\nLABEL dual-i686/{way}\n")),
+                "{ways}"
+            );
+        }
+        assert!(
+            ways.contains(" archiso_nfs_srv=10.0.0.1:/iso/dual copytoram=n "),
+            "{ways}"
         );
     }
 

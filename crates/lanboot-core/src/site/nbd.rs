@@ -61,7 +61,7 @@ mod tests {
 
     use super::*;
     use crate::catalog::testing::image;
-    use crate::catalog::{Catalog, Loaders, Transport};
+    use crate::catalog::{Catalog, Loaders, Transports};
     use crate::script::Menu;
     use crate::vfs::{Identity, ImageId};
 
@@ -84,10 +84,11 @@ mod tests {
                 timeout: None,
                 boot: crate::catalog::BootChoice::default(),
                 append: String::new(),
-                transport: Transport::Http,
+                transports: Transports::default(),
             },
             addresses: Vec::new(),
             http_port: 80,
+            nfs: true,
             nbd: true,
         }
     }

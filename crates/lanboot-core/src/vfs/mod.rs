@@ -20,4 +20,6 @@ pub struct File {
     pub modified: Option<i64>,
     /// Distinguishes this version of the file from any other one at the same path.
     pub version: u64,
+    /// What its reader's journal should say: why it was made like this.
+    pub remark: Option<String>,
 }

@@ -176,10 +176,12 @@ impl Serving {
         probed: Option<(Ipv4Addr, Probe)>,
     ) -> (Answer, Option<String>) {
         let door = &mut self.door;
+        let site = self.context.site.load();
         let server = Server {
             http: SocketAddrV4::new(door.address, door.http_port),
+            nfs: site.nfs,
+            nbd: site.nbd,
         };
-        let site = self.context.site.load();
         let no_loader = RefCell::new(None);
         let (choice, menu, address) = (door.loader, door.menu, door.address);
         let boot = |machine: &Machine| match catalog::offer(

@@ -258,6 +258,9 @@ where
         let file = (self.shared.find)(&request.path, &request.query, self.peer);
         let Response { status, reply, why } = http::respond(&request, file.as_ref(), bus::now());
         let closes = reply.close;
+        if let Some(text) = file.and_then(|file| file.remark) {
+            self.tell(What::Planned { text });
+        }
         let len = reply.body.len();
         self.tell_refusal(&request, status, why);
         let is_told = request.method == Method::Get

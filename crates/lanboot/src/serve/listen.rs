@@ -89,6 +89,7 @@ impl<R: Fn(&TcpStream)> Door<'_, R> {
                         }
                         continue;
                     };
+                    make_up(&stream, keepalive);
                     connections.spawn(connection(stream, ip, seat));
                 }
                 Err(error) if is_exhaustion(&error) => {
@@ -117,7 +118,23 @@ impl<R: Fn(&TcpStream)> Door<'_, R> {
 /// Options that accepted connections inherit, so that they cost nothing per connection.
 pub(super) fn prepare(listener: &std::net::TcpListener, keepalive: Keepalive) -> io::Result<()> {
     listener.set_nonblocking(true)?;
-    let socket = SockRef::from(listener);
+    set_options(&SockRef::from(listener), keepalive)
+}
+
+/// Sets them for a connection that came before the listener had them: after a restart machines
+/// are there before the door is. Without the first of them every reply of two parts would wait
+/// for 40 ms.
+fn make_up(stream: &TcpStream, keepalive: Keepalive) {
+    let socket = SockRef::from(stream);
+    // The last one set; and one that is never set by the system.
+    let retries = socket.tcp_keepalive_retries().ok();
+    if retries != Some(keepalive.retries) || !socket.keepalive().unwrap_or(true) {
+        // A connection that is gone already needs none.
+        let _ = set_options(&socket, keepalive);
+    }
+}
+
+fn set_options(socket: &SockRef<'_>, keepalive: Keepalive) -> io::Result<()> {
     // Every reply is pushed as one: head and body are joined by MSG_MORE.
     socket.set_tcp_nodelay(true)?;
     // A kernel without it serves all the same.
@@ -194,6 +211,28 @@ mod tests {
         assert!(control.starts_with(CONGESTION_CONTROL), "{control:?}");
         assert_eq!(socket.tcp_keepalive_time().unwrap(), keepalive.time);
         assert_eq!(socket.tcp_keepalive_retries().unwrap(), keepalive.retries);
+    }
+
+    #[tokio::test]
+    async fn who_came_before_the_listener_was_ready_is_made_up_for() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let _far = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let keepalive = Keepalive {
+            time: Duration::from_secs(60),
+            interval: Duration::from_secs(10),
+            retries: 6,
+        };
+        prepare(&listener, keepalive).unwrap();
+        let listener = TcpListener::from_std(listener).unwrap();
+        let (near, _) = listener.accept().await.unwrap();
+        let socket = SockRef::from(&near);
+        assert!(
+            !socket.tcp_nodelay().unwrap(),
+            "then none of this is needed"
+        );
+        make_up(&near, keepalive);
+        assert!(socket.tcp_nodelay().unwrap() && socket.keepalive().unwrap());
+        assert_eq!(socket.tcp_keepalive_interval().unwrap(), keepalive.interval);
     }
 
     #[test]

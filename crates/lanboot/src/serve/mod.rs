@@ -6,6 +6,7 @@ mod guard;
 pub mod http;
 mod listen;
 pub mod nbd;
+pub mod nfs;
 mod open;
 pub mod seats;
 pub mod stream;
@@ -100,6 +101,10 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
     if let Some(listener) = opened.nbd {
         let nbd = nbd::serve(listener, context.clone(), nbd::Limits::default());
         doors.spawn_on(async { nbd.await.context("NBD") }, data.handle());
+    }
+    if let Some(door) = opened.nfs {
+        let nfs = nfs::serve(door, context.clone(), nfs::Limits::default());
+        doors.spawn_on(async { nfs.await.context("NFS") }, data.handle());
     }
     if let Some(door) = opened.dhcp {
         doors.spawn_on(dhcp::run(door, context.clone()), control.handle());

@@ -1,18 +1,18 @@
 //! Everything that can fail or needs rights, done before the first answer: images read, the
 //! interface chosen, every door bound.
 
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use lanboot_core::catalog::{BootChoice, Catalog, Loaders, MenuKind};
+use lanboot_core::catalog::{self, BootChoice, Catalog, Loaders, Memory, MenuKind, Transport};
 use lanboot_core::dhcp::{Config, Leases, Mode, Subnet};
 use lanboot_core::script::Menu;
 use lanboot_core::site::{Address, Site};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-use super::{dhcp, nbd, tftp};
+use super::{dhcp, nbd, nfs, tftp};
 use crate::disks::Disks;
 use crate::leases::Store;
 use crate::library::{self, Library};
@@ -32,6 +32,8 @@ pub(super) struct Opened {
     pub http: std::net::TcpListener,
     /// `None` when the port is somebody else's.
     pub nbd: Option<std::net::TcpListener>,
+    /// `None` when another NFS server runs here.
+    pub nfs: Option<nfs::Door>,
     pub dhcp: Option<dhcp::Door>,
     /// What the operator should know, one line each.
     pub notices: Vec<String>,
@@ -65,10 +67,17 @@ pub(super) fn open(settings: &Settings) -> anyhow::Result<Opened> {
     let tftp_socket = net::udp(None, SocketAddrV4::new(own, TFTP_PORT))?;
     tftp::prepare(&tftp_socket).context("the TFTP socket cannot tell where requests came in")?;
     let http = net::tcp(SocketAddrV4::new(own, settings.http_port))?;
-    // Nobody asked for it by name, so a host that is an NBD server already stays one.
-    let nbd = net::tcp(SocketAddrV4::new(own, nbd::PORT))
-        .map_err(|error| notices.push(format!("NBD is not served: {error:#}")))
-        .ok();
+    let transports = &settings.transports;
+    let asks = |transport| (transport, transports.ask_for(transport));
+    let nfs = door(
+        settings.nfs,
+        asks(Transport::Nfs),
+        &mut notices,
+        |notices| nfs::Door::open(own, &settings.state, notices),
+    )?;
+    let nbd = door(settings.nbd, asks(Transport::Nbd), &mut notices, |_| {
+        net::tcp(SocketAddrV4::new(own, nbd::PORT))
+    })?;
     let dhcp = match settings.dhcp {
         Dhcp::Off => None,
         Dhcp::Server | Dhcp::ServerIfAlone => {
@@ -82,12 +91,14 @@ pub(super) fn open(settings: &Settings) -> anyhow::Result<Opened> {
             timeout: settings.menu_timeout,
             boot,
             append: settings.append.clone(),
-            transport: settings.transport,
+            transports: settings.transports.clone(),
         },
         addresses: vec![address],
         http_port: settings.http_port,
+        nfs: nfs.is_some(),
         nbd: nbd.is_some(),
     };
+    check_plans(settings, &site)?;
     notices.push(about_doors(settings, &site, &interface, dhcp.as_ref()));
     Ok(Opened {
         site,
@@ -96,10 +107,33 @@ pub(super) fn open(settings: &Settings) -> anyhow::Result<Opened> {
         tftp: tftp_socket,
         http,
         nbd,
+        nfs,
         dhcp,
         notices,
         borrowed,
     })
+}
+
+/// A door that can be done without unless it was asked for: another server of its kind may be at
+/// home on this host.
+fn door<T>(
+    is_wanted: bool,
+    (transport, is_asked_for): (Transport, bool),
+    notices: &mut Vec<String>,
+    open: impl FnOnce(&mut Vec<String>) -> anyhow::Result<T>,
+) -> anyhow::Result<Option<T>> {
+    if !is_wanted {
+        return Ok(None);
+    }
+    match open(notices) {
+        Ok(door) => Ok(Some(door)),
+        Err(error) if is_asked_for => Err(error.context(format!("--transport {transport}"))),
+        Err(error) => {
+            let name = transport.name().to_uppercase();
+            notices.push(format!("{name} is not served: {error:#}"));
+            Ok(None)
+        }
+    }
 }
 
 /// Allows as many open files as the system lets this process have: the usual soft limit of 1024
@@ -213,8 +247,14 @@ fn check_entries(
     catalog: &Catalog,
     notices: &mut Vec<String>,
 ) -> anyhow::Result<()> {
-    for (_, entry) in catalog.entries() {
-        if let Err(refusal) = entry.check(settings.transport, &settings.append) {
+    let transports = &settings.transports;
+    transports
+        .check(catalog)
+        .map_err(|error| anyhow::anyhow!("--transport: {error}"))?;
+    for (image, entry) in catalog.entries() {
+        if let Some(transport) = transports.of(image, entry)
+            && let Err(refusal) = entry.check(transport, &settings.append)
+        {
             bail!("{}: {refusal}", entry.id);
         }
     }
@@ -224,8 +264,24 @@ fn check_entries(
     Ok(())
 }
 
+/// Refuses arguments that the transports left by the open doors cannot do.
+fn check_plans(settings: &Settings, site: &Site) -> anyhow::Result<()> {
+    let own = site.addresses.first().map(|a| IpAddr::V4(a.address));
+    let Some(server) = own.and_then(|own| site.server(own)) else {
+        return Ok(());
+    };
+    let (asked, append) = (&settings.transports, &settings.append);
+    for (image, entry) in site.catalog.entries() {
+        let plan = catalog::plan(image, entry, asked, &server, Memory::Unknown, append);
+        if let Err(refusal) = entry.check(plan.transport, append) {
+            bail!("{}: {refusal}", entry.id);
+        }
+    }
+    Ok(())
+}
+
 fn about_loaders(settings: &Settings, catalog: &Catalog, loaders: &Loaders) -> Option<String> {
-    let from_image = lanboot_core::catalog::pxelinux_image(catalog).is_some();
+    let from_image = catalog::pxelinux_image(catalog).is_some();
     if settings.menu == MenuKind::Stock {
         let image = catalog.default_image()?;
         return image.stock.is_none().then(|| {
@@ -259,9 +315,10 @@ fn about_doors(
             || "no DHCP".into(),
             |subnet| format!("DHCP {}-{}", subnet.range.0, subnet.range.1),
         );
+    let nfs = if site.nfs { ", NFS" } else { "" };
     let nbd = if site.nbd { ", NBD" } else { "" };
     format!(
-        "serving {} on {} ({own}): {leases}, TFTP, HTTP port {}{nbd}",
+        "serving {} on {} ({own}): {leases}, TFTP, HTTP port {}{nfs}{nbd}",
         site.catalog.names(),
         interface.name,
         settings.http_port

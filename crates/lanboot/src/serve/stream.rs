@@ -73,6 +73,9 @@ pub enum Cut {
     /// The file ends before it should.
     #[error("the image became shorter than it was")]
     Short,
+    /// Other bytes were written over the file.
+    #[error("the image was overwritten while it was in use")]
+    Overwritten,
     /// Nobody holds this image open any more.
     #[error("the image is no longer open")]
     Gone,
@@ -130,8 +133,15 @@ impl Held {
     }
 
     fn disk(&self, image: ImageId) -> Result<&Disk, Cut> {
-        let found = self.0.iter().find(|(id, _)| *id == image);
-        found.map(|(_, disk)| disk.as_ref()).ok_or(Cut::Gone)
+        let (_, disk) = self
+            .0
+            .iter()
+            .find(|(id, _)| *id == image)
+            .ok_or(Cut::Gone)?;
+        if disk.is_spoiled() {
+            return Err(Cut::Overwritten);
+        }
+        Ok(disk)
     }
 }
 

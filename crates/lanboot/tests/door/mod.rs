@@ -147,6 +147,7 @@ fn find(image: ImageId, path: &[u8], query: &[u8], peer: IpAddr) -> Option<File>
         content,
         modified: Some(784_111_777),
         version: 7,
+        remark: None,
     })
 }
 

@@ -14,6 +14,7 @@ fn file() -> File {
         content: Content::disk(ImageId(1), 2048, 10_000),
         modified: Some(784_111_777),
         version: 0xabc,
+        remark: None,
     }
 }
 
@@ -250,6 +251,7 @@ fn an_empty_file_is_whole() {
         content: Content::memory(*b""),
         modified: None,
         version: 1,
+        remark: None,
     };
     let response = respond(&request("GET /x HTTP/1.1", ""), Some(&file), NOW);
     assert!(head_of(&response).ends_with("\r\nContent-Length: 0\r\n\r\n"));

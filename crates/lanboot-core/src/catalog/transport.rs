@@ -1,0 +1,337 @@
+//! How a root file system travels: what can be asked for, and what suits one machine.
+
+use std::fmt;
+
+use super::{Catalog, Entry, Image, Server, UnknownEntry};
+
+/// How the root file system reaches the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Transport {
+    /// Copied into memory over HTTP.
+    Http,
+    /// Read over NFS when it is needed; it stays on the server.
+    Nfs,
+    /// The whole image as a network disk.
+    Nbd,
+}
+
+impl Transport {
+    /// The word for it on the command line and in menus.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Nfs => "nfs",
+            Self::Nbd => "nbd",
+        }
+    }
+
+    /// Every transport there is.
+    pub const ALL: [Self; 3] = [Self::Http, Self::Nfs, Self::Nbd];
+}
+
+/// What the operator decided about transports. `None` stands for `auto`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Transports {
+    /// For every entry that is not named.
+    pub all: Option<Transport>,
+    /// For single entries or images, the later one counting more.
+    pub of: Vec<(String, Option<Transport>)>,
+}
+
+impl Transports {
+    /// The one decided for an entry; `None` when it is chosen here.
+    pub fn of(&self, image: &Image, entry: &Entry) -> Option<Transport> {
+        let names = |wanted: &str| self.of.iter().rev().find(|(name, _)| name == wanted);
+        let named = names(&entry.id).or_else(|| names(&image.name));
+        named.map_or(self.all, |(_, transport)| *transport)
+    }
+
+    /// Whether every name is one that is served.
+    pub fn check(&self, catalog: &Catalog) -> Result<(), UnknownEntry> {
+        for (name, _) in &self.of {
+            let is_entry = catalog.entries().any(|(_, entry)| entry.id == *name);
+            if !is_entry && catalog.image(name.as_bytes()).is_none() {
+                return Err(UnknownEntry::new(catalog, name));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether some entry must travel this way.
+    pub fn ask_for(&self, transport: Transport) -> bool {
+        let of = self.of.iter().map(|(_, asked)| *asked);
+        of.chain([self.all]).any(|asked| asked == Some(transport))
+    }
+}
+
+/// Most memory modules asked for: who has more has enough.
+const MAX_MODULES: usize = 16;
+
+/// What a loader said about the machine's memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Memory {
+    /// It was not asked yet.
+    Unasked,
+    /// It was asked and does not know.
+    Unknown,
+    /// So many MiB.
+    Mib(u64),
+}
+
+impl Memory {
+    /// The query that makes iPXE tell it: `${memsize}` where iPXE was built to know it, and what
+    /// the firmware says of the first [`MAX_MODULES`] memory modules (SMBIOS type 17, two bytes
+    /// at 0x0c), which every build can read.
+    pub fn query() -> String {
+        let module = |n| format!("${{smbios/{n}.17.12.2:hexraw}}");
+        let modules: Vec<String> = (0..MAX_MODULES).map(module).collect();
+        format!("memory=${{memsize}}&modules={}", modules.join("-"))
+    }
+
+    /// Out of the query of a menu's URL, as [`Self::query`] made it and iPXE filled it in.
+    pub fn from_query(query: &[u8]) -> Self {
+        let value = |key: &[u8]| {
+            let mut pairs = query.split(|&b| b == b'&');
+            pairs.find_map(|pair| pair.strip_prefix(key)?.strip_prefix(b"="))
+        };
+        let (memory, modules) = (value(b"memory"), value(b"modules"));
+        if memory.is_none() && modules.is_none() {
+            return Self::Unasked;
+        }
+        let number = memory.and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
+        let sum = || {
+            let modules = modules.unwrap_or_default().split(|&b| b == b'-');
+            modules.take(MAX_MODULES).filter_map(module_mib).sum()
+        };
+        match number.unwrap_or_else(sum) {
+            0 => Self::Unknown,
+            mib => Self::Mib(mib),
+        }
+    }
+
+    /// In bytes, where it is known.
+    fn bytes(self) -> Option<u64> {
+        match self {
+            Self::Mib(mib) => Some(mib.saturating_mul(1 << 20)),
+            Self::Unasked | Self::Unknown => None,
+        }
+    }
+}
+
+/// Size of one memory module in MiB, from the four digits iPXE writes for it: little-endian, in
+/// KiB when the highest bit is set; all bits mean unknown, and the largest value that or more
+/// (DMTF DSP0134 §7.18).
+fn module_mib(digits: &[u8]) -> Option<u64> {
+    let digits = std::str::from_utf8(digits).ok().filter(|d| d.len() == 4)?;
+    match u16::from_str_radix(digits, 16).ok()?.swap_bytes() {
+        0xffff => None,
+        kib if kib & 0x8000 != 0 => Some(u64::from(kib & 0x7fff) >> 10),
+        mib => Some(u64::from(mib)),
+    }
+}
+
+/// How one machine's root will travel, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// The way.
+    pub transport: Transport,
+    /// The reason.
+    pub reason: Reason,
+}
+
+/// Why a transport was chosen. [`fmt::Display`] gives a plain sentence part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// The operator said so.
+    Asked,
+    /// A copy in memory is the fastest and needs the server no more.
+    Copy,
+    /// `copytoram=n` was asked for, which HTTP cannot do.
+    CopyToRamOff,
+    /// The copy does not fit, so the root is read when it is needed.
+    TooLittleMemory {
+        /// What the machine has, in bytes.
+        has: u64,
+        /// What the copy takes, in bytes.
+        needs: u64,
+    },
+    /// The copy does not fit and no door that streams is open.
+    TooLittleForAny {
+        /// What the machine has, in bytes.
+        has: u64,
+        /// What the copy takes, in bytes.
+        needs: u64,
+    },
+}
+
+/// How the root of `entry` travels to a machine with so much `memory`.
+///
+/// Streaming is by NFS first: a client of NFS waits for a server that comes back, while one of
+/// NBD may give its disk up.
+pub fn plan(
+    image: &Image,
+    entry: &Entry,
+    asked: &Transports,
+    server: &Server,
+    memory: Memory,
+    append: &str,
+) -> Plan {
+    let streams = |transport: &Transport| {
+        server.offers(*transport) && entry.check(*transport, append).is_ok() && {
+            *transport == Transport::Nfs || entry.nbd_streams
+        }
+    };
+    let streaming = [Transport::Nfs, Transport::Nbd].into_iter().find(streams);
+    let needs = entry.copy_memory();
+    let has = memory.bytes().filter(|has| *has < needs);
+    let plan = |transport, reason| Plan { transport, reason };
+    match (asked.of(image, entry), has, streaming) {
+        (Some(transport), _, _) => plan(transport, Reason::Asked),
+        (None, _, Some(streaming)) if entry.check(Transport::Http, append).is_err() => {
+            plan(streaming, Reason::CopyToRamOff)
+        }
+        (None, Some(has), Some(streaming)) => {
+            plan(streaming, Reason::TooLittleMemory { has, needs })
+        }
+        (None, Some(has), None) => plan(Transport::Http, Reason::TooLittleForAny { has, needs }),
+        (None, None, _) => plan(Transport::Http, Reason::Copy),
+    }
+}
+
+impl Plan {
+    /// What the journal of a machine should say; `None` where nothing is remarkable.
+    pub fn remark(&self) -> Option<String> {
+        match self.reason {
+            Reason::Asked | Reason::Copy | Reason::CopyToRamOff => None,
+            Reason::TooLittleMemory { .. } | Reason::TooLittleForAny { .. } => {
+                Some(format!("root over {}: {}", self.transport, self.reason))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mib = |bytes: u64| bytes >> 20;
+        match self {
+            Self::Asked => f.write_str("--transport asks for it"),
+            Self::Copy => f.write_str("a copy in memory is the fastest"),
+            Self::CopyToRamOff => f.write_str("copytoram=n was asked for"),
+            Self::TooLittleMemory { has, needs } => write!(
+                f,
+                "a copy in memory takes about {} MiB and the machine has {} MiB, \
+                 so the root stays on the server",
+                mib(*needs),
+                mib(*has)
+            ),
+            Self::TooLittleForAny { has, needs } => write!(
+                f,
+                "the copy takes about {} MiB and the machine has only {} MiB; \
+                 it may not start, and neither NFS nor NBD can stream the root here",
+                mib(*needs),
+                mib(*has)
+            ),
+        }
+    }
+}
+
+impl fmt::Display for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::Cpu;
+    use crate::catalog::testing::{catalog, image, server};
+
+    const OPEN: [Transport; 2] = [Transport::Nfs, Transport::Nbd];
+
+    fn planned(open: &[Transport], asked: &Transports, memory: Memory, append: &str) -> Plan {
+        let image = image("dual", &[Cpu::X86_64]);
+        let mut server = server();
+        server.nfs = open.contains(&Transport::Nfs);
+        server.nbd = open.contains(&Transport::Nbd);
+        plan(&image, &image.entries[0], asked, &server, memory, append)
+    }
+
+    #[test]
+    fn memory_decides_between_copy_and_stream() {
+        let auto = Transports::default();
+        let needs = image("dual", &[Cpu::X86_64]).entries[0].copy_memory() >> 20;
+        let way = |memory| planned(&OPEN, &auto, memory, "").transport;
+        assert_eq!(way(Memory::Mib(needs + 1)), Transport::Http);
+        assert_eq!(way(Memory::Mib(needs - 1)), Transport::Nfs);
+        assert_eq!(way(Memory::Unknown), Transport::Http);
+        let told = planned(&OPEN, &auto, Memory::Mib(needs - 1), "").remark();
+        assert!(told.unwrap().starts_with("root over nfs: a copy in memory"));
+        let none = planned(&[], &auto, Memory::Mib(64), "");
+        assert_eq!(none.transport, Transport::Http);
+        assert!(none.remark().unwrap().contains("may not start"));
+    }
+
+    #[test]
+    fn nbd_streams_only_where_its_client_can() {
+        // The test entries' medium says nothing about its nbd-client.
+        let auto = Transports::default();
+        let way = |open: &[Transport]| planned(open, &auto, Memory::Mib(64), "").transport;
+        assert_eq!(way(&[Transport::Nbd]), Transport::Http);
+        assert_eq!(way(&[Transport::Nfs]), Transport::Nfs);
+    }
+
+    #[test]
+    fn without_a_copy_http_is_out_of_the_question() {
+        let auto = Transports::default();
+        let way = |open: &[Transport]| planned(open, &auto, Memory::Unknown, "copytoram=n");
+        assert_eq!(way(&OPEN).transport, Transport::Nfs);
+        assert_eq!(way(&OPEN).reason, Reason::CopyToRamOff);
+        assert_eq!(way(&[]).transport, Transport::Http);
+    }
+
+    #[test]
+    fn the_narrowest_name_decides() {
+        let catalog = catalog();
+        let transports = Transports {
+            all: Some(Transport::Nfs),
+            of: vec![
+                ("dual-i686".into(), None),
+                ("dual".into(), Some(Transport::Nbd)),
+            ],
+        };
+        assert_eq!(transports.check(&catalog), Ok(()));
+        let of = |n: usize| {
+            let (image, entry) = catalog.entries().nth(n).unwrap();
+            transports.of(image, entry)
+        };
+        assert_eq!((of(0), of(1)), (Some(Transport::Nbd), None));
+        assert!(transports.ask_for(Transport::Nfs) && !transports.ask_for(Transport::Http));
+        let wrong = Transports {
+            all: None,
+            of: vec![("dual-x86".into(), None)],
+        };
+        let error = wrong.check(&catalog).unwrap_err().to_string();
+        assert!(error.contains("did you mean"), "{error}");
+    }
+
+    #[test]
+    fn a_query_that_is_no_number_is_an_answer_all_the_same() {
+        for (query, memory) in [
+            ("", Memory::Unasked),
+            ("a=b", Memory::Unasked),
+            ("memory=", Memory::Unknown),
+            ("memory=0", Memory::Unknown),
+            ("memory=99999999999999999999999", Memory::Unknown),
+            ("a=b&memory=512", Memory::Mib(512)),
+            ("memory=&modules=8002", Memory::Mib(640)),
+            ("memory=&modules=0010-0000-0010-", Memory::Mib(8192)),
+            ("memory=&modules=ffff-0080-xxxx-1", Memory::Unknown),
+            ("memory=&modules=ff7f-0088", Memory::Mib(32767 + 2)),
+            ("memory=700&modules=8002", Memory::Mib(700)),
+            ("memory=${memsize}&modules=é-", Memory::Unknown),
+        ] {
+            assert_eq!(Memory::from_query(query.as_bytes()), memory, "{query}");
+        }
+    }
+}

@@ -1,0 +1,283 @@
+//! NFS version 3 (RFC 1813): the procedures, in its words and order.
+//!
+//! Links are never followed here: that is the machine's business.
+
+mod directory;
+mod read;
+
+pub use read::{MAX_READ_BYTES, MAX_READ_BYTES_UDP};
+
+use super::attr::{BLOCK_BYTES, File};
+use super::rpc::{Accepted, Success};
+use super::xdr::{Fault, Reader, Writer};
+use super::{Answer, Asking, Deed, Handle, MAX_HANDLE_BYTES, NoHandle, Over, Stop};
+use crate::vfs::{Kind, MAX_NAME_BYTES};
+
+/// `nfsstat3`, as far as it happens here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Status {
+    Ok = 0,
+    NoEntry = 2,
+    Io = 5,
+    NotADirectory = 20,
+    IsADirectory = 21,
+    Invalid = 22,
+    ReadOnly = 30,
+    NameTooLong = 63,
+    Stale = 70,
+    BadHandle = 10_001,
+    BadCookie = 10_003,
+    TooSmall = 10_005,
+}
+
+impl Writer {
+    fn status(&mut self, status: Status) {
+        self.u32(status as u32);
+    }
+
+    /// `post_op_attr` when nothing is known.
+    fn no_attributes(&mut self) {
+        self.bool(false);
+    }
+}
+
+pub(super) fn answer(asking: Asking<'_>) -> Result<Answer, Stop> {
+    if asking.call.version != 3 {
+        return Err(Stop::Not(Accepted::NoVersion { low: 3, high: 3 }));
+    }
+    match asking.call.procedure {
+        // NULL
+        0 => Ok(super::plain(asking.success())),
+        1 => get_attributes(asking),
+        3 => look_up(asking),
+        4 => access(asking),
+        5 => read_link(asking),
+        6 => read::answer(asking),
+        16 => directory::read(asking, directory::Plus::No),
+        17 => directory::read(asking, directory::Plus::Yes),
+        18 => status_of_file_system(asking),
+        19 => information(asking),
+        20 => path_configuration(asking),
+        // SETATTR, WRITE, CREATE, MKDIR, SYMLINK, MKNOD, REMOVE, RMDIR, COMMIT: `wcc_data`, in
+        // which neither what was before nor what is now is known.
+        2 | 7..=13 | 21 => read_only(asking, 2),
+        // RENAME: two of them.
+        14 => read_only(asking, 4),
+        // LINK: behind the attributes of the file.
+        15 => read_only(asking, 3),
+        _ => Err(Stop::Not(Accepted::NoProcedure)),
+    }
+}
+
+impl<'a> Asking<'a> {
+    /// The file that the handle which comes next stands for; the inner error is what the machine
+    /// is told.
+    fn file(&mut self) -> Result<Result<File<'a>, Status>, Fault> {
+        let bytes = self.args.opaque(MAX_HANDLE_BYTES, "the handle")?;
+        let exports = self.server.exports;
+        Ok(match self.server.handles.read(bytes) {
+            Ok(Handle { image, node }) => exports
+                .volume(image)
+                .and_then(|volume| File::of(volume, node))
+                .ok_or(Status::Stale),
+            // It may have been made before the key was lost: a machine looks the path up again
+            // when a handle is stale, and gives up when it is bad.
+            Err(NoHandle::Forged) => Err(Status::Stale),
+            Err(NoHandle::Bad) => Err(Status::BadHandle),
+        })
+    }
+}
+
+/// A reply about a file.
+fn about(file: &File<'_>, success: Success) -> Result<Answer, Stop> {
+    Ok(Answer {
+        reply: success.done(),
+        deed: Deed::Used(file.volume.identity),
+    })
+}
+
+/// A reply about a handle that is none, with `words` zeros behind the status.
+fn failed(mut success: Success, status: Status, words: usize) -> Result<Answer, Stop> {
+    success.out.status(status);
+    for _ in 0..words {
+        success.out.u32(0);
+    }
+    Ok(super::plain(success))
+}
+
+/// A failure about `file`, its attributes behind the status.
+fn failed_at(file: &File<'_>, mut success: Success, status: Status) -> Result<Answer, Stop> {
+    success.out.status(status);
+    file.post_op(&mut success.out);
+    about(file, success)
+}
+
+/// A name in a folder (`filename3`). Its length is the file system's business, so that a long one
+/// gets a status of its own.
+fn name<'a>(args: &mut Reader<'a>) -> Result<&'a [u8], Fault> {
+    args.opaque(usize::MAX, "the name")
+}
+
+/// GETATTR (§3.3.1).
+fn get_attributes(mut asking: Asking<'_>) -> Result<Answer, Stop> {
+    let mut success = asking.success();
+    match asking.file()? {
+        Ok(file) => {
+            success.out.status(Status::Ok);
+            file.attributes(&mut success.out);
+            about(&file, success)
+        }
+        Err(status) => failed(success, status, 0),
+    }
+}
+
+/// LOOKUP (§3.3.3).
+fn look_up(mut asking: Asking<'_>) -> Result<Answer, Stop> {
+    let mut success = asking.success();
+    let directory = asking.file()?;
+    let name = name(&mut asking.args)?;
+    let directory = match directory {
+        Ok(directory) => directory,
+        Err(status) => return failed(success, status, 1),
+    };
+    if !matches!(directory.node.kind, Kind::Directory(_)) {
+        return failed_at(&directory, success, Status::NotADirectory);
+    }
+    if name.len() > MAX_NAME_BYTES {
+        return failed_at(&directory, success, Status::NameTooLong);
+    }
+    let volume = directory.volume;
+    let id = match name {
+        b"." => Some(directory.id),
+        b".." => Some(directory.node.parent),
+        name => volume.tree.lookup(directory.id, name),
+    };
+    let Some(file) = id.and_then(|id| File::of(volume, id)) else {
+        return failed_at(&directory, success, Status::NoEntry);
+    };
+    let handle = Handle {
+        image: volume.identity,
+        node: file.id,
+    };
+    success.out.status(Status::Ok);
+    success.out.opaque(&asking.server.handles.write(handle));
+    file.post_op(&mut success.out);
+    directory.post_op(&mut success.out);
+    about(&file, success)
+}
+
+/// ACCESS (§3.3.4).
+fn access(mut asking: Asking<'_>) -> Result<Answer, Stop> {
+    let mut success = asking.success();
+    let file = asking.file()?;
+    let asked = asking.args.u32("the rights")?;
+    match file {
+        Ok(file) => {
+            success.out.status(Status::Ok);
+            file.post_op(&mut success.out);
+            success.out.u32(file.access(asking.who(), asked));
+            about(&file, success)
+        }
+        Err(status) => failed(success, status, 1),
+    }
+}
+
+/// READLINK (§3.3.5).
+fn read_link(mut asking: Asking<'_>) -> Result<Answer, Stop> {
+    let mut success = asking.success();
+    let file = match asking.file()? {
+        Ok(file) => file,
+        Err(status) => return failed(success, status, 1),
+    };
+    let Kind::Symlink(text) = &file.node.kind else {
+        return failed_at(&file, success, Status::Invalid);
+    };
+    success.out.status(Status::Ok);
+    file.post_op(&mut success.out);
+    success.out.opaque(text);
+    about(&file, success)
+}
+
+/// Everything that would change something. What comes behind the handle is not even looked at: of
+/// a WRITE it is not kept.
+fn read_only(mut asking: Asking<'_>, words: usize) -> Result<Answer, Stop> {
+    let success = asking.success();
+    let file = asking.file()?;
+    failed(success, file.err().unwrap_or(Status::ReadOnly), words)
+}
+
+/// FSSTAT (§3.3.18).
+fn status_of_file_system(mut asking: Asking<'_>) -> Result<Answer, Stop> {
+    let mut success = asking.success();
+    let file = match asking.file()? {
+        Ok(file) => file,
+        Err(status) => return failed(success, status, 1),
+    };
+    success.out.status(Status::Ok);
+    file.post_op(&mut success.out);
+    let files = file.volume.tree.len() as u64;
+    // Bytes in all, free, free for users; files in all, free, free for users.
+    for value in [file.volume.size, 0, 0, files, 0, 0] {
+        success.out.u64(value);
+    }
+    // Seconds for which this stays true (invarsec).
+    success.out.u32(u32::MAX);
+    about(&file, success)
+}
+
+/// FSINFO (§3.3.19).
+fn information(mut asking: Asking<'_>) -> Result<Answer, Stop> {
+    /// FSF3_SYMLINK and FSF3_HOMOGENEOUS: there may be links, and PATHCONF is the same everywhere.
+    const PROPERTIES: u32 = 0x02 | 0x08;
+    let mut success = asking.success();
+    let file = match asking.file()? {
+        Ok(file) => file,
+        Err(status) => return failed(success, status, 1),
+    };
+    let most = read::most(asking.asked.over);
+    let block = u32::try_from(BLOCK_BYTES).unwrap_or(1);
+    success.out.status(Status::Ok);
+    file.post_op(&mut success.out);
+    // rtmax, rtpref, rtmult, and the same for writing: programs take zero for a mistake.
+    for value in [most, most, block, most, most, block] {
+        success.out.u32(value);
+    }
+    success.out.u32(directory::preferred(asking.asked.over));
+    // maxfilesize
+    success.out.u64(i64::MAX.unsigned_abs());
+    // time_delta
+    success.out.u32(1);
+    success.out.u32(0);
+    success.out.u32(PROPERTIES);
+    about(&file, success)
+}
+
+/// PATHCONF (§3.3.20).
+fn path_configuration(mut asking: Asking<'_>) -> Result<Answer, Stop> {
+    /// Nobody makes links; ext4's number, so that programs do not take fright.
+    const MAX_LINKS: u32 = 65_000;
+    let mut success = asking.success();
+    let file = match asking.file()? {
+        Ok(file) => file,
+        Err(status) => return failed(success, status, 1),
+    };
+    success.out.status(Status::Ok);
+    file.post_op(&mut success.out);
+    success.out.u32(MAX_LINKS);
+    success
+        .out
+        .u32(u32::try_from(MAX_NAME_BYTES).unwrap_or(u32::MAX));
+    // no_trunc, chown_restricted, case_insensitive, case_preserving
+    for value in [true, true, false, true] {
+        success.out.bool(value);
+    }
+    about(&file, success)
+}
+
+/// What a reply over UDP may be long, with room for what is around it.
+fn fits(over: Over, tcp: u32, udp: u32) -> u32 {
+    match over {
+        Over::Tcp => tcp,
+        Over::Udp => udp,
+    }
+}

@@ -1,0 +1,70 @@
+//! READ (RFC 1813 §3.3.6): the one procedure whose results are on a disk.
+
+use super::super::rpc::Success;
+use super::super::xdr::padding;
+use super::super::{Answer, Asking, Deed, Over, Stop};
+use super::{Status, failed, failed_at, fits};
+use crate::vfs::{Content, Kind, Piece, Slice, Source};
+
+/// Most bytes of one READ over TCP: what Linux uses at most.
+pub const MAX_READ_BYTES: u32 = 1024 * 1024;
+/// Most bytes of one READ over UDP: the reply must fit a datagram, and each of its two dozen
+/// fragments must arrive.
+pub const MAX_READ_BYTES_UDP: u32 = 32 * 1024;
+
+/// Most bytes of one READ.
+pub(super) fn most(over: Over) -> u32 {
+    fits(over, MAX_READ_BYTES, MAX_READ_BYTES_UDP)
+}
+
+pub(super) fn answer(mut asking: Asking<'_>) -> Result<Answer, Stop> {
+    let mut success: Success = asking.success();
+    let file = asking.file()?;
+    let offset = asking.args.u64("the offset")?;
+    let count = asking.args.u32("the count")?;
+    let file = match file {
+        Ok(file) => file,
+        Err(status) => return failed(success, status, 1),
+    };
+    let content = match &file.node.kind {
+        Kind::File(content) => content,
+        Kind::Directory(_) => return failed_at(&file, success, Status::IsADirectory),
+        Kind::Symlink(_) => return failed_at(&file, success, Status::Invalid),
+    };
+    let count = u64::from(count.min(most(asking.asked.over)));
+    let end = offset.saturating_add(count);
+    let slice = content.slice(offset..end);
+    let len = u32::try_from(slice.len()).unwrap_or(u32::MAX);
+    success.out.status(Status::Ok);
+    file.post_op(&mut success.out);
+    success.out.u32(len);
+    success.out.bool(end >= content.len());
+    // The data is opaque: its length again, and what fills up to four bytes.
+    success.out.u32(len);
+    let volume = file.volume;
+    Ok(Answer {
+        reply: success.with_body(padded(slice), |out| {
+            out.status(Status::Io);
+            out.no_attributes();
+        }),
+        deed: Deed::Read {
+            identity: volume.identity,
+            image: volume.image,
+            size: volume.size,
+        },
+    })
+}
+
+fn padded(slice: Slice) -> Slice {
+    let len = usize::try_from(slice.len()).unwrap_or(0);
+    match padding(len) {
+        0 => slice,
+        n => {
+            let padding = Piece {
+                source: Source::Zero,
+                len: n as u64,
+            };
+            Content::new(slice.pieces().chain([padding])).all()
+        }
+    }
+}

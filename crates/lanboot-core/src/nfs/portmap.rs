@@ -1,0 +1,239 @@
+//! The port mapper, version 2, and its successor rpcbind, versions 3 and 4 (RFC 1833), as far as
+//! machines need it to find NFS and MOUNT.
+//!
+//! Nobody registers anything here from outside, and no call is passed on.
+
+use std::net::Ipv4Addr;
+
+use super::rpc::Accepted;
+use super::xdr::{Reader, Writer};
+use super::{Answer, Asking, MOUNT, NFS, Over, PORTMAP, PORTMAP_PORT, Stop, Why, plain};
+
+/// Longest network name, address or owner that is read.
+const MAX_TEXT_BYTES: usize = 255;
+/// Who registered our programs, in rpcbind's word.
+const OWNER: &[u8] = b"superuser";
+
+/// A program that can be called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mapping {
+    /// Its number.
+    pub program: u32,
+    /// Its version.
+    pub version: u32,
+    /// How it is reached.
+    pub over: Over,
+    /// At which port.
+    pub port: u16,
+}
+
+impl Mapping {
+    /// The protocol's number in IP.
+    pub fn protocol(&self) -> u32 {
+        match self.over {
+            Over::Tcp => 6,
+            Over::Udp => 17,
+        }
+    }
+
+    fn netid(&self) -> &'static [u8] {
+        match self.over {
+            Over::Tcp => b"tcp",
+            Over::Udp => b"udp",
+        }
+    }
+}
+
+/// NFS and MOUNT at `nfs_port`: what a port mapper is to know. MOUNT version 2 is answered too and
+/// differs from 1 in nothing that is done here.
+pub fn mappings(nfs_port: u16) -> impl Iterator<Item = Mapping> {
+    [(NFS, 3), (MOUNT, 1), (MOUNT, 2), (MOUNT, 3)]
+        .into_iter()
+        .flat_map(move |(program, version)| both(program, version, nfs_port))
+}
+
+fn all(nfs_port: u16) -> impl Iterator<Item = Mapping> {
+    let own = [4, 3, 2].into_iter();
+    own.flat_map(|version| both(PORTMAP, version, PORTMAP_PORT))
+        .chain(mappings(nfs_port))
+}
+
+fn both(program: u32, version: u32, port: u16) -> [Mapping; 2] {
+    [Over::Tcp, Over::Udp].map(|over| Mapping {
+        program,
+        version,
+        over,
+        port,
+    })
+}
+
+pub(super) fn answer(asking: Asking<'_>) -> Result<Answer, Stop> {
+    match asking.call.version {
+        2 => version_2(asking),
+        3 | 4 => rpcbind(asking),
+        _ => Err(Stop::Not(Accepted::NoVersion { low: 2, high: 4 })),
+    }
+}
+
+/// RFC 1833 §3.
+fn version_2(mut asking: Asking<'_>) -> Result<Answer, Stop> {
+    let mut success = asking.success();
+    let (args, out) = (&mut asking.args, &mut success.out);
+    match asking.call.procedure {
+        // NULL
+        0 => {}
+        // SET and UNSET
+        1 | 2 => out.bool(false),
+        // GETPORT
+        3 => {
+            let program = args.u32("the program")?;
+            let version = args.u32("the version")?;
+            let protocol = args.u32("the protocol")?;
+            let _port = args.u32("the port")?;
+            let mut known = all(asking.asked.nfs_port).filter(|m| m.protocol() == protocol);
+            let found = choose(&mut known, program, version);
+            out.u32(found.map_or(0, |mapping| mapping.port.into()));
+        }
+        // DUMP
+        4 => {
+            for mapping in all(asking.asked.nfs_port) {
+                out.bool(true);
+                out.u32(mapping.program);
+                out.u32(mapping.version);
+                out.u32(mapping.protocol());
+                out.u32(mapping.port.into());
+            }
+            out.bool(false);
+        }
+        // CALLIT
+        5 => return Err(Stop::Ignore(Why::Forwarding)),
+        _ => return Err(Stop::Not(Accepted::NoProcedure)),
+    }
+    Ok(plain(success))
+}
+
+/// RFC 1833 §2.
+fn rpcbind(mut asking: Asking<'_>) -> Result<Answer, Stop> {
+    let mut success = asking.success();
+    let here = asking.asked.here;
+    let (args, out) = (&mut asking.args, &mut success.out);
+    match (asking.call.procedure, asking.call.version) {
+        // NULL
+        (0, _) => {}
+        // SET and UNSET
+        (1 | 2, _) => out.bool(false),
+        // GETADDR, and GETVERSADDR, which wants exactly this version
+        (procedure @ (3 | 9), version) if procedure == 3 || version == 4 => {
+            let program = args.u32("the program")?;
+            let version = args.u32("the version")?;
+            for what in ["the network", "the address", "the owner"] {
+                args.opaque(MAX_TEXT_BYTES, what)?;
+            }
+            // The network is that of the call, whatever the argument says (§2.2.1).
+            let over = asking.asked.over;
+            let mut known = all(asking.asked.nfs_port).filter(|m| m.over == over);
+            let found = if procedure == 3 {
+                choose(&mut known, program, version)
+            } else {
+                known.find(|m| (m.program, m.version) == (program, version))
+            };
+            let address = found.map_or_else(String::new, |m| universal(here, m.port));
+            out.opaque(address.as_bytes());
+        }
+        // DUMP
+        (4, _) => {
+            for mapping in all(asking.asked.nfs_port) {
+                entry(out, &mapping, here);
+            }
+            out.bool(false);
+        }
+        // CALLIT or BCAST, and INDIRECT
+        (5 | 10, _) => return Err(Stop::Ignore(Why::Forwarding)),
+        _ => return Err(Stop::Not(Accepted::NoProcedure)),
+    }
+    Ok(plain(success))
+}
+
+/// The mapping of this version, else any of the program: its "wrong version" says which there
+/// are, and `rpcinfo -T udp HOST nfs` asks for version 0 to hear it.
+fn choose(known: &mut dyn Iterator<Item = Mapping>, program: u32, version: u32) -> Option<Mapping> {
+    let mut other = None;
+    for mapping in known.filter(|m| m.program == program) {
+        if mapping.version == version {
+            return Some(mapping);
+        }
+        other = Some(mapping);
+    }
+    other
+}
+
+fn entry(out: &mut Writer, mapping: &Mapping, here: Ipv4Addr) {
+    out.bool(true);
+    out.u32(mapping.program);
+    out.u32(mapping.version);
+    out.opaque(mapping.netid());
+    out.opaque(universal(here, mapping.port).as_bytes());
+    out.opaque(OWNER);
+}
+
+/// An address with its port, as RFC 5665 §5.2.3.3 writes it.
+fn universal(address: Ipv4Addr, port: u16) -> String {
+    format!("{address}.{}.{}", port >> 8, port & 0xff)
+}
+
+/// What is asked of the host's own port mapper.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// PMAPPROC_SET: that it tells of a program of ours.
+    Set = 1,
+    /// PMAPPROC_UNSET: that it stops, for every protocol.
+    Unset = 2,
+    /// PMAPPROC_GETPORT: what it tells of it.
+    Port = 3,
+}
+
+/// The call, as a datagram.
+pub fn ask(xid: u32, ask: Ask, mapping: Mapping) -> Vec<u8> {
+    const CALL: u32 = 0;
+    let mut out = Writer::new(64);
+    // AUTH_NONE twice: who may register is told by the address and the port of the caller.
+    for word in [xid, CALL, 2, PORTMAP, 2, ask as u32, 0, 0, 0, 0] {
+        out.u32(word);
+    }
+    out.u32(mapping.program);
+    out.u32(mapping.version);
+    out.u32(mapping.protocol());
+    out.u32(mapping.port.into());
+    out.into_bytes()
+}
+
+/// The one word in the results of a success: a boolean or a port; `None` for anything else.
+pub fn word(reply: &[u8], xid: u32) -> Option<u32> {
+    const REPLY: u32 = 1;
+    let mut reader = Reader::new(reply);
+    let is_ours = reader.u32("the xid").ok()? == xid && reader.u32("the type").ok()? == REPLY;
+    // MSG_ACCEPTED, an empty verifier, SUCCESS
+    let is_success = (0..4).all(|_| reader.u32("the status") == Ok(0));
+    let word = reader.u32("the result").ok()?;
+    (is_ours && is_success).then_some(word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_in_a_universal_address_is_two_numbers() {
+        assert_eq!(universal(Ipv4Addr::new(10, 0, 0, 1), 2049), "10.0.0.1.8.1");
+    }
+
+    #[test]
+    fn another_version_is_better_than_none() {
+        let tcp = || all(2049).filter(|m| m.over == Over::Tcp);
+        assert_eq!(choose(&mut tcp(), NFS, 3).unwrap().version, 3);
+        assert_eq!(choose(&mut tcp(), NFS, 4).unwrap().port, 2049);
+        assert_eq!(choose(&mut tcp(), MOUNT, 3).unwrap().version, 3);
+        assert_eq!(choose(&mut tcp(), PORTMAP, 2).unwrap().port, 111);
+        assert_eq!(choose(&mut tcp(), 100_227, 3), None);
+    }
+}

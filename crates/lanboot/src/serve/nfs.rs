@@ -1,0 +1,534 @@
+//! The NFS door: TCP and UDP 2049 for NFS and MOUNT, 111 for the port mapper. What is said is
+//! `lanboot_core::nfs`; this file and those beside it move the bytes and keep account.
+//!
+//! A machine that lives on an image comes back after everything: a restart of the server, a lost
+//! network, a closed connection. So an idle connection may be closed to make room, and nothing
+//! is remembered that an answer would depend on.
+
+mod accounts;
+mod key;
+mod rpcbind;
+mod udp;
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
+use std::os::fd::AsRawFd as _;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use lanboot_core::bytes::printable;
+use lanboot_core::journal::{self, What};
+use lanboot_core::nfs::record::{Records, Refused};
+use lanboot_core::nfs::{
+    self, Answer, Asked, Deed, Handles, MAX_PATH_BYTES, Over, PORT, PORTMAP_PORT, Port, Server,
+};
+use lanboot_core::site::Site;
+use nix::sys::socket::{MsgFlags, recv};
+use tokio::io::Interest;
+use tokio::net::TcpStream;
+
+use super::Context;
+use super::listen::{self, Complaint, Keepalive, peer};
+use super::seats::{Seat, Seats};
+use super::stream::{Cut, Outbox, Sent};
+use crate::net;
+use accounts::{Account, Accounts, Mount};
+use rpcbind::Registered;
+
+/// Most connections to port 2049 at once: four for each of a thousand machines. A machine has one
+/// or two, and comes again when an idle one is closed.
+pub const MAX_CONNECTIONS: usize = 4096;
+/// Most of them from one address, which may be a router with a classroom behind it.
+pub const MAX_CONNECTIONS_PER_PEER: usize = 512;
+/// Most connections to the port mapper at once; each lasts for one question.
+pub const MAX_QUESTIONS: usize = 1024;
+/// Most of them from one address.
+pub const MAX_QUESTIONS_PER_PEER: usize = 256;
+/// How long a machine may acknowledge nothing of what is sent. It may be asleep or unplugged, and
+/// would only ask for the same again.
+pub const STALL: Duration = Duration::from_secs(600);
+
+/// A machine that was switched off is noticed after a quarter of an hour; one that lost its
+/// network for less keeps its connection.
+const KEEPALIVE: Keepalive = Keepalive {
+    time: Duration::from_secs(60),
+    interval: Duration::from_secs(30),
+    retries: 30,
+};
+/// Read at once into a connection's buffer, which exists only while calls are in it: a hundred
+/// calls that were sent together.
+const READ_BYTES: usize = 16 * 1024;
+/// Short replies are gathered up to this many bytes, and what they are gathered in is all that a
+/// machine which reads nothing can make the door hold for a connection.
+const GATHER_BYTES: u64 = 32 * 1024;
+
+/// What the door allows. [`Limits::default`] has the constants of this module.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Connections at once.
+    pub connections: usize,
+    /// Connections at once from one address.
+    pub connections_per_peer: usize,
+    /// Wait for a sign that the machine takes what is sent.
+    pub stall: Duration,
+    /// How long a machine with no connection must not have used an image until it is taken to be
+    /// done with it.
+    pub forget: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: MAX_CONNECTIONS,
+            connections_per_peer: MAX_CONNECTIONS_PER_PEER,
+            stall: STALL,
+            forget: accounts::FORGET,
+        }
+    }
+}
+
+/// The door, bound.
+#[derive(Debug)]
+pub struct Door {
+    nfs: Sockets,
+    portmap: Option<Sockets>,
+    handles: Handles,
+    /// Taken back when the door closes.
+    registered: Option<Registered>,
+}
+
+/// One port over both protocols.
+#[derive(Debug)]
+struct Sockets {
+    address: SocketAddrV4,
+    tcp: std::net::TcpListener,
+    udp: std::net::UdpSocket,
+}
+
+impl Sockets {
+    fn bind(address: SocketAddrV4) -> anyhow::Result<Self> {
+        let tcp = net::tcp(address)?;
+        let IpAddr::V4(ip) = tcp.local_addr()?.ip() else {
+            anyhow::bail!("{address} is no IPv4 address");
+        };
+        let address = SocketAddrV4::new(ip, tcp.local_addr()?.port());
+        let udp = net::udp(None, address)?;
+        // An answer to a forged sender must never reach everybody.
+        udp.set_broadcast(false)?;
+        Ok(Self { address, tcp, udp })
+    }
+}
+
+impl Door {
+    /// Binds both ports of `address`. The key of the handles is kept in the folder `state`.
+    /// Without port 111, which the host's own port mapper may have, the door is registered there;
+    /// what the operator must know goes to `notices`.
+    ///
+    /// # Errors
+    /// When NFS cannot be served at all: one sentence that says what to do.
+    pub fn open(
+        address: Ipv4Addr,
+        state: &Path,
+        notices: &mut Vec<String>,
+    ) -> anyhow::Result<Self> {
+        let nfs = Sockets::bind(SocketAddrV4::new(address, PORT))
+            .map_err(|error| error.context(rpcbind::kernel_server()))?;
+        let handles = Handles::new(key::load(state)?);
+        let (portmap, registered) = match Sockets::bind(SocketAddrV4::new(address, PORTMAP_PORT)) {
+            Ok(sockets) => (Some(sockets), None),
+            Err(error) => match Registered::new(PORT) {
+                Ok(registered) => {
+                    notices.push("NFS is registered with the port mapper of this host".into());
+                    (None, Some(registered))
+                }
+                Err(why) => {
+                    notices.push(rpcbind::advice(&error, &why));
+                    (None, None)
+                }
+            },
+        };
+        Ok(Self {
+            nfs,
+            portmap,
+            handles,
+            registered,
+        })
+    }
+
+    /// A door at any free ports of `address`, for tests; which ones is what [`Self::ports`] says.
+    pub fn anywhere(address: Ipv4Addr, key: [u8; 16]) -> anyhow::Result<Self> {
+        Ok(Self {
+            nfs: anywhere(address)?,
+            portmap: Some(anywhere(address)?),
+            handles: Handles::new(key),
+            registered: None,
+        })
+    }
+
+    /// The addresses of NFS and, if it is ours, of the port mapper.
+    pub fn ports(&self) -> (SocketAddrV4, Option<SocketAddrV4>) {
+        (self.nfs.address, self.portmap.as_ref().map(|p| p.address))
+    }
+}
+
+/// A port that is free over both protocols.
+fn anywhere(address: Ipv4Addr) -> anyhow::Result<Sockets> {
+    const TRIES: usize = 20;
+    let bind = || Sockets::bind(SocketAddrV4::new(address, 0));
+    (1..TRIES).find_map(|_| bind().ok()).map_or_else(bind, Ok)
+}
+
+/// Serves the site of `context` until it drains: then it accepts nothing new, closes connections
+/// that wait, lets replies finish and returns; how long that may take is the caller's business.
+/// Run it on a runtime with more threads than cores: a cold disk read holds one.
+///
+/// # Errors
+/// Only when a socket cannot be used at all.
+pub async fn serve(door: Door, context: Context, limits: Limits) -> anyhow::Result<()> {
+    let drain = context.drain.clone();
+    let shared = Arc::new(Shared {
+        accounts: Accounts::new(
+            context.bus.clone(),
+            Arc::clone(&context.disks),
+            limits.forget,
+        ),
+        context,
+        handles: door.handles,
+        nfs_port: door.nfs.address.port(),
+        limits,
+        complaints: Mutex::default(),
+    });
+    let forgetting = tokio::spawn({
+        let shared = Arc::clone(&shared);
+        async move { shared.accounts.forget_idle().await }
+    });
+    let (nfs, portmap) = (door.nfs, door.portmap);
+    let most = (limits.connections, limits.connections_per_peer);
+    let nfs = shared.port(nfs, Port::Nfs, most, drain.clone());
+    let portmap = async {
+        match portmap {
+            Some(sockets) => {
+                let most = (MAX_QUESTIONS, MAX_QUESTIONS_PER_PEER);
+                shared.port(sockets, Port::Portmap, most, drain).await
+            }
+            None => Ok(()),
+        }
+    };
+    let result = tokio::try_join!(nfs, portmap);
+    forgetting.abort();
+    drop(door.registered);
+    result.map(|_| ()).context("a socket cannot be used")
+}
+
+/// What all ports and connections share.
+struct Shared {
+    context: Context,
+    handles: Handles,
+    accounts: Accounts,
+    nfs_port: u16,
+    limits: Limits,
+    complaints: Mutex<Complaints>,
+}
+
+/// What is told once in a while, however often it happens.
+#[derive(Default)]
+struct Complaints {
+    stranger: Complaint,
+    refused: Complaint,
+    ignored: Complaint,
+    stalled: Complaint,
+    not_found: Complaint,
+}
+
+impl Shared {
+    /// Serves one port over both protocols.
+    async fn port(
+        self: &Arc<Self>,
+        sockets: Sockets,
+        port: Port,
+        (most, most_per_peer): (usize, usize),
+        drain: tokio::sync::watch::Receiver<bool>,
+    ) -> io::Result<()> {
+        let seats = Seats::new(most, most_per_peer);
+        let door = listen::Door {
+            door: journal::Door::Nfs,
+            seats: &seats,
+            bus: &self.context.bus,
+            drain: drain.clone(),
+            // The close is all there is to say.
+            refuse: |_: &TcpStream| {},
+        };
+        let asked = |over| Asked {
+            port,
+            over,
+            here: *sockets.address.ip(),
+            nfs_port: self.nfs_port,
+        };
+        let connection = |stream, peer, seat| {
+            let connection = Connection {
+                stream: Arc::new(stream),
+                peer,
+                asked: asked(Over::Tcp),
+                shared: Arc::clone(self),
+            };
+            async move {
+                if connection.shared.admits(peer, "connection") {
+                    connection.run(seat).await;
+                }
+            }
+        };
+        let datagrams = udp::serve(sockets.udp, asked(Over::Udp), Arc::clone(self), drain);
+        tokio::try_join!(door.run(sockets.tcp, KEEPALIVE, connection), datagrams).map(|_| ())
+    }
+
+    /// Whether `peer` is in a served network; told when not.
+    fn admits(&self, ip: IpAddr, request: &str) -> bool {
+        let admits = self.context.site.load().serves(ip);
+        if !admits {
+            let why = "it is not in a network that is served".to_owned();
+            self.complain(|c| &mut c.stranger, ip, request, why);
+        }
+        admits
+    }
+
+    fn answer(&self, message: &[u8], asked: Asked, site: &Site) -> Result<Answer, nfs::Why> {
+        let server = Server {
+            handles: &self.handles,
+            exports: site,
+            mounted: &|| self.accounts.mounted(),
+        };
+        nfs::answer(message, asked, &server)
+    }
+
+    /// What a call did, for the journal; of a read, whose it is.
+    fn note(&self, account: &mut Account<'_>, deed: Deed) -> Option<Arc<Mount>> {
+        let ip = account.peer();
+        match deed {
+            Deed::Nothing => {}
+            Deed::Mounted {
+                identity,
+                image,
+                size,
+                path,
+            } => self.accounts.mount(ip, identity, image, size, shown(&path)),
+            Deed::NotFound { path } => {
+                if self.is_due(|c| &mut c.not_found) {
+                    let what = What::NotFound {
+                        door: journal::Door::Nfs,
+                        path: shown(&path),
+                    };
+                    self.context.bus.publish(peer(ip), what);
+                }
+            }
+            Deed::Unmounted(identity) => self.accounts.unmount(ip, Some(identity)),
+            Deed::UnmountedAll => self.accounts.unmount(ip, None),
+            Deed::Used(identity) => account.touch(identity),
+            Deed::Read {
+                identity,
+                image,
+                size,
+            } => {
+                let path = || self.path_of(identity);
+                return Some(account.read(identity, image, size, path));
+            }
+            Deed::Refused(refusal) => {
+                let why = refusal.to_string();
+                self.complain(|c| &mut c.refused, ip, "call", why);
+            }
+        }
+        None
+    }
+
+    /// How the journal calls an image whose mount it never saw, as after a restart.
+    fn path_of(&self, identity: lanboot_core::vfs::Identity) -> String {
+        let site = self.context.site.load();
+        let name = site.catalog.of_identity(identity).map(|i| i.name.clone());
+        name.map_or_else(String::new, |name| format!("/iso/{name}"))
+    }
+
+    fn complain(
+        &self,
+        which: impl FnOnce(&mut Complaints) -> &mut Complaint,
+        ip: IpAddr,
+        request: &str,
+        why: String,
+    ) {
+        if self.is_due(which) {
+            let what = What::Ignored {
+                door: journal::Door::Nfs,
+                request: request.to_owned(),
+                why,
+            };
+            self.context.bus.publish(peer(ip), what);
+        }
+    }
+
+    fn is_due(&self, which: impl FnOnce(&mut Complaints) -> &mut Complaint) -> bool {
+        let mut complaints = self
+            .complaints
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        which(&mut complaints).is_due()
+    }
+}
+
+/// One connection. While it waits it holds no buffer.
+struct Connection {
+    stream: Arc<TcpStream>,
+    peer: IpAddr,
+    asked: Asked,
+    shared: Arc<Shared>,
+}
+
+/// Why a connection is over.
+enum End {
+    /// The machine closed it, or it made room.
+    Closed,
+    Refused(Refused),
+    Cut(Cut),
+}
+
+impl Connection {
+    async fn run(self, mut seat: Seat) {
+        let mut account = self
+            .shared
+            .accounts
+            .open(self.peer, self.asked.port == Port::Nfs);
+        match self.converse(&mut seat, &mut account).await {
+            End::Closed | End::Cut(Cut::Peer(_)) => {}
+            End::Refused(why) => {
+                let why = why.to_string();
+                self.shared
+                    .complain(|c| &mut c.ignored, self.peer, "connection", why);
+            }
+            End::Cut(why) => {
+                let why = why.to_string();
+                self.shared
+                    .complain(|c| &mut c.stalled, self.peer, "connection", why);
+            }
+        }
+    }
+
+    /// Answers everything that was sent together before it sends anything, and reads on only when
+    /// the machine took it: one that never reads costs one buffer.
+    async fn converse(&self, seat: &mut Seat, account: &mut Account<'_>) -> End {
+        let mut records = Records::default();
+        let mut input = Vec::new();
+        let stall = self.shared.limits.stall;
+        loop {
+            if !self.read(&mut input, seat).await {
+                return End::Closed;
+            }
+            let mut outbox = Outbox::default();
+            let mut gathered = 0;
+            let site = self.shared.context.site.load_full();
+            let mut rest = &input[..];
+            loop {
+                match records.next(&mut rest) {
+                    Ok(Some(record)) => {
+                        let answer = self.shared.answer(record.bytes, self.asked, &site);
+                        match self.send(answer, account, &mut outbox).await {
+                            Ok(len) => gathered += len,
+                            Err(cut) => return End::Cut(cut),
+                        }
+                        if gathered >= GATHER_BYTES {
+                            gathered = 0;
+                            if let Err(cut) = outbox.flush(&self.stream, stall).await {
+                                return End::Cut(cut);
+                            }
+                        }
+                    }
+                    Ok(None) => break,
+                    Err(refused) => return End::Refused(refused),
+                }
+                // Calls sent in one go never wait for the network; others must have their turn.
+                tokio::task::coop::consume_budget().await;
+            }
+            if let Err(cut) = outbox.flush(&self.stream, stall).await {
+                return End::Cut(cut);
+            }
+            let done = input.len() - rest.len();
+            input.drain(..done);
+        }
+    }
+
+    /// Reads what there is, at least a byte; `false` when the connection is over.
+    async fn read(&self, input: &mut Vec<u8>, seat: &mut Seat) -> bool {
+        loop {
+            match self.try_read(input) {
+                Ok(0) => return false,
+                Ok(_) => return seat.work(),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(_) => return false,
+            }
+            if input.is_empty() {
+                *input = Vec::new();
+            }
+            if !seat.wait(&self.stream) || self.stream.readable().await.is_err() {
+                return false;
+            }
+        }
+    }
+
+    /// Appends what there is. A read that did not fill the buffer counts as the last one, which
+    /// spares the call that would only be told so.
+    fn try_read(&self, input: &mut Vec<u8>) -> io::Result<usize> {
+        let mut buffer = [0; READ_BYTES];
+        let mut read = 0;
+        let tried = self.stream.try_io(Interest::READABLE, || {
+            read = recv(self.stream.as_raw_fd(), &mut buffer, MsgFlags::MSG_DONTWAIT)?;
+            if 0 < read && read < READ_BYTES {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            Ok(read)
+        });
+        input.extend_from_slice(buffer.get(..read).unwrap_or_default());
+        if read > 0 { Ok(read) } else { tried }
+    }
+
+    /// Puts an answer into the outbox, or sends it; how many bytes it has.
+    async fn send(
+        &self,
+        answer: Result<Answer, nfs::Why>,
+        account: &mut Account<'_>,
+        outbox: &mut Outbox,
+    ) -> Result<u64, Cut> {
+        let Answer { reply, deed } = match answer {
+            Ok(answer) => answer,
+            Err(why) => {
+                let why = why.to_string();
+                self.shared
+                    .complain(|c| &mut c.ignored, self.peer, "message", why);
+                return Ok(0);
+            }
+        };
+        let mount = self.shared.note(account, deed);
+        let (len, wire_len) = (reply.body.len(), reply.wire_len());
+        let disks = &self.shared.context.disks;
+        let stall = self.shared.limits.stall;
+        let sent = outbox.put(&self.stream, reply, disks, stall, |_| {}).await;
+        match (sent, mount) {
+            (Sent::Whole, Some(mount)) => self.shared.accounts.sent(&mount, len),
+            (Sent::Whole, None) => {}
+            (Sent::ReadError(why), mount) => {
+                if let Some(mount) = mount {
+                    self.shared.accounts.broken(&mount, &why);
+                }
+            }
+            (Sent::Cut(why), mount) => {
+                if let (Some(mount), Cut::Read(_) | Cut::Short | Cut::Gone) = (mount, &why) {
+                    self.shared.accounts.broken(&mount, &why);
+                }
+                return Err(why);
+            }
+        }
+        Ok(wire_len)
+    }
+}
+
+fn shown(path: &[u8]) -> String {
+    printable(path, MAX_PATH_BYTES.min(256))
+}

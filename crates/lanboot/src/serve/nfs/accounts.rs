@@ -1,0 +1,381 @@
+//! Who has mounted which image and read how much of it, for the journal and for `showmount -a`.
+//! No answer to a read depends on it: NFS knows no mounts.
+//!
+//! An account begins with MNT, or with the first read that no mount was seen for, as after a
+//! restart. It ends with UMNT, or when the machine is gone for long.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use lanboot_core::journal::{Door, What};
+use lanboot_core::nfs::Mounted;
+use lanboot_core::vfs::{Identity, ImageId};
+use tokio::time::{Instant, sleep};
+
+use crate::bus::{self, Bus};
+use crate::disks::Disks;
+use crate::serve::listen::peer;
+use crate::serve::stream::Cut;
+
+/// How long a machine with no connection must not have used an image until it is taken to be done
+/// with it. Nobody has to say goodbye, and those who run from an image never do.
+pub(super) const FORGET: Duration = Duration::from_secs(600);
+/// Most accounts; beyond that the one that was used longest ago ends.
+const MAX_ACCOUNTS: usize = 8192;
+/// Most parts in which the time to forget is waited for.
+const LOOKS: u32 = 20;
+/// Least time between two words about one account.
+const PROGRESS: Duration = Duration::from_millis(100);
+/// Least time between two notes that an image is in use.
+const NOTE: Duration = Duration::from_secs(1);
+
+/// Every account.
+#[derive(Debug)]
+pub(super) struct Accounts {
+    table: Mutex<Table>,
+    bus: Bus,
+    disks: Arc<Disks>,
+    forget: Duration,
+    /// When time began for the accounts.
+    epoch: Instant,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    mounts: HashMap<(IpAddr, Identity), Arc<Mount>>,
+    /// Connections of each machine.
+    connections: HashMap<IpAddr, usize>,
+}
+
+/// One machine's use of one image.
+#[derive(Debug)]
+pub(super) struct Mount {
+    peer: IpAddr,
+    identity: Identity,
+    image: ImageId,
+    transfer: u64,
+    path: String,
+    began: Instant,
+    /// Mounts without an unmount.
+    times: AtomicUsize,
+    sent: AtomicU64,
+    /// Milliseconds since the epoch: last use, last word, last note to the disk.
+    used: AtomicU64,
+    told: AtomicU64,
+    noted: AtomicU64,
+    is_over: AtomicBool,
+    is_broken: AtomicBool,
+}
+
+impl Accounts {
+    pub(super) fn new(bus: Bus, disks: Arc<Disks>, forget: Duration) -> Self {
+        Self {
+            table: Mutex::default(),
+            bus,
+            disks,
+            forget,
+            epoch: Instant::now(),
+        }
+    }
+
+    /// What one conversation with `peer` needs; with `counts` it is a sign that the machine is
+    /// there.
+    pub(super) fn open(&self, peer: IpAddr, counts: bool) -> Account<'_> {
+        if counts {
+            *self.lock().connections.entry(peer).or_default() += 1;
+        }
+        Account {
+            accounts: self,
+            peer,
+            counts,
+            latest: None,
+        }
+    }
+
+    /// MNT. One that comes again before anything was read is the same one.
+    pub(super) fn mount(
+        &self,
+        ip: IpAddr,
+        identity: Identity,
+        image: ImageId,
+        size: u64,
+        path: String,
+    ) {
+        let before = self.lock().mounts.get(&(ip, identity)).cloned();
+        if let Some(mount) = before {
+            if mount.sent.load(Ordering::Relaxed) == 0 && mount.path == path {
+                mount.times.fetch_add(1, Ordering::Relaxed);
+                self.use_now(&mount);
+                return;
+            }
+            // A machine that starts anew does not say goodbye before.
+            self.finish(&mount);
+        }
+        self.begin(ip, identity, image, size, path);
+    }
+
+    /// UMNT of one image, or of all.
+    pub(super) fn unmount(&self, ip: IpAddr, identity: Option<Identity>) {
+        let of_machine = |key: &(IpAddr, Identity)| {
+            key.0 == ip && identity.is_none_or(|identity| key.1 == identity)
+        };
+        let found: Vec<_> = match identity {
+            Some(identity) => self
+                .lock()
+                .mounts
+                .get(&(ip, identity))
+                .cloned()
+                .into_iter()
+                .collect(),
+            None => {
+                let table = self.lock();
+                let of_machine = table.mounts.iter().filter(|(key, _)| of_machine(key));
+                of_machine.map(|(_, mount)| Arc::clone(mount)).collect()
+            }
+        };
+        for mount in found {
+            let before = mount.times.fetch_sub(1, Ordering::Relaxed);
+            if before <= 1 || identity.is_none() {
+                self.finish(&mount);
+            }
+        }
+    }
+
+    /// `len` bytes of a file went out.
+    pub(super) fn sent(&self, mount: &Mount, len: u64) {
+        let sent = mount.sent.fetch_add(len, Ordering::Relaxed) + len;
+        if self.is_time(&mount.told, PROGRESS) && mount.is_told() {
+            let what = What::Progress {
+                transfer: mount.transfer,
+                sent,
+            };
+            self.bus.publish(peer(mount.peer), what);
+        }
+    }
+
+    /// The disk failed. It is told once; that every later read fails too is no news.
+    pub(super) fn broken(&self, mount: &Mount, why: &Cut) {
+        if mount.is_told() && !mount.is_broken.swap(true, Ordering::Relaxed) {
+            let what = What::Failed {
+                door: Door::Nfs,
+                transfer: Some(mount.transfer),
+                path: mount.path.clone(),
+                sent: mount.sent.load(Ordering::Relaxed),
+                why: why.to_string(),
+            };
+            self.bus.publish(peer(mount.peer), what);
+        }
+    }
+
+    /// For `showmount -a`.
+    pub(super) fn mounted(&self) -> Vec<Mounted> {
+        let table = self.lock();
+        let mut mounted: Vec<_> = table
+            .mounts
+            .values()
+            .map(|mount| Mounted {
+                machine: mount.peer.to_string(),
+                path: mount.path.clone(),
+            })
+            .collect();
+        mounted.sort_by(|a, b| (&a.machine, &a.path).cmp(&(&b.machine, &b.path)));
+        mounted
+    }
+
+    /// Ends accounts of machines that are gone, for ever.
+    pub(super) async fn forget_idle(&self) {
+        loop {
+            sleep(self.forget / LOOKS).await;
+            let limit = self.now().saturating_sub(millis(self.forget));
+            let idle: Vec<_> = {
+                let table = self.lock();
+                let is_idle = |mount: &&Arc<Mount>| {
+                    mount.used.load(Ordering::Relaxed) <= limit
+                        && !table.connections.contains_key(&mount.peer)
+                };
+                table.mounts.values().filter(is_idle).cloned().collect()
+            };
+            idle.iter().for_each(|mount| self.finish(mount));
+        }
+    }
+
+    fn begin(
+        &self,
+        ip: IpAddr,
+        identity: Identity,
+        image: ImageId,
+        size: u64,
+        path: String,
+    ) -> Arc<Mount> {
+        let mount = Arc::new(Mount {
+            peer: ip,
+            identity,
+            image,
+            transfer: self.bus.next_transfer(),
+            path: path.clone(),
+            began: Instant::now(),
+            times: AtomicUsize::new(1),
+            sent: AtomicU64::new(0),
+            used: AtomicU64::new(self.now()),
+            told: AtomicU64::new(self.now()),
+            noted: AtomicU64::new(0),
+            is_over: AtomicBool::new(false),
+            is_broken: AtomicBool::new(false),
+        });
+        let oldest = {
+            let mut table = self.lock();
+            // Two connections may have come here at once.
+            if let Some(other) = table.mounts.get(&(ip, identity)) {
+                return Arc::clone(other);
+            }
+            let is_full = table.mounts.len() >= MAX_ACCOUNTS;
+            let by_use = |mount: &&Arc<Mount>| mount.used.load(Ordering::Relaxed);
+            let oldest = is_full.then(|| table.mounts.values().min_by_key(by_use).cloned());
+            table.mounts.insert((ip, identity), Arc::clone(&mount));
+            oldest.flatten()
+        };
+        if let Some(oldest) = oldest {
+            self.finish(&oldest);
+        }
+        self.note(&mount);
+        let what = What::Started {
+            door: Door::Nfs,
+            transfer: mount.transfer,
+            path,
+            len: size,
+        };
+        self.bus.publish(peer(ip), what);
+        mount
+    }
+
+    fn finish(&self, mount: &Mount) {
+        let removed = self.lock().mounts.remove(&(mount.peer, mount.identity));
+        if removed.is_none() || mount.is_over.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        if mount.is_broken.load(Ordering::Relaxed) {
+            return;
+        }
+        let what = What::Finished {
+            door: Door::Nfs,
+            transfer: mount.transfer,
+            path: mount.path.clone(),
+            sent: mount.sent.load(Ordering::Relaxed),
+            took: mount.began.elapsed(),
+            retransmits: 0,
+        };
+        self.bus.publish(peer(mount.peer), what);
+    }
+
+    fn use_now(&self, mount: &Mount) {
+        mount.used.store(self.now(), Ordering::Relaxed);
+    }
+
+    /// Tells the disk that a machine lives on it, so that it stays open when it is replaced.
+    fn note(&self, mount: &Mount) {
+        if self.is_time(&mount.noted, NOTE)
+            && let Some(disk) = self.disks.get(mount.image)
+        {
+            disk.note_streamed(bus::now());
+        }
+    }
+
+    /// Whether `pause` has passed since `last`, which is now then.
+    fn is_time(&self, last: &AtomicU64, pause: Duration) -> bool {
+        let (before, now) = (last.load(Ordering::Relaxed), self.now());
+        let is_time = before == 0 || now.saturating_sub(before) >= millis(pause);
+        is_time
+            && last
+                .compare_exchange(before, now, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok()
+    }
+
+    /// Milliseconds since the epoch, and one.
+    fn now(&self) -> u64 {
+        millis(self.epoch.elapsed()) + 1
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Mount {
+    fn is_told(&self) -> bool {
+        !self.is_over.load(Ordering::Relaxed) && !self.is_broken.load(Ordering::Relaxed)
+    }
+}
+
+/// One conversation's way to its accounts: the latest one at hand, because nearly every call is
+/// about the same image.
+pub(super) struct Account<'a> {
+    accounts: &'a Accounts,
+    peer: IpAddr,
+    counts: bool,
+    latest: Option<Arc<Mount>>,
+}
+
+impl Account<'_> {
+    pub(super) fn peer(&self) -> IpAddr {
+        self.peer
+    }
+
+    /// A handle of this image was used.
+    pub(super) fn touch(&mut self, identity: Identity) {
+        if let Some(mount) = self.find(identity) {
+            self.accounts.use_now(&mount);
+        }
+    }
+
+    /// A file of this image is being read; `path` names it if nobody mounted it.
+    pub(super) fn read(
+        &mut self,
+        identity: Identity,
+        image: ImageId,
+        size: u64,
+        path: impl FnOnce() -> String,
+    ) -> Arc<Mount> {
+        let mount = self.find(identity).unwrap_or_else(|| {
+            self.accounts
+                .begin(self.peer, identity, image, size, path())
+        });
+        self.accounts.use_now(&mount);
+        self.accounts.note(&mount);
+        self.latest = Some(Arc::clone(&mount));
+        mount
+    }
+
+    fn find(&mut self, identity: Identity) -> Option<Arc<Mount>> {
+        let is_it = |mount: &&Arc<Mount>| {
+            mount.identity == identity && !mount.is_over.load(Ordering::Relaxed)
+        };
+        if let Some(mount) = self.latest.as_ref().filter(is_it) {
+            return Some(Arc::clone(mount));
+        }
+        let key = (self.peer, identity);
+        self.latest = self.accounts.lock().mounts.get(&key).cloned();
+        self.latest.clone()
+    }
+}
+
+impl Drop for Account<'_> {
+    fn drop(&mut self) {
+        if !self.counts {
+            return;
+        }
+        let mut table = self.accounts.lock();
+        if let Some(count) = table.connections.get_mut(&self.peer) {
+            *count -= 1;
+            if *count == 0 {
+                table.connections.remove(&self.peer);
+            }
+        }
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

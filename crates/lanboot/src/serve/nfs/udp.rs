@@ -1,0 +1,119 @@
+//! Calls in datagrams: answered one by one, out of the socket they came in at, which is bound to
+//! one of our addresses. Who is in no served network gets no answer, so that nobody can be made a
+//! target from far away.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use lanboot_core::nfs::Asked;
+use socket2::SockRef;
+use tokio::net::UdpSocket;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::Shared;
+use crate::serve::stream::gather;
+
+/// Longest call read: a WRITE of 32 KiB would be one, and is answered with "read-only" by its
+/// beginning.
+const MAX_CALL_BYTES: usize = 8 * 1024;
+/// Tasks that answer datagrams of one port: one may wait for a disk while others go on.
+const TASKS: usize = 3;
+/// Bytes of calls that may wait, with the kernel's own weight: about 1,000 calls.
+const RECEIVE_ROOM: usize = 1 << 20;
+/// Bytes of replies under way: a few reads of every machine in a classroom.
+const SEND_ROOM: usize = 4 << 20;
+
+/// Serves `socket` until `drain` becomes true.
+pub(super) async fn serve(
+    socket: std::net::UdpSocket,
+    asked: Asked,
+    shared: Arc<Shared>,
+    drain: watch::Receiver<bool>,
+) -> io::Result<()> {
+    socket.set_nonblocking(true)?;
+    let options = SockRef::from(&socket);
+    // The system's limit may be lower; then who is not heard asks again.
+    let _ = options.set_recv_buffer_size(RECEIVE_ROOM);
+    let _ = options.set_send_buffer_size(SEND_ROOM);
+    let socket = Arc::new(UdpSocket::from_std(socket)?);
+    let mut tasks = JoinSet::new();
+    for _ in 0..TASKS {
+        let (socket, shared, mut drain) = (Arc::clone(&socket), Arc::clone(&shared), drain.clone());
+        tasks.spawn(async move {
+            let mut buffer = vec![0; MAX_CALL_BYTES];
+            loop {
+                let received = tokio::select! {
+                    biased;
+                    _ = drain.wait_for(|is_draining| *is_draining) => return Ok(()),
+                    received = socket.recv_from(&mut buffer) => received,
+                };
+                match received {
+                    Ok((len, from)) => {
+                        let message = buffer.get(..len).unwrap_or_default();
+                        answer(&socket, message, from, asked, &shared).await;
+                    }
+                    Err(error) if is_passing(&error) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        });
+    }
+    while let Some(ended) = tasks.join_next().await {
+        // A panic is a fault of ours and already printed; the other tasks go on.
+        if let Ok(result) = ended {
+            result?;
+        }
+    }
+    Ok(())
+}
+
+async fn answer(
+    socket: &UdpSocket,
+    message: &[u8],
+    from: SocketAddr,
+    asked: Asked,
+    shared: &Shared,
+) {
+    let ip = from.ip();
+    // Nobody calls from port 0, and what is sent there comes back as an error.
+    if from.port() == 0 || is_everybody(ip) || !shared.admits(ip, "datagram") {
+        return;
+    }
+    let site = shared.context.site.load_full();
+    match shared.answer(message, asked, &site) {
+        Ok(answer) => {
+            let mut account = shared.accounts.open(ip, false);
+            let mount = shared.note(&mut account, answer.deed);
+            let (bytes, cut) = gather(&answer.reply, &shared.context.disks);
+            if let Some(mount) = mount {
+                match cut {
+                    None => shared.accounts.sent(&mount, answer.reply.body.len()),
+                    Some(why) => shared.accounts.broken(&mount, &why),
+                }
+            }
+            // What is lost is asked for again.
+            let _ = socket.send_to(&bytes, from).await;
+        }
+        Err(why) => shared.complain(|c| &mut c.ignored, ip, "datagram", why.to_string()),
+    }
+}
+
+fn is_everybody(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => ip.is_broadcast() || ip.is_multicast() || ip.is_unspecified(),
+        IpAddr::V6(_) => true,
+    }
+}
+
+/// An ICMP error for something sent earlier, or memory ran short: not this socket's end.
+fn is_passing(error: &io::Error) -> bool {
+    use io::ErrorKind::{
+        ConnectionRefused, HostUnreachable, Interrupted, NetworkUnreachable, OutOfMemory,
+    };
+    matches!(
+        error.kind(),
+        ConnectionRefused | HostUnreachable | Interrupted | NetworkUnreachable | OutOfMemory
+    ) || error.raw_os_error() == Some(libc::ENOBUFS)
+}

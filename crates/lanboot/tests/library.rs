@@ -1,0 +1,148 @@
+//! What becomes of an image that is replaced, removed or written over while machines have it as
+//! their disk.
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lanboot::disks::Disks;
+use lanboot::library::Library;
+use lanboot_core::catalog::{Catalog, Image};
+use lanboot_core::iso::ReadAt as _;
+
+/// Makes an image that holds `text`.
+fn make(path: &Path, text: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("file.txt"), text).unwrap();
+    let output = Command::new("xorriso")
+        .args(["-as", "mkisofs", "-quiet", "-R", "-o"])
+        .args([path, folder.path()])
+        .output()
+        .expect("xorriso is missing: apt-get install -y xorriso");
+    assert!(output.status.success(), "{output:?}");
+}
+
+struct Shelf {
+    folder: tempfile::TempDir,
+    disks: Arc<Disks>,
+    library: Library,
+}
+
+impl Shelf {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        make(&folder.path().join("a.iso"), "old");
+        let disks = Arc::new(Disks::default());
+        let library = Library::new(vec![folder.path().to_owned()], Arc::clone(&disks));
+        Self {
+            folder,
+            disks,
+            library,
+        }
+    }
+
+    fn scan(&mut self) -> Catalog {
+        self.library.scan(None).catalog
+    }
+
+    /// The first scan, with a machine that has the image as its disk.
+    fn streamed(&mut self) -> Arc<Image> {
+        let image = Arc::clone(&self.scan().images()[0]);
+        let now = std::time::SystemTime::now();
+        let now = now.duration_since(std::time::UNIX_EPOCH).unwrap();
+        self.disks.get(image.id).unwrap().note_streamed(now);
+        image
+    }
+}
+
+#[test]
+fn an_image_that_is_replaced_is_kept_for_those_who_stream_it() {
+    let mut shelf = Shelf::new();
+    let old = shelf.streamed();
+    let path = shelf.folder.path().join("a.iso");
+    make(&path.with_extension("new"), "a newer text");
+    std::fs::rename(path.with_extension("new"), &path).unwrap();
+    let catalog = shelf.scan();
+    let new = &catalog.images()[0];
+    assert_ne!(new.identity, old.identity);
+    assert_eq!(catalog.of_identity(old.identity).unwrap().id, old.id);
+    let disk = shelf.disks.get(old.id).unwrap();
+    assert!(!disk.is_spoiled());
+    let content = old.tree.file("file.txt").unwrap();
+    let piece = &content.pieces()[0];
+    let lanboot_core::vfs::Source::Disk { offset, .. } = piece.source else {
+        panic!("{piece:?}")
+    };
+    let mut bytes = [0; 3];
+    assert_eq!(disk.read_at(&mut bytes, offset).unwrap(), 3);
+    assert_eq!(&bytes, b"old");
+    // A later look finds it still there.
+    assert!(shelf.scan().of_identity(old.identity).is_some());
+}
+
+#[test]
+fn an_image_nobody_streams_goes_with_its_file() {
+    let mut shelf = Shelf::new();
+    let old = Arc::clone(&shelf.scan().images()[0]);
+    std::fs::remove_file(shelf.folder.path().join("a.iso")).unwrap();
+    assert!(shelf.scan().of_identity(old.identity).is_none());
+    assert!(shelf.disks.get(old.id).is_none());
+}
+
+#[test]
+fn one_that_is_removed_or_renamed_keeps_its_identity() {
+    let mut shelf = Shelf::new();
+    let old = shelf.streamed();
+    let path = shelf.folder.path().join("a.iso");
+    std::fs::rename(&path, path.with_file_name("b.iso")).unwrap();
+    let catalog = shelf.scan();
+    assert_eq!(catalog.images()[0].name, "b");
+    assert_eq!(catalog.images()[0].identity, old.identity);
+    std::fs::remove_file(path.with_file_name("b.iso")).unwrap();
+    assert!(shelf.scan().of_identity(old.identity).is_some());
+}
+
+#[test]
+fn a_restart_finds_the_same_identity() {
+    let mut shelf = Shelf::new();
+    let first = shelf.scan().images()[0].identity;
+    let images = vec![shelf.folder.path().to_owned()];
+    let mut again = Library::new(images, Arc::default());
+    assert_eq!(again.scan(None).catalog.images()[0].identity, first);
+}
+
+#[test]
+fn one_that_is_written_over_is_an_error_and_never_another_images_bytes() {
+    let mut shelf = Shelf::new();
+    let old = shelf.streamed();
+    let disk = shelf.disks.get(old.id).unwrap();
+    let path = shelf.folder.path().join("a.iso");
+    make(&path.with_extension("new"), "a newer text");
+    let new = std::fs::read(path.with_extension("new")).unwrap();
+    // As cp does it: the same file, other bytes.
+    std::fs::write(&path, new).unwrap();
+    // A look while it is still fresh is enough.
+    let scan = shelf.library.scan(Some(std::time::SystemTime::now()));
+    assert!(disk.is_spoiled());
+    assert_eq!(scan.remarks.len(), 1, "{:?}", scan.remarks);
+    assert!(scan.remarks[0].contains("rename"), "{:?}", scan.remarks);
+    let catalog = shelf.scan();
+    assert_ne!(catalog.images()[0].identity, old.identity);
+    assert!(catalog.of_identity(old.identity).is_none());
+}
+
+#[test]
+fn a_new_date_alone_spoils_nothing() {
+    let mut shelf = Shelf::new();
+    let old = shelf.streamed();
+    let file = std::fs::File::options()
+        .write(true)
+        .open(shelf.folder.path().join("a.iso"))
+        .unwrap();
+    let later = std::time::SystemTime::now() - Duration::from_secs(3600);
+    file.set_modified(later).unwrap();
+    let catalog = shelf.scan();
+    assert!(catalog.of_identity(old.identity).is_some());
+    assert!(!shelf.disks.get(old.id).unwrap().is_spoiled());
+}

@@ -1,0 +1,50 @@
+# The kernel's own clients against the server, with `lanboot_test=clients`: every file of the image
+# `lanboot_image` by NFS over TCP, by NFS over UDP and on the network disk, told as checksums.
+
+test_clients() {
+    [ "$lanboot_test" = clients ] || return 0
+    modprobe -a -q nfs nfsv3 nbd isofs 2>/dev/null
+    mkdir -p /mnt
+    nfs_files tcp tcp
+    nfs_files udp udp
+    nfs_files tcp udp
+    disk_files
+    tell "LANBOOT-GUEST-CLIENTS done"
+    poweroff -f
+}
+
+# nfs_files PROTOCOL MOUNT-PROTOCOL
+nfs_files() {
+    local way=nfs-$1-$2
+    mount -t nfs -o "ro,nolock,vers=3,proto=$1,mountproto=$2" "$pxeserver:/iso/$lanboot_image" /mnt ||
+        stop "clients: cannot mount /iso/$lanboot_image by $way"
+    grep ' /mnt ' /proc/mounts | grep -q "vers=3,.*proto=$1,.*mountproto=$2" ||
+        stop "clients: the mount by $way is $(grep ' /mnt ' /proc/mounts)"
+    tell_files "$way"
+    umount /mnt || stop "clients: cannot unmount $way"
+}
+
+disk_files() {
+    nbd-client "$pxeserver" -N "$lanboot_image" /dev/nbd0 || stop "clients: cannot attach the disk"
+    tell "LANBOOT-SUM nbd-whole $(sha256sum </dev/nbd0)"
+    mount -t iso9660 -o ro /dev/nbd0 /mnt || stop "clients: cannot mount the disk"
+    tell_files nbd
+    umount /mnt || stop "clients: cannot unmount the disk"
+    nbd-client -d /dev/nbd0 || stop "clients: cannot detach the disk"
+}
+
+# tell_files WAY: a line for every file with its sum, one for every file with mode, links, size,
+# time and owner, and one for every symbolic link with where it leads.
+tell_files() {
+    (cd /mnt && find . -type f | sort | while IFS= read -r file; do sha256sum "$file"; done) |
+        sed "s/^/LANBOOT-SUM $1 /" >/tmp/told
+    {
+        (cd /mnt && find . -type f | while IFS= read -r file; do stat -c '%f %h %s %Y %u %g %n' "$file"; done)
+        (cd /mnt && find . -type l | while IFS= read -r file; do
+            echo "$(stat -c '%f %h %s - %u %g %n' "$file") -> $(readlink "$file")"
+        done)
+    } | sed "s/^/LANBOOT-STAT $1 /" >>/tmp/told
+    tell "$(cat /tmp/told)"
+}
+
+tell() { echo "$1" >/dev/ttyS0; }
