@@ -15,7 +15,7 @@ use lanboot::bus::Bus;
 use lanboot::disks::{Disk, Disks};
 use lanboot::serve::Context;
 use lanboot::serve::nbd::{Limits, serve as serve_nbd};
-use lanboot_core::catalog::{BootChoice, Catalog, Family, Image, Loaders, Transport};
+use lanboot_core::catalog::{BootChoice, Catalog, Family, Image, Loaders, Transports};
 use lanboot_core::journal::{Event, What};
 use lanboot_core::script::Menu;
 use lanboot_core::site::{Address, Site};
@@ -119,13 +119,14 @@ pub fn site(id: ImageId, prefix: u8) -> Site {
             timeout: None,
             boot: BootChoice::default(),
             append: String::new(),
-            transport: Transport::Http,
+            transports: Transports::default(),
         },
         addresses: vec![Address {
             address: Ipv4Addr::LOCALHOST,
             prefix,
         }],
         http_port: 80,
+        nfs: false,
         nbd: true,
     }
 }
