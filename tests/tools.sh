@@ -11,9 +11,9 @@ BOOT_PACKAGES=(
 )
 # Programs nobody here wrote that talk to lanboot in the tests.
 CLIENT_PACKAGES=(
-    atftp atftpd dnsmasq-base isc-dhcp-client kea-admin libcap2-bin libnfs-dev libnfs-utils
-    nfs-common nfs-ganesha nfs-ganesha-vfs nftables nginx-light rpcbind tcpdump tftp-hpa udhcpc
-    util-linux
+    atftp atftpd dnsmasq-base fio isc-dhcp-client kea-admin libcap2-bin libnbd-bin libnfs-dev
+    libnfs-utils nbd-client nbdkit nfs-common nfs-ganesha nfs-ganesha-vfs nftables nginx-light
+    python3-libnbd qemu-utils rpcbind tcpdump tftp-hpa udhcpc util-linux
 )
 CHECK_PACKAGES=("${BUILD_PACKAGES[@]}" "${BOOT_PACKAGES[@]}" "${CLIENT_PACKAGES[@]}")
 
