@@ -15,6 +15,8 @@ REPO=$(cd "$BOOT/../.." && pwd)
 
 SERVER_ADDRESS=192.168.77.1
 SERVER_PREFIX=24
+# Of QEMU itself, for what it asks of the server for a machine.
+QEMU_ADDRESS=192.168.77.200
 POOL_FIRST=192.168.77.50
 POOL_LAST=192.168.77.150
 LAB=lb-$$

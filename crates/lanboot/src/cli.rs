@@ -79,6 +79,12 @@ pub struct Serve {
     #[arg(long, value_name = "[ENTRY=]WAY")]
     #[serde(deserialize_with = "one_or_many")]
     pub transport: Vec<String>,
+    /// Do not serve NFS (ports 111 and 2049)
+    #[arg(long)]
+    pub no_nfs: bool,
+    /// Do not serve NBD (port 10809)
+    #[arg(long)]
+    pub no_nbd: bool,
     /// Entry or image that starts when nobody presses a key; default: the first image
     #[arg(long, value_name = "ENTRY")]
     pub boot: Option<String>,

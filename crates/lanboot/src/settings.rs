@@ -39,6 +39,10 @@ pub struct Settings {
     pub dns: Vec<Ipv4Addr>,
     /// How roots travel.
     pub transports: Transports,
+    /// Whether NFS is served where its ports are free.
+    pub nfs: bool,
+    /// Whether NBD is served where its port is free.
+    pub nbd: bool,
     /// `--boot`.
     pub boot: Option<String>,
     /// `--append`.
@@ -124,6 +128,14 @@ impl Settings {
         if images.is_empty() {
             bail!("no image to serve; name an ISO file or a folder of them: lanboot serve IMAGE");
         }
+        let transports = transports(&many(flags.transport, file.transport))
+            .map_err(|error| anyhow!("--transport: {error}"))?;
+        let (no_nfs, no_nbd) = (flags.no_nfs || file.no_nfs, flags.no_nbd || file.no_nbd);
+        for (transport, off) in [(Transport::Nfs, no_nfs), (Transport::Nbd, no_nbd)] {
+            if off && transports.ask_for(transport) {
+                bail!("--transport {transport} and --no-{transport} contradict each other");
+            }
+        }
         let state = flags.state.or(file.state).unwrap_or_else(default_state);
         Ok(Self {
             images,
@@ -146,8 +158,9 @@ impl Settings {
                 .map(|text| parsed("dns", Some(text), ipv4))
                 .filter_map(Result::transpose)
                 .collect::<anyhow::Result<_>>()?,
-            transports: transports(&many(flags.transport, file.transport))
-                .map_err(|error| anyhow!("--transport: {error}"))?,
+            transports,
+            nfs: !no_nfs,
+            nbd: !no_nbd,
             boot: flags.boot.or(file.boot),
             append: parsed("append", flags.append.or(file.append), append)?.unwrap_or_default(),
             menu: parsed("menu", flags.menu.or(file.menu), |text| {
@@ -243,7 +256,7 @@ fn line_of(text: &str, offset: usize) -> usize {
 }
 
 /// The keys of the configuration file: every flag of `serve` but `--config`.
-const KEYS: [&str; 22] = [
+const KEYS: [&str; 24] = [
     "images",
     "interface",
     "address",
@@ -253,6 +266,8 @@ const KEYS: [&str; 22] = [
     "router",
     "dns",
     "transport",
+    "no-nfs",
+    "no-nbd",
     "boot",
     "append",
     "menu",
@@ -431,6 +446,18 @@ mod tests {
     }
 
     #[test]
+    fn transports_are_for_all_or_for_one() {
+        let config = "transport = ['nbd', 'small=nfs', 'old=auto']\n";
+        let found = settings(&["a.iso"], config).unwrap().transports;
+        assert_eq!(found.all, Some(Transport::Nbd));
+        let small = ("small".to_owned(), Some(Transport::Nfs));
+        assert_eq!(found.of, [small, ("old".to_owned(), None)]);
+        let found = settings(&["a.iso"], "").unwrap();
+        assert_eq!(found.transports, Transports::default());
+        assert!(found.nfs && found.nbd);
+    }
+
+    #[test]
     fn every_flag_is_a_key_and_every_key_a_flag() {
         use clap::CommandFactory as _;
         let command = crate::cli::Cli::command();
@@ -480,7 +507,9 @@ mod tests {
             (&["--lease-time", "5s"], "not between 2m"),
             (&["--until-idle", "10 minutes"], "like 90s"),
             (&["--http-port", "0"], "from 1 to 65535"),
-            (&["--transport", "smb"], "none of http"),
+            (&["--transport", "smb"], "none of auto, http, nfs, nbd"),
+            (&["--transport", "a=nfss"], "did you mean 'nfs'?"),
+            (&["--transport", "a=nbd", "--no-nbd"], "contradict"),
         ] {
             let mut line = words.to_vec();
             line.push("a.iso");

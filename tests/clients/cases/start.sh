@@ -41,11 +41,17 @@ start_words() {
     says "--range: 'some' is not a range like" "no range"
     refuses 1 "${HERE[@]}" --boot arhc "$image"
     says "--boot: .*arhc.*did you mean.*arch" "an entry that is not there"
-    refuses 1 "${HERE[@]}" --append copytoram=n "$image"
+    refuses 1 "${HERE[@]}" --transport http --append copytoram=n "$image"
     says 'copytoram=n' "copytoram=n over HTTP"
     says 'NFS|NBD' "copytoram=n over HTTP: what else"
-    refuses 1 "${HERE[@]}" --transport nfs "$image"
-    says '--transport' "a transport that is not there"
+    refuses 1 "${HERE[@]}" --dhcp off --no-nfs --no-nbd --append copytoram=n "$image"
+    says 'copytoram=n' "copytoram=n with nothing that streams"
+    refuses 1 "${HERE[@]}" --transport smb "$image"
+    says "--transport: 'smb' is none of auto, http, nfs, nbd" "a transport that is not there"
+    refuses 1 "${HERE[@]}" --transport arhc=nfs "$image"
+    says "--transport: .*arhc.*did you mean.*arch" "a transport for an entry that is not there"
+    refuses 1 "${HERE[@]}" --transport nbd --no-nbd "$image"
+    says '--transport nbd and --no-nbd' "a transport that is asked for and forbidden"
     refuses 1 "${HERE[@]}" --dhcp sevrer "$image"
     says "--dhcp: .*did you mean 'server'" "a word mistyped"
     refuses 1 "${HERE[@]}" --only 00:11:22 "$image"
@@ -91,6 +97,7 @@ sys.stdin.read()' ${holder% *} ${holder#* } <> <(:) >"$LOGS/holder" &
         wait "$pid" 2>/dev/null || true
         : >"$LOGS/holder"
     done
+    start_optional_ports
     ip netns exec "$LAB-srv" dnsmasq --keep-in-foreground --conf-file=/dev/null --user=root --port=0 --interface=srv0 \
         --dhcp-range=192.168.77.200,192.168.77.210 --leasefile-ro --pid-file= --log-facility=- >"$LOGS/dnsmasq-port" 2>&1 &
     pid=$!
@@ -102,6 +109,32 @@ sys.stdin.read()' ${holder% *} ${holder#* } <> <(:) >"$LOGS/holder" &
     [[ $(ip -n "$LAB-srv" address show srv0) == *192.168.77.1/24* ]] || wrong "a failed start took away an address that was there"
     ip -n "$LAB-srv" address flush dev srv0 scope global
     step "taken ports are refused with the holder's name"
+}
+
+# A host that is an NFS or NBD server already stays one, unless lanboot shall be it.
+start_optional_ports() {
+    local transport port pid name
+    for transport in nfs nbd; do
+        port=$([[ $transport == nfs ]] && echo 2049 || echo 10809)
+        name=${transport^^}
+        ip netns exec "$LAB-srv" python3 -c '
+import socket, sys
+held = socket.create_server(("", int(sys.argv[1])))
+print("held", flush=True)
+sys.stdin.read()' "$port" <> <(:) >"$LOGS/holder" &
+        pid=$!
+        wait_line "$LOGS/holder" held 5 >/dev/null || fail "port $port is not held"
+        refuses 2 --dhcp off --transport "$transport" "$(image arch)"
+        says "--transport $transport: .*TCP port $port is taken by python3 \(process $pid\)" "$name port taken, $transport asked for"
+        START_LOG=optional start_ready --dhcp off "$(image arch)"
+        grep -q "$name is not served: .*TCP port $port is taken by python3 (process $pid)" "$LOGS/optional.log" ||
+            wrong "$name port taken: the log does not say who has it"
+        stop_server
+        kill "$pid"
+        wait "$pid" 2>/dev/null || true
+        : >"$LOGS/holder"
+    done
+    step "a host with an NFS or NBD server of its own keeps it"
 }
 
 # Nobody may do without the capabilities; which, is said.

@@ -33,13 +33,17 @@ disk_files() {
     nbd-client -d /dev/nbd0 || stop "clients: cannot detach the disk"
 }
 
-# tell_files WAY: a line for every file with its sum, and one for everything there is with type,
-# mode, links, size and time.
+# tell_files WAY: a line for every file with its sum, one for every file with mode, links, size,
+# time and owner, and one for every symbolic link with where it leads.
 tell_files() {
     (cd /mnt && find . -type f | sort | while IFS= read -r file; do sha256sum "$file"; done) |
         sed "s/^/LANBOOT-SUM $1 /" >/tmp/told
-    (cd /mnt && find . ! -type d | sort | while IFS= read -r file; do stat -c '%f %h %s %Y %u %g %N' "$file"; done) |
-        sed "s/^/LANBOOT-STAT $1 /" >>/tmp/told
+    {
+        (cd /mnt && find . -type f | while IFS= read -r file; do stat -c '%f %h %s %Y %u %g %n' "$file"; done)
+        (cd /mnt && find . -type l | while IFS= read -r file; do
+            echo "$(stat -c '%f %h %s - %u %g %n' "$file") -> $(readlink "$file")"
+        done)
+    } | sed "s/^/LANBOOT-STAT $1 /" >>/tmp/told
     tell "$(cat /tmp/told)"
 }
 

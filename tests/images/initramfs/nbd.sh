@@ -10,19 +10,18 @@ choose_nbd() {
 }
 
 mount_nbd() {
-    # Not archiso's doing: before nbd 3.27, `-persist` connects again only where the client has
-    # not handed the connection to the kernel by netlink.
-    local option=
-    [ "$lanboot_nbd" != nonetlink ] || option=-nonetlink
     modprobe -q nbd 2>/dev/null
     say "nbd: $archiso_nbd_srv, export $archiso_nbd_name"
-    if [ "$copytoram" = n ]; then
-        nbd-client "$archiso_nbd_srv" -N "$archiso_nbd_name" $option -systemd-mark -persist /dev/nbd0
+    # Not archiso's doing: with `lanboot_nbd=disk` the machine's own disk is the network disk.
+    if [ "$lanboot_nbd" = disk ]; then
+        archisodevice=/dev/vda
+    elif [ "$copytoram" = n ]; then
+        nbd-client "$archiso_nbd_srv" -N "$archiso_nbd_name" -systemd-mark -persist /dev/nbd0
     else
         copytoram=y
         nbd-client "$archiso_nbd_srv" -N "$archiso_nbd_name" /dev/nbd0
     fi || stop "nbd: cannot attach $archiso_nbd_name from $archiso_nbd_srv"
-    [ -n "$archisosearchuuid$archisolabel" ] || archisodevice=/dev/nbd0
+    [ -n "$archisosearchuuid$archisolabel$archisodevice" ] || archisodevice=/dev/nbd0
     mount_medium
     [ "$copytoram" = n ] || nbd-client -d /dev/nbd0
 }

@@ -35,8 +35,8 @@ build_arch() {
     root=$(make_root "$system" "$name")
     squash "$root" "$tree/arch/x86_64/airootfs.sfs" -comp zstd -b 256K
     (cd "$tree/arch/x86_64" && sha512sum airootfs.sfs >airootfs.sha512)
-    # Derivative media keep `cms_verify=y` in their menu and sign nothing; the huge one is such.
-    [[ $name == arch-huge-file ]] || sign "$tree/arch/x86_64/airootfs.sfs"
+    # Derivative media keep `cms_verify=y` in their menu and sign nothing; two of these are such.
+    [[ $name == arch-huge-file || $name == arch-big-root ]] || sign "$tree/arch/x86_64/airootfs.sfs"
     [[ $name != arch-huge-file ]] || truncate -s 4617089843 "$tree/arch/huge.bin"
     echo 2026.11.01 >"$tree/arch/version"
     package_list amd64 >"$tree/arch/pkglist.x86_64.txt"

@@ -1,11 +1,11 @@
 //! Everything that can fail or needs rights, done before the first answer: images read, the
 //! interface chosen, every door bound.
 
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use lanboot_core::catalog::{BootChoice, Catalog, Loaders, MenuKind, Transport};
+use lanboot_core::catalog::{self, BootChoice, Catalog, Loaders, Memory, MenuKind, Transport};
 use lanboot_core::dhcp::{Config, Leases, Mode, Subnet};
 use lanboot_core::script::Menu;
 use lanboot_core::site::{Address, Site};
@@ -67,16 +67,17 @@ pub(super) fn open(settings: &Settings) -> anyhow::Result<Opened> {
     let tftp_socket = net::udp(None, SocketAddrV4::new(own, TFTP_PORT))?;
     tftp::prepare(&tftp_socket).context("the TFTP socket cannot tell where requests came in")?;
     let http = net::tcp(SocketAddrV4::new(own, settings.http_port))?;
-    let nbd = door(
-        settings.transports.ask_for(Transport::Nbd),
-        &mut notices,
-        |_| net::tcp(SocketAddrV4::new(own, nbd::PORT)).context("NBD is not served"),
-    )?;
+    let transports = &settings.transports;
+    let asks = |transport| (transport, transports.ask_for(transport));
     let nfs = door(
-        settings.transports.ask_for(Transport::Nfs),
+        settings.nfs,
+        asks(Transport::Nfs),
         &mut notices,
         |notices| nfs::Door::open(own, &settings.state, notices),
     )?;
+    let nbd = door(settings.nbd, asks(Transport::Nbd), &mut notices, |_| {
+        net::tcp(SocketAddrV4::new(own, nbd::PORT))
+    })?;
     let dhcp = match settings.dhcp {
         Dhcp::Off => None,
         Dhcp::Server | Dhcp::ServerIfAlone => {
@@ -97,6 +98,7 @@ pub(super) fn open(settings: &Settings) -> anyhow::Result<Opened> {
         nfs: nfs.is_some(),
         nbd: nbd.is_some(),
     };
+    check_plans(settings, &site)?;
     notices.push(about_doors(settings, &site, &interface, dhcp.as_ref()));
     Ok(Opened {
         site,
@@ -115,15 +117,20 @@ pub(super) fn open(settings: &Settings) -> anyhow::Result<Opened> {
 /// A door that can be done without unless it was asked for: another server of its kind may be at
 /// home on this host.
 fn door<T>(
-    is_asked_for: bool,
+    is_wanted: bool,
+    (transport, is_asked_for): (Transport, bool),
     notices: &mut Vec<String>,
     open: impl FnOnce(&mut Vec<String>) -> anyhow::Result<T>,
 ) -> anyhow::Result<Option<T>> {
+    if !is_wanted {
+        return Ok(None);
+    }
     match open(notices) {
         Ok(door) => Ok(Some(door)),
-        Err(error) if is_asked_for => Err(error),
+        Err(error) if is_asked_for => Err(error.context(format!("--transport {transport}"))),
         Err(error) => {
-            notices.push(format!("{error:#}"));
+            let name = transport.name().to_uppercase();
+            notices.push(format!("{name} is not served: {error:#}"));
             Ok(None)
         }
     }
@@ -257,8 +264,24 @@ fn check_entries(
     Ok(())
 }
 
+/// Refuses arguments that the transports left by the open doors cannot do.
+fn check_plans(settings: &Settings, site: &Site) -> anyhow::Result<()> {
+    let own = site.addresses.first().map(|a| IpAddr::V4(a.address));
+    let Some(server) = own.and_then(|own| site.server(own)) else {
+        return Ok(());
+    };
+    let (asked, append) = (&settings.transports, &settings.append);
+    for (image, entry) in site.catalog.entries() {
+        let plan = catalog::plan(image, entry, asked, &server, Memory::Unknown, append);
+        if let Err(refusal) = entry.check(plan.transport, append) {
+            bail!("{}: {refusal}", entry.id);
+        }
+    }
+    Ok(())
+}
+
 fn about_loaders(settings: &Settings, catalog: &Catalog, loaders: &Loaders) -> Option<String> {
-    let from_image = lanboot_core::catalog::pxelinux_image(catalog).is_some();
+    let from_image = catalog::pxelinux_image(catalog).is_some();
     if settings.menu == MenuKind::Stock {
         let image = catalog.default_image()?;
         return image.stock.is_none().then(|| {
