@@ -138,16 +138,21 @@ nfs_kept_key() {
     step "the key of the handles"
 }
 
-# The host has its own port mapper: lanboot registers there, and takes it back at the end.
-nfs_host_port_mapper() {
-    local mapper
+# port_mapper: the host's own, as MAPPER.
+port_mapper() {
     # With a /run of its own. No function: its process would be a shell that waits.
     # shellcheck disable=SC2016  # for the shell inside
     ip netns exec "$LAB-srv" unshare -m "$BASH" -c 'mount --make-rprivate / && mount -t tmpfs run /run && exec rpcbind -f' \
         >"$LOGS/rpcbind.log" 2>&1 &
-    mapper=$!
-    LAB_PIDS+=("$mapper")
-    wait_port_mapper || return 0
+    MAPPER=$!
+    LAB_PIDS+=("$MAPPER")
+    wait_port_mapper
+}
+
+# The host has its own port mapper: lanboot registers there, and takes it back at the end.
+nfs_host_port_mapper() {
+    local deadline program
+    port_mapper
     START_LOG=mapped start_ready --address "$SERVER_ADDRESS/$SERVER_PREFIX" --dhcp off "$(image arch)"
     logs 'registered with the port mapper' 2
     in_lan rpcinfo -p "$SERVER_ADDRESS" | awk '{print $1, $2, $3, $4}' >"$LOGS/mapped"
@@ -161,17 +166,26 @@ nfs_host_port_mapper() {
     wait "$SERVER_PID" 2>/dev/null || true
     START_LOG=mapped2 start_ready --address "$SERVER_ADDRESS/$SERVER_PREFIX" --dhcp off "$(image arch)"
     logs 'registered with the port mapper' 2
+    # One that is started anew knows nothing.
+    kill "$MAPPER"
+    wait "$MAPPER" 2>/dev/null || true
+    port_mapper
+    deadline=$((SECONDS + 15))
+    until in_lan rpcinfo -p "$SERVER_ADDRESS" | grep -q '100005 .*3 .*udp .*2049'; do
+        ((SECONDS < deadline)) || { wrong "a port mapper that was started anew is not told again"; break; }
+        read -r -t 0.2 <> <(:) || true
+    done
     stop_server
     ! in_lan rpcinfo -p "$SERVER_ADDRESS" | grep -q 100003 || wrong "the registration outlives lanboot"
-    kill "$mapper"
-    wait "$mapper" 2>/dev/null || true
+    kill "$MAPPER"
+    wait "$MAPPER" 2>/dev/null || true
     step "beside the host's own port mapper"
 }
 
 wait_port_mapper() {
     local deadline=$((SECONDS + 5))
     until in_srv rpcinfo -p 127.0.0.1 >/dev/null 2>&1; do
-        ((SECONDS < deadline)) || { wrong "rpcbind does not run: $(tail -n 1 "$LOGS/rpcbind.log")"; return 1; }
+        ((SECONDS < deadline)) || fail "rpcbind does not run: $(tail -n 1 "$LOGS/rpcbind.log")"
         read -r -t 0.05 <> <(:) || true
     done
 }

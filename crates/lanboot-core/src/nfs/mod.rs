@@ -161,7 +161,12 @@ pub enum Deed {
     /// It unmounted everything it had.
     UnmountedAll,
     /// It used a handle of this image.
-    Used(Identity),
+    Used {
+        /// The image.
+        identity: Identity,
+        /// Its number.
+        image: ImageId,
+    },
     /// It read from a file: the body of the reply.
     Read {
         /// The image.

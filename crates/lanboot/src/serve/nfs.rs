@@ -188,6 +188,7 @@ fn anywhere(address: Ipv4Addr) -> anyhow::Result<Sockets> {
 /// Only when a socket cannot be used at all.
 pub async fn serve(door: Door, context: Context, limits: Limits) -> anyhow::Result<()> {
     let drain = context.drain.clone();
+    let registered = rpcbind::keep(door.registered, drain.clone());
     let shared = Arc::new(Shared {
         accounts: Accounts::new(
             context.bus.clone(),
@@ -216,9 +217,12 @@ pub async fn serve(door: Door, context: Context, limits: Limits) -> anyhow::Resu
             None => Ok(()),
         }
     };
-    let result = tokio::try_join!(nfs, portmap);
+    let registered = async {
+        registered.await;
+        Ok(())
+    };
+    let result = tokio::try_join!(nfs, portmap, registered);
     forgetting.abort();
-    drop(door.registered);
     result.map(|_| ()).context("a socket cannot be used")
 }
 
@@ -324,7 +328,7 @@ impl Shared {
             }
             Deed::Unmounted(identity) => self.accounts.unmount(ip, Some(identity)),
             Deed::UnmountedAll => self.accounts.unmount(ip, None),
-            Deed::Used(identity) => account.touch(identity),
+            Deed::Used { identity, image } => account.touch(identity, image),
             Deed::Read {
                 identity,
                 image,
@@ -417,8 +421,11 @@ impl Connection {
         let mut records = Records::default();
         let mut input = Vec::new();
         let stall = self.shared.limits.stall;
+        let drain = &self.shared.context.drain;
         loop {
-            if !self.read(&mut input, seat).await {
+            // It becomes true once, or whoever could set it is gone. Who asks without a pause would
+            // never be found waiting.
+            if drain.has_changed().unwrap_or(true) || !self.read(&mut input, seat).await {
                 return End::Closed;
             }
             let mut outbox = Outbox::default();

@@ -92,7 +92,10 @@ impl<'a> Asking<'a> {
 fn about(file: &File<'_>, success: Success) -> Result<Answer, Stop> {
     Ok(Answer {
         reply: success.done(),
-        deed: Deed::Used(file.volume.identity),
+        deed: Deed::Used {
+            identity: file.volume.identity,
+            image: file.volume.image,
+        },
     })
 }
 

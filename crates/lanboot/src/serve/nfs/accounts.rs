@@ -276,9 +276,13 @@ impl Accounts {
 
     /// Tells the disk that a machine lives on it, so that it stays open when it is replaced.
     fn note(&self, mount: &Mount) {
-        if self.is_time(&mount.noted, NOTE)
-            && let Some(disk) = self.disks.get(mount.image)
-        {
+        if self.is_time(&mount.noted, NOTE) {
+            self.note_disk(mount.image);
+        }
+    }
+
+    fn note_disk(&self, image: ImageId) {
+        if let Some(disk) = self.disks.get(image) {
             disk.note_streamed(bus::now());
         }
     }
@@ -324,9 +328,14 @@ impl Account<'_> {
     }
 
     /// A handle of this image was used.
-    pub(super) fn touch(&mut self, identity: Identity) {
-        if let Some(mount) = self.find(identity) {
-            self.accounts.use_now(&mount);
+    pub(super) fn touch(&mut self, identity: Identity, image: ImageId) {
+        match self.find(identity) {
+            Some(mount) => {
+                self.accounts.use_now(&mount);
+                self.accounts.note(&mount);
+            }
+            // As after a restart, until it reads something.
+            None => self.accounts.note_disk(image),
         }
     }
 

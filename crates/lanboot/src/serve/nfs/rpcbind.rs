@@ -1,5 +1,5 @@
-//! Port 111 when the host has a port mapper of its own: lanboot registers there, and takes that
-//! back when it ends.
+//! Port 111 when the host has a port mapper of its own: lanboot registers there, again when the
+//! port mapper was started anew, and takes that back when it ends.
 
 use std::fs;
 use std::io;
@@ -7,6 +7,9 @@ use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
 use std::time::Duration;
 
 use lanboot_core::nfs::{Ask, Mapping, PORTMAP_PORT, ask, mappings, word};
+use tokio::sync::watch;
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 
 /// Ports only root may use, by which a port mapper knows that it may trust; from the top, as
 /// `bindresvport` does, down to what is given to services.
@@ -15,6 +18,31 @@ const RESERVED: std::ops::RangeInclusive<u16> = 665..=1023;
 const PATIENCE: Duration = Duration::from_millis(500);
 /// Times a question is asked.
 const TRIES: u32 = 3;
+
+/// How often the port mapper is told again: one that is started anew has forgotten everything.
+const RENEW: Duration = Duration::from_secs(10);
+
+/// Keeps `registered` true until `drain` becomes true, then takes it back.
+pub(super) async fn keep(registered: Option<Registered>, mut drain: watch::Receiver<bool>) {
+    let Some(mut registered) = registered else {
+        return;
+    };
+    while timeout(RENEW, drain.wait_for(|is_draining| *is_draining))
+        .await
+        .is_err()
+    {
+        let renewed = spawn_blocking(move || {
+            registered.renew();
+            registered
+        });
+        match renewed.await {
+            Ok(same) => registered = same,
+            // The program ends.
+            Err(_) => return,
+        }
+    }
+    let _ = spawn_blocking(move || drop(registered)).await;
+}
 
 /// What the port mapper was told.
 #[derive(Debug)]
@@ -56,6 +84,17 @@ impl Registered {
             registered.mappings.push(mapping);
         }
         Ok(registered)
+    }
+
+    /// Tells the port mapper again. What it knows already it refuses; and asking it first would
+    /// be no use, because it answers for a version it does not know with another one.
+    fn renew(&mut self) {
+        for mapping in &self.mappings {
+            // It may not run at the moment.
+            if self.asker.ask(Ask::Set, *mapping).is_err() {
+                return;
+            }
+        }
     }
 }
 
