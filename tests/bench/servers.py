@@ -79,3 +79,71 @@ def atftpd(lab, root):
         "--logfile", "-", "--bind-address", PEER, "--port", "69", "--maxthread", "200", root,
     ]
     return lab.start("atftpd", command, lambda: lab.listens(PEER, 69, "udp"))
+
+
+def nbdkit(lab, image):
+    """nbdkit with its file plugin and as many threads as it takes by itself."""
+    command = ["nbdkit", "--foreground", "--readonly", "-i", PEER, "-p", "10809", "file", image]
+    return lab.start("nbdkit", command, lambda: lab.listens(PEER, 10809, "tcp"))
+
+
+NBD_SERVER = """\
+[generic]
+    listenaddr = {address}
+    port = 10809
+[bench]
+    exportname = {image}
+    readonly = true
+"""
+
+# nbd-server serves more than one client only as a daemon. As its reaper, this is its parent all
+# the same, and its processor time is found below it.
+REAPER = """\
+import ctypes, subprocess, sys, time
+ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
+subprocess.run(sys.argv[1:], check=True)
+time.sleep(10**6)
+"""
+
+
+def nbd_server(lab, image, folder):
+    """nbd-server, the reference server, as a daemon."""
+    conf = folder / "nbd-server.conf"
+    conf.write_text(NBD_SERVER.format(address=PEER, image=image))
+    command = ["python3", "-c", REAPER, "nbd-server", "-C", conf, "-p", folder / "nbd-server.pid"]
+    return lab.start("nbd-server", command, lambda: lab.listens(PEER, 10809, "tcp"))
+
+
+GANESHA = """\
+NFS_KRB5 {{ Active_krb5 = false; }}
+NFS_CORE_PARAM {{
+    Protocols = 3; NFS_Port = 2049; MNT_Port = 20048; Bind_addr = {address};
+    Enable_NLM = false; Enable_RQUOTA = false;
+}}
+EXPORT {{
+    Export_Id = 1; Path = {root}; Pseudo = {root}; Access_Type = RO; Squash = No_Root_Squash;
+    SecType = sys, none; Transports = TCP, UDP; Protocols = 3; FSAL {{ Name = VFS; }}
+}}
+"""
+
+# Both keep files in places of the whole host, so they get a /run and a /var/lib/nfs of their own.
+GANESHA_START = """\
+mount --make-rprivate /
+mount -t tmpfs run /run && mkdir -p /run/ganesha /run/rpcbind
+mkdir -p /var/lib/nfs && mount -t tmpfs state /var/lib/nfs && mkdir -p /var/lib/nfs/ganesha
+rpcbind -w -f &
+until rpcinfo -p 127.0.0.1 >/dev/null 2>&1; do :; done
+exec ganesha.nfsd -F -L /dev/stdout -f "$1" -p /run/ganesha.pid -N EVENT
+"""
+
+
+def ganesha(lab, root, folder):
+    """nfs-ganesha over the files of a folder, NFS version 3, with the port mapper it needs."""
+    conf = folder / "ganesha.conf"
+    conf.write_text(GANESHA.format(address=PEER, root=root))
+    command = ["unshare", "--mount", "bash", "-c", GANESHA_START, "ganesha", conf]
+
+    def is_ready():
+        return "NFS SERVER INITIALIZED" in (lab.logs / "nfs-ganesha.log").read_text(errors="replace")
+
+    return lab.start("nfs-ganesha", command, is_ready, 30)
