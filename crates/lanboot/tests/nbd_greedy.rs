@@ -1,5 +1,5 @@
-//! Clients of the NBD door that ask and never read. In a process of its own, because it measures
-//! memory.
+//! Clients of the NBD door that only stay, and some that ask and never read. In a process of its
+//! own, because it measures memory; one test, because two would measure each other.
 
 mod disk;
 
@@ -9,16 +9,38 @@ use std::time::Duration;
 use disk::{option, request, serve};
 use lanboot::serve::nbd::Limits;
 
-const CROWD: usize = 200;
+const IDLE: usize = 400;
+const GREEDY: usize = 200;
 
 #[test]
-fn clients_that_never_read_cost_little_memory_and_disturb_nobody() {
-    let served = serve(Limits::default());
+fn clients_that_stay_or_never_read_cost_little_memory_and_disturb_nobody() {
+    let limits = Limits {
+        connections_per_peer: 2 * (IDLE + GREEDY),
+        ..Limits::default()
+    };
+    let served = serve(limits);
     assert!(served.enter(false).read(false, 0, 512).is_ok());
     let before = resident_bytes();
-    let crowd: Vec<_> = (0..CROWD)
+    let idle: Vec<_> = (0..IDLE)
+        .map(|_| {
+            let mut client = served.enter(true);
+            client.read(true, 0, 4096).unwrap();
+            client
+        })
+        .collect();
+    let grown = resident_bytes().saturating_sub(before);
+    println!(
+        "{IDLE} idle: {} KiB, {} bytes each",
+        grown / 1024,
+        grown / IDLE
+    );
+    assert!(grown < IDLE * 20 * 1024, "{grown} bytes");
+    drop(idle);
+    // Their seats are given back one by one.
+    let before = resident_bytes();
+    let crowd: Vec<_> = (0..GREEDY)
         .map(|n| {
-            // The crowd's kind: short reads, long reads, and long lists.
+            // Short reads, long reads, and lists.
             let (mut client, ask) = match n % 3 {
                 0 => (served.enter(true), request(0, 0, 7, 4096, 4096)),
                 1 => (served.enter(false), request(0, 0, 7, 0, 8 << 20)),
@@ -40,9 +62,9 @@ fn clients_that_never_read_cost_little_memory_and_disturb_nobody() {
         .collect();
     let grown = resident_bytes().saturating_sub(before);
     println!(
-        "{CROWD} that never read: {} KiB, {} bytes each",
+        "{GREEDY} that never read: {} KiB, {} bytes each",
         grown / 1024,
-        grown / CROWD
+        grown / GREEDY
     );
     // Each holds at most the replies gathered for one go, and a third of them that.
     assert!(grown < 64 << 20, "{grown} bytes");

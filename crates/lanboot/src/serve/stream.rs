@@ -5,14 +5,16 @@
 //! the disk and holds its thread while it does, so the doors run on more threads than there are
 //! cores.
 
-use std::cell::Cell;
+mod outbox;
+
+pub use outbox::{Held, Outbox};
+
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
 use lanboot_core::Reply;
 use lanboot_core::iso::ReadAt;
-use lanboot_core::vfs::{ImageId, Piece, Slice, Source};
+use lanboot_core::vfs::{Piece, Slice, Source};
 use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 use nix::sys::sendfile::sendfile;
 use socket2::SockRef;
@@ -33,10 +35,6 @@ const TURN_BYTES: u64 = 16 * SLICE_BYTES;
 /// A body of at most this many bytes is copied behind its head and sent in one call; for a
 /// longer one, not copying is cheaper than the extra call.
 pub const COPY_BYTES: u64 = 16 * 1024;
-/// Short replies are gathered up to this many bytes before they are sent.
-const GATHER_BYTES: usize = 256 * 1024;
-/// Largest buffer a thread keeps for the next one who gathers.
-const SPARE_BYTES: usize = 2 * GATHER_BYTES;
 /// How far ahead of a reader the disk is asked to fetch. The kernel's own read-ahead keeps one
 /// position per open file, which many machines reading one image confuse.
 const AHEAD_BYTES: u64 = 4 * SLICE_BYTES;
@@ -103,210 +101,9 @@ pub async fn send(
     }
 }
 
-/// Images held open by who streams from them: one that leaves the catalog keeps going out.
-#[derive(Clone, Debug, Default)]
-pub struct Held(Vec<(ImageId, Arc<Disk>)>);
-
-impl Held {
-    /// Holds every image among `pieces` that is open.
-    pub fn of(pieces: impl Iterator<Item = Piece>, disks: &Disks) -> Self {
-        let mut held = Vec::new();
-        for piece in pieces {
-            if let Source::Disk { image, .. } = piece.source
-                && !held.iter().any(|(id, _)| *id == image)
-                && let Some(disk) = disks.get(image)
-            {
-                held.push((image, disk));
-            }
-        }
-        Self(held)
-    }
-
-    /// Whether this image is among them.
-    pub fn has(&self, image: ImageId) -> bool {
-        self.0.iter().any(|(id, _)| *id == image)
-    }
-
-    /// The open images.
-    pub fn disks(&self) -> impl Iterator<Item = &Disk> {
-        self.0.iter().map(|(_, disk)| disk.as_ref())
-    }
-
-    fn disk(&self, image: ImageId) -> Result<&Disk, Cut> {
-        let (_, disk) = self
-            .0
-            .iter()
-            .find(|(id, _)| *id == image)
-            .ok_or(Cut::Gone)?;
-        if disk.is_spoiled() {
-            return Err(Cut::Overwritten);
-        }
-        Ok(disk)
-    }
-}
-
-/// Replies of one connection on their way out. Short ones are gathered, so that a client with
-/// many requests under way costs one call for many answers and not one for each.
-///
-/// Its buffer is the one this thread used last, which the processor still has at hand; whoever
-/// waits for requests should hold none.
-#[derive(Debug)]
-pub struct Outbox {
-    /// Longer than what is in it: bytes once made need not be made again.
-    bytes: Vec<u8>,
-    used: usize,
-}
-
-thread_local! {
-    /// A buffer nobody uses.
-    static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
-}
-
-impl Default for Outbox {
-    fn default() -> Self {
-        Self {
-            bytes: SPARE.take(),
-            used: 0,
-        }
-    }
-}
-
-impl Drop for Outbox {
-    fn drop(&mut self) {
-        if self.bytes.capacity() <= SPARE_BYTES {
-            let bytes = std::mem::take(&mut self.bytes);
-            // A thread that ends keeps none.
-            let _ = SPARE.try_with(|spare| spare.set(bytes));
-        }
-    }
-}
-
-impl Outbox {
-    /// Takes `reply`, which may still be here afterwards: whoever stops putting calls
-    /// [`Self::flush`]. A long body is sent at once, behind everything put before it.
-    ///
-    /// After a [`Sent::Cut`] the connection is unusable.
-    pub async fn put(
-        &mut self,
-        stream: &TcpStream,
-        reply: Reply,
-        disks: &Disks,
-        stall: Duration,
-        progress: impl FnMut(u64),
-    ) -> Sent {
-        let held = Held::of(reply.body.pieces(), disks);
-        self.put_held(stream, reply, &held, stall, progress).await
-    }
-
-    /// As [`Self::put`], for who holds the images already.
-    pub async fn put_held(
-        &mut self,
-        stream: &TcpStream,
-        reply: Reply,
-        held: &Held,
-        stall: Duration,
-        progress: impl FnMut(u64),
-    ) -> Sent {
-        let Reply {
-            head,
-            body,
-            on_read_error,
-            close: _,
-        } = reply;
-        if body.len() <= COPY_BYTES {
-            let cut = self.copy(held, &head, &body, &on_read_error).err();
-            if self.used >= GATHER_BYTES
-                && let Err(cut) = self.flush(stream, stall).await
-            {
-                return Sent::Cut(cut);
-            }
-            return cut.map_or(Sent::Whole, Sent::ReadError);
-        }
-        // Sending cannot be undone, so the disk is tried before the first byte leaves.
-        if let Err(cut) = try_disk(held, &body) {
-            self.push(&on_read_error);
-            return Sent::ReadError(cut);
-        }
-        self.push(&head);
-        let pump = Pump {
-            stream,
-            held,
-            stall,
-        };
-        let cut_means_reset = ResetOnDrop(stream);
-        let whole = pump.stream(self.gathered(), body, progress).await;
-        self.used = 0;
-        match whole {
-            Ok(()) => {
-                std::mem::forget(cut_means_reset);
-                Sent::Whole
-            }
-            Err(cut) => Sent::Cut(cut),
-        }
-    }
-
-    /// Sends what was put.
-    pub async fn flush(&mut self, stream: &TcpStream, stall: Duration) -> Result<(), Cut> {
-        let pump = Pump {
-            stream,
-            held: &Held::default(),
-            stall,
-        };
-        let sent = pump.bytes(self.gathered(), 0).await;
-        self.used = 0;
-        sent.inspect_err(|_| reset_on_close(stream))
-    }
-
-    fn gathered(&self) -> &[u8] {
-        self.bytes.get(..self.used).unwrap_or_default()
-    }
-
-    /// Appends `head` and a short body, or `excuse` when the body cannot be read.
-    fn copy(&mut self, held: &Held, head: &[u8], body: &Slice, excuse: &[u8]) -> Result<(), Cut> {
-        let before = self.used;
-        self.push(head);
-        self.copy_body(held, body).inspect_err(|_| {
-            self.used = before;
-            self.push(excuse);
-        })
-    }
-
-    fn copy_body(&mut self, held: &Held, body: &Slice) -> Result<(), Cut> {
-        for piece in body.pieces() {
-            let len = usize::try_from(piece.len).unwrap_or(usize::MAX);
-            match &piece.source {
-                Source::Disk { image, offset } => {
-                    read_exactly(held.disk(*image)?, self.room(len), *offset)?;
-                }
-                Source::Memory { .. } => self.push(piece.memory().ok_or(Cut::Short)?),
-                Source::Zero => self.room(len).fill(0),
-            }
-        }
-        Ok(())
-    }
-
-    fn push(&mut self, bytes: &[u8]) {
-        self.room(bytes.len()).copy_from_slice(bytes);
-    }
-
-    /// The next `len` bytes, holding anything.
-    fn room(&mut self, len: usize) -> &mut [u8] {
-        let start = self.used;
-        self.used += len;
-        if self.bytes.len() < self.used {
-            self.bytes.resize(self.used, 0);
-        }
-        self.bytes.get_mut(start..self.used).unwrap_or_default()
-    }
-}
-
 /// `reply` as the bytes of one datagram, or its `on_read_error` with what was wrong.
 pub fn gather(reply: &Reply, disks: &Disks) -> (Vec<u8>, Option<Cut>) {
-    let mut outbox = Outbox::default();
-    let held = Held::of(reply.body.pieces(), disks);
-    let (head, excuse) = (&reply.head, &reply.on_read_error);
-    let cut = outbox.copy(&held, head, &reply.body, excuse).err();
-    (outbox.gathered().to_vec(), cut)
+    Outbox::default().gather(reply, disks)
 }
 
 /// Waits until the peer has acknowledged everything sent to it, giving up when it acknowledges
