@@ -53,7 +53,8 @@ class Server:
         for pid in self.family():
             # The command name may hold spaces: count from after its bracket.
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            ticks += int(fields[11]) + int(fields[12])
+            # Its own, and that of children which have ended: nbd-server has one for each client.
+            ticks += sum(map(int, fields[11:15]))
         return ticks / TICKS
 
     def resident(self):
@@ -140,9 +141,10 @@ class Lab:
             server.process.terminate()
             try:
                 server.process.wait(5)
-                return
             except subprocess.TimeoutExpired:
                 pass
+            # A daemon that outlived the process it was started by.
+            family = [pid for pid in family if Path(f"/proc/{pid}").exists()]
         for pid in family:
             try:
                 os.kill(pid, signal.SIGKILL)
@@ -174,8 +176,10 @@ class Lab:
         """Whether the server started last has this port open."""
         own = socket.inet_aton(address)[::-1].hex().upper()
         wanted = (f"{own}:{port:04X}", f"00000000:{port:04X}")
+        # Connections that are over keep their port in the list; 0A is one that listens.
+        states = ("0A",) if kind == "tcp" else ("07",)
         try:
-            return any(fields[1] in wanted for fields in self.sockets(kind))
+            return any(f[1] in wanted and f[3] in states for f in self.sockets(kind))
         except OSError:
             return False
 

@@ -25,15 +25,17 @@ class Size:
 
 
 def nbd_rows(peer):
+    """The last two pairs are not for nbd-server: Debian's 3.24 stops answering fifty clients of fio."""
     def pair(what, unit):
         return [Row(what, unit, peer, (">=", 1)), Row(what, "CPU-s/GiB", peer, ("<=", 1))]
 
-    return [
+    rows = [
         *pair("NBD, 1 client copies 1.4 GiB", "MB/s"),
-        *pair(f"NBD, {MANY} clients in order", "MB/s"),
         *pair("NBD, 1 client, 4 KiB anywhere, 64 at once", "1/s"),
+        *pair(f"NBD, {MANY} clients in order", "MB/s"),
         *pair(f"NBD, {MANY} clients, 4 KiB anywhere, 64 at once", "1/s"),
     ]
+    return rows[:-4] if peer == "nbd-server" else rows
 
 
 def measure_nbd(bench, lab, quick):
@@ -56,18 +58,19 @@ def measure_nbd(bench, lab, quick):
                 verify_nbd(lab, uri, image)
             values = [
                 *nbd_copy(lab, server, uri, image, size),
-                *nbd_fio(lab, server, uri, "read", MANY, size),
                 *nbd_fio(lab, server, uri, "randread", 1, size),
-                *nbd_fio(lab, server, uri, "randread", MANY, size),
             ]
+            if server.name != "nbd-server":
+                values += nbd_fio(lab, server, uri, "read", MANY, size)
+                values += nbd_fio(lab, server, uri, "randread", MANY, size)
             lab.stop(server, kill=True)
             if side == 0:
                 for peer_rows in rows:
-                    bench.record(peer_rows, 0, values)
+                    bench.record(peer_rows, 0, values[:len(peer_rows)])
             else:
                 bench.record(rows[side - 1], 1, values)
-            bench.say(f"nbd round {turn + 1}: {server.name} copy {values[0]:.0f} MB/s; {MANY} in order"
-                      f" {values[2]:.0f} MB/s; 4 KiB {values[4]:.0f}/s; {MANY} clients {values[6]:.0f}/s")
+            shown = ", ".join(f"{value:.0f}" for value in values[::2])
+            bench.say(f"nbd round {turn + 1}: {server.name} copy MB/s, 4 KiB/s; {MANY} clients MB/s, 4 KiB/s: {shown}")
     return [row for peer_rows in rows for row in peer_rows]
 
 
@@ -149,7 +152,7 @@ def measure_nfs(bench, lab, quick):
 
 
 def verify_nfs(lab, where, want, server):
-    got = lab.client(*where, "verify", 4).split()[-1]
+    got = lab.client(*where, "verify", 4, 1).split()[-1]
     if got != want:
         raise Failure(f"{server.name} sent other bytes over NFS than the file has")
 

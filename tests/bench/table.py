@@ -19,7 +19,7 @@ class Row:
 
     def ratio(self):
         """Median of ours over median of theirs."""
-        if not self.ours or not self.theirs:
+        if not self.ours or not self.theirs or not median(self.theirs):
             return None
         return median(self.ours) / median(self.theirs)
 
