@@ -80,7 +80,7 @@ pub enum Memory {
 
 impl Memory {
     /// The query that makes iPXE tell it: `${memsize}` where iPXE was built to know it, and what
-    /// the firmware says of the first [`MAX_MODULES`] memory modules (SMBIOS type 17, two bytes
+    /// the firmware says of the first sixteen memory modules (SMBIOS type 17, two bytes
     /// at 0x0c), which every build can read.
     pub fn query() -> String {
         let module = |n| format!("${{smbios/{n}.17.12.2:hexraw}}");

@@ -3,7 +3,7 @@
 //!
 //! A connection in transmission is somebody's root file system. It is never closed to make room,
 //! may be silent for days, and holds its image open until it ends, whatever becomes of the file.
-//! It costs a task, a descriptor and [`INPUT_BYTES`]; buffers for answers exist only while there
+//! It costs a task, a descriptor and a small input buffer; buffers for answers exist only while there
 //! is something to answer.
 
 mod told;

@@ -21,8 +21,15 @@ use crate::serve::listen::peer;
 use crate::serve::stream::Cut;
 
 /// How long a machine with no connection must not have used an image until it is taken to be done
-/// with it. Nobody has to say goodbye, and those who run from an image never do.
-pub(super) const FORGET: Duration = Duration::from_secs(600);
+/// with it. Nobody has to say goodbye, and those who run from an image never do: one that has all
+/// it needs in memory may be silent for hours, without a connection after Linux' five minutes.
+pub(super) const FORGET: Duration = Duration::from_secs(24 * 3600);
+/// Linux says no goodbye either when it unmounts, but closes its connection at once. One that is
+/// closed so soon after its last use, with no other one in [`GONE`], was an unmount.
+const LEFT: Duration = Duration::from_secs(120);
+const GONE: Duration = Duration::from_secs(30);
+/// Longest pause between two looks for machines that are gone.
+const LOOK: Duration = Duration::from_secs(5);
 /// Most accounts; beyond that the one that was used longest ago ends.
 const MAX_ACCOUNTS: usize = 8192;
 /// Most parts in which the time to forget is waited for.
@@ -62,8 +69,10 @@ pub(super) struct Mount {
     /// Mounts without an unmount.
     times: AtomicUsize,
     sent: AtomicU64,
-    /// Milliseconds since the epoch: last use, last word, last note to the disk.
+    /// Milliseconds since the epoch: last use, when the machine left soon after it (0 when it did
+    /// not), last word, last note to the disk.
     used: AtomicU64,
+    left: AtomicU64,
     told: AtomicU64,
     noted: AtomicU64,
     is_over: AtomicBool,
@@ -188,12 +197,15 @@ impl Accounts {
     /// Ends accounts of machines that are gone, for ever.
     pub(super) async fn forget_idle(&self) {
         loop {
-            sleep(self.forget / LOOKS).await;
-            let limit = self.now().saturating_sub(millis(self.forget));
+            sleep((self.forget / LOOKS).min(LOOK)).await;
+            let now = self.now();
             let idle: Vec<_> = {
                 let table = self.lock();
                 let is_idle = |mount: &&Arc<Mount>| {
-                    mount.used.load(Ordering::Relaxed) <= limit
+                    let used = mount.used.load(Ordering::Relaxed);
+                    let left = mount.left.load(Ordering::Relaxed);
+                    let has_left = left >= used && now.saturating_sub(left) >= millis(GONE);
+                    (has_left || now.saturating_sub(used) >= millis(self.forget))
                         && !table.connections.contains_key(&mount.peer)
                 };
                 table.mounts.values().filter(is_idle).cloned().collect()
@@ -220,6 +232,7 @@ impl Accounts {
             times: AtomicUsize::new(1),
             sent: AtomicU64::new(0),
             used: AtomicU64::new(self.now()),
+            left: AtomicU64::new(0),
             told: AtomicU64::new(self.now()),
             noted: AtomicU64::new(0),
             is_over: AtomicBool::new(false),
@@ -380,6 +393,12 @@ impl Drop for Account<'_> {
             *count -= 1;
             if *count == 0 {
                 table.connections.remove(&self.peer);
+                let now = self.accounts.now();
+                for mount in table.mounts.values().filter(|m| m.peer == self.peer) {
+                    if now.saturating_sub(mount.used.load(Ordering::Relaxed)) < millis(LEFT) {
+                        mount.left.store(now, Ordering::Relaxed);
+                    }
+                }
             }
         }
     }
@@ -387,4 +406,49 @@ impl Drop for Account<'_> {
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::time::advance;
+
+    const MACHINE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
+    /// A machine that reads, then waits for `idle` and closes its connection; whether it is taken
+    /// to be done after another `silence`.
+    async fn is_done(idle: Duration, silence: Duration) -> bool {
+        let (bus, mut events) = Bus::new();
+        let accounts = Arc::new(Accounts::new(bus, Arc::default(), FORGET));
+        let account = accounts.open(MACHINE, true);
+        let (identity, path) = (Identity::default(), "/iso/a".to_owned());
+        accounts.mount(MACHINE, identity, ImageId(0), 1, path);
+        advance(idle).await;
+        drop(account);
+        let forgetting = tokio::spawn({
+            let accounts = Arc::clone(&accounts);
+            async move { accounts.forget_idle().await }
+        });
+        sleep(silence).await;
+        forgetting.abort();
+        let mut is_done = false;
+        while let Ok(event) = events.try_recv() {
+            is_done |= matches!(event.what, What::Finished { .. });
+        }
+        is_done
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_closes_right_after_reading_has_unmounted() {
+        let second = Duration::from_secs(1);
+        assert!(!is_done(second, 20 * second).await);
+        assert!(is_done(second, 40 * second).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_whose_connection_linux_closed_for_idleness_is_still_there() {
+        let minute = Duration::from_secs(60);
+        assert!(!is_done(5 * minute, 12 * 60 * minute).await);
+        assert!(is_done(5 * minute, 25 * 60 * minute).await);
+    }
 }
