@@ -3,6 +3,7 @@
 
 case_bytes() {
     clients_up "$LOGS"
+    need_tools nfs-cat=libnfs-utils qemu-img=qemu-utils
     serve "$(image arch)" "$(image arch-2013)" "$(image arch-huge-file)"
     unpack arch
     step "arch unpacked by xorriso"
@@ -46,7 +47,10 @@ huge_file() {
         same "$LOGS/part.want" "$LOGS/part" "$url bytes $first-$last"
     done < <(python3 "$CLIENTS/trees" seams "$LOGS/extents")
     [[ $(get "$url" /dev/null -w '%{size_download}') == "$size" ]] || wrong "$url: a whole download is not $size bytes"
-    step "the file of $size bytes: ends, seams and border are right, and its length"
+    [[ $(in_lan nfs-cat "nfs://$SERVER_ADDRESS/iso/arch-huge-file$path" | wc -c) == "$size" ]] || wrong "nfs-cat of $path is not $size bytes"
+    in_lan qemu-img compare -q -f raw -F raw "nbd://$SERVER_ADDRESS/arch-huge-file" "$(image arch-huge-file)" >"$LOGS/compared" 2>&1 ||
+        wrong "the disk over 4 GiB is not the image: $(tail -n 1 "$LOGS/compared")"
+    step "the file of $size bytes: ends, seams and border are right, and its length; the same over NFS and NBD"
 }
 
 whole_image() {
