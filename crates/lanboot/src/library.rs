@@ -38,7 +38,14 @@ pub struct Library {
     disks: Arc<Disks>,
     known: BTreeMap<PathBuf, Known>,
     /// Images that were replaced or removed while machines streamed them.
-    retired: Vec<Arc<Image>>,
+    retired: Vec<Retired>,
+}
+
+#[derive(Debug)]
+struct Retired {
+    image: Arc<Image>,
+    /// [`first_bytes`] when it was read.
+    first_bytes: u64,
 }
 
 #[derive(Debug)]
@@ -109,7 +116,9 @@ impl Library {
                 (Ok(stamp), Some(known)) if known.stamp == stamp => known,
                 (Ok(stamp), before) if now.is_some_and(|now| stamp.is_fresh(now)) => match before {
                     Some(known) => {
-                        self.check_bytes(&known, &mut scan);
+                        if let Ok(image) = &known.image {
+                            self.check_bytes(image, known.first_bytes, &mut scan);
+                        }
                         known
                     }
                     None => continue,
@@ -169,8 +178,13 @@ impl Library {
             scan.changed = true;
             self.retire(gone, &mut scan);
         }
+        // One that was renamed is still a file somebody can write to.
+        for Retired { image, first_bytes } in &self.retired {
+            self.check_bytes(image, *first_bytes, &mut scan);
+        }
         self.expire(&mut scan);
-        scan.catalog = Catalog::with_retired(images, &self.retired);
+        let retired: Vec<_> = self.retired.iter().map(|r| Arc::clone(&r.image)).collect();
+        scan.catalog = Catalog::with_retired(images, &retired);
         scan
     }
 
@@ -239,13 +253,14 @@ impl Library {
     /// Takes an image out of service: its file is gone, or another one is in its place. It is
     /// kept while machines may still read it.
     fn retire(&mut self, known: Known, scan: &mut Scan) {
-        self.check_bytes(&known, scan);
         let Ok(image) = known.image else {
             return;
         };
+        let first_bytes = known.first_bytes;
+        self.check_bytes(&image, first_bytes, scan);
         let disk = self.disks.get(image.id);
         if disk.is_some_and(|disk| disk.last_streamed().is_some() && !disk.is_spoiled()) {
-            self.retired.push(image);
+            self.retired.push(Retired { image, first_bytes });
         } else {
             self.disks.remove(image.id);
         }
@@ -253,10 +268,7 @@ impl Library {
 
     /// Marks an open image whose file was written over, as `cp new.iso old.iso` does: its bytes
     /// are another image's now, and a machine must rather get an error than those.
-    fn check_bytes(&self, known: &Known, scan: &mut Scan) {
-        let Ok(image) = &known.image else {
-            return;
-        };
+    fn check_bytes(&self, image: &Image, before: u64, scan: &mut Scan) {
         let Some(disk) = self.disks.get(image.id).filter(|disk| !disk.is_spoiled()) else {
             return;
         };
@@ -264,7 +276,7 @@ impl Library {
             .file()
             .metadata()
             .is_ok_and(|meta| meta.is_file() && meta.len() < image.size);
-        if !is_shorter && first_bytes(&disk) == known.first_bytes {
+        if !is_shorter && first_bytes(&disk) == before {
             return;
         }
         disk.spoil();
@@ -281,22 +293,23 @@ impl Library {
     /// Lets go of retired images nobody has read for long, and of those beyond the limit.
     fn expire(&mut self, scan: &mut Scan) {
         let disks = &self.disks;
-        let used = |image: &Arc<Image>| {
-            let disk = disks.get(image.id)?;
+        let used = |retired: &Retired| {
+            let disk = disks.get(retired.image.id)?;
             // One in use through an open connection is not older than now.
-            disk.last_streamed()
+            disk.last_streamed().filter(|_| !disk.is_spoiled())
         };
         let now = bus::now();
-        self.retired.sort_by_key(|image| Reverse(used(image)));
-        let is_kept = |n: usize, image: &Arc<Image>| {
-            n < MAX_RETIRED && used(image).is_some_and(|at| now.saturating_sub(at) < RETIRED_UNUSED)
+        self.retired.sort_by_key(|retired| Reverse(used(retired)));
+        let is_kept = |n: usize, retired: &Retired| {
+            let is_used = |at| now.saturating_sub(at) < RETIRED_UNUSED;
+            n < MAX_RETIRED && used(retired).is_some_and(is_used)
         };
         let all = std::mem::take(&mut self.retired);
-        for (n, image) in all.into_iter().enumerate() {
-            if is_kept(n, &image) {
-                self.retired.push(image);
+        for (n, retired) in all.into_iter().enumerate() {
+            if is_kept(n, &retired) {
+                self.retired.push(retired);
             } else {
-                self.disks.remove(image.id);
+                self.disks.remove(retired.image.id);
                 scan.changed = true;
             }
         }
