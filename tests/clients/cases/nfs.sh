@@ -225,7 +225,7 @@ nfs_port_mapper_refuses() {
 nfs_port_taken() {
     hold 2049
     START_LOG=taken start_ready --address "$SERVER_ADDRESS/$SERVER_PREFIX" --dhcp off "$(image arch)"
-    logs 'NFS is not served: TCP port 2049 is taken by python3' 2
+    logs '[0-9] NFS is not served: TCP port 2049 is taken by python3' 2
     ! grep 'serving arch' "$SERVER_LOG" | grep -q NFS || wrong "NFS is said to be served"
     get "http://$SERVER_ADDRESS/iso/arch/arch/boot/x86_64/vmlinuz-linux" "$LOGS/got" || wrong "no HTTP beside another NFS server"
     stop_server
