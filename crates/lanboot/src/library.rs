@@ -44,15 +44,15 @@ pub struct Library {
 #[derive(Debug)]
 struct Retired {
     image: Arc<Image>,
-    /// [`first_bytes`] when it was read.
-    first_bytes: u64,
+    /// [`first_bytes`] when it was read; `None` when they could not be.
+    first_bytes: Option<u64>,
 }
 
 #[derive(Debug)]
 struct Known {
     stamp: Stamp,
-    /// [`first_bytes`] when it was read.
-    first_bytes: u64,
+    /// [`first_bytes`] when it was read; `None` when they could not be.
+    first_bytes: Option<u64>,
     image: Result<Arc<Image>, String>,
     /// Whether it was in the catalog, so that its name is taken.
     served: bool,
@@ -137,7 +137,7 @@ impl Library {
                     let disk = image.as_ref().ok().and_then(|i| self.disks.get(i.id));
                     Known {
                         stamp,
-                        first_bytes: disk.map_or(0, |disk| first_bytes(&disk)),
+                        first_bytes: disk.and_then(|disk| first_bytes(&disk).ok()),
                         image,
                         served: false,
                     }
@@ -268,7 +268,7 @@ impl Library {
 
     /// Marks an open image whose file was written over, as `cp new.iso old.iso` does: its bytes
     /// are another image's now, and a machine must rather get an error than those.
-    fn check_bytes(&self, image: &Image, before: u64, scan: &mut Scan) {
+    fn check_bytes(&self, image: &Image, before: Option<u64>, scan: &mut Scan) {
         let Some(disk) = self.disks.get(image.id).filter(|disk| !disk.is_spoiled()) else {
             return;
         };
@@ -276,7 +276,11 @@ impl Library {
             .file()
             .metadata()
             .is_ok_and(|meta| meta.is_file() && meta.len() < image.size);
-        if !is_shorter && first_bytes(&disk) == before {
+        // A disk that cannot be read at the moment says nothing about what is on it.
+        let is_other = before
+            .zip(first_bytes(&disk).ok())
+            .is_some_and(|(before, now)| before != now);
+        if !is_shorter && !is_other {
             return;
         }
         disk.spoil();
@@ -343,7 +347,8 @@ fn image(
     warnings.extend(recognised.warnings);
     let mut hasher = DefaultHasher::new();
     stamp.hash(&mut hasher);
-    let identity = identity(stamp, disk, first_bytes(disk));
+    // It was read a moment ago; should it fail now, a restart gives it another identity.
+    let identity = identity(stamp, disk, first_bytes(disk).unwrap_or(0));
     Image {
         name,
         file: path.display().to_string(),
@@ -371,19 +376,19 @@ fn identity(stamp: Stamp, disk: &Disk, first_bytes: u64) -> Identity {
 }
 
 /// A hash of the boot record, the volume descriptors and, on most media, the first folders.
-fn first_bytes(disk: &Disk) -> u64 {
+fn first_bytes(disk: &Disk) -> std::io::Result<u64> {
     const BYTES: usize = 64 * 1024;
     let mut first = vec![0; BYTES];
     let mut known = 0;
     while let Some(rest) = first.get_mut(known..).filter(|rest| !rest.is_empty()) {
-        match disk.read_at(rest, known as u64) {
-            Ok(n) if n > 0 => known += n,
-            _ => break,
+        match disk.read_at(rest, known as u64)? {
+            0 => break,
+            n => known += n,
         }
     }
     let mut hasher = SipHasher13::new();
     hasher.write(first.get(..known).unwrap_or_default());
-    hasher.finish()
+    Ok(hasher.finish())
 }
 
 fn stamp(path: &Path) -> std::io::Result<Stamp> {

@@ -263,7 +263,7 @@ fn machines_cannot_make_the_list_of_mounts_long() {
     let world = world();
     let mounted = || {
         let one = |n: u32| Mounted {
-            machine: std::net::Ipv4Addr::from_bits(n).to_string(),
+            machine: Ipv4Addr::from_bits(n).to_string(),
             path: "x".repeat(250),
         };
         (0..8192).map(one).collect()
@@ -280,7 +280,7 @@ fn machines_cannot_make_the_list_of_mounts_long() {
         nfs_port: 2049,
     };
     let message = world.call(100_005, 3, 2, &NOTHING);
-    let answer = crate::nfs::answer(&message, asked, &server).unwrap();
+    let answer = answer(&message, asked, &server).unwrap();
     let len = answer.reply.head.len();
     assert!((60_000..66_000).contains(&len), "{len}");
     let found: mountlist<'_, '_> = world.results(&answer);
