@@ -97,7 +97,7 @@ nfs_folder() {
     rm -f "$LOGS/copied"
     in_lan nfs-cp "$(nfs_url "/run/archiso/bootmnt/$file")" "$LOGS/copied" >"$LOGS/nfs-cp" 2>&1 || wrong "nfs-cp: $(tail -n 1 "$LOGS/nfs-cp")"
     same "$LOGS/tree-arch/$file" "$LOGS/copied" "nfs-cp"
-    logs "NFS sending /run/archiso/bootmnt/arch/boot/x86_64 \(.* to $LAN_ADDRESS" 2
+    logs "NFS mount /run/archiso/bootmnt/arch/boot/x86_64 \\(.* for $LAN_ADDRESS" 2
     in_lan showmount --no-headers -a "$SERVER_ADDRESS" >"$LOGS/mounts" 2>&1 || wrong "showmount -a: $(tail -n 1 "$LOGS/mounts")"
     grep -qx "$LAN_ADDRESS:/run/archiso/bootmnt/arch/boot/x86_64" "$LOGS/mounts" || wrong "showmount -a says: $(cat "$LOGS/mounts")"
     step "nfs-cp out of a folder, showmount -a"
