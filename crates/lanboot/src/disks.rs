@@ -22,6 +22,8 @@ pub struct Disk {
     streamed: AtomicU64,
     /// Other bytes were written over it.
     spoiled: AtomicBool,
+    /// Some of it could not be read.
+    failed: AtomicBool,
 }
 
 impl Disk {
@@ -43,6 +45,7 @@ impl Disk {
             len,
             streamed: AtomicU64::new(0),
             spoiled: AtomicBool::new(false),
+            failed: AtomicBool::new(false),
         })
     }
 
@@ -66,6 +69,16 @@ impl Disk {
     /// Whether other bytes were written over the file while it was open.
     pub fn is_spoiled(&self) -> bool {
         self.spoiled.load(Ordering::Relaxed)
+    }
+
+    /// Marks that some of it could not be read, which was found out in the middle of a reply.
+    pub fn note_failed(&self) {
+        self.failed.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether some of it could not be read before.
+    pub fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Relaxed)
     }
 
     /// The open file, for `sendfile` and `pread`.

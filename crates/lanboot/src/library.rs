@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::{Context as _, anyhow, bail};
 use lanboot_core::catalog::{Catalog, Image, Loaders, MAX_CONFIG_BYTES, image_name, recognise};
 use lanboot_core::iso::{self, Medium, ReadAt};
-use lanboot_core::vfs::{Content, Identity, Source};
+use lanboot_core::vfs::{Content, Identity, NodeId, Source, Tree};
 use siphasher::sip128::{Hasher128 as _, SipHasher13};
 
 use crate::bus;
@@ -38,14 +38,21 @@ pub struct Library {
     disks: Arc<Disks>,
     known: BTreeMap<PathBuf, Known>,
     /// Images that were replaced or removed while machines streamed them.
-    retired: Vec<Arc<Image>>,
+    retired: Vec<Retired>,
+}
+
+#[derive(Debug)]
+struct Retired {
+    image: Arc<Image>,
+    /// [`first_bytes`] when it was read; `None` when they could not be.
+    first_bytes: Option<u64>,
 }
 
 #[derive(Debug)]
 struct Known {
     stamp: Stamp,
-    /// [`first_bytes`] when it was read.
-    first_bytes: u64,
+    /// [`first_bytes`] when it was read; `None` when they could not be.
+    first_bytes: Option<u64>,
     image: Result<Arc<Image>, String>,
     /// Whether it was in the catalog, so that its name is taken.
     served: bool,
@@ -109,7 +116,9 @@ impl Library {
                 (Ok(stamp), Some(known)) if known.stamp == stamp => known,
                 (Ok(stamp), before) if now.is_some_and(|now| stamp.is_fresh(now)) => match before {
                     Some(known) => {
-                        self.check_bytes(&known, &mut scan);
+                        if let Ok(image) = &known.image {
+                            self.check_bytes(image, known.first_bytes, &mut scan);
+                        }
                         known
                     }
                     None => continue,
@@ -128,7 +137,7 @@ impl Library {
                     let disk = image.as_ref().ok().and_then(|i| self.disks.get(i.id));
                     Known {
                         stamp,
-                        first_bytes: disk.map_or(0, |disk| first_bytes(&disk)),
+                        first_bytes: disk.and_then(|disk| first_bytes(&disk).ok()),
                         image,
                         served: false,
                     }
@@ -169,8 +178,13 @@ impl Library {
             scan.changed = true;
             self.retire(gone, &mut scan);
         }
+        // One that was renamed is still a file somebody can write to.
+        for Retired { image, first_bytes } in &self.retired {
+            self.check_bytes(image, *first_bytes, &mut scan);
+        }
         self.expire(&mut scan);
-        scan.catalog = Catalog::with_retired(images, &self.retired);
+        let retired: Vec<_> = self.retired.iter().map(|r| Arc::clone(&r.image)).collect();
+        scan.catalog = Catalog::with_retired(images, &retired);
         scan
     }
 
@@ -239,13 +253,14 @@ impl Library {
     /// Takes an image out of service: its file is gone, or another one is in its place. It is
     /// kept while machines may still read it.
     fn retire(&mut self, known: Known, scan: &mut Scan) {
-        self.check_bytes(&known, scan);
         let Ok(image) = known.image else {
             return;
         };
+        let first_bytes = known.first_bytes;
+        self.check_bytes(&image, first_bytes, scan);
         let disk = self.disks.get(image.id);
         if disk.is_some_and(|disk| disk.last_streamed().is_some() && !disk.is_spoiled()) {
-            self.retired.push(image);
+            self.retired.push(Retired { image, first_bytes });
         } else {
             self.disks.remove(image.id);
         }
@@ -253,10 +268,7 @@ impl Library {
 
     /// Marks an open image whose file was written over, as `cp new.iso old.iso` does: its bytes
     /// are another image's now, and a machine must rather get an error than those.
-    fn check_bytes(&self, known: &Known, scan: &mut Scan) {
-        let Ok(image) = &known.image else {
-            return;
-        };
+    fn check_bytes(&self, image: &Image, before: Option<u64>, scan: &mut Scan) {
         let Some(disk) = self.disks.get(image.id).filter(|disk| !disk.is_spoiled()) else {
             return;
         };
@@ -264,7 +276,11 @@ impl Library {
             .file()
             .metadata()
             .is_ok_and(|meta| meta.is_file() && meta.len() < image.size);
-        if !is_shorter && first_bytes(&disk) == known.first_bytes {
+        // A disk that cannot be read at the moment says nothing about what is on it.
+        let is_other = before
+            .zip(first_bytes(&disk).ok())
+            .is_some_and(|(before, now)| before != now);
+        if !is_shorter && !is_other {
             return;
         }
         disk.spoil();
@@ -281,22 +297,23 @@ impl Library {
     /// Lets go of retired images nobody has read for long, and of those beyond the limit.
     fn expire(&mut self, scan: &mut Scan) {
         let disks = &self.disks;
-        let used = |image: &Arc<Image>| {
-            let disk = disks.get(image.id)?;
+        let used = |retired: &Retired| {
+            let disk = disks.get(retired.image.id)?;
             // One in use through an open connection is not older than now.
-            disk.last_streamed()
+            disk.last_streamed().filter(|_| !disk.is_spoiled())
         };
         let now = bus::now();
-        self.retired.sort_by_key(|image| Reverse(used(image)));
-        let is_kept = |n: usize, image: &Arc<Image>| {
-            n < MAX_RETIRED && used(image).is_some_and(|at| now.saturating_sub(at) < RETIRED_UNUSED)
+        self.retired.sort_by_key(|retired| Reverse(used(retired)));
+        let is_kept = |n: usize, retired: &Retired| {
+            let is_used = |at| now.saturating_sub(at) < RETIRED_UNUSED;
+            n < MAX_RETIRED && used(retired).is_some_and(is_used)
         };
         let all = std::mem::take(&mut self.retired);
-        for (n, image) in all.into_iter().enumerate() {
-            if is_kept(n, &image) {
-                self.retired.push(image);
+        for (n, retired) in all.into_iter().enumerate() {
+            if is_kept(n, &retired) {
+                self.retired.push(retired);
             } else {
-                self.disks.remove(image.id);
+                self.disks.remove(retired.image.id);
                 scan.changed = true;
             }
         }
@@ -330,7 +347,8 @@ fn image(
     warnings.extend(recognised.warnings);
     let mut hasher = DefaultHasher::new();
     stamp.hash(&mut hasher);
-    let identity = identity(stamp, disk, first_bytes(disk));
+    // It was read a moment ago; should it fail now, a restart gives it another identity.
+    let identity = identity(stamp, disk, first_bytes(disk).unwrap_or(0), &medium.tree);
     Image {
         name,
         file: path.display().to_string(),
@@ -351,26 +369,31 @@ fn image(
 
 /// Neither the file's name nor the number of the disk it is on counts: both may be others after
 /// a restart of the host.
-fn identity(stamp: Stamp, disk: &Disk, first_bytes: u64) -> Identity {
+fn identity(stamp: Stamp, disk: &Disk, first_bytes: u64, tree: &Tree) -> Identity {
     let mut hasher = SipHasher13::new();
     (stamp.modified, disk.len(), first_bytes).hash(&mut hasher);
+    // NFS handles hold numbers of files: whatever numbers them in another way, such as the next
+    // version of this program, must not take an old handle for its own.
+    for folder in (0..tree.len()).filter_map(|n| u32::try_from(n).ok()) {
+        tree.entries(NodeId(folder)).hash(&mut hasher);
+    }
     Identity(hasher.finish128().as_bytes())
 }
 
 /// A hash of the boot record, the volume descriptors and, on most media, the first folders.
-fn first_bytes(disk: &Disk) -> u64 {
+fn first_bytes(disk: &Disk) -> std::io::Result<u64> {
     const BYTES: usize = 64 * 1024;
     let mut first = vec![0; BYTES];
     let mut known = 0;
     while let Some(rest) = first.get_mut(known..).filter(|rest| !rest.is_empty()) {
-        match disk.read_at(rest, known as u64) {
-            Ok(n) if n > 0 => known += n,
-            _ => break,
+        match disk.read_at(rest, known as u64)? {
+            0 => break,
+            n => known += n,
         }
     }
     let mut hasher = SipHasher13::new();
     hasher.write(first.get(..known).unwrap_or_default());
-    hasher.finish()
+    Ok(hasher.finish())
 }
 
 fn stamp(path: &Path) -> std::io::Result<Stamp> {

@@ -133,6 +133,22 @@ fn one_that_is_written_over_is_an_error_and_never_another_images_bytes() {
 }
 
 #[test]
+fn one_that_was_renamed_away_and_is_written_over_then_is_no_longer_handed_out() {
+    let mut shelf = Shelf::new();
+    let old = shelf.streamed();
+    let disk = shelf.disks.get(old.id).unwrap();
+    let path = shelf.folder.path().join("a.iso");
+    let away = path.with_file_name("a.old");
+    make(&path.with_extension("new"), "a newer text");
+    std::fs::rename(&path, &away).unwrap();
+    std::fs::rename(path.with_extension("new"), &path).unwrap();
+    assert!(shelf.scan().of_identity(old.identity).is_some());
+    std::fs::copy(&path, &away).unwrap();
+    assert!(shelf.scan().of_identity(old.identity).is_none());
+    assert!(disk.is_spoiled());
+}
+
+#[test]
 fn a_new_date_alone_spoils_nothing() {
     let mut shelf = Shelf::new();
     let old = shelf.streamed();

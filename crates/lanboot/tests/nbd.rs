@@ -389,6 +389,29 @@ fn a_disk_in_use_is_told_from_its_first_reads_to_its_end_and_a_probe_is_not() {
 }
 
 #[test]
+fn requests_that_wait_when_the_door_closes_are_answered() {
+    let served = serve(Limits::default());
+    let mut busy = served.enter(false);
+    let whole = u32::try_from(IMAGE_BYTES).unwrap();
+    busy.request(0, 0, whole);
+    let head = busy.take(16);
+    assert_eq!(head[4..8], [0; 4]);
+    // The door is in the middle of the first answer and reads none of these before the end.
+    for _ in 0..3 {
+        busy.request(0, 0, 512);
+    }
+    served.drain.send(true).unwrap();
+    sleep(Duration::from_millis(50));
+    assert!(busy.take(IMAGE_BYTES) == served.image[..IMAGE_BYTES]);
+    for _ in 0..3 {
+        busy.take(16);
+        assert!(busy.take(512) == served.image[..512]);
+    }
+    assert!(busy.is_closed());
+    served.runtime.block_on(served.done).unwrap().unwrap();
+}
+
+#[test]
 fn at_the_end_replies_are_finished_and_disks_closed() {
     let served = serve(Limits::default());
     let mut idle = served.enter(false);

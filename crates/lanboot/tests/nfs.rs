@@ -220,6 +220,22 @@ fn an_image_that_became_shorter_is_an_error_of_reading() {
 }
 
 #[test]
+fn what_cannot_be_read_in_the_middle_is_an_error_once_that_is_known() {
+    let served = serve_here(Limits::default());
+    let torn = served.handle("torn");
+    let mut wire = served.connect();
+    // The beginning is out when it is found out, so the connection is all there is to take back.
+    wire.send(&call(1, NFS, 3, 6, &read_args(&torn, 0, 1 << 20)));
+    assert!(wire.receive().is_err());
+    // Asked again, as clients do for ever.
+    let mut wire = served.connect();
+    assert_eq!(wire.read(&torn, 0, 1 << 20), Err(IO));
+    assert!(wire.read(&torn, 0, 100_000).is_ok());
+    assert!(wire.read(&torn, 150_000, 100_000).is_ok());
+    assert!(wire.read(&served.handle("big"), 0, 1 << 20).is_ok());
+}
+
+#[test]
 fn handles_are_good_after_a_restart_and_with_another_key_they_are_stale() {
     let first = serve_here(Limits::default());
     let handle = first.handle("small");

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::tell::{rate, tell};
-use super::{Event, Peer, Role, What};
+use super::{Door, Event, Peer, Role, What};
 use crate::machine::{Mac, Machine, Stage};
 
 /// Machines remembered. Beyond that the one silent for longest is forgotten, so a LAN full of
@@ -151,6 +151,22 @@ impl Journal {
             }
             story.told.push_back((event.at, line));
         }
+        // Anybody may mount an image or attach one as a disk. Only a machine that is booting has its
+        // root there.
+        let role = match &event.what {
+            What::Started { door, .. } | What::Finished { door, .. }
+                if streams(*door) && !story.booting =>
+            {
+                Role::Other
+            }
+            // What it left behind when it was restarted says nothing about this boot.
+            What::Finished { door, transfer, .. }
+                if streams(*door) && !story.is_running(*transfer) =>
+            {
+                Role::Other
+            }
+            _ => role,
+        };
         match &event.what {
             What::Dhcp {
                 message,
@@ -230,6 +246,11 @@ impl Journal {
     }
 }
 
+/// Whether machines keep what they get at this door, as a file system or disk.
+fn streams(door: Door) -> bool {
+    matches!(door, Door::Nfs | Door::Nbd)
+}
+
 impl Story {
     fn dhcp(&mut self, message: &str, address: Option<IpAddr>, machine: Option<&Machine>) {
         if let Some(machine) = machine.filter(|m| m.stage != Stage::Plain) {
@@ -280,6 +301,10 @@ impl Story {
         };
     }
 
+    fn is_running(&self, transfer: u64) -> bool {
+        self.running.iter().any(|r| r.transfer == transfer)
+    }
+
     fn ended(&mut self, transfer: u64) {
         self.running.retain(|r| r.transfer != transfer);
     }
@@ -288,7 +313,6 @@ impl Story {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::journal::Door;
     use crate::machine::Arch;
 
     const MAC: Mac = Mac([2, 0, 0, 0, 0, 1]);
@@ -400,6 +424,32 @@ mod tests {
         let again = dhcp("DHCPDISCOVER", Stage::Firmware);
         assert_eq!(journal.fold(&again, Role::Other).unwrap().step, Step::Seen);
         assert!(!journal.all_up());
+    }
+
+    #[test]
+    fn a_mount_is_a_root_only_to_a_machine_that_boots_and_only_in_that_boot() {
+        let nfs = |mut what| {
+            let (What::Started { door, .. } | What::Finished { door, .. }) = &mut what else {
+                panic!("{what:?}")
+            };
+            *door = Door::Nfs;
+            http(what, 5)
+        };
+        let mut journal = Journal::default();
+        journal.fold(&nfs(started(1)), Role::Root);
+        journal.fold(&nfs(finished(1)), Role::Root);
+        assert!(!journal.all_up(), "somebody looked at an image");
+        let mut step = |event: &Event, role| journal.fold(event, role).unwrap().step;
+        let discover = dhcp("DHCPDISCOVER", Stage::Firmware);
+        step(&discover, Role::Other);
+        step(&dhcp("DHCPACK", Stage::Firmware), Role::Other);
+        assert_eq!(step(&nfs(started(2)), Role::Root), Step::Root);
+        // Switched off and on again; the mount is forgotten later.
+        assert_eq!(step(&discover, Role::Other), Step::Seen);
+        assert_eq!(step(&nfs(finished(2)), Role::Root), Step::Seen);
+        step(&nfs(started(3)), Role::Root);
+        assert_eq!(step(&nfs(finished(3)), Role::Root), Step::Up);
+        assert!(journal.all_up());
     }
 
     #[test]

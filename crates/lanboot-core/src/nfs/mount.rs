@@ -9,6 +9,9 @@ pub const MAX_PATH_BYTES: usize = 1024;
 /// Most bytes of a list; what does not fit is left out. Over UDP the reply must fit a datagram.
 const MAX_LIST_BYTES: usize = 1024 * 1024;
 const MAX_LIST_BYTES_UDP: usize = 32 * 1024;
+/// Most bytes of the list of mounts. Unlike that of exports it is machines that make it long, and
+/// one that asks for it and never reads keeps it in memory: about a thousand mounts.
+const MAX_MOUNTS_BYTES: usize = 64 * 1024;
 /// What one entry of a list takes besides its texts, rounded up.
 const ENTRY_BYTES: usize = 32;
 
@@ -129,7 +132,7 @@ fn mount(asking: &Asking<'_>, path: &[u8], mut success: Success) -> Answer {
 
 /// MOUNTPROC3_DUMP.
 fn dump(asking: &Asking<'_>, success: &mut Success) {
-    let limit = limit(asking);
+    let limit = limit(asking).min(MAX_MOUNTS_BYTES);
     for Mounted { machine, path } in (asking.server.mounted)() {
         if success.written() + machine.len() + path.len() + ENTRY_BYTES > limit {
             break;

@@ -27,7 +27,7 @@ use tokio::time::{Instant, timeout_at};
 use super::Context;
 use super::listen::{self, Complaint, Keepalive, peer};
 use super::seats::{Seat, Seats};
-use super::stream::{Cut, Held, Outbox, Sent};
+use super::stream::{Cut, Held, Outbox, Sent, settled};
 use crate::bus;
 use told::Transfer;
 
@@ -54,6 +54,11 @@ const KEEPALIVE: Keepalive = Keepalive {
 /// Room for requests, in bytes: 146 of them, and Linux has 128 under way per connection. It grows
 /// to [`MAX_MESSAGE_BYTES`] for who negotiates with long options.
 const INPUT_BYTES: usize = 4096;
+/// How often requests are read once more when the door closes: what a machine asked before then is
+/// answered, and one that asks without a pause must not keep the program.
+const LAST_ROUNDS: u32 = 2;
+/// How long a machine may acknowledge nothing of its last answers when the door closes.
+const SETTLING: Duration = Duration::from_secs(5);
 /// Names asked for in vain that are told, on one connection.
 const TOLD_UNKNOWN: u32 = 8;
 
@@ -276,6 +281,7 @@ impl Connection {
     /// Answers requests until one of both hangs up.
     async fn transmit(&self, session: &mut Session, input: &mut Input, entered: &mut Entered) {
         let draining = &self.shared.context.drain;
+        let mut last_rounds = LAST_ROUNDS;
         let ended = loop {
             match self.answer_requests(session, input, entered).await {
                 Ok(()) => {}
@@ -284,7 +290,10 @@ impl Connection {
             entered.note_use();
             // It becomes true once, or whoever could set it is gone.
             if draining.has_changed().unwrap_or(true) {
-                break Ok(());
+                if last_rounds == 0 {
+                    break Ok(());
+                }
+                last_rounds -= 1;
             }
             // Others must have their turn.
             tokio::task::coop::consume_budget().await;
@@ -294,6 +303,11 @@ impl Connection {
                 Err(error) => break Err(Cut::Peer(error)),
             }
         };
+        // A close with requests unread takes back what is still on its way.
+        if ended.is_ok() && draining.has_changed().unwrap_or(true) {
+            // Who takes nothing loses it.
+            let _ = settled(&self.stream, SETTLING).await;
+        }
         entered.transfer.end(ended);
     }
 

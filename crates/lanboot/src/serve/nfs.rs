@@ -123,8 +123,12 @@ impl Door {
         state: &Path,
         notices: &mut Vec<String>,
     ) -> anyhow::Result<Self> {
-        let nfs = Sockets::bind(SocketAddrV4::new(address, PORT))
-            .map_err(|error| error.context(rpcbind::kernel_server()))?;
+        let nfs = Sockets::bind(SocketAddrV4::new(address, PORT)).map_err(|error| {
+            match rpcbind::kernel_server() {
+                Some(why) => error.context(why),
+                None => error,
+            }
+        })?;
         let handles = Handles::new(key::load(state)?);
         let (portmap, registered) = match Sockets::bind(SocketAddrV4::new(address, PORTMAP_PORT)) {
             Ok(sockets) => (Some(sockets), None),

@@ -35,6 +35,9 @@ const TURN_BYTES: u64 = 16 * SLICE_BYTES;
 /// A body of at most this many bytes is copied behind its head and sent in one call; for a
 /// longer one, not copying is cheaper than the extra call.
 pub const COPY_BYTES: u64 = 16 * 1024;
+/// Longest body that is read as a whole before it is sent, when its disk has failed before: the
+/// longest READ of NFS and NBD.
+const TRIED_BYTES: u64 = 32 * SLICE_BYTES;
 /// How far ahead of a reader the disk is asked to fetch. The kernel's own read-ahead keeps one
 /// position per open file, which many machines reading one image confuse.
 const AHEAD_BYTES: u64 = 4 * SLICE_BYTES;
@@ -165,7 +168,11 @@ impl Pump<'_> {
                 Source::Disk { image, offset } => {
                     let disk = self.held.disk(*image)?;
                     ahead.fetch(disk, &piece, *offset);
-                    self.file(disk, *offset, n).await?
+                    let sent = self.file(disk, *offset, n).await;
+                    if let Err(Cut::Read(_) | Cut::Short) = sent {
+                        disk.note_failed();
+                    }
+                    sent?
                 }
                 Source::Memory { .. } => {
                     let bytes = piece.memory().ok_or(Cut::Short)?;
@@ -333,10 +340,18 @@ impl Ahead {
 
 /// Reads the first and the last byte that come from a disk: an image that cannot be read at all,
 /// or that became shorter, is found out while an error can still be sent.
+///
+/// Of a disk that failed in the middle of a reply before, all of a reply of at most
+/// [`TRIED_BYTES`] is read: NFS asks again for what it did not get, and without an error it would
+/// for ever.
 fn try_disk(held: &Held, body: &Slice) -> Result<(), Cut> {
     let mut ends = None;
     for piece in body.pieces() {
         if let Source::Disk { image, offset } = piece.source {
+            let disk = held.disk(image)?;
+            if disk.has_failed() && body.len() <= TRIED_BYTES {
+                read_through(disk, offset, piece.len)?;
+            }
             let last = (image, offset + (piece.len - 1));
             ends = Some((ends.map_or((image, offset), |(first, _)| first), last));
         }
@@ -346,6 +361,19 @@ fn try_disk(held: &Held, body: &Slice) -> Result<(), Cut> {
     };
     for (image, offset) in [first, last] {
         read_exactly(held.disk(image)?, &mut [0], offset)?;
+    }
+    Ok(())
+}
+
+/// Reads `len` bytes and forgets them.
+fn read_through(disk: &Disk, mut offset: u64, mut len: u64) -> Result<(), Cut> {
+    let mut scratch = [0; 16 * 1024];
+    while len > 0 {
+        let n = len.min(scratch.len() as u64);
+        let into = usize::try_from(n).ok().and_then(|n| scratch.get_mut(..n));
+        read_exactly(disk, into.unwrap_or_default(), offset)?;
+        offset += n;
+        len -= n;
     }
     Ok(())
 }

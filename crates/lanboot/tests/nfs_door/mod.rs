@@ -117,12 +117,17 @@ pub fn site(catalog: Catalog) -> Site {
 }
 
 /// Where the files of the image are in it.
-pub const FILES: [(&str, &[(u64, u64)]); 4] = [
+pub const FILES: [(&str, &[(u64, u64)]); 5] = [
     ("big", &[(2048, 20_000_000)]),
     ("extents", &[(30_000_000, 1_000_003), (4096, 700_000)]),
     ("small", &[(5000, 1001)]),
     // The file system says more than there is.
     ("behind", &[(IMAGE_BYTES as u64 - 100_000, 200_000)]),
+    // The same, in the middle.
+    (
+        "torn",
+        &[(0, 100_000), (IMAGE_BYTES as u64, 50_000), (0, 100_000)],
+    ),
 ];
 
 /// An image with [`FILES`], a folder of many names and a link.

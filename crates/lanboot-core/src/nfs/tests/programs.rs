@@ -259,6 +259,35 @@ fn lists_of_exports_and_of_mounts_are_given_in_every_version() {
 }
 
 #[test]
+fn machines_cannot_make_the_list_of_mounts_long() {
+    let world = world();
+    let mounted = || {
+        let one = |n: u32| Mounted {
+            machine: Ipv4Addr::from_bits(n).to_string(),
+            path: "x".repeat(250),
+        };
+        (0..8192).map(one).collect()
+    };
+    let server = Server {
+        handles: &world.handles,
+        exports: &world,
+        mounted: &mounted,
+    };
+    let asked = Asked {
+        port: Port::Nfs,
+        over: Over::Tcp,
+        here: Ipv4Addr::new(10, 0, 0, 1),
+        nfs_port: 2049,
+    };
+    let message = world.call(100_005, 3, 2, &NOTHING);
+    let answer = answer(&message, asked, &server).unwrap();
+    let len = answer.reply.head.len();
+    assert!((60_000..66_000).contains(&len), "{len}");
+    let found: mountlist<'_, '_> = world.results(&answer);
+    assert!(found.0.len() > 200, "{}", found.0.len());
+}
+
+#[test]
 fn an_unmount_is_noted() {
     let world = world();
     let deed = |procedure, text: &[u8]| world.mount(3, procedure, &path(text)).deed;

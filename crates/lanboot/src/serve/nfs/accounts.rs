@@ -265,8 +265,19 @@ impl Accounts {
     }
 
     fn finish(&self, mount: &Mount) {
-        let removed = self.lock().mounts.remove(&(mount.peer, mount.identity));
-        if removed.is_none() || mount.is_over.swap(true, Ordering::Relaxed) {
+        {
+            let mut table = self.lock();
+            let key = (mount.peer, mount.identity);
+            // Another conversation may have ended it and begun the next one at once.
+            if table
+                .mounts
+                .get(&key)
+                .is_some_and(|m| std::ptr::eq(&**m, mount))
+            {
+                table.mounts.remove(&key);
+            }
+        }
+        if mount.is_over.swap(true, Ordering::Relaxed) {
             return;
         }
         if mount.is_broken.load(Ordering::Relaxed) {
@@ -450,5 +461,28 @@ mod tests {
         let minute = Duration::from_secs(60);
         assert!(!is_done(5 * minute, 12 * 60 * minute).await);
         assert!(is_done(5 * minute, 25 * 60 * minute).await);
+    }
+
+    #[tokio::test]
+    async fn an_account_that_ends_late_leaves_the_next_one_alone() {
+        let (bus, mut events) = Bus::new();
+        let accounts = Accounts::new(bus, Arc::default(), FORGET);
+        let ip = IpAddr::from([10, 0, 0, 9]);
+        let (identity, image) = (Identity::default(), ImageId(0));
+        let old = accounts.begin(ip, identity, image, 1, "/iso/a".into());
+        // Two connections mount it at once: both saw the old account, one was first.
+        accounts.finish(&old);
+        let new = accounts.begin(ip, identity, image, 1, "/iso/a".into());
+        accounts.finish(&old);
+        assert_eq!(accounts.mounted().len(), 1);
+        accounts.finish(&new);
+        assert!(accounts.mounted().is_empty());
+        let mut finished = Vec::new();
+        while let Ok(event) = events.try_recv() {
+            if let What::Finished { transfer, .. } = event.what {
+                finished.push(transfer);
+            }
+        }
+        assert_eq!(finished, [old.transfer, new.transfer]);
     }
 }

@@ -165,17 +165,13 @@ pub(super) fn advice(taken: &anyhow::Error, why: &NotRegistered) -> String {
     )
 }
 
-/// What to say in front of "port 2049 is taken": the kernel's own server is no process.
-pub(super) fn kernel_server() -> &'static str {
-    let threads = fs::read_to_string("/proc/fs/nfsd/threads").unwrap_or_default();
-    if threads
-        .trim()
-        .parse::<u32>()
-        .is_ok_and(|threads| threads > 0)
-    {
+/// What to say in front of "port 2049 is taken" when it is the kernel's own server, which is no
+/// process.
+pub(super) fn kernel_server() -> Option<&'static str> {
+    let threads = fs::read_to_string("/proc/fs/nfsd/threads").ok()?;
+    let is_running = threads.trim().parse::<u32>().is_ok_and(|n| n > 0);
+    is_running.then_some(
         "the NFS server of this host's kernel is running; stop it (systemctl stop nfs-server) to \
-         serve images over NFS"
-    } else {
-        "NFS is not served"
-    }
+         serve images over NFS",
+    )
 }

@@ -7,6 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use lanboot_core::nfs::Asked;
+use nix::sys::socket::{setsockopt, sockopt};
 use socket2::SockRef;
 use tokio::net::UdpSocket;
 use tokio::sync::watch;
@@ -34,9 +35,14 @@ pub(super) async fn serve(
 ) -> io::Result<()> {
     socket.set_nonblocking(true)?;
     let options = SockRef::from(&socket);
-    // The system's limit may be lower; then who is not heard asks again.
-    let _ = options.set_recv_buffer_size(RECEIVE_ROOM);
-    let _ = options.set_send_buffer_size(SEND_ROOM);
+    // Only who may override the system's limit gets all of it; with less, who is not heard asks
+    // again.
+    if setsockopt(&socket, sockopt::RcvBufForce, &RECEIVE_ROOM).is_err() {
+        let _ = options.set_recv_buffer_size(RECEIVE_ROOM);
+    }
+    if setsockopt(&socket, sockopt::SndBufForce, &SEND_ROOM).is_err() {
+        let _ = options.set_send_buffer_size(SEND_ROOM);
+    }
     let socket = Arc::new(UdpSocket::from_std(socket)?);
     let mut tasks = JoinSet::new();
     for _ in 0..TASKS {
