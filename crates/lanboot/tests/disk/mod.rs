@@ -3,12 +3,14 @@
 // Each test binary uses its part.
 #![allow(dead_code, unreachable_pub)]
 
+#[path = "../told/mod.rs"]
+mod told;
+
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use lanboot::bus::Bus;
@@ -22,12 +24,12 @@ use lanboot_core::site::{Address, Site};
 use lanboot_core::vfs::{Identity, ImageId, Meta, TreeBuilder};
 use tokio::sync::{mpsc, watch};
 
+pub use told::DEADLINE;
+
 /// No whole number of blocks, so that there is padding.
 pub const IMAGE_BYTES: usize = 8 * 1024 * 1024 + 100;
 /// The same with its padding.
 pub const SIZE: u64 = 8 * 1024 * 1024 + 512;
-/// Nothing in these tests takes this long unless it is broken.
-pub const DEADLINE: Duration = Duration::from_secs(20);
 
 pub struct Served {
     pub address: SocketAddr,
@@ -169,19 +171,8 @@ impl Served {
     }
 
     /// The next event that `wanted` accepts.
-    pub fn event<T>(&mut self, mut wanted: impl FnMut(&What) -> Option<T>) -> T {
-        let end = Instant::now() + DEADLINE;
-        while Instant::now() < end {
-            match self.events.try_recv() {
-                Ok(event) => {
-                    if let Some(found) = wanted(&event.what) {
-                        return found;
-                    }
-                }
-                Err(_) => std::thread::sleep(Duration::from_millis(2)),
-            }
-        }
-        panic!("the event did not come within {DEADLINE:?}");
+    pub fn event<T>(&mut self, wanted: impl FnMut(&What) -> Option<T>) -> T {
+        told::event(&mut self.events, wanted)
     }
 
     /// Every event so far.

@@ -2,12 +2,14 @@
 // Each test binary uses its part.
 #![allow(dead_code, unreachable_pub)]
 
+#[path = "../told/mod.rs"]
+mod told;
+
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::FileExt;
 use std::process::{Command, Output};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use lanboot::bus::Bus;
 use lanboot::disks::{Disk, Disks};
@@ -16,9 +18,9 @@ use lanboot_core::journal::{Event, What};
 use lanboot_core::vfs::{Content, File, ImageId, Piece, Source};
 use tokio::sync::{mpsc, watch};
 
+pub use told::DEADLINE;
+
 pub const IMAGE_BYTES: usize = 64 * 1024 * 1024;
-/// Nothing in these tests takes this long unless it is broken.
-pub const DEADLINE: Duration = Duration::from_secs(20);
 
 pub struct Served {
     pub address: SocketAddr,
@@ -51,19 +53,8 @@ impl Served {
     }
 
     /// The next event that `wanted` accepts.
-    pub fn event<T>(&mut self, mut wanted: impl FnMut(&What) -> Option<T>) -> T {
-        let end = Instant::now() + DEADLINE;
-        while Instant::now() < end {
-            match self.events.try_recv() {
-                Ok(event) => {
-                    if let Some(found) = wanted(&event.what) {
-                        return found;
-                    }
-                }
-                Err(_) => std::thread::sleep(Duration::from_millis(2)),
-            }
-        }
-        panic!("the event did not come within {DEADLINE:?}");
+    pub fn event<T>(&mut self, wanted: impl FnMut(&What) -> Option<T>) -> T {
+        told::event(&mut self.events, wanted)
     }
 }
 

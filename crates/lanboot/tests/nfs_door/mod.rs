@@ -2,11 +2,14 @@
 // Each test binary uses its part.
 #![allow(dead_code, unreachable_pub)]
 
+#[path = "../told/mod.rs"]
+mod told;
+
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use lanboot::bus::Bus;
@@ -22,9 +25,9 @@ use lanboot_core::vfs::{
 };
 use tokio::sync::{mpsc, watch};
 
+pub use told::DEADLINE;
+
 pub const IMAGE_BYTES: usize = 32 * 1024 * 1024;
-/// Nothing in these tests takes this long unless it is broken.
-pub const DEADLINE: Duration = Duration::from_secs(30);
 pub const KEY: [u8; 16] = *b"a key of testing";
 
 pub const NFS: u32 = 100_003;
@@ -189,19 +192,8 @@ impl Served {
     }
 
     /// The next event that `wanted` accepts.
-    pub fn event<T>(&mut self, mut wanted: impl FnMut(&What) -> Option<T>) -> T {
-        let end = Instant::now() + DEADLINE;
-        while Instant::now() < end {
-            match self.events.try_recv() {
-                Ok(event) => {
-                    if let Some(found) = wanted(&event.what) {
-                        return found;
-                    }
-                }
-                Err(_) => std::thread::sleep(Duration::from_millis(2)),
-            }
-        }
-        panic!("the event did not come within {DEADLINE:?}");
+    pub fn event<T>(&mut self, wanted: impl FnMut(&What) -> Option<T>) -> T {
+        told::event(&mut self.events, wanted)
     }
 
     pub fn connect(&self) -> Wire {
