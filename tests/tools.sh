@@ -5,7 +5,7 @@
 BUILD_PACKAGES=(ca-certificates gcc libc6-dev)
 # To make images (tests/images) and boot machines (tests/boot).
 BOOT_PACKAGES=(
-    binutils busybox-static cpio curl e2fsprogs gcc iproute2 ipxe ipxe-qemu isolinux kmod make openssl procps
+    binutils busybox-static cpio curl e2fsprogs gcc iproute2 ipxe ipxe-qemu isolinux kmod make openssl ovmf procps
     pxelinux python3 qemu-system-x86 seabios squashfs-tools syslinux-common syslinux-utils xorriso
     xz-utils zstd
 )

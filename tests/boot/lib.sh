@@ -182,7 +182,8 @@ kill_server() {
 # --- machines ----------------------------------------------------------------------------------
 
 # start_guest NUMBER [QEMU FLAGS…]: switches a machine on. GUEST_MEMORY is its memory in MiB and
-# GUEST_NIC its card (virtio-net-pci, e1000); both have iPXE of 2019 as their ROM.
+# GUEST_NIC its card (virtio-net-pci, e1000); both have iPXE of 2019 as their ROM. With
+# GUEST_FIRMWARE=uefi it has OVMF, and its card no ROM: the firmware's own PXE.
 # Sets GUEST_PID; SERIAL and MONITOR are its console's file and its monitor's socket.
 start_guest() {
     local number=$1 mac
@@ -192,6 +193,8 @@ start_guest() {
     MONITOR=$LOGS/monitor-$number
     make_tap "$number"
     : >"$SERIAL"
+    [[ ${GUEST_FIRMWARE:-bios} != uefi ]] || cp "$OVMF/OVMF_VARS_4M.fd" "$LOGS/vars-$number.fd" ||
+        fail "missing tools: apt-get install -y ovmf"
     # shellcheck disable=SC2046  # one word per flag
     ip netns exec "$LAB-lan" qemu-system-x86_64 $(guest_flags "$number" "$mac") -display none \
         -serial "file:$SERIAL" -monitor "unix:$MONITOR,server,nowait" "$@" \
@@ -206,7 +209,14 @@ guest_flags() {
     echo "-nodefaults -no-user-config -no-reboot -machine ${GUEST_MACHINE:-q35} -accel tcg,thread=multi" \
         "-smp ${GUEST_CPUS:-1} -m ${GUEST_MEMORY:-512} -vga std" \
         "-netdev tap,id=n0,ifname=tap$1,script=no,downscript=no" \
-        "-device ${GUEST_NIC:-virtio-net-pci},netdev=n0,mac=$2,bootindex=1 ${GUEST_FLAGS:-}"
+        "-device ${GUEST_NIC:-virtio-net-pci},netdev=n0,mac=$2,bootindex=1$(firmware_flags "$1") ${GUEST_FLAGS:-}"
+}
+
+OVMF=/usr/share/OVMF
+firmware_flags() {
+    [[ ${GUEST_FIRMWARE:-bios} == uefi ]] || return 0
+    echo ",romfile= -drive if=pflash,format=raw,unit=0,readonly=on,file=$OVMF/OVMF_CODE_4M.fd" \
+        "-drive if=pflash,format=raw,unit=1,file=$LOGS/vars-$1.fd"
 }
 
 make_tap() {

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! /boot.ipxe                    the menu for iPXE, made for whoever asks
-//! /loader/undionly.kpxe         loaders
+//! /loader/undionly.kpxe         loaders: for BIOS, and for UEFI
+//! /loader/snponly-x86_64.efi
 //! /loader/pxelinux/…            lpxelinux.0, its modules, pxelinux.cfg/default
 //! /iso/NAME.iso                 an image as it is
 //! /iso/NAME/…                   the files of an image
@@ -85,6 +86,10 @@ impl Site {
                 })
             }
             [b"loader", b"undionly.kpxe"] => self.loaders.undionly.clone().map(plain),
+            [b"loader", name] if name.ends_with(b".efi") => {
+                let name = std::str::from_utf8(name).ok()?;
+                self.loaders.efi.get(name).cloned().map(plain)
+            }
             [b"loader", b"pxelinux", b"pxelinux.cfg", b"default"] => {
                 let can_tell_cpu = self.pxelinux_file("ifcpu64.c32").is_some();
                 let server = self.server(peer)?;
@@ -257,6 +262,7 @@ mod tests {
         let host = [("lpxelinux.0", "host loader"), ("menu.c32", "host menu")];
         let loaders = Loaders {
             undionly: Some(Content::memory(*b"undionly")),
+            efi: BTreeMap::from([("snponly-x86_64.efi", Content::memory(*b"snponly"))]),
             pxelinux: host
                 .iter()
                 .map(|(n, t)| ((*n).to_owned(), Content::memory(t.as_bytes())))
@@ -370,6 +376,9 @@ mod tests {
             text(&on_host, "loader/undionly.kpxe").as_deref(),
             Some("undionly")
         );
+        let efi = |arch: &str| text(&on_host, &format!("loader/snponly-{arch}.efi"));
+        assert_eq!(efi("x86_64").as_deref(), Some("snponly"));
+        assert_eq!(efi("arm64"), None);
     }
 
     #[test]

@@ -128,7 +128,8 @@ pub struct Serve {
     #[arg(long, value_name = "PORT")]
     #[serde(deserialize_with = "scalar")]
     pub http_port: Option<String>,
-    /// Folder with loaders to use instead of the host's (undionly.kpxe, lpxelinux.0, *.c32)
+    /// Folder with loaders to use instead of the host's (undionly.kpxe,
+    /// snponly-x86_64.efi, snponly-arm64.efi, lpxelinux.0, *.c32)
     #[arg(long, value_name = "DIR")]
     pub loaders: Option<PathBuf>,
 }

@@ -7,6 +7,7 @@ pub mod disks;
 pub mod inspect;
 pub mod leases;
 pub mod library;
+pub mod loaders;
 pub mod net;
 pub mod serve;
 pub mod settings;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, anyhow, bail};
-use lanboot_core::catalog::{Catalog, Image, Loaders, MAX_CONFIG_BYTES, image_name, recognise};
+use lanboot_core::catalog::{Catalog, Image, MAX_CONFIG_BYTES, image_name, recognise};
 use lanboot_core::iso::{self, Medium, ReadAt};
 use lanboot_core::vfs::{Content, Identity, NodeId, Source, Tree};
 use siphasher::sip128::{Hasher128 as _, SipHasher13};
@@ -28,8 +28,6 @@ const MAX_RETIRED: usize = 16;
 /// How long a retired image is kept after a machine last read it. A machine whose memory holds
 /// all it needs may read nothing for days.
 const RETIRED_UNUSED: Duration = Duration::from_secs(7 * 24 * 3600);
-/// Largest loader file, in bytes.
-const MAX_LOADER_BYTES: u64 = 16 << 20;
 
 /// The images named by the operator, as last scanned.
 #[derive(Debug)]
@@ -437,81 +435,6 @@ fn read_small(disk: &Disk, content: &Content) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// The loaders of this host, or those in `folder` alone when it is given.
-pub fn loaders(folder: Option<&Path>) -> anyhow::Result<Loaders> {
-    // Debian, Ubuntu; Fedora; Arch.
-    const UNDIONLY: [&str; 3] = [
-        "/usr/lib/ipxe/undionly.kpxe",
-        "/usr/share/ipxe/undionly.kpxe",
-        "/usr/share/ipxe/x86_64/undionly.kpxe",
-    ];
-    const LPXELINUX: [&str; 3] = [
-        "/usr/lib/PXELINUX/lpxelinux.0",
-        "/usr/share/syslinux/lpxelinux.0",
-        "/usr/lib/syslinux/bios/lpxelinux.0",
-    ];
-    const MODULES: [&str; 3] = [
-        "/usr/lib/syslinux/modules/bios",
-        "/usr/share/syslinux",
-        "/usr/lib/syslinux/bios",
-    ];
-    let Some(folder) = folder else {
-        return Ok(Loaders {
-            undionly: UNDIONLY.iter().find_map(|path| small_file(Path::new(path))),
-            pxelinux: LPXELINUX
-                .iter()
-                .find_map(|path| small_file(Path::new(path)))
-                .map(|loader| pxelinux(loader, MODULES.iter().map(Path::new)))
-                .unwrap_or_default(),
-        });
-    };
-    if !folder.is_dir() {
-        bail!("--loaders {}: there is no such folder", folder.display());
-    }
-    Ok(Loaders {
-        undionly: small_file(&folder.join("undionly.kpxe")),
-        pxelinux: small_file(&folder.join("lpxelinux.0"))
-            .map(|loader| pxelinux(loader, [folder].into_iter()))
-            .unwrap_or_default(),
-    })
-}
-
-/// `lpxelinux.0` with the modules of the first folder that has its core module; nothing when
-/// none does.
-fn pxelinux<'a>(
-    loader: Content,
-    mut folders: impl Iterator<Item = &'a Path>,
-) -> BTreeMap<String, Content> {
-    let Some(folder) = folders.find(|folder| folder.join("ldlinux.c32").is_file()) else {
-        return BTreeMap::new();
-    };
-    let modules = std::fs::read_dir(folder)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter_map(|entry| {
-            let name = entry
-                .file_name()
-                .into_string()
-                .ok()
-                .filter(|name| name.ends_with(".c32"))?;
-            Some((name, small_file(&entry.path())?))
-        });
-    modules
-        .chain([("lpxelinux.0".to_owned(), loader)])
-        .collect()
-}
-
-fn small_file(path: &Path) -> Option<Content> {
-    let meta = std::fs::metadata(path)
-        .ok()
-        .filter(|m| m.is_file() && m.len() <= MAX_LOADER_BYTES)?;
-    let bytes = std::fs::read(path)
-        .ok()
-        .filter(|bytes| bytes.len() as u64 == meta.len())?;
-    Some(Content::memory(bytes))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -551,22 +474,5 @@ mod tests {
         };
         assert_eq!(faults(library.scan(Some(now))), 0);
         assert_eq!(faults(library.scan(Some(now + SETTLE * 2))), 1);
-    }
-
-    #[test]
-    fn a_folder_of_loaders_is_used_alone() {
-        let folder = tempfile::tempdir().unwrap();
-        for name in ["undionly.kpxe", "lpxelinux.0", "ldlinux.c32", "menu.c32"] {
-            std::fs::write(folder.path().join(name), name).unwrap();
-        }
-        let found = loaders(Some(folder.path())).unwrap();
-        assert!(found.undionly.is_some());
-        assert_eq!(
-            found.pxelinux.keys().collect::<Vec<_>>(),
-            ["ldlinux.c32", "lpxelinux.0", "menu.c32"]
-        );
-        std::fs::remove_file(folder.path().join("ldlinux.c32")).unwrap();
-        assert!(loaders(Some(folder.path())).unwrap().pxelinux.is_empty());
-        assert!(loaders(Some(Path::new("/nonexistent"))).is_err());
     }
 }

@@ -14,7 +14,7 @@ pub use entry::{Cpu, Entry, Place, Refusal, Server, Spelling};
 pub use image::{Family, Image, Recognised, StockMenu, image_name, recognise};
 pub use plan::{
     BootChoice, LoaderChoice, Loaders, MenuKind, NoLoader, Offer, PXELINUX_FOLDER, UnknownEntry,
-    nearest, offer, pxelinux_image,
+    efi_loader, nearest, offer, pxelinux_image,
 };
 pub use transport::{Memory, Plan, Reason, Transport, Transports, plan};
 

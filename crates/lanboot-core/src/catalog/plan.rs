@@ -11,8 +11,20 @@ use std::collections::BTreeMap;
 pub struct Loaders {
     /// `undionly.kpxe`: iPXE on top of any BIOS network card's own driver.
     pub undionly: Option<Content>,
+    /// `snponly.efi`, iPXE on top of a UEFI firmware's own driver, by its name here:
+    /// [`efi_loader`].
+    pub efi: BTreeMap<&'static str, Content>,
     /// The host's `lpxelinux.0` with its modules, by file name.
     pub pxelinux: BTreeMap<String, Content>,
+}
+
+/// The name under which iPXE for a UEFI architecture is served, in the folder `loader`.
+pub fn efi_loader(arch: Arch) -> Option<&'static str> {
+    match arch {
+        Arch::X64Uefi => Some("snponly-x86_64.efi"),
+        Arch::Arm64Uefi => Some("snponly-arm64.efi"),
+        _ => None,
+    }
 }
 
 /// Which loader is preferred for BIOS machines.
@@ -62,6 +74,12 @@ pub enum NoLoader {
         "there is no loader for {0} machines yet; BIOS machines and those running iPXE can boot"
     )]
     Firmware(Arch),
+    /// There would be one if it were installed.
+    #[error(
+        "no loader for {0} machines was found on this host: install the package ipxe, or put \
+         {1} into a folder and name it with --loaders"
+    )]
+    NoEfiLoader(Arch, &'static str),
     /// It said no architecture.
     #[error("it did not say its architecture (option 93)")]
     NoArch,
@@ -123,7 +141,16 @@ pub fn offer(
             (LoaderChoice::Ipxe, false) => Err(NoLoader::NoBiosLoader),
             (LoaderChoice::Auto | LoaderChoice::Pxelinux, _) => pxelinux(catalog, loaders, server),
         },
-        (Stage::Firmware | Stage::HttpBoot | Stage::Plain, arch) => Err(NoLoader::Firmware(arch)),
+        (Stage::Firmware, arch) => match efi_loader(arch) {
+            Some(name) if loaders.efi.contains_key(name) => Ok(Offer {
+                file: format!("loader/{name}"),
+                config: None,
+                prefix: None,
+            }),
+            Some(name) => Err(NoLoader::NoEfiLoader(arch, name)),
+            None => Err(NoLoader::Firmware(arch)),
+        },
+        (Stage::HttpBoot | Stage::Plain, arch) => Err(NoLoader::Firmware(arch)),
     }
 }
 
@@ -314,6 +341,22 @@ mod tests {
     }
 
     #[test]
+    fn uefi_machines_get_ipxe_and_then_its_script() {
+        let loaders = Loaders {
+            efi: BTreeMap::from([("snponly-x86_64.efi", Content::memory(*b"x"))]),
+            ..Loaders::default()
+        };
+        for arch in [7, 9] {
+            let given = |stage| given(&machine(stage, arch), &loaders, LoaderChoice::Auto);
+            assert_eq!(
+                given(Stage::Firmware),
+                Ok("loader/snponly-x86_64.efi".into())
+            );
+            assert_eq!(given(Stage::Ipxe), Ok("http://10.0.0.1/boot.ipxe".into()));
+        }
+    }
+
+    #[test]
     fn silence_has_a_reason() {
         let auto = LoaderChoice::Auto;
         assert_eq!(
@@ -321,7 +364,10 @@ mod tests {
             Err(NoLoader::NotAsked)
         );
         let uefi = given(&machine(Stage::Firmware, 7), &host(), auto);
-        assert_eq!(uefi, Err(NoLoader::Firmware(Arch::X64Uefi)));
+        let name = "snponly-x86_64.efi";
+        assert_eq!(uefi, Err(NoLoader::NoEfiLoader(Arch::X64Uefi, name)));
+        let itanium = given(&machine(Stage::Firmware, 2), &host(), auto);
+        assert_eq!(itanium, Err(NoLoader::Firmware(Arch::Other(2))));
         let silent = Machine {
             arch: None,
             ..machine(Stage::Firmware, 0)

@@ -15,7 +15,8 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use super::{dhcp, nbd, nfs, tftp};
 use crate::disks::Disks;
 use crate::leases::Store;
-use crate::library::{self, Library};
+use crate::library::Library;
+use crate::loaders;
 use crate::net::{self, ArpSocket, Borrowed, ClientSocket, FrameSocket, Interface};
 use crate::settings::{Dhcp, Settings};
 
@@ -59,7 +60,7 @@ pub(super) fn open(settings: &Settings) -> anyhow::Result<Opened> {
     let boot = BootChoice::resolve(&catalog, settings.boot.as_deref())
         .map_err(|error| anyhow::anyhow!("--boot: {error}"))?;
     check_entries(settings, &catalog, &mut notices)?;
-    let loaders = Arc::new(library::loaders(settings.loaders.as_deref())?);
+    let loaders = Arc::new(loaders::loaders(settings.loaders.as_deref())?);
     notices.extend(about_loaders(settings, &catalog, &loaders));
 
     let (interface, address, borrowed) = interface(settings)?;
@@ -292,11 +293,20 @@ fn about_loaders(settings: &Settings, catalog: &Catalog, loaders: &Loaders) -> O
         });
     }
     let any = loaders.undionly.is_some() || from_image || !loaders.pxelinux.is_empty();
-    (!any).then(|| {
-        "no loader for BIOS machines: install the package ipxe, or pxelinux and syslinux-common; \
-         until then only machines that already run iPXE can boot"
-            .into()
-    })
+    let kinds = match (any, loaders.efi.is_empty()) {
+        (true, false) => return None,
+        (true, true) => "UEFI machines: install the package ipxe",
+        (false, false) => {
+            "BIOS machines: install the package ipxe, or pxelinux and syslinux-common"
+        }
+        (false, true) => {
+            "BIOS and UEFI machines: install the package ipxe, or for BIOS machines pxelinux and \
+             syslinux-common"
+        }
+    };
+    Some(format!(
+        "no loader for {kinds}; until then only those that already run iPXE can boot"
+    ))
 }
 
 fn about_doors(
