@@ -39,6 +39,7 @@ Examples:
   sudo lanboot serve archlinux.iso
   sudo lanboot serve --interface eth1 --address 192.168.0.1/24 --router 192.168.0.254 ~/isos
   sudo lanboot serve --boot archlinux --append 'console=ttyS0' --menu-timeout 0 --once arch.iso
+  sudo lanboot serve --transport nfs --transport rescue=nbd arch.iso rescue.iso
   sudo lanboot serve --dhcp off --config /etc/lanboot/lanboot.toml
 
 On the machine: switch on network boot (PXE) in its firmware, or press its boot menu key
@@ -112,7 +113,8 @@ pub struct Serve {
     #[arg(long, value_name = "MAC")]
     #[serde(deserialize_with = "one_or_many")]
     pub only: Vec<String>,
-    /// Stop when every machine that began to boot has its root file system
+    /// Stop when every machine that began to boot has its root file system and none reads it from
+    /// here
     #[arg(long)]
     pub once: bool,
     /// Stop when no machine has asked for anything for this long, such as 10m
