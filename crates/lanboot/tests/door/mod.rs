@@ -59,14 +59,7 @@ impl Served {
 }
 
 pub fn serve(limits: Limits) -> Served {
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    let mut image = Vec::with_capacity(IMAGE_BYTES);
-    while image.len() < IMAGE_BYTES {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        image.extend_from_slice(&state.to_le_bytes());
-    }
+    let image = told::noise(IMAGE_BYTES);
     let image_file = tempfile::NamedTempFile::new().unwrap();
     image_file.as_file().write_all_at(&image, 0).unwrap();
     let disks = Arc::new(Disks::default());

@@ -26,3 +26,16 @@ pub fn event<T>(
     }
     panic!("the event did not come within {DEADLINE:?}");
 }
+
+/// Bytes no two blocks of which are alike, the same in every run; `len` is a multiple of eight.
+pub fn noise(len: usize) -> Vec<u8> {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut bytes = Vec::with_capacity(len);
+    while bytes.len() < len {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        bytes.extend_from_slice(&state.to_le_bytes());
+    }
+    bytes
+}
