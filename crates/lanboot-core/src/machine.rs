@@ -67,40 +67,83 @@ pub enum Arch {
     Arm32Http,
     /// 19: 64-bit ARM UEFI HTTP Boot.
     Arm64Http,
+    /// 20: x86 PC BIOS that boots over HTTP.
+    BiosHttp,
+    /// 25: 32-bit RISC-V UEFI.
+    Riscv32Uefi,
+    /// 26: 32-bit RISC-V UEFI HTTP Boot.
+    Riscv32Http,
+    /// 27: 64-bit RISC-V UEFI.
+    Riscv64Uefi,
+    /// 28: 64-bit RISC-V UEFI HTTP Boot.
+    Riscv64Http,
+    /// 37: 32-bit LoongArch UEFI.
+    Loong32Uefi,
+    /// 38: 32-bit LoongArch UEFI HTTP Boot.
+    Loong32Http,
+    /// 39: 64-bit LoongArch UEFI.
+    Loong64Uefi,
+    /// 40: 64-bit LoongArch UEFI HTTP Boot.
+    Loong64Http,
+    /// 41: Raspberry Pi's own boot loader.
+    RaspberryPi,
     /// Any other number, kept.
     Other(u16),
 }
 
+/// Every number that has a name, the name people read, and the number of the firmware that would
+/// run the same programs without HTTP.
+const ARCHS: [(u16, Arch, &str, u16); 21] = [
+    (0, Arch::X86Bios, "x86 BIOS", 0),
+    (6, Arch::X86Uefi, "x86 UEFI", 6),
+    (7, Arch::X64Uefi, "x64 UEFI", 7),
+    (9, Arch::X64Uefi, "x64 UEFI", 7),
+    (10, Arch::Arm32Uefi, "arm32 UEFI", 10),
+    (11, Arch::Arm64Uefi, "arm64 UEFI", 11),
+    (15, Arch::X86Http, "x86 UEFI HTTP", 6),
+    (16, Arch::X64Http, "x64 UEFI HTTP", 7),
+    (17, Arch::X64Http, "x64 UEFI HTTP", 7),
+    (18, Arch::Arm32Http, "arm32 UEFI HTTP", 10),
+    (19, Arch::Arm64Http, "arm64 UEFI HTTP", 11),
+    (20, Arch::BiosHttp, "x86 BIOS HTTP", 0),
+    (25, Arch::Riscv32Uefi, "riscv32 UEFI", 25),
+    (26, Arch::Riscv32Http, "riscv32 UEFI HTTP", 25),
+    (27, Arch::Riscv64Uefi, "riscv64 UEFI", 27),
+    (28, Arch::Riscv64Http, "riscv64 UEFI HTTP", 27),
+    (37, Arch::Loong32Uefi, "loongarch32 UEFI", 37),
+    (38, Arch::Loong32Http, "loongarch32 UEFI HTTP", 37),
+    (39, Arch::Loong64Uefi, "loongarch64 UEFI", 39),
+    (40, Arch::Loong64Http, "loongarch64 UEFI HTTP", 39),
+    (41, Arch::RaspberryPi, "Raspberry Pi", 41),
+];
+
+impl Arch {
+    /// The architecture whose programs it runs: itself, or for one that boots over HTTP the same
+    /// firmware without HTTP.
+    pub fn program(self) -> Self {
+        let row = ARCHS.iter().find(|(_, arch, ..)| *arch == self);
+        row.map_or(self, |(.., program)| Self::from(*program))
+    }
+
+    /// Whether it loads over HTTP by itself and wants a URL.
+    pub fn is_http(self) -> bool {
+        self.program() != self
+    }
+}
+
 impl From<u16> for Arch {
     fn from(code: u16) -> Self {
-        match code {
-            0 => Self::X86Bios,
-            6 => Self::X86Uefi,
-            7 | 9 => Self::X64Uefi,
-            10 => Self::Arm32Uefi,
-            11 => Self::Arm64Uefi,
-            15 => Self::X86Http,
-            16 | 17 => Self::X64Http,
-            18 => Self::Arm32Http,
-            19 => Self::Arm64Http,
-            other => Self::Other(other),
-        }
+        let row = ARCHS.iter().find(|(number, ..)| *number == code);
+        row.map_or(Self::Other(code), |(_, arch, ..)| *arch)
     }
 }
 
 impl fmt::Display for Arch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::X86Bios => f.write_str("x86 BIOS"),
-            Self::X86Uefi => f.write_str("x86 UEFI"),
-            Self::X64Uefi => f.write_str("x64 UEFI"),
-            Self::Arm32Uefi => f.write_str("arm32 UEFI"),
-            Self::Arm64Uefi => f.write_str("arm64 UEFI"),
-            Self::X86Http => f.write_str("x86 UEFI HTTP"),
-            Self::X64Http => f.write_str("x64 UEFI HTTP"),
-            Self::Arm32Http => f.write_str("arm32 UEFI HTTP"),
-            Self::Arm64Http => f.write_str("arm64 UEFI HTTP"),
-            Self::Other(code) => write!(f, "architecture {code}"),
+        match (ARCHS.iter().find(|(_, arch, ..)| arch == self), self) {
+            (Some((_, _, name, _)), _) => f.write_str(name),
+            (None, Self::Other(code)) => write!(f, "architecture {code}"),
+            (None, other) => write!(f, "{other:?}"),
         }
     }
 }
@@ -160,5 +203,15 @@ mod tests {
         assert_eq!(Arch::from(7), Arch::X64Uefi);
         assert_eq!(Arch::from(9), Arch::X64Uefi);
         assert_eq!(Arch::from(65535), Arch::Other(65535));
+        assert_eq!(Arch::Other(65535).to_string(), "architecture 65535");
+    }
+
+    #[test]
+    fn a_machine_that_boots_over_http_runs_the_programs_of_the_same_firmware() {
+        for (code, program, http) in [(16, 7, true), (19, 11, true), (7, 7, false), (9, 7, false)] {
+            assert_eq!(Arch::from(code).program(), Arch::from(program), "{code}");
+            assert_eq!(Arch::from(code).is_http(), http, "{code}");
+        }
+        assert_eq!(Arch::Other(500).program(), Arch::Other(500));
     }
 }

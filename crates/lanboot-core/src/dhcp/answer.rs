@@ -8,6 +8,16 @@ use super::packet::MessageType;
 use super::why::Why;
 use crate::machine::Mac;
 
+/// The port a message was sent to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Port {
+    /// 67: DHCP.
+    #[default]
+    Server,
+    /// 4011: the PXE boot server, asked by clients that were offered one (PXE 2.1 §2.2.5).
+    BootServer,
+}
+
 /// How a message came in.
 #[derive(Clone, Copy, Debug)]
 pub struct Receipt<'a> {
@@ -17,6 +27,8 @@ pub struct Receipt<'a> {
     pub server: Ipv4Addr,
     /// Where it was sent from.
     pub source: SocketAddrV4,
+    /// The port it was sent to.
+    pub port: Port,
     /// When, since 1970.
     pub now: Duration,
     /// There is no time for probes now: offer without.

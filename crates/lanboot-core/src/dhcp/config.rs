@@ -16,6 +16,8 @@ pub enum Mode {
     /// cannot have is told so (NAK).
     #[default]
     Server,
+    /// Leave addresses to another server and only say what to load (PXE 2.1 §2.2.3).
+    Proxy,
     /// Answer nothing.
     Off,
 }

@@ -31,7 +31,7 @@ mod why;
 #[cfg(test)]
 mod tests;
 
-pub use answer::{Answer, BootFile, Destination, Note, Outgoing, Probe, Receipt};
+pub use answer::{Answer, BootFile, Destination, Note, Outgoing, Port, Probe, Receipt};
 pub use config::{BadConfig, Config, MAX_POOL, Mode, Subnet};
 pub use lease::{ClientId, Lease, State};
 pub use option::{Code, Options};

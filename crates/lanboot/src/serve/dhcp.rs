@@ -13,8 +13,8 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use lanboot_core::catalog::{self, LoaderChoice, MenuKind, Server};
 use lanboot_core::dhcp::{
-    Answer, BootFile, Config, Destination, Leases, MAX_LEN, Note, Outgoing, Packet, Probe, Receipt,
-    checked, pxe, respond,
+    Answer, BootFile, Config, Destination, Leases, MAX_LEN, Note, Outgoing, Packet, Port, Probe,
+    Receipt, checked, pxe, respond,
 };
 use lanboot_core::journal::{self, Peer, What};
 use lanboot_core::machine::{Mac, Machine, Stage};
@@ -207,6 +207,7 @@ impl Serving {
             interface: &door.interface,
             server: door.address,
             source,
+            port: Port::Server,
             now: bus::now(),
             overloaded,
         };

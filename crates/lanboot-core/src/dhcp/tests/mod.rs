@@ -157,6 +157,7 @@ impl Server {
             interface: "eth0",
             server: SERVER,
             source: SocketAddrV4::new(self.source, CLIENT_PORT),
+            port: Port::Server,
             now: Duration::from_secs(self.now),
             overloaded: self.overloaded,
         };
