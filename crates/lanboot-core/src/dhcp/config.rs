@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use super::option::Code;
 use crate::machine::Mac;
 
 /// Most addresses one pool may have: a /12. A bit per address is kept, and each lease takes about
@@ -53,6 +54,8 @@ pub struct Subnet {
     pub dns: Vec<Ipv4Addr>,
     /// Domain name. None unless configured.
     pub domain: Option<String>,
+    /// More options, as configured; sent after all others.
+    pub options: Vec<(Code, Vec<u8>)>,
 }
 
 /// A subnet that cannot be served.
@@ -170,6 +173,7 @@ mod tests {
             routers: vec![],
             dns: vec![],
             domain: None,
+            options: vec![],
         }
     }
 

@@ -81,6 +81,9 @@ impl Reply<'_> {
         if let Some(boot) = self.boot {
             writer.put(Code::TFTP_SERVER, &nul_terminated(&boot.server.to_string()));
         }
+        for (code, value) in &subnet.options {
+            writer.put(*code, value);
+        }
         finish(&packet, writer, relay)
     }
 

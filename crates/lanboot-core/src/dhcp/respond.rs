@@ -83,7 +83,7 @@ impl<'a> Exchange<'a> {
         if packet.op != Op::Request {
             return Err(Why::NotRequest);
         }
-        if *receipt.source.ip() == receipt.server || packet.giaddr == receipt.server {
+        if receipt.is_own(*receipt.source.ip()) || receipt.is_own(packet.giaddr) {
             return Err(Why::Ourselves);
         }
         if packet.hops > MAX_HOPS {
@@ -102,7 +102,9 @@ impl<'a> Exchange<'a> {
         let message = packet.message_type().ok_or(Why::Bootp)?;
         let subnet = find_subnet(packet, receipt, config, message)?;
         let now = receipt.now.as_secs();
-        leases.withhold(receipt.server);
+        for address in receipt.own.iter().chain([&receipt.server]) {
+            leases.withhold(*address);
+        }
         leases.refresh(now);
         let client = Client {
             id: ClientId::of(packet),

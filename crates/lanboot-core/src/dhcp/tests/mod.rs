@@ -100,6 +100,7 @@ pub(super) fn subnet(first: u8, last: u8) -> Subnet {
         routers: vec![],
         dns: vec![],
         domain: None,
+        options: vec![],
     }
 }
 
@@ -156,6 +157,7 @@ impl Server {
         let receipt = Receipt {
             interface: "eth0",
             server: SERVER,
+            own: &[SERVER],
             source: SocketAddrV4::new(self.source, CLIENT_PORT),
             port: Port::Server,
             now: Duration::from_secs(self.now),
