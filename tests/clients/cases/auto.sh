@@ -206,6 +206,7 @@ auto_overheard() {
         # Its next question comes 7.5 s after this one: what it knows by then it overheard.
         [[ $(in_client 2 timeout 30 python3 "$CLIENTS/pxe" eth0 "$(srv0_mac)" question) == asked ]] || wrong "it does not ask again"
         rm -f "$LOGS/hold-go"
+        : >"$LOGS/hold"
         mkfifo "$LOGS/hold-go"
         # shellcheck disable=SC2094  # held open for writing, so that it waits
         ip netns exec "$LAB-c1" timeout 30 python3 "$CLIENTS/pxe" eth0 "$(client_mac 1)" hold <>"$LOGS/hold-go" >"$LOGS/hold" 2>&1 &
