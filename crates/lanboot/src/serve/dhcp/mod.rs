@@ -10,6 +10,7 @@ mod open;
 mod others;
 mod probe;
 mod question;
+mod recent;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -33,10 +34,12 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
 use super::Context;
+use super::listen::Complaint;
 use crate::bus;
 use crate::leases::{Change, Store};
 use crate::net::PingSocket;
 use link::{Link, Origin, Ready};
+use recent::Recent;
 
 pub use link::Opened;
 
@@ -102,6 +105,8 @@ pub async fn run(
         committed,
         decided: Some(decided),
         probes: HashMap::new(),
+        recent: Recent::default(),
+        looping: Complaint::default(),
     };
     loop {
         server.tell_decided();
@@ -137,6 +142,8 @@ struct Serving {
     /// Gone once it was sent.
     decided: Option<oneshot::Sender<()>>,
     probes: HashMap<Ipv4Addr, Pending>,
+    recent: Recent,
+    looping: Complaint,
 }
 
 /// A message that waits for the probe of an address.
@@ -237,6 +244,13 @@ impl Serving {
             }
         };
         if self.links.iter().any(|link| link.asked(&packet)) {
+            return;
+        }
+        if self.recent.is_copy(&packet, Instant::now()) {
+            if self.looping.is_due() {
+                let why = "it came a moment ago by the same relay; relays pass it on in a loop";
+                self.told_ignored(&packet, &origin, why.into());
+            }
             return;
         }
         self.tell_incoming(&packet, &origin);
