@@ -206,6 +206,7 @@ impl Serving {
         let receipt = Receipt {
             interface: &door.interface,
             server: door.address,
+            own: &[door.address],
             source,
             port: Port::Server,
             now: bus::now(),

@@ -198,6 +198,7 @@ fn dhcp_door(
             routers: settings.router.into_iter().collect(),
             dns: settings.dns.clone(),
             domain: None,
+            options: vec![],
         }],
         only: settings.only.clone(),
         check: true,
