@@ -318,6 +318,11 @@ fn transports(written: &[String]) -> anyhow::Result<Transports> {
     Ok(transports)
 }
 
+/// An IPv4 address, with a sentence for what is none.
+pub fn address(text: &str) -> anyhow::Result<Ipv4Addr> {
+    ipv4(text)
+}
+
 fn ipv4(text: &str) -> anyhow::Result<Ipv4Addr> {
     text.trim()
         .parse()
@@ -425,7 +430,7 @@ mod tests {
         let line = ["lanboot", "serve"].iter().chain(words);
         match crate::cli::Cli::try_parse_from(line).unwrap().command {
             crate::cli::Command::Serve(serve) => *serve,
-            crate::cli::Command::Inspect(_) => panic!("not serve"),
+            _ => panic!("not serve"),
         }
     }
 
