@@ -34,6 +34,10 @@ pub enum Command {
     Serve(Box<Serve>),
     /// Say what is on an image and what would be offered
     Inspect(Inspect),
+    /// Print configuration for the servers there are already: boot files for a DHCP server, or
+    /// entries for a menu
+    #[command(after_help = EXPORT_EXAMPLES)]
+    Export(Box<Export>),
 }
 
 const SERVE_EXAMPLES: &str = "\
@@ -156,6 +160,29 @@ pub struct Serve {
     /// Networks; in the configuration file only
     #[arg(skip)]
     pub subnet: Vec<Table>,
+}
+
+const EXPORT_EXAMPLES: &str = "\
+Examples:
+  lanboot export dnsmasq archlinux.iso >/etc/dnsmasq.d/lanboot.conf
+  lanboot export pxelinux --transport nfs ~/isos >/srv/tftp/lanboot.cfg
+  lanboot export kea --server 192.168.0.5 archlinux.iso
+
+It takes what serve takes, changes nothing and needs no rights. Beside the other server run
+'lanboot serve --dhcp off' with the same flags: the files still come from lanboot.";
+
+/// `lanboot export`.
+#[derive(Debug, Args)]
+pub struct Export {
+    /// What for: pxelinux, grub, ipxe, dnsmasq, isc-dhcp, kea, mikrotik or windows-dhcp
+    #[arg(value_name = "FORMAT")]
+    pub format: String,
+    /// Address machines reach lanboot at; default: the one of --address or of the interface
+    #[arg(long, value_name = "ADDRESS")]
+    pub server: Option<String>,
+    /// What is served, and how.
+    #[command(flatten)]
+    pub serve: Serve,
 }
 
 /// `lanboot inspect`.

@@ -434,6 +434,11 @@ fn subnets(tables: Vec<Table>) -> anyhow::Result<Vec<Subnet>> {
     tables.map(|(table, n)| Subnet::new(table, n)).collect()
 }
 
+/// An IPv4 address, with a sentence for what is none.
+pub fn address(text: &str) -> anyhow::Result<Ipv4Addr> {
+    ipv4(text)
+}
+
 fn ipv4(text: &str) -> anyhow::Result<Ipv4Addr> {
     text.trim()
         .parse()
@@ -541,7 +546,7 @@ mod tests {
         let line = ["lanboot", "serve"].iter().chain(words);
         match crate::cli::Cli::try_parse_from(line).unwrap().command {
             crate::cli::Command::Serve(serve) => *serve,
-            crate::cli::Command::Inspect(_) => panic!("not serve"),
+            _ => panic!("not serve"),
         }
     }
 
