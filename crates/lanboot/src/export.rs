@@ -71,7 +71,7 @@ fn format(written: &str) -> anyhow::Result<Format> {
 
 /// `--server`, else the address `serve` would have.
 fn own_address(named: Option<Ipv4Addr>, settings: &Settings) -> anyhow::Result<Ipv4Addr> {
-    if let Some(address) = named.or(settings.address.map(|cidr| cidr.address)) {
+    if let Some(address) = named.or_else(|| settings.address.map(|cidr| cidr.address)) {
         return Ok(address);
     }
     let named = settings.interface.as_deref();

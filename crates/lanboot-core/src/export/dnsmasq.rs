@@ -54,7 +54,7 @@ pub(super) fn fragment(rules: &Rules) -> Fragment {
     for (rule, offer) in rules.giving() {
         boot(&mut out, rules, rule, offer);
     }
-    rules.unserved(&mut out, "#");
+    rules.write_unserved(&mut out, "#");
     proxy(&mut out, rules);
     Fragment {
         text: out,

@@ -19,7 +19,7 @@ pub(super) struct Rules {
     /// architecture" comes last.
     pub(super) rules: Vec<Rule>,
     /// Which firmware gets nothing, and why; one sentence part each.
-    unserved: Vec<String>,
+    pub(super) unserved: Vec<String>,
     pub(super) remarks: Vec<String>,
 }
 
@@ -200,7 +200,7 @@ impl Rules {
     }
 
     /// Who gets nothing, as comment lines.
-    pub(super) fn unserved(&self, out: &mut String, mark: &str) {
+    pub(super) fn write_unserved(&self, out: &mut String, mark: &str) {
         if !self.unserved.is_empty() {
             out.push('\n');
             comment(out, mark, &["Not served:"]);
