@@ -44,7 +44,12 @@ build_arch() {
     [[ $name != arch-clients ]] || odd_files "$tree/arch"
     : >"$tree/boot/$VOLUME_UUID.uuid"
     install_loaders "$tree/boot/syslinux" "$HERE/syslinux"
-    make_iso "$tree" "$2" boot/syslinux -joliet on -compliance joliet_long_names
+    if [[ $name == arch-efi ]]; then
+        add_efi_image "$tree"
+        make_iso "$tree" "$2" boot/syslinux -joliet on -boot_image any next -boot_image any efi_path=/efiboot.img
+    else
+        make_iso "$tree" "$2" boot/syslinux -joliet on -compliance joliet_long_names
+    fi
 }
 
 # build_dual FILE: the layout of archlinux-2013.11.01-dual.iso.

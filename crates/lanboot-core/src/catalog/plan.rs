@@ -141,16 +141,31 @@ pub fn offer(
             (LoaderChoice::Ipxe, false) => Err(NoLoader::NoBiosLoader),
             (LoaderChoice::Auto | LoaderChoice::Pxelinux, _) => pxelinux(catalog, loaders, server),
         },
-        (Stage::Firmware, arch) => match efi_loader(arch) {
-            Some(name) if loaders.efi.contains_key(name) => Ok(Offer {
-                file: format!("loader/{name}"),
-                config: None,
-                prefix: None,
-            }),
-            Some(name) => Err(NoLoader::NoEfiLoader(arch, name)),
-            None => Err(NoLoader::Firmware(arch)),
-        },
-        (Stage::HttpBoot | Stage::Plain, arch) => Err(NoLoader::Firmware(arch)),
+        (Stage::Firmware, arch) => efi(loaders, arch.program()).map(path),
+        // UEFI HTTP Boot takes nothing but a URL.
+        (Stage::HttpBoot, arch) => {
+            let url = |file| path(format!("{}/{file}", server.http_origin()));
+            efi(loaders, arch.program()).map(url)
+        }
+        (Stage::Plain, _) => Err(NoLoader::NotAsked),
+    }
+}
+
+/// A file that is fetched over TFTP, or over HTTP from a URL of its own.
+fn path(file: String) -> Offer {
+    Offer {
+        file,
+        config: None,
+        prefix: None,
+    }
+}
+
+/// iPXE for this firmware, as a path of the site.
+fn efi(loaders: &Loaders, arch: Arch) -> Result<String, NoLoader> {
+    match efi_loader(arch) {
+        Some(name) if loaders.efi.contains_key(name) => Ok(format!("loader/{name}")),
+        Some(name) => Err(NoLoader::NoEfiLoader(arch, name)),
+        None => Err(NoLoader::Firmware(arch)),
     }
 }
 
@@ -346,11 +361,15 @@ mod tests {
             efi: BTreeMap::from([("snponly-x86_64.efi", Content::memory(*b"x"))]),
             ..Loaders::default()
         };
-        for arch in [7, 9] {
+        for arch in [7, 9, 16, 17] {
             let given = |stage| given(&machine(stage, arch), &loaders, LoaderChoice::Auto);
             assert_eq!(
                 given(Stage::Firmware),
                 Ok("loader/snponly-x86_64.efi".into())
+            );
+            assert_eq!(
+                given(Stage::HttpBoot),
+                Ok("http://10.0.0.1/loader/snponly-x86_64.efi".into())
             );
             assert_eq!(given(Stage::Ipxe), Ok("http://10.0.0.1/boot.ipxe".into()));
         }

@@ -360,6 +360,7 @@ fn media_type(path: &[u8]) -> &'static str {
     match ending.to_ascii_lowercase().as_slice() {
         b"efi" => "application/efi",
         b"iso" => "application/vnd.efi-iso",
+        b"img" => "application/vnd.efi-img",
         b"ipxe" | b"cfg" | b"conf" | b"txt" => "text/plain",
         _ => "application/octet-stream",
     }

@@ -3,11 +3,13 @@
 mod address;
 mod ask;
 mod frame;
+mod ping;
 mod port;
 
 pub use address::Borrowed;
 pub use ask::{is_in_memory, unacknowledged};
 pub use frame::{ArpSocket, ClientSocket, FrameSocket};
+pub use ping::PingSocket;
 pub use port::{Protocol, holders};
 
 use std::collections::BTreeMap;
@@ -108,6 +110,15 @@ pub fn interfaces() -> anyhow::Result<Vec<Interface>> {
         }
     }
     Ok(found.into_values().collect())
+}
+
+/// Whether an interface has a link: up, with a cable plugged in or a radio connected.
+pub fn has_link(name: &str) -> bool {
+    nix::ifaddrs::getifaddrs().is_ok_and(|mut entries| {
+        entries.any(|entry| {
+            entry.interface_name == name && entry.flags.contains(InterfaceFlags::IFF_RUNNING)
+        })
+    })
 }
 
 /// The interface to serve: the one named, or the only one that can be meant.

@@ -232,6 +232,7 @@ fn firmware_learns_the_kind_of_file_from_its_name() {
     for (path, media) in [
         ("/a/BOOTX64.EFI", "application/efi"),
         ("/x.iso", "application/vnd.efi-iso"),
+        ("/disk.IMG", "application/vnd.efi-img"),
         ("/boot.ipxe", "text/plain"),
         ("/pxelinux.cfg/default", "application/octet-stream"),
         ("/a.b/isolinux.cfg", "text/plain"),
