@@ -4,7 +4,7 @@
 
 # Every kind of firmware with a number, numbers nobody has, and iPXE on several.
 EXPORT_KINDS=(
-    pxe:{0,2,6,7,9,10,11,25,27,37,39,41,65535} http:{15,16,17,18,19,20,26,28,38,40}
+    pxe:{0,1,2,6,7,8,9,10,11,25,27,37,39,41,65535} http:{15,16,17,18,19,20,26,28,38,40}
     ipxe:{0,6,7,9,11,16,27,41,65535}
 )
 

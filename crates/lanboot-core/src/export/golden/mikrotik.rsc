@@ -36,12 +36,13 @@
 /ip dhcp-server option sets add name=lanboot-pxe-x86-bios options=lanboot-server,lanboot-pxe-x86-bios-67,lanboot-pxe-x86-bios-209,lanboot-pxe-x86-bios-210
 /ip dhcp-server matcher add name=lanboot-pxe-x86-bios-0 server=$server address-pool=$pool code=60 matching-type=substring value="PXEClient:Arch:00000" option-set=lanboot-pxe-x86-bios
 
-# PXE, x64 UEFI (option 93: 7 or 9)
+# PXE, x64 UEFI (option 93: 7 or 9 or 2 or 8)
 /ip dhcp-server option add name=lanboot-pxe-x64-uefi-67 code=67 value="s'loader/snponly-x86_64.efi'0x00"
 /ip dhcp-server option sets add name=lanboot-pxe-x64-uefi options=lanboot-server,lanboot-pxe-x64-uefi-67
 /ip dhcp-server matcher add name=lanboot-pxe-x64-uefi-7 server=$server address-pool=$pool code=60 matching-type=substring value="PXEClient:Arch:00007" option-set=lanboot-pxe-x64-uefi
 /ip dhcp-server matcher add name=lanboot-pxe-x64-uefi-9 server=$server address-pool=$pool code=60 matching-type=substring value="PXEClient:Arch:00009" option-set=lanboot-pxe-x64-uefi
+/ip dhcp-server matcher add name=lanboot-pxe-x64-uefi-2 server=$server address-pool=$pool code=60 matching-type=substring value="PXEClient:Arch:00002" option-set=lanboot-pxe-x64-uefi
+/ip dhcp-server matcher add name=lanboot-pxe-x64-uefi-8 server=$server address-pool=$pool code=60 matching-type=substring value="PXEClient:Arch:00008" option-set=lanboot-pxe-x64-uefi
 
 # Not served:
-#   x86 UEFI HTTP, x64 UEFI HTTP, arm32 UEFI HTTP, arm64 UEFI HTTP, x86 BIOS HTTP, riscv32 UEFI HTTP, riscv64 UEFI HTTP, loongarch32 UEFI HTTP, loongarch64 UEFI HTTP, x86 UEFI, arm32 UEFI, riscv32 UEFI, riscv64 UEFI, loongarch32 UEFI, loongarch64 UEFI, Raspberry Pi: there is no loader for such machines yet; BIOS machines and those running iPXE can boot
-#   arm64 UEFI: no loader for such machines was found on this host: install the package ipxe, or put snponly-arm64.efi into a folder and name it with --loaders
+#   x86 UEFI, arm32 UEFI: there is no loader for such machines yet

@@ -45,13 +45,14 @@ Set-DhcpServerv4OptionValue @scope -PolicyName 'lanboot pxe-x86-bios' -OptionId 
 Set-DhcpServerv4OptionValue @scope -PolicyName 'lanboot pxe-x86-bios' -OptionId 209 -Value 'pxelinux.cfg/default'
 Set-DhcpServerv4OptionValue @scope -PolicyName 'lanboot pxe-x86-bios' -OptionId 210 -Value 'http://10.0.0.1/loader/pxelinux/'
 
-# PXE, x64 UEFI (option 93: 7 or 9)
+# PXE, x64 UEFI (option 93: 7 or 9 or 2 or 8)
 Add-DhcpServerv4Class -Name 'lanboot pxe-x64-uefi 7' -Type Vendor -Data 'PXEClient:Arch:00007'
 Add-DhcpServerv4Class -Name 'lanboot pxe-x64-uefi 9' -Type Vendor -Data 'PXEClient:Arch:00009'
-Add-DhcpServerv4Policy @scope -Name 'lanboot pxe-x64-uefi' -Condition AND -UserClass NE,'lanboot iPXE' -VendorClass EQ,'lanboot pxe-x64-uefi 7*','lanboot pxe-x64-uefi 9*'
+Add-DhcpServerv4Class -Name 'lanboot pxe-x64-uefi 2' -Type Vendor -Data 'PXEClient:Arch:00002'
+Add-DhcpServerv4Class -Name 'lanboot pxe-x64-uefi 8' -Type Vendor -Data 'PXEClient:Arch:00008'
+Add-DhcpServerv4Policy @scope -Name 'lanboot pxe-x64-uefi' -Condition AND -UserClass NE,'lanboot iPXE' -VendorClass EQ,'lanboot pxe-x64-uefi 7*','lanboot pxe-x64-uefi 9*','lanboot pxe-x64-uefi 2*','lanboot pxe-x64-uefi 8*'
 Set-DhcpServerv4OptionValue @scope -PolicyName 'lanboot pxe-x64-uefi' -OptionId 66 -Value '10.0.0.1'
 Set-DhcpServerv4OptionValue @scope -PolicyName 'lanboot pxe-x64-uefi' -OptionId 67 -Value 'loader/snponly-x86_64.efi'
 
 # Not served:
-#   x86 UEFI HTTP, x64 UEFI HTTP, arm32 UEFI HTTP, arm64 UEFI HTTP, x86 BIOS HTTP, riscv32 UEFI HTTP, riscv64 UEFI HTTP, loongarch32 UEFI HTTP, loongarch64 UEFI HTTP, x86 UEFI, arm32 UEFI, riscv32 UEFI, riscv64 UEFI, loongarch32 UEFI, loongarch64 UEFI, Raspberry Pi: there is no loader for such machines yet; BIOS machines and those running iPXE can boot
-#   arm64 UEFI: no loader for such machines was found on this host: install the package ipxe, or put snponly-arm64.efi into a folder and name it with --loaders
+#   x86 UEFI, arm32 UEFI: there is no loader for such machines yet
