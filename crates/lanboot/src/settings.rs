@@ -434,12 +434,7 @@ fn subnets(tables: Vec<Table>) -> anyhow::Result<Vec<Subnet>> {
     tables.map(|(table, n)| Subnet::new(table, n)).collect()
 }
 
-/// An IPv4 address, with a sentence for what is none.
-pub fn address(text: &str) -> anyhow::Result<Ipv4Addr> {
-    ipv4(text)
-}
-
-fn ipv4(text: &str) -> anyhow::Result<Ipv4Addr> {
+pub(crate) fn ipv4(text: &str) -> anyhow::Result<Ipv4Addr> {
     text.trim()
         .parse()
         .map_err(|_| anyhow!("'{text}' is not an IPv4 address like 192.168.0.1"))

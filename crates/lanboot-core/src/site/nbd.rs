@@ -87,6 +87,7 @@ mod tests {
                 transports: Transports::default(),
             },
             addresses: Vec::new(),
+            subnets: Vec::new(),
             http_port: 80,
             nfs: true,
             nbd: true,
