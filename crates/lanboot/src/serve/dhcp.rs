@@ -63,7 +63,7 @@ pub struct Door {
     pub leases: Leases,
     /// Where leases are kept.
     pub store: Store,
-    /// Which BIOS loader.
+    /// Which loader each machine gets.
     pub loader: LoaderChoice,
     /// Whose menu.
     pub menu: MenuKind,
@@ -167,7 +167,8 @@ impl Serving {
         self.perform(packet, source, answer, no_loader);
     }
 
-    /// Asks the core; the second value is why a machine that asked to boot gets nothing to load.
+    /// Asks the core; the second value is why a machine that asked to boot gets nothing to load, or
+    /// not what it was to get.
     fn ask(
         &mut self,
         packet: &Packet,
@@ -183,7 +184,7 @@ impl Serving {
             nbd: site.nbd,
         };
         let no_loader = RefCell::new(None);
-        let (choice, menu, address) = (door.loader, door.menu, door.address);
+        let (choice, menu, address) = (&door.loader, door.menu, door.address);
         let boot = |machine: &Machine| match catalog::offer(
             machine,
             &site.catalog,
@@ -192,12 +193,15 @@ impl Serving {
             menu,
             &server,
         ) {
-            Ok(offer) => Some(BootFile {
-                server: address,
-                file: offer.file,
-                config: offer.config,
-                prefix: offer.prefix,
-            }),
+            Ok(offer) => {
+                *no_loader.borrow_mut() = offer.remark;
+                Some(BootFile {
+                    server: address,
+                    file: offer.file,
+                    config: offer.config,
+                    prefix: offer.prefix,
+                })
+            }
             Err(why) => {
                 *no_loader.borrow_mut() = Some(format!("nothing to boot: {why}"));
                 None
@@ -230,9 +234,10 @@ impl Serving {
     ) {
         match answer {
             Answer::Send(mut outgoing) => {
-                if outgoing.detail.is_none() {
-                    outgoing.detail = no_loader;
-                }
+                outgoing.detail = match (outgoing.detail, no_loader) {
+                    (Some(detail), Some(remark)) => Some(format!("{detail}; {remark}")),
+                    (detail, no_loader) => detail.or(no_loader),
+                };
                 let machine = pxe::machine(&packet);
                 match outgoing.commit.take() {
                     Some(lease) => {
