@@ -16,7 +16,8 @@ const CORE: [(&str, &[&str]); 14] = [
     // The medium's tree and label are all a recogniser sees of an image format.
     ("catalog", &["vfs", "machine", "iso"]),
     ("script", &["bytes", "catalog", "machine"]),
-    ("export", &["bytes", "catalog", "machine", "script"]),
+    // It answers as our own DHCP does, quirks included.
+    ("export", &["bytes", "catalog", "dhcp", "machine", "script"]),
     ("dhcp", &["bytes", "machine", "catalog"]),
     ("tftp", &["bytes", "machine", "vfs"]),
     ("http", &["bytes", "machine", "vfs"]),

@@ -11,14 +11,14 @@ use lanboot_core::script::Menu;
 
 use crate::disks::Disks;
 use crate::library::Library;
-use crate::settings::{Settings, address};
+use crate::settings::{Settings, ipv4};
 use crate::{cli, loaders, net};
 
 /// Runs it and returns what to print; what the operator should know besides goes to the standard
 /// error, so that the rest can go into a file.
 pub fn run(flags: cli::Export) -> anyhow::Result<String> {
     let format = format(&flags.format)?;
-    let server = flags.server.as_deref().map(address).transpose();
+    let server = flags.server.as_deref().map(ipv4).transpose();
     let server = server.context("--server")?;
     let settings = Settings::new(flags.serve)?;
     let server = Server {
@@ -47,11 +47,17 @@ pub fn run(flags: cli::Export) -> anyhow::Result<String> {
             loaders: &loaders,
             menu: &menu,
             kind: settings.menu,
-            loader: settings.loader,
+            loader: &settings.loader,
             server: &server,
         },
     );
     remarks.extend(fragment.remarks);
+    if flags.server.is_none() && settings.interfaces.len() > 1 {
+        remarks.push(format!(
+            "this is for machines that reach {}; for another network name its address with --server",
+            server.http.ip()
+        ));
+    }
     remarks.dedup();
     for remark in remarks {
         eprintln!("lanboot: {remark}");
@@ -69,9 +75,10 @@ fn format(written: &str) -> anyhow::Result<Format> {
     })
 }
 
-/// `--server`, else the address `serve` would have.
+/// `--server`, else the first address `serve` would have.
 fn own_address(named: Option<Ipv4Addr>, settings: &Settings) -> anyhow::Result<Ipv4Addr> {
-    if let Some(address) = named.or(settings.addresses.first().map(|(_, cidr)| cidr.address)) {
+    let given = || settings.addresses.first().map(|(_, cidr)| cidr.address);
+    if let Some(address) = named.or_else(given) {
         return Ok(address);
     }
     let named = settings.interfaces.first().map(String::as_str);
@@ -91,6 +98,7 @@ fn menu(settings: &Settings, catalog: &Catalog) -> anyhow::Result<Menu> {
         boot: boot.map_err(|error| anyhow!("--boot: {error}"))?,
         append: settings.append.clone(),
         transports: settings.transports.clone(),
+        kind: settings.menu,
     })
 }
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
-use lanboot_core::catalog::{LoaderChoice, MenuKind, Transport, Transports, nearest};
+use lanboot_core::catalog::{LoaderChoice, MenuKind, Transport, Transports, Way, nearest};
 use lanboot_core::machine::Mac;
 use toml::de::{DeTable, DeValue};
 
@@ -61,7 +61,7 @@ pub struct Settings {
     pub menu: MenuKind,
     /// How long a menu waits; `None` for ever.
     pub menu_timeout: Option<Duration>,
-    /// Which BIOS loader.
+    /// What machines load first.
     pub loader: LoaderChoice,
     /// Folder for the lease database.
     pub state: PathBuf,
@@ -211,17 +211,8 @@ impl Settings {
                 menu_timeout,
             )?
             .unwrap_or(Some(Duration::from_secs(10))),
-            loader: parsed("loader", flags.loader.or(file.loader), |text| {
-                one_of(
-                    text,
-                    &[
-                        ("auto", LoaderChoice::Auto),
-                        ("ipxe", LoaderChoice::Ipxe),
-                        ("pxelinux", LoaderChoice::Pxelinux),
-                    ],
-                )
-            })?
-            .unwrap_or_default(),
+            loader: loader(&many(flags.loader, file.loader))
+                .map_err(|error| anyhow!("--loader: {error}"))?,
             state,
             only: many(flags.only, file.only)
                 .into_iter()
@@ -375,7 +366,20 @@ fn dhcp(text: &str) -> anyhow::Result<Dhcp> {
     one_of(text, &words)
 }
 
-fn ipv4(text: &str) -> anyhow::Result<Ipv4Addr> {
+/// `WAY` for every machine, `MAC=WAY` for one of them.
+fn loader(written: &[String]) -> anyhow::Result<LoaderChoice> {
+    let way = |text: &str| one_of(text, &Way::ALL.map(|way| (way.name(), way)));
+    let mut choice = LoaderChoice::default();
+    for text in written {
+        match text.split_once('=') {
+            Some((mac, text)) => choice.of.push((mac.parse()?, way(text)?)),
+            None => choice.all = way(text)?,
+        }
+    }
+    Ok(choice)
+}
+
+pub(crate) fn ipv4(text: &str) -> anyhow::Result<Ipv4Addr> {
     text.trim()
         .parse()
         .map_err(|_| anyhow!("'{text}' is not an IPv4 address like 192.168.0.1"))
@@ -515,6 +519,22 @@ mod tests {
     }
 
     #[test]
+    fn loaders_are_for_all_or_for_one_machine() {
+        let config =
+            "loader = ['grub', '00:1a:02:03:04:05=ipxe-native', '00-1a-02-03-04-06=iso']\n";
+        let found = settings(&["a.iso"], config).unwrap().loader;
+        assert_eq!(found.all, Way::Grub);
+        let (one, other) = (Mac([0, 0x1a, 2, 3, 4, 5]), Mac([0, 0x1a, 2, 3, 4, 6]));
+        assert_eq!(found.of, [(one, Way::IpxeNative), (other, Way::Iso)]);
+        let one = settings(&["a.iso"], "loader = 'pxelinux'\n")
+            .unwrap()
+            .loader;
+        assert_eq!((one.all, one.of.len()), (Way::Pxelinux, 0));
+        let flags = settings(&["--loader", "auto", "a.iso"], config).unwrap();
+        assert_eq!(flags.loader, LoaderChoice::default(), "flags win");
+    }
+
+    #[test]
     fn every_flag_is_a_key_and_every_key_but_the_tables_a_flag() {
         use clap::CommandFactory as _;
         let command = crate::cli::Cli::command();
@@ -638,6 +658,13 @@ mod tests {
             (&["--transport", "smb"], "none of auto, http, nfs, nbd"),
             (&["--transport", "a=nfss"], "did you mean 'nfs'?"),
             (&["--transport", "a=nbd", "--no-nbd"], "contradict"),
+            (&["--loader", "grubb"], "did you mean 'grub'?"),
+            (
+                &["--loader", "efi"],
+                "none of auto, ipxe, ipxe-native, pxelinux",
+            ),
+            (&["--loader", "00:11=ipxe"], "write it like"),
+            (&["--loader", "00:1a:02:03:04:05="], "none of auto"),
         ] {
             let mut line = words.to_vec();
             line.push("a.iso");

@@ -18,7 +18,10 @@ pub(super) fn fragment(from: &Export<'_>) -> Fragment {
         "#",
         &[
             "iPXE: a menu made by lanboot.",
-            &format!("It loads {} from {address}.", from.names()),
+            &format!(
+                "It loads {} from {address}.",
+                line(&from.names(), super::MAX_COMMENT)
+            ),
             "Save this as lanboot.ipxe and put into your own menu:",
             "  item lanboot lanboot",
             "  :lanboot",
@@ -99,11 +102,9 @@ const RESERVED: [&str; 4] = [
 ];
 
 fn item(out: &mut String, label: &str, title: &str) {
-    let _ = writeln!(
-        out,
-        "item {label} {}",
-        line(&text(title, MAX_TITLE), MAX_TITLE)
-    );
+    // `||` and `&&` part commands and `#` begins a comment, in a title as anywhere.
+    let title = text(title, MAX_TITLE).replace(['|', '&', '#'], "-");
+    let _ = writeln!(out, "item {label} {}", line(&title, MAX_TITLE));
 }
 
 fn start(out: &mut String, from: &Export<'_>, way: &Way<'_>, remarks: &mut Vec<String>) {

@@ -70,7 +70,7 @@ pub struct Door {
     pub leases: Leases,
     /// Where leases are kept.
     pub store: Store,
-    /// Which BIOS loader.
+    /// Which loader each machine gets.
     pub loader: LoaderChoice,
     /// Whose menu.
     pub menu: MenuKind,
@@ -284,7 +284,7 @@ impl Serving {
             nbd: site.nbd,
         };
         let no_loader = RefCell::new(None);
-        let (choice, menu) = (self.loader, self.menu);
+        let (choice, menu) = (&self.loader, self.menu);
         let boot = |machine: &Machine| match catalog::offer(
             machine,
             &site.catalog,
@@ -293,12 +293,15 @@ impl Serving {
             menu,
             &server,
         ) {
-            Ok(offer) => Some(BootFile {
-                server: address,
-                file: offer.file,
-                config: offer.config,
-                prefix: offer.prefix,
-            }),
+            Ok(offer) => {
+                *no_loader.borrow_mut() = offer.remark;
+                Some(BootFile {
+                    server: address,
+                    file: offer.file,
+                    config: offer.config,
+                    prefix: offer.prefix,
+                })
+            }
             Err(why) => {
                 *no_loader.borrow_mut() = Some(format!("nothing to boot: {why}"));
                 None
@@ -332,9 +335,10 @@ impl Serving {
     ) {
         match answer {
             Ok(Answer::Send(mut outgoing)) => {
-                if outgoing.detail.is_none() {
-                    outgoing.detail = no_loader;
-                }
+                outgoing.detail = match (outgoing.detail, no_loader) {
+                    (Some(detail), Some(remark)) => Some(format!("{detail}; {remark}")),
+                    (detail, no_loader) => detail.or(no_loader),
+                };
                 let machine = pxe::machine(&packet);
                 match outgoing.commit.take() {
                     Some(lease) => {
