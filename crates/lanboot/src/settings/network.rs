@@ -67,8 +67,3 @@ pub(super) fn subnets(tables: Vec<Table>) -> anyhow::Result<Vec<Subnet>> {
     let tables = tables.into_iter().zip(1..);
     tables.map(|(table, n)| Subnet::new(table, n)).collect()
 }
-
-/// An IPv4 address, with a sentence for what is none.
-pub fn address(text: &str) -> anyhow::Result<Ipv4Addr> {
-    ipv4(text)
-}
