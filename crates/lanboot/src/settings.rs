@@ -1,6 +1,7 @@
 //! What was written becomes what is used. Only this module reads arguments, the environment and
 //! the configuration file; everything travels on from here by value.
 
+mod network;
 mod subnet;
 
 use std::net::Ipv4Addr;
@@ -16,12 +17,12 @@ use crate::cli::Serve;
 
 pub use subnet::{Subnet, Table};
 
+use network::{addresses, check_interfaces, subnets};
+
 /// Where the configuration is looked for when `--config` names none.
 pub const DEFAULT_CONFIG: &str = "/etc/lanboot/lanboot.toml";
 /// Largest configuration file read, in bytes.
 const MAX_CONFIG_BYTES: u64 = 1 << 20;
-/// Most interfaces served at once.
-const MAX_INTERFACES: usize = 16;
 /// Longest `--append`, in bytes: kernels cut command lines at 2048 on x86.
 const MAX_APPEND: usize = 1024;
 
@@ -355,21 +356,6 @@ fn transports(written: &[String]) -> anyhow::Result<Transports> {
     Ok(transports)
 }
 
-fn check_interfaces(interfaces: &[String]) -> anyhow::Result<()> {
-    if interfaces.len() > MAX_INTERFACES {
-        bail!(
-            "--interface: {} of them; at most {MAX_INTERFACES} are served",
-            interfaces.len()
-        );
-    }
-    for (at, name) in interfaces.iter().enumerate() {
-        if interfaces.iter().skip(at + 1).any(|other| other == name) {
-            bail!("--interface {name} is there twice");
-        }
-    }
-    Ok(())
-}
-
 fn dhcp(text: &str) -> anyhow::Result<Dhcp> {
     let words = [
         ("auto", Dhcp::Auto),
@@ -378,51 +364,6 @@ fn dhcp(text: &str) -> anyhow::Result<Dhcp> {
         ("off", Dhcp::Off),
     ];
     one_of(text, &words)
-}
-
-/// `ADDRESS/BITS` for the only interface, `IF=ADDRESS/BITS` for one of several.
-fn addresses(
-    written: &[String],
-    interfaces: &[String],
-) -> anyhow::Result<Vec<(Option<String>, Cidr)>> {
-    let mut found: Vec<(Option<String>, Cidr)> = Vec::new();
-    for text in written {
-        let (name, address) = match text.split_once('=') {
-            Some((name, address)) => (Some(name.to_owned()), cidr(address)?),
-            None => (None, cidr(text)?),
-        };
-        match &name {
-            Some(name) if !interfaces.contains(name) => {
-                bail!("'{text}' is for an interface that is not served; add --interface {name}")
-            }
-            None if interfaces.len() > 1 => bail!(
-                "'{text}' does not say for which of the interfaces; write {}={text}",
-                interfaces.join(&format!("={text} or "))
-            ),
-            _ => {}
-        }
-        // Without a name it is for the only interface, whatever its name.
-        if found
-            .iter()
-            .any(|(other, _)| *other == name || interfaces.len() < 2)
-        {
-            bail!("'{text}' is the second one for its interface; each is given one address");
-        }
-        found.push((name, address));
-    }
-    Ok(found)
-}
-
-fn subnets(tables: Vec<Table>) -> anyhow::Result<Vec<Subnet>> {
-    if tables.len() > subnet::MAX_SUBNETS {
-        bail!(
-            "{} [[subnet]]s; at most {} are served",
-            tables.len(),
-            subnet::MAX_SUBNETS
-        );
-    }
-    let tables = tables.into_iter().zip(1..);
-    tables.map(|(table, n)| Subnet::new(table, n)).collect()
 }
 
 /// `WAY` for every machine, `MAC=WAY` for one of them.
