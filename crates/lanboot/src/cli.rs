@@ -156,6 +156,10 @@ pub struct Serve {
     #[arg(long, value_name = "PORT")]
     #[serde(deserialize_with = "scalar")]
     pub http_port: Option<String>,
+    /// Answer TFTP from port 69 alone, for machines behind a router that translates addresses and
+    /// for containers; else each transfer has a port of its own
+    #[arg(long)]
+    pub tftp_single_port: bool,
     /// Folder with loaders to use instead of the host's (undionly.kpxe, snponly-x86_64.efi,
     /// snponly-arm64.efi, shimx64.efi and grubx64.efi, lpxelinux.0, *.c32)
     #[arg(long, value_name = "DIR")]
