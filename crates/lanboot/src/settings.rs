@@ -429,7 +429,7 @@ mod tests {
         let line = ["lanboot", "serve"].iter().chain(words);
         match crate::cli::Cli::try_parse_from(line).unwrap().command {
             crate::cli::Command::Serve(serve) => *serve,
-            crate::cli::Command::Inspect(_) => panic!("not serve"),
+            other => panic!("not serve: {other:?}"),
         }
     }
 

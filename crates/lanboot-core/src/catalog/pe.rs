@@ -136,6 +136,11 @@ impl<'a> Program<'a> {
     }
 }
 
+/// The firmware that a UEFI program held in memory runs on; `None` when it is no such program.
+pub fn efi_arch(content: &Content) -> Option<Arch> {
+    Program::parse(content, &|_| None)?.arch()
+}
+
 /// Who signed the program `content`; nobody when it is none.
 pub(super) fn signed(content: &Content, read: ReadSmall<'_>) -> Signed {
     Program::parse(content, read).map_or(Signed::No, |program| program.signed())
