@@ -14,7 +14,7 @@ const CORE: [(&str, &[&str]); 13] = [
     ("vfs", &[]),
     ("iso", &["bytes", "vfs"]),
     // The medium's tree and label are all a recogniser sees of an image format.
-    ("catalog", &["vfs", "machine", "iso"]),
+    ("catalog", &["bytes", "vfs", "machine", "iso"]),
     ("script", &["bytes", "catalog", "machine"]),
     ("dhcp", &["bytes", "machine", "catalog"]),
     ("tftp", &["bytes", "machine", "vfs"]),

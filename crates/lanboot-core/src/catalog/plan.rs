@@ -307,8 +307,7 @@ fn file(file: String) -> Offer {
 mod tests {
     use super::*;
     use crate::catalog::Cpu;
-    use crate::catalog::secure::tests::chain as made;
-    use crate::catalog::testing::{catalog, image, server};
+    use crate::catalog::testing::{catalog, chain as made, image, server};
     use crate::machine::Mac;
     use crate::vfs::Content;
     use std::sync::Arc;
