@@ -79,6 +79,8 @@ pub struct Settings {
     pub ready_file: Option<PathBuf>,
     /// Port of the boot door.
     pub http_port: u16,
+    /// `--tftp-single-port`.
+    pub tftp_single_port: bool,
     /// Folder with loaders.
     pub loaders: Option<PathBuf>,
 }
@@ -228,6 +230,7 @@ impl Settings {
             stamped: std::env::var_os("JOURNAL_STREAM").is_none(),
             ready_file: flags.ready_file.or(file.ready_file),
             http_port: parsed("http-port", flags.http_port.or(file.http_port), port)?.unwrap_or(80),
+            tftp_single_port: flags.tftp_single_port || file.tftp_single_port,
             loaders: flags.loaders.or(file.loaders),
         })
     }
@@ -293,7 +296,7 @@ fn line_of(text: &str, offset: usize) -> usize {
 
 /// The keys of the configuration file: every flag of `serve` but `--config`, and the tables
 /// `[[subnet]]`.
-const KEYS: [&str; 25] = [
+const KEYS: [&str; 26] = [
     "images",
     "interface",
     "address",
@@ -317,6 +320,7 @@ const KEYS: [&str; 25] = [
     "log",
     "ready-file",
     "http-port",
+    "tftp-single-port",
     "loaders",
     "subnet",
 ];
@@ -486,7 +490,7 @@ mod tests {
         let line = ["lanboot", "serve"].iter().chain(words);
         match crate::cli::Cli::try_parse_from(line).unwrap().command {
             crate::cli::Command::Serve(serve) => *serve,
-            _ => panic!("not serve"),
+            other => panic!("not serve: {other:?}"),
         }
     }
 
