@@ -122,9 +122,12 @@ pub struct Serve {
     #[arg(long, value_name = "S")]
     #[serde(deserialize_with = "scalar")]
     pub menu_timeout: Option<String>,
-    /// What BIOS machines load: auto, ipxe or pxelinux [default: auto]
-    #[arg(long, value_name = "LOADER")]
-    pub loader: Option<String>,
+    /// What machines load first: auto, ipxe, ipxe-native, pxelinux (BIOS), grub (UEFI, also with
+    /// Secure Boot on) or iso (UEFI HTTP Boot: the first image as a RAM disk); MAC=WAY for one
+    /// machine. May be repeated [default: auto]
+    #[arg(long, value_name = "[MAC=]WAY")]
+    #[serde(deserialize_with = "one_or_many")]
+    pub loader: Vec<String>,
     /// Folder for the lease database [default: /var/lib/lanboot]
     #[arg(long, value_name = "DIR")]
     pub state: Option<PathBuf>,
@@ -157,8 +160,8 @@ pub struct Serve {
     /// for containers; else each transfer has a port of its own
     #[arg(long)]
     pub tftp_single_port: bool,
-    /// Folder with loaders to use instead of the host's (undionly.kpxe,
-    /// snponly-x86_64.efi, snponly-arm64.efi, lpxelinux.0, *.c32)
+    /// Folder with loaders to use instead of the host's (undionly.kpxe, snponly-x86_64.efi,
+    /// snponly-arm64.efi, shimx64.efi and grubx64.efi, lpxelinux.0, *.c32)
     #[arg(long, value_name = "DIR")]
     pub loaders: Option<PathBuf>,
     /// Networks; in the configuration file only

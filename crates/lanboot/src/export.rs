@@ -47,7 +47,7 @@ pub fn run(flags: cli::Export) -> anyhow::Result<String> {
             loaders: &loaders,
             menu: &menu,
             kind: settings.menu,
-            loader: settings.loader,
+            loader: &settings.loader,
             server: &server,
         },
     );
@@ -98,6 +98,7 @@ fn menu(settings: &Settings, catalog: &Catalog) -> anyhow::Result<Menu> {
         boot: boot.map_err(|error| anyhow!("--boot: {error}"))?,
         append: settings.append.clone(),
         transports: settings.transports.clone(),
+        kind: settings.menu,
     })
 }
 

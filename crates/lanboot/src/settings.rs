@@ -1,6 +1,7 @@
 //! What was written becomes what is used. Only this module reads arguments, the environment and
 //! the configuration file; everything travels on from here by value.
 
+mod network;
 mod subnet;
 
 use std::net::Ipv4Addr;
@@ -8,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
-use lanboot_core::catalog::{LoaderChoice, MenuKind, Transport, Transports, nearest};
+use lanboot_core::catalog::{LoaderChoice, MenuKind, Transport, Transports, Way, nearest};
 use lanboot_core::machine::Mac;
 use toml::de::{DeTable, DeValue};
 
@@ -16,12 +17,12 @@ use crate::cli::Serve;
 
 pub use subnet::{Subnet, Table};
 
+use network::{addresses, check_interfaces, subnets};
+
 /// Where the configuration is looked for when `--config` names none.
 pub const DEFAULT_CONFIG: &str = "/etc/lanboot/lanboot.toml";
 /// Largest configuration file read, in bytes.
 const MAX_CONFIG_BYTES: u64 = 1 << 20;
-/// Most interfaces served at once.
-const MAX_INTERFACES: usize = 16;
 /// Longest `--append`, in bytes: kernels cut command lines at 2048 on x86.
 const MAX_APPEND: usize = 1024;
 
@@ -60,7 +61,7 @@ pub struct Settings {
     pub menu: MenuKind,
     /// How long a menu waits; `None` for ever.
     pub menu_timeout: Option<Duration>,
-    /// Which BIOS loader.
+    /// What machines load first.
     pub loader: LoaderChoice,
     /// Folder for the lease database.
     pub state: PathBuf,
@@ -212,17 +213,8 @@ impl Settings {
                 menu_timeout,
             )?
             .unwrap_or(Some(Duration::from_secs(10))),
-            loader: parsed("loader", flags.loader.or(file.loader), |text| {
-                one_of(
-                    text,
-                    &[
-                        ("auto", LoaderChoice::Auto),
-                        ("ipxe", LoaderChoice::Ipxe),
-                        ("pxelinux", LoaderChoice::Pxelinux),
-                    ],
-                )
-            })?
-            .unwrap_or_default(),
+            loader: loader(&many(flags.loader, file.loader))
+                .map_err(|error| anyhow!("--loader: {error}"))?,
             state,
             only: many(flags.only, file.only)
                 .into_iter()
@@ -368,21 +360,6 @@ fn transports(written: &[String]) -> anyhow::Result<Transports> {
     Ok(transports)
 }
 
-fn check_interfaces(interfaces: &[String]) -> anyhow::Result<()> {
-    if interfaces.len() > MAX_INTERFACES {
-        bail!(
-            "--interface: {} of them; at most {MAX_INTERFACES} are served",
-            interfaces.len()
-        );
-    }
-    for (at, name) in interfaces.iter().enumerate() {
-        if interfaces.iter().skip(at + 1).any(|other| other == name) {
-            bail!("--interface {name} is there twice");
-        }
-    }
-    Ok(())
-}
-
 fn dhcp(text: &str) -> anyhow::Result<Dhcp> {
     let words = [
         ("auto", Dhcp::Auto),
@@ -393,49 +370,17 @@ fn dhcp(text: &str) -> anyhow::Result<Dhcp> {
     one_of(text, &words)
 }
 
-/// `ADDRESS/BITS` for the only interface, `IF=ADDRESS/BITS` for one of several.
-fn addresses(
-    written: &[String],
-    interfaces: &[String],
-) -> anyhow::Result<Vec<(Option<String>, Cidr)>> {
-    let mut found: Vec<(Option<String>, Cidr)> = Vec::new();
+/// `WAY` for every machine, `MAC=WAY` for one of them.
+fn loader(written: &[String]) -> anyhow::Result<LoaderChoice> {
+    let way = |text: &str| one_of(text, &Way::ALL.map(|way| (way.name(), way)));
+    let mut choice = LoaderChoice::default();
     for text in written {
-        let (name, address) = match text.split_once('=') {
-            Some((name, address)) => (Some(name.to_owned()), cidr(address)?),
-            None => (None, cidr(text)?),
-        };
-        match &name {
-            Some(name) if !interfaces.contains(name) => {
-                bail!("'{text}' is for an interface that is not served; add --interface {name}")
-            }
-            None if interfaces.len() > 1 => bail!(
-                "'{text}' does not say for which of the interfaces; write {}={text}",
-                interfaces.join(&format!("={text} or "))
-            ),
-            _ => {}
+        match text.split_once('=') {
+            Some((mac, text)) => choice.of.push((mac.parse()?, way(text)?)),
+            None => choice.all = way(text)?,
         }
-        // Without a name it is for the only interface, whatever its name.
-        if found
-            .iter()
-            .any(|(other, _)| *other == name || interfaces.len() < 2)
-        {
-            bail!("'{text}' is the second one for its interface; each is given one address");
-        }
-        found.push((name, address));
     }
-    Ok(found)
-}
-
-fn subnets(tables: Vec<Table>) -> anyhow::Result<Vec<Subnet>> {
-    if tables.len() > subnet::MAX_SUBNETS {
-        bail!(
-            "{} [[subnet]]s; at most {} are served",
-            tables.len(),
-            subnet::MAX_SUBNETS
-        );
-    }
-    let tables = tables.into_iter().zip(1..);
-    tables.map(|(table, n)| Subnet::new(table, n)).collect()
+    Ok(choice)
 }
 
 pub(crate) fn ipv4(text: &str) -> anyhow::Result<Ipv4Addr> {
@@ -578,6 +523,22 @@ mod tests {
     }
 
     #[test]
+    fn loaders_are_for_all_or_for_one_machine() {
+        let config =
+            "loader = ['grub', '00:1a:02:03:04:05=ipxe-native', '00-1a-02-03-04-06=iso']\n";
+        let found = settings(&["a.iso"], config).unwrap().loader;
+        assert_eq!(found.all, Way::Grub);
+        let (one, other) = (Mac([0, 0x1a, 2, 3, 4, 5]), Mac([0, 0x1a, 2, 3, 4, 6]));
+        assert_eq!(found.of, [(one, Way::IpxeNative), (other, Way::Iso)]);
+        let one = settings(&["a.iso"], "loader = 'pxelinux'\n")
+            .unwrap()
+            .loader;
+        assert_eq!((one.all, one.of.len()), (Way::Pxelinux, 0));
+        let flags = settings(&["--loader", "auto", "a.iso"], config).unwrap();
+        assert_eq!(flags.loader, LoaderChoice::default(), "flags win");
+    }
+
+    #[test]
     fn every_flag_is_a_key_and_every_key_but_the_tables_a_flag() {
         use clap::CommandFactory as _;
         let command = crate::cli::Cli::command();
@@ -701,6 +662,13 @@ mod tests {
             (&["--transport", "smb"], "none of auto, http, nfs, nbd"),
             (&["--transport", "a=nfss"], "did you mean 'nfs'?"),
             (&["--transport", "a=nbd", "--no-nbd"], "contradict"),
+            (&["--loader", "grubb"], "did you mean 'grub'?"),
+            (
+                &["--loader", "efi"],
+                "none of auto, ipxe, ipxe-native, pxelinux",
+            ),
+            (&["--loader", "00:11=ipxe"], "write it like"),
+            (&["--loader", "00:1a:02:03:04:05="], "none of auto"),
         ] {
             let mut line = words.to_vec();
             line.push("a.iso");

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::entry::NetworkForm;
-use super::{Catalog, Cpu, Entry, Family, Image, Server};
+use super::entry::{Finds, NetworkForm};
+use super::{Catalog, Cpu, Entry, Family, Image, Server, Signed};
 use crate::vfs::{Content, Identity, ImageId, Kind, Meta, Tree, TreeBuilder};
 
 pub(crate) fn catalog() -> Catalog {
@@ -45,6 +45,9 @@ pub(crate) fn image(name: &str, cpus: &[Cpu]) -> Image {
         entries: cpus.iter().map(|&cpu| entry(name, cpu)).collect(),
         stock: None,
         pxelinux: Some("syslinux".into()),
+        shims: Vec::new(),
+        chains: Vec::new(),
+        efi_boot: false,
         warnings: Vec::new(),
     }
 }
@@ -60,13 +63,48 @@ fn entry(name: &str, cpu: Cpu) -> Entry {
         kept: vec!["archisobasedir=arch".into()],
         added: Vec::new(),
         network: NetworkForm::Dhcp,
-        root: format!("arch/{cpu}/airootfs.sfs"),
+        finds: Finds::Archiso,
+        root: Some(format!("arch/{cpu}/airootfs.sfs")),
         root_bytes: 300 << 20,
         initrd_bytes: 20 << 20,
         http_copies: 2,
         nbd_streams: false,
+        signed: Signed::No,
     }
 }
+
+/// One like debian-installer's: all is in its initramfs.
+pub(crate) fn installer(name: &str, cpu: Cpu, signed: Signed) -> Image {
+    let entry = Entry {
+        kept: ["vga=788", "---", "quiet"].map(String::from).to_vec(),
+        network: NetworkForm::Own,
+        finds: Finds::Itself,
+        root: None,
+        root_bytes: 0,
+        signed,
+        ..entry(name, cpu)
+    };
+    Image {
+        family: Family::DebianInstaller,
+        entries: vec![entry],
+        ..image(name, &[])
+    }
+}
+
+/// An entry of the 2013 layout.
+pub(crate) fn literal(name: &str) -> Entry {
+    Entry {
+        network: NetworkForm::Literal,
+        ..entry(name, Cpu::X86_64)
+    }
+}
+
+/// Adds an argument of the medium's own, unchecked.
+pub(crate) fn keep(entry: &mut Entry, word: &str) {
+    entry.kept.push(word.to_owned());
+}
+
+pub(crate) use super::secure::tests::chain;
 
 /// Another identity for every name.
 fn identity(name: &str) -> Identity {

@@ -85,7 +85,7 @@ pub struct Outgoing {
     pub to: Destination,
     /// What it is.
     pub message: MessageType,
-    /// The address given or refused.
+    /// The address given or refused, or, where neither, the one spoken to.
     pub address: Option<Ipv4Addr>,
     /// What must be durable before the bytes leave.
     pub commit: Option<Lease>,

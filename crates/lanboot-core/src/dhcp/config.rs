@@ -17,7 +17,8 @@ pub enum Mode {
     /// cannot have is told so (NAK).
     #[default]
     Server,
-    /// Leave addresses to another server and only say what to load (PXE 2.1 §2.2.3).
+    /// Leave addresses to another server and only say what to load (PXE 2.1 §2.2.3). Leases and
+    /// offers of before stay good until they end, none is renewed beyond, and nobody gets a NAK.
     Proxy,
     /// Answer nothing.
     Off,
@@ -28,7 +29,8 @@ pub enum Mode {
 pub struct Config {
     /// How to answer.
     pub mode: Mode,
-    /// The networks served, found by the receiving interface's address or by the relay's.
+    /// The networks served, found by the receiving interface's address or by the relay's. A proxy
+    /// needs them too: it answers only relays and machines that stand in one of them.
     pub subnets: Vec<Subnet>,
     /// Serve only these; empty means everybody.
     pub only: Vec<Mac>,

@@ -27,7 +27,7 @@ pub struct Quirk {
 /// Something a machine shows in its message.
 #[derive(Clone, Copy, Debug)]
 pub enum Sign {
-    /// What is asking is one of these.
+    /// What is asking.
     Stage(Stage),
     /// Its architecture is one of these, after the rows above.
     Arch(&'static [Arch]),
@@ -165,13 +165,17 @@ pub const QUIRKS: &[Quirk] = &[
 
 /// How to answer `machine`, which sent `packet` and is described as it describes itself.
 pub fn manner(packet: &Packet, machine: &Machine) -> Manner {
+    sum(QUIRKS.iter(), packet, machine)
+}
+
+fn sum<'a>(quirks: impl Iterator<Item = &'a Quirk>, packet: &Packet, machine: &Machine) -> Manner {
     let mut manner = Manner {
         arch: machine.arch,
         http_client: false,
         no_proxy_wait: false,
         discovery: Discovery::UseFile,
     };
-    for quirk in QUIRKS {
+    for quirk in quirks {
         if quirk
             .signs
             .iter()
@@ -265,9 +269,15 @@ mod tests {
                 effect.apply(&mut again);
                 assert_eq!(again, manner, "{name}: {effect:?} is undone");
             }
-            // With any of its signs missing, it does nothing that a neighbour does not do.
-            let (_, plain) = pxe::read(&discover(1)).unwrap();
-            assert_ne!(manner, plain, "{name} changes nothing");
+            // Nobody else does it for this machine.
+            let packet = showing(quirk.signs);
+            let as_it_says = Machine {
+                arch: pxe::arch(&packet),
+                ..pxe::machine(&packet).unwrap()
+            };
+            assert_eq!(super::manner(&packet, &as_it_says), manner, "{name}");
+            let others = QUIRKS.iter().filter(|q| q.firmware != name);
+            assert_ne!(sum(others, &packet, &as_it_says), manner, "{name}");
         }
     }
 

@@ -49,8 +49,8 @@ pub enum Why {
     /// about (RFC 3527, RFC 3011).
     #[error("no subnet is configured for the link {0} it asks for")]
     UnknownLink(Ipv4Addr),
-    /// A proxy says nothing to a machine that does not boot from the network.
-    #[error("it does not ask to boot, and another server gives addresses here")]
+    /// A proxy or boot server says nothing to a machine that does not boot from the network.
+    #[error("it does not ask to boot, and nothing else is answered here")]
     NotBooting,
     /// A proxy's answer without a boot file would only be in the way of others.
     #[error("there is nothing for it to load")]

@@ -105,7 +105,7 @@ pub struct Export<'a> {
     /// Whose menu machines see.
     pub kind: MenuKind,
     /// Which loader is preferred.
-    pub loader: LoaderChoice,
+    pub loader: &'a LoaderChoice,
     /// Our doors, as machines reach them.
     pub server: &'a Server,
 }

@@ -12,7 +12,9 @@ use proptest::prelude::*;
 use super::rules::{Rule, Rules, Which, rules};
 use super::*;
 use crate::catalog::testing::{catalog, image, server};
-use crate::catalog::{BootChoice, Cpu, Image, Offer, StockMenu, Transport, Transports, image_name};
+use crate::catalog::{
+    BootChoice, Cpu, Image, Offer, StockMenu, Transport, Transports, Way, image_name,
+};
 use crate::machine::{Arch, Stage};
 use crate::vfs::Content;
 
@@ -22,13 +24,16 @@ fn menu(append: &str) -> Menu {
         boot: BootChoice::default(),
         append: append.into(),
         transports: Transports::default(),
+        kind: MenuKind::Generated,
     }
 }
 
 fn loaders() -> Loaders {
     Loaders {
-        undionly: Some(Content::memory(*b"x")),
-        efi: BTreeMap::from([("snponly-x86_64.efi", Content::memory(*b"x"))]),
+        ipxe: BTreeMap::from([
+            ("undionly.kpxe", Content::memory(*b"x")),
+            ("snponly-x86_64.efi", Content::memory(*b"x")),
+        ]),
         ..Loaders::default()
     }
 }
@@ -43,7 +48,7 @@ fn exported(format: Format, catalog: &Catalog, menu: &Menu, server: &Server) -> 
             loaders: &loaders,
             menu,
             kind: MenuKind::Generated,
-            loader: LoaderChoice::Auto,
+            loader: &LoaderChoice::default(),
             server,
         },
     )
@@ -55,6 +60,7 @@ fn all_rules() -> Rules {
         file: file.into(),
         config: None,
         prefix: None,
+        remark: None,
     };
     let pxelinux = Offer {
         config: Some("pxelinux.cfg/default".into()),
@@ -165,18 +171,21 @@ fn every_dhcp_fragment_reads_as_it_was_approved() {
 #[test]
 fn the_rules_are_what_this_dhcp_would_offer() {
     let (catalog, loaders, menu, server) = (catalog(), loaders(), menu(""), server());
-    let with = |loader| {
+    let with = |all: Way| {
         let export = Export {
             catalog: &catalog,
             loaders: &loaders,
             menu: &menu,
             kind: MenuKind::Generated,
-            loader,
+            loader: &LoaderChoice {
+                all,
+                ..LoaderChoice::default()
+            },
             server: &server,
         };
         rules(&export)
     };
-    let auto = with(LoaderChoice::Auto);
+    let auto = with(Way::Auto);
     let given = |rules: &Rules, stage, arch| {
         let rule = rules.giving().find(|(rule, _)| {
             let is_arch = matches!(&rule.which, Which::Numbers(_, a) if *a == arch);
@@ -194,7 +203,7 @@ fn the_rules_are_what_this_dhcp_would_offer() {
         given(&auto, Stage::Firmware, Arch::X86Bios).as_deref(),
         Some("loader/undionly.kpxe")
     );
-    let pxelinux = with(LoaderChoice::Pxelinux);
+    let pxelinux = with(Way::Pxelinux);
     let file = Some("loader/pxelinux/lpxelinux.0".to_owned());
     assert_eq!(given(&pxelinux, Stage::Ipxe, Arch::X86Bios), file);
     assert_eq!(given(&pxelinux, Stage::Ipxe, Arch::X64Uefi), script);
@@ -202,7 +211,8 @@ fn the_rules_are_what_this_dhcp_would_offer() {
         .rules
         .iter()
         .find(|r| r.stage == Stage::Ipxe && r.which == Which::Other);
-    assert_eq!(pxelinux.beside(other.unwrap()).count(), 1);
+    // BIOS machines, and those whose BIOS boots over HTTP.
+    assert_eq!(pxelinux.beside(other.unwrap()).count(), 2);
 }
 
 #[test]
@@ -262,7 +272,7 @@ fn a_name_no_configuration_can_hold_is_left_out_and_said() {
                 loaders: &loaders,
                 menu: &menu,
                 kind: MenuKind::Stock,
-                loader: LoaderChoice::Auto,
+                loader: &LoaderChoice::default(),
                 server: &server,
             },
         )

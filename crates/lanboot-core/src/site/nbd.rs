@@ -85,6 +85,7 @@ mod tests {
                 boot: crate::catalog::BootChoice::default(),
                 append: String::new(),
                 transports: Transports::default(),
+                kind: crate::catalog::MenuKind::Generated,
             },
             addresses: Vec::new(),
             subnets: Vec::new(),

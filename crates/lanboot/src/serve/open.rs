@@ -114,6 +114,7 @@ pub(super) fn open(settings: &Settings) -> anyhow::Result<Opened> {
             boot,
             append: settings.append.clone(),
             transports: settings.transports.clone(),
+            kind: settings.menu,
         },
         addresses,
         subnets: networks.collect(),
@@ -269,8 +270,10 @@ fn about_loaders(settings: &Settings, catalog: &Catalog, loaders: &Loaders) -> O
             )
         });
     }
-    let any = loaders.undionly.is_some() || from_image || !loaders.pxelinux.is_empty();
-    let kinds = match (any, loaders.efi.is_empty()) {
+    let has = |name| loaders.ipxe.contains_key(name);
+    let any = has("undionly.kpxe") || from_image || !loaders.pxelinux.is_empty();
+    let no_efi = !has("snponly-x86_64.efi") && loaders.chains.is_empty();
+    let kinds = match (any, no_efi) {
         (true, false) => return None,
         (true, true) => "UEFI machines: install the package ipxe",
         (false, false) => {

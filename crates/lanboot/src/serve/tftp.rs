@@ -247,6 +247,9 @@ impl<F: Fn(&[u8], IpAddr) -> Option<File>> Desk<'_, F> {
             .admission
             .admit(source, datagram, &self.limits)
             .map_err(|why| ignored(format!("RRQ {path}"), why))?;
+        if let Some(text) = file.remark {
+            self.bus.publish(peer, What::Planned { text });
+        }
         let failed = |why| failed(path.clone(), why);
         let unreadable = |e: io::Error| {
             self.send_failure(arrival, &Failure::READ_FAILED);

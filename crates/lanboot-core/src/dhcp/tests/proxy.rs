@@ -207,6 +207,11 @@ fn the_boot_item_asked_for_comes_back_and_another_one_gets_nothing() {
         reply.options.get(Code::VENDOR),
         Some(&[6, 1, 8, 71, 4, 0, 0, 0, 0, 255][..])
     );
+    // An offer is no answer to it.
+    let mut early = edk2(0, "PXEClient:Arch:00000:UNDI:002001");
+    early.options.set(Code::VENDOR, [71, 4, 0, 0, 0, 0, 255]);
+    let (_, reply) = proxy().sent(&early);
+    assert_eq!(reply.options.get(Code::VENDOR), Some(&[6, 1, 8, 255][..]));
     for (item, why) in [
         // What the iPXE ROM asked dnsmasq for.
         (
@@ -303,7 +308,7 @@ fn port_4011_answers_where_the_question_came_from_and_only_to_machines_here() {
 #[test]
 fn a_proxy_says_nothing_to_plain_clients_and_nothing_where_there_is_nothing_to_load() {
     let mut server = proxy();
-    let why = "it does not ask to boot, and another server gives addresses here";
+    let why = "it does not ask to boot, and nothing else is answered here";
     assert_eq!(server.ignored(&discover(1)), why);
     let mut inform = message(MessageType::Inform, 1);
     inform.ciaddr = host(60);
@@ -388,7 +393,8 @@ fn a_server_that_steps_down_keeps_its_leases_and_offers_and_adds_none() {
     let offered = server.offered(&discover(2));
     server.config.mode = Mode::Proxy;
 
-    // The offer was a promise.
+    // The offer was a promise to whoever takes it up as such.
+    assert!(server.ignored(&reboot(2, offered)).contains("not leased"));
     let (outgoing, reply) = server.sent(&select(2, offered));
     assert_eq!(outgoing.message, MessageType::Ack);
     assert_eq!(reply.options.u32(Code::LEASE_TIME), Some(43_200));
@@ -420,6 +426,11 @@ fn a_server_that_steps_down_keeps_its_leases_and_offers_and_adds_none() {
     );
     let bare = message(MessageType::Request, 1);
     assert_eq!(server.ignored(&bare), "it names no address");
+
+    // Not even the same hardware under another name.
+    let mut renamed = renew(1, host(10));
+    renamed.options.set(Code::CLIENT_ID, [0, 1, 2, 3]);
+    assert_eq!(server.ignored(&renamed), why(host(10)));
 
     // RELEASE and DECLINE still work.
     assert!(matches!(
