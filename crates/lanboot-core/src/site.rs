@@ -366,6 +366,11 @@ mod tests {
         let site = site(catalog());
         for (path, role) in [
             ("boot.ipxe", Role::Menu),
+            ("loader/autoexec.ipxe", Role::Menu),
+            ("/grub/grub.cfg", Role::Menu),
+            ("loader/secure/x86_64/locked.cfg", Role::Menu),
+            ("loader/secure/x86_64/grubx64.efi", Role::Loader),
+            ("loader/ramdisk/dual.iso", Role::Root),
             ("/loader/pxelinux/pxelinux.cfg/01-00-11", Role::Menu),
             ("/loader/undionly.kpxe", Role::Loader),
             ("syslinux/lpxelinux.0", Role::Loader),
@@ -378,6 +383,16 @@ mod tests {
         ] {
             assert_eq!(site.role(path.as_bytes()), role, "{path}");
         }
+    }
+
+    #[test]
+    fn an_initramfs_that_is_the_whole_system_is_the_root() {
+        use crate::catalog::testing::installer;
+        use crate::catalog::{Cpu, Signed};
+        let deb = installer("deb", Cpu::X86_64, Signed::No);
+        let site = site(Catalog::new(vec![Arc::new(deb)]));
+        assert_eq!(site.role(b"iso/deb/arch/early img"), Role::Initramfs);
+        assert_eq!(site.role(b"iso/deb/arch/initramfs.img"), Role::Root);
     }
 
     #[test]
@@ -403,6 +418,9 @@ mod tests {
         );
         let efi = |arch: &str| text(&on_host, &format!("loader/snponly-{arch}.efi"));
         assert_eq!(efi("x86_64").as_deref(), Some("snponly"));
+        // EDK2 doubles slashes, and a redirect would be an error to it.
+        let doubled = text(&on_host, "//loader//snponly-x86_64.efi");
+        assert_eq!(doubled.as_deref(), Some("snponly"));
         assert_eq!(efi("arm64"), None);
     }
 

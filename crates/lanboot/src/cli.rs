@@ -24,7 +24,9 @@ Examples:
   sudo lanboot serve --interface eth1 --address 192.168.0.1/24 ~/isos
       Give eth1 an address for as long as lanboot runs and serve every image in a folder.
   lanboot inspect archlinux.iso
-      Say what is on an image and what machines would be offered.";
+      Say what is on an image and what machines would be offered.
+  lanboot doctor
+      Say which machines can be served, and which package brings what is missing.";
 
 /// The things lanboot does.
 #[derive(Debug, Subcommand)]
@@ -38,6 +40,8 @@ pub enum Command {
     /// entries for a menu
     #[command(after_help = EXPORT_EXAMPLES)]
     Export(Box<Export>),
+    /// Say which machines can be served from here, and which package brings what is missing
+    Doctor(Doctor),
 }
 
 const SERVE_EXAMPLES: &str = "\
@@ -204,6 +208,20 @@ pub struct Inspect {
     /// More kernel arguments, as for serve
     #[arg(long, value_name = "ARGS", allow_hyphen_values = true)]
     pub append: Option<String>,
+}
+
+/// `lanboot doctor`.
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// Images, or folders of images, whose loaders count too
+    #[arg(value_name = "IMAGE")]
+    pub images: Vec<PathBuf>,
+    /// Look at loaders alone; with a folder, at those in it instead of the host's
+    #[arg(long, value_name = "DIR", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    pub loaders: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Deserialize)]

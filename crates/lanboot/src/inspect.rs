@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use lanboot_core::catalog::{Entry, Image, Server, Spelling, Transport};
+use lanboot_core::catalog::{Entry, Image, Server, Shim, Spelling, Transport};
 use lanboot_core::journal::bytes;
 use serde::Serialize;
 
@@ -112,7 +112,8 @@ fn secure_boot(image: &Image, entry: &Entry) -> String {
     let Some(signer) = entry.signed.names().first() else {
         return "by nobody: the kernel starts only with Secure Boot off".into();
     };
-    let own = image.shims.iter().find(|shim| shim.trusts(&entry.signed));
+    let fits = |shim: &&Shim| entry.cpu.runs_on(shim.arch) && shim.trusts(&entry.signed);
+    let own = image.shims.iter().find(fits);
     match own {
         Some(shim) => format!(
             "by {signer}, whom the shim on this image trusts ({})",
@@ -193,7 +194,8 @@ fn text(report: &Report) -> String {
         };
         field("root", &root);
         field("signed", &entry.secure_boot);
-        for way in &entry.arguments {
+        let ways = entry.arguments.iter();
+        for way in ways.filter(|way| entry.root.is_some() || way.refused.is_none()) {
             let line = way
                 .command_line
                 .as_deref()

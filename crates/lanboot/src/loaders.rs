@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use lanboot_core::catalog::{
-    Chain, Grub, IPXE, Loaders, Shim, SignedIpxe, secure_arch, secure_names,
+    Chain, Grub, IPXE, Ipxe, Loaders, Shim, SignedIpxe, efi_arch, secure_arch, secure_names,
 };
 use lanboot_core::machine::Arch;
 use lanboot_core::vfs::Content;
@@ -170,9 +170,10 @@ pub fn loaders(folder: Option<&Path>) -> anyhow::Result<Loaders> {
     if !folder.is_dir() {
         bail!("--loaders {}: there is no such folder", folder.display());
     }
-    let own = IPXE
-        .iter()
-        .filter_map(|build| Some((build.name, small_file(&folder.join(build.name))?)));
+    let own = IPXE.iter().filter_map(|build| {
+        let path = in_folder(folder, build)?;
+        Some((build.name, small_file(&path)?))
+    });
     let archs = [Arch::X64Uefi, Arch::Arm64Uefi].into_iter();
     Ok(Loaders {
         ipxe: own.collect(),
@@ -184,10 +185,38 @@ pub fn loaders(folder: Option<&Path>) -> anyhow::Result<Loaders> {
     })
 }
 
-/// Where this host's iPXE is looked for under this name.
-pub fn host_paths(name: &str) -> &'static [&'static str] {
+/// The file that is served as `name` in the folder `loader`: of this host, or of `folder`.
+pub fn ipxe_file(name: &str, folder: Option<&Path>) -> Option<PathBuf> {
+    match folder {
+        Some(folder) => in_folder(folder, IPXE.iter().find(|build| build.name == name)?),
+        None => host_paths(name)
+            .iter()
+            .map(PathBuf::from)
+            .find(|path| path.is_file()),
+    }
+}
+
+/// Where distributions keep iPXE of this name.
+fn host_paths(name: &str) -> &'static [&'static str] {
     let row = IPXE_PATHS.iter().find(|(of, _)| *of == name);
     row.map_or(&[], |(_, paths)| *paths)
+}
+
+/// A build of iPXE in a folder: by the name it is served under, or by that of a package, which
+/// may be the same for several processors.
+fn in_folder(folder: &Path, build: &Ipxe) -> Option<PathBuf> {
+    let own = folder.join(build.name);
+    if own.is_file() {
+        return Some(own);
+    }
+    let names = host_paths(build.name).iter().map(Path::new);
+    let paths = names.filter_map(|path| Some(folder.join(path.file_name()?)));
+    let fits = |path: &PathBuf| {
+        let is_efi = path.extension().is_some_and(|e| e == "efi");
+        let of = || small_file(path).and_then(|content| efi_arch(&content));
+        path.is_file() && (!is_efi || of() == Some(build.arch))
+    };
+    paths.into_iter().find(fits)
 }
 
 fn host_chains() -> Vec<Chain> {
@@ -356,6 +385,24 @@ mod tests {
         std::fs::remove_file(folder.path().join("ldlinux.c32")).unwrap();
         assert!(loaders(Some(folder.path())).unwrap().pxelinux.is_empty());
         assert!(loaders(Some(Path::new("/nonexistent"))).is_err());
+    }
+
+    #[test]
+    fn a_folder_with_a_packages_own_names_is_understood() {
+        // The least that is a UEFI program for x64: headers without sections.
+        let mut program = vec![0; 0x200];
+        program[..2].copy_from_slice(b"MZ");
+        program[0x3c] = 0x40;
+        program[0x40..0x46].copy_from_slice(b"PE\0\0\x64\x86");
+        program[0x54] = 240;
+        program[0x58..0x5a].copy_from_slice(&[0x0b, 2]);
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("snponly.efi"), program).unwrap();
+        let found = loaders(Some(folder.path())).unwrap().ipxe;
+        assert_eq!(found.keys().collect::<Vec<_>>(), [&"snponly-x86_64.efi"]);
+        let file = ipxe_file("snponly-x86_64.efi", Some(folder.path()));
+        assert_eq!(file, Some(folder.path().join("snponly.efi")));
+        assert_eq!(ipxe_file("snponly-arm64.efi", Some(folder.path())), None);
     }
 
     #[test]

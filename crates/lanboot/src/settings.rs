@@ -490,7 +490,7 @@ mod tests {
         let line = ["lanboot", "serve"].iter().chain(words);
         match crate::cli::Cli::try_parse_from(line).unwrap().command {
             crate::cli::Command::Serve(serve) => *serve,
-            _ => panic!("not serve"),
+            other => panic!("not serve: {other:?}"),
         }
     }
 

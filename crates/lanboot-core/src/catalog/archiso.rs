@@ -385,10 +385,11 @@ pub(super) fn is_harmless(word: &str) -> bool {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use super::*;
+    use crate::catalog::testing::{read, tree};
     use crate::catalog::{Place, Refusal, Server, Spelling, Transport};
-    use crate::vfs::{Identity, Meta, NodeId, TreeBuilder};
+    use crate::vfs::Identity;
     use std::net::{Ipv4Addr, SocketAddrV4};
 
     const SERVER: Server = Server {
@@ -403,40 +404,6 @@ pub(super) mod tests {
             image,
             identity: Identity([0xab; 16]),
         }
-    }
-
-    pub(crate) fn tree(files: &[(&str, &str)]) -> Tree {
-        let mut builder = TreeBuilder::new(Meta::default());
-        let mut directories: std::collections::BTreeMap<String, NodeId> = Default::default();
-        for (path, text) in files {
-            let mut at = Tree::ROOT;
-            let mut walked = String::new();
-            let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
-            for part in directory.split('/').filter(|p| !p.is_empty()) {
-                walked = format!("{walked}/{part}");
-                at = *directories.entry(walked.clone()).or_insert_with(|| {
-                    let kind = Kind::Directory(Vec::new());
-                    builder
-                        .add(at, part.as_bytes(), kind, Meta::default())
-                        .unwrap()
-                });
-            }
-            let kind = Kind::File(Content::memory(text.as_bytes()));
-            builder
-                .add(at, name.as_bytes(), kind, Meta::default())
-                .unwrap();
-        }
-        builder.build()
-    }
-
-    pub(crate) fn read(content: &Content) -> Option<Vec<u8>> {
-        Some(
-            content
-                .pieces()
-                .iter()
-                .flat_map(|p| p.memory().unwrap().to_vec())
-                .collect(),
-        )
     }
 
     fn recognised(files: &[(&str, &str)]) -> Recognised {

@@ -152,9 +152,8 @@ fn labels(tree: &Tree, folder: &str, read: ReadSmall<'_>) -> Vec<Label> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::archiso::tests::{read, tree};
-    use super::super::pe::tests::program;
     use super::*;
+    use crate::catalog::testing::{program, read, tree};
     use crate::catalog::{Place, Refusal, Server, Signed, Spelling, Transport};
     use crate::vfs::Identity;
 

@@ -211,15 +211,14 @@ pub fn chain<'a>(catalog: &'a Catalog, loaders: &'a Loaders, arch: Arch) -> Opti
         fitting
             .iter()
             .find(|chain| !is_own(chain))
-            .or(fitting.first())
+            .or_else(|| fitting.first())
     };
     trusted.or_else(others).copied()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::secure::tests::chain as made;
-    use super::super::testing::image;
+    use super::super::testing::{chain as made, image};
     use super::super::{Cpu, Signed};
     use super::*;
     use std::sync::Arc;

@@ -23,8 +23,8 @@ pub use loader::{
     IPXE, Ipxe, LoaderChoice, Loaders, MenuKind, PXELINUX_FOLDER, SignedIpxe, Way, chain,
     ipxe_loader, pxelinux_image,
 };
-pub use pe::Signed;
-pub use plan::{NoLoader, Offer, offer};
+pub use pe::{Signed, efi_arch};
+pub use plan::{NoLoader, Offer, offer, usual_loader};
 pub use secure::{Chain, Grub, Shim, secure_arch, secure_names};
 pub use transport::{Memory, Plan, Reason, Transport, Transports, plan};
 

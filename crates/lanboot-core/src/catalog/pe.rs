@@ -136,6 +136,11 @@ impl<'a> Program<'a> {
     }
 }
 
+/// The firmware that a UEFI program held in memory runs on; `None` when it is no such program.
+pub fn efi_arch(content: &Content) -> Option<Arch> {
+    Program::parse(content, &|_| None)?.arch()
+}
+
 /// Who signed the program `content`; nobody when it is none.
 pub(super) fn signed(content: &Content, read: ReadSmall<'_>) -> Signed {
     Program::parse(content, read).map_or(Signed::No, |program| program.signed())
@@ -226,70 +231,10 @@ pub(super) fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use super::*;
+    use crate::catalog::testing::{no_disk, program};
     use proptest::prelude::*;
-
-    pub(crate) fn no_disk(_: &Content) -> Option<Vec<u8>> {
-        None
-    }
-
-    /// A name as it stands in a certificate.
-    pub(crate) fn common_name(name: &str) -> Vec<u8> {
-        let len = u8::try_from(name.len()).unwrap();
-        [
-            &[0x30, 0x10, 0x06, 3, 0x55, 4, 3, 0x0c, len],
-            name.as_bytes(),
-        ]
-        .concat()
-    }
-
-    /// A program with these sections, signed by these names.
-    pub(crate) fn program(machine: u16, sections: &[(&[u8], Vec<u8>)], names: &[&str]) -> Vec<u8> {
-        let mut head = vec![0; 0x40];
-        head[..2].copy_from_slice(b"MZ");
-        head[0x3c] = 0x40;
-        head.extend_from_slice(b"PE\0\0");
-        head.extend(machine.to_le_bytes());
-        head.extend(u16::try_from(sections.len()).unwrap().to_le_bytes());
-        head.resize(head.len() + 12, 0);
-        head.extend([240, 0, 0, 0]);
-        let optional = head.len();
-        head.resize(optional + 240, 0);
-        head[optional..optional + 2].copy_from_slice(&0x20bu16.to_le_bytes());
-        let mut body = Vec::new();
-        let mut strings = vec![0; 4];
-        let body_at = head.len() + sections.len() * 40;
-        for (name, bytes) in sections {
-            let mut row = vec![0; 40];
-            if name.len() <= 8 {
-                row[..name.len()].copy_from_slice(name);
-            } else {
-                let short = format!("/{}", strings.len());
-                row[..short.len()].copy_from_slice(short.as_bytes());
-                strings.extend_from_slice(name);
-                strings.push(0);
-            }
-            row[16..20].copy_from_slice(&u32::try_from(bytes.len()).unwrap().to_le_bytes());
-            let at = u32::try_from(body_at + body.len()).unwrap();
-            row[20..24].copy_from_slice(&at.to_le_bytes());
-            head.extend(row);
-            body.extend_from_slice(bytes);
-        }
-        if !names.is_empty() {
-            let table: Vec<u8> = names.iter().flat_map(|n| common_name(n)).collect();
-            let at = u32::try_from(body_at + body.len()).unwrap();
-            let field = optional + 112 + 32;
-            head[field..field + 4].copy_from_slice(&at.to_le_bytes());
-            let len = u32::try_from(table.len()).unwrap();
-            head[field + 4..field + 8].copy_from_slice(&len.to_le_bytes());
-            body.extend(table);
-        }
-        // No symbols: the names follow at once.
-        let strings_at = u32::try_from(body_at + body.len()).unwrap();
-        head[0x4c..0x50].copy_from_slice(&strings_at.to_le_bytes());
-        [head, body, strings].concat()
-    }
 
     #[test]
     fn a_signed_kernel_names_who_vouches_for_it() {

@@ -4,7 +4,7 @@ use super::loader::{
     LoaderChoice, Loaders, MenuKind, PXELINUX_FOLDER, Way, chain, ipxe_loader, pxelinux_image,
 };
 use super::secure::secure_names;
-use super::{Catalog, Image, Server};
+use super::{Catalog, Chain, Image, Server};
 use crate::machine::{Arch, Machine, Stage};
 
 /// What the DHCP answer says about booting.
@@ -100,36 +100,58 @@ pub fn offer(
     let asked = Asked {
         catalog,
         loaders,
-        server,
-        default,
+        default: Some(default),
         arch: arch.program(),
         http: machine.stage == Stage::HttpBoot,
     };
     if machine.stage == Stage::Ipxe {
         return match (menu, asked.arch, way) {
-            (MenuKind::Stock, ..) => asked.stock(),
-            (MenuKind::Generated, Arch::X86Bios, Way::Pxelinux) => asked.pxelinux(),
+            (MenuKind::Stock, ..) => asked.stock().map(|offer| asked.at(offer, server)),
+            (MenuKind::Generated, Arch::X86Bios, Way::Pxelinux) => {
+                asked.pxelinux().map(|offer| asked.at(offer, server))
+            }
             (MenuKind::Generated, ..) => Ok(file(format!("{}/boot.ipxe", server.http_origin()))),
         };
     }
-    if menu == MenuKind::Stock {
-        return asked.stock();
-    }
-    match asked.unable(way) {
-        None => asked.by(way),
-        Some(why) => {
-            let remark = is_named.then(|| why.to_string());
-            asked.by(Way::Auto).map(|offer| Offer { remark, ..offer })
-        }
-    }
+    let unable = asked.unable(way);
+    let offer = match (menu, &unable) {
+        (MenuKind::Stock, _) => return asked.stock().map(|offer| asked.at(offer, server)),
+        (MenuKind::Generated, None) => asked.by(way),
+        (MenuKind::Generated, Some(_)) => asked.by(Way::Auto),
+    };
+    offer.map(|offer| Offer {
+        remark: unable.filter(|_| is_named).map(|why| why.to_string()),
+        ..asked.at(offer, server)
+    })
+}
+
+/// The file that firmware of this kind gets when nobody says otherwise, as a path of the site.
+/// With `secure`, only one that also starts with Secure Boot on.
+pub fn usual_loader(
+    catalog: &Catalog,
+    loaders: &Loaders,
+    arch: Arch,
+    secure: bool,
+) -> Result<String, NoLoader> {
+    let asked = Asked {
+        catalog,
+        loaders,
+        default: catalog.default_image().map(AsRef::as_ref),
+        arch: arch.program(),
+        http: arch.is_http(),
+    };
+    let offer = match secure {
+        true => asked.secure(),
+        false => asked.by(Way::Auto),
+    };
+    offer.map(|offer| offer.file)
 }
 
 /// A question of firmware that runs programs for `arch`.
 struct Asked<'a> {
     catalog: &'a Catalog,
     loaders: &'a Loaders,
-    server: &'a Server,
-    default: &'a Image,
+    default: Option<&'a Image>,
     arch: Arch,
     /// It wants a URL.
     http: bool,
@@ -153,19 +175,24 @@ impl Asked<'_> {
     fn by(&self, way: Way) -> Result<Offer, NoLoader> {
         match (way, self.arch) {
             (Way::Auto, Arch::X86Bios) => self.ipxe(false).or_else(|_| self.pxelinux()),
-            (Way::Auto, _) => self
-                .chain()
-                .or_else(|_| self.signed_ipxe())
-                .or_else(|_| self.ipxe(false)),
+            (Way::Auto, _) => self.secure().or_else(|_| self.ipxe(false)),
             (Way::Ipxe, _) => self.ipxe(false),
             (Way::IpxeNative, _) => self.ipxe(true),
             (Way::Pxelinux, _) => self.pxelinux(),
             (Way::Grub, _) => self.chain(),
-            (Way::Iso, _) if self.default.efi_boot => {
-                Ok(self.loader(&format!("ramdisk/{}.iso", self.default.name)))
+            (Way::Iso, _) => {
+                let image = self.default.ok_or(NoLoader::NothingToBoot)?;
+                let name = format!("ramdisk/{}.iso", image.name);
+                let able = image.efi_boot.then(|| loader(&name));
+                able.ok_or_else(|| NoLoader::NoEfiImage(image.file.clone()))
             }
-            (Way::Iso, _) => Err(NoLoader::NoEfiImage(self.default.file.clone())),
         }
+    }
+
+    /// One that also starts with Secure Boot on.
+    fn secure(&self) -> Result<Offer, NoLoader> {
+        let chain = self.chain();
+        chain.or_else(|why| self.signed_ipxe().map_err(|_| why))
     }
 
     /// Some kinds of firmware have only one build here; it is better than none.
@@ -176,7 +203,7 @@ impl Asked<'_> {
         let found = [Some(wanted), other].into_iter().flatten();
         let mut found = found.filter(|name| self.loaders.ipxe.contains_key(name));
         match found.next() {
-            Some(name) => Ok(self.loader(name)),
+            Some(name) => Ok(loader(name)),
             None if arch == Arch::X86Bios && !native => Err(NoLoader::NoBiosLoader),
             None => Err(NoLoader::NoEfiLoader(arch, wanted)),
         }
@@ -193,14 +220,17 @@ impl Asked<'_> {
         if !self.http && !chain.grub.tftp {
             return Err(none());
         }
-        Ok(self.loader(&format!("secure/{folder}/shim{suffix}.efi")))
+        Ok(loader(&format!("secure/{folder}/shim{suffix}.efi")))
     }
 
     fn signed_ipxe(&self) -> Result<Offer, NoLoader> {
         let none = || NoLoader::NoChain(self.arch);
         let (folder, _) = secure_names(self.arch).ok_or_else(none)?;
         let signed = self.loaders.signed_ipxe(self.arch).ok_or_else(none)?;
-        Ok(self.loader(&format!("secure-ipxe/{folder}/{}", signed.shim_name)))
+        Ok(loader(&format!(
+            "secure-ipxe/{folder}/{}",
+            signed.shim_name
+        )))
     }
 
     fn pxelinux(&self) -> Result<Offer, NoLoader> {
@@ -212,33 +242,58 @@ impl Asked<'_> {
         Ok(Offer {
             file: format!("{PXELINUX_FOLDER}/lpxelinux.0"),
             config: Some("pxelinux.cfg/default".into()),
-            // A URL as prefix brings modules, menu, kernel and initramfs over HTTP.
-            prefix: Some(format!("{}/{PXELINUX_FOLDER}/", self.server.http_origin())),
+            prefix: Some(format!("{PXELINUX_FOLDER}/")),
             remark: None,
         })
     }
 
+    /// The default image's own menu: for BIOS its PXELINUX, for UEFI its shim with the GRUB and
+    /// the `grub.cfg` that belong to it.
     fn stock(&self) -> Result<Offer, NoLoader> {
-        if self.arch != Arch::X86Bios || self.http {
-            return Err(NoLoader::Firmware(self.arch));
+        let image = self.default.ok_or(NoLoader::NothingToBoot)?;
+        let none = || NoLoader::NoStockMenu(image.name.clone());
+        if self.arch == Arch::X86Bios && !self.http {
+            let stock = image.stock.as_ref().ok_or_else(none)?;
+            return Ok(Offer {
+                file: stock.loader.clone(),
+                config: Some(stock.config.clone()),
+                prefix: stock.prefix.clone(),
+                remark: None,
+            });
         }
-        let stock = self.default.stock.as_ref();
-        let stock = stock.ok_or_else(|| NoLoader::NoStockMenu(self.default.name.clone()))?;
-        Ok(Offer {
-            file: stock.loader.clone(),
-            config: Some(stock.config.clone()),
-            prefix: stock.prefix.clone(),
-            remark: None,
-        })
+        let has_menu = |chain: &&Chain| {
+            let menu = format!("{}/grub.cfg", chain.grub.prefix);
+            let knows = if self.http {
+                chain.grub.http
+            } else {
+                chain.grub.tftp
+            };
+            chain.arch() == self.arch && knows && image.tree.file(&menu).is_some()
+        };
+        let chain = image.chains.iter().find(has_menu).ok_or_else(none)?;
+        Ok(file(chain.shim.from.clone()))
     }
 
-    /// A file of the folder `loader`, as this firmware asks for it.
-    fn loader(&self, name: &str) -> Offer {
-        file(match self.http {
-            true => format!("{}/loader/{name}", self.server.http_origin()),
-            false => format!("loader/{name}"),
-        })
+    /// The offer as this firmware takes it: a URL for HTTP Boot, and for PXELINUX a URL as prefix,
+    /// which brings modules, menu, kernel and initramfs over HTTP.
+    fn at(&self, offer: Offer, server: &Server) -> Offer {
+        let url = |path: &str| format!("{}/{path}", server.http_origin());
+        let is_ours = |prefix: &String| prefix.starts_with(PXELINUX_FOLDER);
+        Offer {
+            file: if self.http {
+                url(&offer.file)
+            } else {
+                offer.file
+            },
+            prefix: offer.prefix.map(|p| if is_ours(&p) { url(&p) } else { p }),
+            ..offer
+        }
     }
+}
+
+/// A file of the folder `loader`.
+fn loader(name: &str) -> Offer {
+    file(format!("loader/{name}"))
 }
 
 fn file(file: String) -> Offer {
@@ -252,8 +307,7 @@ fn file(file: String) -> Offer {
 mod tests {
     use super::*;
     use crate::catalog::Cpu;
-    use crate::catalog::secure::tests::chain as made;
-    use crate::catalog::testing::{catalog, image, server};
+    use crate::catalog::testing::{catalog, chain as made, image, server};
     use crate::machine::Mac;
     use crate::vfs::Content;
     use std::sync::Arc;

@@ -260,89 +260,11 @@ impl Chain {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use super::super::pe::tests::{common_name, no_disk, program};
+mod tests {
     use super::*;
+    use crate::catalog::testing::{grub_file, no_disk, shim_file};
 
     const X64: u16 = 0x8664;
-
-    /// An ELF object with one section `.modname`.
-    fn module(name: &str) -> Vec<u8> {
-        let strings = b"\0.modname\0";
-        let mut elf = vec![0; 0x40];
-        elf[..5].copy_from_slice(b"\x7fELF\x02");
-        let names_at = elf.len() as u64;
-        elf.extend_from_slice(strings);
-        let name_at = elf.len() as u64;
-        elf.extend_from_slice(name.as_bytes());
-        elf.push(0);
-        let headers = elf.len() as u64;
-        for (title, at, len) in [
-            (0u32, names_at, strings.len()),
-            (1, name_at, name.len() + 1),
-        ] {
-            let mut header = vec![0; 0x40];
-            header[..4].copy_from_slice(&title.to_le_bytes());
-            header[0x18..0x20].copy_from_slice(&at.to_le_bytes());
-            header[0x20..0x28].copy_from_slice(&(len as u64).to_le_bytes());
-            elf.extend(header);
-        }
-        elf[0x28..0x30].copy_from_slice(&headers.to_le_bytes());
-        elf[0x3a..0x40].copy_from_slice(&[0x40, 0, 2, 0, 0, 0]);
-        elf
-    }
-
-    fn object(kind: u32, body: &[u8]) -> Vec<u8> {
-        let size = u32::try_from(body.len() + 8).unwrap();
-        [&kind.to_le_bytes()[..], &size.to_le_bytes(), body].concat()
-    }
-
-    pub(crate) fn grub_file(
-        machine: u16,
-        modules: &[&str],
-        prefix: &str,
-        names: &[&str],
-    ) -> Vec<u8> {
-        let mut section = 0x676d_696du32.to_le_bytes().to_vec();
-        section.extend([0; 4]);
-        section.extend(24u64.to_le_bytes());
-        section.extend([0; 8]);
-        for name in modules {
-            section.extend(object(0, &module(name)));
-        }
-        section.extend(object(3, format!("{prefix}\0").as_bytes()));
-        section.extend([0; 100]);
-        program(machine, &[(b"mods", section)], names)
-    }
-
-    pub(crate) fn shim_file(machine: u16, allowed: &str, denied: &str) -> Vec<u8> {
-        let (allowed, denied) = (common_name(allowed), common_name(denied));
-        let len = |part: &[u8]| u32::try_from(part.len()).unwrap();
-        let mut table = Vec::new();
-        for word in [len(&allowed), len(&denied), 16, 16 + len(&allowed)] {
-            table.extend(word.to_le_bytes());
-        }
-        table.extend([allowed, denied].concat());
-        program(
-            machine,
-            &[(b".vendor_cert", table)],
-            &["Microsoft Corporation UEFI CA 2011"],
-        )
-    }
-
-    pub(crate) fn chain(arch: Arch, vendor: &str, http: bool) -> Chain {
-        let machine = if arch == Arch::X64Uefi { X64 } else { 0xaa64 };
-        let modules: &[&str] = if http {
-            &["efinet", "tftp", "http"]
-        } else {
-            &["efinet", "tftp"]
-        };
-        let grub = Content::memory(grub_file(machine, modules, "/grub", &[vendor]));
-        let shim = Content::memory(shim_file(machine, vendor, "Revoked"));
-        let shim = Shim::parse(&shim, "shim", &no_disk).unwrap();
-        let grub = Grub::parse(&grub, "grub", &no_disk).unwrap();
-        Chain::pair(&[shim], &[grub], &[]).remove(0)
-    }
 
     #[test]
     fn a_shim_lets_its_vendor_pass_and_nobody_it_denies() {

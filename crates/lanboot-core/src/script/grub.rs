@@ -94,7 +94,8 @@ impl<'a> Grub<'a> {
                 let _ = writeln!(
                     out,
                     "if [ \"$grub_cpu\" = \"{cpu}\" ]; then\n\
-                     if chainloader ($lanboot)/loader/{name}; then boot; fi\nfi"
+                     if chainloader ($lanboot)/loader/{name}; then\n\
+                     if boot; then exit; fi\nfi\nfi"
                 );
             }
         }

@@ -144,7 +144,7 @@ fn choose_start(out: &mut String, menu: &Menu) {
         (None, _) => writeln!(out, "set start local"),
     };
     let arm = menu.boot.aarch64.as_ref();
-    let start = arm.map_or("local".to_owned(), |entry| label(entry));
+    let start = arm.map_or_else(|| "local".to_owned(), |entry| label(entry));
     let _ = writeln!(out, "iseq ${{buildarch}} arm64 && set start {start} ||");
 }
 
@@ -209,8 +209,9 @@ fn start(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::testing::{catalog, image, server};
+    use crate::catalog::testing::{catalog, chain, image, installer, server};
     use crate::catalog::{BootChoice, MenuKind, Transports};
+    use crate::machine::Arch;
     use std::sync::Arc;
     use std::time::Duration;
 
@@ -312,14 +313,71 @@ mod tests {
         }
     }
 
+    /// An unsigned image for x86, an installer for each kind of processor.
+    fn mixed() -> Catalog {
+        let by = || Signed::By(vec!["Debian".into()]);
+        let mut deb = installer("deb", Cpu::X86_64, by());
+        deb.shims = vec![chain(Arch::X64Uefi, "Debian", false).shim];
+        Catalog::new(vec![
+            Arc::new(image("dual", &[Cpu::X86_64])),
+            Arc::new(deb),
+            Arc::new(installer("arm", Cpu::Aarch64, by())),
+        ])
+    }
+
+    #[test]
+    fn machines_see_what_their_processor_can_start() {
+        let text = text(&mixed(), None, &server(), Memory::Unknown);
+        for line in [
+            "set start entry-dual-x86_64",
+            "iseq ${buildarch} arm64 && set start entry-arm-aarch64 ||",
+            "iseq ${buildarch} arm64 || item entry-dual-x86_64 dual (x86_64)",
+            "iseq ${buildarch} arm64 && item entry-arm-aarch64 arm (aarch64) ||",
+            "iseq ${buildarch} arm64 || item nfs-dual-x86_64 dual (x86_64) - read over NFS, little memory",
+        ] {
+            assert!(text.contains(&format!("\n{line}\n")), "{line} in {text}");
+        }
+        assert!(!text.contains("nfs-deb"), "it has no root: {text}");
+        let only = Catalog::new(vec![Arc::new(image("dual", &[Cpu::X86_64]))]);
+        let text = self::text(&only, None, &server(), Memory::Unknown);
+        assert!(
+            text.contains("\niseq ${buildarch} arm64 && set start local ||\n"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn with_secure_boot_a_kernel_starts_through_its_vendors_shim_or_not_at_all() {
+        let text = text(&mixed(), None, &server(), Memory::Unknown);
+        let signed = section(&text, "entry-deb-x86_64");
+        let expected = "imgfree\n\
+            kernel http://10.0.0.1/iso/deb/arch/vmlinuz initrd=early%20img initrd=initramfs.img \
+            vga=788 console=ttyS0 --- quiet || goto failed\n\
+            initrd http://10.0.0.1/iso/deb/arch/early%20img || goto failed\n\
+            initrd http://10.0.0.1/iso/deb/arch/initramfs.img || goto failed\n\
+            iseq ${efi/SecureBoot} 01 && shim http://10.0.0.1/iso/deb/shim ||\n\
+            boot || goto failed";
+        assert_eq!(signed, expected);
+        let unsigned = section(&text, "entry-dual-x86_64");
+        assert!(unsigned.starts_with("iseq ${efi/SecureBoot} 01 && goto unsigned ||\n"));
+        assert!(
+            !section(&text, "entry-arm-aarch64").contains("shim"),
+            "{text}"
+        );
+        assert!(
+            section(&text, "unsigned").contains("Secure Boot is on"),
+            "{text}"
+        );
+    }
+
     #[test]
     fn every_goto_has_its_label() {
-        let text = text(&catalog(), Some(Duration::ZERO), &server(), Memory::Unasked);
+        let text = text(&mixed(), Some(Duration::ZERO), &server(), Memory::Unasked);
         assert!(text.contains("\ngoto ${start}\n"), "{text}");
         let labels: Vec<&str> = text.lines().filter_map(|l| l.strip_prefix(':')).collect();
         let items = text
             .lines()
-            .filter_map(|l| l.strip_prefix("item ")?.split(' ').next());
+            .filter_map(|l| l.split_once("item ")?.1.split(' ').next());
         let gotos = text
             .split("goto ")
             .skip(1)

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::{Site, file_of, generated, plain};
-use crate::catalog::{chain, pxelinux_image, secure_arch, secure_names};
+use crate::catalog::{MenuKind, chain, pxelinux_image, secure_arch, secure_names};
 use crate::script::{self, Grub, LOCKED};
 use crate::vfs::{Content, File, Source};
 
@@ -97,7 +97,8 @@ impl Site {
 
     /// `autoexec.ipxe` in whichever folder.
     pub(super) fn autoexec(&self, names: &[&[u8]], peer: IpAddr) -> Option<File> {
-        let is_asked = names.last().is_some_and(|name| is_autoexec(name));
+        let is_ours = self.menu.kind == MenuKind::Generated;
+        let is_asked = is_ours && names.last().is_some_and(|name| is_autoexec(name));
         let server = self.server(peer).filter(|_| is_asked)?;
         Some(generated(script::autoexec(&server)))
     }
@@ -189,5 +190,215 @@ fn is_grub_folder(folder: &[&[u8]]) -> bool {
         [efi, _] if efi.eq_ignore_ascii_case(b"efi") => true,
         [b"loader", b"secure", _] => true,
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{PEER, site, text};
+    use super::*;
+    use crate::catalog::testing::{chain, image};
+    use crate::catalog::{Catalog, Cpu, Loaders, SignedIpxe};
+    use crate::machine::Arch;
+    use crate::vfs::{Kind, Meta, Tree, TreeBuilder};
+    use std::sync::Arc;
+
+    /// A site with both chains of the host, whose default image has these files.
+    fn with_files(files: &[&str]) -> Site {
+        let mut tree = TreeBuilder::new(Meta::default());
+        for path in files {
+            let mut at = Tree::ROOT;
+            let names: Vec<&str> = path.split('/').collect();
+            let (file, folders) = names.split_last().unwrap();
+            for folder in folders {
+                let kind = Kind::Directory(Vec::new());
+                at = tree
+                    .add(at, folder.as_bytes(), kind, Meta::default())
+                    .unwrap();
+            }
+            let kind = Kind::File(Content::memory(*b"of the image"));
+            tree.add(at, file.as_bytes(), kind, Meta::default())
+                .unwrap();
+        }
+        let mut image = image("live", &[Cpu::X86_64]);
+        image.tree = Arc::new(tree.build());
+        let mut site = site(Catalog::new(vec![Arc::new(image)]));
+        let signed = SignedIpxe {
+            arch: Arch::X64Uefi,
+            shim_name: "snponly-shimx64.efi".into(),
+            shim: Content::memory(*b"its shim"),
+            name: "snponly.efi".into(),
+            content: Content::memory(*b"signed"),
+            from: String::new(),
+        };
+        site.loaders = Arc::new(Loaders {
+            chains: vec![
+                chain(Arch::X64Uefi, "Debian", false),
+                chain(Arch::Arm64Uefi, "Debian", false),
+            ],
+            signed_ipxe: vec![signed],
+            ..Loaders::clone(&site.loaders)
+        });
+        site
+    }
+
+    fn len(site: &Site, path: &str) -> Option<u64> {
+        Some(site.find(path.as_bytes(), b"", PEER)?.content.len())
+    }
+
+    #[test]
+    fn shim_finds_grub_beside_itself_and_at_the_root() {
+        let site = with_files(&[]);
+        for (arch, folder, suffix) in [
+            (Arch::X64Uefi, "x86_64", "x64"),
+            (Arch::Arm64Uefi, "arm64", "aa64"),
+        ] {
+            let chain = chain(arch, "Debian", false);
+            let (shim, grub) = (chain.shim.content.len(), chain.grub.content.len());
+            let at = |path: String| len(&site, &path);
+            assert_eq!(
+                at(format!("loader/secure/{folder}/shim{suffix}.efi")),
+                Some(shim)
+            );
+            assert_eq!(
+                at(format!("loader/secure/{folder}//grub{suffix}.efi")),
+                Some(grub)
+            );
+            assert_eq!(at(format!("/grub{suffix}.efi")), Some(grub));
+            for name in [
+                "revocations_sku.efi",
+                "revocations_sbat.efi",
+                "shim_certificate_0.efi",
+            ] {
+                assert_eq!(at(format!("loader/secure/{folder}/{name}")), None);
+                assert_eq!(at(name.to_owned()), None);
+            }
+        }
+        assert_eq!(len(&site, "loader/secure/riscv64/shimriscv64.efi"), None);
+        let own = with_files(&["grubx64.efi"]);
+        assert_eq!(text(&own, "grubx64.efi").as_deref(), Some("of the image"));
+    }
+
+    #[test]
+    fn ipxe_is_beside_its_shim() {
+        let site = with_files(&[]);
+        let at = |name: &str| text(&site, &format!("loader/secure-ipxe/x86_64/{name}"));
+        assert_eq!(at("snponly-shimx64.efi").as_deref(), Some("its shim"));
+        assert_eq!(at("snponly.efi").as_deref(), Some("signed"));
+        assert!(
+            at("autoexec.ipxe")
+                .unwrap()
+                .contains("http://10.0.0.1/boot.ipxe")
+        );
+        assert_eq!(at("ipxe.efi"), None);
+    }
+
+    #[test]
+    fn grub_finds_its_menu_wherever_it_was_built_to_look() {
+        let files = [
+            "boot/grub/grub.cfg",
+            "debian-installer/amd64/grub/x86_64-efi/command.lst",
+        ];
+        let site = with_files(&files);
+        for path in [
+            "/grub/grub.cfg",
+            "/grub.cfg",
+            "/boot/grub/grub.cfg",
+            "/boot/grub2/grub.cfg",
+            "/debian-installer/amd64/grub/grub.cfg",
+            "/debian-installer/arm64/grub/grub.cfg",
+            "/EFI/fedora/grub.cfg",
+            "/EFI/BOOT/grub.cfg-01-52-54-00-12-34-56",
+            "/grub/grub.cfg-0A000109",
+            "loader/secure/x86_64/grub.cfg",
+            "loader/secure/arm64/grub.cfg-01-52-54-00-12-34-56",
+        ] {
+            let menu = text(&site, path).unwrap_or_else(|| panic!("{path}"));
+            assert!(
+                menu.contains("set lanboot=tftp,10.0.0.1\n"),
+                "{path}: {menu}"
+            );
+        }
+        for path in [
+            "/grub/x86_64-efi/command.lst",
+            "/grub/x86_64-efi/grub.cfg",
+            "/debian-installer/amd64/grub/x86_64-efi/command.lst",
+            "/grub/grub.cfgx",
+            "/else/grub.cfg",
+            "loader/secure/x86_64/fs.lst",
+            "loader/secure/else/grub.cfg",
+        ] {
+            assert_eq!(text(&site, path), None, "{path}");
+        }
+        let of_image = text(&site, "/iso/live/boot/grub/grub.cfg");
+        assert_eq!(of_image.as_deref(), Some("of the image"));
+    }
+
+    #[test]
+    fn the_images_own_menu_is_left_alone_where_it_was_asked_for() {
+        let list = "debian-installer/amd64/grub/x86_64-efi/command.lst";
+        let mut site = with_files(&["boot/grub/grub.cfg", list]);
+        site.menu.kind = MenuKind::Stock;
+        for path in ["/boot/grub/grub.cfg", list] {
+            assert_eq!(text(&site, path).as_deref(), Some("of the image"), "{path}");
+        }
+        assert!(text(&site, "/grub/grub.cfg").unwrap().contains("menuentry"));
+        assert_eq!(
+            text(&site, "/loader/autoexec.ipxe"),
+            None,
+            "it would start our menu"
+        );
+    }
+
+    #[test]
+    fn asking_for_the_locked_menu_tells_that_secure_boot_is_on() {
+        let site = with_files(&[]);
+        let file = site
+            .find(b"loader/secure/x86_64/locked.cfg", b"", PEER)
+            .unwrap();
+        let remark = file.remark.unwrap();
+        assert!(remark.starts_with("Secure Boot is on, and it refuses the kernel of live-x86_64"));
+        assert!(
+            text(&site, "loader/secure/x86_64/locked.cfg")
+                .unwrap()
+                .contains("fwsetup")
+        );
+        let first = site.find(b"grub/grub.cfg", b"", PEER).unwrap();
+        assert_eq!(first.remark, None);
+        assert_eq!(site.find(b"loader/secure/else/locked.cfg", b"", PEER), None);
+    }
+
+    #[test]
+    fn autoexec_is_in_every_folder() {
+        let site = with_files(&[]);
+        for path in [
+            "autoexec.ipxe",
+            "/loader/autoexec.ipxe",
+            "loader/secure/x86_64/autoexec.ipxe",
+            "loader/a/b/c/autoexec.ipxe",
+            "/iso/live/autoexec.ipxe",
+            "/EFI/BOOT/autoexec.ipxe",
+        ] {
+            assert!(
+                text(&site, path).is_some_and(|t| t.starts_with("#!ipxe\n")),
+                "{path}"
+            );
+        }
+        assert_eq!(text(&site, "/loader/autoexec.ipxe/x"), None);
+        let own = with_files(&["autoexec.ipxe"]);
+        assert_eq!(
+            text(&own, "/iso/live/autoexec.ipxe").as_deref(),
+            Some("of the image")
+        );
+    }
+
+    #[test]
+    fn a_ram_disk_says_how_much_memory_it_takes() {
+        let site = with_files(&[]);
+        let file = site.find(b"loader/ramdisk/live.iso", b"", PEER).unwrap();
+        assert_eq!(file.content.len(), 4096);
+        assert!(file.remark.unwrap().contains(" takes 1 MiB of memory "));
+        assert_eq!(site.find(b"iso/live.iso", b"", PEER).unwrap().remark, None);
+        assert_eq!(site.find(b"loader/ramdisk/else.iso", b"", PEER), None);
     }
 }

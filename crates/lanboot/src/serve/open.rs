@@ -13,6 +13,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use super::{dhcp, nbd, nfs, tftp};
 use crate::disks::Disks;
+use crate::doctor;
 use crate::library::Library;
 use crate::loaders;
 use crate::net::{self, Borrowed, Interface};
@@ -260,7 +261,6 @@ fn check_plans(settings: &Settings, site: &Site) -> anyhow::Result<()> {
 }
 
 fn about_loaders(settings: &Settings, catalog: &Catalog, loaders: &Loaders) -> Option<String> {
-    let from_image = catalog::pxelinux_image(catalog).is_some();
     if settings.menu == MenuKind::Stock {
         let image = catalog.default_image()?;
         return image.stock.is_none().then(|| {
@@ -270,23 +270,7 @@ fn about_loaders(settings: &Settings, catalog: &Catalog, loaders: &Loaders) -> O
             )
         });
     }
-    let has = |name| loaders.ipxe.contains_key(name);
-    let any = has("undionly.kpxe") || from_image || !loaders.pxelinux.is_empty();
-    let no_efi = !has("snponly-x86_64.efi") && loaders.chains.is_empty();
-    let kinds = match (any, no_efi) {
-        (true, false) => return None,
-        (true, true) => "UEFI machines: install the package ipxe",
-        (false, false) => {
-            "BIOS machines: install the package ipxe, or pxelinux and syslinux-common"
-        }
-        (false, true) => {
-            "BIOS and UEFI machines: install the package ipxe, or for BIOS machines pxelinux and \
-             syslinux-common"
-        }
-    };
-    Some(format!(
-        "no loader for {kinds}; until then only those that already run iPXE can boot"
-    ))
+    doctor::missing(catalog, loaders)
 }
 
 fn about_doors(

@@ -174,7 +174,8 @@ fn without_secure_boot_ipxe_is_started() {
     ] {
         let lines = format!(
             "if [ \"$grub_cpu\" = \"{cpu}\" ]; then\n\
-             if chainloader ($lanboot)/loader/{file}; then boot; fi\nfi\n"
+             if chainloader ($lanboot)/loader/{file}; then\n\
+             if boot; then exit; fi\nfi\nfi\n"
         );
         assert!(first.contains(&lines), "{first}");
     }
