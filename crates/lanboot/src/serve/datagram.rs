@@ -114,6 +114,15 @@ fn answer_from(arrival: &Arrival, port: u16, is_shared: bool) -> io::Result<UdpS
     Ok(socket.into())
 }
 
+/// Makes what arrives from now on go past `socket` to the door whose port it shares, so that it
+/// can be emptied and closed and nothing is lost with it. Best effort: without `CAP_NET_RAW`, or
+/// before Linux 5.1, what arrives between the last look and the close is lost.
+pub fn step_aside(socket: &UdpSocket) {
+    /// The kernel counts interfaces from 1 upwards and never came that far.
+    const NO_INTERFACE: u32 = i32::MAX.cast_unsigned();
+    let _ = SockRef::from(socket).bind_device_by_index_v4(NonZeroU32::new(NO_INTERFACE));
+}
+
 /// The next datagram that waits in a connected socket, from whomever it is; `None` when none
 /// waits.
 pub fn receive_any(socket: &UdpSocket, buf: &mut [u8]) -> Option<(usize, SocketAddrV4)> {

@@ -306,12 +306,13 @@ impl Sending {
         Ok(Some(datagram))
     }
 
-    /// The machine's next request may wait behind the datagram that ended this transfer, and
+    /// The machine's next request may come right behind the datagram that ended this transfer, and
     /// would go with the socket.
     fn forward_rest(&self, strays: &tokio_mpsc::Sender<Stray>) {
         let Some(arrival) = &self.shares_port_since else {
             return;
         };
+        datagram::step_aside(&self.socket);
         let mut buf = [0; MAX_DATAGRAM];
         while let Some((len, from)) = datagram::receive_any(&self.socket, &mut buf) {
             let datagram = buf.get(..len).unwrap_or_default();
