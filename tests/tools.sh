@@ -11,7 +11,8 @@ BOOT_PACKAGES=(
 )
 # Programs nobody here wrote that talk to lanboot in the tests.
 CLIENT_PACKAGES=(
-    atftp atftpd dnsmasq-base fio isc-dhcp-client kea-admin libcap2-bin libnbd-bin libnfs-dev
+    atftp atftpd debian-installer-12-netboot-amd64 debian-installer-12-netboot-arm64 dnsmasq-base fio
+    grub-common isc-dhcp-client kea-admin libcap2-bin libnbd-bin libnfs-dev
     libnfs-utils nbd-client nbdkit nfs-common nfs-ganesha nfs-ganesha-vfs nftables nginx-light
     python3-libnbd qemu-utils rpcbind tcpdump tftp-hpa udhcpc util-linux
 )
