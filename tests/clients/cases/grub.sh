@@ -63,6 +63,7 @@ grub_menus() {
         grub-script-check "$LOGS/fetched" >"$LOGS/check" 2>&1 || wrong "GRUB does not understand $path: $(head -n 1 "$LOGS/check")"
         # The operator's arguments, as GRUB would hand them to the kernel, on every command line.
         grep -q '^if linux ' "$LOGS/fetched" || wrong "$path starts nothing"
+        # shellcheck disable=SC2016  # GRUB expands nothing of it
         ! grep '^if linux ' "$LOGS/fetched" | grep -vF ' "a=b c" "d='\''e" "f'\''" "\$root" "\${x}" ";reboot" "{" "}" "#" ' ||
             wrong "$path: arguments that are not quoted"
     done
