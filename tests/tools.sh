@@ -5,18 +5,21 @@
 BUILD_PACKAGES=(ca-certificates gcc libc6-dev)
 # To make images (tests/images) and boot machines (tests/boot).
 BOOT_PACKAGES=(
-    binutils busybox-static cpio curl e2fsprogs gcc iproute2 ipxe ipxe-qemu isolinux kmod make openssl ovmf procps
-    pxelinux python3 qemu-system-x86 seabios squashfs-tools syslinux-common syslinux-utils xorriso
-    xz-utils zstd
+    binutils busybox-static cpio curl e2fsprogs gcc iproute2 ipxe ipxe-qemu isolinux kmod make mtools
+    openssl ovmf procps pxelinux python3 qemu-system-x86 seabios squashfs-tools syslinux-common
+    syslinux-utils xorriso xz-utils zstd
 )
+# To boot 64-bit ARM machines.
+ARM_PACKAGES=(qemu-efi-aarch64 qemu-system-arm)
 # Programs nobody here wrote that talk to lanboot in the tests.
 CLIENT_PACKAGES=(
     atftp atftpd debian-installer-12-netboot-amd64 debian-installer-12-netboot-arm64 dnsmasq-base fio
-    grub-common isc-dhcp-client kea-admin libcap2-bin libnbd-bin libnfs-dev
-    libnfs-utils nbd-client nbdkit nfs-common nfs-ganesha nfs-ganesha-vfs nftables nginx-light
+    grub-common isc-dhcp-client isc-dhcp-relay isc-dhcp-server kea-admin kea-dhcp4-server libcap2-bin
+    libnbd-bin libnfs-dev libnfs-utils nbd-client nbdkit nfs-common nfs-ganesha nfs-ganesha-vfs nftables
+    nginx-light
     python3-libnbd qemu-utils rpcbind tcpdump tftp-hpa udhcpc util-linux
 )
-CHECK_PACKAGES=("${BUILD_PACKAGES[@]}" "${BOOT_PACKAGES[@]}" "${CLIENT_PACKAGES[@]}")
+CHECK_PACKAGES=("${BUILD_PACKAGES[@]}" "${BOOT_PACKAGES[@]}" "${ARM_PACKAGES[@]}" "${CLIENT_PACKAGES[@]}")
 
 # need_root SCRIPT ARGS…: namespaces, taps and apt need root; asks for it through sudo.
 need_root() {

@@ -2,7 +2,7 @@
 # The boot laboratory: two network namespaces, a server in one, machines in the other.
 #
 #   lb-PID-srv   srv0, the server's card (192.168.77.1)
-#        |       veth
+#        |       veth        [lb-PID-rly: a relay, and the LAN behind it]
 #   lb-PID-lan   lan0, a bridge: the LAN; a tap for every machine, and the router advertiser
 #
 # Nothing leaves the namespaces. `lab_down` ends what runs in them, by process id, and removes
@@ -19,6 +19,10 @@ SERVER_PREFIX=24
 QEMU_ADDRESS=192.168.77.200
 POOL_FIRST=192.168.77.50
 POOL_LAST=192.168.77.150
+# Where tests put a DHCP server that is not ours, a relay, and the network behind that.
+OTHER_ADDRESS=192.168.77.2
+RELAY_ADDRESS=192.168.77.3
+FAR_NETWORK=192.168.88
 LAB=lb-$$
 # Processes outside the namespaces that shall end with the lab: a caller's own followers of logs.
 LAB_PIDS=()
@@ -94,12 +98,16 @@ lab_down() {
     done
     ip netns del "$LAB-srv" 2>/dev/null || true
     ip netns del "$LAB-lan" 2>/dev/null || true
+    ip netns del "$LAB-oth" 2>/dev/null || true
+    ip netns del "$LAB-rly" 2>/dev/null || true
     rm -rf "${LOGS:?}/tree"
 }
 
 lab_pids() {
     ip netns pids "$LAB-srv" 2>/dev/null || true
     ip netns pids "$LAB-lan" 2>/dev/null || true
+    ip netns pids "$LAB-oth" 2>/dev/null || true
+    ip netns pids "$LAB-rly" 2>/dev/null || true
 }
 
 lab_is_empty() { [[ -z $(lab_pids) ]]; }
@@ -156,16 +164,62 @@ start_server() {
     step "server ready"
 }
 
+# How lanboot shall do DHCP.
+LANBOOT_DHCP=(--dhcp server --range "$POOL_FIRST-$POOL_LAST")
+
 start_lanboot() {
     [[ -x $LANBOOT ]] || fail "$LANBOOT is not built: cargo build --release"
     rm -f "$LOGS/ready"
     mkdir -p "$LOGS/state"
     ip netns exec "$LAB-srv" "$LANBOOT" serve --interface srv0 \
-        --address "$SERVER_ADDRESS/$SERVER_PREFIX" --dhcp server --range "$POOL_FIRST-$POOL_LAST" \
+        --address "$SERVER_ADDRESS/$SERVER_PREFIX" "${LANBOOT_DHCP[@]}" \
         --ready-file "$LOGS/ready" --state "$LOGS/state" "$@" >>"$SERVER_LOG" 2>&1 &
     SERVER_PID=$!
     wait_until 10 server_answers || true
     [[ -e $LOGS/ready ]] || fail "the server was not ready in 10 s: $(tail -n 3 "$SERVER_LOG")"
+}
+
+# A host on the LAN in a namespace of its own: NAME ADDRESS.
+join_lan() {
+    ip netns add "$LAB-$1"
+    ip link add "$1"0 netns "$LAB-$1" type veth peer name "port-$1" netns "$LAB-lan"
+    ip -n "$LAB-lan" link set "port-$1" master lan0
+    ip -n "$LAB-lan" link set "port-$1" up
+    ip -n "$LAB-$1" link set lo up
+    ip -n "$LAB-$1" address add "$2/$SERVER_PREFIX" dev "$1"0
+    ip -n "$LAB-$1" link set "$1"0 up
+}
+
+# start_other [DNSMASQ FLAGS…]: somebody else's DHCP server, which says that the files are on
+# itself, as home routers do.
+start_other() {
+    need_tools dnsmasq=dnsmasq-base
+    ip netns pids "$LAB-oth" >/dev/null 2>&1 || join_lan oth "$OTHER_ADDRESS"
+    ip netns exec "$LAB-oth" dnsmasq --keep-in-foreground --conf-file=/dev/null --port=0 \
+        --interface=oth0 --bind-interfaces --user=root --no-ping --log-dhcp --log-facility=- \
+        --dhcp-range="$POOL_FIRST,$POOL_LAST,1h" --dhcp-leasefile="$LOGS/other.leases" \
+        --dhcp-option=3 --dhcp-option=6 "$@" >>"$LOGS/other.log" 2>&1 &
+    OTHER_PID=$!
+    wait_line "$LOGS/other.log" 'DHCP, IP range|DHCP, sockets bound' 10 "$OTHER_PID" >/dev/null ||
+        fail "dnsmasq did not start: $(tail -n 1 "$LOGS/other.log")"
+    step "another DHCP server runs at $OTHER_ADDRESS"
+}
+
+# start_relay: a router with a second LAN behind it, and a DHCP relay on it. Machines with
+# GUEST_LAN=rly are switched on there.
+start_relay() {
+    need_tools dhcrelay=isc-dhcp-relay
+    join_lan rly "$RELAY_ADDRESS"
+    ip -n "$LAB-rly" link add lan0 type bridge mcast_snooping 0 forward_delay 0
+    ip -n "$LAB-rly" address add "$FAR_NETWORK.1/24" dev lan0
+    ip -n "$LAB-rly" link set lan0 up
+    ip netns exec "$LAB-rly" sysctl -qw net.ipv4.ip_forward=1
+    in_srv ip route add "$FAR_NETWORK.0/24" via "$RELAY_ADDRESS"
+    ip netns exec "$LAB-rly" dhcrelay -4 -d -a -pf "$LOGS/dhcrelay.pid" -i lan0 -i rly0 "$SERVER_ADDRESS" \
+        >"$LOGS/relay.log" 2>&1 &
+    wait_line "$LOGS/relay.log" 'Sending on +Socket' 10 $! >/dev/null || fail "dhcrelay did not start: $(tail -n 1 "$LOGS/relay.log")"
+    ip netns exec "$LAB-rly" python3 "$BOOT/advertise" lan0 >"$LOGS/advertise-far.log" 2>&1 &
+    step "a relay runs at $RELAY_ADDRESS"
 }
 
 server_answers() { [[ -e $LOGS/ready ]] || ! is_running "$SERVER_PID"; }
@@ -183,7 +237,9 @@ kill_server() {
 
 # start_guest NUMBER [QEMU FLAGS…]: switches a machine on. GUEST_MEMORY is its memory in MiB and
 # GUEST_NIC its card (virtio-net-pci, e1000); both have iPXE of 2019 as their ROM. With
-# GUEST_FIRMWARE=uefi it has OVMF, and its card no ROM: the firmware's own PXE.
+# GUEST_FIRMWARE=uefi it has OVMF, and its card no ROM: the firmware's own PXE; with `secure` it
+# has Microsoft's keys and Secure Boot on; with `arm64` it is an ARM machine. GUEST_HTTP_BOOT=yes
+# leaves UEFI HTTP Boot as the only way. GUEST_LAN=rly puts it behind the relay.
 # Sets GUEST_PID; SERIAL and MONITOR are its console's file and its monitor's socket.
 start_guest() {
     local number=$1 mac
@@ -193,10 +249,9 @@ start_guest() {
     MONITOR=$LOGS/monitor-$number
     make_tap "$number"
     : >"$SERIAL"
-    [[ ${GUEST_FIRMWARE:-bios} != uefi ]] || cp "$OVMF/OVMF_VARS_4M.fd" "$LOGS/vars-$number.fd" ||
-        fail "missing tools: apt-get install -y ovmf"
+    firmware_variables "$LOGS/vars-$number.fd"
     # shellcheck disable=SC2046  # one word per flag
-    ip netns exec "$LAB-lan" qemu-system-x86_64 $(guest_flags "$number" "$mac") -display none \
+    ip netns exec "$LAB-${GUEST_LAN:-lan}" $(guest_command "$number" "$mac") -display none \
         -serial "file:$SERIAL" -monitor "unix:$MONITOR,server,nowait" "$@" \
         >"$LOGS/qemu-$number.log" 2>&1 &
     GUEST_PID=$!
@@ -205,25 +260,56 @@ start_guest() {
 
 guest_mac() { printf '%s:%02x\n' "$MAC_PREFIX" "$1"; }
 
-guest_flags() {
-    echo "-nodefaults -no-user-config -no-reboot -machine ${GUEST_MACHINE:-q35} -accel tcg,thread=multi" \
-        "-smp ${GUEST_CPUS:-1} -m ${GUEST_MEMORY:-512} -vga std" \
+guest_command() {
+    local program=qemu-system-x86_64 machine=${GUEST_MACHINE:-q35} screen='-vga std' cpu=
+    case ${GUEST_FIRMWARE:-bios} in
+    secure) machine+=,smm=on ;;
+    arm64) program=qemu-system-aarch64 machine=virt screen= cpu='-cpu cortex-a57' ;;
+    esac
+    echo "$program -nodefaults -no-user-config -no-reboot -machine $machine $cpu -accel tcg,thread=multi" \
+        "-smp ${GUEST_CPUS:-1} -m ${GUEST_MEMORY:-512} $screen" \
         "-netdev tap,id=n0,ifname=tap$1,script=no,downscript=no" \
         "-device ${GUEST_NIC:-virtio-net-pci},netdev=n0,mac=$2,bootindex=1$(firmware_flags "$1") ${GUEST_FLAGS:-}"
 }
 
 OVMF=/usr/share/OVMF
+AAVMF=/usr/share/AAVMF
+
+# Without a ROM of its own the card is the firmware's.
 firmware_flags() {
-    [[ ${GUEST_FIRMWARE:-bios} == uefi ]] || return 0
-    echo ",romfile= -drive if=pflash,format=raw,unit=0,readonly=on,file=$OVMF/OVMF_CODE_4M.fd" \
+    local code
+    case ${GUEST_FIRMWARE:-bios} in
+    bios) return ;;
+    uefi) code=$OVMF/OVMF_CODE_4M.fd ;;
+    secure) code=$OVMF/OVMF_CODE_4M.secboot.fd ;;
+    arm64) code=$AAVMF/AAVMF_CODE.fd ;;
+    esac
+    echo ",romfile= -drive if=pflash,format=raw,unit=0,readonly=on,file=$code" \
         "-drive if=pflash,format=raw,unit=1,file=$LOGS/vars-$1.fd"
+    [[ $GUEST_FIRMWARE != secure ]] || echo "-global driver=cfi.pflash01,property=secure,value=on"
+    [[ -z ${GUEST_HTTP_BOOT:-} ]] || echo "-fw_cfg name=opt/org.tianocore/IPv4PXESupport,string=n" \
+        "-fw_cfg name=opt/org.tianocore/IPv6PXESupport,string=n"
+}
+
+# firmware_variables FILE: a fresh copy for one machine.
+firmware_variables() {
+    case ${GUEST_FIRMWARE:-bios} in
+    bios) ;;
+    uefi) cp "$OVMF/OVMF_VARS_4M.fd" "$1" || fail "missing tools: apt-get install -y ovmf" ;;
+    secure) cp "$OVMF/OVMF_VARS_4M.ms.fd" "$1" || fail "missing tools: apt-get install -y ovmf" ;;
+    arm64)
+        need_tools qemu-system-aarch64=qemu-system-arm
+        cp --sparse=always "$AAVMF/AAVMF_VARS.fd" "$1" || fail "missing tools: apt-get install -y qemu-efi-aarch64"
+        ;;
+    esac
 }
 
 make_tap() {
-    ip -n "$LAB-lan" link show "tap$1" >/dev/null 2>&1 && return
-    ip -n "$LAB-lan" tuntap add "tap$1" mode tap
-    ip -n "$LAB-lan" link set "tap$1" master lan0
-    ip -n "$LAB-lan" link set "tap$1" up
+    local lan=$LAB-${GUEST_LAN:-lan}
+    ip -n "$lan" link show "tap$1" >/dev/null 2>&1 && return
+    ip -n "$lan" tuntap add "tap$1" mode tap
+    ip -n "$lan" link set "tap$1" master lan0
+    ip -n "$lan" link set "tap$1" up
 }
 
 # monitor COMMAND…: gives commands to the last machine's monitor.

@@ -8,6 +8,7 @@
 //! * [`iso`] — an ISO image read into a [`vfs::Tree`].
 //! * [`catalog`] — which images there are, what they can boot, and what one machine gets.
 //! * [`script`] — menus as text; [`site`] — every path a machine can ask for.
+//! * [`export`] — the same offers as configuration for the servers people have already.
 //! * [`dhcp`], [`tftp`], [`http`], [`nbd`] — one room per protocol; they never import each other.
 //! * [`journal`] — the story of each machine, and why nothing happened.
 
@@ -16,6 +17,7 @@
 pub mod bytes;
 pub mod catalog;
 pub mod dhcp;
+pub mod export;
 pub mod http;
 pub mod iso;
 pub mod journal;

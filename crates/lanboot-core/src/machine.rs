@@ -118,6 +118,11 @@ const ARCHS: [(u16, Arch, &str, u16); 21] = [
 ];
 
 impl Arch {
+    /// Every number that has a name, in order.
+    pub fn known() -> impl Iterator<Item = (u16, Self)> {
+        ARCHS.iter().map(|(code, arch, ..)| (*code, *arch))
+    }
+
     /// The architecture whose programs it runs: itself, or for one that boots over HTTP the same
     /// firmware without HTTP.
     pub fn program(self) -> Self {

@@ -61,6 +61,8 @@ pub struct Site {
     pub menu: Menu,
     /// Our addresses on the served networks, the first one for machines in none of them.
     pub addresses: Vec<Address>,
+    /// Further networks served, behind relays: any address of each.
+    pub subnets: Vec<Address>,
     /// Port of the boot door.
     pub http_port: u16,
     /// Whether NFS is served.
@@ -74,7 +76,10 @@ impl Site {
     /// answer nobody else.
     pub fn serves(&self, peer: IpAddr) -> bool {
         match peer {
-            IpAddr::V4(peer) => self.addresses.iter().any(|a| a.reaches(peer)),
+            IpAddr::V4(peer) => {
+                let mut networks = self.addresses.iter().chain(&self.subnets);
+                networks.any(|network| network.reaches(peer))
+            }
             IpAddr::V6(_) => false,
         }
     }
@@ -284,6 +289,10 @@ mod tests {
                     prefix: 16,
                 },
             ],
+            subnets: vec![Address {
+                address: Ipv4Addr::new(172, 20, 0, 0),
+                prefix: 16,
+            }],
             http_port: 80,
             nfs: true,
             nbd: true,
@@ -315,6 +324,20 @@ mod tests {
         );
         let pxelinux = text(&site, "loader/pxelinux//pxelinux.cfg/default").unwrap();
         assert!(pxelinux.contains("ifcpu64.c32"), "{pxelinux}");
+    }
+
+    #[test]
+    fn machines_of_all_networks_are_served_and_strangers_are_not() {
+        let site = site(catalog());
+        for (peer, expected) in [
+            ([10, 0, 9, 9], true),
+            ([192, 168, 0, 9], true),
+            ([172, 20, 255, 9], true),
+            ([172, 21, 0, 9], false),
+            ([192, 168, 1, 9], false),
+        ] {
+            assert_eq!(site.serves(IpAddr::V4(peer.into())), expected, "{peer:?}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Core: each room and the rooms it may use.
-const CORE: [(&str, &[&str]); 13] = [
+const CORE: [(&str, &[&str]); 14] = [
     ("bytes", &[]),
     ("machine", &[]),
     ("vfs", &[]),
@@ -16,6 +16,8 @@ const CORE: [(&str, &[&str]); 13] = [
     // The medium's tree and label are all a recogniser sees of an image format.
     ("catalog", &["bytes", "vfs", "machine", "iso"]),
     ("script", &["bytes", "catalog", "machine"]),
+    // It answers as our own DHCP does, quirks included.
+    ("export", &["bytes", "catalog", "dhcp", "machine", "script"]),
     ("dhcp", &["bytes", "machine", "catalog"]),
     ("tftp", &["bytes", "machine", "vfs"]),
     ("http", &["bytes", "machine", "vfs"]),

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use serde::Deserialize;
 
+use crate::settings::Table;
+
 /// Boot every machine on the LAN from unopened ISO images.
 #[derive(Debug, Parser)]
 #[command(name = "lanboot", version, about, max_term_width = 100, after_help = EXAMPLES)]
@@ -34,6 +36,10 @@ pub enum Command {
     Serve(Box<Serve>),
     /// Say what is on an image and what would be offered
     Inspect(Inspect),
+    /// Print configuration for the servers there are already: boot files for a DHCP server, or
+    /// entries for a menu
+    #[command(after_help = EXPORT_EXAMPLES)]
+    Export(Box<Export>),
     /// Say which machines can be served from here, and which package brings what is missing
     Doctor(Doctor),
 }
@@ -44,7 +50,18 @@ Examples:
   sudo lanboot serve --interface eth1 --address 192.168.0.1/24 --router 192.168.0.254 ~/isos
   sudo lanboot serve --boot archlinux --append 'console=ttyS0' --menu-timeout 0 --once arch.iso
   sudo lanboot serve --transport nfs --transport rescue=nbd arch.iso rescue.iso
-  sudo lanboot serve --dhcp off --config /etc/lanboot/lanboot.toml
+  sudo lanboot serve --interface eth0 --interface eth1 --address eth1=10.9.0.1/24 ~/isos
+  sudo lanboot serve --dhcp proxy --config /etc/lanboot/lanboot.toml
+
+Networks, on interfaces or behind relays, in the configuration file:
+  [[subnet]]
+  network = '10.1.0.0/24'
+  range = '10.1.0.100-10.1.0.199'
+  router = '10.1.0.1'
+  dns = ['10.1.0.2', '9.9.9.9']
+  domain = 'lab.example'
+  lease-time = '2h'
+  option.42 = ['10.1.0.3']      # addresses; or text; or 'hex:01 02 ff'
 
 On the machine: switch on network boot (PXE) in its firmware, or press its boot menu key
 (often F12, F11, F9 or Esc) and pick the network card.";
@@ -56,17 +73,23 @@ pub struct Serve {
     /// Images, or folders of images
     #[arg(value_name = "IMAGE")]
     pub images: Vec<PathBuf>,
-    /// Network interface to serve; needed only when there is more than one to choose from
+    /// Network interface to serve; needed only when there is more than one to choose from. May be
+    /// repeated
     #[arg(long, value_name = "IF")]
-    pub interface: Option<String>,
-    /// Give the interface this address, such as 192.168.0.1/24, for as long as lanboot runs
-    #[arg(long, value_name = "ADDRESS/BITS")]
-    pub address: Option<String>,
-    /// server: hand out addresses (the default; stops when another DHCP server answers, unless
-    /// named outright). off: hand out none
-    #[arg(long, value_name = "server|off")]
+    #[serde(deserialize_with = "one_or_many")]
+    pub interface: Vec<String>,
+    /// Give the interface this address, such as 192.168.0.1/24, for as long as lanboot runs; with
+    /// several interfaces, IF=ADDRESS/BITS. May be repeated
+    #[arg(long, value_name = "[IF=]ADDRESS/BITS")]
+    #[serde(deserialize_with = "one_or_many")]
+    pub address: Vec<String>,
+    /// auto: hand out addresses unless another DHCP server answers; beside one, and as soon as one
+    /// appears, only tell machines what to boot (asks anew after SIGHUP). server: hand them out
+    /// whoever else does. proxy: only tell machines what to boot. off: no DHCP [default: auto]
+    #[arg(long, value_name = "auto|server|proxy|off")]
     pub dhcp: Option<String>,
-    /// Addresses to hand out; default: part of the interface's own network
+    /// Addresses to hand out on the only interface; default: part of its own network. For several
+    /// interfaces and networks behind relays see [[subnet]] of the configuration file
     #[arg(long, value_name = "A-B")]
     pub range: Option<String>,
     /// How long an address is lent, such as 12h or 30m [default: 12h]
@@ -130,17 +153,47 @@ pub struct Serve {
     /// plain lines or one JSON object per line [default: plain; live on a terminal]
     #[arg(long, value_name = "plain|json")]
     pub log: Option<String>,
-    /// Create this file once every door is open
+    /// Create this file once every door is open and it is known whether addresses are handed out
     #[arg(long, value_name = "FILE")]
     pub ready_file: Option<PathBuf>,
     /// Port of the boot door [default: 80]
     #[arg(long, value_name = "PORT")]
     #[serde(deserialize_with = "scalar")]
     pub http_port: Option<String>,
+    /// Answer TFTP from port 69 alone, for machines behind a router that translates addresses and
+    /// for containers; else each transfer has a port of its own
+    #[arg(long)]
+    pub tftp_single_port: bool,
     /// Folder with loaders to use instead of the host's (undionly.kpxe, snponly-x86_64.efi,
     /// snponly-arm64.efi, shimx64.efi and grubx64.efi, lpxelinux.0, *.c32)
     #[arg(long, value_name = "DIR")]
     pub loaders: Option<PathBuf>,
+    /// Networks; in the configuration file only
+    #[arg(skip)]
+    pub subnet: Vec<Table>,
+}
+
+const EXPORT_EXAMPLES: &str = "\
+Examples:
+  lanboot export dnsmasq archlinux.iso >/etc/dnsmasq.d/lanboot.conf
+  lanboot export pxelinux --transport nfs ~/isos >/srv/tftp/lanboot.cfg
+  lanboot export kea --server 192.168.0.5 archlinux.iso
+
+It takes what serve takes, changes nothing and needs no rights. Beside the other server run
+'lanboot serve --dhcp off' with the same flags: the files still come from lanboot.";
+
+/// `lanboot export`.
+#[derive(Debug, Args)]
+pub struct Export {
+    /// What for: pxelinux, grub, ipxe, dnsmasq, isc-dhcp, kea, mikrotik or windows-dhcp
+    #[arg(value_name = "FORMAT")]
+    pub format: String,
+    /// Address machines reach lanboot at; default: the one of --address or of the interface
+    #[arg(long, value_name = "ADDRESS")]
+    pub server: Option<String>,
+    /// What is served, and how.
+    #[command(flatten)]
+    pub serve: Serve,
 }
 
 /// `lanboot inspect`.
@@ -191,7 +244,10 @@ fn scalar<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<String>, D
     Ok(Some(Scalar::deserialize(from)?.into_text()))
 }
 
-fn one_or_many<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+/// A text, or a list of them.
+pub(crate) fn one_or_many<'de, D: serde::Deserializer<'de>>(
+    from: D,
+) -> Result<Vec<String>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum OneOrMany {

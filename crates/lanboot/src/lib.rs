@@ -5,6 +5,7 @@ pub mod cli;
 pub mod clock;
 pub mod disks;
 pub mod doctor;
+pub mod export;
 pub mod inspect;
 pub mod leases;
 pub mod library;

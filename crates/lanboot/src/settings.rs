@@ -1,6 +1,9 @@
 //! What was written becomes what is used. Only this module reads arguments, the environment and
 //! the configuration file; everything travels on from here by value.
 
+mod network;
+mod subnet;
+
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -8,8 +11,13 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow, bail};
 use lanboot_core::catalog::{LoaderChoice, MenuKind, Transport, Transports, Way, nearest};
 use lanboot_core::machine::Mac;
+use toml::de::{DeTable, DeValue};
 
 use crate::cli::Serve;
+
+pub use subnet::{Subnet, Table};
+
+use network::{addresses, check_interfaces, subnets};
 
 /// Where the configuration is looked for when `--config` names none.
 pub const DEFAULT_CONFIG: &str = "/etc/lanboot/lanboot.toml";
@@ -23,15 +31,17 @@ const MAX_APPEND: usize = 1024;
 pub struct Settings {
     /// Images and folders, as written.
     pub images: Vec<PathBuf>,
-    /// The interface named, if one was.
-    pub interface: Option<String>,
-    /// Address to give it.
-    pub address: Option<Cidr>,
+    /// The interfaces named, if any were.
+    pub interfaces: Vec<String>,
+    /// Addresses to give them; without a name, to the only one.
+    pub addresses: Vec<(Option<String>, Cidr)>,
     /// What to do about DHCP.
     pub dhcp: Dhcp,
-    /// Addresses to hand out, if given.
+    /// Addresses to hand out on the only interface, if given.
     pub range: Option<(Ipv4Addr, Ipv4Addr)>,
-    /// Lease time.
+    /// Networks, on interfaces or behind relays.
+    pub subnets: Vec<Subnet>,
+    /// Lease time where a subnet has none of its own.
     pub lease_time: Duration,
     /// Default route to tell.
     pub router: Option<Ipv4Addr>,
@@ -69,6 +79,8 @@ pub struct Settings {
     pub ready_file: Option<PathBuf>,
     /// Port of the boot door.
     pub http_port: u16,
+    /// `--tftp-single-port`.
+    pub tftp_single_port: bool,
     /// Folder with loaders.
     pub loaders: Option<PathBuf>,
 }
@@ -85,11 +97,13 @@ pub struct Cidr {
 /// What to do about DHCP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dhcp {
-    /// Hand out addresses, but only after nobody else was heard doing so.
-    ServerIfAlone,
+    /// Hand out addresses for as long as nobody else is heard doing so.
+    Auto,
     /// Hand out addresses: the operator said so outright.
     Server,
-    /// Hand out none.
+    /// Hand out none, and only say what to boot.
+    Proxy,
+    /// Answer nothing.
     Off,
 }
 
@@ -137,22 +151,42 @@ impl Settings {
             }
         }
         let state = flags.state.or(file.state).unwrap_or_else(default_state);
+        let interfaces = many(flags.interface, file.interface);
+        check_interfaces(&interfaces)?;
+        let addresses = addresses(&many(flags.address, file.address), &interfaces)
+            .map_err(|error| anyhow!("--address: {error}"))?;
+        // A flag overrules the file; two words of one place contradict each other.
+        let is_one_place = flags.range.is_some() || flags.dhcp.is_none();
+        let dhcp = parsed("dhcp", flags.dhcp.or(file.dhcp), dhcp)?.unwrap_or(Dhcp::Auto);
+        let range = parsed("range", flags.range.or(file.range), range)?;
+        if let (true, Some(_), Dhcp::Proxy | Dhcp::Off) = (is_one_place, range, dhcp) {
+            let word = if dhcp == Dhcp::Off { "off" } else { "proxy" };
+            bail!("--dhcp {word} hands out no addresses, and --range says which; leave one out");
+        }
+        let router = parsed("router", flags.router.or(file.router), ipv4)?;
+        let alone = [("range", range.is_some()), ("router", router.is_some())];
+        for (key, _) in alone.into_iter().filter(|(_, is_given)| *is_given) {
+            if interfaces.len() > 1 {
+                bail!(
+                    "--{key} is for one interface; for several, write a [[subnet]] for each into \
+                     the configuration file"
+                );
+            }
+        }
         Ok(Self {
             images,
-            interface: flags.interface.or(file.interface),
-            address: parsed("address", flags.address.or(file.address), cidr)?,
-            dhcp: parsed("dhcp", flags.dhcp.or(file.dhcp), |text| {
-                one_of(text, &[("server", Dhcp::Server), ("off", Dhcp::Off)])
-            })?
-            .unwrap_or(Dhcp::ServerIfAlone),
-            range: parsed("range", flags.range.or(file.range), range)?,
+            interfaces,
+            addresses,
+            dhcp,
+            range,
+            subnets: subnets(file.subnet)?,
             lease_time: parsed(
                 "lease-time",
                 flags.lease_time.or(file.lease_time),
                 lease_time,
             )?
             .unwrap_or(Duration::from_secs(12 * 3600)),
-            router: parsed("router", flags.router.or(file.router), ipv4)?,
+            router,
             dns: many(flags.dns, file.dns)
                 .into_iter()
                 .map(|text| parsed("dns", Some(text), ipv4))
@@ -196,6 +230,7 @@ impl Settings {
             stamped: std::env::var_os("JOURNAL_STREAM").is_none(),
             ready_file: flags.ready_file.or(file.ready_file),
             http_port: parsed("http-port", flags.http_port.or(file.http_port), port)?.unwrap_or(80),
+            tftp_single_port: flags.tftp_single_port || file.tftp_single_port,
             loaders: flags.loaders.or(file.loaders),
         })
     }
@@ -223,18 +258,31 @@ fn read_config(path: &Path) -> anyhow::Result<Serve> {
 
 /// Parses a configuration. Errors name the line and, for an unknown key, the nearest valid one.
 fn parse_config(text: &str) -> anyhow::Result<Serve> {
-    let table = toml::de::DeTable::parse(text).map_err(|error| located(text, &error))?;
-    for key in table.get_ref().keys() {
-        if !KEYS.contains(&key.get_ref().as_ref()) {
-            let line = line_of(text, key.span().start);
-            let hint = nearest(key.get_ref(), KEYS.iter().copied()).map_or_else(
-                || format!("valid keys: {}", KEYS.join(", ")),
-                |near| format!("did you mean '{near}'?"),
-            );
-            bail!("line {line}: there is no key '{}'; {hint}", key.get_ref());
+    let table = DeTable::parse(text).map_err(|error| located(text, &error))?;
+    check_keys(text, table.get_ref(), &KEYS, "")?;
+    if let Some(DeValue::Array(subnets)) = table.get_ref().get("subnet").map(|v| v.get_ref()) {
+        for subnet in subnets.iter() {
+            if let DeValue::Table(subnet) = subnet.get_ref() {
+                check_keys(text, subnet, &subnet::KEYS, " in [[subnet]]")?;
+            }
         }
     }
     toml::from_str(text).map_err(|error| located(text, &error))
+}
+
+fn check_keys(text: &str, table: &DeTable<'_>, valid: &[&str], place: &str) -> anyhow::Result<()> {
+    for key in table.keys() {
+        if !valid.contains(&key.get_ref().as_ref()) {
+            let line = line_of(text, key.span().start);
+            let hint = nearest(key.get_ref(), valid.iter().copied()).map_or_else(
+                || format!("valid keys: {}", valid.join(", ")),
+                |near| format!("did you mean '{near}'?"),
+            );
+            let key = key.get_ref().escape_default();
+            bail!("line {line}: there is no key '{key}'{place}; {hint}");
+        }
+    }
+    Ok(())
 }
 
 fn located(text: &str, error: &toml::de::Error) -> anyhow::Error {
@@ -246,8 +294,9 @@ fn line_of(text: &str, offset: usize) -> usize {
     text.bytes().take(offset).filter(|&b| b == b'\n').count() + 1
 }
 
-/// The keys of the configuration file: every flag of `serve` but `--config`.
-const KEYS: [&str; 24] = [
+/// The keys of the configuration file: every flag of `serve` but `--config`, and the tables
+/// `[[subnet]]`.
+const KEYS: [&str; 26] = [
     "images",
     "interface",
     "address",
@@ -271,7 +320,9 @@ const KEYS: [&str; 24] = [
     "log",
     "ready-file",
     "http-port",
+    "tftp-single-port",
     "loaders",
+    "subnet",
 ];
 
 fn parsed<T>(
@@ -309,6 +360,16 @@ fn transports(written: &[String]) -> anyhow::Result<Transports> {
     Ok(transports)
 }
 
+fn dhcp(text: &str) -> anyhow::Result<Dhcp> {
+    let words = [
+        ("auto", Dhcp::Auto),
+        ("server", Dhcp::Server),
+        ("proxy", Dhcp::Proxy),
+        ("off", Dhcp::Off),
+    ];
+    one_of(text, &words)
+}
+
 /// `WAY` for every machine, `MAC=WAY` for one of them.
 fn loader(written: &[String]) -> anyhow::Result<LoaderChoice> {
     let way = |text: &str| one_of(text, &Way::ALL.map(|way| (way.name(), way)));
@@ -322,7 +383,7 @@ fn loader(written: &[String]) -> anyhow::Result<LoaderChoice> {
     Ok(choice)
 }
 
-fn ipv4(text: &str) -> anyhow::Result<Ipv4Addr> {
+pub(crate) fn ipv4(text: &str) -> anyhow::Result<Ipv4Addr> {
     text.trim()
         .parse()
         .map_err(|_| anyhow!("'{text}' is not an IPv4 address like 192.168.0.1"))
@@ -445,7 +506,7 @@ mod tests {
         assert_eq!(found.menu_timeout, Some(Duration::from_secs(3)));
         assert_eq!(found.only.len(), 1);
         assert_eq!(found.range.unwrap().1, Ipv4Addr::new(10, 0, 0, 9));
-        assert_eq!((found.dhcp, found.http_port), (Dhcp::ServerIfAlone, 80));
+        assert_eq!((found.dhcp, found.http_port), (Dhcp::Auto, 80));
         assert_eq!(found.lease_time, Duration::from_secs(43_200));
     }
 
@@ -478,7 +539,7 @@ mod tests {
     }
 
     #[test]
-    fn every_flag_is_a_key_and_every_key_a_flag() {
+    fn every_flag_is_a_key_and_every_key_but_the_tables_a_flag() {
         use clap::CommandFactory as _;
         let command = crate::cli::Cli::command();
         let serve = command.find_subcommand("serve").unwrap();
@@ -489,8 +550,14 @@ mod tests {
             .collect();
         flags.sort();
         let mut keys: Vec<String> = KEYS.iter().map(|k| (*k).to_owned()).collect();
+        keys.retain(|key| key != "subnet");
         keys.sort();
         assert_eq!(flags, keys);
+        for key in subnet::KEYS {
+            let text = format!("[[subnet]]\n{key} = 1\n");
+            let error = toml::from_str::<Serve>(&text).unwrap_err().to_string();
+            assert!(!error.contains("unknown field"), "{key}: {error}");
+        }
         for key in KEYS {
             // A key serde does not know would say so; a wrong type is fine here.
             let error = toml::from_str::<Serve>(&format!("{key} = {{}}"))
@@ -498,6 +565,25 @@ mod tests {
                 .to_string();
             assert!(!error.contains("unknown field"), "{key}: {error}");
         }
+    }
+
+    #[test]
+    fn interfaces_and_subnets_come_from_flags_and_tables() {
+        let config = "interface = ['eth0', 'eth1']\naddress = 'eth1=10.9.0.1/24'\ndhcp = 'server'\n\
+                      [[subnet]]\nnetwork = '10.1.0.0/24'\n[[subnet]]\nnetwork = '10.2.0.0/24'\n";
+        let found = settings(&["a.iso"], config).unwrap();
+        assert_eq!(found.interfaces, ["eth0", "eth1"]);
+        assert_eq!(found.addresses[0].0.as_deref(), Some("eth1"));
+        assert_eq!(found.subnets.len(), 2);
+        let line = ["--interface", "br0", "--address", "10.9.0.1/24", "a.iso"];
+        let found = settings(&line, config).unwrap();
+        assert_eq!((found.interfaces.len(), found.addresses.len()), (1, 1));
+        // A flag overrules the file without a word.
+        let found = settings(
+            &["--dhcp", "proxy", "a.iso"],
+            "range = '10.0.0.5-10.0.0.9'\n",
+        );
+        assert_eq!(found.unwrap().dhcp, Dhcp::Proxy);
     }
 
     #[test]
@@ -509,6 +595,13 @@ mod tests {
             error,
             "line 3: there is no key 'menu_timeout'; did you mean 'menu-timeout'?"
         );
+        let config =
+            "once = true\n[[subnet]]\nnetwork = '10.1.0.0/24'\n\n[[subnet]]\nnetwrok = 1\n";
+        let error = parse_config(config).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "line 6: there is no key 'netwrok' in [[subnet]]; did you mean 'network'?"
+        );
         let error = parse_config("once = maybe\n").unwrap_err().to_string();
         assert!(error.starts_with("line 1: "), "{error}");
     }
@@ -519,6 +612,45 @@ mod tests {
             (&["--range", "10.0.0.9-10.0.0.5"][..], "runs backwards"),
             (&["--range", "10.0.0.9"], "not a range like"),
             (&["--dhcp", "sever"], "did you mean 'server'?"),
+            (&["--dhcp", "prox"], "did you mean 'proxy'?"),
+            (
+                &["--dhcp", "proxy", "--range", "10.0.0.5-10.0.0.9"],
+                "--dhcp proxy hands out no addresses, and --range says which",
+            ),
+            (
+                &[
+                    "--interface",
+                    "a",
+                    "--interface",
+                    "b",
+                    "--router",
+                    "10.0.0.1",
+                ],
+                "--router is for one interface",
+            ),
+            (
+                &["--interface", "a", "--interface", "a"],
+                "a is there twice",
+            ),
+            (
+                &[
+                    "--interface",
+                    "a",
+                    "--interface",
+                    "b",
+                    "--address",
+                    "10.0.0.1/24",
+                ],
+                "write a=10.0.0.1/24 or b=10.0.0.1/24",
+            ),
+            (
+                &["--interface", "a", "--address", "b=10.0.0.1/24"],
+                "add --interface b",
+            ),
+            (
+                &["--address", "10.0.0.1/24", "--address", "10.0.0.2/24"],
+                "is the second one",
+            ),
             (&["--address", "10.0.0.1"], "like 192.168.0.1/24"),
             (&["--address", "10.0.0.0/24"], "give a host's"),
             (&["--only", "00:11"], "write it like"),

@@ -10,9 +10,9 @@ case_start() {
     start_ports
     start_rights
     start_address
-    start_alone
     start_figures
     start_ends
+    start_hangup
     start_once
 }
 
@@ -54,6 +54,8 @@ start_words() {
     says '--transport nbd and --no-nbd' "a transport that is asked for and forbidden"
     refuses 1 "${HERE[@]}" --dhcp sevrer "$image"
     says "--dhcp: .*did you mean 'server'" "a word mistyped"
+    refuses 1 "${HERE[@]}" --dhcp proxy --range 192.168.77.50-192.168.77.99 "$image"
+    says '--dhcp proxy hands out no addresses, and --range says which' "a proxy with a range"
     refuses 1 "${HERE[@]}" --only 00:11:22 "$image"
     says '--only' "no hardware address"
     refuses 1 "${HERE[@]}" --append $'a\nb' "$image"
@@ -198,44 +200,6 @@ start_address() {
     step "--address lends an address and takes it back"
 }
 
-# Without --dhcp it serves only where nobody else does.
-start_alone() {
-    local pid status=0
-    start_ready "${HERE[@]}" "$(image arch)"
-    ask 1 -t 6
-    [[ -n $ADDRESS ]] || wrong "without --dhcp, and alone: no lease"
-    stop_server
-    step "without --dhcp and alone: serves"
-    for flags in --no-ping ''; do
-        # shellcheck disable=SC2086  # no word when empty
-        other_dnsmasq $flags
-        pid=$OTHER_PID
-        status=0
-        start "${HERE[@]}" "$(image arch)"
-        ended "$SERVER_PID" 6 || { status=running; kill "$SERVER_PID"; }
-        wait "$SERVER_PID" || status=${status/#0/$?}
-        [[ $status != 0 && $status != running ]] || wrong "beside dnsmasq${flags:+ with $flags} it stays: exit status $status"
-        grep -q 'another DHCP server, 192\.168\.77\.9, answers on srv0' "$SERVER_LOG" || wrong "beside dnsmasq${flags:+ with $flags}: it does not name 192.168.77.9: $(tail -n 1 "$SERVER_LOG")"
-        [[ -z $(srv0) ]] || wrong "beside dnsmasq: afterwards srv0 has '$(srv0)'"
-        kill "$pid"
-        wait "$pid" || true
-        rm -f "$SERVER_LOG"
-        step "beside dnsmasq${flags:+ with $flags}"
-    done
-}
-
-# Another DHCP server on the LAN, 192.168.77.9. OTHER_PID is its process.
-other_dnsmasq() {
-    in_client 1 ip address flush dev eth0 scope global
-    in_client 1 ip address add 192.168.77.9/24 dev eth0
-    : >"$LOGS/dnsmasq"
-    ip netns exec "$LAB-c1" dnsmasq --keep-in-foreground --conf-file=/dev/null --user=root --port=0 --interface=eth0 --bind-interfaces "$@" \
-        --dhcp-range=192.168.77.200,192.168.77.210 --dhcp-leasefile="$LOGS/dnsmasq.leases" --pid-file= --log-facility=- >"$LOGS/dnsmasq" 2>&1 &
-    OTHER_PID=$!
-    LAB_PIDS+=("$OTHER_PID")
-    wait_line "$LOGS/dnsmasq" 'DHCP, IP range' 5 "$OTHER_PID" >/dev/null || fail "dnsmasq does not run: $(cat "$LOGS/dnsmasq")"
-}
-
 # Ready in under 0.3 s, under 30 MiB resident, with one image. The median of five.
 start_figures() {
     local seconds memory
@@ -303,6 +267,48 @@ start_ends() {
     ! get "http://$SERVER_ADDRESS/no\"thing" /dev/null || true
     stop_server
     python3 -c 'import json, sys; [json.loads(line) for line in open(sys.argv[1])]' "$SERVER_LOG" 2>/dev/null || wrong "--log json: a line is no JSON: $(head -n 1 "$SERVER_LOG")"
+}
+
+# A closed terminal ends it; nohup and a service's SIGHUP do not.
+start_hangup() {
+    local status=0 kind
+    for kind in plain nohup; do
+        rm -f "$LOGS/pty-ready"
+        # shellcheck disable=SC2046  # no word when plain
+        in_srv python3 -c '
+import os, pty, sys, time
+ready, command = sys.argv[1], sys.argv[2:]
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execvp(command[0], command)
+end = time.monotonic() + 10
+while not os.path.exists(ready) and time.monotonic() < end:
+    time.sleep(0.02)
+print(pid, flush=True)
+os.close(terminal)
+end = time.monotonic() + 3
+while time.monotonic() < end:
+    done, status = os.waitpid(pid, os.WNOHANG)
+    if done:
+        print("ended", os.waitstatus_to_exitcode(status))
+        sys.exit()
+    time.sleep(0.02)
+print("runs")
+os.kill(pid, 15)
+os.waitpid(pid, 0)' "$LOGS/pty-ready" $([[ $kind == plain ]] || echo nohup) "$LANBOOT" serve --interface srv0 \
+            --state "$LOGS/pty-state" "${HERE[@]}" --dhcp server --ready-file "$LOGS/pty-ready" "$(image arch)" >"$LOGS/pty-$kind" 2>&1
+        case $kind in
+        plain) [[ $(tail -n 1 "$LOGS/pty-plain") == "ended 0" ]] || wrong "its terminal is closed, and it: $(tail -n 1 "$LOGS/pty-plain")" ;;
+        nohup) [[ $(tail -n 1 "$LOGS/pty-nohup") == runs ]] || wrong "with nohup, its terminal is closed, and it: $(tail -n 1 "$LOGS/pty-nohup")" ;;
+        esac
+    done
+    [[ -z $(srv0) ]] || wrong "its terminal was closed, and srv0 has '$(srv0)'"
+    START_LOG=hangup start_ready "${HERE[@]}" --dhcp off "$(image arch)"
+    kill -HUP "$SERVER_PID"
+    ! ended "$SERVER_PID" 1 || wrong "SIGHUP ends a service"
+    stop_server
+    [[ $STOP_STATUS == 0 ]] || wrong "after SIGHUP: exit status $STOP_STATUS"
+    step "a closed terminal ends it, SIGHUP to a service does not"
 }
 
 # --once: a machine boots, as far as the server can see, and the server goes.

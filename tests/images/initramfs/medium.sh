@@ -31,7 +31,7 @@ mount_device() {
 find_device() {
     local tries=0 device
     while [ "$tries" -lt 30 ]; do
-        for device in /dev/nbd0p* /dev/nbd0 /dev/sr* /dev/vd* /dev/sd*; do
+        for device in /dev/nbd0p* /dev/nbd0 /dev/sr* /dev/vd* /dev/sd* /dev/pmem*; do
             [ -b "$device" ] || continue
             if [ "$("iso_$1" "$device" 2>/dev/null)" = "$2" ]; then
                 echo "$device"

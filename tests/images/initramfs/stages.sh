@@ -39,6 +39,8 @@ load_modules() {
             sort -u | xargs -r modprobe -a -q 2>/dev/null
     done
     modprobe -a -q loop squashfs overlay 2>/dev/null
+    # The RAM disk into which UEFI HTTP Boot loads an image.
+    [ ! -e /sys/firmware/acpi/tables/NFIT ] || modprobe -a -q nfit nd_pmem 2>/dev/null
 }
 
 say() { echo ":: $*"; }

@@ -3,7 +3,7 @@
 # comes from the host, so the images are the same wherever they are built.
 #
 # apt gets a state of its own under target/: the host's lists, sources and foreign architectures
-# stay untouched, and i386 packages need no `dpkg --add-architecture`.
+# stay untouched, and foreign packages need no `dpkg --add-architecture`.
 
 : "${DEBIAN_SUITE:=bookworm}"
 # The mirror this host uses for that suite, unless another one is named.
@@ -21,6 +21,7 @@ private_apt() {
         -o Dir::Etc::sourceparts=/dev/null -o Dir::Etc::trustedparts=/dev/null \
         -o Dir::Cache::pkgcache=pkgcache.bin -o Dir::Cache::srcpkgcache=srcpkgcache.bin \
         -o APT::Architecture=amd64 -o APT::Architectures::=amd64 -o APT::Architectures::=i386 \
+        -o APT::Architectures::=arm64 \
         -o Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false \
         -o Acquire::Languages=none -o APT::Sandbox::User=root -o Acquire::Retries=3 "$@"
 }
@@ -28,14 +29,14 @@ private_apt() {
 # Makes the private state and reads the package index, once.
 prepare_packages() {
     local state=$CACHE/apt
-    [[ -e $state/ready ]] && return
+    [[ -e $state/ready-arm64 ]] && return
     [[ $DEBIAN_MIRROR ]] || fail "no mirror of Debian $DEBIAN_SUITE is known here: run apt-get update, or name one in DEBIAN_MIRROR"
     say "reading the package index of $DEBIAN_SUITE from $DEBIAN_MIRROR"
     mkdir -p "$state/lists/partial" "$state/cache/archives/partial" "$CACHE/debs"
     : >"$state/status"
     echo "deb [signed-by=$DEBIAN_KEYRING] $DEBIAN_MIRROR $DEBIAN_SUITE main" >"$state/sources.list"
     private_apt apt-get -qq update || fail "cannot read the package index from $DEBIAN_MIRROR (set DEBIAN_MIRROR to another one)"
-    touch "$state/ready"
+    touch "$state/ready-arm64"
 }
 
 # package_versions PACKAGE:ARCH…: one line each, name and version; part of the cache key.

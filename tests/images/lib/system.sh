@@ -3,8 +3,11 @@
 
 # Modules the initramfs carries, with all that they need: network cards QEMU has, the file systems
 # of every transport, and disks for a medium that is booted as one.
-MODULES=(virtio_pci virtio_net virtio_blk e1000 e1000e 8139cp squashfs loop overlay isofs ext4
-    crc32c_generic nbd nfs nfsv3 sr_mod sd_mod ahci ata_piix)
+MODULES=(virtio_pci virtio_net virtio_blk e1000 e1000e squashfs loop overlay isofs ext4
+    crc32c_generic nbd nfs nfsv3 sr_mod sd_mod ahci)
+
+# What only PCs have, a RAM disk that the firmware made among it.
+PC_MODULES=(8139cp ata_piix nfit nd_pmem)
 
 PROGRAMS=(curl nbd-client openssl)
 
@@ -12,6 +15,7 @@ kernel_meta() {
     case $1 in
     amd64) echo linux-image-amd64:amd64 ;;
     i386) echo linux-image-686:i386 ;;
+    arm64) echo linux-image-arm64:arm64 ;;
     esac
 }
 
@@ -45,15 +49,32 @@ system() {
         say "building kernel, initramfs and root file system for $arch"
         make_kernel "$CACHE/system.new"
         make_initramfs_tree "$CACHE/system.new" "$arch"
-        make_rootfs_tree "$CACHE/system.new"
+        make_rootfs_tree "$CACHE/system.new" "$arch"
         rm -rf "$CACHE/system.new/debian"
         mv "$CACHE/system.new" "$dir"
     fi
     echo "$dir"
 }
 
+# Arch signs no kernel, so Debian's signature is cut off: the certificate table is the end of the
+# file, and the fifth data directory of the PE header names it.
 make_kernel() {
     cp "$1"/debian/boot/vmlinuz-* "$1/vmlinuz"
+    python3 - "$1/vmlinuz" <<'END'
+import struct, sys
+with open(sys.argv[1], "r+b") as file:
+    data = file.read()
+    header = struct.unpack_from("<I", data, 60)[0]
+    if data[header:header + 4] == b"PE\0\0":
+        wide = struct.unpack_from("<H", data, header + 24)[0] == 0x20b
+        entry = header + 24 + (112 if wide else 96) + 4 * 8
+        table, size = struct.unpack_from("<II", data, entry)
+        if size:
+            assert table + size == len(data), "something follows the certificates"
+            file.seek(entry)
+            file.write(bytes(8))
+            file.truncate(table)
+END
 }
 
 make_initramfs_tree() {
@@ -72,7 +93,7 @@ make_initramfs_tree() {
     for program in "${PROGRAMS[@]}"; do
         install_program "$debian" "$tree" "$program"
     done
-    install_modules "$debian" "$tree"
+    install_modules "$debian" "$tree" "$arch"
     install -D -m 755 "$HERE/initramfs/init" "$tree/init"
     mkdir "$tree/usr/lib/archiso"
     cp "$HERE"/initramfs/*.sh "$tree/usr/lib/archiso/"
@@ -98,7 +119,7 @@ install_program() {
     interpreter=$(readelf -l "$file" | sed -n 's/.*program interpreter: \(.*\)\]/\1/p')
     # Debian's loader is a link into the library folder on amd64, a file on i386.
     install -D -m 755 "$(find "$debian" -name "${interpreter##*/}" -print -quit | xargs -r realpath -m)" "$tree$interpreter" 2>/dev/null ||
-        install -D -m 755 "$(find "$debian" -name 'ld-linux*.so.2' -type f -print -quit)" "$tree$interpreter"
+        install -D -m 755 "$(find "$debian" -name 'ld-linux*.so.[12]' -type f -print -quit)" "$tree$interpreter"
     queue=("$file")
     while ((${#queue[@]})); do
         file=${queue[0]}
@@ -129,10 +150,11 @@ library_file() {
 }
 
 install_modules() {
-    local debian=$1 tree=$2 version module path
+    local debian=$1 tree=$2 version module path modules=("${MODULES[@]}")
+    [[ $3 == arm64 ]] || modules+=("${PC_MODULES[@]}")
     version=$(basename "$debian"/lib/modules/*)
     depmod -b "$debian" "$version"
-    for module in "${MODULES[@]}"; do
+    for module in "${modules[@]}"; do
         modprobe -d "$debian" -S "$version" --show-depends "$module" | awk '$1 == "insmod" {print $2}'
     done | LC_ALL=C sort -u | while read -r path; do
         install -D -m 644 "$path" "$tree/usr/${path#"$debian"/}"
@@ -148,6 +170,7 @@ make_rootfs_tree() {
     install_busybox "$1/debian" "$tree"
     install -m 755 "$HERE/rootfs/rc" "$HERE/rootfs/udhcpc.script" "$tree/etc/"
     install -m 644 "$HERE/rootfs/inittab" "$tree/etc/"
+    [[ $2 != arm64 ]] || sed -i 's/^ttyS0/ttyAMA0/' "$tree/etc/inittab"
     make_payload "$tree/usr/share/lanboot"
 }
 

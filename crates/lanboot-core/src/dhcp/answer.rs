@@ -25,6 +25,9 @@ pub struct Receipt<'a> {
     pub interface: &'a str,
     /// Our address on it, which is our server identifier.
     pub server: Ipv4Addr,
+    /// Every address of this host, whatever its interface: what carries one of them as its source
+    /// or relay comes from ourselves, and none is ever handed out.
+    pub own: &'a [Ipv4Addr],
     /// Where it was sent from.
     pub source: SocketAddrV4,
     /// The port it was sent to.
@@ -33,6 +36,13 @@ pub struct Receipt<'a> {
     pub now: Duration,
     /// There is no time for probes now: offer without.
     pub overloaded: bool,
+}
+
+impl Receipt<'_> {
+    /// Whether an address is one of this host's.
+    pub(super) fn is_own(&self, address: Ipv4Addr) -> bool {
+        address == self.server || self.own.contains(&address)
+    }
 }
 
 /// What a machine shall load.
@@ -75,7 +85,7 @@ pub struct Outgoing {
     pub to: Destination,
     /// What it is.
     pub message: MessageType,
-    /// The address given or refused.
+    /// The address given or refused, or, where neither, the one spoken to.
     pub address: Option<Ipv4Addr>,
     /// What must be durable before the bytes leave.
     pub commit: Option<Lease>,

@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use super::option::{Code, MAX_PIECE, legal_len};
 use crate::machine::Mac;
 
 /// Most addresses one pool may have: a /12. A bit per address is kept, and each lease takes about
@@ -16,7 +17,8 @@ pub enum Mode {
     /// cannot have is told so (NAK).
     #[default]
     Server,
-    /// Leave addresses to another server and only say what to load (PXE 2.1 §2.2.3).
+    /// Leave addresses to another server and only say what to load (PXE 2.1 §2.2.3). Leases and
+    /// offers of before stay good until they end, none is renewed beyond, and nobody gets a NAK.
     Proxy,
     /// Answer nothing.
     Off,
@@ -27,7 +29,8 @@ pub enum Mode {
 pub struct Config {
     /// How to answer.
     pub mode: Mode,
-    /// The networks served, found by the receiving interface's address or by the relay's.
+    /// The networks served, found by the receiving interface's address or by the relay's. A proxy
+    /// needs them too: it answers only relays and machines that stand in one of them.
     pub subnets: Vec<Subnet>,
     /// Serve only these; empty means everybody.
     pub only: Vec<Mac>,
@@ -53,6 +56,9 @@ pub struct Subnet {
     pub dns: Vec<Ipv4Addr>,
     /// Domain name. None unless configured.
     pub domain: Option<String>,
+    /// More options, as configured: sent after all others, to whoever gets an address or asks for
+    /// parameters, as far as they fit. None of those the server decides; see [`Config::check`].
+    pub options: Vec<(Code, Vec<u8>)>,
 }
 
 /// A subnet that cannot be served.
@@ -73,7 +79,54 @@ pub enum BadConfig {
     /// Two subnets share addresses.
     #[error("the networks {0}/{1} and {2}/{3} overlap; keep one of them")]
     Overlap(Ipv4Addr, u8, Ipv4Addr, u8),
+    /// The server says this option itself.
+    #[error("option {0} cannot be set for the network {1}/{2}: the server decides it")]
+    Decided(Code, Ipv4Addr, u8),
+    /// It has a key of its own, which other parts of the server read as well.
+    #[error("option {0} of the network {1}/{2} has a key of its own: router, dns or domain")]
+    OwnKey(Code, Ipv4Addr, u8),
+    /// An option is there twice.
+    #[error("option {0} is set twice for the network {1}/{2}; keep one")]
+    Twice(Code, Ipv4Addr, u8),
+    /// No option of this code may be so long.
+    #[error("option {0} of the network {1}/{2} cannot have {3} bytes")]
+    Length(Code, Ipv4Addr, u8, usize),
 }
+
+/// What the server says in its answers or reads in questions, and hence nobody can set: what the
+/// message is and about which address, who booted what, and what only goes back as it came.
+const DECIDED: [Code; 29] = [
+    Code::PAD,
+    Code::SUBNET_MASK,
+    Code::BROADCAST,
+    Code::VENDOR,
+    Code::REQUESTED_ADDRESS,
+    Code::LEASE_TIME,
+    Code::OVERLOAD,
+    Code::MESSAGE_TYPE,
+    Code::SERVER_ID,
+    Code::PARAMETERS,
+    Code::MESSAGE,
+    Code::MAX_MESSAGE,
+    Code::RENEWAL,
+    Code::REBINDING,
+    Code::VENDOR_CLASS,
+    Code::CLIENT_ID,
+    Code::TFTP_SERVER,
+    Code::BOOT_FILE,
+    Code::USER_CLASS,
+    // 80 and 90, rapid commit and authentication, promise what is not done here.
+    Code(80),
+    Code::RELAY,
+    Code(90),
+    Code::ARCH,
+    Code::NDI,
+    Code::UUID,
+    Code::SUBNET_SELECTION,
+    Code::IPXE,
+    Code::CONFIG_FILE,
+    Code::PATH_PREFIX,
+];
 
 impl Config {
     /// Whether it can be served as it is.
@@ -153,6 +206,28 @@ impl Subnet {
         if last.to_bits() - first.to_bits() >= MAX_POOL {
             return Err(BadConfig::Huge(first, last));
         }
+        self.check_options()
+    }
+
+    fn check_options(&self) -> Result<(), BadConfig> {
+        let (network, prefix) = (self.network, self.prefix);
+        for (i, (code, value)) in self.options.iter().enumerate() {
+            let bad = match *code {
+                Code::ROUTERS | Code::DNS | Code::DOMAIN => BadConfig::OwnKey,
+                code if code == Code::END || DECIDED.contains(&code) => BadConfig::Decided,
+                code if self.options.iter().skip(i + 1).any(|(c, _)| *c == code) => {
+                    BadConfig::Twice
+                }
+                _ => {
+                    if value.len() > MAX_PIECE || !legal_len(*code, value.len()) {
+                        let len = value.len();
+                        return Err(BadConfig::Length(*code, network, prefix, len));
+                    }
+                    continue;
+                }
+            };
+            return Err(bad(*code, network, prefix));
+        }
         Ok(())
     }
 }
@@ -170,6 +245,7 @@ mod tests {
             routers: vec![],
             dns: vec![],
             domain: None,
+            options: vec![],
         }
     }
 
@@ -211,6 +287,34 @@ mod tests {
                 .to_string();
             assert!(error.contains(text), "{error}");
         }
+    }
+
+    #[test]
+    fn options_the_server_decides_or_that_cannot_be_are_refused() {
+        let try_one = |options: &[(u8, usize)]| {
+            let mut subnet = subnet(24, [10, 0, 0, 9], [10, 0, 0, 9]);
+            let options = options
+                .iter()
+                .map(|(code, len)| (Code(*code), vec![1; *len]));
+            subnet.options = options.collect();
+            subnet.check().map_err(|error| error.to_string())
+        };
+        assert_eq!(try_one(&[(42, 4), (12, 255), (224, 1), (119, 30)]), Ok(()));
+        for code in [
+            0, 1, 43, 50, 51, 52, 53, 54, 60, 61, 66, 67, 82, 97, 175, 209, 255,
+        ] {
+            let error = try_one(&[(code, 4)]).unwrap_err();
+            assert!(error.ends_with("the server decides it"), "{error}");
+        }
+        for code in [3, 6, 15] {
+            assert!(
+                try_one(&[(code, 4)])
+                    .unwrap_err()
+                    .contains("key of its own")
+            );
+        }
+        assert!(try_one(&[(42, 4), (42, 4)]).unwrap_err().contains("twice"));
+        assert!(try_one(&[(42, 256)]).unwrap_err().contains("256 bytes"));
     }
 
     #[test]

@@ -11,17 +11,27 @@
 //! a silence always has a [`Why`]; an ACK carries the record that must be durable before it leaves;
 //! every table is bounded by the configured pools or by a named limit.
 //!
+//! In [`Mode::Proxy`] and at [`Port::BootServer`] it says only what to load (PXE 2.1). The
+//! [`quirk`] table says how that is put for which firmware. Subnets are chosen by the relay, by its
+//! link selection (RFC 3527) or by subnet selection (RFC 3011); a relay's server identifier
+//! (RFC 5107) is taken over.
+//!
 //! Left out: plain BOOTP, media other than Ethernet, authentication (RFC 3118), rapid commit
-//! (RFC 4039), relay link selection (RFC 3527), and, until they are built, proxy and automatic mode.
+//! (RFC 4039), several boot servers or boot items (PXE 2.1 menus), boot servers by broadcast or
+//! multicast, boot integrity services. Which mode it is, and when it changes, the shell decides:
+//! each message is answered in the mode [`Config`] names.
 
 pub mod option;
 pub mod pxe;
+pub mod quirk;
 
 mod answer;
 mod config;
 mod lease;
 mod packet;
 mod pool;
+mod proxy;
+mod relay;
 mod reply;
 mod respond;
 mod table;

@@ -10,7 +10,7 @@ use crate::bytes::{Reader, Truncated};
 pub const MAGIC_COOKIE: [u8; 4] = [99, 130, 83, 99];
 
 /// The longest value one option can carry; longer ones are split (RFC 3396 §5).
-const MAX_PIECE: usize = 255;
+pub(super) const MAX_PIECE: usize = 255;
 
 /// An option's number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -71,6 +71,8 @@ impl Code {
     pub const NDI: Self = Self(94);
     /// 97: machine identifier (RFC 4578 §2.3).
     pub const UUID: Self = Self(97);
+    /// 118: the subnet an address is wanted from (RFC 3011).
+    pub const SUBNET_SELECTION: Self = Self(118);
     /// 175: encapsulated iPXE options.
     pub const IPXE: Self = Self(175);
     /// 209: PXELINUX configuration file (RFC 5071 §4).
@@ -326,7 +328,7 @@ pub fn encapsulated(bytes: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
 }
 
 /// Whether the RFCs allow an option this length. Codes without a rule here may have any.
-fn legal_len(code: Code, len: usize) -> bool {
+pub(super) fn legal_len(code: Code, len: usize) -> bool {
     match code {
         Code::MESSAGE_TYPE => len == 1,
         Code::MAX_MESSAGE => len == 2,

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::option::{Code, encapsulated};
 use super::packet::{ETHERNET, Packet};
+use super::quirk::{self, Manner};
 use crate::machine::{Arch, Mac, Machine, Stage};
 
 /// The vendor class (option 60) a UEFI HTTP Boot client sends and wants to read in the answer.
@@ -17,19 +18,35 @@ pub const IPXE_CLASS: &[u8] = b"iPXE";
 /// seconds for proxies.
 pub const NO_PXE_DHCP: [u8; 3] = [0xb0, 1, 1];
 
+/// Option 43 as sent to PXE: discovery control with bit 3 = use the boot file named here.
+pub const USE_FILE: [u8; 3] = [6, 1, 8];
+
+/// Option 43 as sent to a Raspberry Pi: discovery control 3 (ask no others), a prompt that waits
+/// for nobody, a menu of one entry. Its boot loader looks for the text only.
+pub const RASPBERRY_PI_MENU: &[u8] = b"\x06\x01\x03\x0a\x04\0PXE\x09\x14\0\0\x11Raspberry Pi Boot";
+
 /// The machine a message describes; `None` when it does not speak of an Ethernet address.
 pub fn machine(packet: &Packet) -> Option<Machine> {
+    read(packet).map(|(machine, _)| machine)
+}
+
+/// The machine a message describes and how to answer it.
+pub(super) fn read(packet: &Packet) -> Option<(Machine, Manner)> {
     let (ETHERNET, Ok(mac)) = (packet.htype, packet.hardware_address().try_into()) else {
         return None;
     };
-    Some(Machine {
+    let mut machine = Machine {
         mac: Mac(mac),
         arch: arch(packet),
         stage: stage(packet),
-    })
+    };
+    let manner = quirk::manner(packet, &machine);
+    machine.arch = manner.arch;
+    Some((machine, manner))
 }
 
-/// What is asking: iPXE before its vendor class, because iPXE says `PXEClient` too.
+/// What is asking: iPXE before its vendor class, because iPXE says `PXEClient` too. Without a
+/// vendor class, or with an empty one, nobody asks to boot, whatever option 93 says.
 pub fn stage(packet: &Packet) -> Stage {
     let class = packet.options.get(Code::VENDOR_CLASS).unwrap_or_default();
     let user_class = packet.options.get(Code::USER_CLASS).unwrap_or_default();
@@ -44,10 +61,34 @@ pub fn stage(packet: &Packet) -> Stage {
     }
 }
 
-/// The client's architecture: the first of option 93, else the number inside option 60.
+/// The client's architecture: of option 93 and the number inside option 60 the first that has a
+/// name, else the first there is (65535, for one).
+///
+/// Where it contradicts the vendor class, the class counts: it decides which answer the firmware
+/// takes. `HTTPClient` with 7 is x64 HTTP Boot, `PXEClient` with 16 is x64 PXE.
 pub fn arch(packet: &Packet) -> Option<Arch> {
-    let listed = archs(packet.options.get(Code::ARCH).unwrap_or_default()).next();
-    listed.or_else(|| class_arch(packet.options.get(Code::VENDOR_CLASS)?))
+    let in_class = class_arch(packet.options.get(Code::VENDOR_CLASS).unwrap_or_default());
+    let said = || {
+        let option = packet.options.get(Code::ARCH).unwrap_or_default();
+        archs(option).chain(in_class)
+    };
+    let named = said().find(|arch| !matches!(arch, Arch::Other(_)));
+    let arch = named.or_else(|| said().next())?;
+    Some(match stage(packet) {
+        Stage::HttpBoot => over_http(arch),
+        Stage::Firmware => arch.program(),
+        Stage::Ipxe | Stage::Plain => arch,
+    })
+}
+
+/// The same firmware when it boots over HTTP; itself where there is none.
+fn over_http(arch: Arch) -> Arch {
+    /// Codes with a name end well below.
+    const CODES: u16 = 64;
+    (0..CODES)
+        .map(Arch::from)
+        .find(|http| http.is_http() && http.program() == arch)
+        .unwrap_or(arch)
 }
 
 /// Option 93: a list (RFC 4578 §2.1), although most firmware sends one. A last odd byte is ignored.

@@ -7,9 +7,10 @@ use super::answer::BootFile;
 use super::config::Subnet;
 use super::option::{Code, Writer, wire_len};
 use super::packet::{BROADCAST_FLAG, HEADER_LEN, MessageType, Op, Packet};
-use super::pxe::{HTTP_CLIENT, NO_PXE_DHCP};
-
-use crate::machine::Stage;
+use super::pxe::{
+    HTTP_CLIENT, NO_PXE_DHCP, PXE_CLIENT, RASPBERRY_PI_MENU, USE_FILE, vendor_options,
+};
+use super::quirk::{Discovery, Manner};
 
 /// IP and UDP headers, which option 57 counts and our limit does not.
 const IP_UDP_LEN: u16 = 28;
@@ -29,9 +30,11 @@ pub(super) struct Reply<'a> {
     pub(super) address: Option<Ipv4Addr>,
     /// Option 51, in seconds.
     pub(super) lease_secs: Option<u32>,
-    /// Who asks, and what it shall load.
-    pub(super) stage: Stage,
+    /// How to answer who asks, and what it shall load.
+    pub(super) manner: Manner,
     pub(super) boot: Option<&'a BootFile>,
+    /// Option 118 goes back as it came.
+    pub(super) by_option: bool,
 }
 
 /// An encoded answer.
@@ -59,7 +62,11 @@ impl Reply<'_> {
         let relay = self.reserve_relay(&mut writer);
         self.echo(&mut writer, Code::UUID);
         if let Some(boot) = self.boot {
-            self.put_boot(&mut writer, &mut packet, boot);
+            self.put_class(&mut writer);
+            put_boot(&mut writer, &mut packet, boot);
+            if self.manner.no_proxy_wait {
+                writer.put(Code::IPXE, &NO_PXE_DHCP);
+            }
         }
         if !subnet.routers.is_empty() {
             writer.put_addresses(Code::ROUTERS, &subnet.routers);
@@ -69,6 +76,9 @@ impl Reply<'_> {
         }
         // From here on, what clients can work out or do without.
         self.echo(&mut writer, Code::CLIENT_ID);
+        if self.by_option {
+            self.echo(&mut writer, Code::SUBNET_SELECTION);
+        }
         if let Some(secs) = self.lease_secs.filter(|s| *s != FOREVER) {
             // RFC 2131 §4.4.5: T1 = 0.5, T2 = 0.875 of the lease.
             writer.put(Code::RENEWAL, &(secs / 2).to_be_bytes());
@@ -81,7 +91,61 @@ impl Reply<'_> {
         if let Some(boot) = self.boot {
             writer.put(Code::TFTP_SERVER, &nul_terminated(&boot.server.to_string()));
         }
+        for (code, value) in &subnet.options {
+            writer.put(*code, value);
+        }
         finish(&packet, writer, relay)
+    }
+
+    /// OFFER and ACK of a proxy or boot server: what to load, and nothing that an address brings.
+    pub(super) fn encode_proxy(&self) -> Encoded {
+        let mut packet = self.header();
+        if self.message == MessageType::Ack {
+            packet.ciaddr = self.request.ciaddr;
+        }
+        if packet.is_relayed() {
+            // The relay has no `yiaddr` to send it to.
+            packet.flags |= BROADCAST_FLAG;
+        }
+        let mut writer = self.writer();
+        let relay = self.reserve_relay(&mut writer);
+        if self.manner.http_client {
+            writer.put(Code::VENDOR_CLASS, HTTP_CLIENT);
+        } else {
+            writer.put(Code::VENDOR_CLASS, PXE_CLIENT);
+            self.put_discovery(&mut writer);
+        }
+        self.echo(&mut writer, Code::UUID);
+        if let Some(boot) = self.boot {
+            // The other server's `siaddr` is not ours: iPXE and EDK2 take the one beside the file.
+            packet.siaddr = boot.server;
+            put_boot(&mut writer, &mut packet, boot);
+            writer.put(Code::TFTP_SERVER, &nul_terminated(&boot.server.to_string()));
+        }
+        self.echo(&mut writer, Code::CLIENT_ID);
+        finish(&packet, writer, relay)
+    }
+
+    /// Option 43 of a proxy or boot server.
+    fn put_discovery(&self, writer: &mut Writer) {
+        let mut value = match self.manner.discovery {
+            Discovery::UseFile => USE_FILE.to_vec(),
+            Discovery::AskBootServer => Vec::new(),
+            Discovery::RaspberryPiMenu => RASPBERRY_PI_MENU.to_vec(),
+        };
+        // The boot item asked for goes back (PXE 2.1 table 2-3).
+        let asked = self.request.options.get(Code::VENDOR).unwrap_or_default();
+        if let Some((item, layer)) = vendor_options(asked).boot_item
+            && self.message == MessageType::Ack
+        {
+            value.extend_from_slice(&[71, 4]);
+            value.extend_from_slice(&item.to_be_bytes());
+            value.extend_from_slice(&layer.to_be_bytes());
+        }
+        if !value.is_empty() {
+            value.push(Code::END.0);
+            writer.put(Code::VENDOR, &value);
+        }
     }
 
     /// NAK: nothing but who says no, and why (RFC 2131 table 3).
@@ -134,30 +198,14 @@ impl Reply<'_> {
         writer.reserve(wire_len(relay.len())).then_some(relay)
     }
 
-    fn put_boot(&self, writer: &mut Writer, packet: &mut Packet, boot: &BootFile) {
-        if self.stage == Stage::HttpBoot {
-            // EDK2 takes no URI from an offer without it. `PXEClient` is never sent: without option
-            // 43 beside it, EDK2 would ask port 4011, where nobody answers (PXE-E16).
+    /// Options 60 and 43 of an answer that gives an address: only for those that take no boot file
+    /// without. `PXEClient` alone sends EDK2 to port 4011.
+    fn put_class(&self, writer: &mut Writer) {
+        if self.manner.http_client {
             writer.put(Code::VENDOR_CLASS, HTTP_CLIENT);
-        }
-        // In the header too: some ROMs read only that, and shim takes its directory from it.
-        if let Some(field) = packet.file.get_mut(..boot.file.len())
-            && boot.file.len() < 128
-        {
-            field.copy_from_slice(boot.file.as_bytes());
-        }
-        // With its NUL: EDK2 writes one over the byte after an option without, and others take
-        // the 0xff that follows as part of the name.
-        writer.put(Code::BOOT_FILE, &nul_terminated(&boot.file));
-        // Nobody asks for 209 and 210 and PXELINUX needs them (RFC 5071).
-        if let Some(config) = &boot.config {
-            writer.put(Code::CONFIG_FILE, config.as_bytes());
-        }
-        if let Some(prefix) = &boot.prefix {
-            writer.put(Code::PATH_PREFIX, prefix.as_bytes());
-        }
-        if self.stage == Stage::Ipxe {
-            writer.put(Code::IPXE, &NO_PXE_DHCP);
+        } else if self.manner.discovery == Discovery::RaspberryPiMenu {
+            writer.put(Code::VENDOR_CLASS, PXE_CLIENT);
+            self.put_discovery(writer);
         }
     }
 
@@ -167,6 +215,25 @@ impl Reply<'_> {
         if !value.is_empty() {
             writer.put(code, value);
         }
+    }
+}
+
+fn put_boot(writer: &mut Writer, packet: &mut Packet, boot: &BootFile) {
+    // In the header too: some ROMs read only that, and shim takes its directory from it.
+    if let Some(field) = packet.file.get_mut(..boot.file.len())
+        && boot.file.len() < 128
+    {
+        field.copy_from_slice(boot.file.as_bytes());
+    }
+    // With its NUL: EDK2 writes one over the byte after an option without, and others take
+    // the 0xff that follows as part of the name.
+    writer.put(Code::BOOT_FILE, &nul_terminated(&boot.file));
+    // Nobody asks for 209 and 210 and PXELINUX needs them (RFC 5071).
+    if let Some(config) = &boot.config {
+        writer.put(Code::CONFIG_FILE, config.as_bytes());
+    }
+    if let Some(prefix) = &boot.prefix {
+        writer.put(Code::PATH_PREFIX, prefix.as_bytes());
     }
 }
 

@@ -1,12 +1,14 @@
-//! The server: one message in, one answer out (RFC 2131 §4.3).
+//! One message in, one answer out: what is let in, and the server's part (RFC 2131 §4.3).
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use super::answer::{Answer, BootFile, Destination, Note, Outgoing, Probe, Receipt};
-use super::config::{Config, Mode, Subnet};
-use super::lease::{Client, ClientId, Lease};
+use super::answer::{Answer, BootFile, Destination, Note, Outgoing, Port, Probe, Receipt};
+use super::config::{Config, Mode};
+use super::lease::{Client, ClientId, Lease, Refusal};
 use super::option::Code;
 use super::packet::{CLIENT_PORT, MessageType, Op, Packet};
+use super::quirk::Manner;
+use super::relay::Place;
 use super::reply::{Encoded, Reply};
 use super::table::{Leases, Step};
 use super::why::Why;
@@ -54,18 +56,19 @@ pub fn checked(
 }
 
 /// A message that may be answered, with all that is needed for it.
-struct Exchange<'a> {
-    packet: &'a Packet,
-    receipt: &'a Receipt<'a>,
+pub(super) struct Exchange<'a> {
+    pub(super) packet: &'a Packet,
+    pub(super) receipt: &'a Receipt<'a>,
     config: &'a Config,
-    leases: &'a mut Leases,
-    boot: &'a dyn Fn(&Machine) -> Option<BootFile>,
-    message: MessageType,
-    machine: Machine,
-    client: Client,
-    subnet: &'a Subnet,
+    pub(super) leases: &'a mut Leases,
+    pub(super) boot: &'a dyn Fn(&Machine) -> Option<BootFile>,
+    pub(super) message: MessageType,
+    pub(super) machine: Machine,
+    manner: Manner,
+    pub(super) client: Client,
+    place: Place<'a>,
     /// Seconds since 1970.
-    now: u64,
+    pub(super) now: u64,
 }
 
 impl<'a> Exchange<'a> {
@@ -83,13 +86,13 @@ impl<'a> Exchange<'a> {
         if packet.op != Op::Request {
             return Err(Why::NotRequest);
         }
-        if *receipt.source.ip() == receipt.server || packet.giaddr == receipt.server {
+        if receipt.is_own(*receipt.source.ip()) || receipt.is_own(packet.giaddr) {
             return Err(Why::Ourselves);
         }
         if packet.hops > MAX_HOPS {
             return Err(Why::Hops(packet.hops));
         }
-        let machine = super::pxe::machine(packet).ok_or(Why::NotEthernet {
+        let (machine, manner) = super::pxe::read(packet).ok_or(Why::NotEthernet {
             htype: packet.htype,
             hlen: packet.hlen,
         })?;
@@ -100,9 +103,11 @@ impl<'a> Exchange<'a> {
             return Err(Why::NotInOnly);
         }
         let message = packet.message_type().ok_or(Why::Bootp)?;
-        let subnet = find_subnet(packet, receipt, config, message)?;
+        let place = Place::of(packet, receipt, config, message)?;
         let now = receipt.now.as_secs();
-        leases.withhold(receipt.server);
+        for address in receipt.own.iter().chain([&receipt.server]) {
+            leases.withhold(*address);
+        }
         leases.refresh(now);
         let client = Client {
             id: ClientId::of(packet),
@@ -116,13 +121,22 @@ impl<'a> Exchange<'a> {
             boot,
             message,
             machine,
+            manner,
             client,
-            subnet,
+            place,
             now,
         })
     }
 
     fn respond(&mut self) -> Result<Answer, Why> {
+        match (self.receipt.port, self.config.mode) {
+            (Port::BootServer, _) => self.boot_server(),
+            (Port::Server, Mode::Proxy) => self.proxy(),
+            (Port::Server, Mode::Server | Mode::Off) => self.serve(),
+        }
+    }
+
+    fn serve(&mut self) -> Result<Answer, Why> {
         match self.message {
             MessageType::Discover => self.discover(),
             MessageType::Request => self.request(),
@@ -140,7 +154,7 @@ impl<'a> Exchange<'a> {
         self.refuse_decliners()?;
         match self.leases.held_for(&self.client.id) {
             Some((address, Step::Checking { .. })) => Err(Why::Checking(address)),
-            Some((address, Step::Offered)) if self.subnet.contains(address) => {
+            Some((address, Step::Offered)) if self.place.subnet.contains(address) => {
                 Ok(self.offer(address))
             }
             _ => self.look_for_address(0, true),
@@ -148,6 +162,13 @@ impl<'a> Exchange<'a> {
     }
 
     fn checked(&mut self, address: Ipv4Addr, probe: Probe) -> Result<Answer, Why> {
+        if self.config.mode != Mode::Server {
+            // Another server appeared in the meantime.
+            if let Some((_, Step::Checking { .. })) = self.leases.held_for(&self.client.id) {
+                self.leases.drop_hold(&self.client.id);
+            }
+            return self.respond();
+        }
         let Some((
             held,
             Step::Checking {
@@ -188,10 +209,18 @@ impl<'a> Exchange<'a> {
             return Err(Why::AllInUse(failed));
         }
         let requested = self.packet.options.address(Code::REQUESTED_ADDRESS);
-        let choice = self
-            .leases
-            .choose(&self.client, requested, takeover, self.subnet, self.now)
-            .ok_or(Why::PoolFull(self.subnet.range.0, self.subnet.range.1))?;
+        let choice = loop {
+            let subnet = self.place.subnet;
+            let choice = self
+                .leases
+                .choose(&self.client, requested, takeover, subnet, self.now)
+                .ok_or(Why::PoolFull(subnet.range.0, subnet.range.1))?;
+            if !self.is_relays(choice.address) {
+                break choice;
+            }
+            // Not chosen again, so this ends.
+            self.leases.mark_in_use(choice.address, self.now);
+        };
         if choice.sure || !self.config.check || self.receipt.overloaded {
             return Ok(self.offer(choice.address));
         }
@@ -214,37 +243,63 @@ impl<'a> Exchange<'a> {
 
     /// RFC 2131 §4.3.2. The client's state shows in which fields it filled.
     fn request(&mut self) -> Result<Answer, Why> {
+        let (address, _) = self.requested()?;
+        if self.packet.ciaddr.is_unspecified() {
+            self.refuse_decliners()?;
+        }
+        match self.claim(address) {
+            Ok(()) => Ok(self.acknowledge(address, self.lease_secs())),
+            Err(refusal) => Ok(self.refuse(address, refusal.to_string())),
+        }
+    }
+
+    /// The address a REQUEST to us is about, and whether it selects our offer.
+    pub(super) fn requested(&mut self) -> Result<(Ipv4Addr, bool), Why> {
+        let options = &self.packet.options;
         let ciaddr = Some(self.packet.ciaddr).filter(|a| !a.is_unspecified());
-        let requested = self.packet.options.address(Code::REQUESTED_ADDRESS);
-        if let Some(server) = self.packet.options.address(Code::SERVER_ID)
-            && server != self.receipt.server
+        let requested = options.address(Code::REQUESTED_ADDRESS);
+        // SELECTING and INIT-REBOOT fill option 50, RENEWING and REBINDING `ciaddr`. Some renew
+        // with our identifier although they must not.
+        let selected = requested.filter(|_| options.has(Code::SERVER_ID));
+        let address = selected.or(ciaddr).or(requested);
+        if let Some(server) = options.address(Code::SERVER_ID)
+            && !self.is_us(server, address)
         {
             // SELECTING, and it selected somebody else.
             self.leases.drop_hold(&self.client.id);
             return Err(Why::OtherServer(server));
         }
-        if ciaddr.is_none() {
-            self.refuse_decliners()?;
-        }
-        // SELECTING and INIT-REBOOT fill option 50, RENEWING and REBINDING `ciaddr`. Some renew
-        // with our identifier although they must not.
-        let selecting = requested.filter(|_| self.packet.options.has(Code::SERVER_ID));
-        let address = selecting.or(ciaddr).or(requested).ok_or(Why::NoAddress)?;
-        let claim = self.leases.claim(
-            address,
-            &self.client,
-            ciaddr == Some(address),
-            self.subnet,
-            self.now,
-        );
-        match claim {
-            Ok(()) => Ok(self.acknowledge(address)),
-            Err(refusal) => Ok(self.refuse(address, refusal.to_string())),
-        }
+        let address = address.ok_or(Why::NoAddress)?;
+        Ok((address, selected.is_some()))
     }
 
-    fn acknowledge(&mut self, address: Ipv4Addr) -> Answer {
-        let secs = self.lease_secs();
+    /// Whether option 54 means us. With an identifier that the relay put there (RFC 5107) every
+    /// server behind it looks the same: then only those it knows are ours.
+    fn is_us(&self, server: Ipv4Addr, address: Option<Ipv4Addr>) -> bool {
+        let held = self.leases.held_for(&self.client.id);
+        let is_held = || held.is_some_and(|(held, _)| Some(held) == address);
+        let lease = address.and_then(|a| self.leases.get(a));
+        let is_leased = || lease.is_some_and(|l| l.client == self.client.id);
+        server == self.receipt.server || server == self.place.server && (is_held() || is_leased())
+    }
+
+    /// Whether the client may have the address.
+    pub(super) fn claim(&self, address: Ipv4Addr) -> Result<(), Refusal> {
+        if self.is_relays(address) {
+            return Err(Refusal::Withheld(address));
+        }
+        let uses_it = self.packet.ciaddr == address;
+        let subnet = self.place.subnet;
+        self.leases
+            .claim(address, &self.client, uses_it, subnet, self.now)
+    }
+
+    /// Whether an address is the relay's own.
+    fn is_relays(&self, address: Ipv4Addr) -> bool {
+        address == self.packet.giaddr || address == self.place.server
+    }
+
+    pub(super) fn acknowledge(&mut self, address: Ipv4Addr, secs: u32) -> Answer {
         let expires = self.now.saturating_add(u64::from(secs));
         let lease = self
             .leases
@@ -255,12 +310,8 @@ impl<'a> Exchange<'a> {
 
     fn refuse(&mut self, address: Ipv4Addr, text: String) -> Answer {
         self.leases.drop_hold(&self.client.id);
-        let to = if self.packet.is_relayed() {
-            Destination::Relay(self.packet.giaddr)
-        } else {
-            // RFC 2131 §4.1: always, whatever `ciaddr` says.
-            Destination::Broadcast
-        };
+        // RFC 2131 §4.1: always by broadcast, whatever `ciaddr` says.
+        let to = self.relay().unwrap_or(Destination::Broadcast);
         let encoded = self
             .reply(MessageType::Nak, None, None, None)
             .encode_nak(&text);
@@ -276,21 +327,28 @@ impl<'a> Exchange<'a> {
 
     /// RFC 2131 §4.3.5: parameters for an address we did not give, and no lease.
     fn inform(&mut self) -> Result<Answer, Why> {
-        let address = [self.packet.ciaddr, *self.receipt.source.ip()]
-            .into_iter()
-            .find(|a| !a.is_unspecified())
-            .ok_or(Why::NoAddress)?;
-        if !self.subnet.is_host(address) {
-            return Err(Why::ForeignAddress(address));
-        }
+        let address = self.informing()?;
         let to = Destination::Unicast(SocketAddrV4::new(address, CLIENT_PORT));
         Ok(self.send(MessageType::Ack, address, None, to, None))
     }
 
+    /// The address of a machine that sends INFORM.
+    pub(super) fn informing(&self) -> Result<Ipv4Addr, Why> {
+        let address = [self.packet.ciaddr, *self.receipt.source.ip()]
+            .into_iter()
+            .find(|a| !a.is_unspecified())
+            .ok_or(Why::NoAddress)?;
+        if self.place.subnet.is_host(address) {
+            Ok(address)
+        } else {
+            Err(Why::ForeignAddress(address))
+        }
+    }
+
     /// RFC 2131 §4.3.4.
-    fn release(&mut self) -> Result<Answer, Why> {
-        self.is_for_us()?;
+    pub(super) fn release(&mut self) -> Result<Answer, Why> {
         let address = self.packet.ciaddr;
+        self.is_for_us(address)?;
         let lease = self
             .leases
             .release(address, &self.client, self.now)
@@ -304,10 +362,10 @@ impl<'a> Exchange<'a> {
     }
 
     /// RFC 2131 §4.3.3.
-    fn decline(&mut self) -> Result<Answer, Why> {
-        self.is_for_us()?;
+    pub(super) fn decline(&mut self) -> Result<Answer, Why> {
         let requested = self.packet.options.address(Code::REQUESTED_ADDRESS);
         let address = requested.ok_or(Why::NoAddress)?;
+        self.is_for_us(address)?;
         let count = self
             .leases
             .decline(address, &self.client, self.now)
@@ -320,9 +378,9 @@ impl<'a> Exchange<'a> {
         }))
     }
 
-    fn is_for_us(&self) -> Result<(), Why> {
+    fn is_for_us(&self, address: Ipv4Addr) -> Result<(), Why> {
         match self.packet.options.address(Code::SERVER_ID) {
-            Some(server) if server != self.receipt.server => Err(Why::OtherServer(server)),
+            Some(server) if !self.is_us(server, Some(address)) => Err(Why::OtherServer(server)),
             _ => Ok(()),
         }
     }
@@ -334,15 +392,21 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    fn lease_secs(&self) -> u32 {
-        self.subnet
-            .lease_secs(self.packet.options.u32(Code::LEASE_TIME))
+    pub(super) fn lease_secs(&self) -> u32 {
+        let asked = self.packet.options.u32(Code::LEASE_TIME);
+        self.place.subnet.lease_secs(asked)
+    }
+
+    /// Where an answer goes that passes a relay again.
+    pub(super) fn relay(&self) -> Option<Destination> {
+        let relayed = self.packet.is_relayed();
+        relayed.then_some(Destination::Relay(self.packet.giaddr))
     }
 
     /// RFC 2131 §4.1, for OFFER and ACK.
     fn destination(&self, address: Ipv4Addr) -> Destination {
-        if self.packet.is_relayed() {
-            Destination::Relay(self.packet.giaddr)
+        if let Some(relay) = self.relay() {
+            relay
         } else if self.message == MessageType::Request && self.packet.ciaddr == address {
             Destination::Unicast(SocketAddrV4::new(address, CLIENT_PORT))
         } else if self.packet.wants_broadcast() {
@@ -375,7 +439,7 @@ impl<'a> Exchange<'a> {
                 lease_secs,
                 boot.as_ref(),
             )
-            .encode(self.subnet);
+            .encode(self.place.subnet);
         let detail = self.detail(boot.as_ref(), &encoded);
         Answer::Send(Outgoing {
             bytes: encoded.bytes,
@@ -387,7 +451,7 @@ impl<'a> Exchange<'a> {
         })
     }
 
-    fn reply<'b>(
+    pub(super) fn reply<'b>(
         &'b self,
         message: MessageType,
         address: Option<Ipv4Addr>,
@@ -396,16 +460,17 @@ impl<'a> Exchange<'a> {
     ) -> Reply<'b> {
         Reply {
             request: self.packet,
-            server: self.receipt.server,
+            server: self.place.server,
             message,
             address,
             lease_secs,
-            stage: self.machine.stage,
+            manner: self.manner,
             boot,
+            by_option: self.place.by_option,
         }
     }
 
-    fn detail(&self, boot: Option<&BootFile>, encoded: &Encoded) -> Option<String> {
+    pub(super) fn detail(&self, boot: Option<&BootFile>, encoded: &Encoded) -> Option<String> {
         let mut parts = Vec::new();
         match boot {
             Some(boot) => parts.push(boot.file.clone()),
@@ -418,30 +483,6 @@ impl<'a> Exchange<'a> {
         }
         (!parts.is_empty()).then(|| parts.join("; "))
     }
-}
-
-/// The network a message comes from.
-fn find_subnet<'a>(
-    packet: &Packet,
-    receipt: &Receipt<'_>,
-    config: &'a Config,
-    message: MessageType,
-) -> Result<&'a Subnet, Why> {
-    if packet.is_relayed() {
-        let subnet = config
-            .subnet(packet.giaddr)
-            .filter(|s| s.is_host(packet.giaddr));
-        return subnet.ok_or(Why::UnknownRelay(packet.giaddr));
-    }
-    // A machine behind a relay renews without it, routed straight to us; RELEASE and INFORM too.
-    let routed = matches!(
-        message,
-        MessageType::Request | MessageType::Release | MessageType::Inform
-    ) && packet.ciaddr == *receipt.source.ip();
-    let by_ciaddr = config.subnet(packet.ciaddr).filter(|_| routed);
-    by_ciaddr
-        .or_else(|| config.subnet(receipt.server))
-        .ok_or(Why::NoSubnet(receipt.server))
 }
 
 /// Whether a hardware address can be that of one machine; a frame to any other would reach many.

@@ -45,6 +45,33 @@ pub enum Why {
     /// The receiving interface stands in a network we were told nothing about.
     #[error("no subnet is configured for this server's address {0}")]
     NoSubnet(Ipv4Addr),
+    /// A relay, or the machine itself, asks for an address from a network we were told nothing
+    /// about (RFC 3527, RFC 3011).
+    #[error("no subnet is configured for the link {0} it asks for")]
+    UnknownLink(Ipv4Addr),
+    /// A proxy or boot server says nothing to a machine that does not boot from the network.
+    #[error("it does not ask to boot, and nothing else is answered here")]
+    NotBooting,
+    /// A proxy's answer without a boot file would only be in the way of others.
+    #[error("there is nothing for it to load")]
+    NothingToBoot,
+    /// A proxy gives no addresses; see [`super::Mode::Proxy`].
+    #[error("{0} is not leased to it here, and another server gives addresses now")]
+    NotGivenHere(Ipv4Addr),
+    /// Port 4011 answers DHCPREQUEST and DHCPINFORM.
+    #[error("a {0} is nothing the boot server port answers")]
+    BootServerMessage(MessageType),
+    /// An answer to port 0 reaches nobody.
+    #[error("it was sent from port 0")]
+    NoSourcePort,
+    /// Option 43, sub-option 71, names something nobody offered here.
+    #[error("boot item {item}, layer {layer} is none of this server's")]
+    BootItem {
+        /// The item's type.
+        item: u16,
+        /// Its layer; bit 15 asks for credentials.
+        layer: u16,
+    },
     /// A probe for this machine is under way; its next try will be answered.
     #[error("{0} is still being checked for it")]
     Checking(Ipv4Addr),

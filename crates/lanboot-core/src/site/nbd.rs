@@ -88,6 +88,7 @@ mod tests {
                 kind: crate::catalog::MenuKind::Generated,
             },
             addresses: Vec::new(),
+            subnets: Vec::new(),
             http_port: 80,
             nfs: true,
             nbd: true,

@@ -5,9 +5,9 @@ use std::io;
 use std::mem;
 use std::net::Ipv4Addr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
-use std::sync::Arc;
 
 use lanboot_core::machine::Mac;
+use socket2::{SockFilter, SockRef};
 use tokio::io::unix::AsyncFd;
 
 const ETH_P_IP: u16 = 0x0800;
@@ -49,7 +49,8 @@ impl FrameSocket {
     }
 }
 
-/// Asks, as a client without an address, which DHCP servers there are.
+/// Asks, as a client without an address, which DHCP servers there are, and hears what servers say
+/// to others by broadcast.
 #[derive(Debug)]
 pub struct ClientSocket {
     socket: OwnedFd,
@@ -60,7 +61,9 @@ impl ClientSocket {
     /// Opens it on the interface with this number. Needs `CAP_NET_RAW`. It is raw because the
     /// host's own DHCP client holds port 68.
     pub fn open(index: u32) -> io::Result<Self> {
-        let socket = packet_socket(ETH_P_IP)?;
+        // Bound last: what came before the filter would be every packet of the interface.
+        let socket = packet_socket(0)?;
+        SockRef::from(&socket).attach_filter(&FOR_CLIENTS)?;
         bind(&socket, index, ETH_P_IP)?;
         Ok(Self { socket, index })
     }
@@ -79,14 +82,37 @@ impl ClientSocket {
         send_to(&self.socket, self.index, ETH_P_IP, Mac([0xff; 6]), &packet)
     }
 
-    /// The next packet of the interface: the payload of one to port 68, `None` for any other.
+    /// The next packet to port 68: its sender and its payload, `None` for one that is cut or odd.
     /// `WouldBlock` when there is none.
-    pub fn heard(&self) -> io::Result<Option<Vec<u8>>> {
+    pub fn heard(&self) -> io::Result<Option<(Ipv4Addr, Vec<u8>)>> {
         let mut packet = [0u8; 2048];
         let got = receive(&self.socket, &mut packet)?;
-        Ok(client_payload(got).map(<[u8]>::to_vec))
+        Ok(client_payload(got).map(|(source, payload)| (source, payload.to_vec())))
     }
 }
+
+/// Lets through unfragmented UDP datagrams to port 68 and nothing else, in the kernel: the
+/// interface carries whole file systems to machines. Offsets count from the IP header.
+const FOR_CLIENTS: [SockFilter; 9] = {
+    const LOAD_BYTE: u16 = 0x30;
+    const LOAD_HALF: u16 = 0x28;
+    const LOAD_HALF_BEHIND_X: u16 = 0x48;
+    const X_IS_HEADER_LENGTH: u16 = 0xb1;
+    const IF_EQUAL: u16 = 0x15;
+    const IF_ANY_BIT: u16 = 0x45;
+    const RETURN: u16 = 0x06;
+    [
+        SockFilter::new(LOAD_BYTE, 0, 0, 9),
+        SockFilter::new(IF_EQUAL, 0, 5, libc::IPPROTO_UDP as u32),
+        SockFilter::new(LOAD_HALF, 0, 0, 6),
+        SockFilter::new(IF_ANY_BIT, 3, 0, 0x3fff),
+        SockFilter::new(X_IS_HEADER_LENGTH, 0, 0, 0),
+        SockFilter::new(LOAD_HALF_BEHIND_X, 0, 0, 2),
+        SockFilter::new(IF_EQUAL, 1, 0, CLIENT_PORT as u32),
+        SockFilter::new(RETURN, 0, 0, 0),
+        SockFilter::new(RETURN, 0, 0, u32::MAX),
+    ]
+};
 
 // tokio asks for both.
 impl AsRawFd for ClientSocket {
@@ -101,16 +127,20 @@ impl AsFd for ClientSocket {
     }
 }
 
-/// The payload of an IPv4 packet with an unfragmented UDP datagram to port 68.
-fn client_payload(packet: &[u8]) -> Option<&[u8]> {
+/// The sender and the payload of an IPv4 packet with an unfragmented UDP datagram to port 68.
+fn client_payload(packet: &[u8]) -> Option<(Ipv4Addr, &[u8])> {
     let header = usize::from(packet.first()? & 0xf) * 4;
     let fragment = u16::from_be_bytes([*packet.get(6)?, *packet.get(7)?]) & 0x3fff;
     let datagram = packet.get(header..)?;
     let port = u16::from_be_bytes([*datagram.get(2)?, *datagram.get(3)?]);
+    let source: [u8; 4] = packet.get(12..16)?.try_into().ok()?;
+    // The rest of the frame may be padding.
+    let len = usize::from(u16::from_be_bytes([*datagram.get(4)?, *datagram.get(5)?]));
     let fits = packet.first()? >> 4 == 4 && header >= 20 && fragment == 0;
     (fits && *packet.get(9)? == 17 && port == CLIENT_PORT)
-        .then(|| datagram.get(8..))
+        .then(|| datagram.get(8..len.min(datagram.len())))
         .flatten()
+        .map(|payload| (source.into(), payload))
 }
 
 /// Asks who has an address, and hears who answers.
@@ -130,9 +160,9 @@ impl ArpSocket {
     }
 
     /// The same socket, to be waited for.
-    pub fn polled(self: Arc<Self>) -> io::Result<AsyncFd<Arc<Self>>> {
+    pub fn polled(self) -> io::Result<AsyncFd<Self>> {
         // SAFETY: the descriptor is private to this type, is never replaced, and is closed only
-        // with the last `Arc`, one of which the `AsyncFd` holds.
+        // with the value, which the `AsyncFd` owns.
         Ok(unsafe { AsyncFd::register(self) }?)
     }
 
@@ -293,7 +323,7 @@ fn sum(bytes: &[u8]) -> u32 {
 }
 
 /// The Internet checksum (RFC 1071).
-fn checksum(bytes: &[u8], start: u32) -> u16 {
+pub(super) fn checksum(bytes: &[u8], start: u32) -> u16 {
     let mut total = start + sum(bytes);
     while total > 0xffff {
         total = (total & 0xffff) + (total >> 16);
@@ -330,7 +360,9 @@ mod tests {
     fn only_what_is_for_a_dhcp_client_is_heard() {
         let (server, all) = ((Ipv4Addr::new(10, 0, 0, 1), 67), Ipv4Addr::BROADCAST);
         let packet = udp_packet(server, (all, 68), b"offer").unwrap();
-        assert_eq!(client_payload(&packet), Some(&b"offer"[..]));
+        assert_eq!(client_payload(&packet), Some((server.0, &b"offer"[..])));
+        let padded = [&packet[..], &[0; 20]].concat();
+        assert_eq!(client_payload(&padded), Some((server.0, &b"offer"[..])));
         assert_eq!(
             client_payload(&udp_packet(server, (all, 69), b"offer").unwrap()),
             None

@@ -3,11 +3,13 @@
 mod address;
 mod ask;
 mod frame;
+mod ping;
 mod port;
 
 pub use address::Borrowed;
 pub use ask::{is_in_memory, unacknowledged};
 pub use frame::{ArpSocket, ClientSocket, FrameSocket};
+pub use ping::PingSocket;
 pub use port::{Protocol, holders};
 
 use std::collections::BTreeMap;
@@ -110,6 +112,15 @@ pub fn interfaces() -> anyhow::Result<Vec<Interface>> {
     Ok(found.into_values().collect())
 }
 
+/// Whether an interface has a link: up, with a cable plugged in or a radio connected.
+pub fn has_link(name: &str) -> bool {
+    nix::ifaddrs::getifaddrs().is_ok_and(|mut entries| {
+        entries.any(|entry| {
+            entry.interface_name == name && entry.flags.contains(InterfaceFlags::IFF_RUNNING)
+        })
+    })
+}
+
 /// The interface to serve: the one named, or the only one that can be meant.
 pub fn choose(
     interfaces: &[Interface],
@@ -192,7 +203,14 @@ fn explain(error: &std::io::Error, door: &str, protocol: Protocol, port: u16) ->
             } else {
                 holders.join(" and ")
             };
-            anyhow!("{door} is taken by {whose}; stop it, or choose another interface or port")
+            let instead = match (protocol, port) {
+                (Protocol::Udp, 67) => {
+                    "stop it, choose another interface, or use --dhcp off and let it tell machines \
+                     what to boot (lanboot export)"
+                }
+                _ => "stop it, or choose another interface or port",
+            };
+            anyhow!("{door} is taken by {whose}; {instead}")
         }
         Some(libc::EACCES | libc::EPERM) => anyhow!(
             "{door} needs more rights: run as root, or grant CAP_NET_BIND_SERVICE, CAP_NET_RAW and \

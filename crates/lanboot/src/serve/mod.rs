@@ -2,7 +2,7 @@
 
 pub mod datagram;
 pub mod dhcp;
-mod guard;
+mod hangup;
 pub mod http;
 mod listen;
 pub mod nbd;
@@ -25,7 +25,7 @@ use lanboot_core::site::Site;
 use lanboot_core::vfs::File;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{Notify, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
@@ -34,6 +34,7 @@ use crate::disks::Disks;
 use crate::library::Library;
 use crate::settings::Settings;
 use crate::teller::{Teller, Telling};
+use hangup::{Hangup, Meaning};
 
 /// How long transfers may go on after SIGTERM: systemd kills after 90 s.
 const DRAIN: Duration = Duration::from_secs(30);
@@ -94,28 +95,52 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
         .build()
         .context("runtime")?;
     let mut doors: JoinSet<anyhow::Result<()>> = JoinSet::new();
-    let tftp = tftp::serve(opened.tftp, context.clone(), tftp::Limits::default());
-    doors.spawn_on(async { tftp.await.context("TFTP") }, data.handle());
-    let http = http::serve(opened.http, context.clone(), http::Limits::default());
-    doors.spawn_on(async { http.await.context("HTTP") }, data.handle());
-    if let Some(listener) = opened.nbd {
+    for socket in opened.tftp {
+        let limits = tftp::Limits {
+            single_port: settings.tftp_single_port,
+            ..tftp::Limits::default()
+        };
+        let tftp = tftp::serve(socket, context.clone(), limits);
+        doors.spawn_on(async { tftp.await.context("TFTP") }, data.handle());
+    }
+    for listener in opened.http {
+        let http = http::serve(listener, context.clone(), http::Limits::default());
+        doors.spawn_on(async { http.await.context("HTTP") }, data.handle());
+    }
+    for listener in opened.nbd {
         let nbd = nbd::serve(listener, context.clone(), nbd::Limits::default());
         doors.spawn_on(async { nbd.await.context("NBD") }, data.handle());
     }
-    if let Some(door) = opened.nfs {
+    for door in opened.nfs {
         let nfs = nfs::serve(door, context.clone(), nfs::Limits::default());
         doors.spawn_on(async { nfs.await.context("NFS") }, data.handle());
     }
-    if let Some(door) = opened.dhcp {
-        doors.spawn_on(dhcp::run(door, context.clone()), control.handle());
+    let (decided, decision) = oneshot::channel();
+    let again = Arc::new(Notify::new());
+    match opened.dhcp {
+        Some(door) => {
+            let dhcp = dhcp::run(door, context.clone(), decided, Arc::clone(&again));
+            doors.spawn_on(dhcp, control.handle());
+        }
+        // Received below.
+        None => drop(decided.send(())),
     }
     let rescan = rescan(opened.library, context.clone(), settings.boot.clone());
     control.spawn(rescan);
     let telling = Teller::new(settings, Arc::clone(&context.site), bus::now()).start(events);
     let telling = telling.context("cannot start the thread that writes the log")?;
-    let result = control.block_on(attend(settings, &bus, telling, doors, &drain));
+    let waits = Waits { decision, again };
+    let result = control.block_on(attend(settings, &bus, telling, doors, &drain, waits));
     stop(control, data);
     result
+}
+
+/// What DHCP and the rest of the program tell each other.
+struct Waits {
+    /// It is known whether addresses are handed out.
+    decision: oneshot::Receiver<()>,
+    /// It shall be found out anew.
+    again: Arc<Notify>,
 }
 
 /// Watches for the reason to stop, and then waits for transfers, a bounded time.
@@ -125,16 +150,29 @@ async fn attend(
     telling: Telling,
     mut doors: JoinSet<anyhow::Result<()>>,
     drain: &watch::Sender<bool>,
+    mut waits: Waits,
 ) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT")?;
-    ready(settings.ready_file.as_deref())?;
+    let mut hangup = Hangup::new().context("SIGHUP")?;
+    let mut is_ready = false;
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let result = loop {
         tokio::select! {
             _ = terminate.recv() => break Ok("SIGTERM"),
             _ = interrupt.recv() => break Ok("interrupted"),
+            meaning = hangup.recv() => match meaning {
+                Meaning::Again => waits.again.notify_one(),
+                Meaning::Closed => break Ok("the terminal was closed"),
+            },
+            // Without a decision the door has failed, which is heard of below.
+            decided = &mut waits.decision, if !is_ready => {
+                is_ready = true;
+                if decided.is_ok() {
+                    ready(settings.ready_file.as_deref())?;
+                }
+            }
             Some(ended) = doors.join_next() => break match ended {
                 Ok(Ok(())) => Err(anyhow!("a door closed by itself")),
                 Ok(Err(error)) => Err(error),

@@ -1,12 +1,11 @@
 //! Everything that can fail or needs rights, done before the first answer: images read, the
-//! interface chosen, every door bound.
+//! interfaces chosen, every door bound.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use lanboot_core::catalog::{self, BootChoice, Catalog, Loaders, Memory, MenuKind, Transport};
-use lanboot_core::dhcp::{Config, Leases, Mode, Subnet};
 use lanboot_core::script::Menu;
 use lanboot_core::site::{Address, Site};
 
@@ -15,14 +14,16 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use super::{dhcp, nbd, nfs, tftp};
 use crate::disks::Disks;
 use crate::doctor;
-use crate::leases::Store;
 use crate::library::Library;
 use crate::loaders;
-use crate::net::{self, ArpSocket, Borrowed, ClientSocket, FrameSocket, Interface};
-use crate::settings::{Dhcp, Settings};
+use crate::net::{self, Borrowed, Interface};
+use crate::settings::{self, Dhcp, Settings};
 
 /// The port of the TFTP door.
 const TFTP_PORT: u16 = 69;
+
+/// An interface and our address on it.
+pub(super) type Served = (Interface, Address);
 
 /// Opened and bound, nothing answered yet.
 #[derive(Debug)]
@@ -30,17 +31,18 @@ pub(super) struct Opened {
     pub site: Site,
     pub library: Library,
     pub disks: Arc<Disks>,
-    pub tftp: std::net::UdpSocket,
-    pub http: std::net::TcpListener,
-    /// `None` when the port is somebody else's.
-    pub nbd: Option<std::net::TcpListener>,
-    /// `None` when another NFS server runs here.
-    pub nfs: Option<nfs::Door>,
+    /// One for each address, as of all doors.
+    pub tftp: Vec<std::net::UdpSocket>,
+    pub http: Vec<std::net::TcpListener>,
+    /// None when the port is somebody else's.
+    pub nbd: Vec<std::net::TcpListener>,
+    /// None when another NFS server runs here.
+    pub nfs: Vec<nfs::Door>,
     pub dhcp: Option<dhcp::Door>,
     /// What the operator should know, one line each.
     pub notices: Vec<String>,
     /// Given back when this is dropped.
-    pub borrowed: Option<Borrowed>,
+    pub borrowed: Vec<Borrowed>,
 }
 
 /// Opens everything `settings` ask for.
@@ -64,28 +66,47 @@ pub(super) fn open(settings: &Settings) -> anyhow::Result<Opened> {
     let loaders = Arc::new(loaders::loaders(settings.loaders.as_deref())?);
     notices.extend(about_loaders(settings, &catalog, &loaders));
 
-    let (interface, address, borrowed) = interface(settings)?;
-    let own = address.address;
-    let tftp_socket = net::udp(None, SocketAddrV4::new(own, TFTP_PORT))?;
-    tftp::prepare(&tftp_socket).context("the TFTP socket cannot tell where requests came in")?;
-    let http = net::tcp(SocketAddrV4::new(own, settings.http_port))?;
+    let interfaces = net::interfaces()?;
+    let (served, borrowed) = served(settings, &interfaces)?;
+    let addresses: Vec<Address> = served.iter().map(|(_, address)| *address).collect();
+    let tftp_sockets = each(&addresses, |own| {
+        let socket = net::udp(None, SocketAddrV4::new(own, TFTP_PORT))?;
+        tftp::prepare(&socket).context("the TFTP socket cannot tell where requests came in")?;
+        Ok(socket)
+    })?;
+    let http = each(&addresses, |own| {
+        net::tcp(SocketAddrV4::new(own, settings.http_port))
+    })?;
     let transports = &settings.transports;
     let asks = |transport| (transport, transports.ask_for(transport));
     let nfs = door(
         settings.nfs,
         asks(Transport::Nfs),
         &mut notices,
-        |notices| nfs::Door::open(own, &settings.state, notices),
+        |notices| {
+            each(&addresses, |own| {
+                nfs::Door::open(own, &settings.state, notices)
+            })
+        },
     )?;
     let nbd = door(settings.nbd, asks(Transport::Nbd), &mut notices, |_| {
-        net::tcp(SocketAddrV4::new(own, nbd::PORT))
+        each(&addresses, |own| {
+            net::tcp(SocketAddrV4::new(own, nbd::PORT))
+        })
     })?;
     let dhcp = match settings.dhcp {
         Dhcp::Off => None,
-        Dhcp::Server | Dhcp::ServerIfAlone => {
-            Some(dhcp_door(settings, &interface, address, &mut notices)?)
-        }
+        Dhcp::Auto | Dhcp::Server | Dhcp::Proxy => Some(dhcp::Door::open(
+            settings,
+            &served,
+            &interfaces,
+            &mut notices,
+        )?),
     };
+    let networks = settings.subnets.iter().map(|subnet| Address {
+        address: subnet.network.address,
+        prefix: subnet.network.prefix,
+    });
     let site = Site {
         catalog,
         loaders,
@@ -96,18 +117,19 @@ pub(super) fn open(settings: &Settings) -> anyhow::Result<Opened> {
             transports: settings.transports.clone(),
             kind: settings.menu,
         },
-        addresses: vec![address],
+        addresses,
+        subnets: networks.collect(),
         http_port: settings.http_port,
-        nfs: nfs.is_some(),
-        nbd: nbd.is_some(),
+        nfs: !nfs.is_empty(),
+        nbd: !nbd.is_empty(),
     };
     check_plans(settings, &site)?;
-    notices.push(about_doors(settings, &site, &interface, dhcp.as_ref()));
+    notices.push(about_doors(settings, &site, &served, dhcp.as_ref()));
     Ok(Opened {
         site,
         library,
         disks,
-        tftp: tftp_socket,
+        tftp: tftp_sockets,
         http,
         nbd,
         nfs,
@@ -117,24 +139,33 @@ pub(super) fn open(settings: &Settings) -> anyhow::Result<Opened> {
     })
 }
 
+/// One door for each of our addresses.
+fn each<T>(
+    addresses: &[Address],
+    open: impl FnMut(Ipv4Addr) -> anyhow::Result<T>,
+) -> anyhow::Result<Vec<T>> {
+    let own = addresses.iter().map(|address| address.address);
+    own.map(open).collect()
+}
+
 /// A door that can be done without unless it was asked for: another server of its kind may be at
 /// home on this host.
 fn door<T>(
     is_wanted: bool,
     (transport, is_asked_for): (Transport, bool),
     notices: &mut Vec<String>,
-    open: impl FnOnce(&mut Vec<String>) -> anyhow::Result<T>,
-) -> anyhow::Result<Option<T>> {
+    open: impl FnOnce(&mut Vec<String>) -> anyhow::Result<Vec<T>>,
+) -> anyhow::Result<Vec<T>> {
     if !is_wanted {
-        return Ok(None);
+        return Ok(Vec::new());
     }
     match open(notices) {
-        Ok(door) => Ok(Some(door)),
+        Ok(doors) => Ok(doors),
         Err(error) if is_asked_for => Err(error.context(format!("--transport {transport}"))),
         Err(error) => {
             let name = transport.name().to_uppercase();
             notices.push(format!("{name} is not served: {error:#}"));
-            Ok(None)
+            Ok(Vec::new())
         }
     }
 }
@@ -150,98 +181,44 @@ fn raise_descriptor_limit() {
     }
 }
 
-/// The interface, our address on it, and what must be given back at the end.
-fn interface(settings: &Settings) -> anyhow::Result<(Interface, Address, Option<Borrowed>)> {
-    let named = settings.interface.as_deref();
-    let interface = net::choose(&net::interfaces()?, named, settings.address.is_some())?;
-    match settings.address {
-        Some(cidr) => {
-            let (name, up) = (&interface.name, interface.up);
-            let borrowed = Borrowed::give(interface.index, name, cidr.address, cidr.prefix, up)?;
-            let address = Address {
-                address: cidr.address,
-                prefix: cidr.prefix,
-            };
-            Ok((interface, address, Some(borrowed)))
-        }
-        None => {
-            let first = interface.addresses.first().copied();
-            let address =
-                first.with_context(|| format!("{} has no IPv4 address", interface.name))?;
-            Ok((interface, address, None))
-        }
-    }
-}
-
-fn dhcp_door(
+/// The interfaces, our address on each, and what must be given back at the end.
+fn served(
     settings: &Settings,
-    interface: &Interface,
-    address: Address,
-    notices: &mut Vec<String>,
-) -> anyhow::Result<dhcp::Door> {
-    let name = &interface.name;
-    let Some(mac) = interface.mac else {
-        bail!("{name} is not an Ethernet interface; DHCP cannot be served there (--dhcp off)");
-    };
-    let Some(range) = settings.range.or_else(|| net::default_range(address)) else {
-        bail!(
-            "{}/{} has no room for machines; use a larger network",
-            address.address,
-            address.prefix
-        );
-    };
-    let config = Config {
-        mode: Mode::Server,
-        subnets: vec![Subnet {
-            network: address.address,
-            prefix: address.prefix,
-            range,
-            lease_time: settings.lease_time,
-            routers: settings.router.into_iter().collect(),
-            dns: settings.dns.clone(),
-            domain: None,
-        }],
-        only: settings.only.clone(),
-        check: true,
-    };
-    config.check().context("--range")?;
-    let (store, records) = Store::open(&settings.state)?;
-    let mut leases = Leases::new(&config.subnets);
-    let restored = leases.restore(records.into_iter());
-    if restored.dropped > 0 {
-        notices.push(format!(
-            "{} stored leases lie outside the range and are not used",
-            restored.dropped
-        ));
+    interfaces: &[Interface],
+) -> anyhow::Result<(Vec<Served>, Vec<Borrowed>)> {
+    let mut names: Vec<Option<&str>> = settings
+        .interfaces
+        .iter()
+        .map(|name| Some(name.as_str()))
+        .collect();
+    if names.is_empty() {
+        names.push(None);
     }
-    for own in interface.addresses.iter().chain([&address]) {
-        leases.withhold(own.address);
+    let given = |name: Option<&str>| {
+        let mut all = settings.addresses.iter();
+        let cidr = all.find(|(whose, _)| whose.is_none() || whose.as_deref() == name);
+        cidr.map(|(_, cidr)| *cidr)
+    };
+    let (mut served, mut borrowed) = (Vec::new(), Vec::new());
+    let chosen = names
+        .iter()
+        .map(|name| net::choose(interfaces, *name, given(*name).is_some()))
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    for (interface, name) in chosen.into_iter().zip(names) {
+        let address = match given(name) {
+            Some(settings::Cidr { address, prefix }) => {
+                let (name, up) = (&interface.name, interface.up);
+                borrowed.push(Borrowed::give(interface.index, name, address, prefix, up)?);
+                Address { address, prefix }
+            }
+            None => {
+                let first = interface.addresses.first().copied();
+                first.with_context(|| format!("{} has no IPv4 address", interface.name))?
+            }
+        };
+        served.push((interface, address));
     }
-    let raw = |what: &str| {
-        format!("cannot open a raw socket for {what} on {name}; it needs root or CAP_NET_RAW")
-    };
-    let alone = match settings.dhcp {
-        Dhcp::ServerIfAlone => Some((
-            ClientSocket::open(interface.index).with_context(|| raw("DHCP"))?,
-            mac,
-        )),
-        Dhcp::Server | Dhcp::Off => None,
-    };
-    Ok(dhcp::Door {
-        socket: net::udp(Some(name), SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 67))?,
-        frames: FrameSocket::open(interface.index).with_context(|| raw("DHCP"))?,
-        arp: Arc::new(ArpSocket::open(interface.index, mac).with_context(|| raw("ARP"))?),
-        alone,
-        interface: name.as_str().into(),
-        index: interface.index,
-        address: address.address,
-        config,
-        leases,
-        store,
-        loader: settings.loader.clone(),
-        menu: settings.menu,
-        http_port: settings.http_port,
-    })
+    Ok((served, borrowed))
 }
 
 /// Refuses arguments that no entry could start with, and says so when there is none to start.
@@ -299,25 +276,30 @@ fn about_loaders(settings: &Settings, catalog: &Catalog, loaders: &Loaders) -> O
 fn about_doors(
     settings: &Settings,
     site: &Site,
-    interface: &Interface,
+    served: &[Served],
     dhcp: Option<&dhcp::Door>,
 ) -> String {
-    let own = site
-        .addresses
-        .first()
-        .map_or(Ipv4Addr::UNSPECIFIED, |a| a.address);
-    let leases = dhcp
-        .and_then(|door| door.config.subnets.first())
-        .map_or_else(
-            || "no DHCP".into(),
-            |subnet| format!("DHCP {}-{}", subnet.range.0, subnet.range.1),
-        );
+    let places: Vec<String> = served
+        .iter()
+        .map(|(interface, address)| format!("{} ({})", interface.name, address.address))
+        .collect();
+    let ranges = || {
+        let subnets = dhcp.iter().flat_map(|door| &door.config.subnets);
+        let ranges = subnets.map(|subnet| format!("{}-{}", subnet.range.0, subnet.range.1));
+        ranges.collect::<Vec<_>>().join(" and ")
+    };
+    let addresses = match settings.dhcp {
+        Dhcp::Off => "no DHCP".into(),
+        Dhcp::Proxy => "proxy DHCP".into(),
+        Dhcp::Server => format!("DHCP {}", ranges()),
+        Dhcp::Auto => format!("DHCP {} unless another server is there", ranges()),
+    };
     let nfs = if site.nfs { ", NFS" } else { "" };
     let nbd = if site.nbd { ", NBD" } else { "" };
     format!(
-        "serving {} on {} ({own}): {leases}, TFTP, HTTP port {}{nfs}{nbd}",
+        "serving {} on {}: {addresses}, TFTP, HTTP port {}{nfs}{nbd}",
         site.catalog.names(),
-        interface.name,
+        places.join(" and "),
         settings.http_port
     )
 }

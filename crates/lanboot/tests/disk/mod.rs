@@ -131,6 +131,7 @@ pub fn site(id: ImageId, prefix: u8) -> Site {
             address: Ipv4Addr::LOCALHOST,
             prefix,
         }],
+        subnets: vec![],
         http_port: 80,
         nfs: false,
         nbd: true,

@@ -107,6 +107,7 @@ pub fn site(catalog: Catalog) -> Site {
             address: Ipv4Addr::LOCALHOST,
             prefix: 8,
         }],
+        subnets: vec![],
         http_port: 80,
         nfs: true,
         nbd: true,

@@ -4,7 +4,7 @@ use dhcproto::v4::{self, DhcpOption, Flags, OptionCode, UnknownOption};
 use dhcproto::{Decodable, Encodable};
 use proptest::prelude::*;
 
-use super::golden::{ipxe_rom, pxelinux};
+use super::golden::{edk2, ipxe_rom, pxelinux};
 use super::*;
 
 /// What both ought to agree about.
@@ -143,6 +143,26 @@ proptest! {
         let bytes = v4::Message::from_bytes(&packet.emit()).unwrap().to_vec().unwrap();
         prop_assert_eq!(ours(&bytes), theirs(&bytes));
         prop_assert_eq!(ours(&bytes), ours(&packet.emit()));
+    }
+}
+
+#[test]
+fn dhcproto_reads_proxy_offers_as_we_do() {
+    let mut server = Server::new(10, 200);
+    server.config.mode = Mode::Proxy;
+    server.boot = Some(pxelinux());
+    for packet in [
+        ipxe_rom(),
+        edk2(7, "PXEClient:Arch:00007:UNDI:003016"),
+        edk2(16, "HTTPClient:Arch:00016:UNDI:003000"),
+        edk2(41, "PXEClient"),
+    ] {
+        let offer = server.sent(&packet).0.bytes;
+        assert_eq!(theirs(&offer), ours(&offer));
+        let message = v4::Message::from_bytes(&offer).unwrap();
+        assert_eq!(message.opts().msg_type(), Some(v4::MessageType::Offer));
+        assert_eq!(message.yiaddr(), Ipv4Addr::UNSPECIFIED);
+        assert_eq!(message.siaddr(), SERVER);
     }
 }
 

@@ -13,7 +13,7 @@ pub(super) fn pxelinux() -> BootFile {
     }
 }
 
-fn script() -> BootFile {
+pub(super) fn script() -> BootFile {
     BootFile {
         server: SERVER,
         file: "http://192.168.77.1/boot.ipxe".to_owned(),
@@ -54,7 +54,7 @@ pub(super) fn ipxe_rom() -> Packet {
 }
 
 /// OVMF's PXE driver (`arch` 7) or HTTP Boot (`arch` 16).
-fn edk2(arch: u8, class: &str) -> Packet {
+pub(super) fn edk2(arch: u8, class: &str) -> Packet {
     let mut packet = discover(1);
     packet.flags = 0x8000;
     let mut set = |code: u8, value: &[u8]| packet.options.set(Code(code), value);
@@ -67,7 +67,7 @@ fn edk2(arch: u8, class: &str) -> Packet {
     packet
 }
 
-fn codes(reply: &Packet) -> Vec<u8> {
+pub(super) fn codes(reply: &Packet) -> Vec<u8> {
     reply.options.iter().map(|(code, _)| code.0).collect()
 }
 

@@ -216,9 +216,23 @@ fn identifiers_of_any_size_are_somebody() {
 /// A message that looks like one, with anything in its options.
 fn plausible() -> impl Strategy<Value = Vec<u8>> {
     let codes = prop::sample::select(vec![
-        12_u8, 43, 50, 51, 52, 54, 55, 57, 60, 61, 67, 77, 82, 93, 94, 97, 175, 209,
+        12_u8, 43, 50, 51, 52, 54, 55, 57, 60, 61, 67, 77, 82, 93, 94, 97, 118, 175, 209,
     ]);
-    let option = (codes, prop::collection::vec(any::<u8>(), 0..40));
+    let anything = (codes, prop::collection::vec(any::<u8>(), 0..40));
+    let real: Vec<(u8, Vec<u8>)> = vec![
+        (60, b"PXEClient:Arch:00007:UNDI:003016".to_vec()),
+        (60, b"HTTPClient:Arch:00016:UNDI:003000".to_vec()),
+        (77, b"iPXE".to_vec()),
+        (93, vec![0, 7]),
+        (93, vec![255, 255]),
+        (43, vec![71, 4, 0, 0, 0, 0, 255]),
+        (43, vec![71, 4, 0x80, 0, 0, 0, 255]),
+        (54, SERVER.octets().to_vec()),
+        (50, vec![192, 168, 77, 12]),
+        (82, vec![5, 4, 192, 168, 77, 0, 11, 4, 192, 168, 77, 9]),
+        (118, vec![192, 168, 77, 0]),
+    ];
+    let option = prop_oneof![2 => anything, 1 => prop::sample::select(real)];
     (
         (1..=8_u8, 0..6_u32, any::<u8>()),
         prop::sample::select(vec![
@@ -235,6 +249,9 @@ fn plausible() -> impl Strategy<Value = Vec<u8>> {
             let mut packet = message(MessageType::from(kind), machine);
             packet.flags = u16::from(flags) << 8;
             packet.ciaddr = ciaddr.into();
+            if flags & 0x18 == 0x18 {
+                packet.giaddr = [192, 168, 77, flags].into();
+            }
             for (code, value) in options {
                 packet.options.set(Code(code), value);
             }
@@ -273,9 +290,80 @@ proptest! {
             if let Answer::Send(outgoing) = answer {
                 let limit = packet.options.u16(Code::MAX_MESSAGE).unwrap_or(0).clamp(576, 1500) - 28;
                 prop_assert!(outgoing.bytes.len() <= usize::from(limit));
-                open(Answer::Send(outgoing));
+                // A relay may have put its own address into option 54 (RFC 5107).
+                if !packet.is_relayed() {
+                    open(Answer::Send(outgoing));
+                }
             }
             prop_assert!(server.leases.iter().count() <= 5);
+        }
+    }
+
+    /// Any bytes, in any mode, on either port: no panic, no answer to an answer, and nothing goes
+    /// where the rules do not send it.
+    #[test]
+    fn whatever_comes_every_answer_goes_where_it_may(
+        messages in prop::collection::vec(
+            (
+                prop_oneof![plausible(), prop::collection::vec(any::<u8>(), 0..700)],
+                any::<bool>(),
+                prop::sample::select(vec![Mode::Server, Mode::Proxy, Mode::Off]),
+                prop::sample::select(vec![
+                    [0; 4], [255; 4], [192, 168, 77, 10], [192, 168, 77, 11], [192, 168, 77, 1],
+                    [192, 168, 77, 255], [10, 0, 0, 1], [9, 9, 9, 9], [224, 0, 0, 1],
+                ]),
+                prop::sample::select(vec![0_u16, 7, 67, 68, 4011, 40_000]),
+            ),
+            1..30,
+        ),
+    ) {
+        let mut server = Server::new(10, 14);
+        server.boot = Some(golden::pxelinux());
+        let mut given = std::collections::HashSet::new();
+        for (bytes, boot_server, mode, source, source_port) in messages {
+            let Ok(packet) = Packet::parse(&bytes) else { continue };
+            server.config.mode = mode;
+            server.port = if boot_server { Port::BootServer } else { Port::Server };
+            (server.source, server.source_port) = (source.into(), source_port);
+            let answer = server.answer(&packet, None);
+            prop_assert!(mode != Mode::Off || answer == Answer::Ignore(Why::Off));
+            let Answer::Send(outgoing) = &answer else { continue };
+            prop_assert_eq!(packet.op, Op::Request);
+            prop_assert!(matches!(
+                packet.message_type(),
+                Some(MessageType::Discover | MessageType::Request | MessageType::Inform)
+            ));
+            let subnet = &server.config.subnets[0];
+            match outgoing.to {
+                Destination::Broadcast => prop_assert!(!boot_server),
+                Destination::Relay(relay) => {
+                    prop_assert!(!boot_server && relay == packet.giaddr && !relay.is_unspecified());
+                    prop_assert!(subnet.is_host(relay) || relay == server.source);
+                }
+                Destination::Frame { mac, .. } => {
+                    prop_assert!(!boot_server);
+                    prop_assert_eq!(&mac.0[..], packet.hardware_address());
+                }
+                Destination::Unicast(to) => {
+                    prop_assert!(subnet.is_host(*to.ip()) && *to.ip() != SERVER);
+                    prop_assert!(to.port() != 0);
+                    // Little more than was asked, so that nobody is flooded through us.
+                    prop_assert!(outgoing.bytes.len() <= bytes.len().max(300) + 200);
+                    let source = SocketAddrV4::new(server.source, source_port);
+                    prop_assert!(to == source || !boot_server && to.port() == CLIENT_PORT);
+                }
+            }
+            let reply = Packet::parse(&outgoing.bytes).unwrap();
+            prop_assert_eq!(reply.op, Op::Reply);
+            if !reply.yiaddr.is_unspecified() {
+                prop_assert!(!boot_server);
+                // A proxy speaks only of what the server gave before.
+                prop_assert!(mode == Mode::Server || given.contains(&reply.yiaddr));
+                given.insert(reply.yiaddr);
+            }
+            if mode == Mode::Proxy || boot_server {
+                prop_assert_ne!(outgoing.message, MessageType::Nak);
+            }
         }
     }
 

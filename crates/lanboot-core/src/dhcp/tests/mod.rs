@@ -4,6 +4,8 @@ mod foreign;
 mod golden;
 mod hostile;
 mod load;
+mod proxy;
+mod relay;
 mod states;
 
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -100,6 +102,7 @@ pub(super) fn subnet(first: u8, last: u8) -> Subnet {
         routers: vec![],
         dns: vec![],
         domain: None,
+        options: vec![],
     }
 }
 
@@ -109,6 +112,9 @@ pub(super) struct Server {
     pub(super) leases: Leases,
     pub(super) now: u64,
     pub(super) source: Ipv4Addr,
+    pub(super) source_port: u16,
+    pub(super) port: Port,
+    pub(super) own: Vec<Ipv4Addr>,
     pub(super) overloaded: bool,
     pub(super) boot: Option<BootFile>,
 }
@@ -131,6 +137,9 @@ impl Server {
             config,
             now: START,
             source: Ipv4Addr::UNSPECIFIED,
+            source_port: CLIENT_PORT,
+            port: Port::Server,
+            own: vec![SERVER],
             overloaded: false,
             boot: None,
         }
@@ -156,8 +165,9 @@ impl Server {
         let receipt = Receipt {
             interface: "eth0",
             server: SERVER,
-            source: SocketAddrV4::new(self.source, CLIENT_PORT),
-            port: Port::Server,
+            own: &self.own,
+            source: SocketAddrV4::new(self.source, self.source_port),
+            port: self.port,
             now: Duration::from_secs(self.now),
             overloaded: self.overloaded,
         };

@@ -1,0 +1,116 @@
+//! The proxy and the boot server: what to load, for machines whose address another server gives
+//! (PXE 2.1 §2.2.3 and §2.2.5).
+//!
+//! On port 67 only DISCOVER and INFORM of machines that want to boot are answered; a REQUEST there
+//! belongs to the server it selects. EDK2 and iPXE ask the rest at port 4011, and dnsmasq and
+//! pixiecore answer nothing else either. A server that stepped down to a proxy still keeps its
+//! word about leases and offers, and never says NAK.
+
+use std::net::SocketAddrV4;
+
+use super::answer::{Answer, BootFile, Destination, Outgoing};
+use super::option::Code;
+use super::packet::{CLIENT_PORT, MessageType};
+use super::pxe::vendor_options;
+use super::respond::Exchange;
+use super::table::Step;
+use super::why::Why;
+use crate::machine::Stage;
+
+/// The one boot item there is: type and layer of PXE's "bootstrap" (PXE 2.1 table 2-3).
+const BOOTSTRAP: (u16, u16) = (0, 0);
+
+impl Exchange<'_> {
+    /// Port 67 of a proxy.
+    pub(super) fn proxy(&mut self) -> Result<Answer, Why> {
+        match self.message {
+            MessageType::Discover => {
+                let boot = self.boot_file()?;
+                // Always by broadcast: the machine has no address, and is given none here.
+                let to = self.relay().unwrap_or(Destination::Broadcast);
+                Ok(self.direct(MessageType::Offer, &boot, to))
+            }
+            MessageType::Inform => {
+                let boot = self.boot_file()?;
+                let address = SocketAddrV4::new(self.informing()?, CLIENT_PORT);
+                Ok(self.direct(MessageType::Ack, &boot, Destination::Unicast(address)))
+            }
+            MessageType::Request => self.keep_word(),
+            MessageType::Release => self.release(),
+            MessageType::Decline => self.decline(),
+            MessageType::Offer | MessageType::Ack | MessageType::Nak | MessageType::Other(_) => {
+                Err(Why::Message(self.message))
+            }
+        }
+    }
+
+    /// Port 4011, of a proxy or a server. Never about addresses.
+    pub(super) fn boot_server(&mut self) -> Result<Answer, Why> {
+        if self.receipt.source.port() == 0 {
+            return Err(Why::NoSourcePort);
+        }
+        if !matches!(self.message, MessageType::Request | MessageType::Inform) {
+            return Err(Why::BootServerMessage(self.message));
+        }
+        if let Some(server) = self.packet.options.address(Code::SERVER_ID)
+            && !self.receipt.is_own(server)
+        {
+            return Err(Why::OtherServer(server));
+        }
+        let asked = self.packet.options.get(Code::VENDOR);
+        let item = asked.and_then(|option| vendor_options(option).boot_item);
+        if let Some((item, layer)) = item.filter(|item| *item != BOOTSTRAP) {
+            return Err(Why::BootItem { item, layer });
+        }
+        let boot = self.boot_file()?;
+        let to = Destination::Unicast(self.receipt.source);
+        Ok(self.direct(MessageType::Ack, &boot, to))
+    }
+
+    /// A server that stepped down: what it gave or offered stays good, and nothing is added to it.
+    fn keep_word(&mut self) -> Result<Answer, Why> {
+        let (address, selecting) = self.requested()?;
+        let lease = self
+            .leases
+            .get(address)
+            .filter(|l| l.client == self.client.id && l.expires > self.now);
+        let secs = match (lease, self.leases.held_for(&self.client.id)) {
+            // It is told the time that is left, so that it looks for the other server in time.
+            (Some(lease), _) => u32::try_from(lease.expires - self.now).unwrap_or(u32::MAX),
+            (None, Some((held, Step::Offered))) if selecting && held == address => {
+                self.lease_secs()
+            }
+            _ => return Err(Why::NotGivenHere(address)),
+        };
+        if self.claim(address).is_err() {
+            return Err(Why::NotGivenHere(address));
+        }
+        Ok(self.acknowledge(address, secs))
+    }
+
+    /// What to load, for a machine that wants to.
+    fn boot_file(&self) -> Result<BootFile, Why> {
+        if self.machine.stage == Stage::Plain {
+            return Err(Why::NotBooting);
+        }
+        (self.boot)(&self.machine).ok_or(Why::NothingToBoot)
+    }
+
+    /// Tells a machine where its boot file is, and nothing of addresses.
+    fn direct(&self, message: MessageType, boot: &BootFile, to: Destination) -> Answer {
+        let encoded = self.reply(message, None, None, Some(boot)).encode_proxy();
+        let address = match to {
+            Destination::Unicast(target) => Some(*target.ip()),
+            _ => None,
+        };
+        let detail = self.detail(Some(boot), &encoded);
+        Answer::Send(Outgoing {
+            bytes: encoded.bytes,
+            to,
+            message,
+            address,
+            commit: None,
+            detail,
+        })
+    }
+}

@@ -1,0 +1,318 @@
+//! What single firmwares need to hear that the RFCs do not say: a table, read top down for every
+//! message of a machine that boots.
+//!
+//! Without any row, a proxy's offer says "load this file and ask nobody else" (option 43,
+//! discovery control 8), and the file stands in the header and in option 67, both with their NUL:
+//! what PXE 2.1 wants, and what every BIOS ROM takes. An answer that also gives an address carries
+//! neither option 60 nor 43; a stray `PXEClient` in it sends EDK2 to port 4011. Nothing is ever
+//! overloaded into `file` and `sname`, and a machine without option 97 gets none back.
+
+use super::option::Code;
+use super::packet::Packet;
+use crate::machine::{Arch, Machine, Stage};
+
+/// One firmware, how it is recognised and what it needs.
+#[derive(Clone, Copy, Debug)]
+pub struct Quirk {
+    /// Which firmware this is, for people.
+    pub firmware: &'static str,
+    /// All of these must hold.
+    pub signs: &'static [Sign],
+    /// What is then done.
+    pub effects: &'static [Effect],
+    /// Where this was learnt.
+    pub source: &'static str,
+}
+
+/// Something a machine shows in its message.
+#[derive(Clone, Copy, Debug)]
+pub enum Sign {
+    /// What is asking.
+    Stage(Stage),
+    /// Its architecture is one of these, after the rows above.
+    Arch(&'static [Arch]),
+    /// Its hardware address begins with one of these.
+    Oui(&'static [[u8; 3]]),
+    /// Option 97 begins so, its type byte included.
+    Uuid(&'static [u8]),
+}
+
+/// What a row changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// It is this architecture, whatever it said.
+    Arch(Arch),
+    /// Every answer carries the vendor class `HTTPClient`.
+    HttpClient,
+    /// An answer that gives an address tells it not to wait for proxies (option 175, 0xb0).
+    NoProxyWait,
+    /// A proxy's offer has no option 43: the machine asks port 4011 for the file.
+    AskBootServer,
+    /// Every answer carries the vendor class `PXEClient` and a boot menu with the one entry
+    /// `Raspberry Pi Boot`.
+    RaspberryPiMenu,
+}
+
+/// How a machine is answered: what the rows that fit it add up to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Manner {
+    /// Its architecture.
+    pub arch: Option<Arch>,
+    /// [`Effect::HttpClient`].
+    pub http_client: bool,
+    /// [`Effect::NoProxyWait`].
+    pub no_proxy_wait: bool,
+    /// What option 43 says.
+    pub discovery: Discovery,
+}
+
+/// How a machine shall find its boot server (PXE 2.1 §2.3, option 43).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Discovery {
+    /// Not at all: the file is named in the offer.
+    UseFile,
+    /// By asking port 4011 of the address in `siaddr`.
+    AskBootServer,
+    /// By the menu the Raspberry Pi looks for.
+    RaspberryPiMenu,
+}
+
+const UEFI: &[Arch] = &[
+    Arch::X86Uefi,
+    Arch::X64Uefi,
+    Arch::Arm32Uefi,
+    Arch::Arm64Uefi,
+    Arch::Riscv32Uefi,
+    Arch::Riscv64Uefi,
+    Arch::Loong32Uefi,
+    Arch::Loong64Uefi,
+];
+
+/// The prefixes the Raspberry Pi foundation and company have registered.
+const RASPBERRY_PI: &[[u8; 3]] = &[
+    [0xb8, 0x27, 0xeb],
+    [0xdc, 0xa6, 0x32],
+    [0xe4, 0x5f, 0x01],
+    [0xd8, 0x3a, 0xdd],
+    [0x2c, 0xcf, 0x67],
+    [0x28, 0xcd, 0xc1],
+];
+
+/// Every row. Later rows see what earlier ones made of the architecture.
+pub const QUIRKS: &[Quirk] = &[
+    Quirk {
+        firmware: "Raspberry Pi 3 and 4, which say they are PCs",
+        signs: &[
+            Sign::Stage(Stage::Firmware),
+            Sign::Arch(&[Arch::X86Bios]),
+            Sign::Oui(RASPBERRY_PI),
+        ],
+        effects: &[Effect::Arch(Arch::RaspberryPi)],
+        source: "https://github.com/raspberrypi/rpi-eeprom/issues/82",
+    },
+    Quirk {
+        firmware: "Raspberry Pi 4 with a boot loader of 2020 or later, whatever its address",
+        signs: &[
+            Sign::Stage(Stage::Firmware),
+            Sign::Arch(&[Arch::X86Bios]),
+            Sign::Uuid(b"\0RPi4"),
+        ],
+        effects: &[Effect::Arch(Arch::RaspberryPi)],
+        source: "https://github.com/raspberrypi/rpi-eeprom/issues/103",
+    },
+    Quirk {
+        firmware: "Raspberry Pi's boot loader, which takes no answer without its menu entry",
+        signs: &[
+            Sign::Stage(Stage::Firmware),
+            Sign::Arch(&[Arch::RaspberryPi]),
+        ],
+        effects: &[Effect::RaspberryPiMenu],
+        source: "https://github.com/raspberrypi/documentation/issues/1686",
+    },
+    Quirk {
+        firmware: "x64 UEFI that announces itself as Itanium (2) or XScale (8)",
+        signs: &[
+            Sign::Stage(Stage::Firmware),
+            Sign::Arch(&[Arch::Other(2), Arch::Other(8)]),
+        ],
+        effects: &[Effect::Arch(Arch::X64Uefi)],
+        source: "https://github.com/linuxserver/docker-netbootxyz/issues/8",
+    },
+    // EDK2 of before April 2017 (Dell T130, T430) throws away proxy offers with option 43, and
+    // HP's laptops ignore "use this file". All go to port 4011 when option 43 is missing; the
+    // file is in the offer as well, for those that do not.
+    Quirk {
+        firmware: "UEFI PXE",
+        signs: &[Sign::Stage(Stage::Firmware), Sign::Arch(UEFI)],
+        effects: &[Effect::AskBootServer],
+        source: "https://github.com/tianocore/edk2/issues/6944, \
+                 https://github.com/garybowers/bootimus/issues/77, \
+                 https://github.com/danderson/netboot (pixiecore/dhcp.go)",
+    },
+    Quirk {
+        firmware: "UEFI HTTP Boot, which takes no URL from an answer without its class",
+        signs: &[Sign::Stage(Stage::HttpBoot)],
+        effects: &[Effect::HttpClient],
+        source: "https://github.com/tianocore/edk2 (NetworkPkg/HttpBootDxe/HttpBootDhcp4.c)",
+    },
+    Quirk {
+        firmware: "iPXE, which waits two seconds for proxies after every offer",
+        signs: &[Sign::Stage(Stage::Ipxe)],
+        effects: &[Effect::NoProxyWait],
+        source: "https://github.com/ipxe/ipxe (src/net/udp/dhcp.c)",
+    },
+];
+
+/// How to answer `machine`, which sent `packet` and is described as it describes itself.
+pub fn manner(packet: &Packet, machine: &Machine) -> Manner {
+    sum(QUIRKS.iter(), packet, machine)
+}
+
+fn sum<'a>(quirks: impl Iterator<Item = &'a Quirk>, packet: &Packet, machine: &Machine) -> Manner {
+    let mut manner = Manner {
+        arch: machine.arch,
+        http_client: false,
+        no_proxy_wait: false,
+        discovery: Discovery::UseFile,
+    };
+    for quirk in quirks {
+        if quirk
+            .signs
+            .iter()
+            .all(|s| s.holds(packet, machine, &manner))
+        {
+            for effect in quirk.effects {
+                effect.apply(&mut manner);
+            }
+        }
+    }
+    manner
+}
+
+impl Sign {
+    fn holds(&self, packet: &Packet, machine: &Machine, manner: &Manner) -> bool {
+        match self {
+            Self::Stage(stage) => machine.stage == *stage,
+            Self::Arch(archs) => manner.arch.is_some_and(|arch| archs.contains(&arch)),
+            Self::Oui(prefixes) => prefixes.iter().any(|p| machine.mac.0.starts_with(p)),
+            Self::Uuid(prefix) => {
+                let uuid = packet.options.get(Code::UUID);
+                uuid.is_some_and(|uuid| uuid.starts_with(prefix))
+            }
+        }
+    }
+}
+
+impl Effect {
+    fn apply(self, manner: &mut Manner) {
+        match self {
+            Self::Arch(arch) => manner.arch = Some(arch),
+            Self::HttpClient => manner.http_client = true,
+            Self::NoProxyWait => manner.no_proxy_wait = true,
+            Self::AskBootServer => manner.discovery = Discovery::AskBootServer,
+            Self::RaspberryPiMenu => manner.discovery = Discovery::RaspberryPiMenu,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::pxe;
+    use super::super::tests::discover;
+    use super::*;
+
+    /// A DISCOVER that shows these signs.
+    fn showing(signs: &[Sign]) -> Packet {
+        let mut packet = discover(1);
+        for sign in signs {
+            match sign {
+                Sign::Stage(Stage::HttpBoot) => {
+                    packet.options.set(Code::VENDOR_CLASS, *b"HTTPClient");
+                }
+                Sign::Stage(stage) => {
+                    packet.options.set(Code::VENDOR_CLASS, *b"PXEClient");
+                    if *stage == Stage::Ipxe {
+                        packet.options.set(Code::USER_CLASS, *b"iPXE");
+                    }
+                }
+                Sign::Arch(archs) => {
+                    let code = (0..=u16::MAX).find(|code| Arch::from(*code) == archs[0]);
+                    packet.options.set(Code::ARCH, code.unwrap().to_be_bytes());
+                }
+                Sign::Oui(prefixes) => packet.chaddr[..3].copy_from_slice(&prefixes[0]),
+                Sign::Uuid(prefix) => {
+                    let mut uuid = [0; 17];
+                    uuid[..prefix.len()].copy_from_slice(prefix);
+                    packet.options.set(Code::UUID, uuid);
+                }
+            }
+        }
+        packet
+    }
+
+    #[test]
+    fn every_row_is_reached_does_something_and_names_its_source() {
+        for (i, quirk) in QUIRKS.iter().enumerate() {
+            let name = quirk.firmware;
+            assert!(quirk.source.starts_with("https://"), "{name}");
+            assert!(
+                !quirk.signs.is_empty() && !quirk.effects.is_empty(),
+                "{name}"
+            );
+            assert!(
+                QUIRKS.iter().skip(i + 1).all(|q| q.firmware != name),
+                "{name} twice"
+            );
+            let (_, manner) = pxe::read(&showing(quirk.signs)).unwrap();
+            for effect in quirk.effects {
+                let mut again = manner;
+                effect.apply(&mut again);
+                assert_eq!(again, manner, "{name}: {effect:?} is undone");
+            }
+            // Nobody else does it for this machine.
+            let packet = showing(quirk.signs);
+            let as_it_says = Machine {
+                arch: pxe::arch(&packet),
+                ..pxe::machine(&packet).unwrap()
+            };
+            assert_eq!(super::manner(&packet, &as_it_says), manner, "{name}");
+            let others = QUIRKS.iter().filter(|q| q.firmware != name);
+            assert_ne!(sum(others, &packet, &as_it_says), manner, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_raspberry_pi_is_known_by_its_address_or_its_uuid_and_a_pc_is_not_one() {
+        let pc = showing(&[Sign::Stage(Stage::Firmware), Sign::Arch(&[Arch::X86Bios])]);
+        assert_eq!(pxe::read(&pc).unwrap().1.discovery, Discovery::UseFile);
+        for oui in RASPBERRY_PI {
+            let mut pi = pc.clone();
+            pi.chaddr[..3].copy_from_slice(oui);
+            let (machine, manner) = pxe::read(&pi).unwrap();
+            assert_eq!(machine.arch, Some(Arch::RaspberryPi), "{oui:x?}");
+            assert_eq!(manner.discovery, Discovery::RaspberryPiMenu);
+            // With UEFI firmware on its card it is a UEFI machine like others.
+            pi.options.set(Code::ARCH, [0, 11]);
+            let (machine, manner) = pxe::read(&pi).unwrap();
+            assert_eq!(machine.arch, Some(Arch::Arm64Uefi));
+            assert_eq!(manner.discovery, Discovery::AskBootServer);
+        }
+        let mut pi = pc;
+        pi.options
+            .set(Code::UUID, *b"\0RPi4\x11\x31\xd0\0\x32\x2e\xf8\xed\x10abc");
+        assert_eq!(pxe::machine(&pi).unwrap().arch, Some(Arch::RaspberryPi));
+    }
+
+    #[test]
+    fn a_plain_client_has_no_quirks() {
+        let mut packet = showing(&[Sign::Oui(RASPBERRY_PI)]);
+        packet.options.set(Code::ARCH, [0, 0]);
+        let (machine, manner) = pxe::read(&packet).unwrap();
+        assert_eq!(
+            (machine.stage, machine.arch),
+            (Stage::Plain, Some(Arch::X86Bios))
+        );
+        assert_eq!(manner.discovery, Discovery::UseFile);
+        assert!(!manner.http_client && !manner.no_proxy_wait);
+    }
+}

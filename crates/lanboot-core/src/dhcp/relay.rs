@@ -1,0 +1,103 @@
+//! Which network a message is about, and what its relay says (RFC 3046 and its sub-options).
+
+use std::net::Ipv4Addr;
+
+use super::answer::{Port, Receipt};
+use super::config::{Config, Mode, Subnet};
+use super::option::{Code, encapsulated};
+use super::packet::{MessageType, Packet};
+use super::why::Why;
+
+/// Sub-option 5 of option 82: link selection (RFC 3527).
+const LINK_SELECTION: u8 = 5;
+/// Sub-option 11 of option 82: server identifier override (RFC 5107).
+const SERVER_OVERRIDE: u8 = 11;
+
+/// The network a message is about, and who we are there.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place<'a> {
+    pub(super) subnet: &'a Subnet,
+    /// Our server identifier: our address, or what the relay wants to stand there instead
+    /// (RFC 5107).
+    pub(super) server: Ipv4Addr,
+    /// Option 118 chose the subnet and goes back as it came (RFC 3011 §2).
+    pub(super) by_option: bool,
+}
+
+impl<'a> Place<'a> {
+    /// Finds it: link selection, subnet selection, the relay, the machine's own address, the
+    /// receiving interface, in this order.
+    pub(super) fn of(
+        packet: &Packet,
+        receipt: &Receipt<'_>,
+        config: &'a Config,
+        message: MessageType,
+    ) -> Result<Self, Why> {
+        let at = |subnet| Self {
+            subnet,
+            server: receipt.server,
+            by_option: false,
+        };
+        let source = *receipt.source.ip();
+        if receipt.port == Port::BootServer {
+            // Answered where it came from, which must be a machine of ours.
+            let subnet = config.subnet(source).filter(|s| s.is_host(source));
+            return subnet.map(at).ok_or(Why::ForeignAddress(source));
+        }
+        if packet.is_relayed() {
+            return Self::relayed(packet, receipt, config);
+        }
+        // A machine behind a relay renews without it, routed straight to us; RELEASE and INFORM too.
+        let routed = matches!(
+            message,
+            MessageType::Request | MessageType::Release | MessageType::Inform
+        ) && packet.ciaddr == source;
+        let by_ciaddr = config.subnet(packet.ciaddr).filter(|_| routed);
+        by_ciaddr
+            .or_else(|| config.subnet(receipt.server))
+            .map(at)
+            .ok_or(Why::NoSubnet(receipt.server))
+    }
+
+    fn relayed(packet: &Packet, receipt: &Receipt<'_>, config: &'a Config) -> Result<Self, Why> {
+        let relay = packet.giaddr;
+        let near = config.subnet(relay).filter(|s| s.is_host(relay));
+        let link = sub_option(packet, LINK_SELECTION);
+        // Only through a relay: a machine on our own wire has no use for another network's address.
+        let selected = packet.options.address(Code::SUBNET_SELECTION);
+        let subnet = match link.or(selected) {
+            None => near.ok_or(Why::UnknownRelay(relay))?,
+            Some(link) => {
+                // A relay that names the link speaks from an address of its own choice (RFC 3527
+                // §2). The answer goes there, so it must be known or have sent this itself.
+                if near.is_none() && (*receipt.source.ip() != relay || !is_unicast(relay)) {
+                    return Err(Why::UnknownRelay(relay));
+                }
+                config.subnet(link).ok_or(Why::UnknownLink(link))?
+            }
+        };
+        // A proxy is asked at its own address: nothing may stand in for that.
+        let server = sub_option(packet, SERVER_OVERRIDE)
+            .filter(|a| config.mode == Mode::Server && subnet.is_host(*a))
+            .unwrap_or(receipt.server);
+        Ok(Self {
+            subnet,
+            server,
+            by_option: link.is_none() && selected.is_some(),
+        })
+    }
+}
+
+/// An address in option 82.
+fn sub_option(packet: &Packet, wanted: u8) -> Option<Ipv4Addr> {
+    let (_, value) =
+        encapsulated(packet.options.get(Code::RELAY)?).find(|(code, _)| *code == wanted)?;
+    let octets: [u8; 4] = value.try_into().ok()?;
+    Some(Ipv4Addr::from(octets)).filter(|address| !address.is_unspecified())
+}
+
+/// Whether an address can be that of one host: neither 0/8, loopback, multicast nor above.
+fn is_unicast(address: Ipv4Addr) -> bool {
+    let [first, ..] = address.octets();
+    (1..=223).contains(&first) && !address.is_loopback()
+}

@@ -1,0 +1,506 @@
+//! Proxy and boot server: the dialogues of real firmware beside another DHCP server, a server that
+//! steps down, and what must stay unanswered.
+
+use super::golden::{codes, edk2, ipxe_rom, pxelinux, script};
+use super::*;
+use crate::machine::Arch;
+
+/// The LAN's DHCP server, which names itself as next server.
+const OTHER: [u8; 4] = [192, 168, 77, 254];
+const PXE_X64: &str = "PXEClient:Arch:00007:UNDI:003016";
+
+fn proxy() -> Server {
+    let mut server = Server::new(10, 200);
+    server.config.mode = Mode::Proxy;
+    server.boot = Some(pxelinux());
+    server
+}
+
+/// UEFI's loader, at a host that is not this one.
+fn snponly() -> BootFile {
+    BootFile {
+        server: SERVER,
+        file: "snponly.efi".to_owned(),
+        config: None,
+        prefix: None,
+    }
+}
+
+/// What it broadcasts when it took the other server's offer.
+fn takes_the_other(mut packet: Packet) -> Packet {
+    packet.options.set(Code::MESSAGE_TYPE, [3]);
+    packet.options.set(Code::SERVER_ID, OTHER);
+    packet
+        .options
+        .set(Code::REQUESTED_ADDRESS, [192, 168, 77, 60]);
+    packet
+}
+
+/// What it then asks at port 4011.
+fn asks_for_the_file(mut packet: Packet) -> Packet {
+    packet.options.set(Code::MESSAGE_TYPE, [3]);
+    packet.options.remove(Code::CLIENT_ID);
+    packet.flags = 0;
+    packet.ciaddr = host(60);
+    packet
+}
+
+fn at_4011(server: &mut Server, port: u16) {
+    server.port = Port::BootServer;
+    (server.source, server.source_port) = (host(60), port);
+}
+
+#[test]
+fn the_ipxe_rom_takes_its_script_from_the_offer_and_asks_nobody_else() {
+    let mut server = proxy();
+    server.boot = Some(script());
+    let (outgoing, reply) = server.sent(&ipxe_rom());
+    assert_eq!(outgoing.to, Destination::Broadcast);
+    assert_eq!((outgoing.address, outgoing.commit), (None, None));
+    let mut wanted = Vec::new();
+    wanted.extend_from_slice(&[2, 1, 6, 0, 0x12, 0x34, 0x56, 0x78, 0, 0, 0, 0]);
+    wanted.extend_from_slice(&[0; 8]);
+    wanted.extend_from_slice(&SERVER.octets());
+    wanted.extend_from_slice(&[0, 0, 0, 0, 2, 0, 0, 0, 0, 1]);
+    wanted.resize(108, 0);
+    wanted.extend_from_slice(b"http://192.168.77.1/boot.ipxe");
+    wanted.resize(236, 0);
+    wanted.extend_from_slice(&[99, 130, 83, 99]);
+    wanted.extend_from_slice(&[53, 1, 2, 54, 4, 192, 168, 77, 1]);
+    wanted.extend_from_slice(b"\x3c\x09PXEClient\x2b\x04\x06\x01\x08\xff");
+    wanted.extend_from_slice(&[97, 17, 0]);
+    wanted.extend(1..=16);
+    wanted.extend_from_slice(b"\x43\x1ehttp://192.168.77.1/boot.ipxe\0");
+    wanted.extend_from_slice(b"\x42\x0d192.168.77.1\0");
+    wanted.extend_from_slice(&[61, 7, 1, 2, 0, 0, 0, 0, 1, 255]);
+    assert_eq!(outgoing.bytes, wanted);
+    // It must not be told to ignore proxies, by a proxy.
+    assert!(!reply.options.has(Code::IPXE));
+    assert_eq!(
+        server.ignored(&takes_the_other(ipxe_rom())),
+        "it chose the server 192.168.77.254"
+    );
+}
+
+#[test]
+fn uefi_pxe_is_sent_to_port_4011_and_gets_its_file_there() {
+    let mut server = proxy();
+    server.boot = Some(snponly());
+    let discover = edk2(7, PXE_X64);
+    let (outgoing, reply) = server.sent(&discover);
+    assert_eq!(outgoing.to, Destination::Broadcast);
+    assert_eq!(reply.yiaddr, Ipv4Addr::UNSPECIFIED);
+    assert_eq!(reply.siaddr, SERVER);
+    assert_eq!(&reply.file[..12], b"snponly.efi\0");
+    // EDK2 of before 2017 throws away proxy offers with option 43.
+    assert_eq!(codes(&reply), [53, 54, 60, 97, 67, 66, 61]);
+    assert_eq!(
+        reply.options.get(Code::VENDOR_CLASS),
+        Some(&b"PXEClient"[..])
+    );
+    server.ignored(&takes_the_other(discover.clone()));
+
+    at_4011(&mut server, 4011);
+    let (outgoing, reply) = server.sent(&asks_for_the_file(discover));
+    assert_eq!(
+        outgoing.to,
+        Destination::Unicast(SocketAddrV4::new(host(60), 4011))
+    );
+    let mut wanted = Vec::new();
+    wanted.extend_from_slice(&[2, 1, 6, 0, 0x12, 0x34, 0x56, 0x78, 0, 0, 0, 0]);
+    wanted.extend_from_slice(&host(60).octets());
+    wanted.extend_from_slice(&[0; 4]);
+    wanted.extend_from_slice(&SERVER.octets());
+    wanted.extend_from_slice(&[0, 0, 0, 0, 2, 0, 0, 0, 0, 1]);
+    wanted.resize(108, 0);
+    wanted.extend_from_slice(b"snponly.efi");
+    wanted.resize(236, 0);
+    wanted.extend_from_slice(&[99, 130, 83, 99]);
+    wanted.extend_from_slice(&[53, 1, 5, 54, 4, 192, 168, 77, 1]);
+    wanted.extend_from_slice(b"\x3c\x09PXEClient\x61\x11\0");
+    wanted.extend_from_slice(&[0xab; 16]);
+    wanted.extend_from_slice(b"\x43\x0csnponly.efi\0\x42\x0d192.168.77.1\0\xff");
+    assert_eq!(outgoing.bytes, wanted);
+    assert_eq!(reply.ciaddr, host(60));
+    assert_eq!(outgoing.detail.as_deref(), Some("snponly.efi"));
+    assert_eq!(server.leases.iter().count(), 0);
+}
+
+#[test]
+fn http_boot_gets_its_class_and_url_and_nothing_of_pxe() {
+    let mut server = proxy();
+    let url = "http://192.168.77.1/loader/snponly.efi";
+    server.boot = Some(BootFile {
+        file: url.to_owned(),
+        ..snponly()
+    });
+    let (outgoing, reply) = server.sent(&edk2(16, "HTTPClient:Arch:00016:UNDI:003000"));
+    assert_eq!(outgoing.to, Destination::Broadcast);
+    assert_eq!(codes(&reply), [53, 54, 60, 97, 67, 66, 61]);
+    assert_eq!(
+        reply.options.get(Code::VENDOR_CLASS),
+        Some(&b"HTTPClient"[..])
+    );
+    let with_nul = format!("{url}\0");
+    assert_eq!(
+        reply.options.get(Code::BOOT_FILE),
+        Some(with_nul.as_bytes())
+    );
+    assert_eq!(reply.yiaddr, Ipv4Addr::UNSPECIFIED);
+}
+
+#[test]
+fn a_bios_rom_is_told_to_use_the_file_and_gets_pxelinux_options() {
+    let mut server = proxy();
+    let mut packet = discover(1);
+    packet
+        .options
+        .set(Code::VENDOR_CLASS, *b"PXEClient:Arch:00000:UNDI:002001");
+    packet.options.set(Code::ARCH, [0, 0]);
+    let (_, reply) = server.sent(&packet);
+    // It sent no 97, and none comes back.
+    assert_eq!(codes(&reply), [53, 54, 60, 43, 67, 209, 210, 66]);
+    assert_eq!(reply.options.get(Code::VENDOR), Some(&[6, 1, 8, 255][..]));
+    // Asked at 4011 all the same, it hears the same.
+    at_4011(&mut server, 68);
+    let (outgoing, reply) = server.sent(&asks_for_the_file(packet));
+    assert_eq!(
+        outgoing.to,
+        Destination::Unicast(SocketAddrV4::new(host(60), 68))
+    );
+    assert_eq!(codes(&reply), [53, 54, 60, 43, 67, 209, 210, 66]);
+}
+
+#[test]
+fn a_raspberry_pi_finds_its_menu_entry_in_every_mode() {
+    for mode in [Mode::Proxy, Mode::Server] {
+        let mut server = proxy();
+        server.config.mode = mode;
+        let mut packet = discover(1);
+        packet.chaddr[..3].copy_from_slice(&[0xdc, 0xa6, 0x32]);
+        packet
+            .options
+            .set(Code::VENDOR_CLASS, *b"PXEClient:Arch:00000:UNDI:002001");
+        packet.options.set(Code::ARCH, [0, 0]);
+        let (_, reply) = server.sent(&packet);
+        let option = reply.options.get(Code::VENDOR).unwrap();
+        assert_eq!(option.len(), 32);
+        let read = pxe::vendor_options(option);
+        assert_eq!(read.discovery_control, Some(3));
+        assert_eq!(read.menu, Some(&b"\0\0\x11Raspberry Pi Boot"[..]));
+        assert_eq!(
+            reply.options.get(Code::VENDOR_CLASS),
+            Some(&b"PXEClient"[..])
+        );
+        assert_eq!(reply.yiaddr.is_unspecified(), mode == Mode::Proxy);
+    }
+}
+
+#[test]
+fn the_boot_item_asked_for_comes_back_and_another_one_gets_nothing() {
+    let mut server = proxy();
+    at_4011(&mut server, 68);
+    let mut packet = asks_for_the_file(edk2(0, "PXEClient:Arch:00000:UNDI:002001"));
+    packet.options.set(Code::VENDOR, [71, 4, 0, 0, 0, 0, 255]);
+    let (_, reply) = server.sent(&packet);
+    assert_eq!(
+        reply.options.get(Code::VENDOR),
+        Some(&[6, 1, 8, 71, 4, 0, 0, 0, 0, 255][..])
+    );
+    // An offer is no answer to it.
+    let mut early = edk2(0, "PXEClient:Arch:00000:UNDI:002001");
+    early.options.set(Code::VENDOR, [71, 4, 0, 0, 0, 0, 255]);
+    let (_, reply) = proxy().sent(&early);
+    assert_eq!(reply.options.get(Code::VENDOR), Some(&[6, 1, 8, 255][..]));
+    for (item, why) in [
+        // What the iPXE ROM asked dnsmasq for.
+        (
+            [0x80, 0, 0, 0],
+            "boot item 32768, layer 0 is none of this server's",
+        ),
+        (
+            [0, 0, 0x80, 0],
+            "boot item 0, layer 32768 is none of this server's",
+        ),
+        (
+            [0, 1, 0, 2],
+            "boot item 1, layer 2 is none of this server's",
+        ),
+    ] {
+        packet
+            .options
+            .set(Code::VENDOR, [&[71, 4][..], &item, &[255]].concat());
+        assert_eq!(server.ignored(&packet), why);
+    }
+    // Garbage names no item: it is a plain request for the file.
+    for garbage in [&[71, 200, 1][..], &[71, 2, 0, 0], &[0xff; 40], &[71], b""] {
+        packet.options.set(Code::VENDOR, garbage);
+        let (_, reply) = server.sent(&packet);
+        assert_eq!(reply.options.get(Code::VENDOR), Some(&[6, 1, 8, 255][..]));
+    }
+}
+
+#[test]
+fn port_4011_answers_where_the_question_came_from_and_only_to_machines_here() {
+    let ask = || asks_for_the_file(edk2(7, PXE_X64));
+    for mode in [Mode::Proxy, Mode::Server] {
+        let mut server = proxy();
+        server.config.mode = mode;
+        at_4011(&mut server, 50_123);
+        let (outgoing, reply) = server.sent(&ask());
+        assert_eq!(
+            outgoing.to,
+            Destination::Unicast(SocketAddrV4::new(host(60), 50_123))
+        );
+        assert_eq!(reply.yiaddr, Ipv4Addr::UNSPECIFIED);
+        assert!(!reply.options.has(Code::LEASE_TIME));
+
+        server.source_port = 0;
+        assert_eq!(server.ignored(&ask()), "it was sent from port 0");
+        server.source_port = 4011;
+        for source in [
+            [0, 0, 0, 0],
+            [255, 255, 255, 255],
+            [192, 168, 77, 255],
+            [192, 168, 77, 0],
+            [224, 0, 0, 1],
+            [127, 0, 0, 1],
+            [9, 9, 9, 9],
+        ] {
+            server.source = source.into();
+            assert_eq!(
+                server.ignored(&ask()),
+                format!("its address {} is in no network served here", server.source)
+            );
+        }
+        server.source = SERVER;
+        assert_eq!(server.ignored(&ask()), "it comes from this server itself");
+
+        at_4011(&mut server, 4011);
+        for kind in [1, 4, 7] {
+            let mut packet = ask();
+            packet.options.set(Code::MESSAGE_TYPE, [kind]);
+            assert!(
+                server
+                    .ignored(&packet)
+                    .ends_with("is nothing the boot server port answers")
+            );
+        }
+        let mut packet = ask();
+        packet.options.set(Code::SERVER_ID, OTHER);
+        assert_eq!(
+            server.ignored(&packet),
+            "it chose the server 192.168.77.254"
+        );
+        packet.options.set(Code::SERVER_ID, SERVER.octets());
+        packet.options.set(Code::MESSAGE_TYPE, [8]);
+        assert_eq!(server.sent(&packet).0.message, MessageType::Ack);
+        packet.options.remove(Code::VENDOR_CLASS);
+        assert!(server.ignored(&packet).contains("does not ask to boot"));
+        packet.options.set(Code::VENDOR_CLASS, *b"");
+        assert!(server.ignored(&packet).contains("does not ask to boot"));
+        server.config.mode = Mode::Off;
+        assert_eq!(server.ignored(&ask()), "DHCP is off");
+        assert_eq!(server.leases.iter().count(), 0);
+    }
+}
+
+#[test]
+fn a_proxy_says_nothing_to_plain_clients_and_nothing_where_there_is_nothing_to_load() {
+    let mut server = proxy();
+    let why = "it does not ask to boot, and nothing else is answered here";
+    assert_eq!(server.ignored(&discover(1)), why);
+    let mut inform = message(MessageType::Inform, 1);
+    inform.ciaddr = host(60);
+    assert_eq!(server.ignored(&inform), why);
+    // An empty class is no class, even beside an architecture.
+    let mut packet = edk2(7, "");
+    assert_eq!(server.ignored(&packet), why);
+    packet.options.set(Code::VENDOR_CLASS, *b"PXE");
+    assert_eq!(server.ignored(&packet), why);
+
+    assert!(matches!(server.take(&edk2(7, PXE_X64)), Answer::Send(_)));
+    server.boot = None;
+    assert_eq!(
+        server.ignored(&edk2(7, PXE_X64)),
+        "there is nothing for it to load"
+    );
+    assert_eq!(server.leases.iter().count(), 0);
+}
+
+#[test]
+fn a_machine_that_informs_itself_is_told_its_file_at_its_own_address() {
+    let mut server = proxy();
+    let mut packet = edk2(7, PXE_X64);
+    packet.options.set(Code::MESSAGE_TYPE, [8]);
+    packet.ciaddr = host(60);
+    let (outgoing, reply) = server.sent(&packet);
+    assert_eq!(
+        outgoing.to,
+        Destination::Unicast(SocketAddrV4::new(host(60), 68))
+    );
+    assert_eq!(
+        (reply.ciaddr, reply.yiaddr),
+        (host(60), Ipv4Addr::UNSPECIFIED)
+    );
+    packet.ciaddr = [8, 8, 8, 8].into();
+    assert!(server.ignored(&packet).contains("in no network served"));
+}
+
+#[test]
+fn offers_of_other_proxies_and_servers_are_not_answered() {
+    let mut server = proxy();
+    for port in [Port::Server, Port::BootServer] {
+        for other in [host(2), host(3)] {
+            (server.port, server.source, server.source_port) = (port, other, 67);
+            let mut offer = edk2(7, "PXEClient");
+            offer.op = Op::Reply;
+            offer.siaddr = other;
+            offer.options.set(Code::MESSAGE_TYPE, [2]);
+            offer.options.set(Code::SERVER_ID, other.octets());
+            offer.options.set(Code::VENDOR, vec![0xa5; 200]);
+            assert_eq!(server.ignored(&offer), "it is a reply, not a request");
+            // One that lies about its direction.
+            offer.op = Op::Request;
+            assert!(server.ignored(&offer).starts_with("a DHCPOFFER is nothing"));
+        }
+    }
+}
+
+#[test]
+fn architecture_65535_is_kept_and_still_answered() {
+    let mut server = proxy();
+    let mut packet = edk2(7, "PXEClient");
+    packet.options.set(Code::ARCH, [0xff, 0xff]);
+    let machine = pxe::machine(&packet).unwrap();
+    assert_eq!(machine.arch, Some(Arch::Other(65535)));
+    let (_, reply) = server.sent(&packet);
+    assert_eq!(reply.options.get(Code::VENDOR), Some(&[6, 1, 8, 255][..]));
+    // A number with a name wins, wherever it stands.
+    packet.options.set(Code::ARCH, [0xff, 0xff, 0, 7]);
+    assert_eq!(pxe::machine(&packet).unwrap().arch, Some(Arch::X64Uefi));
+    packet.options.set(Code::ARCH, [0xff, 0xff]);
+    packet
+        .options
+        .set(Code::VENDOR_CLASS, *b"PXEClient:Arch:00011");
+    assert_eq!(pxe::machine(&packet).unwrap().arch, Some(Arch::Arm64Uefi));
+}
+
+#[test]
+fn a_server_that_steps_down_keeps_its_leases_and_offers_and_adds_none() {
+    let mut server = Server::new(10, 200);
+    let lease = server.bound(&reboot(1, host(10)));
+    let offered = server.offered(&discover(2));
+    server.config.mode = Mode::Proxy;
+
+    // The offer was a promise to whoever takes it up as such.
+    assert!(server.ignored(&reboot(2, offered)).contains("not leased"));
+    let (outgoing, reply) = server.sent(&select(2, offered));
+    assert_eq!(outgoing.message, MessageType::Ack);
+    assert_eq!(reply.options.u32(Code::LEASE_TIME), Some(43_200));
+
+    // A renewal is told the time that is left, and the lease does not grow.
+    server.now += 40_000;
+    let (outgoing, reply) = server.sent(&renew(1, host(10)));
+    assert_eq!(reply.options.u32(Code::LEASE_TIME), Some(3200));
+    assert_eq!(outgoing.commit.unwrap().expires, lease.expires);
+    assert_eq!(server.bound(&reboot(1, host(10))).expires, lease.expires);
+
+    // Nobody else gets anything, and nobody is refused.
+    let why = |address: Ipv4Addr| {
+        format!("{address} is not leased to it here, and another server gives addresses now")
+    };
+    for (packet, address) in [
+        (select(3, host(30)), host(30)),
+        (reboot(3, host(30)), host(30)),
+        (renew(3, host(10)), host(10)),
+        (select(3, host(10)), host(10)),
+        (reboot(1, [10, 1, 1, 1].into()), [10, 1, 1, 1].into()),
+    ] {
+        assert_eq!(server.ignored(&packet), why(address));
+    }
+    assert!(
+        server
+            .ignored(&discover(1))
+            .contains("does not ask to boot")
+    );
+    let bare = message(MessageType::Request, 1);
+    assert_eq!(server.ignored(&bare), "it names no address");
+
+    // Not even the same hardware under another name.
+    let mut renamed = renew(1, host(10));
+    renamed.options.set(Code::CLIENT_ID, [0, 1, 2, 3]);
+    assert_eq!(server.ignored(&renamed), why(host(10)));
+
+    // RELEASE and DECLINE still work.
+    assert!(matches!(
+        server.take(&release(1, host(10))),
+        Answer::Done(_)
+    ));
+    assert_eq!(server.ignored(&renew(1, host(10))), why(host(10)));
+    assert!(matches!(server.take(&decline(2, offered)), Answer::Done(_)));
+
+    // A lease that is over is over.
+    let mut server = Server::new(10, 200);
+    server.bound(&reboot(1, host(10)));
+    server.config.mode = Mode::Proxy;
+    server.now += 12 * 3600;
+    assert_eq!(server.ignored(&renew(1, host(10))), why(host(10)));
+    // An offer that lapsed, too.
+    let mut server = Server::new(10, 200);
+    let offered = server.offered(&discover(1));
+    server.config.mode = Mode::Proxy;
+    server.now += OFFER_HOLD;
+    assert_eq!(server.ignored(&select(1, offered)), why(offered));
+}
+
+#[test]
+fn a_probe_that_ends_after_stepping_down_offers_no_address() {
+    let mut server = Server::checking(10, 200);
+    server.boot = Some(snponly());
+    let packet = edk2(7, PXE_X64);
+    let Answer::Check { address, .. } = server.take(&packet) else {
+        panic!("not checked");
+    };
+    let mut plain = discover(2);
+    plain
+        .options
+        .set(Code::REQUESTED_ADDRESS, host(20).octets());
+    assert!(matches!(server.take(&plain), Answer::Check { .. }));
+    server.config.mode = Mode::Proxy;
+    let (_, reply) = open(server.probed(&packet, address, Probe::Silent));
+    assert_eq!(reply.yiaddr, Ipv4Addr::UNSPECIFIED);
+    assert_eq!(
+        server.probed(&plain, host(20), Probe::Silent),
+        Answer::Ignore(Why::NotBooting)
+    );
+    let mut request = select(1, address);
+    request
+        .options
+        .set(Code::CLIENT_ID, [[0].as_slice(), &[0xab; 16]].concat());
+    assert!(
+        server
+            .ignored(&request)
+            .contains("is not leased to it here")
+    );
+}
+
+#[test]
+fn a_class_and_an_architecture_that_contradict_each_other_are_settled_by_the_class() {
+    for (code, class, arch, stage) in [
+        (16, "PXEClient:Arch:00016", Arch::X64Uefi, Stage::Firmware),
+        (7, "HTTPClient:Arch:00007", Arch::X64Http, Stage::HttpBoot),
+        (11, "HTTPClient", Arch::Arm64Http, Stage::HttpBoot),
+        (0, "HTTPClient", Arch::BiosHttp, Stage::HttpBoot),
+        (20, "PXEClient", Arch::X86Bios, Stage::Firmware),
+        (8, "PXEClient", Arch::X64Uefi, Stage::Firmware),
+        (41, "PXEClient", Arch::RaspberryPi, Stage::Firmware),
+    ] {
+        let machine = pxe::machine(&edk2(code, class)).unwrap();
+        assert_eq!(
+            (machine.arch, machine.stage),
+            (Some(arch), stage),
+            "{class}"
+        );
+    }
+}

@@ -1,0 +1,125 @@
+//! For dnsmasq: tags by what a machine says of itself, a `dhcp-boot` for each combination.
+
+use std::fmt::Write as _;
+
+use super::rules::{Rule, Rules, Which, stage_slug};
+use super::{Fragment, comment};
+use crate::machine::Stage;
+
+pub(super) fn fragment(rules: &Rules) -> Fragment {
+    let mut out = String::new();
+    let address = rules.server.http.ip();
+    comment(
+        &mut out,
+        "#",
+        &[
+            "dnsmasq: boot files for machines that boot from the network. Made by lanboot.",
+            &format!("They load {} from {address}.", rules.names),
+            "Save this as /etc/dnsmasq.d/lanboot.conf, restart dnsmasq, and run there:",
+            "lanboot serve --dhcp off IMAGE. Addresses are still handed out as your own dhcp-range says.",
+            "Does another DHCP server hand out the addresses? Then see PROXY at the end.",
+        ],
+    );
+    out.push_str(
+        "\n# The boot file must stand in the message's own field: ROMs and shim read it there.\n\
+         # This holds for all machines.\ndhcp-no-override\n",
+    );
+    out.push_str("\n# Who asks: option 60 is PXEClient or HTTPClient; iPXE sends option 175.\n");
+    for stage in super::rules::STAGES {
+        match stage {
+            Stage::Ipxe => {
+                out.push_str("dhcp-match=set:lanboot-ipxe,175\n");
+                out.push_str("dhcp-userclass=set:lanboot-ipxe,iPXE\n");
+            }
+            Stage::HttpBoot if rules.has(stage) => {
+                out.push_str("dhcp-vendorclass=set:lanboot-http,HTTPClient\n");
+            }
+            Stage::Firmware if rules.has(stage) => {
+                out.push_str("dhcp-vendorclass=set:lanboot-pxe,PXEClient\n");
+            }
+            Stage::HttpBoot | Stage::Firmware | Stage::Plain => {}
+        }
+    }
+    for rule in &rules.rules {
+        boot(&mut out, rules, rule);
+    }
+    rules.write_unserved(&mut out, "#");
+    proxy(&mut out, rules);
+    Fragment {
+        text: out,
+        remarks: rules.remarks.clone(),
+    }
+}
+
+fn boot(out: &mut String, rules: &Rules, rule: &Rule) {
+    let tags = tags(rules, rule);
+    let address = rules.server.http.ip();
+    let _ = write!(out, "\n# {rule}\n");
+    if let Which::Numbers(numbers, _) = &rule.which {
+        for number in numbers {
+            let _ = writeln!(
+                out,
+                "dhcp-match=set:{},option:client-arch,{number}",
+                tag(rule)
+            );
+        }
+    }
+    let Some(offer) = &rule.offer else {
+        out.push_str("# Nothing to load.\n");
+        return;
+    };
+    if rule.stage == Stage::HttpBoot {
+        // EDK2 takes no URL from an answer without it.
+        let _ = writeln!(out, "dhcp-option-force={tags},60,HTTPClient");
+    }
+    // The address outright: the answer's next-server would be dnsmasq's own.
+    let _ = writeln!(out, "dhcp-boot={tags},{},,{address}", offer.file);
+    for (option, value) in [(209, &offer.config), (210, &offer.prefix)] {
+        if let Some(value) = value {
+            // Nobody asks for them and PXELINUX needs them, so they are forced.
+            let _ = writeln!(out, "dhcp-option-force={tags},{option},{}", value);
+        }
+    }
+}
+
+/// `tag:…` for every condition of a rule; all of them must hold.
+fn tags(rules: &Rules, rule: &Rule) -> String {
+    let mut tags = vec![format!("tag:lanboot-{}", stage_slug(rule.stage))];
+    if rule.stage != Stage::Ipxe {
+        tags.push("tag:!lanboot-ipxe".into());
+    }
+    match &rule.which {
+        Which::Numbers(..) => tags.push(format!("tag:{}", tag(rule))),
+        Which::Other => tags.extend(rules.beside(rule).map(|r| format!("tag:!{}", tag(r)))),
+    }
+    tags.join(",")
+}
+
+/// The tag of a rule's architectures.
+fn tag(rule: &Rule) -> String {
+    format!("lanboot-{}", rule.slug())
+}
+
+/// dnsmasq as a proxy needs the firmware's files as `pxe-service`; iPXE's `dhcp-boot` stays.
+fn proxy(out: &mut String, rules: &Rules) {
+    let address = rules.server.http.ip();
+    let _ = write!(
+        out,
+        "\n# PROXY: another server hands out the addresses and dnsmasq only names boot files. Then have\n\
+         # no other dhcp-range, and use these lines too, without their #. UEFI HTTP Boot gets no answer\n\
+         # from dnsmasq then; lanboot's own proxy (lanboot serve --dhcp proxy) answers it.\n\
+         #dhcp-range={address},proxy\n"
+    );
+    for (rule, offer) in rules.giving() {
+        let (Stage::Firmware, Which::Numbers(numbers, _)) = (rule.stage, &rule.which) else {
+            continue;
+        };
+        for number in numbers {
+            let _ = writeln!(
+                out,
+                "#pxe-service=tag:!lanboot-ipxe,{number},lanboot,{},{address}",
+                offer.file
+            );
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! For iPXE: a menu that can be chained, or taken apart for one there is.
+
+use std::fmt::Write as _;
+
+use super::ways::{Way, ways};
+use super::{Export, Fragment, MAX_TITLE, comment, text};
+use crate::catalog::Spelling;
+use crate::script::{line, url, url_path, way};
+
+pub(super) fn fragment(from: &Export<'_>) -> Fragment {
+    let mut fragment = Fragment::default();
+    let (planned, others) = ways(from, &mut fragment);
+    let mut out = String::from("#!ipxe\n");
+    let address = from.address();
+    let origin = from.server.http_origin();
+    comment(
+        &mut out,
+        "#",
+        &[
+            "iPXE: a menu made by lanboot.",
+            &format!(
+                "It loads {} from {address}.",
+                line(&from.names(), super::MAX_COMMENT)
+            ),
+            "Save this as lanboot.ipxe and put into your own menu:",
+            "  item lanboot lanboot",
+            "  :lanboot",
+            "  chain lanboot.ipxe || goto YOUR_MENU",
+            "or copy its item lines and labels. A line that chains lanboot's own menu, which follows the",
+            &format!("images and knows the machine's memory, is shorter: chain {origin}/boot.ipxe"),
+            &format!("Run on {address}: lanboot serve --dhcp off IMAGE"),
+        ],
+    );
+    let mut labels = Labels::default();
+    let planned: Vec<_> = planned
+        .iter()
+        .map(|way| (labels.of(&way.entry.id), way))
+        .collect();
+    let others: Vec<_> = others
+        .iter()
+        .map(|way| {
+            (
+                labels.of(&format!("{}-{}", way.transport, way.entry.id)),
+                way,
+            )
+        })
+        .collect();
+    out.push_str("\n:lanboot-menu\nmenu lanboot\n");
+    for (label, way) in &planned {
+        item(&mut out, label, &way.entry.title);
+    }
+    if !others.is_empty() {
+        out.push_str("item --gap Other ways for the root to travel\n");
+    }
+    for (label, other) in &others {
+        let title = format!("{} - {}", other.entry.title, way(other.transport));
+        item(&mut out, label, &title);
+    }
+    out.push_str(
+        "item lanboot-back Back\nchoose lanboot-picked || goto lanboot-back\ngoto ${lanboot-picked}\n",
+    );
+    for (label, way) in planned.iter().chain(&others) {
+        let _ = write!(out, "\n:{label}\n");
+        start(&mut out, from, way, &mut fragment.remarks);
+    }
+    out.push_str(
+        "\n:lanboot-failed\necho lanboot: this did not start; the reason stands above.\n\
+         prompt --timeout 30000 Press a key for the menu ||\ngoto lanboot-menu\n\
+         \n:lanboot-back\nexit 1\n",
+    );
+    fragment.text = out;
+    fragment.remarks.dedup();
+    fragment
+}
+
+/// Labels, each of them once: no two entries' names differ only in what a label cannot hold.
+#[derive(Default)]
+struct Labels(Vec<String>);
+
+impl Labels {
+    fn of(&mut self, name: &str) -> String {
+        let keep = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+        let name: String = name
+            .chars()
+            .map(|c| if keep(c) { c } else { '-' })
+            .collect();
+        let mut label = format!("lanboot-{name}");
+        if self.0.contains(&label) || RESERVED.contains(&label.as_str()) {
+            label = format!("{label}-{}", self.0.len());
+        }
+        self.0.push(label.clone());
+        label
+    }
+}
+
+/// The script's own labels.
+const RESERVED: [&str; 4] = [
+    "lanboot-menu",
+    "lanboot-failed",
+    "lanboot-back",
+    "lanboot-picked",
+];
+
+fn item(out: &mut String, label: &str, title: &str) {
+    // `||` and `&&` part commands and `#` begins a comment, in a title as anywhere.
+    let title = text(title, MAX_TITLE).replace(['|', '&', '#'], "-");
+    let _ = writeln!(out, "item {label} {}", line(&title, MAX_TITLE));
+}
+
+fn start(out: &mut String, from: &Export<'_>, way: &Way<'_>, remarks: &mut Vec<String>) {
+    let entry = way.entry;
+    let url = |path: &str| url(from.server, way.image, path);
+    let (kept, left_out): (Vec<_>, Vec<_>) = way
+        .arguments(from, Spelling::Ipxe)
+        .into_iter()
+        .partition(|word| is_safe(word));
+    if !left_out.is_empty() {
+        let words = text(&left_out.join(" "), super::MAX_COMMENT);
+        let words = words.replace("${", "$ {");
+        let _ = writeln!(
+            out,
+            "# Left out, because iPXE would take them for its own: {words} ."
+        );
+        remarks.push(format!("{}: iPXE cannot pass on: {words}", entry.id));
+    }
+    // UEFI kernels before 5.7 find their initramfs by these names; BIOS does not mind them.
+    let names: String = entry
+        .initrd
+        .iter()
+        .map(|path| {
+            format!(
+                " initrd={}",
+                url_path(path.rsplit('/').next().unwrap_or(path))
+            )
+        })
+        .collect();
+    // `imgfree` drops what an earlier try left, and this script: newer iPXE would append it to
+    // the initramfs (ipxe issue 1723).
+    let _ = write!(
+        out,
+        "imgfree\nkernel {} {}{names} || goto lanboot-failed\n",
+        url(&entry.kernel),
+        kept.join(" ")
+    );
+    for path in &entry.initrd {
+        let _ = writeln!(out, "initrd {} || goto lanboot-failed", url(path));
+    }
+    out.push_str("boot || goto lanboot-failed\n");
+}
+
+/// Whether iPXE passes a word on as it is. It has no quotes: `||` and `&&` part commands, `${`
+/// begins a setting, and `#` at the beginning of a word ends the line.
+fn is_safe(word: &str) -> bool {
+    /// What the spelling for iPXE puts in itself.
+    const OURS: [&str; 2] = [
+        "BOOTIF=01-${netX/mac:hexhyp}",
+        "ip=${netX/ip}:${next-server}:${netX/gateway}:${netX/netmask}",
+    ];
+    OURS.contains(&word)
+        || (word.bytes().all(|b| b.is_ascii_graphic())
+            && !["||", "&&"].contains(&word)
+            && !word.contains("${")
+            && !word.starts_with('#')
+            && !word.ends_with('\\'))
+}

@@ -1,0 +1,111 @@
+//! For ISC dhcpd: one chain of conditions, so at most one applies.
+
+use std::fmt::Write as _;
+
+use super::rules::{Rule, Rules, STAGES, Which};
+use super::{Fragment, comment};
+use crate::machine::Stage;
+
+pub(super) fn fragment(rules: &Rules) -> Fragment {
+    let mut out = String::new();
+    let address = rules.server.http.ip();
+    comment(
+        &mut out,
+        "#",
+        &[
+            "ISC dhcpd: boot files for machines that boot from the network. Made by lanboot.",
+            &format!("They load {} from {address}.", rules.names),
+            "Save this as /etc/dhcp/lanboot.conf, put this line into dhcpd.conf, into one subnet or",
+            "outside of all: include \"/etc/dhcp/lanboot.conf\";",
+            &format!("Restart dhcpd and run on {address}: lanboot serve --dhcp off IMAGE"),
+            "It needs dhcpd 4.4, which knows option 93 as pxe-system-type. A filename of a host or pool counts more.",
+        ],
+    );
+    out.push('\n');
+    let mut word = "if";
+    for stage in STAGES.into_iter().filter(|stage| rules.has(*stage)) {
+        let _ = writeln!(out, "{word} {} {{", is_stage(stage));
+        archs(&mut out, rules, stage);
+        out.push_str("}\n");
+        word = "elsif";
+    }
+    rules.write_unserved(&mut out, "#");
+    Fragment {
+        text: out,
+        remarks: rules.remarks.clone(),
+    }
+}
+
+fn is_stage(stage: Stage) -> &'static str {
+    match stage {
+        // iPXE says its name without the length byte of RFC 3004; others may say it with one.
+        Stage::Ipxe => {
+            "option user-class = \"iPXE\" or substring(option user-class, 1, 4) = \"iPXE\""
+        }
+        Stage::HttpBoot => "substring(option vendor-class-identifier, 0, 10) = \"HTTPClient\"",
+        Stage::Firmware | Stage::Plain => {
+            "substring(option vendor-class-identifier, 0, 9) = \"PXEClient\""
+        }
+    }
+}
+
+/// The rules of a stage, as a chain of their own: dhcpd reads no bracket that begins a condition.
+fn archs(out: &mut String, rules: &Rules, stage: Stage) {
+    let mut word = "if";
+    for rule in rules.rules.iter().filter(|rule| rule.stage == stage) {
+        let _ = writeln!(out, "    # {rule}");
+        let _ = match &rule.which {
+            Which::Numbers(numbers, _) => writeln!(out, "    {word} {} {{", is_one_of(numbers)),
+            Which::Other if word == "if" => {
+                body(out, "    ", rules, rule);
+                return;
+            }
+            Which::Other => writeln!(out, "    else {{"),
+        };
+        body(out, "        ", rules, rule);
+        out.push_str("    }\n");
+        word = "elsif";
+    }
+}
+
+fn is_one_of(numbers: &[u16]) -> String {
+    let is = |number: &u16| {
+        let [high, low] = number.to_be_bytes();
+        format!("option pxe-system-type = {high:02x}:{low:02x}")
+    };
+    numbers.iter().map(is).collect::<Vec<_>>().join(" or ")
+}
+
+fn body(out: &mut String, indent: &str, rules: &Rules, rule: &Rule) {
+    let Some(offer) = &rule.offer else {
+        let _ = writeln!(out, "{indent}# Nothing to load.");
+        return;
+    };
+    let _ = write!(
+        out,
+        "{indent}next-server {};\n{indent}filename \"{}\";\n",
+        rules.server.http.ip(),
+        offer.file
+    );
+    let class = (rule.stage == Stage::HttpBoot).then_some("HTTPClient");
+    let mut forced = Vec::new();
+    for (value, name, code) in [
+        (class, "vendor-class-identifier", "3c"),
+        (offer.config.as_deref(), "loader-configfile", "d1"),
+        (offer.prefix.as_deref(), "loader-pathprefix", "d2"),
+    ] {
+        if let Some(value) = value {
+            let _ = writeln!(out, "{indent}option {name} \"{value}\";");
+            forced.push(code);
+        }
+    }
+    if !forced.is_empty() {
+        // dhcpd sends only what the client lists.
+        let _ = writeln!(
+            out,
+            "{indent}option dhcp-parameter-request-list = \
+             concat(option dhcp-parameter-request-list, {});",
+            forced.join(":")
+        );
+    }
+}

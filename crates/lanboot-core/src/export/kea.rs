@@ -1,0 +1,97 @@
+//! For Kea: client classes, which exclude each other.
+
+use std::fmt::Write as _;
+
+use super::rules::{Rule, Rules, Which};
+use super::{Fragment, comment};
+use crate::machine::Stage;
+
+pub(super) fn fragment(rules: &Rules) -> Fragment {
+    let mut out = String::new();
+    let address = rules.server.http.ip();
+    comment(
+        &mut out,
+        "//",
+        &[
+            "Kea DHCPv4: boot files for machines that boot from the network. Made by lanboot.",
+            &format!("They load {} from {address}.", rules.names),
+            "Save this as /etc/kea/lanboot.json and put into \"Dhcp4\": { … }, with its comma:",
+            "  <?include \"/etc/kea/lanboot.json\"?>,",
+            "If there is a list of client-classes already, put these classes into it instead.",
+            &format!("Reload Kea and run on {address}: lanboot serve --dhcp off IMAGE"),
+        ],
+    );
+    out.push_str("\"client-classes\": [\n");
+    out.push_str(
+        "  // iPXE says its name in option 77 and has an option 175 of its own.\n  \
+         { \"name\": \"lanboot-ipxe\",\n    \"test\": \"option[175].exists or option[77].hex == 'iPXE' or \
+         substring(option[77].hex, 1, 4) == 'iPXE'\" }",
+    );
+    for (rule, offer) in rules.giving() {
+        let _ = write!(
+            out,
+            ",\n  // {rule}\n  {{ \"name\": \"lanboot-{}\",\n    \"test\": \"{}\",\n    \
+             \"next-server\": \"{address}\",\n    \"boot-file-name\": \"{}\"",
+            rule.slug(),
+            test(rules, rule),
+            offer.file,
+        );
+        let mut options = Vec::new();
+        if rule.stage == Stage::HttpBoot {
+            options.push((60, "HTTPClient"));
+        }
+        options.extend(offer.config.as_deref().map(|value| (209, value)));
+        options.extend(offer.prefix.as_deref().map(|value| (210, value)));
+        if !options.is_empty() {
+            let options: Vec<String> = options.iter().map(|(c, v)| option(*c, v)).collect();
+            let _ = write!(out, ",\n    \"option-data\": [{}]", options.join(","));
+        }
+        out.push_str(" }");
+    }
+    out.push_str("\n]\n");
+    rules.write_unserved(&mut out, "//");
+    Fragment {
+        text: out,
+        remarks: rules.remarks.clone(),
+    }
+}
+
+/// In hexadecimal, because Kea has no definition of 209 and 210; sent to who does not ask, too.
+fn option(code: u8, value: &str) -> String {
+    let hex: String = value.bytes().map(|b| format!("{b:02x}")).collect();
+    format!(
+        "\n      // {value}\n      {{ \"code\": {code}, \"csv-format\": false, \"data\": \"{hex}\", \
+         \"always-send\": true }}"
+    )
+}
+
+fn test(rules: &Rules, rule: &Rule) -> String {
+    let mut terms = vec![match rule.stage {
+        Stage::Ipxe => "member('lanboot-ipxe')".to_owned(),
+        Stage::HttpBoot => {
+            "not member('lanboot-ipxe') and substring(option[60].hex, 0, 10) == 'HTTPClient'".into()
+        }
+        Stage::Firmware | Stage::Plain => {
+            "not member('lanboot-ipxe') and substring(option[60].hex, 0, 9) == 'PXEClient'".into()
+        }
+    }];
+    match &rule.which {
+        Which::Numbers(numbers, _) => terms.push(is_one_of(numbers)),
+        Which::Other => {
+            for beside in rules.beside(rule) {
+                if let Which::Numbers(numbers, _) = &beside.which {
+                    terms.push(format!("not {}", is_one_of(numbers)));
+                }
+            }
+        }
+    }
+    terms.join(" and ")
+}
+
+fn is_one_of(numbers: &[u16]) -> String {
+    let terms: Vec<String> = numbers
+        .iter()
+        .map(|n| format!("substring(option[93].hex, 0, 2) == 0x{n:04x}"))
+        .collect();
+    format!("({})", terms.join(" or "))
+}

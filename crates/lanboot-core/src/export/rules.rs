@@ -1,0 +1,292 @@
+//! Which machine gets which boot file, as a list of rules another DHCP server can follow.
+//!
+//! The rules are exclusive and come from [`offer`] itself, asked once for every architecture with
+//! a number and every stage of a boot.
+
+use std::fmt;
+
+use super::{Export, comment, text};
+use crate::catalog::{NoLoader, Offer, Server, offer};
+use crate::dhcp::quirk::{Effect, QUIRKS, Sign};
+use crate::machine::{Arch, Mac, Machine, Stage};
+
+/// The rules, and what their fragment says of itself.
+#[derive(Clone, Debug)]
+pub(super) struct Rules {
+    pub(super) server: Server,
+    /// The images' names, on one line.
+    pub(super) names: String,
+    /// At most one applies to a machine. Those of a stage stand together; one for "every other
+    /// architecture" comes last.
+    pub(super) rules: Vec<Rule>,
+    /// Which firmware gets nothing, and why; one sentence part each.
+    pub(super) unserved: Vec<String>,
+    pub(super) remarks: Vec<String>,
+}
+
+/// Machines of one kind, and what they get.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Rule {
+    pub(super) stage: Stage,
+    pub(super) which: Which,
+    /// `None` only keeps these machines away from the rule for every other one.
+    pub(super) offer: Option<Offer>,
+}
+
+/// Which architectures of a stage.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Which {
+    /// These numbers of option 93, which have one name.
+    Numbers(Vec<u16>, Arch),
+    /// Every one that no other rule of the stage names.
+    Other,
+}
+
+/// The stages that load something, in the order a server must tell them apart: iPXE says
+/// `PXEClient` too.
+pub(super) const STAGES: [Stage; 3] = [Stage::Ipxe, Stage::HttpBoot, Stage::Firmware];
+
+/// The rules for these images and loaders.
+pub(super) fn rules(from: &Export<'_>) -> Rules {
+    let mut rules = Vec::new();
+    let mut unserved = Unserved::default();
+    let mut remarks = Vec::new();
+    for stage in STAGES {
+        // A number nobody has stands for all that have no name.
+        let other = ask(from, stage, Arch::Other(u16::MAX));
+        for (numbers, arch) in archs(stage) {
+            let offered = ask(from, stage, arch);
+            if let Some(value) = offered.as_ref().ok().and_then(unfit) {
+                let value = text(value, super::MAX_COMMENT);
+                let why = format!("the boot file {value} has a name no configuration can hold");
+                remarks.push(format!("no boot file for {arch}: {why}"));
+                unserved.add(arch, &why);
+                continue;
+            }
+            match (&offered, &other) {
+                (Ok(offer), Ok(other)) if offer == other => {}
+                (Err(_), Ok(_)) | (Ok(_), _) => rules.push(Rule {
+                    stage,
+                    which: Which::Numbers(numbers, arch),
+                    offer: offered.clone().ok(),
+                }),
+                (Err(_), Err(_)) => {}
+            }
+            if let (Err(why), true) = (&offered, stage != Stage::Ipxe) {
+                if is_common(arch) {
+                    remarks.push(format!("no boot file for {arch}: {why}"));
+                }
+                unserved.add(arch, &why.to_string());
+            }
+        }
+        if let Ok(offer) = other
+            && unfit(&offer).is_none()
+        {
+            rules.push(Rule {
+                stage,
+                which: Which::Other,
+                offer: Some(offer),
+            });
+        }
+    }
+    if !rules.iter().any(|rule| rule.offer.is_some()) {
+        remarks = unserved.lines();
+    }
+    Rules {
+        server: *from.server,
+        names: from.names(),
+        rules,
+        unserved: unserved.lines(),
+        remarks,
+    }
+}
+
+/// Architectures that get nothing, by reason.
+#[derive(Debug, Default)]
+struct Unserved(Vec<(String, Vec<String>)>);
+
+impl Unserved {
+    fn add(&mut self, arch: Arch, why: &str) {
+        let arch = arch.to_string();
+        // Reasons name the machine; those that differ in nothing else are one.
+        let why = text(
+            &why.replace(&format!("{arch} "), "such "),
+            super::MAX_COMMENT,
+        );
+        match self.0.iter_mut().find(|(other, _)| *other == why) {
+            Some((_, archs)) => archs.push(arch),
+            None => self.0.push((why, vec![arch])),
+        }
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let line = |(why, archs): &(String, Vec<String>)| format!("{}: {why}", archs.join(", "));
+        self.0.iter().map(line).collect()
+    }
+}
+
+/// What lanboot's own DHCP says.
+fn ask(from: &Export<'_>, stage: Stage, arch: Arch) -> Result<Offer, NoLoader> {
+    let machine = Machine {
+        mac: Mac([2, 0, 0, 0, 0, 1]),
+        arch: Some(arch),
+        stage,
+    };
+    offer(
+        &machine,
+        from.catalog,
+        from.loaders,
+        from.loader,
+        from.kind,
+        from.server,
+    )
+}
+
+/// What of an offer has a byte that means something in one of the formats. Our own names and URLs
+/// have none; the names on a medium may.
+fn unfit(offer: &Offer) -> Option<&String> {
+    let is_fit = |b: u8| b.is_ascii_alphanumeric() || b"/._-:@~+%=?&".contains(&b);
+    let values = [
+        Some(&offer.file),
+        offer.config.as_ref(),
+        offer.prefix.as_ref(),
+    ];
+    let mut values = values.into_iter().flatten();
+    values.find(|value| value.is_empty() || value.len() > MAX_VALUE || !value.bytes().all(is_fit))
+}
+
+/// Longest boot file, in bytes: what fits the message's own field with its NUL (RFC 2131 §2).
+const MAX_VALUE: usize = 127;
+
+/// The architectures of a stage, each with all its numbers. Firmware that loads over HTTP by
+/// itself has architectures of its own; iPXE may run on any.
+fn archs(stage: Stage) -> Vec<(Vec<u16>, Arch)> {
+    let mut found: Vec<(Vec<u16>, Arch)> = Vec::new();
+    for (number, arch) in Arch::known().chain(misnumbered(stage)) {
+        let is_in = match stage {
+            Stage::HttpBoot => arch.is_http(),
+            Stage::Firmware => !arch.is_http(),
+            Stage::Ipxe => true,
+            Stage::Plain => false,
+        };
+        if !is_in {
+            continue;
+        }
+        match found.iter_mut().find(|(_, other)| *other == arch) {
+            Some((numbers, _)) => numbers.push(number),
+            None => found.push((vec![number], arch)),
+        }
+    }
+    found
+}
+
+/// The numbers without a name that firmware of this stage uses for an architecture all the same.
+/// Quirks that need more than the number to be told cannot be told by other servers either.
+fn misnumbered(stage: Stage) -> impl Iterator<Item = (u16, Arch)> {
+    QUIRKS.iter().flat_map(move |quirk| {
+        let is_stage = quirk.signs.iter().all(|sign| match sign {
+            Sign::Stage(other) => *other == stage,
+            Sign::Arch(_) => true,
+            Sign::Oui(_) | Sign::Uuid(_) => false,
+        });
+        let becomes = quirk.effects.iter().find_map(|effect| match effect {
+            Effect::Arch(arch) => Some(*arch),
+            _ => None,
+        });
+        let said = quirk.signs.iter().flat_map(|sign| match sign {
+            Sign::Arch(archs) => *archs,
+            _ => &[],
+        });
+        let named = said.filter_map(move |arch| match (arch, becomes) {
+            (Arch::Other(number), Some(becomes)) => Some((*number, becomes)),
+            _ => None,
+        });
+        named.filter(move |_| is_stage)
+    })
+}
+
+/// Firmware most networks have: whoever gets nothing there is worth a remark.
+fn is_common(arch: Arch) -> bool {
+    matches!(arch, Arch::X86Bios | Arch::X64Uefi)
+}
+
+impl Rules {
+    /// Those that give something.
+    pub(super) fn giving(&self) -> impl Iterator<Item = (&Rule, &Offer)> {
+        let giving = |rule| Some((rule, Rule::offer(rule)?));
+        self.rules.iter().filter_map(giving)
+    }
+
+    /// The rules that take machines away from one for every other architecture.
+    pub(super) fn beside(&self, rule: &Rule) -> impl Iterator<Item = &Rule> {
+        let stage = rule.stage;
+        let is_other = rule.which == Which::Other;
+        let rules = self.rules.iter();
+        rules.filter(move |r| is_other && r.stage == stage && r.which != Which::Other)
+    }
+
+    /// Who gets nothing, as comment lines.
+    pub(super) fn write_unserved(&self, out: &mut String, mark: &str) {
+        if !self.unserved.is_empty() {
+            out.push('\n');
+            comment(out, mark, &["Not served:"]);
+        }
+        for line in &self.unserved {
+            comment(out, mark, &[&format!("  {line}")]);
+        }
+    }
+
+    /// Whether some rule is for this stage.
+    pub(super) fn has(&self, stage: Stage) -> bool {
+        self.rules.iter().any(|rule| rule.stage == stage)
+    }
+}
+
+impl Rule {
+    fn offer(&self) -> Option<&Offer> {
+        self.offer.as_ref()
+    }
+
+    /// A name for the class, tag or policy: `pxe-x64-uefi`, `ipxe-any`.
+    pub(super) fn slug(&self) -> String {
+        let stage = stage_slug(self.stage);
+        match &self.which {
+            Which::Numbers(_, arch) => format!("{stage}-{}", slug(*arch)),
+            Which::Other => format!("{stage}-any"),
+        }
+    }
+}
+
+/// One word for a stage.
+pub(super) fn stage_slug(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Ipxe => "ipxe",
+        Stage::HttpBoot => "http",
+        Stage::Firmware => "pxe",
+        Stage::Plain => "plain",
+    }
+}
+
+/// One word for an architecture: lower case, `-` between.
+fn slug(arch: Arch) -> String {
+    arch.to_string().to_lowercase().replace(' ', "-")
+}
+
+impl fmt::Display for Rule {
+    /// For a comment: who this is.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let stage = match self.stage {
+            Stage::Ipxe => "iPXE",
+            Stage::HttpBoot => "UEFI HTTP Boot",
+            Stage::Firmware => "PXE",
+            Stage::Plain => "no loader",
+        };
+        match &self.which {
+            Which::Numbers(numbers, arch) => {
+                let numbers: Vec<String> = numbers.iter().map(u16::to_string).collect();
+                write!(f, "{stage}, {arch} (option 93: {})", numbers.join(" or "))
+            }
+            Which::Other => write!(f, "{stage}, on whatever it runs"),
+        }
+    }
+}

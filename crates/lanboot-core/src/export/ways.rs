@@ -1,0 +1,59 @@
+//! Every entry by every way its root can travel, for menus.
+
+use super::{Export, Fragment};
+use crate::catalog::{Entry, Image, Memory, Spelling, Transport};
+
+/// One entry by one way.
+#[derive(Clone, Debug)]
+pub(super) struct Way<'a> {
+    pub(super) image: &'a Image,
+    pub(super) entry: &'a Entry,
+    pub(super) transport: Transport,
+}
+
+/// What every entry starts by, and after it the other ways. A way an entry cannot start by with the
+/// operator's arguments is in neither; an entry that is left without any is a remark.
+pub(super) fn ways<'a>(from: &Export<'a>, fragment: &mut Fragment) -> (Vec<Way<'a>>, Vec<Way<'a>>) {
+    let (mut planned, mut others) = (Vec::new(), Vec::new());
+    let menu = from.menu;
+    for (image, entry) in from.catalog.entries() {
+        // A menu that is written once cannot know the machine's memory.
+        let first = menu
+            .plan(image, entry, from.server, Memory::Unknown)
+            .transport;
+        match entry.check(first, &menu.append) {
+            Ok(()) => planned.push(Way {
+                image,
+                entry,
+                transport: first,
+            }),
+            Err(why) => fragment.remarks.push(format!("{}: {why}", entry.id)),
+        }
+        let rest = from.server.transports().filter(|t| *t != first);
+        others.extend(
+            rest.filter(|t| entry.check(*t, &menu.append).is_ok())
+                .map(|transport| Way {
+                    image,
+                    entry,
+                    transport,
+                }),
+        );
+    }
+    (planned, others)
+}
+
+impl Way<'_> {
+    /// The kernel's arguments, a word each.
+    pub(super) fn arguments(&self, from: &Export<'_>, spelling: Spelling) -> Vec<String> {
+        let place = self.image.at(from.server);
+        let line = self
+            .entry
+            .command_line(self.transport, place, spelling, &from.menu.append);
+        line.split(' ').map(str::to_owned).collect()
+    }
+
+    /// The path of one of the image's files at our doors, before any encoding.
+    pub(super) fn path(&self, file: &str) -> String {
+        format!("iso/{}/{file}", self.image.name)
+    }
+}

@@ -1,0 +1,127 @@
+//! `lanboot export`: what machines would be told, as configuration for another server. Reads the
+//! images as `serve` does, binds nothing, changes nothing.
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::sync::Arc;
+
+use anyhow::{Context as _, anyhow, bail};
+use lanboot_core::catalog::{self, BootChoice, Catalog, Memory, Server, nearest};
+use lanboot_core::export::{Export, Format, export};
+use lanboot_core::script::Menu;
+
+use crate::disks::Disks;
+use crate::library::Library;
+use crate::settings::{Settings, ipv4};
+use crate::{cli, loaders, net};
+
+/// Runs it and returns what to print; what the operator should know besides goes to the standard
+/// error, so that the rest can go into a file.
+pub fn run(flags: cli::Export) -> anyhow::Result<String> {
+    let format = format(&flags.format)?;
+    let server = flags.server.as_deref().map(ipv4).transpose();
+    let server = server.context("--server")?;
+    let settings = Settings::new(flags.serve)?;
+    let server = Server {
+        http: SocketAddrV4::new(own_address(server, &settings)?, settings.http_port),
+        nfs: settings.nfs,
+        nbd: settings.nbd,
+    };
+    let mut library = Library::new(settings.images.clone(), Arc::new(Disks::default()));
+    let scan = library.scan(None);
+    if let Some(twins) = scan.twins.first() {
+        bail!("{twins}");
+    }
+    let mut remarks = scan.faults;
+    remarks.extend(scan.remarks);
+    let catalog = scan.catalog;
+    if catalog.images().is_empty() {
+        bail!("nothing can be served:\n  {}", remarks.join("\n  "));
+    }
+    let menu = menu(&settings, &catalog)?;
+    check_plans(&catalog, &menu, &server)?;
+    let loaders = loaders::loaders(settings.loaders.as_deref())?;
+    let fragment = export(
+        format,
+        &Export {
+            catalog: &catalog,
+            loaders: &loaders,
+            menu: &menu,
+            kind: settings.menu,
+            loader: &settings.loader,
+            server: &server,
+        },
+    );
+    remarks.extend(fragment.remarks);
+    if flags.server.is_none() && settings.interfaces.len() > 1 {
+        remarks.push(format!(
+            "this is for machines that reach {}; for another network name its address with --server",
+            server.http.ip()
+        ));
+    }
+    remarks.dedup();
+    for remark in remarks {
+        eprintln!("lanboot: {remark}");
+    }
+    Ok(fragment.text)
+}
+
+fn format(written: &str) -> anyhow::Result<Format> {
+    let names = Format::ALL.map(Format::name);
+    let found = Format::ALL.into_iter().find(|f| f.name() == written);
+    found.ok_or_else(|| {
+        let hint = nearest(written, names.into_iter());
+        let hint = hint.map_or_else(String::new, |near| format!("; did you mean '{near}'?"));
+        anyhow!("'{written}' is none of {}{hint}", names.join(", "))
+    })
+}
+
+/// `--server`, else the first address `serve` would have.
+fn own_address(named: Option<Ipv4Addr>, settings: &Settings) -> anyhow::Result<Ipv4Addr> {
+    let given = || settings.addresses.first().map(|(_, cidr)| cidr.address);
+    if let Some(address) = named.or_else(given) {
+        return Ok(address);
+    }
+    let named = settings.interfaces.first().map(String::as_str);
+    let interface = net::choose(&net::interfaces()?, named, false)
+        .context("say at which address machines reach lanboot, with --server ADDRESS")?;
+    let first = interface.addresses.first();
+    let first = first.with_context(|| format!("{} has no IPv4 address", interface.name))?;
+    Ok(first.address)
+}
+
+fn menu(settings: &Settings, catalog: &Catalog) -> anyhow::Result<Menu> {
+    let boot = BootChoice::resolve(catalog, settings.boot.as_deref());
+    let checked = settings.transports.check(catalog);
+    checked.map_err(|error| anyhow!("--transport: {error}"))?;
+    Ok(Menu {
+        timeout: settings.menu_timeout,
+        boot: boot.map_err(|error| anyhow!("--boot: {error}"))?,
+        append: settings.append.clone(),
+        transports: settings.transports.clone(),
+        kind: settings.menu,
+    })
+}
+
+/// Refuses arguments no entry could start with, as `serve` does.
+fn check_plans(catalog: &Catalog, menu: &Menu, server: &Server) -> anyhow::Result<()> {
+    for (image, entry) in catalog.entries() {
+        let (asked, append) = (&menu.transports, &menu.append);
+        let plan = catalog::plan(image, entry, asked, server, Memory::Unknown, append);
+        if let Err(refusal) = entry.check(plan.transport, append) {
+            bail!("{}: {refusal}", entry.id);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_format_that_is_none_gets_the_nearest() {
+        assert_eq!(format("isc-dhcp").unwrap(), Format::IscDhcp);
+        let error = format("iscdhcp").unwrap_err().to_string();
+        assert!(error.ends_with("; did you mean 'isc-dhcp'?"), "{error}");
+    }
+}

@@ -1,0 +1,484 @@
+//! Who hands out addresses on a link: lanboot, or a server that was there before or comes later.
+//!
+//! With `--dhcp auto` the link is asked at the start. Another server answers: lanboot leaves
+//! addresses to it (proxy DHCP). Silence: lanboot hands them out, goes on asking, and steps down
+//! the moment somebody else is heard. It never steps up by itself: a server that comes and goes, or
+//! somebody who forges offers, must not make addresses come from two places in turn. Only a
+//! restart or SIGHUP asks anew.
+//!
+//! Two that are started together both hear silence. Each asks again soon after a random time; the
+//! first to ask is answered, steps down, and answers the other no more.
+
+use std::collections::HashMap;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lanboot_core::dhcp::Mode;
+use tokio::time::Instant;
+
+use super::question::Voice;
+use crate::settings::Dhcp;
+
+/// How long other servers have to answer the first question. Most routers answer at once; dnsmasq
+/// pings the address it is going to offer for 3 s.
+const PATIENCE: Duration = Duration::from_secs(4);
+/// The first question is put again after this time: one packet may be lost.
+const REPEAT: Duration = Duration::from_secs(1);
+/// How often, at most, lanboot asks while it hands out addresses; three in four such times pass
+/// at least. An answer of dnsmasq's included, a new server is heard within 14 s.
+const AGAIN: Duration = Duration::from_secs(10);
+/// The first time it asks again, at most, for two that were started together.
+const SOON: Duration = Duration::from_secs(3);
+/// How often it asks when the operator said that it shall hand out addresses whoever else does.
+const ANYWAY: Duration = Duration::from_secs(60);
+/// Least time between two warnings about one server.
+const WARN_AGAIN: Duration = Duration::from_secs(600);
+/// Others told about by address; a link with more is under attack, and one line says enough.
+const MAX_TOLD: usize = 16;
+
+/// What a link does about DHCP, and why.
+#[derive(Debug)]
+pub(super) struct Auto {
+    wanted: Dhcp,
+    interface: Arc<str>,
+    /// `None` until it is known.
+    mode: Option<Mode>,
+    phase: Phase,
+    /// There is no cable; asking goes on until there is.
+    unplugged: bool,
+    told: HashMap<Voice, Instant>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// The first question is open; silence until the end is an answer.
+    Asking { next: Instant, end: Instant },
+    /// Handing out addresses; the next question.
+    Watching { next: Instant },
+    /// Nothing more to ask; only listening.
+    Listening,
+}
+
+/// What to do now.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Step {
+    /// Ask the link.
+    pub ask: bool,
+    /// Tell the operator.
+    pub say: Option<String>,
+}
+
+impl Step {
+    fn say(text: String) -> Self {
+        Self {
+            ask: false,
+            say: Some(text),
+        }
+    }
+}
+
+impl Auto {
+    /// A link on which `wanted` shall be done, from `now` on.
+    pub(super) fn new(wanted: Dhcp, interface: Arc<str>, now: Instant) -> Self {
+        let (mode, phase) = match wanted {
+            Dhcp::Auto => (None, Phase::asking(now)),
+            Dhcp::Server => (Some(Mode::Server), Phase::Watching { next: now }),
+            Dhcp::Proxy => (Some(Mode::Proxy), Phase::asking(now)),
+            Dhcp::Off => (Some(Mode::Off), Phase::Listening),
+        };
+        Self {
+            wanted,
+            interface,
+            mode,
+            phase,
+            unplugged: false,
+            told: HashMap::new(),
+        }
+    }
+
+    /// How messages are answered; `None` while that is not known.
+    pub(super) fn mode(&self) -> Option<Mode> {
+        self.mode
+    }
+
+    /// Whether there is nothing to wait for: it is decided, or cannot be.
+    pub(super) fn is_settled(&self) -> bool {
+        self.mode.is_some() || self.unplugged
+    }
+
+    /// When [`Auto::tick`] is due.
+    pub(super) fn next(&self) -> Option<Instant> {
+        match self.phase {
+            Phase::Asking { next, end } => Some(next.min(end)),
+            Phase::Watching { next } => Some(next),
+            Phase::Listening => None,
+        }
+    }
+
+    /// Time passed. `has_link` says whether a cable is plugged in: without one, silence says
+    /// nothing. `random` spreads questions.
+    pub(super) fn tick(&mut self, now: Instant, has_link: bool, random: u64) -> Step {
+        match self.phase {
+            Phase::Asking { next, end } if now < end => {
+                let ask = next <= now;
+                if ask {
+                    self.phase = Phase::Asking {
+                        next: now + REPEAT,
+                        end,
+                    };
+                }
+                Step { ask, say: None }
+            }
+            Phase::Asking { .. } if !has_link => {
+                self.phase = Phase::asking(now);
+                let is_news = !std::mem::replace(&mut self.unplugged, true);
+                let interface = &self.interface;
+                Step {
+                    ask: false,
+                    say: is_news.then(|| {
+                        format!(
+                            "{interface} has no link (is the cable plugged in?): who hands out the \
+                             addresses there is found out once it has"
+                        )
+                    }),
+                }
+            }
+            Phase::Asking { .. } => self.silence(now, random),
+            Phase::Watching { next } if next <= now => {
+                let pause = match self.wanted {
+                    Dhcp::Server => ANYWAY,
+                    Dhcp::Auto | Dhcp::Proxy | Dhcp::Off => AGAIN,
+                };
+                self.phase = Phase::Watching {
+                    next: now + spread(pause, random),
+                };
+                Step {
+                    ask: true,
+                    say: None,
+                }
+            }
+            Phase::Watching { .. } | Phase::Listening => Step::default(),
+        }
+    }
+
+    /// The first question is answered by nobody.
+    fn silence(&mut self, now: Instant, random: u64) -> Step {
+        let interface = &self.interface;
+        if self.wanted == Dhcp::Proxy {
+            self.phase = Phase::Listening;
+            return Step::say(format!(
+                "no DHCP server answers on {interface}: machines there get no address, and cannot \
+                 boot, until one does. lanboot hands out addresses itself with --dhcp auto"
+            ));
+        }
+        let stood_back = self.mode == Some(Mode::Proxy);
+        self.mode = Some(Mode::Server);
+        self.phase = Phase::Watching {
+            next: now + spread(SOON, random),
+        };
+        let still = if stood_back { " any more" } else { "" };
+        Step::say(format!(
+            "no other DHCP server answers on {interface}{still}: lanboot hands out the addresses there"
+        ))
+    }
+
+    /// Somebody else was heard.
+    pub(super) fn heard(&mut self, voice: Voice, now: Instant) -> Step {
+        let last = self.told.get(&voice).copied();
+        let has_room = last.is_some() || self.told.len() < MAX_TOLD;
+        let say = match voice {
+            Voice::Server(server) => self.server(server, now, last, has_room),
+            Voice::Proxy(proxy) => (last.is_none() && has_room).then(|| {
+                let interface = &self.interface;
+                format!(
+                    "{proxy} tells machines on {interface} what to boot, too (proxy DHCP); which of \
+                     the two a machine obeys is up to its firmware"
+                )
+            }),
+        };
+        if say.is_some() && has_room {
+            self.told.insert(voice, now);
+        }
+        Step { ask: false, say }
+    }
+
+    /// Another server hands out addresses here; it was told at `last`.
+    fn server(
+        &mut self,
+        server: Ipv4Addr,
+        now: Instant,
+        last: Option<Instant>,
+        has_room: bool,
+    ) -> Option<String> {
+        let interface = Arc::clone(&self.interface);
+        if self.wanted == Dhcp::Server {
+            let is_due = has_room && last.is_none_or(|last| now >= last + WARN_AGAIN);
+            return is_due.then(|| {
+                format!(
+                    "another DHCP server, {server}, answers on {interface} too: machines may get \
+                     conflicting addresses. Stop one of the two, or use --dhcp auto"
+                )
+            });
+        }
+        let (mode, phase) = (self.mode, self.phase);
+        self.mode = Some(Mode::Proxy);
+        self.phase = Phase::Listening;
+        match (mode, phase) {
+            (None, _) => Some(format!(
+                "another DHCP server, {server}, hands out the addresses on {interface}: lanboot \
+                 leaves that to it and only tells machines what to boot (proxy DHCP)"
+            )),
+            (Some(Mode::Server), _) => Some(format!(
+                "a second DHCP server, {server}, answers on {interface}: lanboot hands out no more \
+                 addresses there and only tells machines what to boot (proxy DHCP). Those it gave \
+                 stay good until their leases end. To have lanboot hand them out again, stop the \
+                 other server and send lanboot SIGHUP"
+            )),
+            (_, Phase::Asking { .. }) => Some(format!(
+                "the DHCP server {server} hands out the addresses on {interface}; lanboot only tells \
+                 machines what to boot (proxy DHCP)"
+            )),
+            _ => (last.is_none() && has_room)
+                .then(|| format!("another DHCP server on {interface}: {server}")),
+        }
+    }
+
+    /// The operator wants the question put again (SIGHUP). Until it is answered all stays as it
+    /// is.
+    pub(super) fn again(&mut self, now: Instant) -> Step {
+        self.told.clear();
+        let interface = &self.interface;
+        Step::say(match self.wanted {
+            Dhcp::Auto => {
+                self.phase = Phase::asking(now);
+                format!("SIGHUP: asking who hands out the addresses on {interface}")
+            }
+            Dhcp::Server | Dhcp::Proxy | Dhcp::Off => {
+                format!("SIGHUP: nothing changes on {interface}, where --dhcp says what to do")
+            }
+        })
+    }
+}
+
+impl Phase {
+    fn asking(now: Instant) -> Self {
+        Self::Asking {
+            next: now,
+            end: now + PATIENCE,
+        }
+    }
+}
+
+/// From three quarters of `time` to all of it; half of a short one.
+fn spread(time: Duration, random: u64) -> Duration {
+    let part = u32::try_from(random % 1000).unwrap_or(0);
+    let least = if time <= SOON { time / 6 } else { time * 3 / 4 };
+    least + (time - least) * part / 1000
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: Voice = Voice::Server(Ipv4Addr::new(10, 0, 0, 3));
+    const B: Voice = Voice::Server(Ipv4Addr::new(10, 0, 0, 4));
+    const P: Voice = Voice::Proxy(Ipv4Addr::new(10, 0, 0, 5));
+
+    struct Link {
+        auto: Auto,
+        now: Instant,
+        asked: Vec<Duration>,
+        said: Vec<String>,
+        begun: Instant,
+        has_link: bool,
+    }
+
+    impl Link {
+        fn new(wanted: Dhcp) -> Self {
+            let now = Instant::now();
+            Self {
+                auto: Auto::new(wanted, "eth0".into(), now),
+                now,
+                asked: Vec::new(),
+                said: Vec::new(),
+                begun: now,
+                has_link: true,
+            }
+        }
+
+        fn take(&mut self, step: Step) {
+            if step.ask {
+                self.asked.push(self.now - self.begun);
+            }
+            self.said.extend(step.say);
+        }
+
+        /// Lets time pass, doing what is due.
+        fn pass(&mut self, seconds: u64) {
+            let end = self.now + Duration::from_secs(seconds);
+            while let Some(next) = self.auto.next().filter(|next| *next <= end) {
+                self.now = self.now.max(next);
+                let random = u64::from(self.now.elapsed().subsec_nanos()) + self.asked.len() as u64;
+                let step = self.auto.tick(self.now, self.has_link, random);
+                self.take(step);
+            }
+            self.now = end;
+        }
+
+        fn hear(&mut self, voice: Voice) {
+            let step = self.auto.heard(voice, self.now);
+            self.take(step);
+        }
+
+        fn last(&self) -> &str {
+            self.said.last().map_or("", String::as_str)
+        }
+    }
+
+    #[test]
+    fn silence_makes_a_server_and_an_answer_makes_a_proxy() {
+        let mut link = Link::new(Dhcp::Auto);
+        link.pass(3);
+        assert_eq!(link.auto.mode(), None);
+        assert!(
+            link.asked.len() >= 3,
+            "asked more than once: {:?}",
+            link.asked
+        );
+        link.pass(2);
+        assert_eq!(link.auto.mode(), Some(Mode::Server));
+        assert!(
+            link.last()
+                .starts_with("no other DHCP server answers on eth0: ")
+        );
+
+        let mut link = Link::new(Dhcp::Auto);
+        link.pass(1);
+        link.hear(P);
+        assert_eq!(link.auto.mode(), None, "a proxy is no server");
+        link.hear(A);
+        assert_eq!(link.auto.mode(), Some(Mode::Proxy));
+        assert!(link.last().contains("10.0.0.3") && link.last().contains("leaves that to it"));
+        let asked = link.asked.len();
+        link.pass(3600);
+        assert_eq!(link.asked.len(), asked, "a proxy disturbs nobody");
+    }
+
+    #[test]
+    fn a_server_asks_on_and_steps_down_once() {
+        let mut link = Link::new(Dhcp::Auto);
+        link.pass(1000);
+        let pauses: Vec<Duration> = link
+            .asked
+            .windows(2)
+            .map(|pair| pair[1] - pair[0])
+            .collect();
+        assert!(pauses.iter().all(|pause| *pause <= AGAIN), "{pauses:?}");
+        assert!(
+            (99..150).contains(&link.asked.len()),
+            "{}",
+            link.asked.len()
+        );
+        link.hear(A);
+        assert_eq!(link.auto.mode(), Some(Mode::Proxy));
+        assert!(
+            link.last()
+                .contains("a second DHCP server, 10.0.0.3, answers on eth0")
+        );
+        // Gone, back, another, a thousand forged ones: no more than a few lines, and no way back.
+        let said = link.said.len();
+        for number in 0..1000u32 {
+            link.pass(100);
+            link.hear(A);
+            link.hear(Voice::Server(Ipv4Addr::from_bits(number << 8 | 1)));
+            link.hear(Voice::Proxy(Ipv4Addr::from_bits(number << 8 | 2)));
+            assert_eq!(link.auto.mode(), Some(Mode::Proxy));
+        }
+        assert!(link.said.len() <= said + MAX_TOLD, "{:?}", link.said);
+        assert!(link.auto.told.len() <= MAX_TOLD);
+    }
+
+    #[test]
+    fn only_the_operator_makes_it_a_server_again() {
+        let mut link = Link::new(Dhcp::Auto);
+        link.pass(10);
+        link.hear(A);
+        let step = link.auto.again(link.now);
+        link.take(step);
+        assert_eq!(link.auto.mode(), Some(Mode::Proxy), "until it is known");
+        link.pass(1);
+        link.hear(A);
+        assert_eq!(link.auto.mode(), Some(Mode::Proxy));
+        assert!(
+            link.last()
+                .starts_with("the DHCP server 10.0.0.3 hands out")
+        );
+        link.pass(1000);
+        assert_eq!(link.auto.mode(), Some(Mode::Proxy));
+        let step = link.auto.again(link.now);
+        link.take(step);
+        link.pass(5);
+        assert_eq!(link.auto.mode(), Some(Mode::Server));
+        assert!(
+            link.last()
+                .starts_with("no other DHCP server answers on eth0 any more")
+        );
+        // While it hands out addresses, the question costs nothing.
+        let step = link.auto.again(link.now);
+        link.take(step);
+        assert_eq!(link.auto.mode(), Some(Mode::Server));
+        link.hear(B);
+        assert_eq!(link.auto.mode(), Some(Mode::Proxy));
+    }
+
+    #[test]
+    fn a_mode_named_outright_stays_and_warns_now_and_then() {
+        let mut link = Link::new(Dhcp::Server);
+        assert_eq!(link.auto.mode(), Some(Mode::Server));
+        for _ in 0..1200 {
+            link.pass(1);
+            link.hear(A);
+        }
+        assert_eq!(link.auto.mode(), Some(Mode::Server));
+        assert_eq!(link.said.len(), 2, "{:?}", link.said);
+        assert!(link.last().contains("conflicting addresses"));
+        assert!((19..30).contains(&link.asked.len()), "{}", link.asked.len());
+        let step = link.auto.again(link.now);
+        link.take(step);
+        link.pass(10);
+        assert_eq!(link.auto.mode(), Some(Mode::Server));
+
+        let mut link = Link::new(Dhcp::Proxy);
+        link.pass(5);
+        assert_eq!(link.auto.mode(), Some(Mode::Proxy));
+        assert!(link.last().starts_with("no DHCP server answers on eth0"));
+        link.pass(1000);
+        assert_eq!(link.said.len(), 1);
+    }
+
+    #[test]
+    fn silence_on_a_cable_that_is_not_there_says_nothing() {
+        let mut link = Link::new(Dhcp::Auto);
+        link.has_link = false;
+        assert!(!link.auto.is_settled());
+        link.pass(60);
+        assert_eq!((link.auto.mode(), link.said.len()), (None, 1));
+        assert!(link.auto.is_settled(), "whoever waits is not kept waiting");
+        link.has_link = true;
+        link.pass(9);
+        assert_eq!(link.auto.mode(), Some(Mode::Server));
+    }
+
+    #[test]
+    fn two_that_start_together_ask_again_at_different_times() {
+        let pauses: Vec<Duration> = (0..1000).map(|random| spread(SOON, random)).collect();
+        let least = pauses.iter().min().unwrap();
+        let most = pauses.iter().max().unwrap();
+        assert!(
+            *most <= SOON && *most - *least > Duration::from_secs(2),
+            "{least:?} {most:?}"
+        );
+        assert_eq!(spread(AGAIN, 0), Duration::from_millis(7500));
+    }
+}

@@ -1,0 +1,286 @@
+//! One interface on which DHCP is answered: its sockets, and how a message leaves through them.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::os::fd::AsRawFd as _;
+use std::sync::Arc;
+use std::task::{self, Poll};
+
+use lanboot_core::dhcp::{Destination, Outgoing, Packet, Port, SERVER_PORT};
+use lanboot_core::machine::Mac;
+use nix::sys::socket::{ControlMessage, MsgFlags, SockaddrIn, sendmsg};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::net::UdpSocket;
+use tokio::time::Instant;
+
+use super::auto::Auto;
+use super::question;
+use crate::net::{self, ArpSocket, ClientSocket, FrameSocket, Interface};
+use crate::serve::datagram::{self, Arrival};
+use crate::settings::Dhcp;
+
+/// The port of PXE boot servers (PXE 2.1 §2.2.5).
+pub(super) const BOOT_SERVER_PORT: u16 = 4011;
+/// DISCOVERs of machines remembered, to tell a REQUEST that follows one from an old client's habit.
+const MAX_DISCOVERS: usize = 64;
+
+/// One interface, its sockets open.
+#[derive(Debug)]
+pub struct Opened {
+    interface: Arc<str>,
+    index: u32,
+    address: Ipv4Addr,
+    mac: Mac,
+    wanted: Dhcp,
+    server: std::net::UdpSocket,
+    boot_server: Option<std::net::UdpSocket>,
+    frames: FrameSocket,
+    arp: ArpSocket,
+    client: ClientSocket,
+}
+
+impl Opened {
+    /// Opens what DHCP on `interface` needs, to answer from `address` as `wanted`. What the
+    /// operator must know goes to `notices`.
+    pub fn open(
+        interface: &Interface,
+        address: Ipv4Addr,
+        wanted: Dhcp,
+        notices: &mut Vec<String>,
+    ) -> anyhow::Result<Self> {
+        use anyhow::Context as _;
+        let name = &interface.name;
+        let Some(mac) = interface.mac else {
+            anyhow::bail!(
+                "{name} is not an Ethernet interface; DHCP cannot be served there (--dhcp off)"
+            );
+        };
+        let raw = |what: &str| {
+            format!("cannot open a raw socket for {what} on {name}; it needs root or CAP_NET_RAW")
+        };
+        let port = |port| {
+            let socket = net::udp(Some(name), SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port))?;
+            // Everybody is answered by frame; an answer to a forged sender must reach one at most.
+            socket.set_broadcast(false)?;
+            datagram::prepare(&socket)
+                .with_context(|| format!("UDP port {port} cannot tell where messages came in"))?;
+            anyhow::Ok(socket)
+        };
+        let boot_server = port(BOOT_SERVER_PORT).map_err(|error| {
+            notices.push(format!(
+                "PXE's port 4011 is not served on {name}: {error:#}. Beside another DHCP server, \
+                 UEFI machines ask there, and get that program's answer"
+            ));
+        });
+        Ok(Self {
+            server: port(SERVER_PORT)?,
+            boot_server: boot_server.ok(),
+            frames: FrameSocket::open(interface.index).with_context(|| raw("DHCP"))?,
+            arp: ArpSocket::open(interface.index, mac).with_context(|| raw("ARP"))?,
+            client: ClientSocket::open(interface.index).with_context(|| raw("DHCP"))?,
+            interface: name.as_str().into(),
+            index: interface.index,
+            address,
+            mac,
+            wanted,
+        })
+    }
+
+    /// The same, to be waited for.
+    pub(super) fn polled(self) -> io::Result<Link> {
+        let auto = Auto::new(self.wanted, Arc::clone(&self.interface), Instant::now());
+        let boot_server = self.boot_server.map(UdpSocket::from_std).transpose()?;
+        Ok(Link {
+            interface: self.interface,
+            index: self.index,
+            address: self.address,
+            mac: self.mac,
+            auto,
+            server: UdpSocket::from_std(self.server)?,
+            boot_server,
+            frames: self.frames,
+            arp: self.arp.polled()?,
+            client: self.client.polled()?,
+            question: None,
+            discovers: VecDeque::new(),
+        })
+    }
+}
+
+/// What of a link has something to read.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Ready {
+    /// Port 67 or 4011.
+    Message(Port),
+    /// Somebody's ARP.
+    Arp,
+    /// What servers say to clients.
+    Client,
+}
+
+impl Ready {
+    /// Every kind.
+    pub(super) const ALL: [Self; 4] = [
+        Self::Message(Port::Server),
+        Self::Message(Port::BootServer),
+        Self::Arp,
+        Self::Client,
+    ];
+}
+
+/// What of all links, by number, and besides has something to read.
+#[derive(Clone, Copy)]
+pub(super) enum Readable {
+    Link(usize, Ready),
+    Ping,
+}
+
+/// Where a message came in.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Origin {
+    /// Number of the link.
+    pub(super) link: usize,
+    /// At which port.
+    pub(super) port: Port,
+    /// From whom.
+    pub(super) source: SocketAddrV4,
+    /// At which of our addresses.
+    pub(super) to: Ipv4Addr,
+}
+
+/// One interface at work.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) interface: Arc<str>,
+    pub(super) address: Ipv4Addr,
+    pub(super) auto: Auto,
+    index: u32,
+    mac: Mac,
+    server: UdpSocket,
+    boot_server: Option<UdpSocket>,
+    frames: FrameSocket,
+    arp: AsyncFd<ArpSocket>,
+    client: AsyncFd<ClientSocket>,
+    /// Transaction of our last question.
+    question: Option<u32>,
+    /// Transactions of machines' last DISCOVERs.
+    discovers: VecDeque<u32>,
+}
+
+impl Link {
+    /// Whether there is something to read of this kind.
+    pub(super) fn poll(&self, what: Ready, cx: &mut task::Context<'_>) -> Poll<io::Result<()>> {
+        match what {
+            Ready::Message(port) => match self.socket(port) {
+                Some(socket) => socket.poll_recv_ready(cx),
+                None => Poll::Pending,
+            },
+            Ready::Arp => self.arp.poll_read_ready(cx).map_ok(drop),
+            Ready::Client => self.client.poll_read_ready(cx).map_ok(drop),
+        }
+    }
+
+    /// The next message at `port`; `WouldBlock` when there is none.
+    pub(super) fn receive(&self, port: Port, buffer: &mut [u8]) -> io::Result<Arrival> {
+        let socket = self.socket(port).ok_or(io::ErrorKind::WouldBlock)?;
+        socket.try_io(Interest::READABLE, || datagram::receive(socket, buffer))
+    }
+
+    /// Who says that an address is his; `WouldBlock` when nobody says anything.
+    pub(super) fn hear_arp(&self) -> io::Result<Option<(Ipv4Addr, Mac)>> {
+        self.arp.try_io(Interest::READABLE, ArpSocket::heard)
+    }
+
+    /// What a server says to a client; `WouldBlock` when none says anything.
+    pub(super) fn hear_server(&self) -> io::Result<Option<(Ipv4Addr, Vec<u8>)>> {
+        self.client.try_io(Interest::READABLE, ClientSocket::heard)
+    }
+
+    /// Asks who has an address.
+    pub(super) fn probe(&self, address: Ipv4Addr) -> io::Result<()> {
+        self.arp.get_ref().probe(address)
+    }
+
+    /// Asks which other servers there are.
+    pub(super) fn ask(&mut self, xid: u32) -> io::Result<()> {
+        self.question = Some(xid);
+        let question = question::discover(xid, self.mac);
+        self.client.get_ref().ask(&question)
+    }
+
+    /// Whether this is our own question, come back: over another of our interfaces, or a loop.
+    pub(super) fn asked(&self, packet: &Packet) -> bool {
+        self.question == Some(packet.xid) && packet.hardware_address() == self.mac.0
+    }
+
+    /// Whether a cable is plugged in.
+    pub(super) fn has_link(&self) -> bool {
+        net::has_link(&self.interface)
+    }
+
+    /// Remembers a machine's DISCOVER.
+    pub(super) fn remember(&mut self, xid: u32) {
+        if self.discovers.len() >= MAX_DISCOVERS {
+            self.discovers.pop_front();
+        }
+        self.discovers.push_back(xid);
+    }
+
+    /// Whether a DISCOVER with this transaction came lately.
+    pub(super) fn remembers(&self, xid: u32) -> bool {
+        self.discovers.contains(&xid)
+    }
+
+    /// Sends an answer to a message from `origin`.
+    pub(super) fn send(&self, outgoing: &Outgoing, origin: &Origin) -> io::Result<()> {
+        let (own, bytes) = (self.address, &outgoing.bytes);
+        match outgoing.to {
+            Destination::Relay(relay) => {
+                self.send_to(origin, SocketAddrV4::new(relay, SERVER_PORT), bytes)
+            }
+            Destination::Unicast(target) => self.send_to(origin, target, bytes),
+            Destination::Frame { mac, address } => self.frames.send(own, address, mac, bytes),
+            // By frame too: without a default route the kernel has no way to 255.255.255.255.
+            Destination::Broadcast => {
+                let everybody = Mac([0xff; 6]);
+                self.frames.send(own, Ipv4Addr::BROADCAST, everybody, bytes)
+            }
+        }
+    }
+
+    /// By the port the message came in at. From there a boot server answers with the address it
+    /// was asked at; DHCP with ours on this interface, its server identifier.
+    fn send_to(&self, origin: &Origin, target: SocketAddrV4, bytes: &[u8]) -> io::Result<()> {
+        let source = match origin.port {
+            Port::Server => self.address,
+            Port::BootServer => origin.to,
+        };
+        let socket = self
+            .socket(origin.port)
+            .ok_or(io::ErrorKind::NotConnected)?;
+        let info = libc::in_pktinfo {
+            ipi_ifindex: i32::try_from(self.index).unwrap_or(0),
+            ipi_spec_dst: libc::in_addr {
+                s_addr: source.to_bits().to_be(),
+            },
+            ipi_addr: libc::in_addr { s_addr: 0 },
+        };
+        sendmsg(
+            socket.as_raw_fd(),
+            &[io::IoSlice::new(bytes)],
+            &[ControlMessage::Ipv4PacketInfo(&info)],
+            MsgFlags::MSG_DONTWAIT,
+            Some(&SockaddrIn::from(target)),
+        )?;
+        Ok(())
+    }
+
+    fn socket(&self, port: Port) -> Option<&UdpSocket> {
+        match port {
+            Port::Server => Some(&self.server),
+            Port::BootServer => self.boot_server.as_ref(),
+        }
+    }
+}

@@ -1,0 +1,497 @@
+//! The DHCP door, UDP 67 and 4011: receives, asks `lanboot_core::dhcp` what to say, and performs
+//! it. One task owns the lease table, whatever the number of interfaces (`link`), so there is no
+//! lock; ACKs leave when their lease is on disk; an address is probed by ARP, or by ping behind a
+//! relay, while others are served. Whether addresses are handed out at all is decided for each
+//! interface by `auto`.
+
+mod auto;
+mod link;
+mod open;
+mod others;
+mod probe;
+mod question;
+mod recent;
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::future::poll_fn;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
+use std::sync::Arc;
+use std::task::{self, Poll};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use lanboot_core::catalog::{self, LoaderChoice, MenuKind, Server};
+use lanboot_core::dhcp::{
+    Answer, BootFile, Config, Leases, MAX_LEN, Note, Outgoing, Packet, Port, Probe, Receipt,
+    checked, pxe, respond,
+};
+use lanboot_core::journal::{self, Peer, What};
+use lanboot_core::machine::{Machine, Stage};
+use tokio::io::unix::AsyncFd;
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::time::{Instant, sleep_until};
+
+use super::Context;
+use super::listen::Complaint;
+use crate::bus;
+use crate::leases::{Change, Store};
+use crate::net::PingSocket;
+use link::{Link, Origin, Readable, Ready};
+use recent::Recent;
+
+pub use link::Opened;
+
+/// How long a probe by ARP waits for an answer; a second one goes out half-way.
+const ARP_WAIT: Duration = Duration::from_millis(300);
+/// How long a ping to an address behind a relay waits, over a few routers and a busy line.
+const PING_WAIT: Duration = Duration::from_millis(600);
+/// Probes under way at once. Beyond that addresses are offered without: a classroom that is
+/// switched on must not wait for itself, and the machine probes too (RFC 2131 §2.2).
+const MAX_PROBES: usize = 64;
+/// Messages taken from one socket before other work gets its turn.
+const BURST: usize = 64;
+/// ACKs that wait for the disk. The store's own queue is shorter, so this one never fills.
+const COMMITS: usize = 8192;
+
+/// Everything the door needs, opened and bound.
+#[derive(Debug)]
+pub struct Door {
+    /// The interfaces.
+    pub links: Vec<Opened>,
+    /// Every address of this host.
+    pub own: Vec<Ipv4Addr>,
+    /// For probes behind relays, where the process may.
+    pub ping: Option<PingSocket>,
+    /// What the server is told; its mode is each link's own.
+    pub config: Config,
+    /// Who has which address.
+    pub leases: Leases,
+    /// Where leases are kept.
+    pub store: Store,
+    /// Which loader each machine gets.
+    pub loader: LoaderChoice,
+    /// Whose menu.
+    pub menu: MenuKind,
+    /// Port of the boot door.
+    pub http_port: u16,
+}
+
+/// Serves until the context drains. Sends `decided` once every interface with a cable knows
+/// whether it hands out addresses; asks anew whenever `again` says so.
+pub async fn run(
+    door: Door,
+    context: Context,
+    decided: oneshot::Sender<()>,
+    again: Arc<Notify>,
+) -> anyhow::Result<()> {
+    let mut drain = context.drain.clone();
+    let (committed, mut commits) = mpsc::channel(COMMITS);
+    let links = door.links.into_iter().map(Opened::polled);
+    let ping = door.ping.map(PingSocket::polled).transpose();
+    let links: Vec<Link> = links.collect::<io::Result<_>>().context("DHCP sockets")?;
+    let of_links = (0..links.len()).flat_map(|n| Ready::ALL.map(|ready| Readable::Link(n, ready)));
+    let mut server = Serving {
+        sources: of_links.chain([Readable::Ping]).collect(),
+        links,
+        turn: 0,
+        own: door.own,
+        ping: ping.context("ICMP socket")?,
+        config: door.config,
+        leases: door.leases,
+        store: door.store,
+        loader: door.loader,
+        menu: door.menu,
+        http_port: door.http_port,
+        context,
+        committed,
+        decided: Some(decided),
+        probes: HashMap::new(),
+        recent: Recent::default(),
+        looping: Complaint::default(),
+    };
+    loop {
+        server.tell_decided();
+        let wake = server.next();
+        tokio::select! {
+            ready = poll_fn(|cx| server.poll(cx)) => server.read(ready?),
+            Some((origin, outgoing, machine, result)) = commits.recv() => {
+                server.durable(&origin, &outgoing, machine, result);
+            }
+            () = sleep_until(wake) => server.due(Instant::now()),
+            () = again.notified() => server.again(),
+            _ = drain.wait_for(|draining| *draining) => return Ok(()),
+        }
+    }
+}
+
+type Committed = (Origin, Outgoing, Option<Machine>, Result<(), String>);
+
+struct Serving {
+    links: Vec<Link>,
+    sources: Vec<Readable>,
+    /// The source that is looked at first, so that a busy one leaves the others their turn.
+    turn: usize,
+    own: Vec<Ipv4Addr>,
+    ping: Option<AsyncFd<PingSocket>>,
+    config: Config,
+    leases: Leases,
+    store: Store,
+    loader: LoaderChoice,
+    menu: MenuKind,
+    http_port: u16,
+    context: Context,
+    committed: mpsc::Sender<Committed>,
+    /// Gone once it was sent.
+    decided: Option<oneshot::Sender<()>>,
+    probes: HashMap<Ipv4Addr, Pending>,
+    recent: Recent,
+    looping: Complaint,
+}
+
+/// A message that waits for the probe of an address.
+struct Pending {
+    packet: Packet,
+    origin: Origin,
+    /// By ping, not by ARP.
+    relayed: bool,
+    asked_again: bool,
+    next: Instant,
+    end: Instant,
+}
+
+impl Serving {
+    /// What can be read, each source in its turn.
+    fn poll(&self, cx: &mut task::Context<'_>) -> Poll<io::Result<(usize, Readable)>> {
+        let turn = self.turn.min(self.sources.len());
+        let (earlier, later) = self.sources.split_at(turn);
+        let numbered = (turn..).zip(later).chain((0..).zip(earlier));
+        for (number, readable) in numbered {
+            let polled = match (readable, &self.ping) {
+                (Readable::Link(n, ready), _) => match self.links.get(*n) {
+                    Some(link) => link.poll(*ready, cx),
+                    None => continue,
+                },
+                (Readable::Ping, Some(ping)) => ping.poll_read_ready(cx).map_ok(drop),
+                (Readable::Ping, None) => continue,
+            };
+            if let Poll::Ready(polled) = polled {
+                return Poll::Ready(polled.map(|()| (number, *readable)));
+            }
+        }
+        Poll::Pending
+    }
+
+    fn read(&mut self, (number, readable): (usize, Readable)) {
+        self.turn = number + 1;
+        match readable {
+            Readable::Link(number, Ready::Message(port)) => self.receive(number, port),
+            Readable::Link(number, Ready::Arp) => self.hear_arp(number),
+            Readable::Link(number, Ready::Client) => self.hear_servers(number),
+            Readable::Ping => self.hear_ping(),
+        }
+    }
+
+    /// When something is due at the latest.
+    fn next(&self) -> Instant {
+        let probes = self.probes.values().map(|pending| pending.next);
+        let links = self.links.iter().filter_map(|link| link.auto.next());
+        let next = probes.chain(links).min();
+        next.unwrap_or_else(|| Instant::now() + Duration::from_secs(3600))
+    }
+
+    fn due(&mut self, now: Instant) {
+        self.probes_due(now);
+        for number in 0..self.links.len() {
+            self.link_due(number, now);
+        }
+    }
+
+    fn receive(&mut self, number: usize, port: Port) {
+        let mut buffer = [0u8; MAX_LEN + 1];
+        for _ in 0..BURST {
+            let Some(link) = self.links.get(number) else {
+                return;
+            };
+            match link.receive(port, &mut buffer) {
+                Ok(arrival) => {
+                    let origin = Origin {
+                        link: number,
+                        port,
+                        source: arrival.from,
+                        to: arrival.to,
+                    };
+                    self.message(buffer.get(..arrival.len).unwrap_or_default(), origin);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                // Errors of earlier sends are reported here (ICMP); the socket goes on.
+                Err(_) => {}
+            }
+        }
+    }
+
+    fn message(&mut self, bytes: &[u8], origin: Origin) {
+        let packet = match Packet::parse(bytes) {
+            Ok(packet) => packet,
+            Err(malformed) => {
+                let from = IpAddr::V4(*origin.source.ip());
+                let peer = Peer {
+                    mac: None,
+                    ip: Some(from),
+                };
+                return self.ignored(peer, "DHCP message".into(), malformed.to_string());
+            }
+        };
+        if self.links.iter().any(|link| link.asked(&packet)) {
+            return;
+        }
+        if self.recent.is_copy(&packet, Instant::now()) {
+            if self.looping.is_due() {
+                let why = "it came a moment ago by the same relay; relays pass it on in a loop";
+                self.told_ignored(&packet, &origin, why.into());
+            }
+            return;
+        }
+        self.tell_incoming(&packet, &origin);
+        self.overhear(&packet, &origin);
+        let overloaded = self.probes.len() >= MAX_PROBES;
+        let (answer, no_loader) = self.ask(&packet, &origin, overloaded, None);
+        self.perform(packet, origin, answer, no_loader);
+    }
+
+    /// Asks the core; the second value is why a machine that asked to boot gets nothing to load.
+    fn ask(
+        &mut self,
+        packet: &Packet,
+        origin: &Origin,
+        overloaded: bool,
+        probed: Option<(Ipv4Addr, Probe)>,
+    ) -> (Result<Answer, String>, Option<String>) {
+        let Some(link) = self.links.get(origin.link) else {
+            return (Err("its interface is gone".into()), None);
+        };
+        let Some(mode) = link.auto.mode() else {
+            let why = "whether another server hands out the addresses here is not known yet";
+            return (Err(why.into()), None);
+        };
+        self.config.mode = mode;
+        let site = self.context.site.load();
+        let address = link.address;
+        let server = Server {
+            http: SocketAddrV4::new(address, self.http_port),
+            nfs: site.nfs,
+            nbd: site.nbd,
+        };
+        let no_loader = RefCell::new(None);
+        let (choice, menu) = (&self.loader, self.menu);
+        let boot = |machine: &Machine| match catalog::offer(
+            machine,
+            &site.catalog,
+            &site.loaders,
+            choice,
+            menu,
+            &server,
+        ) {
+            Ok(offer) => {
+                *no_loader.borrow_mut() = offer.remark;
+                Some(BootFile {
+                    server: address,
+                    file: offer.file,
+                    config: offer.config,
+                    prefix: offer.prefix,
+                })
+            }
+            Err(why) => {
+                *no_loader.borrow_mut() = Some(format!("nothing to boot: {why}"));
+                None
+            }
+        };
+        let receipt = Receipt {
+            interface: &link.interface,
+            server: address,
+            own: &self.own,
+            source: origin.source,
+            port: origin.port,
+            now: bus::now(),
+            overloaded,
+        };
+        let (config, leases) = (&self.config, &mut self.leases);
+        let answer = match probed {
+            None => respond(packet, &receipt, config, leases, &boot),
+            Some((address, probe)) => {
+                checked(packet, &receipt, config, leases, &boot, address, probe)
+            }
+        };
+        (Ok(answer), no_loader.into_inner())
+    }
+
+    fn perform(
+        &mut self,
+        packet: Packet,
+        origin: Origin,
+        answer: Result<Answer, String>,
+        no_loader: Option<String>,
+    ) {
+        match answer {
+            Ok(Answer::Send(mut outgoing)) => {
+                outgoing.detail = match (outgoing.detail, no_loader) {
+                    (Some(detail), Some(remark)) => Some(format!("{detail}; {remark}")),
+                    (detail, no_loader) => detail.or(no_loader),
+                };
+                let machine = pxe::machine(&packet);
+                match outgoing.commit.take() {
+                    Some(lease) => {
+                        let committed = self.committed.clone();
+                        let then = Box::new(move |result| {
+                            // Full or closed only while the program ends.
+                            let _ = committed.try_send((origin, outgoing, machine, result));
+                        });
+                        self.store.commit(Change::Put(lease), Some(then));
+                    }
+                    None => self.send(&origin, &outgoing, machine),
+                }
+            }
+            Ok(Answer::Check { address, relayed }) => {
+                if self.probe(address, relayed, origin.link) {
+                    let now = Instant::now();
+                    let wait = if relayed { PING_WAIT } else { ARP_WAIT };
+                    let pending = Pending {
+                        packet,
+                        origin,
+                        relayed,
+                        asked_again: false,
+                        next: now + wait / 2,
+                        end: now + wait,
+                    };
+                    self.probes.insert(address, pending);
+                } else {
+                    // Nobody can be asked; the machine's own probe has to do.
+                    let probed = Some((address, Probe::Silent));
+                    let (answer, no_loader) = self.ask(&packet, &origin, true, probed);
+                    self.perform(packet, origin, answer, no_loader);
+                }
+            }
+            Ok(Answer::Ignore(why)) => self.told_ignored(&packet, &origin, why.to_string()),
+            Ok(Answer::Done(note)) => self.done(&packet, &origin, note),
+            Err(why) => self.told_ignored(&packet, &origin, why),
+        }
+    }
+
+    /// A lease is on disk, or cannot be put there.
+    fn durable(
+        &mut self,
+        origin: &Origin,
+        outgoing: &Outgoing,
+        machine: Option<Machine>,
+        result: Result<(), String>,
+    ) {
+        match result {
+            Ok(()) => self.send(origin, outgoing, machine),
+            Err(error) => {
+                let mac = machine.map(|m| m.mac);
+                let why = format!("its lease could not be written: {error}");
+                self.ignored(Peer { mac, ip: None }, "DHCPREQUEST".into(), why);
+            }
+        }
+    }
+
+    fn done(&mut self, packet: &Packet, origin: &Origin, note: Note) {
+        let change = note
+            .record
+            .map_or(Change::Remove(note.address), Change::Put);
+        self.store.commit(change, None);
+        let Some(link) = self.links.get(origin.link) else {
+            return;
+        };
+        let what = What::Dhcp {
+            interface: Arc::clone(&link.interface),
+            message: note.message.name(),
+            address: Some(IpAddr::V4(note.address)),
+            machine: pxe::machine(packet),
+            detail: note.detail,
+        };
+        self.context.bus.publish(peer(packet, origin), what);
+    }
+
+    fn send(&self, origin: &Origin, outgoing: &Outgoing, machine: Option<Machine>) {
+        let Some(link) = self.links.get(origin.link) else {
+            return;
+        };
+        let peer = Peer {
+            mac: machine.as_ref().map(|m| m.mac),
+            ip: None,
+        };
+        match link.send(outgoing, origin) {
+            Ok(()) => {
+                let what = What::Dhcp {
+                    interface: Arc::clone(&link.interface),
+                    message: outgoing.message.name(),
+                    address: outgoing.address.map(IpAddr::V4),
+                    machine,
+                    detail: outgoing.detail.clone(),
+                };
+                self.context.bus.publish(peer, what);
+            }
+            Err(error) => {
+                let why = format!("it could not be sent: {error}");
+                self.ignored(peer, outgoing.message.name().into(), why);
+            }
+        }
+    }
+
+    fn tell_incoming(&self, packet: &Packet, origin: &Origin) {
+        let (Some(message), Some(link)) = (packet.message_type(), self.links.get(origin.link))
+        else {
+            return;
+        };
+        let machine = pxe::machine(packet);
+        // What a phone asks is told by what it is answered; what asks to boot is told in full.
+        if machine.as_ref().is_none_or(|m| m.stage == Stage::Plain) {
+            return;
+        }
+        let what = What::Dhcp {
+            interface: Arc::clone(&link.interface),
+            message: message.name(),
+            address: None,
+            machine,
+            detail: None,
+        };
+        self.context.bus.publish(peer(packet, origin), what);
+    }
+
+    fn told_ignored(&self, packet: &Packet, origin: &Origin, why: String) {
+        let message = packet.message_type().map_or("BOOTP message", |m| m.name());
+        self.ignored(peer(packet, origin), message.into(), why);
+    }
+
+    fn ignored(&self, peer: Peer, request: String, why: String) {
+        let what = What::Ignored {
+            door: journal::Door::Dhcp,
+            request,
+            why,
+        };
+        self.context.bus.publish(peer, what);
+    }
+
+    fn notice(&self, text: String) {
+        self.context
+            .bus
+            .publish(Peer::default(), What::Notice { text });
+    }
+}
+
+/// Whom a message is from: its hardware address, or where it came from when that is none of ours
+/// to read.
+fn peer(packet: &Packet, origin: &Origin) -> Peer {
+    match pxe::machine(packet) {
+        Some(machine) => Peer {
+            mac: Some(machine.mac),
+            ip: None,
+        },
+        None => Peer {
+            mac: None,
+            ip: Some(IpAddr::V4(*origin.source.ip())),
+        },
+    }
+}

@@ -1,0 +1,186 @@
+//! Opens the DHCP door: which networks there are, what is handed out in each, who has what.
+
+use std::net::Ipv4Addr;
+
+use anyhow::{anyhow, bail};
+use lanboot_core::dhcp::{BadConfig, Code, Config, Leases, Mode, Subnet};
+use lanboot_core::site::Address;
+
+use super::{Door, Opened};
+use crate::leases::Store;
+use crate::net::{self, Interface, PingSocket};
+use crate::serve::open::Served;
+use crate::settings::{self, Dhcp, Settings};
+
+impl Door {
+    /// Opens the door on these interfaces, each with our address there. `others` are all
+    /// interfaces of the host. What the operator should know goes to `notices`.
+    pub(in crate::serve) fn open(
+        settings: &Settings,
+        served: &[Served],
+        others: &[Interface],
+        notices: &mut Vec<String>,
+    ) -> anyhow::Result<Self> {
+        let subnets = subnets(settings, served, notices)?;
+        let has_relays = subnets.len() > served.len();
+        let config = Config {
+            mode: Mode::Off,
+            subnets,
+            only: settings.only.clone(),
+            check: true,
+        };
+        config.check().map_err(|error| match error {
+            BadConfig::Overlap(..) => anyhow!("{error}"),
+            _ if settings.range.is_some() => anyhow!("--range: {error}"),
+            _ => anyhow!("[[subnet]]: {error}"),
+        })?;
+        let links = served
+            .iter()
+            .map(|(interface, address)| {
+                Opened::open(interface, address.address, settings.dhcp, notices)
+            })
+            .collect::<anyhow::Result<_>>()?;
+        let (store, records) = Store::open(&settings.state)?;
+        let mut leases = Leases::new(&config.subnets);
+        let restored = leases.restore(records.into_iter());
+        if restored.dropped > 0 {
+            notices.push(format!(
+                "{} stored leases lie outside the range and are not used",
+                restored.dropped
+            ));
+        }
+        let own = own(served, others);
+        for address in &own {
+            leases.withhold(*address);
+        }
+        Ok(Self {
+            links,
+            own,
+            // Without the rights for it, addresses behind relays are offered unasked.
+            ping: has_relays.then(PingSocket::open).and_then(Result::ok),
+            config,
+            leases,
+            store,
+            loader: settings.loader.clone(),
+            menu: settings.menu,
+            http_port: settings.http_port,
+        })
+    }
+}
+
+/// Every address of this host, those just lent included.
+fn own(served: &[Served], others: &[Interface]) -> Vec<Ipv4Addr> {
+    let there = others.iter().flat_map(|interface| &interface.addresses);
+    let lent = served.iter().map(|(_, address)| address);
+    let mut own: Vec<Ipv4Addr> = there.chain(lent).map(|a| a.address).collect();
+    own.sort_unstable();
+    own.dedup();
+    own
+}
+
+/// The networks of the interfaces first, then those behind relays.
+fn subnets(
+    settings: &Settings,
+    served: &[Served],
+    notices: &mut Vec<String>,
+) -> anyhow::Result<Vec<Subnet>> {
+    let mut subnets = Vec::new();
+    let is_here = |subnet: &settings::Subnet| {
+        let mut here = served.iter();
+        here.any(|(_, a)| subnet.is(a.address, a.prefix))
+    };
+    for (_, address) in served {
+        let mut told = settings.subnets.iter();
+        let told = told.find(|s| s.is(address.address, address.prefix));
+        subnets.push(here(settings, *address, told)?);
+    }
+    for told in settings.subnets.iter().filter(|s| !is_here(s)) {
+        if told.routers.is_empty() && settings.dhcp != Dhcp::Proxy {
+            notices.push(format!(
+                "subnet {}/{} names no router: machines there find no way to lanboot",
+                told.network.address, told.network.prefix
+            ));
+        }
+        subnets.push(behind_a_relay(settings, told)?);
+    }
+    Ok(subnets)
+}
+
+/// The network of an interface, with what a `[[subnet]]` says of it.
+fn here(
+    settings: &Settings,
+    address: Address,
+    told: Option<&settings::Subnet>,
+) -> anyhow::Result<Subnet> {
+    let Address {
+        address: own,
+        prefix,
+    } = address;
+    let told_range = told.and_then(|told| told.range);
+    if settings.range.is_some() && told_range.is_some() {
+        bail!("--range and the range of [[subnet]] {own}/{prefix} contradict each other");
+    }
+    let Some(range) = settings
+        .range
+        .or(told_range)
+        .or_else(|| net::default_range(address))
+    else {
+        bail!("{own}/{prefix} has no room for machines; use a larger network");
+    };
+    let routers = told.map(|told| told.routers.clone()).unwrap_or_default();
+    let routers = match settings.router {
+        Some(router) if routers.is_empty() => vec![router],
+        _ => routers,
+    };
+    let subnet = Subnet {
+        network: own,
+        prefix,
+        range,
+        lease_time: settings.lease_time,
+        routers,
+        dns: settings.dns.clone(),
+        domain: None,
+        options: Vec::new(),
+    };
+    Ok(match told {
+        Some(told) => with(subnet, told),
+        None => subnet,
+    })
+}
+
+fn behind_a_relay(settings: &Settings, told: &settings::Subnet) -> anyhow::Result<Subnet> {
+    let settings::Cidr { address, prefix } = told.network;
+    let Some(range) = told
+        .range
+        .or_else(|| net::default_range(Address { address, prefix }))
+    else {
+        bail!("subnet {address}/{prefix} has no room for machines; use a larger network");
+    };
+    let subnet = Subnet {
+        network: address,
+        prefix,
+        range,
+        lease_time: settings.lease_time,
+        routers: told.routers.clone(),
+        dns: settings.dns.clone(),
+        domain: None,
+        options: Vec::new(),
+    };
+    Ok(with(subnet, told))
+}
+
+/// What a table says goes before what holds for all.
+fn with(subnet: Subnet, told: &settings::Subnet) -> Subnet {
+    let options = told.options.iter();
+    Subnet {
+        lease_time: told.lease_time.unwrap_or(subnet.lease_time),
+        dns: if told.dns.is_empty() {
+            subnet.dns
+        } else {
+            told.dns.clone()
+        },
+        domain: told.domain.clone(),
+        options: options.map(|(c, v)| (Code(*c), v.clone())).collect(),
+        ..subnet
+    }
+}

@@ -1,0 +1,111 @@
+//! Is an address in use? Asked by ARP on our own networks (RFC 5227), by ping behind a relay.
+
+use std::io;
+use std::net::Ipv4Addr;
+
+use lanboot_core::dhcp::Probe;
+use tokio::io::Interest;
+use tokio::time::Instant;
+
+use super::{BURST, Pending, Serving};
+use crate::net::PingSocket;
+
+impl Serving {
+    /// Asks whether `address` is in use; `false` when that cannot be asked.
+    pub(super) fn probe(&self, address: Ipv4Addr, relayed: bool, link: usize) -> bool {
+        if relayed {
+            // No way there says nothing about the address.
+            let ping = self.ping.as_ref();
+            return ping.is_some_and(|ping| ping.get_ref().probe(address).is_ok());
+        }
+        match self.links.get(link).map(|link| link.probe(address)) {
+            Some(Err(error)) => {
+                self.notice(format!("cannot probe {address} by ARP: {error}"));
+                false
+            }
+            sent => sent.is_some(),
+        }
+    }
+
+    /// Probes whose time has come: once more, or over.
+    pub(super) fn probes_due(&mut self, now: Instant) {
+        let due: Vec<Ipv4Addr> = self
+            .probes
+            .iter()
+            .filter(|(_, pending)| pending.next <= now)
+            .map(|(address, _)| *address)
+            .collect();
+        for address in due {
+            match self.probes.get_mut(&address) {
+                Some(pending) if !pending.asked_again => {
+                    pending.asked_again = true;
+                    pending.next = pending.end;
+                    let (relayed, link) = (pending.relayed, pending.origin.link);
+                    self.probe(address, relayed, link);
+                }
+                _ => {
+                    if let Some(pending) = self.probes.remove(&address) {
+                        self.probed(address, pending, Probe::Silent);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Hears who answers ARP.
+    pub(super) fn hear_arp(&mut self, number: usize) {
+        for _ in 0..BURST {
+            let Some(link) = self.links.get(number) else {
+                return;
+            };
+            match link.hear_arp() {
+                Ok(Some((address, mac))) => {
+                    let is_asked = |p: &Pending| !p.relayed && p.origin.link == number;
+                    if self.probes.get(&address).is_some_and(is_asked)
+                        && let Some(pending) = self.probes.remove(&address)
+                    {
+                        self.probed(address, pending, Probe::Answered(Some(mac)));
+                    }
+                }
+                Ok(None) => {}
+                // Nothing more, or the interface went down.
+                Err(_) => return,
+            }
+        }
+    }
+
+    /// Hears who answers pings.
+    pub(super) fn hear_ping(&mut self) {
+        for _ in 0..BURST {
+            let Some(ping) = &self.ping else { return };
+            match ping.try_io(Interest::READABLE, PingSocket::heard) {
+                Ok(Some(address)) => {
+                    if self.probes.get(&address).is_some_and(|p| p.relayed)
+                        && let Some(pending) = self.probes.remove(&address)
+                    {
+                        self.probed(address, pending, Probe::Answered(None));
+                    }
+                }
+                Ok(None) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                // That a router knows no way to somebody is reported here.
+                Err(_) => {}
+            }
+        }
+    }
+
+    fn probed(&mut self, address: Ipv4Addr, pending: Pending, probe: Probe) {
+        let Pending { packet, origin, .. } = pending;
+        match probe {
+            Probe::Answered(Some(mac)) => self.notice(format!(
+                "{address} is in use by {mac}, which has no lease; not offered"
+            )),
+            Probe::Answered(None) => self.notice(format!(
+                "{address} answers pings and has no lease; not offered"
+            )),
+            Probe::Silent => {}
+        }
+        let (answer, no_loader) = self.ask(&packet, &origin, false, Some((address, probe)));
+        self.perform(packet, origin, answer, no_loader);
+    }
+}

@@ -1,0 +1,319 @@
+# shellcheck shell=bash
+# Who hands out the addresses: lanboot, or a server that was there before or comes later.
+
+OTHER=192.168.77.9
+
+case_auto() {
+    clients_up "$LOGS"
+    need_tools dnsmasq=dnsmasq-base busybox=busybox-static
+    local number
+    for number in 1 2 3; do client_up "$number"; done
+    HERE=(--address "$SERVER_ADDRESS/$SERVER_PREFIX" --range "$POOL_FIRST-$POOL_LAST")
+    auto_alone
+    auto_beside
+    auto_later
+    auto_overheard
+    auto_server
+    auto_two
+    auto_unplugged
+    auto_4011_taken
+}
+
+# other_dnsmasq NUMBER FLAGS…: another server on the LAN, 192.168.77.9, in client NUMBER's
+# namespace. OTHER_PID is its process.
+other_dnsmasq() {
+    local number=$1
+    shift
+    in_client "$number" ip address flush dev eth0 scope global
+    in_client "$number" ip address add "$OTHER/24" dev eth0
+    : >"$LOGS/dnsmasq"
+    ip netns exec "$LAB-c$number" dnsmasq --keep-in-foreground --conf-file=/dev/null --user=root --port=0 --interface=eth0 \
+        --bind-interfaces --dhcp-leasefile="$LOGS/dnsmasq.leases" --pid-file= --log-facility=- --log-dhcp "$@" >"$LOGS/dnsmasq" 2>&1 &
+    OTHER_PID=$!
+    LAB_PIDS+=("$OTHER_PID")
+    wait_line "$LOGS/dnsmasq" 'DHCP, (IP range|proxy)' 5 "$OTHER_PID" >/dev/null || fail "dnsmasq does not run: $(cat "$LOGS/dnsmasq")"
+}
+
+# other_server NUMBER FLAGS…: one that hands out .200 to .210.
+other_server() { other_dnsmasq "$@" --dhcp-range=192.168.77.200,192.168.77.210; }
+
+other_stop() {
+    kill "$OTHER_PID"
+    wait "$OTHER_PID" 2>/dev/null || true
+}
+
+# Waits for a line of the log and says how long it took: seconds_until REGEX SECONDS WHAT.
+seconds_until() {
+    local begun
+    begun=$(date +%s.%N)
+    wait_line "$SERVER_LOG" "$1" "$2" >/dev/null || wrong "$3: no line /$1/ after $2 s; the last one: $(tail -n 1 "$SERVER_LOG")"
+    TOOK=$(since "$begun")
+}
+
+# in_range ADDRESS FIRST LAST: by the last byte.
+in_range() {
+    local last=${1##*.}
+    [[ $1 == 192.168.77.* ]] && ((last >= $2 && last <= $3))
+}
+
+is_ours() { in_range "$1" "${POOL_FIRST##*.}" "${POOL_LAST##*.}"; }
+is_others() { in_range "$1" 200 210; }
+
+# pxe NUMBER ARGUMENTS…
+pxe() {
+    local number=$1
+    shift
+    in_client "$number" timeout 30 python3 "$CLIENTS/pxe" eth0 "$(client_mac "$number")" "$@"
+}
+
+srv0_mac() { ip -n "$LAB-srv" -o link show srv0 | sed 's,.*link/ether \([^ ]*\).*,\1,'; }
+forget() { in_client "$1" ip address flush dev eth0 scope global; }
+
+# Nobody else: it serves, once it knows. A proxy of somebody else is no reason not to.
+auto_alone() {
+    local begun
+    other_dnsmasq 2 --dhcp-range=192.168.77.0,proxy --pxe-service=x86PC,Other,other
+    begun=$(date +%s.%N)
+    START_LOG=alone start "${HERE[@]}" "$(image arch)"
+    # Before it knows it answers nobody, and says why.
+    wait_line "$SERVER_LOG" 'serving arch' 5 >/dev/null || fail "it does not start: $(tail -n 3 "$SERVER_LOG")"
+    pxe 1 offers 0 >"$LOGS/offers"
+    ! grep -q "server=$SERVER_ADDRESS" "$LOGS/offers" || wrong "auto: it answers before it knows whether it may"
+    logs 'ignored: whether another server hands out the addresses here is not known yet' 2
+    wait_until 10 test -e "$READY" || wrong "auto, alone: not ready after 10 s"
+    step "alone: ready after $(since "$begun") s"
+    grep -q 'no other DHCP server answers on srv0' "$SERVER_LOG" || wrong "auto, alone: it does not say so"
+    ask 1
+    is_ours "$ADDRESS" || wrong "auto, alone: the client got '$ADDRESS'"
+    forget 1
+    # The proxy answers a machine that boots, and is told about once.
+    pxe 1 offers 0 >"$LOGS/offers"
+    pxe 1 offers 0 >>"$LOGS/offers"
+    grep -q "server=$OTHER yiaddr=0.0.0.0" "$LOGS/offers" || wrong "the other proxy says nothing: $(cat "$LOGS/offers")"
+    logs "$OTHER tells machines on srv0 what to boot, too" 2
+    [[ $(grep -c 'tells machines on srv0' "$SERVER_LOG") == 1 ]] || wrong "another proxy is told about more than once"
+    ! grep -q 'second DHCP server' "$SERVER_LOG" || wrong "a proxy made it step down"
+    other_stop
+    stop_server
+    [[ $STOP_STATUS == 0 ]] || wrong "SIGTERM: exit status $STOP_STATUS"
+    step "alone, beside another proxy: hands out addresses"
+}
+
+# Another server is there: addresses are left to it, and machines are told what to boot.
+auto_beside() {
+    local flags begun
+    for flags in --no-ping ''; do
+        # shellcheck disable=SC2086  # no word when empty
+        other_server 2 $flags
+        begun=$(date +%s.%N)
+        START_LOG=beside start_ready "${HERE[@]}" "$(image arch)"
+        step "beside dnsmasq${flags:+ with $flags}: ready after $(since "$begun") s"
+        grep -q "another DHCP server, $OTHER, hands out the addresses on srv0" "$SERVER_LOG" || wrong "beside dnsmasq: it does not name $OTHER: $(tail -n 1 "$SERVER_LOG")"
+        ask 1 -t 6
+        is_others "$ADDRESS" || wrong "beside dnsmasq: the client got '$ADDRESS'"
+        [[ $(leased 1 serverid) == "$OTHER" ]] || wrong "beside dnsmasq: the lease is from $(leased 1 serverid)"
+        auto_proxy
+        forget 1
+        stop_server
+        other_stop
+        rm -f "$SERVER_LOG" "$LOGS/dnsmasq.leases"
+    done
+}
+
+# What machines of each kind are told beside another server; client 1 has an address.
+auto_proxy() {
+    local offer
+    for what in "0 pxe" "7 pxe" "16 http" "0 ipxe" "7 ipxe"; do
+        # shellcheck disable=SC2086  # two words
+        pxe 1 offers $what >"$LOGS/offers"
+        offer=$(grep "server=$SERVER_ADDRESS " "$LOGS/offers") || { wrong "proxy: no offer for $what: $(cat "$LOGS/offers")"; continue; }
+        echo "$what: $offer" >>"$LOGS/proxy-offers"
+        [[ $offer == *" yiaddr=0.0.0.0 "* ]] || wrong "proxy: an address for $what: $offer"
+        [[ $offer == "OFFER from=$SERVER_ADDRESS:67 "* ]] || wrong "proxy: $what: $offer"
+        [[ $offer == *" siaddr=$SERVER_ADDRESS "* ]] || wrong "proxy: siaddr for $what: $offer"
+        case $what in
+        "16 http") [[ $offer == *" 60=HTTPClient"* ]] || wrong "proxy: option 60 for $what: $offer" ;;
+        *pxe) [[ $offer == *" 60=PXEClient"* && $offer != *" 67=- "* ]] || wrong "proxy: $what: $offer" ;;
+        esac
+    done
+    # Nothing for who does not boot.
+    pxe 1 offers 0 plain >"$LOGS/offers"
+    ! grep -q "server=$SERVER_ADDRESS " "$LOGS/offers" || wrong "proxy: a plain client is answered: $(cat "$LOGS/offers")"
+    # Port 4011 answers from itself, to whichever port it was asked from.
+    for port in 68 4011 40000; do
+        offer=$(pxe 1 boot-server "$SERVER_ADDRESS" 7 "$port")
+        [[ $offer == "ACK from=$SERVER_ADDRESS:4011 server=$SERVER_ADDRESS yiaddr=0.0.0.0 siaddr=$SERVER_ADDRESS "* ]] || wrong "4011, asked from port $port: $offer"
+    done
+    offer=$(pxe 1 boot-server "$SERVER_ADDRESS" 0 68 4704123400ff)
+    [[ $offer == nothing ]] || wrong "4011: a boot item that does not exist: $offer"
+    pxe 1 hostile "$SERVER_ADDRESS" >"$LOGS/hostile"
+    [[ ! -s $LOGS/hostile ]] || wrong "4011: $(paste -s -d ';' "$LOGS/hostile")"
+    alive
+    offer=$(pxe 1 boot-server "$SERVER_ADDRESS" 0)
+    [[ $offer == ACK* ]] || wrong "4011: after bad bytes: $offer"
+}
+
+# A server comes later: addresses are left to it within 30 s, and what was given stays good. It
+# never takes them back by itself.
+auto_later() {
+    local address pid
+    START_LOG=later start_ready "${HERE[@]}" "$(image arch)"
+    udhcpc_start 1 'busybox udhcpc' -f -t 4 -T 1 -A 2
+    pid=$UDHCPC_PID
+    wait_line "$LOGS/lease-1" '^siaddr=.' 15 "$pid" >/dev/null || fail "no lease"
+    address=$(leased 1 ip)
+    other_server 2
+    seconds_until "a second DHCP server, $OTHER, answers on srv0" 30 "dnsmasq appears"
+    step "dnsmasq appears, nobody asks: leaves addresses to it after $TOOK s"
+    # A boot in progress: its lease is renewed, by us.
+    kill -USR1 "$pid"
+    wait_line "$LOGS/lease-1" '^event=renew' 5 "$pid" >/dev/null || wrong "after stepping down a lease is not renewed"
+    [[ $(leased 1 ip) == "$address" && $(leased 1 serverid) == "$SERVER_ADDRESS" ]] || wrong "renewed $address and got $(leased 1 ip) of $(leased 1 serverid)"
+    logs "DHCPACK\(srv0\) $address $(client_mac 1)" 2
+    ask 3 -t 6
+    is_others "$ADDRESS" || wrong "after stepping down a new client got '$ADDRESS'"
+    forget 3
+    step "its own lease is renewed, a new machine is dnsmasq's"
+    # It goes, comes again, goes: no more words, no addresses.
+    other_stop
+    ask 3 -t 3
+    [[ -z $ADDRESS ]] || wrong "with dnsmasq gone it hands out $ADDRESS without being asked to"
+    other_server 2 --no-ping
+    ask 3 -t 6
+    is_others "$ADDRESS" || wrong "with dnsmasq back a client got '$ADDRESS'"
+    forget 3
+    other_stop
+    [[ $(grep -c 'second DHCP server' "$SERVER_LOG") == 1 ]] || wrong "it told of $(grep -c 'second DHCP server' "$SERVER_LOG") second servers"
+    # Only when asked.
+    kill -HUP "$SERVER_PID"
+    seconds_until 'no other DHCP server answers on srv0 any more' 8 "SIGHUP"
+    ask 3
+    is_ours "$ADDRESS" || wrong "after SIGHUP a client got '$ADDRESS'"
+    forget 3
+    step "SIGHUP: hands out addresses again after $TOOK s"
+    kill "$pid"
+    wait "$pid" || true
+    forget 1
+    stop_server
+}
+
+# What passes between others is enough: an offer by broadcast, and a machine's choice where offers
+# go past us. A machine with our offer in hand gets what it was promised.
+auto_overheard() {
+    local what flags
+    for what in offer choice; do
+        flags=
+        [[ $what == choice ]] || flags=-B
+        START_LOG=overheard-$what start_ready "${HERE[@]}" "$(image arch)"
+        # Its next question comes 7.5 s after this one: what it knows by then it overheard.
+        [[ $(in_client 2 timeout 30 python3 "$CLIENTS/pxe" eth0 "$(srv0_mac)" question) == asked ]] || wrong "it does not ask again"
+        rm -f "$LOGS/hold-go"
+        : >"$LOGS/hold"
+        mkfifo "$LOGS/hold-go"
+        # shellcheck disable=SC2094  # held open for writing, so that it waits
+        ip netns exec "$LAB-c1" timeout 30 python3 "$CLIENTS/pxe" eth0 "$(client_mac 1)" hold <>"$LOGS/hold-go" >"$LOGS/hold" 2>&1 &
+        HOLD_PID=$!
+        wait_line "$LOGS/hold" "OFFER .*server=$SERVER_ADDRESS " 5 >/dev/null || wrong "no offer: $(cat "$LOGS/hold")"
+        other_server 2 --no-ping
+        # shellcheck disable=SC2086  # no word when empty
+        ask 3 $flags
+        seconds_until "a second DHCP server, $OTHER, answers on srv0" 2 "a machine takes dnsmasq's $what"
+        step "a machine's $what names dnsmasq: leaves addresses to it after $TOOK s"
+        echo go >"$LOGS/hold-go"
+        wait "$HOLD_PID" || true
+        [[ $(tail -n 1 "$LOGS/hold") == "ACK "*"server=$SERVER_ADDRESS yiaddr="* ]] || wrong "a machine with our offer in hand got: $(tail -n 1 "$LOGS/hold")"
+        forget 3
+        stop_server
+        other_stop
+        rm -f "$LOGS/dnsmasq.leases"
+    done
+    # A machine that names a server of elsewhere by habit is no server.
+    START_LOG=habit start_ready "${HERE[@]}" "$(image arch)"
+    pxe 3 select 10.9.9.9 10.9.9.100 >/dev/null
+    ask 1
+    is_ours "$ADDRESS" || wrong "a machine's habit made it step down: '$ADDRESS'"
+    ! grep -q 'second DHCP server' "$SERVER_LOG" || wrong "a machine's habit made it step down"
+    forget 1
+    stop_server
+}
+
+# Named outright, it hands out addresses whoever else does, and warns.
+auto_server() {
+    other_server 2 --no-ping
+    START_LOG=server start_ready "${HERE[@]}" --dhcp server "$(image arch)"
+    seconds_until "another DHCP server, $OTHER, answers on srv0 too: machines may get conflicting addresses" 5 "--dhcp server"
+    ask 1
+    [[ -n $ADDRESS ]] || wrong "--dhcp server: no lease"
+    pxe 1 offers 0 >"$LOGS/offers"
+    grep -q "server=$SERVER_ADDRESS yiaddr=192" "$LOGS/offers" || wrong "--dhcp server beside another: no offer"
+    [[ $(grep -c 'conflicting addresses' "$SERVER_LOG") == 1 ]] || wrong "--dhcp server: warned $(grep -c 'conflicting addresses' "$SERVER_LOG") times"
+    forget 1
+    stop_server
+    START_LOG=proxy start_ready --address "$SERVER_ADDRESS/$SERVER_PREFIX" --dhcp proxy "$(image arch)"
+    logs "the DHCP server $OTHER hands out the addresses on srv0" 3
+    stop_server
+    other_stop
+    START_LOG=lonely start_ready --address "$SERVER_ADDRESS/$SERVER_PREFIX" --dhcp proxy "$(image arch)"
+    ask 1 -t 2
+    [[ -z $ADDRESS ]] || wrong "--dhcp proxy: it gave $ADDRESS"
+    logs 'no DHCP server answers on srv0: machines there get no address' 5
+    stop_server
+    step "--dhcp server warns, --dhcp proxy says whose addresses there are"
+}
+
+# Two lanboots that start together: one of them serves.
+auto_two() {
+    local second begun
+    in_client 2 ip address flush dev eth0 scope global
+    ip netns exec "$LAB-c2" "$LANBOOT" serve --interface eth0 --state "$LOGS/second-state" --address "$OTHER/24" \
+        --range 192.168.77.200-192.168.77.210 "$(image arch)" >"$LOGS/second.log" 2>&1 &
+    second=$!
+    LAB_PIDS+=("$second")
+    begun=$(date +%s.%N)
+    START_LOG=first start_ready "${HERE[@]}" "$(image arch)"
+    wait_until 30 grep -q 'hands out no more\|leaves that to it' "$SERVER_LOG" "$LOGS/second.log" || wrong "two lanboots: both hand out addresses"
+    step "two started together: one steps down $(since "$begun") s after the start"
+    ask 1 -t 5
+    [[ -n $ADDRESS ]] || wrong "two lanboots: no lease"
+    [[ $(pxe 3 offers 0 | grep -c 'yiaddr=192') == 1 ]] || wrong "two lanboots: not exactly one offers an address"
+    [[ $(cat "$SERVER_LOG" "$LOGS/second.log" | grep -c 'hands out no more\|leaves that to it') == 1 ]] || wrong "two lanboots: both stepped down"
+    kill "$second"
+    wait "$second" || true
+    forget 1
+    stop_server
+}
+
+# Without a cable there is nobody to ask; nothing that waits for it is held up.
+auto_unplugged() {
+    ip -n "$LAB-lan" link set port0 down
+    START_LOG=unplugged start_ready "${HERE[@]}" "$(image arch)"
+    logs 'srv0 has no link' 2
+    other_server 2 --no-ping
+    ip -n "$LAB-lan" link set port0 up
+    seconds_until "another DHCP server, $OTHER, hands out the addresses on srv0" 15 "a cable is plugged in"
+    step "a cable is plugged in beside dnsmasq: known after $TOOK s"
+    stop_server
+    other_stop
+}
+
+# Another PXE server of this host has port 4011.
+auto_4011_taken() {
+    local pid
+    ip netns exec "$LAB-srv" python3 -c '
+import socket, sys
+held = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+held.bind(("", 4011))
+print("held", flush=True)
+sys.stdin.read()' <> <(:) >"$LOGS/holder" &
+    pid=$!
+    wait_line "$LOGS/holder" held 5 >/dev/null || fail "port 4011 is not held"
+    START_LOG=taken start_ready "${HERE[@]}" --dhcp server "$(image arch)"
+    grep -q "UDP port 4011 is taken by python3 (process $pid)" "$SERVER_LOG" || wrong "port 4011 taken: the log does not say who has it"
+    ask 1
+    is_ours "$ADDRESS" || wrong "port 4011 taken: no lease"
+    forget 1
+    stop_server
+    kill "$pid"
+    wait "$pid" 2>/dev/null || true
+    step "a host whose port 4011 is taken serves without it"
+}
