@@ -84,12 +84,13 @@ pub struct Serve {
     #[serde(deserialize_with = "one_or_many")]
     pub address: Vec<String>,
     /// auto: hand out addresses unless another DHCP server answers; beside one, and as soon as one
-    /// appears, only tell machines what to boot (asks anew after SIGHUP). server: hand them out
-    /// whoever else does. proxy: only tell machines what to boot. off: no DHCP [default: auto]
+    /// appears, only tell machines what to boot, until SIGHUP or a restart asks anew. server: hand
+    /// them out whoever else does. proxy: only tell machines what to boot. off: no DHCP [default:
+    /// auto]
     #[arg(long, value_name = "auto|server|proxy|off")]
     pub dhcp: Option<String>,
     /// Addresses to hand out on the only interface; default: part of its own network. For several
-    /// interfaces and networks behind relays see [[subnet]] of the configuration file
+    /// interfaces and networks behind relays the configuration file has tables, shown below
     #[arg(long, value_name = "A-B")]
     pub range: Option<String>,
     /// How long an address is lent, such as 12h or 30m [default: 12h]

@@ -82,7 +82,7 @@ auto_alone() {
     logs 'ignored: whether another server hands out the addresses here is not known yet' 2
     wait_until 10 test -e "$READY" || wrong "auto, alone: not ready after 10 s"
     step "alone: ready after $(since "$begun") s"
-    grep -q 'no other DHCP server answers on srv0' "$SERVER_LOG" || wrong "auto, alone: it does not say so"
+    logs 'no other DHCP server answers on srv0' 2
     ask 1
     is_ours "$ADDRESS" || wrong "auto, alone: the client got '$ADDRESS'"
     forget 1
@@ -108,7 +108,7 @@ auto_beside() {
         begun=$(date +%s.%N)
         START_LOG=beside start_ready "${HERE[@]}" "$(image arch)"
         step "beside dnsmasq${flags:+ with $flags}: ready after $(since "$begun") s"
-        grep -q "another DHCP server, $OTHER, hands out the addresses on srv0" "$SERVER_LOG" || wrong "beside dnsmasq: it does not name $OTHER: $(tail -n 1 "$SERVER_LOG")"
+        logs "another DHCP server, $OTHER, hands out the addresses on srv0" 2
         ask 1 -t 6
         is_others "$ADDRESS" || wrong "beside dnsmasq: the client got '$ADDRESS'"
         [[ $(leased 1 serverid) == "$OTHER" ]] || wrong "beside dnsmasq: the lease is from $(leased 1 serverid)"
@@ -308,7 +308,7 @@ sys.stdin.read()' <> <(:) >"$LOGS/holder" &
     pid=$!
     wait_line "$LOGS/holder" held 5 >/dev/null || fail "port 4011 is not held"
     START_LOG=taken start_ready "${HERE[@]}" --dhcp server "$(image arch)"
-    grep -q "UDP port 4011 is taken by python3 (process $pid)" "$SERVER_LOG" || wrong "port 4011 taken: the log does not say who has it"
+    logs "UDP port 4011 is taken by python3 \(process $pid\)" 2
     ask 1
     is_ours "$ADDRESS" || wrong "port 4011 taken: no lease"
     forget 1

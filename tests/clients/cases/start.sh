@@ -280,6 +280,8 @@ import os, pty, sys, time
 ready, command = sys.argv[1], sys.argv[2:]
 pid, terminal = pty.fork()
 if pid == 0:
+    # Where nohup writes its file.
+    os.chdir(os.path.dirname(ready))
     os.execvp(command[0], command)
 end = time.monotonic() + 10
 while not os.path.exists(ready) and time.monotonic() < end:

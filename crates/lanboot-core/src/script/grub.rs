@@ -267,7 +267,7 @@ pub(crate) const LOCKED: &str = "locked.cfg";
 /// The entry that leaves the network.
 const LOCAL: &str = "lanboot-local";
 
-/// [`HTTP_TEST`]'s text.
+/// The file that a GRUB with the module `http` can source, and others cannot.
 pub fn grub_http(server: &Server) -> String {
     format!("set lanboot=http,{}\n", server.http.ip())
 }
