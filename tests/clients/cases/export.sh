@@ -52,7 +52,7 @@ export_menus() {
     fragment grub --append "$odd" --http-port 8080 >"$LOGS/grub-odd.cfg"
     grub-script-check "$LOGS/grub-odd.cfg" || wrong "grub-script-check refuses a menu with odd arguments"
     # Broken out of its quotes, it would be a command of its own or a syntax error.
-    sed 's/^ *linux .*/&\n}/' "$LOGS/grub-odd.cfg" >"$LOGS/grub-broken.cfg"
+    sed 's/^if linux .*/&\n}/' "$LOGS/grub-odd.cfg" >"$LOGS/grub-broken.cfg"
     ! grub-script-check "$LOGS/grub-broken.cfg" 2>/dev/null || wrong "grub-script-check finds no fault where there is one"
     step "GRUB's own checker"
 }

@@ -89,6 +89,11 @@ pub(super) fn rules(from: &Export<'_>) -> Rules {
             });
         }
     }
+    if !from.loader.of.is_empty() {
+        remarks.push(
+            "--loader for single machines is left out: these rules go by kinds of machines".into(),
+        );
+    }
     if !rules.iter().any(|rule| rule.offer.is_some()) {
         remarks = unserved.lines();
     }
@@ -127,6 +132,7 @@ impl Unserved {
 
 /// What lanboot's own DHCP says.
 fn ask(from: &Export<'_>, stage: Stage, arch: Arch) -> Result<Offer, NoLoader> {
+    // Of nobody's own: another server does not tell single machines apart.
     let machine = Machine {
         mac: Mac([2, 0, 0, 0, 0, 1]),
         arch: Some(arch),
@@ -137,7 +143,7 @@ fn ask(from: &Export<'_>, stage: Stage, arch: Arch) -> Result<Offer, NoLoader> {
         from.catalog,
         from.loaders,
         from.loader,
-        from.kind,
+        from.menu.kind,
         from.server,
     )
 }

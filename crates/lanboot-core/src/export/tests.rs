@@ -11,12 +11,15 @@ use proptest::prelude::*;
 
 use super::rules::{Rule, Rules, Which, rules};
 use super::*;
-use crate::catalog::testing::{catalog, image, server};
+use crate::catalog::testing::{catalog, image, installer, keep, literal, server};
 use crate::catalog::{
-    BootChoice, Cpu, Image, Offer, StockMenu, Transport, Transports, Way, image_name,
+    BootChoice, Cpu, Image, MenuKind, Offer, Signed, StockMenu, Transport, Transports, Way,
+    image_name,
 };
 use crate::machine::{Arch, Stage};
 use crate::vfs::Content;
+
+const NETMASK: Ipv4Addr = Ipv4Addr::new(255, 255, 0, 0);
 
 fn menu(append: &str) -> Menu {
     Menu {
@@ -47,9 +50,9 @@ fn exported(format: Format, catalog: &Catalog, menu: &Menu, server: &Server) -> 
             catalog,
             loaders: &loaders,
             menu,
-            kind: MenuKind::Generated,
             loader: &LoaderChoice::default(),
             server,
+            netmask: NETMASK,
         },
     )
 }
@@ -176,12 +179,12 @@ fn the_rules_are_what_this_dhcp_would_offer() {
             catalog: &catalog,
             loaders: &loaders,
             menu: &menu,
-            kind: MenuKind::Generated,
             loader: &LoaderChoice {
                 all,
                 ..LoaderChoice::default()
             },
             server: &server,
+            netmask: NETMASK,
         };
         rules(&export)
     };
@@ -244,8 +247,19 @@ fn another_port_is_named_wherever_it_can_be() {
         ..server()
     };
     let text = |format| exported(format, &catalog(), &menu(""), &server).text;
-    assert!(text(Format::Grub).contains("linux (tftp,10.0.0.1)/iso/dual/arch/vmlinuz "));
-    assert!(text(Format::Grub).contains("(tftp,10.0.0.1)'/iso/dual/arch/early img'"));
+    let grub = text(Format::Grub);
+    assert!(
+        grub.contains("\nset lanboot=tftp,10.0.0.1\nexport lanboot\n"),
+        "{grub}"
+    );
+    assert!(
+        grub.contains("linux ($lanboot)/iso/dual/arch/vmlinuz "),
+        "{grub}"
+    );
+    assert!(
+        grub.contains("initrd '(tftp,10.0.0.1)/iso/dual/arch/early img' "),
+        "{grub}"
+    );
     assert!(text(Format::Ipxe).contains("kernel http://10.0.0.1:8080/iso/dual/arch/vmlinuz "));
     let dnsmasq = text(Format::Dnsmasq);
     assert!(
@@ -264,16 +278,20 @@ fn a_name_no_configuration_can_hold_is_left_out_and_said() {
     });
     let catalog = Catalog::new(vec![Arc::new(odd)]);
     let stock = |format| {
-        let (loaders, menu, server) = (loaders(), menu(""), server());
+        let (loaders, server) = (loaders(), server());
+        let menu = Menu {
+            kind: MenuKind::Stock,
+            ..menu("")
+        };
         export(
             format,
             &Export {
                 catalog: &catalog,
                 loaders: &loaders,
                 menu: &menu,
-                kind: MenuKind::Stock,
                 loader: &LoaderChoice::default(),
                 server: &server,
+                netmask: NETMASK,
             },
         )
     };
@@ -330,6 +348,8 @@ fn hostile_image(name: &str, title: &str, volume: &str, path: &str) -> Image {
         entry.volume = volume.into();
         entry.kernel = path.into();
         entry.initrd = vec![path.into(), "initramfs.img".into()];
+        // The medium's own arguments are words, whatever they hold.
+        volume.split_whitespace().for_each(|word| keep(entry, word));
     }
     image
 }
@@ -352,15 +372,25 @@ fn pxelinux_lines(text: &str) -> Vec<(&str, &str)> {
     lines
 }
 
-/// GRUB's words of one line: blanks part them, single quotes hold them together, `\` takes the
-/// meaning of the next. Anything that would mean more outside of quotes fails the test.
-fn grub_words(line: &str) -> Vec<String> {
-    let mut words = Vec::new();
+/// GRUB's words of one line and how many `;` part its commands: blanks part them, quotes hold them together, `\` takes the meaning of
+/// the next, in double quotes that of `"`, `\` and `$` alone. Anything else that would mean more
+/// fails the test, but for what GRUB shall expand.
+fn grub_words(line: &str) -> (Vec<String>, usize) {
+    let (mut words, mut ends) = (Vec::new(), 0);
     let mut word: Option<String> = None;
     let mut chars = line.chars();
     while let Some(c) = chars.next() {
         match c {
             ' ' => words.extend(word.take()),
+            ';' => {
+                words.extend(word.take());
+                ends += 1;
+            }
+            '$' => {
+                let rest: String = chars.clone().take(7).collect();
+                assert!(["lanboot", "lockdow"].contains(&rest.as_str()), "{line}");
+                word.get_or_insert_default().push('$');
+            }
             '\'' => {
                 let word = word.get_or_insert_default();
                 loop {
@@ -371,15 +401,35 @@ fn grub_words(line: &str) -> Vec<String> {
                     }
                 }
             }
+            '"' => {
+                let word = word.get_or_insert_default();
+                loop {
+                    match chars.next() {
+                        Some('"') => break,
+                        Some('\\') => match chars.next() {
+                            Some(c) if "\"\\$".contains(c) => word.push(c),
+                            other => panic!("{other:?} behind a backslash: {line}"),
+                        },
+                        Some('$') => {
+                            let rest: String = chars.clone().take(17).collect();
+                            let is_ours = ["{net_default_", "lockdown"];
+                            assert!(is_ours.iter().any(|o| rest.starts_with(o)), "{line}");
+                            word.push('$');
+                        }
+                        Some(c) => word.push(c),
+                        None => panic!("a quote that does not end: {line}"),
+                    }
+                }
+            }
             '\\' => word.get_or_insert_default().extend(chars.next()),
-            ';' | '|' | '&' | '<' | '>' | '"' | '#' | '`' => {
+            '|' | '&' | '<' | '>' | '#' | '`' => {
                 panic!("{c} outside of quotes: {line}")
             }
             c => word.get_or_insert_default().push(c),
         }
     }
     words.extend(word);
-    words
+    (words, ends)
 }
 
 proptest! {
@@ -419,23 +469,28 @@ proptest! {
         let fragment = exported(Format::Grub, &catalog, &menu(&append), &server);
         let mut depth = 0;
         for line in fragment.text.lines().filter(|l| !is_comment(l) && !l.is_empty()) {
-            let words = grub_words(line.trim_start());
+            let (words, ends) = grub_words(line.trim_start());
             match words[0].as_str() {
                 "menuentry" | "submenu" => {
-                    prop_assert_eq!((words.len(), words[4].as_str()), (5, "{"));
+                    prop_assert_eq!((words.len(), words[4].as_str(), ends), (5, "{", 0));
                     depth += 1;
                 }
                 "}" => depth -= 1,
-                "insmod" | "echo" => prop_assert_eq!(words.len(), 2),
-                "initrd" => prop_assert_eq!(words.len(), 3),
-                "linux" => {
+                "echo" => prop_assert_eq!((words.len(), ends), (2, 0)),
+                "if" if words[1] == "linux" => {
+                    let then = words.iter().position(|w| w == "then").unwrap();
+                    prop_assert_eq!(&words[then..then + 2], ["then", "initrd"]);
+                    prop_assert_eq!((words.len(), ends), (then + 5, 2));
                     let asked: Vec<&str> = append.split_whitespace().collect();
                     let given: Vec<&str> = words.iter().map(String::as_str).collect();
-                    prop_assert!(asked.is_empty() || given.windows(asked.len()).any(|w| w == asked));
-                    // The one thing GRUB shall expand.
-                    let expanded = line.matches("$net_default_mac").count();
-                    prop_assert!(expanded >= 1);
+                    // The kernel takes double quotes off, and so they are not in the words.
+                    prop_assert!(
+                        (append.clone() + &volume).contains('"') || asked.is_empty()
+                            || given.windows(asked.len()).any(|w| w == asked)
+                    );
                 }
+                // The lines that choose the device hold nothing of anybody's.
+                "set" | "if" | "fi" | "export" => {}
                 other => prop_assert!(false, "{} in {}", other, fragment.text),
             }
         }
@@ -452,14 +507,14 @@ proptest! {
         let fragment = exported(Format::Ipxe, &catalog, &menu(&append), &server());
         let commands = [
             ":lanboot", "menu", "item", "choose", "goto", "imgfree", "kernel", "initrd", "boot",
-            "echo", "prompt", "exit",
+            "echo", "prompt", "exit", "iseq",
         ];
         for line in fragment.text.lines().skip(1).filter(|l| !l.is_empty()) {
             prop_assert!(line.bytes().all(|b| (b' '..=b'~').contains(&b)));
             prop_assert!(!line.ends_with('\\'), "{} goes on", line);
             let ours = [
                 "${netX/mac:hexhyp}", "${lanboot-picked}", "${netX/ip}", "${next-server}",
-                "${netX/gateway}", "${netX/netmask}",
+                "${netX/gateway}", "${netX/netmask}", "${efi/SecureBoot}",
             ];
             let rest = ours.iter().fold(line.to_owned(), |rest, ours| rest.replace(ours, ""));
             prop_assert!(!rest.contains("${"), "{}", line);
@@ -469,6 +524,10 @@ proptest! {
             let words: Vec<&str> = line.split_whitespace().collect();
             prop_assert!(commands.iter().any(|c| words[0] == *c || words[0].starts_with(":lanboot")));
             // A title may hold what it likes: `item` takes it only as words.
+            if words[0] == "iseq" {
+                prop_assert_eq!(line, "iseq ${efi/SecureBoot} 01 && goto lanboot-unsigned ||");
+                continue;
+            }
             let ends = words.iter().filter(|w| ["||", "&&"].contains(w)).count();
             prop_assert!(ends <= 1, "{}", line);
             if ends == 1 && words[0] != "prompt" {
@@ -508,6 +567,46 @@ fn a_title_cannot_part_commands_for_ipxe() {
     let (_, kernel) = text.split_once("\nkernel ").unwrap();
     let kernel = kernel.lines().next().unwrap();
     assert!(kernel.contains(" a shell initrd="), "{kernel}");
+}
+
+#[test]
+fn an_installer_keeps_what_it_hands_on_and_arm_is_nothing_for_pxelinux() {
+    let images = [
+        installer("debian", Cpu::X86_64, Signed::By(vec!["Debian".into()])),
+        installer("arm", Cpu::Aarch64, Signed::No),
+    ];
+    let catalog = Catalog::new(images.map(Arc::new).to_vec());
+    let text = |format| exported(format, &catalog, &menu("a=b"), &server()).text;
+    let pxelinux = text(Format::Pxelinux);
+    assert_eq!(pxelinux.matches("\nLABEL ").count(), 1, "{pxelinux}");
+    assert!(
+        pxelinux.contains("\nAPPEND vga=788 a=b --- quiet\nTEXT "),
+        "{pxelinux}"
+    );
+    let ipxe = text(Format::Ipxe);
+    let names = "initrd=early%20img initrd=initramfs.img";
+    let kernel = format!("/iso/debian/arch/vmlinuz {names} vga=788 a=b --- quiet || goto ");
+    assert!(ipxe.contains(&kernel), "{ipxe}");
+    assert_eq!(ipxe.matches("goto lanboot-unsigned").count(), 1, "{ipxe}");
+    let grub = text(Format::Grub);
+    assert_eq!(grub.matches("menuentry ").count(), 2, "{grub}");
+}
+
+#[test]
+fn what_only_a_person_can_know_is_said() {
+    let mut old = image("old", &[]);
+    old.entries = vec![literal("old")];
+    let catalog = Catalog::new(vec![Arc::new(old)]);
+    let fragment = exported(Format::Grub, &catalog, &menu(""), &server());
+    let argument = "\"ip=${net_default_ip}:10.0.0.1::255.255.0.0\"";
+    assert!(fragment.text.contains(argument), "{}", fragment.text);
+    assert!(
+        fragment.remarks[0].contains("255.255.0.0"),
+        "{:?}",
+        fragment.remarks
+    );
+    let text = exported(Format::Pxelinux, &catalog, &menu(""), &server()).text;
+    assert!(text.contains("\nSYSAPPEND 3\n"), "{text}");
 }
 
 #[test]

@@ -216,7 +216,8 @@ impl<'a> Grub<'a> {
         out.push_str("fi\n");
     }
 
-    fn entry(
+    /// An entry that reads its files from the device in `$lanboot`.
+    pub(crate) fn entry(
         &self,
         out: &mut String,
         title: &str,
