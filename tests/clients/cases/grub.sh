@@ -6,7 +6,7 @@ INSTALLER=/usr/lib/debian-installer/images/12
 case_grub() {
     local wait
     clients_up "$LOGS"
-    need_tools grub-script-check=grub-common xorriso=xorriso tftp=tftp-hpa
+    need_tools grub-script-check=grub-common xorriso=xorriso tftp=tftp-hpa mcopy=mtools fsck.fat=dosfstools
     [[ -e $INSTALLER/amd64/text && -e $INSTALLER/arm64/text ]] ||
         fail "missing loaders: apt-get install -y debian-installer-12-netboot-amd64 debian-installer-12-netboot-arm64"
     grub_media
@@ -87,8 +87,26 @@ grub_loaders() {
         for name in revocations_sku revocations_sbat shim_certificate_0; do
             is_not "loader/secure/$folder/$name.efi"
         done
+        grub_disk "$folder" "$suffix" "$INSTALLER/$arch/text/debian-installer/$arch/bootnet$suffix.efi"
     done
-    step "shim and GRUB for both processors"
+    step "shim and GRUB for both processors, and on a disk"
+}
+
+# grub_disk FOLDER SUFFIX SHIM: the disk that HTTP Boot gets, as mtools and fsck.fat see it.
+grub_disk() {
+    local disk=$LOGS/disk.img path
+    get "http://$SERVER_ADDRESS/loader/secure/$1/boot.img" "$disk" || { wrong "no disk for $1"; return; }
+    in_lan curl -sSI "http://$SERVER_ADDRESS/loader/secure/$1/boot.img" | grep -qi '^content-type: application/vnd.efi-img' || wrong "the disk for $1 has another type"
+    fsck.fat -n "$disk" >"$LOGS/fsck" 2>&1 || wrong "fsck.fat finds fault with the disk for $1: $(tail -n 3 "$LOGS/fsck")"
+    mcopy -n -o -i "$disk" "::EFI/BOOT/BOOT${2^^}.EFI" "$LOGS/copy" && same "$3" "$LOGS/copy" "shim on the disk for $1"
+    get "http://$SERVER_ADDRESS/loader/secure/$1/grub$2.efi" "$LOGS/fetched"
+    mcopy -n -o -i "$disk" "::EFI/BOOT/grub$2.efi" "$LOGS/copy" && same "$LOGS/fetched" "$LOGS/copy" "GRUB on the disk for $1"
+    mdir -/ -b -i "$disk" >"$LOGS/mdir" 2>&1 || wrong "mdir cannot read the disk for $1"
+    for path in $(grep -i 'grub.cfg$' "$LOGS/mdir"); do
+        mcopy -n -o -i "$disk" "$path" "$LOGS/copy"
+        grub-script-check "$LOGS/copy" || wrong "GRUB does not understand $path on the disk for $1"
+    done
+    [[ -n $path ]] || wrong "no grub.cfg on the disk for $1: $(<"$LOGS/mdir")"
 }
 
 # A machine that asks for the second menu has Secure Boot on; the log says what that means.

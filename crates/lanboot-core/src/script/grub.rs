@@ -272,6 +272,19 @@ pub fn grub_http(server: &Server) -> String {
     format!("set lanboot=http,{}\n", server.http.ip())
 }
 
+/// `grub.cfg` for a GRUB that was started from a disk: what firmware knew of the network is lost to
+/// it, so it asks DHCP again (`net_bootp` in every version), and then fetches [`Grub::first`].
+pub fn grub_disk(server: &Server) -> String {
+    let address = server.http.ip();
+    let menu = format!("source (tftp,{address})/grub/grub.cfg");
+    format!(
+        "# Made by lanboot.\nnet_bootp\n{menu}\n\
+         menuentry 'No menu came from {address}: try again' {{\nnet_bootp\n\
+         configfile (tftp,{address})/grub/grub.cfg\n}}\n\
+         menuentry 'Boot from the local disk' --id {LOCAL} {{ exit }}\n"
+    )
+}
+
 impl Lock<'_> {
     fn refuses(self, entry: &Entry) -> bool {
         match self {

@@ -2,8 +2,9 @@
 
 use std::net::IpAddr;
 
-use super::{Site, file_of, generated, plain};
+use super::{Site, file_of, generated, plain, ramdisk};
 use crate::catalog::{MenuKind, chain, pxelinux_image, secure_arch, secure_names};
+use crate::machine::Arch;
 use crate::script::{self, Grub, LOCKED};
 use crate::vfs::{Content, File, Source};
 
@@ -38,6 +39,7 @@ impl Site {
                     ..generated(grub.locked(arch))
                 })
             }
+            [b"secure", folder, b"boot.img"] => self.boot_disk(secure_arch(folder)?, peer),
             [b"secure", folder, file] => {
                 let arch = secure_arch(folder)?;
                 let chain = chain(&self.catalog, &self.loaders, arch);
@@ -112,6 +114,33 @@ impl Site {
             server: &server,
             netmask: near.mask(),
         }))
+    }
+
+    /// shim and GRUB on a disk, for HTTP Boot with a GRUB that cannot read over HTTP: started from
+    /// a disk it does DHCP by itself and goes on by TFTP.
+    fn boot_disk(&self, arch: Arch, peer: IpAddr) -> Option<File> {
+        let chain = chain(&self.catalog, &self.loaders, arch)?;
+        let (_, suffix) = secure_names(arch)?;
+        let server = self.server(peer)?;
+        let menu = Content::memory(script::grub_disk(&server).into_bytes());
+        let boot = |stem: &str| format!("EFI/BOOT/{stem}{suffix}.efi");
+        let mut files = vec![
+            (
+                boot("BOOT").to_ascii_uppercase(),
+                chain.shim.content.clone(),
+            ),
+            (boot("grub"), chain.grub.content.clone()),
+            (format!("{}/grub.cfg", chain.grub.prefix), menu.clone()),
+            ("EFI/BOOT/grub.cfg".into(), menu),
+        ];
+        files.extend(chain.manager.clone().map(|content| (boot("mm"), content)));
+        let content = ramdisk::fat(files)?;
+        Some(File {
+            version: self.program(&chain.grub.content).version ^ plain(content.clone()).version,
+            content,
+            modified: None,
+            remark: None,
+        })
     }
 
     /// A program of the host, or one that is taken out of an image.
@@ -199,7 +228,6 @@ mod tests {
     use super::*;
     use crate::catalog::testing::{chain, image};
     use crate::catalog::{Catalog, Cpu, Loaders, SignedIpxe};
-    use crate::machine::Arch;
     use crate::vfs::{Kind, Meta, Tree, TreeBuilder};
     use std::sync::Arc;
 
@@ -390,6 +418,29 @@ mod tests {
             text(&own, "/iso/live/autoexec.ipxe").as_deref(),
             Some("of the image")
         );
+    }
+
+    #[test]
+    fn http_boot_gets_shim_and_grub_on_a_disk() {
+        let site = with_files(&[]);
+        for path in [
+            "loader/secure/x86_64/boot.img",
+            "loader/secure/arm64/boot.img",
+        ] {
+            let file = site.find(path.as_bytes(), b"", PEER).unwrap();
+            let bytes: Vec<u8> = file
+                .content
+                .pieces()
+                .iter()
+                .filter_map(|p| p.memory())
+                .flatten()
+                .copied()
+                .collect();
+            let has = |text: &str| bytes.windows(text.len()).any(|w| w == text.as_bytes());
+            assert!(has("source (tftp,10.0.0.1)/grub/grub.cfg\n"), "{path}");
+            assert!(has("FAT16   ") && has("GRUB    CFG"), "{path}");
+        }
+        assert_eq!(len(&site, "loader/secure/riscv64/boot.img"), None);
     }
 
     #[test]
