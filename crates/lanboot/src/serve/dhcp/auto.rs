@@ -49,6 +49,8 @@ pub(super) struct Auto {
     phase: Phase,
     /// There is no cable; asking goes on until there is.
     unplugged: bool,
+    /// A question was due while there was no cable, and reached nobody.
+    was_unheard: bool,
     told: HashMap<Voice, Instant>,
     /// Our address here.
     address: Ipv4Addr,
@@ -99,6 +101,7 @@ impl Auto {
             mode,
             phase,
             unplugged: false,
+            was_unheard: false,
             told: HashMap::new(),
             address,
             yielding: Vec::new(),
@@ -147,6 +150,7 @@ impl Auto {
             Phase::Asking { next, end } if now < end => {
                 let ask = next <= now;
                 if ask {
+                    self.was_unheard |= !has_link;
                     self.phase = Phase::Asking {
                         next: now + REPEAT,
                         end,
@@ -154,9 +158,11 @@ impl Auto {
                 }
                 Step { ask, say: None }
             }
-            Phase::Asking { .. } if !has_link => {
+            // Silence counts only if all questions could be heard.
+            Phase::Asking { .. } if !has_link || self.was_unheard => {
                 self.phase = Phase::asking(now);
-                let is_news = !std::mem::replace(&mut self.unplugged, true);
+                self.was_unheard = false;
+                let is_news = !has_link && !std::mem::replace(&mut self.unplugged, true);
                 let interface = &self.interface;
                 Step {
                     ask: false,
@@ -498,6 +504,20 @@ mod tests {
         link.has_link = true;
         link.pass(9);
         assert_eq!(link.auto.mode(), Some(Mode::Server));
+    }
+
+    #[test]
+    fn a_cable_plugged_in_at_the_last_moment_is_asked_before_silence_counts() {
+        let mut link = Link::new(Dhcp::Auto);
+        link.has_link = false;
+        // Three questions and nearly the whole wait go by without a cable.
+        link.pass(3);
+        link.has_link = true;
+        link.pass(1);
+        assert_eq!(link.auto.mode(), None, "no question reached anybody");
+        link.pass(1);
+        link.hear(A);
+        assert_eq!(link.auto.mode(), Some(Mode::Proxy));
     }
 
     #[test]
