@@ -64,6 +64,9 @@ impl Serving {
         };
         if packet.message_type() == Some(MessageType::Discover) {
             link.remember(packet.xid);
+            if let Some(peer) = question::peer(packet) {
+                link.auto.meet(peer);
+            }
         } else if let Some(server) = question::chosen(packet, &self.own)
             && link.remembers(packet.xid)
         {
