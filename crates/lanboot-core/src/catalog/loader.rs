@@ -191,8 +191,9 @@ pub fn pxelinux_image(catalog: &Catalog) -> Option<&Image> {
 }
 
 /// The shim and GRUB that machines of this kind get. First one whose shim trusts the kernel that
-/// machines start by default; among those the default image's own, because its vendor made them
-/// for each other; then the host's, which are kept up to date; then any image's.
+/// machines start by default; among those one whose GRUB has HTTP, which serves every firmware and
+/// loads faster; then the default image's own, because its vendor made them for each other; then
+/// the host's, which are kept up to date; then any image's.
 pub fn chain<'a>(catalog: &'a Catalog, loaders: &'a Loaders, arch: Arch) -> Option<&'a Chain> {
     secure_names(arch)?;
     let default = catalog.default_image();
@@ -204,7 +205,11 @@ pub fn chain<'a>(catalog: &'a Catalog, loaders: &'a Loaders, arch: Arch) -> Opti
         .chain(&loaders.chains)
         .chain(images.flat_map(|image| &image.chains));
     let fitting: Vec<&Chain> = candidates.filter(|chain| chain.arch() == arch).collect();
-    let trusted = kernel.and_then(|kernel| fitting.iter().find(|chain| trusts(chain, kernel)));
+    let trusted = kernel.and_then(|kernel| {
+        let mut trusting = fitting.iter().filter(|chain| trusts(chain, kernel));
+        let first = trusting.clone().next();
+        trusting.find(|c| c.grub.http && c.grub.tftp).or(first)
+    });
     let is_own = |chain: &Chain| default.is_some_and(|image| image.chains.contains(chain));
     // Where none trusts that kernel, an image's own is no better than the host's.
     let others = || {
@@ -243,6 +248,9 @@ mod tests {
         assert_eq!(vendor(&catalog(by("Ubuntu"), &["Ubuntu"])), ["Ubuntu"]);
         assert_eq!(vendor(&catalog(by("Debian"), &["Ubuntu"])), ["Debian"]);
         assert_eq!(vendor(&catalog(Signed::No, &["Ubuntu"])), ["Debian"]);
+        let fedora = catalog(by("Fedora"), &["Fedora"]);
+        let chosen = chain(&fedora, &loaders, arch).unwrap();
+        assert!(chosen.grub.http, "the one that serves every firmware");
         assert_eq!(
             chain(&catalog(Signed::No, &[]), &loaders, Arch::Arm64Uefi),
             None
