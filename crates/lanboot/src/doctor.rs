@@ -216,8 +216,8 @@ fn origin(
     let parts: Vec<&str> = file.split('/').collect();
     let arch = |name: &str| secure_arch(name.as_bytes()).unwrap_or(Arch::Other(0));
     match parts.as_slice() {
-        ["loader", "secure", name, _] => {
-            let found = chain(catalog, loaders, arch(name));
+        ["loader", way @ ("secure" | "secure-http"), name, _] => {
+            let found = chain(catalog, loaders, arch(name), *way == "secure-http");
             let files = found.map(|chain| {
                 let image = catalog.images().iter().find(|i| i.chains.contains(chain));
                 let of = |path: &String| match image {

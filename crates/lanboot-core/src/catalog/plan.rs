@@ -212,14 +212,15 @@ impl Asked<'_> {
     fn chain(&self) -> Result<Offer, NoLoader> {
         let none = || NoLoader::NoChain(self.arch);
         let (folder, suffix) = secure_names(self.arch).ok_or_else(none)?;
-        let chain = chain(self.catalog, self.loaders, self.arch).ok_or_else(none)?;
+        let chain = chain(self.catalog, self.loaders, self.arch, self.http).ok_or_else(none)?;
+        let way = if self.http { "secure-http" } else { "secure" };
         // GRUB goes on with the protocol it came by; with Secure Boot on it can learn no other.
         // One that is started from a disk does DHCP by itself and then uses what it has.
         match (self.http, chain.grub.http, chain.grub.tftp) {
             (true, true, _) | (false, _, true) => {
-                Ok(loader(&format!("secure/{folder}/shim{suffix}.efi")))
+                Ok(loader(&format!("{way}/{folder}/shim{suffix}.efi")))
             }
-            (true, false, true) => Ok(loader(&format!("secure/{folder}/boot.img"))),
+            (true, false, true) => Ok(loader(&format!("{way}/{folder}/boot.img"))),
             (_, _, false) => Err(none()),
         }
     }
@@ -417,10 +418,10 @@ mod tests {
         let chain = Ok("loader/secure/x86_64/shimx64.efi".into());
         assert_eq!(given(Stage::Firmware, 7, Way::Auto), chain);
         assert_eq!(given(Stage::Firmware, 9, Way::Grub), chain);
-        let url = "http://10.0.0.1/loader/secure/arm64/shimaa64.efi".to_owned();
+        let url = "http://10.0.0.1/loader/secure-http/arm64/shimaa64.efi".to_owned();
         assert_eq!(given(Stage::HttpBoot, 19, Way::Auto), Ok(url));
         // A GRUB that only knows TFTP would hang behind HTTP Boot, and does not on a disk.
-        let disk = Ok("http://10.0.0.1/loader/secure/x86_64/boot.img".into());
+        let disk = Ok("http://10.0.0.1/loader/secure-http/x86_64/boot.img".into());
         assert_eq!(given(Stage::HttpBoot, 16, Way::Auto), disk);
         let ipxe = Ok("http://10.0.0.1/loader/snponly-x86_64.efi".into());
         assert_eq!(given(Stage::HttpBoot, 16, Way::Ipxe), ipxe);

@@ -3,8 +3,7 @@
 use std::net::IpAddr;
 
 use super::{Site, file_of, generated, plain, ramdisk};
-use crate::catalog::{MenuKind, chain, pxelinux_image, secure_arch, secure_names};
-use crate::machine::Arch;
+use crate::catalog::{Chain, MenuKind, chain, pxelinux_image, secure_arch, secure_names};
 use crate::script::{self, Grub, LOCKED};
 use crate::vfs::{Content, File, Source};
 
@@ -32,22 +31,8 @@ impl Site {
                 })
             }
             [b"secure", b"http.cfg"] => Some(generated(script::grub_http(&self.server(peer)?))),
-            [b"secure", folder, file] if *file == LOCKED.as_bytes() => {
-                let arch = secure_arch(folder)?;
-                self.grub(peer, |grub| File {
-                    remark: Some(grub.locked_remark(arch)),
-                    ..generated(grub.locked(arch))
-                })
-            }
-            [b"secure", folder, b"boot.img"] => self.boot_disk(secure_arch(folder)?, peer),
-            [b"secure", folder, file] => {
-                let arch = secure_arch(folder)?;
-                let chain = chain(&self.catalog, &self.loaders, arch);
-                match chain.and_then(|chain| chain.file(file)) {
-                    Some(content) => Some(self.program(content)),
-                    None => self.looked_for(&[b"loader", b"secure", folder, file], peer),
-                }
-            }
+            [b"secure", folder, file] => self.secure_file(folder, file, false, peer),
+            [b"secure-http", folder, file] => self.secure_file(folder, file, true, peer),
             [b"secure-ipxe", folder, file] => {
                 let signed = self.loaders.signed_ipxe(secure_arch(folder)?);
                 match signed.and_then(|signed| signed.file(file)) {
@@ -64,6 +49,26 @@ impl Site {
                 }
             }
             names => self.autoexec(names, peer),
+        }
+    }
+
+    /// A file beside shim, of the chain for HTTP Boot or of that for PXE.
+    fn secure_file(&self, folder: &[u8], file: &[u8], http: bool, peer: IpAddr) -> Option<File> {
+        let arch = secure_arch(folder)?;
+        let chain = chain(&self.catalog, &self.loaders, arch, http);
+        let shim = chain.map(|chain| &chain.shim);
+        if file == LOCKED.as_bytes() {
+            return self.grub(peer, |grub| File {
+                remark: Some(grub.locked_remark(arch, shim)),
+                ..generated(grub.locked(shim))
+            });
+        }
+        if file == b"boot.img" {
+            return self.boot_disk(chain?, peer);
+        }
+        match chain.and_then(|chain| chain.file(file)) {
+            Some(content) => Some(self.program(content)),
+            None => self.looked_for(&[b"loader", b"secure", folder, file], peer),
         }
     }
 
@@ -85,7 +90,7 @@ impl Site {
                     .into_iter()
                     .filter_map(secure_arch);
                 archs
-                    .filter_map(|arch| chain(catalog, &self.loaders, arch))
+                    .filter_map(|arch| chain(catalog, &self.loaders, arch, false))
                     .find_map(|chain| {
                         let (_, suffix) = secure_names(chain.arch())?;
                         let is_shim = *file == format!("shim{suffix}.efi").as_bytes();
@@ -118,9 +123,8 @@ impl Site {
 
     /// shim and GRUB on a disk, for HTTP Boot with a GRUB that cannot read over HTTP: started from
     /// a disk it does DHCP by itself and goes on by TFTP.
-    fn boot_disk(&self, arch: Arch, peer: IpAddr) -> Option<File> {
-        let chain = chain(&self.catalog, &self.loaders, arch)?;
-        let (_, suffix) = secure_names(arch)?;
+    fn boot_disk(&self, chain: &Chain, peer: IpAddr) -> Option<File> {
+        let (_, suffix) = secure_names(chain.arch())?;
         let server = self.server(peer)?;
         let menu = Content::memory(script::grub_disk(&server).into_bytes());
         let boot = |stem: &str| format!("EFI/BOOT/{stem}{suffix}.efi");
@@ -184,7 +188,7 @@ impl Site {
 /// Whether a menu is made here for this path.
 pub(super) fn is_menu(names: &[&[u8]]) -> bool {
     match names {
-        [b"loader", b"secure", .., file] if file.ends_with(b".cfg") => true,
+        [b"loader", b"secure" | b"secure-http", .., file] if file.ends_with(b".cfg") => true,
         [.., file] if is_autoexec(file) => true,
         [folder @ .., file] => is_grub_cfg(file) && is_grub_folder(folder),
         [] => false,
@@ -228,6 +232,7 @@ mod tests {
     use super::*;
     use crate::catalog::testing::{chain, image};
     use crate::catalog::{Catalog, Cpu, Loaders, SignedIpxe};
+    use crate::machine::Arch;
     use crate::vfs::{Kind, Meta, Tree, TreeBuilder};
     use std::sync::Arc;
 
@@ -424,8 +429,8 @@ mod tests {
     fn http_boot_gets_shim_and_grub_on_a_disk() {
         let site = with_files(&[]);
         for path in [
-            "loader/secure/x86_64/boot.img",
-            "loader/secure/arm64/boot.img",
+            "loader/secure-http/x86_64/boot.img",
+            "loader/secure-http/arm64/boot.img",
         ] {
             let file = site.find(path.as_bytes(), b"", PEER).unwrap();
             let bytes: Vec<u8> = file
@@ -440,7 +445,9 @@ mod tests {
             assert!(has("source (tftp,10.0.0.1)/grub/grub.cfg\n"), "{path}");
             assert!(has("FAT16   ") && has("GRUB    CFG"), "{path}");
         }
-        assert_eq!(len(&site, "loader/secure/riscv64/boot.img"), None);
+        assert_eq!(len(&site, "loader/secure-http/riscv64/boot.img"), None);
+        let shim = len(&site, "loader/secure-http/x86_64/shimx64.efi");
+        assert_eq!(shim, len(&site, "loader/secure/x86_64/shimx64.efi"));
     }
 
     #[test]
