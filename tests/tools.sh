@@ -9,15 +9,18 @@ BOOT_PACKAGES=(
     openssl ovmf procps pxelinux python3 qemu-system-x86 seabios squashfs-tools syslinux-common
     syslinux-utils xorriso xz-utils zstd
 )
-# To boot 64-bit ARM machines, and machines behind a relay.
-FAR_PACKAGES=(isc-dhcp-relay qemu-efi-aarch64 qemu-system-arm)
+# To boot 64-bit ARM machines.
+ARM_PACKAGES=(qemu-efi-aarch64 qemu-system-arm)
 # Programs nobody here wrote that talk to lanboot in the tests.
 CLIENT_PACKAGES=(
-    atftp atftpd dnsmasq-base fio isc-dhcp-client kea-admin libcap2-bin libnbd-bin libnfs-dev
-    libnfs-utils nbd-client nbdkit nfs-common nfs-ganesha nfs-ganesha-vfs nftables nginx-light
+    atftp atftpd debian-installer-12-netboot-amd64 debian-installer-12-netboot-arm64 dnsmasq-base
+    dosfstools fio
+    grub-common isc-dhcp-client isc-dhcp-relay isc-dhcp-server kea-admin kea-dhcp4-server libcap2-bin
+    libnbd-bin libnfs-dev libnfs-utils nbd-client nbdkit nfs-common nfs-ganesha nfs-ganesha-vfs nftables
+    nginx-light
     python3-libnbd qemu-utils rpcbind tcpdump tftp-hpa udhcpc util-linux
 )
-CHECK_PACKAGES=("${BUILD_PACKAGES[@]}" "${BOOT_PACKAGES[@]}" "${FAR_PACKAGES[@]}" "${CLIENT_PACKAGES[@]}")
+CHECK_PACKAGES=("${BUILD_PACKAGES[@]}" "${BOOT_PACKAGES[@]}" "${ARM_PACKAGES[@]}" "${CLIENT_PACKAGES[@]}")
 
 # need_root SCRIPT ARGS…: namespaces, taps and apt need root; asks for it through sudo.
 need_root() {

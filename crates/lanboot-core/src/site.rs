@@ -2,9 +2,14 @@
 //!
 //! ```text
 //! /boot.ipxe                    the menu for iPXE, made for whoever asks
-//! /loader/undionly.kpxe         loaders: for BIOS, and for UEFI
+//! /loader/undionly.kpxe         iPXE: for BIOS, and for every kind of UEFI
 //! /loader/snponly-x86_64.efi
 //! /loader/pxelinux/…            lpxelinux.0, its modules, pxelinux.cfg/default
+//! /loader/secure/x86_64/…       shim and GRUB, which start with Secure Boot on too; boot.img is a
+//!                               disk with both for HTTP Boot
+//! /loader/secure-ipxe/x86_64/…  iPXE behind its own shim
+//! /loader/ramdisk/NAME.iso      an image as UEFI HTTP Boot makes a disk of it
+//! /…/grub.cfg, /…/autoexec.ipxe wherever GRUB and iPXE look for them
 //! /iso/NAME.iso                 an image as it is
 //! /iso/NAME/…                   the files of an image
 //! /…                            the files of the default image, as behind the classic recipe
@@ -12,15 +17,15 @@
 //!
 //! All doors see the same paths. NBD has names instead: see `nbd`.
 
+mod loader;
 mod nbd;
 mod nfs;
+mod ramdisk;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 
-use crate::catalog::{
-    Catalog, Entry, Image, Loaders, Memory, PXELINUX_FOLDER, Server, pxelinux_image,
-};
+use crate::catalog::{Catalog, Entry, Image, Loaders, Memory, MenuKind, PXELINUX_FOLDER, Server};
 use crate::journal::Role;
 use crate::script::{self, Menu};
 use crate::vfs::{Content, File, Kind, Path, Tree};
@@ -37,10 +42,13 @@ pub struct Address {
 impl Address {
     /// Whether `peer` is in this network.
     pub fn reaches(&self, peer: Ipv4Addr) -> bool {
-        let mask = u32::MAX
-            .checked_shl(32 - u32::from(self.prefix.min(32)))
-            .unwrap_or(0);
-        (self.address.to_bits() ^ peer.to_bits()) & mask == 0
+        (self.address.to_bits() ^ peer.to_bits()) & self.mask().to_bits() == 0
+    }
+
+    /// The network's mask.
+    pub fn mask(&self) -> Ipv4Addr {
+        let host_bits = 32 - u32::from(self.prefix.min(32));
+        Ipv4Addr::from_bits(u32::MAX.checked_shl(host_bits).unwrap_or(0))
     }
 }
 
@@ -81,7 +89,8 @@ impl Site {
     /// The file at `path` (and `query`, without its `?`) as `peer` gets to see it.
     pub fn find(&self, path: &[u8], query: &[u8], peer: IpAddr) -> Option<File> {
         let path = Path::parse(path).ok()?;
-        match path.names() {
+        let names = path.names();
+        match names {
             [b"boot.ipxe"] => {
                 let (server, memory) = (self.server(peer)?, Memory::from_query(query));
                 let text = script::ipxe(&self.catalog, &self.menu, &server, memory);
@@ -90,29 +99,23 @@ impl Site {
                     ..generated(text)
                 })
             }
-            [b"loader", b"undionly.kpxe"] => self.loaders.undionly.clone().map(plain),
-            [b"loader", name] if name.ends_with(b".efi") => {
-                let name = std::str::from_utf8(name).ok()?;
-                self.loaders.efi.get(name).cloned().map(plain)
-            }
-            [b"loader", b"pxelinux", b"pxelinux.cfg", b"default"] => {
-                let can_tell_cpu = self.pxelinux_file("ifcpu64.c32").is_some();
-                let server = self.server(peer)?;
-                Some(generated(script::pxelinux(
-                    &self.catalog,
-                    &self.menu,
-                    &server,
-                    can_tell_cpu,
-                )))
-            }
-            [b"loader", b"pxelinux", name] => self.pxelinux_file(std::str::from_utf8(name).ok()?),
+            [b"loader", inside @ ..] => self.loader_file(inside, peer),
             [] => Some(generated(self.index())),
             [b"iso", name] if self.whole(name).is_some() => self.whole(name),
-            [b"iso", name, rest @ ..] => match self.catalog.image(name) {
-                Some(image) => file_of(image, rest),
-                None => self.default_file(path.names()),
+            [b"iso", name, inside @ ..] if self.catalog.image(name).is_some() => self
+                .catalog
+                .image(name)
+                .and_then(|image| file_of(image, inside))
+                .or_else(|| self.autoexec(names, peer)),
+            // The default image's own menu is left alone where it was asked for.
+            names if self.menu.kind == MenuKind::Stock => self
+                .default_file(names)
+                .or_else(|| self.looked_for(names, peer)),
+            names => match self.looked_for(names, peer) {
+                None if loader::is_module_list(names) => None,
+                None => self.default_file(names),
+                found => found,
             },
-            names => self.default_file(names),
         }
     }
 
@@ -123,6 +126,9 @@ impl Site {
         };
         let (image, names) = match path.names() {
             [b"boot.ipxe"] | [b"loader", b"pxelinux", b"pxelinux.cfg", ..] => return Role::Menu,
+            // The RAM disk is the root.
+            [b"loader", b"ramdisk", ..] => return Role::Root,
+            names if loader::is_menu(names) => return Role::Menu,
             [b"loader", ..] => return Role::Loader,
             [b"iso", name, rest @ ..] => (self.catalog.image(name), rest),
             names => (self.catalog.default_image(), names),
@@ -133,9 +139,12 @@ impl Site {
         let role_in = |entry: &Entry| {
             if entry.kernel == file {
                 Some(Role::Kernel)
+            } else if entry.root.is_none() && entry.initrd.last() == Some(&file) {
+                // It is the whole system.
+                Some(Role::Root)
             } else if entry.initrd.contains(&file) {
                 Some(Role::Initramfs)
-            } else if entry.root == file {
+            } else if entry.root.as_deref() == Some(&file) {
                 Some(Role::Root)
             } else {
                 None
@@ -155,13 +164,18 @@ impl Site {
         }
     }
 
-    /// Our doors as `peer` reaches them.
-    pub fn server(&self, peer: IpAddr) -> Option<Server> {
+    /// Our address that `peer` reaches best.
+    fn near(&self, peer: IpAddr) -> Option<&Address> {
         let near = match peer {
             IpAddr::V4(peer) => self.addresses.iter().find(|a| a.reaches(peer)),
             IpAddr::V6(_) => None,
         };
-        let address = near.or_else(|| self.addresses.first())?.address;
+        near.or_else(|| self.addresses.first())
+    }
+
+    /// Our doors as `peer` reaches them.
+    pub fn server(&self, peer: IpAddr) -> Option<Server> {
+        let address = self.near(peer)?.address;
         Some(Server {
             http: SocketAddrV4::new(address, self.http_port),
             nfs: self.nfs,
@@ -182,20 +196,6 @@ impl Site {
             version: image.version,
             remark: None,
         })
-    }
-
-    /// A file of PXELINUX: from a medium, else from the host. Never mixed, because loader and
-    /// modules must be of one version.
-    fn pxelinux_file(&self, name: &str) -> Option<File> {
-        match pxelinux_image(&self.catalog) {
-            Some(image) => {
-                let folder = image.pxelinux.as_deref()?.as_bytes();
-                let mut names: Vec<&[u8]> = folder.split(|&b| b == b'/').collect();
-                names.push(name.as_bytes());
-                file_of(image, &names)
-            }
-            None => self.loaders.pxelinux.get(name).cloned().map(plain),
-        }
     }
 
     /// What a person sees who points a browser here.
@@ -255,7 +255,7 @@ mod tests {
     use crate::catalog::{BootChoice, Transports};
     use std::collections::BTreeMap;
 
-    const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 1, 9));
+    pub(super) const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 1, 9));
 
     pub(super) fn site(catalog: Catalog) -> Site {
         let menu = Menu {
@@ -263,15 +263,19 @@ mod tests {
             boot: BootChoice::resolve(&catalog, None).unwrap(),
             append: String::new(),
             transports: Transports::default(),
+            kind: MenuKind::Generated,
         };
         let host = [("lpxelinux.0", "host loader"), ("menu.c32", "host menu")];
         let loaders = Loaders {
-            undionly: Some(Content::memory(*b"undionly")),
-            efi: BTreeMap::from([("snponly-x86_64.efi", Content::memory(*b"snponly"))]),
+            ipxe: BTreeMap::from([
+                ("undionly.kpxe", Content::memory(*b"undionly")),
+                ("snponly-x86_64.efi", Content::memory(*b"snponly")),
+            ]),
             pxelinux: host
                 .iter()
                 .map(|(n, t)| ((*n).to_owned(), Content::memory(t.as_bytes())))
                 .collect::<BTreeMap<_, _>>(),
+            ..Loaders::default()
         };
         Site {
             catalog: Arc::new(catalog),
@@ -297,7 +301,7 @@ mod tests {
         }
     }
 
-    fn text(site: &Site, path: &str) -> Option<String> {
+    pub(super) fn text(site: &Site, path: &str) -> Option<String> {
         let content = site.find(path.as_bytes(), b"", PEER)?.content;
         let bytes = content
             .pieces()
@@ -364,6 +368,11 @@ mod tests {
         let site = site(catalog());
         for (path, role) in [
             ("boot.ipxe", Role::Menu),
+            ("loader/autoexec.ipxe", Role::Menu),
+            ("/grub/grub.cfg", Role::Menu),
+            ("loader/secure/x86_64/locked.cfg", Role::Menu),
+            ("loader/secure/x86_64/grubx64.efi", Role::Loader),
+            ("loader/ramdisk/dual.iso", Role::Root),
             ("/loader/pxelinux/pxelinux.cfg/01-00-11", Role::Menu),
             ("/loader/undionly.kpxe", Role::Loader),
             ("syslinux/lpxelinux.0", Role::Loader),
@@ -376,6 +385,16 @@ mod tests {
         ] {
             assert_eq!(site.role(path.as_bytes()), role, "{path}");
         }
+    }
+
+    #[test]
+    fn an_initramfs_that_is_the_whole_system_is_the_root() {
+        use crate::catalog::testing::installer;
+        use crate::catalog::{Cpu, Signed};
+        let deb = installer("deb", Cpu::X86_64, Signed::No);
+        let site = site(Catalog::new(vec![Arc::new(deb)]));
+        assert_eq!(site.role(b"iso/deb/arch/early img"), Role::Initramfs);
+        assert_eq!(site.role(b"iso/deb/arch/initramfs.img"), Role::Root);
     }
 
     #[test]
@@ -401,6 +420,9 @@ mod tests {
         );
         let efi = |arch: &str| text(&on_host, &format!("loader/snponly-{arch}.efi"));
         assert_eq!(efi("x86_64").as_deref(), Some("snponly"));
+        // EDK2 doubles slashes, and a redirect would be an error to it.
+        let doubled = text(&on_host, "//loader//snponly-x86_64.efi");
+        assert_eq!(doubled.as_deref(), Some("snponly"));
         assert_eq!(efi("arm64"), None);
     }
 

@@ -14,9 +14,10 @@ const CORE: [(&str, &[&str]); 14] = [
     ("vfs", &[]),
     ("iso", &["bytes", "vfs"]),
     // The medium's tree and label are all a recogniser sees of an image format.
-    ("catalog", &["vfs", "machine", "iso"]),
+    ("catalog", &["bytes", "vfs", "machine", "iso"]),
     ("script", &["bytes", "catalog", "machine"]),
-    ("export", &["bytes", "catalog", "machine", "script"]),
+    // It answers as our own DHCP does, quirks included.
+    ("export", &["bytes", "catalog", "dhcp", "machine", "script"]),
     ("dhcp", &["bytes", "machine", "catalog"]),
     ("tftp", &["bytes", "machine", "vfs"]),
     ("http", &["bytes", "machine", "vfs"]),

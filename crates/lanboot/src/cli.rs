@@ -24,7 +24,9 @@ Examples:
   sudo lanboot serve --interface eth1 --address 192.168.0.1/24 ~/isos
       Give eth1 an address for as long as lanboot runs and serve every image in a folder.
   lanboot inspect archlinux.iso
-      Say what is on an image and what machines would be offered.";
+      Say what is on an image and what machines would be offered.
+  lanboot doctor
+      Say which machines can be served, and which package brings what is missing.";
 
 /// The things lanboot does.
 #[derive(Debug, Subcommand)]
@@ -38,6 +40,8 @@ pub enum Command {
     /// entries for a menu
     #[command(after_help = EXPORT_EXAMPLES)]
     Export(Box<Export>),
+    /// Say which machines can be served from here, and which package brings what is missing
+    Doctor(Doctor),
 }
 
 const SERVE_EXAMPLES: &str = "\
@@ -80,12 +84,13 @@ pub struct Serve {
     #[serde(deserialize_with = "one_or_many")]
     pub address: Vec<String>,
     /// auto: hand out addresses unless another DHCP server answers; beside one, and as soon as one
-    /// appears, only tell machines what to boot (asks anew after SIGHUP). server: hand them out
-    /// whoever else does. proxy: only tell machines what to boot. off: no DHCP [default: auto]
+    /// appears, only tell machines what to boot, until SIGHUP or a restart asks anew. server: hand
+    /// them out whoever else does. proxy: only tell machines what to boot. off: no DHCP [default:
+    /// auto]
     #[arg(long, value_name = "auto|server|proxy|off")]
     pub dhcp: Option<String>,
     /// Addresses to hand out on the only interface; default: part of its own network. For several
-    /// interfaces and networks behind relays see [[subnet]] of the configuration file
+    /// interfaces and networks behind relays the configuration file has tables, shown below
     #[arg(long, value_name = "A-B")]
     pub range: Option<String>,
     /// How long an address is lent, such as 12h or 30m [default: 12h]
@@ -122,9 +127,12 @@ pub struct Serve {
     #[arg(long, value_name = "S")]
     #[serde(deserialize_with = "scalar")]
     pub menu_timeout: Option<String>,
-    /// What BIOS machines load: auto, ipxe or pxelinux [default: auto]
-    #[arg(long, value_name = "LOADER")]
-    pub loader: Option<String>,
+    /// What machines load first: auto, ipxe, ipxe-native, pxelinux (BIOS), grub (UEFI, also with
+    /// Secure Boot on) or iso (UEFI HTTP Boot: the first image as a RAM disk); MAC=WAY for one
+    /// machine. May be repeated [default: auto]
+    #[arg(long, value_name = "[MAC=]WAY")]
+    #[serde(deserialize_with = "one_or_many")]
+    pub loader: Vec<String>,
     /// Folder for the lease database [default: /var/lib/lanboot]
     #[arg(long, value_name = "DIR")]
     pub state: Option<PathBuf>,
@@ -153,8 +161,12 @@ pub struct Serve {
     #[arg(long, value_name = "PORT")]
     #[serde(deserialize_with = "scalar")]
     pub http_port: Option<String>,
-    /// Folder with loaders to use instead of the host's (undionly.kpxe,
-    /// snponly-x86_64.efi, snponly-arm64.efi, lpxelinux.0, *.c32)
+    /// Answer TFTP from port 69 alone, for machines behind a router that translates addresses and
+    /// for containers; else each transfer has a port of its own
+    #[arg(long)]
+    pub tftp_single_port: bool,
+    /// Folder with loaders to use instead of the host's (undionly.kpxe, snponly-x86_64.efi,
+    /// snponly-arm64.efi, shimx64.efi and grubx64.efi, lpxelinux.0, *.c32)
     #[arg(long, value_name = "DIR")]
     pub loaders: Option<PathBuf>,
     /// Networks; in the configuration file only
@@ -197,6 +209,20 @@ pub struct Inspect {
     /// More kernel arguments, as for serve
     #[arg(long, value_name = "ARGS", allow_hyphen_values = true)]
     pub append: Option<String>,
+}
+
+/// `lanboot doctor`.
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// Images, or folders of images, whose loaders count too
+    #[arg(value_name = "IMAGE")]
+    pub images: Vec<PathBuf>,
+    /// Look at loaders alone; with a folder, at those in it instead of the host's
+    #[arg(long, value_name = "DIR", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    pub loaders: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Deserialize)]

@@ -8,21 +8,26 @@ use anyhow::{Context as _, anyhow, bail};
 use lanboot_core::catalog::{self, BootChoice, Catalog, Memory, Server, nearest};
 use lanboot_core::export::{Export, Format, export};
 use lanboot_core::script::Menu;
+use lanboot_core::site::Address;
 
 use crate::disks::Disks;
 use crate::library::Library;
-use crate::settings::{Settings, address};
+use crate::settings::{Settings, ipv4};
 use crate::{cli, loaders, net};
+
+/// Length of the prefix of a network this host is not in: what most have.
+const USUAL_PREFIX: u8 = 24;
 
 /// Runs it and returns what to print; what the operator should know besides goes to the standard
 /// error, so that the rest can go into a file.
 pub fn run(flags: cli::Export) -> anyhow::Result<String> {
     let format = format(&flags.format)?;
-    let server = flags.server.as_deref().map(address).transpose();
+    let server = flags.server.as_deref().map(ipv4).transpose();
     let server = server.context("--server")?;
     let settings = Settings::new(flags.serve)?;
+    let own = own_address(server, &settings)?;
     let server = Server {
-        http: SocketAddrV4::new(own_address(server, &settings)?, settings.http_port),
+        http: SocketAddrV4::new(own.address, settings.http_port),
         nfs: settings.nfs,
         nbd: settings.nbd,
     };
@@ -46,12 +51,18 @@ pub fn run(flags: cli::Export) -> anyhow::Result<String> {
             catalog: &catalog,
             loaders: &loaders,
             menu: &menu,
-            kind: settings.menu,
-            loader: settings.loader,
+            loader: &settings.loader,
             server: &server,
+            netmask: netmask(own),
         },
     );
     remarks.extend(fragment.remarks);
+    if flags.server.is_none() && settings.interfaces.len() > 1 {
+        remarks.push(format!(
+            "this is for machines that reach {}; for another network name its address with --server",
+            server.http.ip()
+        ));
+    }
     remarks.dedup();
     for remark in remarks {
         eprintln!("lanboot: {remark}");
@@ -69,17 +80,35 @@ fn format(written: &str) -> anyhow::Result<Format> {
     })
 }
 
-/// `--server`, else the address `serve` would have.
-fn own_address(named: Option<Ipv4Addr>, settings: &Settings) -> anyhow::Result<Ipv4Addr> {
-    if let Some(address) = named.or(settings.addresses.first().map(|(_, cidr)| cidr.address)) {
-        return Ok(address);
+/// `--server`, else the first address `serve` would have; with the length of its network's prefix
+/// where this host knows it.
+fn own_address(named: Option<Ipv4Addr>, settings: &Settings) -> anyhow::Result<Address> {
+    let given = settings.addresses.first().map(|(_, cidr)| Address {
+        address: cidr.address,
+        prefix: cidr.prefix,
+    });
+    if let Some(address) = named {
+        let interfaces = net::interfaces()?;
+        let own = interfaces.iter().flat_map(|i| i.addresses.iter().copied());
+        let mut same = own.chain(given).filter(|own| own.address == address);
+        return Ok(same.next().unwrap_or(Address {
+            address,
+            prefix: USUAL_PREFIX,
+        }));
+    }
+    if let Some(given) = given {
+        return Ok(given);
     }
     let named = settings.interfaces.first().map(String::as_str);
     let interface = net::choose(&net::interfaces()?, named, false)
         .context("say at which address machines reach lanboot, with --server ADDRESS")?;
-    let first = interface.addresses.first();
-    let first = first.with_context(|| format!("{} has no IPv4 address", interface.name))?;
-    Ok(first.address)
+    let first = interface.addresses.first().copied();
+    first.with_context(|| format!("{} has no IPv4 address", interface.name))
+}
+
+fn netmask(own: Address) -> Ipv4Addr {
+    let mask = u32::MAX.checked_shl(32 - u32::from(own.prefix.min(32)));
+    Ipv4Addr::from_bits(mask.unwrap_or(0))
 }
 
 fn menu(settings: &Settings, catalog: &Catalog) -> anyhow::Result<Menu> {
@@ -91,6 +120,7 @@ fn menu(settings: &Settings, catalog: &Catalog) -> anyhow::Result<Menu> {
         boot: boot.map_err(|error| anyhow!("--boot: {error}"))?,
         append: settings.append.clone(),
         transports: settings.transports.clone(),
+        kind: settings.menu,
     })
 }
 

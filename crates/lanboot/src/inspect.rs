@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use lanboot_core::catalog::{Image, Server, Spelling, Transport};
+use lanboot_core::catalog::{Entry, Image, Server, Shim, Spelling, Transport};
 use lanboot_core::journal::bytes;
 use serde::Serialize;
 
@@ -21,6 +21,10 @@ struct Report {
     entries: Vec<ReportEntry>,
     stock_menu: Option<String>,
     bios_loader: Option<String>,
+    /// Loaders on it that start over the network with Secure Boot on, by their shim and GRUB.
+    secure_loaders: Vec<[String; 2]>,
+    /// Whether firmware can start the whole image as a disk (UEFI HTTP Boot).
+    ram_disk: bool,
     warnings: Vec<String>,
 }
 
@@ -31,8 +35,13 @@ struct ReportEntry {
     cpu: &'static str,
     kernel: String,
     initramfs: Vec<String>,
-    root: String,
+    /// `None` when everything is in the initramfs.
+    root: Option<String>,
     root_bytes: u64,
+    /// Who signed the kernel; empty when nobody did.
+    signed_by: Vec<String>,
+    /// What that means with Secure Boot on.
+    secure_boot: String,
     /// Kernel arguments by transport.
     arguments: Vec<Arguments>,
 }
@@ -76,6 +85,8 @@ fn report(image: &Image, append: &str) -> Report {
                 initramfs: entry.initrd.clone(),
                 root: entry.root.clone(),
                 root_bytes: entry.root_bytes,
+                signed_by: entry.signed.names().to_vec(),
+                secure_boot: secure_boot(image, entry),
                 arguments: Transport::ALL
                     .map(|transport| arguments(image, entry, transport, append))
                     .into(),
@@ -86,16 +97,33 @@ fn report(image: &Image, append: &str) -> Report {
             .pxelinux
             .as_ref()
             .map(|folder| format!("{folder}/lpxelinux.0")),
+        secure_loaders: image
+            .chains
+            .iter()
+            .map(|chain| [chain.shim.from.clone(), chain.grub.from.clone()])
+            .collect(),
+        ram_disk: image.efi_boot,
         warnings: image.warnings.clone(),
     }
 }
 
-fn arguments(
-    image: &Image,
-    entry: &lanboot_core::catalog::Entry,
-    transport: Transport,
-    append: &str,
-) -> Arguments {
+/// What a person should know of an entry before switching Secure Boot on.
+fn secure_boot(image: &Image, entry: &Entry) -> String {
+    let Some(signer) = entry.signed.names().first() else {
+        return "by nobody: the kernel starts only with Secure Boot off".into();
+    };
+    let fits = |shim: &&Shim| entry.cpu.runs_on(shim.arch) && shim.trusts(&entry.signed);
+    let own = image.shims.iter().find(fits);
+    match own {
+        Some(shim) => format!(
+            "by {signer}, whom the shim on this image trusts ({})",
+            shim.from
+        ),
+        None => format!("by {signer}: with Secure Boot on it needs a shim that trusts them"),
+    }
+}
+
+fn arguments(image: &Image, entry: &Entry, transport: Transport, append: &str) -> Arguments {
     let server = Server {
         http: SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 80),
         nfs: true,
@@ -133,6 +161,18 @@ fn text(report: &Report) -> String {
             .as_deref()
             .unwrap_or("none for BIOS on this image"),
     );
+    for [shim, grub] in &report.secure_loaders {
+        field(
+            "secure",
+            &format!("{shim} and {grub}, with Secure Boot on or off"),
+        );
+    }
+    if report.ram_disk {
+        field(
+            "RAM disk",
+            "UEFI HTTP Boot can take the whole image (--loader iso)",
+        );
+    }
     field(
         "own menu",
         report
@@ -148,11 +188,14 @@ fn text(report: &Report) -> String {
         for initramfs in &entry.initramfs {
             field("initramfs", initramfs);
         }
-        field(
-            "root",
-            &format!("{} ({})", entry.root, bytes(entry.root_bytes)),
-        );
-        for way in &entry.arguments {
+        let root = match &entry.root {
+            Some(root) => format!("{root} ({})", bytes(entry.root_bytes)),
+            None => "none: everything is in its initramfs".into(),
+        };
+        field("root", &root);
+        field("signed", &entry.secure_boot);
+        let ways = entry.arguments.iter();
+        for way in ways.filter(|way| entry.root.is_some() || way.refused.is_none()) {
             let line = way
                 .command_line
                 .as_deref()

@@ -4,6 +4,7 @@ pub mod bus;
 pub mod cli;
 pub mod clock;
 pub mod disks;
+pub mod doctor;
 pub mod export;
 pub mod inspect;
 pub mod leases;

@@ -361,6 +361,9 @@ fn image(
         entries: recognised.entries,
         stock: recognised.stock,
         pxelinux: recognised.pxelinux,
+        shims: recognised.shims,
+        chains: recognised.chains,
+        efi_boot: recognised.efi_boot,
         warnings,
     }
 }

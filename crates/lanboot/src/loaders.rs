@@ -1,43 +1,142 @@
 //! The loaders that are at hand: the distribution's packages, or a folder the operator names.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::bail;
-use lanboot_core::catalog::{Loaders, efi_loader};
+use lanboot_core::catalog::{
+    Chain, Grub, IPXE, Ipxe, Loaders, Shim, SignedIpxe, efi_arch, secure_arch, secure_names,
+};
 use lanboot_core::machine::Arch;
 use lanboot_core::vfs::Content;
 
 /// Largest loader file, in bytes.
 const MAX_LOADER_BYTES: u64 = 16 << 20;
+/// Most installer releases looked at for their loaders.
+const MAX_RELEASES: usize = 16;
+
+/// Where distributions keep each build of iPXE: Debian and Ubuntu, then Fedora, then Arch.
+const IPXE_PATHS: [(&str, &[&str]); 13] = [
+    (
+        "undionly.kpxe",
+        &[
+            "/usr/lib/ipxe/undionly.kpxe",
+            "/usr/share/ipxe/undionly.kpxe",
+            "/usr/share/ipxe/x86_64/undionly.kpxe",
+        ],
+    ),
+    (
+        "ipxe.pxe",
+        &[
+            "/usr/lib/ipxe/ipxe.pxe",
+            "/usr/share/ipxe/ipxe.pxe",
+            "/usr/share/ipxe/x86_64/ipxe.pxe",
+        ],
+    ),
+    (
+        "snponly-x86_64.efi",
+        &[
+            "/usr/lib/ipxe/snponly.efi",
+            "/usr/share/ipxe/ipxe-snponly-x86_64.efi",
+            "/usr/share/ipxe/x86_64/snponly.efi",
+        ],
+    ),
+    (
+        "ipxe-x86_64.efi",
+        &[
+            "/usr/lib/ipxe/ipxe-amd64.efi",
+            "/usr/lib/ipxe/ipxe.efi",
+            "/usr/share/ipxe/ipxe-x86_64.efi",
+            "/usr/share/ipxe/x86_64/ipxe.efi",
+        ],
+    ),
+    (
+        "snponly-i386.efi",
+        &["/usr/share/ipxe/ipxe-snponly-i386.efi"],
+    ),
+    (
+        "ipxe-i386.efi",
+        &[
+            "/usr/lib/ipxe/ipxe-i386.efi",
+            "/usr/share/ipxe/ipxe-i386.efi",
+            "/usr/share/ipxe/i386/ipxe.efi",
+        ],
+    ),
+    (
+        "snponly-arm64.efi",
+        &[
+            "/usr/lib/ipxe/snponly-arm64.efi",
+            "/usr/share/ipxe/arm64-efi/snponly.efi",
+            "/usr/share/ipxe/arm64/snponly.efi",
+        ],
+    ),
+    (
+        "ipxe-arm64.efi",
+        &[
+            "/usr/lib/ipxe/ipxe-arm64.efi",
+            "/usr/share/ipxe/arm64-efi/ipxe.efi",
+            "/usr/share/ipxe/arm64/ipxe.efi",
+        ],
+    ),
+    ("ipxe-arm32.efi", &["/usr/share/ipxe/arm32/ipxe.efi"]),
+    (
+        "snponly-riscv64.efi",
+        &["/usr/lib/ipxe/snponly-riscv64.efi"],
+    ),
+    ("ipxe-riscv64.efi", &["/usr/lib/ipxe/ipxe-riscv64.efi"]),
+    (
+        "snponly-loong64.efi",
+        &["/usr/lib/ipxe/snponly-loong64.efi"],
+    ),
+    ("ipxe-loong64.efi", &["/usr/lib/ipxe/ipxe-loong64.efi"]),
+];
+
+/// Where distributions keep a signed shim, the signed GRUB behind it, and shim's key manager.
+/// Fedora and its kin have them on the EFI system partition of the host itself.
+const CHAIN_PATHS: [(&str, &str, &str); 7] = [
+    (
+        "/usr/lib/shim/shimx64.efi.signed",
+        "/usr/lib/grub/x86_64-efi-signed/grubnetx64.efi.signed",
+        "/usr/lib/shim/mmx64.efi.signed",
+    ),
+    // Ubuntu since 22.04.
+    (
+        "/usr/lib/shim/shimx64.efi.signed.latest",
+        "/usr/lib/grub/x86_64-efi-signed/grubnetx64.efi.signed",
+        "/usr/lib/shim/mmx64.efi",
+    ),
+    (
+        "/usr/lib/shim/shimaa64.efi.signed",
+        "/usr/lib/grub/arm64-efi-signed/grubnetaa64.efi.signed",
+        "/usr/lib/shim/mmaa64.efi.signed",
+    ),
+    (
+        "/usr/lib/shim/shimaa64.efi.signed.latest",
+        "/usr/lib/grub/arm64-efi-signed/grubnetaa64.efi.signed",
+        "/usr/lib/shim/mmaa64.efi",
+    ),
+    (
+        "/boot/efi/EFI/fedora/shimx64.efi",
+        "/boot/efi/EFI/fedora/grubx64.efi",
+        "/boot/efi/EFI/fedora/mmx64.efi",
+    ),
+    (
+        "/boot/efi/EFI/fedora/shimaa64.efi",
+        "/boot/efi/EFI/fedora/grubaa64.efi",
+        "/boot/efi/EFI/fedora/mmaa64.efi",
+    ),
+    (
+        "/boot/efi/EFI/redhat/shimx64.efi",
+        "/boot/efi/EFI/redhat/grubx64.efi",
+        "/boot/efi/EFI/redhat/mmx64.efi",
+    ),
+];
+
+/// Debian's installers for the network, which carry shim and GRUB: below it `RELEASE/ARCH/text`.
+const INSTALLERS: &str = "/usr/lib/debian-installer/images";
 
 /// The loaders of this host, or those in `folder` alone when it is given.
 pub fn loaders(folder: Option<&Path>) -> anyhow::Result<Loaders> {
-    // Debian, Ubuntu; Fedora; Arch.
-    const UNDIONLY: [&str; 3] = [
-        "/usr/lib/ipxe/undionly.kpxe",
-        "/usr/share/ipxe/undionly.kpxe",
-        "/usr/share/ipxe/x86_64/undionly.kpxe",
-    ];
-    // On top of the firmware's own network driver, so every card works that PXE works with.
-    const EFI: [(Arch, &[&str]); 2] = [
-        (
-            Arch::X64Uefi,
-            &[
-                "/usr/lib/ipxe/snponly.efi",
-                "/usr/share/ipxe/ipxe-snponly-x86_64.efi",
-                "/usr/share/ipxe/x86_64/snponly.efi",
-            ],
-        ),
-        (
-            Arch::Arm64Uefi,
-            &[
-                "/usr/lib/ipxe/snponly-arm64.efi",
-                "/usr/lib/ipxe/ipxe-arm64.efi",
-                "/usr/share/ipxe/arm64-efi/snponly.efi",
-            ],
-        ),
-    ];
     const LPXELINUX: [&str; 3] = [
         "/usr/lib/PXELINUX/lpxelinux.0",
         "/usr/share/syslinux/lpxelinux.0",
@@ -48,32 +147,170 @@ pub fn loaders(folder: Option<&Path>) -> anyhow::Result<Loaders> {
         "/usr/share/syslinux",
         "/usr/lib/syslinux/bios",
     ];
+    const SIGNED_IPXE: [&str; 4] = [
+        "/usr/lib/ipxe",
+        "/usr/share/ipxe",
+        "/usr/share/ipxe/x86_64",
+        "/usr/share/ipxe/arm64",
+    ];
     let Some(folder) = folder else {
+        let ipxe = IPXE_PATHS
+            .iter()
+            .filter_map(|(name, paths)| Some((*name, first_of(paths)?)));
+        let signed = SIGNED_IPXE.iter().map(Path::new);
         return Ok(Loaders {
-            undionly: first_of(&UNDIONLY),
-            efi: EFI
-                .iter()
-                .filter_map(|(arch, paths)| Some((efi_loader(*arch)?, first_of(paths)?)))
-                .collect(),
+            ipxe: ipxe.collect(),
             pxelinux: first_of(&LPXELINUX)
                 .map(|loader| pxelinux(loader, MODULES.iter().map(Path::new)))
                 .unwrap_or_default(),
+            chains: host_chains(),
+            signed_ipxe: signed.flat_map(signed_ipxe).collect(),
         });
     };
     if !folder.is_dir() {
         bail!("--loaders {}: there is no such folder", folder.display());
     }
+    let own = IPXE.iter().filter_map(|build| {
+        let path = in_folder(folder, build)?;
+        Some((build.name, small_file(&path)?))
+    });
+    let archs = [Arch::X64Uefi, Arch::Arm64Uefi].into_iter();
     Ok(Loaders {
-        undionly: small_file(&folder.join("undionly.kpxe")),
-        efi: EFI
-            .iter()
-            .filter_map(|(arch, _)| efi_loader(*arch))
-            .filter_map(|name| Some((name, small_file(&folder.join(name))?)))
-            .collect(),
+        ipxe: own.collect(),
         pxelinux: small_file(&folder.join("lpxelinux.0"))
             .map(|loader| pxelinux(loader, [folder].into_iter()))
             .unwrap_or_default(),
+        chains: archs.flat_map(|arch| chains_in(folder, arch)).collect(),
+        signed_ipxe: signed_ipxe(folder),
     })
+}
+
+/// The file that is served as `name` in the folder `loader`: of this host, or of `folder`.
+pub fn ipxe_file(name: &str, folder: Option<&Path>) -> Option<PathBuf> {
+    match folder {
+        Some(folder) => in_folder(folder, IPXE.iter().find(|build| build.name == name)?),
+        None => host_paths(name)
+            .iter()
+            .map(PathBuf::from)
+            .find(|path| path.is_file()),
+    }
+}
+
+/// Where distributions keep iPXE of this name.
+fn host_paths(name: &str) -> &'static [&'static str] {
+    let row = IPXE_PATHS.iter().find(|(of, _)| *of == name);
+    row.map_or(&[], |(_, paths)| *paths)
+}
+
+/// A build of iPXE in a folder: by the name it is served under, or by that of a package, which
+/// may be the same for several processors.
+fn in_folder(folder: &Path, build: &Ipxe) -> Option<PathBuf> {
+    let own = folder.join(build.name);
+    if own.is_file() {
+        return Some(own);
+    }
+    let names = host_paths(build.name).iter().map(Path::new);
+    let paths = names.filter_map(|path| Some(folder.join(path.file_name()?)));
+    let fits = |path: &PathBuf| {
+        let is_efi = path.extension().is_some_and(|e| e == "efi");
+        let of = || small_file(path).and_then(|content| efi_arch(&content));
+        path.is_file() && (!is_efi || of() == Some(build.arch))
+    };
+    paths.into_iter().find(fits)
+}
+
+fn host_chains() -> Vec<Chain> {
+    let paths = CHAIN_PATHS
+        .iter()
+        .map(|(shim, grub, manager)| [shim, grub, manager].map(PathBuf::from));
+    let mut chains: Vec<Chain> = paths.flat_map(|paths| chain(&paths)).collect();
+    chains.extend(installers().flat_map(|paths| chain(&paths)));
+    chains
+}
+
+/// The shims and GRUBs of Debian's installers, newest release first.
+fn installers() -> impl Iterator<Item = [PathBuf; 3]> {
+    let folders = std::fs::read_dir(INSTALLERS)
+        .into_iter()
+        .flatten()
+        .flatten();
+    let mut releases: Vec<PathBuf> = folders.map(|folder| folder.path()).collect();
+    let number = |path: &PathBuf| -> Option<u32> { path.file_name()?.to_str()?.parse().ok() };
+    releases.sort_by_key(|path| std::cmp::Reverse(number(path)));
+    releases.truncate(MAX_RELEASES);
+    releases.into_iter().flat_map(|release| {
+        [("amd64", "x64"), ("arm64", "aa64")].map(|(arch, suffix)| {
+            let folder = release.join(arch).join("text/debian-installer").join(arch);
+            ["bootnet", "grub", "mm"].map(|stem| folder.join(format!("{stem}{suffix}.efi")))
+        })
+    })
+}
+
+/// What lies in a folder under the names it is served by, or under those of the packages.
+fn chains_in(folder: &Path, arch: Arch) -> Vec<Chain> {
+    let Some((_, suffix)) = secure_names(arch) else {
+        return Vec::new();
+    };
+    let paths = |shim: &str, grub: &str| {
+        let manager = format!("mm{suffix}.efi");
+        [
+            format!("{shim}{suffix}.efi"),
+            format!("{grub}{suffix}.efi"),
+            manager,
+        ]
+        .map(|name| folder.join(name))
+    };
+    let names = [("shim", "grub"), ("shim", "grubnet"), ("bootnet", "grub")];
+    let found = names.map(|(shim, grub)| chain(&paths(shim, grub)));
+    found.into_iter().flatten().collect()
+}
+
+/// The shim, GRUB and key manager at these paths, if they belong together.
+fn chain([shim, grub, manager]: &[PathBuf; 3]) -> Vec<Chain> {
+    // They are in memory already.
+    let no_disk = |_: &Content| None;
+    let file = |path: &PathBuf| Some((small_file(path)?, path.display().to_string()));
+    let shim = file(shim).and_then(|(content, from)| Shim::parse(&content, &from, &no_disk));
+    let grub = file(grub).and_then(|(content, from)| Grub::parse(&content, &from, &no_disk));
+    let (Some(shim), Some(grub)) = (shim, grub) else {
+        return Vec::new();
+    };
+    let manager = small_file(manager).map(|content| (shim.arch, content));
+    Chain::pair(&[shim], &[grub], manager.as_slice())
+}
+
+/// iPXE behind its own shim in this folder.
+fn signed_ipxe(folder: &Path) -> Vec<SignedIpxe> {
+    let builds = ["x86_64", "arm64"].iter().flat_map(|name| {
+        let arch = secure_arch(name.as_bytes());
+        ["snponly", "ipxe"].map(|stem| (arch, stem))
+    });
+    let found = builds.filter_map(|(arch, stem)| {
+        let arch = arch?;
+        let (_, suffix) = secure_names(arch)?;
+        let shim_name = format!("{stem}-shim{suffix}.efi");
+        let shim = small_file(&folder.join(&shim_name))?;
+        // The folder may hold iPXE for another processor under the same name.
+        let name = format!("{stem}.efi");
+        let content = small_file(&folder.join(&name))?;
+        let parsed = Shim::parse(&shim, "", &|_| None)?;
+        let fits = parsed.arch == arch && parsed.trusts_program(&content, &|_| None);
+        fits.then(|| SignedIpxe {
+            arch,
+            from: folder.join(&shim_name).display().to_string(),
+            shim_name,
+            shim,
+            name,
+            content,
+        })
+    });
+    let mut kept: Vec<SignedIpxe> = Vec::new();
+    for one in found {
+        if kept.iter().all(|other| other.arch != one.arch) {
+            kept.push(one);
+        }
+    }
+    kept
 }
 
 /// The first of these files there is.
@@ -127,6 +364,8 @@ mod tests {
         for name in [
             "undionly.kpxe",
             "snponly-x86_64.efi",
+            "shimx64.efi",
+            "grubx64.efi",
             "lpxelinux.0",
             "ldlinux.c32",
             "menu.c32",
@@ -134,17 +373,43 @@ mod tests {
             std::fs::write(folder.path().join(name), name).unwrap();
         }
         let found = loaders(Some(folder.path())).unwrap();
-        assert!(found.undionly.is_some());
         assert_eq!(
-            found.efi.keys().collect::<Vec<_>>(),
-            [&"snponly-x86_64.efi"]
+            found.ipxe.keys().collect::<Vec<_>>(),
+            [&"snponly-x86_64.efi", &"undionly.kpxe"]
         );
         assert_eq!(
             found.pxelinux.keys().collect::<Vec<_>>(),
             ["ldlinux.c32", "lpxelinux.0", "menu.c32"]
         );
+        assert!(found.chains.is_empty(), "those are no programs");
         std::fs::remove_file(folder.path().join("ldlinux.c32")).unwrap();
         assert!(loaders(Some(folder.path())).unwrap().pxelinux.is_empty());
         assert!(loaders(Some(Path::new("/nonexistent"))).is_err());
+    }
+
+    #[test]
+    fn a_folder_with_a_packages_own_names_is_understood() {
+        // The least that is a UEFI program for x64: headers without sections.
+        let mut program = vec![0; 0x200];
+        program[..2].copy_from_slice(b"MZ");
+        program[0x3c] = 0x40;
+        program[0x40..0x46].copy_from_slice(b"PE\0\0\x64\x86");
+        program[0x54] = 240;
+        program[0x58..0x5a].copy_from_slice(&[0x0b, 2]);
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("snponly.efi"), program).unwrap();
+        let found = loaders(Some(folder.path())).unwrap().ipxe;
+        assert_eq!(found.keys().collect::<Vec<_>>(), [&"snponly-x86_64.efi"]);
+        let file = ipxe_file("snponly-x86_64.efi", Some(folder.path()));
+        assert_eq!(file, Some(folder.path().join("snponly.efi")));
+        assert_eq!(ipxe_file("snponly-arm64.efi", Some(folder.path())), None);
+    }
+
+    #[test]
+    fn every_path_of_the_table_is_for_a_build_that_is_served() {
+        for (name, paths) in IPXE_PATHS {
+            assert!(IPXE.iter().any(|build| build.name == name), "{name}");
+            assert!(!paths.is_empty());
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! What was written becomes what is used. Only this module reads arguments, the environment and
 //! the configuration file; everything travels on from here by value.
 
+mod network;
 mod subnet;
 
 use std::net::Ipv4Addr;
@@ -8,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
-use lanboot_core::catalog::{LoaderChoice, MenuKind, Transport, Transports, nearest};
+use lanboot_core::catalog::{LoaderChoice, MenuKind, Transport, Transports, Way, nearest};
 use lanboot_core::machine::Mac;
 use toml::de::{DeTable, DeValue};
 
@@ -16,12 +17,12 @@ use crate::cli::Serve;
 
 pub use subnet::{Subnet, Table};
 
+use network::{addresses, check_interfaces, subnets};
+
 /// Where the configuration is looked for when `--config` names none.
 pub const DEFAULT_CONFIG: &str = "/etc/lanboot/lanboot.toml";
 /// Largest configuration file read, in bytes.
 const MAX_CONFIG_BYTES: u64 = 1 << 20;
-/// Most interfaces served at once.
-const MAX_INTERFACES: usize = 16;
 /// Longest `--append`, in bytes: kernels cut command lines at 2048 on x86.
 const MAX_APPEND: usize = 1024;
 
@@ -60,7 +61,7 @@ pub struct Settings {
     pub menu: MenuKind,
     /// How long a menu waits; `None` for ever.
     pub menu_timeout: Option<Duration>,
-    /// Which BIOS loader.
+    /// What machines load first.
     pub loader: LoaderChoice,
     /// Folder for the lease database.
     pub state: PathBuf,
@@ -78,6 +79,8 @@ pub struct Settings {
     pub ready_file: Option<PathBuf>,
     /// Port of the boot door.
     pub http_port: u16,
+    /// `--tftp-single-port`.
+    pub tftp_single_port: bool,
     /// Folder with loaders.
     pub loaders: Option<PathBuf>,
 }
@@ -210,17 +213,8 @@ impl Settings {
                 menu_timeout,
             )?
             .unwrap_or(Some(Duration::from_secs(10))),
-            loader: parsed("loader", flags.loader.or(file.loader), |text| {
-                one_of(
-                    text,
-                    &[
-                        ("auto", LoaderChoice::Auto),
-                        ("ipxe", LoaderChoice::Ipxe),
-                        ("pxelinux", LoaderChoice::Pxelinux),
-                    ],
-                )
-            })?
-            .unwrap_or_default(),
+            loader: loader(&many(flags.loader, file.loader))
+                .map_err(|error| anyhow!("--loader: {error}"))?,
             state,
             only: many(flags.only, file.only)
                 .into_iter()
@@ -236,6 +230,7 @@ impl Settings {
             stamped: std::env::var_os("JOURNAL_STREAM").is_none(),
             ready_file: flags.ready_file.or(file.ready_file),
             http_port: parsed("http-port", flags.http_port.or(file.http_port), port)?.unwrap_or(80),
+            tftp_single_port: flags.tftp_single_port || file.tftp_single_port,
             loaders: flags.loaders.or(file.loaders),
         })
     }
@@ -301,7 +296,7 @@ fn line_of(text: &str, offset: usize) -> usize {
 
 /// The keys of the configuration file: every flag of `serve` but `--config`, and the tables
 /// `[[subnet]]`.
-const KEYS: [&str; 25] = [
+const KEYS: [&str; 26] = [
     "images",
     "interface",
     "address",
@@ -325,6 +320,7 @@ const KEYS: [&str; 25] = [
     "log",
     "ready-file",
     "http-port",
+    "tftp-single-port",
     "loaders",
     "subnet",
 ];
@@ -364,21 +360,6 @@ fn transports(written: &[String]) -> anyhow::Result<Transports> {
     Ok(transports)
 }
 
-fn check_interfaces(interfaces: &[String]) -> anyhow::Result<()> {
-    if interfaces.len() > MAX_INTERFACES {
-        bail!(
-            "--interface: {} of them; at most {MAX_INTERFACES} are served",
-            interfaces.len()
-        );
-    }
-    for (at, name) in interfaces.iter().enumerate() {
-        if interfaces.iter().skip(at + 1).any(|other| other == name) {
-            bail!("--interface {name} is there twice");
-        }
-    }
-    Ok(())
-}
-
 fn dhcp(text: &str) -> anyhow::Result<Dhcp> {
     let words = [
         ("auto", Dhcp::Auto),
@@ -389,57 +370,20 @@ fn dhcp(text: &str) -> anyhow::Result<Dhcp> {
     one_of(text, &words)
 }
 
-/// `ADDRESS/BITS` for the only interface, `IF=ADDRESS/BITS` for one of several.
-fn addresses(
-    written: &[String],
-    interfaces: &[String],
-) -> anyhow::Result<Vec<(Option<String>, Cidr)>> {
-    let mut found: Vec<(Option<String>, Cidr)> = Vec::new();
+/// `WAY` for every machine, `MAC=WAY` for one of them.
+fn loader(written: &[String]) -> anyhow::Result<LoaderChoice> {
+    let way = |text: &str| one_of(text, &Way::ALL.map(|way| (way.name(), way)));
+    let mut choice = LoaderChoice::default();
     for text in written {
-        let (name, address) = match text.split_once('=') {
-            Some((name, address)) => (Some(name.to_owned()), cidr(address)?),
-            None => (None, cidr(text)?),
-        };
-        match &name {
-            Some(name) if !interfaces.contains(name) => {
-                bail!("'{text}' is for an interface that is not served; add --interface {name}")
-            }
-            None if interfaces.len() > 1 => bail!(
-                "'{text}' does not say for which of the interfaces; write {}={text}",
-                interfaces.join(&format!("={text} or "))
-            ),
-            _ => {}
+        match text.split_once('=') {
+            Some((mac, text)) => choice.of.push((mac.parse()?, way(text)?)),
+            None => choice.all = way(text)?,
         }
-        // Without a name it is for the only interface, whatever its name.
-        if found
-            .iter()
-            .any(|(other, _)| *other == name || interfaces.len() < 2)
-        {
-            bail!("'{text}' is the second one for its interface; each is given one address");
-        }
-        found.push((name, address));
     }
-    Ok(found)
+    Ok(choice)
 }
 
-fn subnets(tables: Vec<Table>) -> anyhow::Result<Vec<Subnet>> {
-    if tables.len() > subnet::MAX_SUBNETS {
-        bail!(
-            "{} [[subnet]]s; at most {} are served",
-            tables.len(),
-            subnet::MAX_SUBNETS
-        );
-    }
-    let tables = tables.into_iter().zip(1..);
-    tables.map(|(table, n)| Subnet::new(table, n)).collect()
-}
-
-/// An IPv4 address, with a sentence for what is none.
-pub fn address(text: &str) -> anyhow::Result<Ipv4Addr> {
-    ipv4(text)
-}
-
-fn ipv4(text: &str) -> anyhow::Result<Ipv4Addr> {
+pub(crate) fn ipv4(text: &str) -> anyhow::Result<Ipv4Addr> {
     text.trim()
         .parse()
         .map_err(|_| anyhow!("'{text}' is not an IPv4 address like 192.168.0.1"))
@@ -546,7 +490,7 @@ mod tests {
         let line = ["lanboot", "serve"].iter().chain(words);
         match crate::cli::Cli::try_parse_from(line).unwrap().command {
             crate::cli::Command::Serve(serve) => *serve,
-            _ => panic!("not serve"),
+            other => panic!("not serve: {other:?}"),
         }
     }
 
@@ -576,6 +520,22 @@ mod tests {
         let found = settings(&["a.iso"], "").unwrap();
         assert_eq!(found.transports, Transports::default());
         assert!(found.nfs && found.nbd);
+    }
+
+    #[test]
+    fn loaders_are_for_all_or_for_one_machine() {
+        let config =
+            "loader = ['grub', '00:1a:02:03:04:05=ipxe-native', '00-1a-02-03-04-06=iso']\n";
+        let found = settings(&["a.iso"], config).unwrap().loader;
+        assert_eq!(found.all, Way::Grub);
+        let (one, other) = (Mac([0, 0x1a, 2, 3, 4, 5]), Mac([0, 0x1a, 2, 3, 4, 6]));
+        assert_eq!(found.of, [(one, Way::IpxeNative), (other, Way::Iso)]);
+        let one = settings(&["a.iso"], "loader = 'pxelinux'\n")
+            .unwrap()
+            .loader;
+        assert_eq!((one.all, one.of.len()), (Way::Pxelinux, 0));
+        let flags = settings(&["--loader", "auto", "a.iso"], config).unwrap();
+        assert_eq!(flags.loader, LoaderChoice::default(), "flags win");
     }
 
     #[test]
@@ -702,6 +662,13 @@ mod tests {
             (&["--transport", "smb"], "none of auto, http, nfs, nbd"),
             (&["--transport", "a=nfss"], "did you mean 'nfs'?"),
             (&["--transport", "a=nbd", "--no-nbd"], "contradict"),
+            (&["--loader", "grubb"], "did you mean 'grub'?"),
+            (
+                &["--loader", "efi"],
+                "none of auto, ipxe, ipxe-native, pxelinux",
+            ),
+            (&["--loader", "00:11=ipxe"], "write it like"),
+            (&["--loader", "00:1a:02:03:04:05="], "none of auto"),
         ] {
             let mut line = words.to_vec();
             line.push("a.iso");

@@ -77,11 +77,12 @@ auto_alone() {
     START_LOG=alone start "${HERE[@]}" "$(image arch)"
     # Before it knows it answers nobody, and says why.
     wait_line "$SERVER_LOG" 'serving arch' 5 >/dev/null || fail "it does not start: $(tail -n 3 "$SERVER_LOG")"
-    [[ -z $(pxe 1 offers 0 | grep "server=$SERVER_ADDRESS") ]] || wrong "auto: it answers before it knows whether it may"
+    pxe 1 offers 0 >"$LOGS/offers"
+    ! grep -q "server=$SERVER_ADDRESS" "$LOGS/offers" || wrong "auto: it answers before it knows whether it may"
     logs 'ignored: whether another server hands out the addresses here is not known yet' 2
     wait_until 10 test -e "$READY" || wrong "auto, alone: not ready after 10 s"
     step "alone: ready after $(since "$begun") s"
-    grep -q 'no other DHCP server answers on srv0' "$SERVER_LOG" || wrong "auto, alone: it does not say so"
+    logs 'no other DHCP server answers on srv0' 2
     ask 1
     is_ours "$ADDRESS" || wrong "auto, alone: the client got '$ADDRESS'"
     forget 1
@@ -107,7 +108,7 @@ auto_beside() {
         begun=$(date +%s.%N)
         START_LOG=beside start_ready "${HERE[@]}" "$(image arch)"
         step "beside dnsmasq${flags:+ with $flags}: ready after $(since "$begun") s"
-        grep -q "another DHCP server, $OTHER, hands out the addresses on srv0" "$SERVER_LOG" || wrong "beside dnsmasq: it does not name $OTHER: $(tail -n 1 "$SERVER_LOG")"
+        logs "another DHCP server, $OTHER, hands out the addresses on srv0" 2
         ask 1 -t 6
         is_others "$ADDRESS" || wrong "beside dnsmasq: the client got '$ADDRESS'"
         [[ $(leased 1 serverid) == "$OTHER" ]] || wrong "beside dnsmasq: the lease is from $(leased 1 serverid)"
@@ -201,7 +202,8 @@ auto_later() {
 auto_overheard() {
     local what flags
     for what in offer choice; do
-        flags=$([[ $what == offer ]] && echo -B || true)
+        flags=
+        [[ $what == choice ]] || flags=-B
         START_LOG=overheard-$what start_ready "${HERE[@]}" "$(image arch)"
         # Its next question comes 7.5 s after this one: what it knows by then it overheard.
         [[ $(in_client 2 timeout 30 python3 "$CLIENTS/pxe" eth0 "$(srv0_mac)" question) == asked ]] || wrong "it does not ask again"
@@ -242,7 +244,8 @@ auto_server() {
     seconds_until "another DHCP server, $OTHER, answers on srv0 too: machines may get conflicting addresses" 5 "--dhcp server"
     ask 1
     [[ -n $ADDRESS ]] || wrong "--dhcp server: no lease"
-    [[ -n $(pxe 1 offers 0 | grep "server=$SERVER_ADDRESS yiaddr=192") ]] || wrong "--dhcp server beside another: no offer"
+    pxe 1 offers 0 >"$LOGS/offers"
+    grep -q "server=$SERVER_ADDRESS yiaddr=192" "$LOGS/offers" || wrong "--dhcp server beside another: no offer"
     [[ $(grep -c 'conflicting addresses' "$SERVER_LOG") == 1 ]] || wrong "--dhcp server: warned $(grep -c 'conflicting addresses' "$SERVER_LOG") times"
     forget 1
     stop_server
@@ -305,7 +308,7 @@ sys.stdin.read()' <> <(:) >"$LOGS/holder" &
     pid=$!
     wait_line "$LOGS/holder" held 5 >/dev/null || fail "port 4011 is not held"
     START_LOG=taken start_ready "${HERE[@]}" --dhcp server "$(image arch)"
-    grep -q "UDP port 4011 is taken by python3 (process $pid)" "$SERVER_LOG" || wrong "port 4011 taken: the log does not say who has it"
+    logs "UDP port 4011 is taken by python3 \(process $pid\)" 2
     ask 1
     is_ours "$ADDRESS" || wrong "port 4011 taken: no lease"
     forget 1

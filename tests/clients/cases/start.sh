@@ -12,6 +12,7 @@ case_start() {
     start_address
     start_figures
     start_ends
+    start_hangup
     start_once
 }
 
@@ -266,6 +267,50 @@ start_ends() {
     ! get "http://$SERVER_ADDRESS/no\"thing" /dev/null || true
     stop_server
     python3 -c 'import json, sys; [json.loads(line) for line in open(sys.argv[1])]' "$SERVER_LOG" 2>/dev/null || wrong "--log json: a line is no JSON: $(head -n 1 "$SERVER_LOG")"
+}
+
+# A closed terminal ends it; nohup and a service's SIGHUP do not.
+start_hangup() {
+    local status=0 kind
+    for kind in plain nohup; do
+        rm -f "$LOGS/pty-ready"
+        # shellcheck disable=SC2046  # no word when plain
+        in_srv python3 -c '
+import os, pty, sys, time
+ready, command = sys.argv[1], sys.argv[2:]
+pid, terminal = pty.fork()
+if pid == 0:
+    # Where nohup writes its file.
+    os.chdir(os.path.dirname(ready))
+    os.execvp(command[0], command)
+end = time.monotonic() + 10
+while not os.path.exists(ready) and time.monotonic() < end:
+    time.sleep(0.02)
+print(pid, flush=True)
+os.close(terminal)
+end = time.monotonic() + 3
+while time.monotonic() < end:
+    done, status = os.waitpid(pid, os.WNOHANG)
+    if done:
+        print("ended", os.waitstatus_to_exitcode(status))
+        sys.exit()
+    time.sleep(0.02)
+print("runs")
+os.kill(pid, 15)
+os.waitpid(pid, 0)' "$LOGS/pty-ready" $([[ $kind == plain ]] || echo nohup) "$LANBOOT" serve --interface srv0 \
+            --state "$LOGS/pty-state" "${HERE[@]}" --dhcp server --ready-file "$LOGS/pty-ready" "$(image arch)" >"$LOGS/pty-$kind" 2>&1
+        case $kind in
+        plain) [[ $(tail -n 1 "$LOGS/pty-plain") == "ended 0" ]] || wrong "its terminal is closed, and it: $(tail -n 1 "$LOGS/pty-plain")" ;;
+        nohup) [[ $(tail -n 1 "$LOGS/pty-nohup") == runs ]] || wrong "with nohup, its terminal is closed, and it: $(tail -n 1 "$LOGS/pty-nohup")" ;;
+        esac
+    done
+    [[ -z $(srv0) ]] || wrong "its terminal was closed, and srv0 has '$(srv0)'"
+    START_LOG=hangup start_ready "${HERE[@]}" --dhcp off "$(image arch)"
+    kill -HUP "$SERVER_PID"
+    ! ended "$SERVER_PID" 1 || wrong "SIGHUP ends a service"
+    stop_server
+    [[ $STOP_STATUS == 0 ]] || wrong "after SIGHUP: exit status $STOP_STATUS"
+    step "a closed terminal ends it, SIGHUP to a service does not"
 }
 
 # --once: a machine boots, as far as the server can see, and the server goes.

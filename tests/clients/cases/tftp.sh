@@ -2,7 +2,6 @@
 # The TFTP clients people have.
 
 case_tftp() {
-    local file want
     clients_up "$LOGS"
     need_tools tftp=tftp-hpa atftp=atftp busybox=busybox-static
     tftp -V 2>&1 | grep -q tftp-hpa || fail "tftp is not tftp-hpa: apt-get install -y tftp-hpa"
@@ -19,6 +18,76 @@ case_tftp() {
     tftp_wraps
     step "block numbers that wrap"
     alive
+    tftp_nat_up
+    ! tftp_through_nat 4 || wrong "the translating router lets answers from other ports in: it proves nothing"
+    stop_server
+    serve --tftp-single-port "$(image arch)" "$(image arch-2013)"
+    TFTP_WANT=$LOGS/tree-arch/$TFTP_FILE
+    tftp_hpa
+    tftp_atftp
+    tftp_busybox
+    tftp_wraps
+    step "--tftp-single-port: tftp-hpa, atftp, busybox, block numbers that wrap"
+    TFTP_WANT=$LOGS/tree-arch/$TFTP_FILE
+    tftp_nat
+    step "--tftp-single-port: through address translation, with losses, many at once"
+    alive
+}
+
+# A router that translates addresses, as at home, in client 1, and a machine behind it in client 2:
+#   c2 in0 10.55.0.2 ── in0 10.55.0.1 c1 eth0 192.168.77.9 ── LAN
+tftp_nat_up() {
+    need_tools nft=nftables
+    client_up 1
+    client_up 2
+    ip link add in0 netns "$LAB-c1" type veth peer name in0 netns "$LAB-c2"
+    in_client 1 ip address add 192.168.77.9/24 dev eth0
+    in_client 1 ip address add 10.55.0.1/24 dev in0
+    in_client 1 ip link set in0 up
+    in_client 1 sysctl -qw net.ipv4.ip_forward=1
+    in_client 2 ip link set eth0 down
+    in_client 2 ip address add 10.55.0.2/24 dev in0
+    in_client 2 ip link set in0 up
+    in_client 2 ip route add default via 10.55.0.1
+    in_client 1 nft -f - <<'END' || fail "nftables cannot translate addresses here"
+table ip home {
+    chain out { type nat hook postrouting priority srcnat; oifname "eth0" masquerade; }
+    chain way { type filter hook forward priority filter; }
+}
+END
+}
+
+# tftp_through_nat SECONDS: the kernel, asked for by the machine behind the router.
+tftp_through_nat() {
+    in_client 2 timeout "$1" busybox tftp -g -b 1428 -r "$TFTP_FILE" -l "$LOGS/got" "$SERVER_ADDRESS" 2>>"$LOGS/tftp-nat.log"
+}
+
+tftp_nat() {
+    local n pids=() size small
+    tftp_through_nat 60 || wrong "--tftp-single-port: nothing comes through address translation"
+    fetched "busybox through address translation"
+    in_client 2 curl -sS --max-time 60 -o "$LOGS/got" "tftp://$SERVER_ADDRESS/$TFTP_FILE" 2>>"$LOGS/tftp-nat.log" || wrong "curl failed through address translation"
+    fetched "curl through address translation"
+    # Many machines with one address: only their ports tell them apart.
+    for n in {1..30}; do
+        in_client 2 curl -sS --max-time 100 -o "$LOGS/got-$n" "tftp://$SERVER_ADDRESS/$TFTP_FILE" 2>>"$LOGS/tftp-nat.log" &
+        pids+=("$!")
+    done
+    for n in {1..30}; do
+        wait "${pids[n - 1]}" || wrong "curl $n of 30 at once failed through address translation"
+        same "$TFTP_WANT" "$LOGS/got-$n" "curl $n of 30 at once through address translation"
+        rm -f "$LOGS/got-$n"
+    done
+    # A small file, because every loss costs a wait.
+    small=boot/syslinux/ldlinux.c32
+    TFTP_WANT=$LOGS/tree-arch/$small
+    in_client 1 nft add rule ip home way meta l4proto udp numgen random mod 100 \< 10 drop
+    for size in 1 16; do
+        in_client 2 timeout 100 atftp --option "windowsize $size" --option "blksize 1428" -g -r "$small" -l "$LOGS/got" "$SERVER_ADDRESS" >>"$LOGS/tftp-nat.log" 2>&1 ||
+            wrong "atftp with windows of $size failed where one of 10 datagrams is lost"
+        fetched "atftp with windows of $size where one of 10 datagrams is lost"
+    done
+    in_client 1 nft flush chain ip home way
 }
 
 # fetched WHAT: LOGS/got is the file wanted, and goes away.

@@ -46,10 +46,8 @@ build_arch() {
     install_loaders "$tree/boot/syslinux" "$HERE/syslinux"
     if [[ $name == arch-efi ]]; then
         add_efi_image "$tree"
-        make_iso "$tree" "$2" boot/syslinux -joliet on -boot_image any next -boot_image any efi_path=/efiboot.img
-    else
-        make_iso "$tree" "$2" boot/syslinux -joliet on -compliance joliet_long_names
     fi
+    make_iso "$tree" "$2" boot/syslinux -joliet on -compliance joliet_long_names
 }
 
 # build_dual FILE: the layout of archlinux-2013.11.01-dual.iso.
@@ -174,16 +172,18 @@ sys.stdout.buffer.write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBB
     + chunk(b"IDAT", zlib.compress(rows, 9)) + chunk(b"IEND", b""))'
 }
 
-# make_iso TREE FILE LOADERS OPTIONS…: Rock Ridge, level 3, bootable by BIOS from CD and from disk.
+# make_iso TREE FILE LOADERS OPTIONS…: Rock Ridge, level 3, bootable by BIOS from CD and from disk,
+# and by UEFI where the tree has an efiboot.img.
 make_iso() {
-    local tree=$1 file=$2 loaders=$3
+    local tree=$1 file=$2 loaders=$3 efi=()
     shift 3
+    [[ ! -e $tree/efiboot.img ]] || efi=(-boot_image any next -boot_image any efi_path=/efiboot.img)
     one_date "$tree"
     write_iso "$file" -volid ARCH_202611 "$@" -map "$tree" / \
         -boot_image isolinux bin_path="/$loaders/isolinux.bin" \
         -boot_image isolinux cat_path="/$loaders/boot.cat" \
         -boot_image isolinux system_area="$tree/$loaders/isohdpfx.bin" \
-        -boot_image any partition_offset=16
+        "${efi[@]}" -boot_image any partition_offset=16
 }
 
 # write_iso FILE OPTIONS…: what every image of ours has in common. It goes through a pipe, because

@@ -3,10 +3,10 @@
 //! (2012 to 2014). Kernel, initramfs and arguments come from the medium's own PXE configuration;
 //! where the root comes from is rewritten for the network.
 
-use super::entry::NetworkForm;
+use super::entry::{Finds, NetworkForm};
 use super::image::{Family, Recognised, StockMenu};
 use super::syslinux::{self, Label};
-use super::{Cpu, Entry, MAX_CONFIG_BYTES};
+use super::{Cpu, Entry, MAX_CONFIG_BYTES, ReadSmall, pe};
 use crate::vfs::{Content, Kind, Path, Tree};
 
 /// Most configuration files read from one medium.
@@ -34,9 +34,6 @@ const DECIDED_HERE: [&str; 18] = [
     "BOOT_IMAGE",
     "net.ifnames",
 ];
-
-/// Gives the bytes of a small file, or `None` when the disk fails.
-type ReadSmall<'a> = &'a dyn Fn(&Content) -> Option<Vec<u8>>;
 
 /// The medium as archiso made it, or `None` when it did not.
 pub(super) fn recognise(
@@ -71,6 +68,7 @@ pub(super) fn recognise(
         pxelinux: layout.pxelinux(tree),
         entries,
         warnings,
+        ..Recognised::none()
     })
 }
 
@@ -191,6 +189,7 @@ impl Layout {
             let key = word.split('=').next().unwrap_or(word);
             !DECIDED_HERE.contains(&key) && is_harmless(word)
         }));
+        let signed = tree.file(&kernel).map(|kernel| pe::signed(kernel, read));
         Some(Entry {
             id: title(self.roots.len(), name, &format!("-{}", root.cpu)),
             title: title(self.roots.len(), name, &format!(" ({})", root.cpu)),
@@ -205,11 +204,13 @@ impl Layout {
             } else {
                 NetworkForm::Dhcp
             },
-            root: root.image.clone(),
+            finds: Finds::Archiso,
+            root: Some(root.image.clone()),
             root_bytes: root.bytes,
             initrd_bytes,
             http_copies: if self.aitab { 1 } else { 2 },
             nbd_streams: self.nbd_streams(tree, root.cpu, read),
+            signed: signed.unwrap_or_default(),
         })
     }
 
@@ -254,7 +255,9 @@ impl Layout {
                 .find(|n| wanted(n))
                 .map(|n| format!("{directory}/{n}"))
         };
-        let kernel = pick(&|n| n.starts_with("vmlinuz"))?;
+        // arm64 kernels that are not packed are called Image.
+        let kernel = pick(&|n| n.starts_with("vmlinuz"))
+            .or_else(|| pick(&|n| n == "Image" || n.starts_with("Image-")))?;
         let initrd = pick(&|n| n.starts_with("initramfs") && !n.contains("fallback"))
             .or_else(|| pick(&|n| n == "archiso.img"))?;
         Some((kernel, vec![initrd], Vec::new()))
@@ -321,7 +324,7 @@ impl Layout {
 }
 
 /// The image's name, told apart by processor only where there are several.
-fn title(roots: usize, name: &str, suffix: &str) -> String {
+pub(super) fn title(roots: usize, name: &str, suffix: &str) -> String {
     if roots > 1 {
         format!("{name}{suffix}")
     } else {
@@ -347,7 +350,10 @@ fn find_root(tree: &Tree, base: &str, cpu: Cpu, aitab: bool) -> Option<Root> {
 }
 
 /// Names of the regular files in `directory`, sorted, those that are UTF-8.
-fn file_names<'a>(tree: &'a Tree, directory: &str) -> impl Iterator<Item = &'a str> + use<'a> {
+pub(super) fn file_names<'a>(
+    tree: &'a Tree,
+    directory: &str,
+) -> impl Iterator<Item = &'a str> + use<'a> {
     let found = Path::parse(directory.as_bytes())
         .ok()
         .and_then(|p| tree.resolve(&p));
@@ -372,7 +378,7 @@ fn is_plain_word(word: &str) -> bool {
 
 /// Whether a word of the medium's arguments means the same in every menu language: a medium must
 /// not be able to write menu or script lines.
-fn is_harmless(word: &str) -> bool {
+pub(super) fn is_harmless(word: &str) -> bool {
     word.bytes().all(|b| b.is_ascii_graphic())
         && !word.contains("${")
         && !matches!(word, "||" | "&&")
@@ -381,8 +387,9 @@ fn is_harmless(word: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalog::testing::{read, tree};
     use crate::catalog::{Place, Refusal, Server, Spelling, Transport};
-    use crate::vfs::{Identity, Meta, NodeId, TreeBuilder};
+    use crate::vfs::Identity;
     use std::net::{Ipv4Addr, SocketAddrV4};
 
     const SERVER: Server = Server {
@@ -397,40 +404,6 @@ mod tests {
             image,
             identity: Identity([0xab; 16]),
         }
-    }
-
-    fn tree(files: &[(&str, &str)]) -> Tree {
-        let mut builder = TreeBuilder::new(Meta::default());
-        let mut directories: std::collections::BTreeMap<String, NodeId> = Default::default();
-        for (path, text) in files {
-            let mut at = Tree::ROOT;
-            let mut walked = String::new();
-            let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
-            for part in directory.split('/').filter(|p| !p.is_empty()) {
-                walked = format!("{walked}/{part}");
-                at = *directories.entry(walked.clone()).or_insert_with(|| {
-                    let kind = Kind::Directory(Vec::new());
-                    builder
-                        .add(at, part.as_bytes(), kind, Meta::default())
-                        .unwrap()
-                });
-            }
-            let kind = Kind::File(Content::memory(text.as_bytes()));
-            builder
-                .add(at, name.as_bytes(), kind, Meta::default())
-                .unwrap();
-        }
-        builder.build()
-    }
-
-    fn read(content: &Content) -> Option<Vec<u8>> {
-        Some(
-            content
-                .pieces()
-                .iter()
-                .flat_map(|p| p.memory().unwrap().to_vec())
-                .collect(),
-        )
     }
 
     fn recognised(files: &[(&str, &str)]) -> Recognised {
@@ -560,6 +533,27 @@ mod tests {
             ["sysresccd/boot/x86_64/initramfs.img"]
         );
         assert_eq!(found.stock, None);
+    }
+
+    #[test]
+    fn an_arm64_medium_is_one_for_arm64_machines() {
+        let found = recognised(&[
+            ("arch/aarch64/airootfs.sfs", "root"),
+            ("arch/boot/aarch64/Image", "k"),
+            ("arch/boot/aarch64/initramfs-linux.img", "i"),
+            ("arch/boot/x86_64/initramfs-linux.img", "i"),
+            ("arch/boot/x86_64/vmlinuz-linux", "k"),
+            ("arch/x86_64/airootfs.sfs", "root"),
+        ]);
+        let entries = found.entries.iter();
+        let entries: Vec<_> = entries
+            .map(|e| (e.id.as_str(), e.kernel.as_str()))
+            .collect();
+        let expected = [
+            ("disc-x86_64", "arch/boot/x86_64/vmlinuz-linux"),
+            ("disc-aarch64", "arch/boot/aarch64/Image"),
+        ];
+        assert_eq!(entries, expected);
     }
 
     #[test]

@@ -2,10 +2,11 @@
 //! root can travel.
 
 use std::fmt;
-use std::net::SocketAddrV4;
+use std::net::{Ipv4Addr, SocketAddrV4};
 
-use super::Transport;
 use super::image::pinned_name;
+use super::{Signed, Transport};
+use crate::machine::Arch;
 use crate::vfs::Identity;
 
 /// The processor an entry's kernel is built for.
@@ -26,6 +27,18 @@ impl Cpu {
             Self::X86_64 => "x86_64",
             Self::I686 => "i686",
             Self::Aarch64 => "aarch64",
+        }
+    }
+
+    /// Whether it is the processor that firmware of this kind starts kernels for. A 64-bit x86
+    /// also runs 32-bit kernels, but 64-bit UEFI does not start them.
+    pub fn runs_on(self, arch: Arch) -> bool {
+        match arch.program() {
+            Arch::X86Bios => matches!(self, Self::X86_64 | Self::I686),
+            Arch::X64Uefi => self == Self::X86_64,
+            Arch::X86Uefi => self == Self::I686,
+            Arch::Arm64Uefi => self == Self::Aarch64,
+            _ => false,
         }
     }
 
@@ -87,6 +100,11 @@ pub enum Spelling {
     Ipxe,
     /// PXELINUX adds `BOOTIF=` itself (`SYSAPPEND`).
     Pxelinux,
+    /// GRUB expands `${net_default_…}`, and does not know the network's mask.
+    Grub {
+        /// The mask, as this server knows it.
+        netmask: Ipv4Addr,
+    },
     /// For people: a placeholder.
     Shown,
 }
@@ -99,6 +117,17 @@ pub(super) enum NetworkForm {
     /// `ip=CLIENT:SERVER:GATEWAY:MASK BOOTIF=01-…`, the form PXELINUX makes. The 2013 hook has no
     /// special case for `ip=dhcp` and would build a broken specification from it.
     Literal,
+    /// Nothing: an installer asks its user, or does DHCP by itself.
+    Own,
+}
+
+/// Where an initramfs finds its root.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Finds {
+    /// By archiso's hooks.
+    Archiso,
+    /// It is the root itself.
+    Itself,
 }
 
 /// Something a person can boot.
@@ -121,8 +150,10 @@ pub struct Entry {
     /// Arguments whose truth depends on files of the medium (`cms_verify=y`).
     pub(super) added: Vec<String>,
     pub(super) network: NetworkForm,
-    /// Path on the medium of the root file system's image.
-    pub root: String,
+    pub(super) finds: Finds,
+    /// Path on the medium of the root file system's image; `None` when the initramfs is the whole
+    /// system and fetches nothing from here.
+    pub root: Option<String>,
     /// Its size in bytes.
     pub root_bytes: u64,
     /// Size of the initramfs files together, in bytes.
@@ -133,6 +164,8 @@ pub struct Entry {
     /// Whether the medium's `nbd-client` leaves its hook when it shall keep the disk. From nbd
     /// 3.27 on `-persist` stays in the foreground, and the boot with it.
     pub nbd_streams: bool,
+    /// Who signed the kernel for Secure Boot.
+    pub signed: Signed,
 }
 
 /// Why an entry cannot start the way it was asked to.
@@ -144,6 +177,12 @@ pub enum Refusal {
          downloaded into memory; leave copytoram=n out, or stream the root with NFS or NBD"
     )]
     CopyToRamOff,
+    /// There is no root that could travel.
+    #[error(
+        "its initramfs is the whole system and is loaded over HTTP; there is no root that could \
+         travel by NFS or NBD"
+    )]
+    NoRoot,
 }
 
 /// What kernel and programs need besides the copy of the root, in bytes.
@@ -155,6 +194,8 @@ impl Entry {
         let kept = self.kept.iter().map(String::as_str);
         let last = copy_to_ram(append).or_else(|| kept.rev().find_map(copy_to_ram));
         match (transport, last) {
+            (Transport::Http, _) if self.root.is_none() => Ok(()),
+            (Transport::Nfs | Transport::Nbd, _) if self.root.is_none() => Err(Refusal::NoRoot),
             (Transport::Http, Some("n")) => Err(Refusal::CopyToRamOff),
             (Transport::Http | Transport::Nfs | Transport::Nbd, _) => Ok(()),
         }
@@ -162,6 +203,9 @@ impl Entry {
 
     /// Whether the root stays on the server.
     pub fn streams(&self, transport: Transport, append: &str) -> bool {
+        if self.root.is_none() {
+            return false;
+        }
         match (transport, copy_to_ram(append)) {
             (Transport::Http, _) => false,
             (Transport::Nfs | Transport::Nbd, Some(asked)) => asked == "n",
@@ -183,6 +227,13 @@ impl Entry {
 
     /// One sentence for the line below a menu.
     pub fn help(&self, transport: Transport, append: &str) -> String {
+        if self.root.is_none() {
+            let mib = self.initrd_bytes >> 20;
+            return format!(
+                "{}: everything is in its initramfs ({mib} MiB).",
+                self.volume
+            );
+        }
         let mib = self.root_bytes >> 20;
         let how = match (transport, self.streams(transport, append)) {
             (Transport::Http, _) => "is copied into memory over HTTP",
@@ -196,6 +247,19 @@ impl Entry {
 
     /// The kernel command line for a root that travels by `transport` from `place`.
     pub fn command_line(
+        &self,
+        transport: Transport,
+        place: Place<'_>,
+        spelling: Spelling,
+        append: &str,
+    ) -> String {
+        match self.finds {
+            Finds::Archiso => self.archiso_line(transport, place, spelling, append),
+            Finds::Itself => self.own_line(append),
+        }
+    }
+
+    fn archiso_line(
         &self,
         transport: Transport,
         place: Place<'_>,
@@ -224,10 +288,38 @@ impl Entry {
         if copy_to_ram(append).is_none() && self.streams(transport, append) {
             words.push("copytoram=n".into());
         }
-        words.extend(network(self.network, spelling));
+        words.extend(network(self.network, spelling, *address));
         words.extend(self.added.iter().cloned());
         words.push("net.ifnames=0".into());
         words.extend(append.split_whitespace().map(str::to_owned));
+        words.join(" ")
+    }
+
+    /// debian-installer hands what stands behind `---` on to the system it installs. The
+    /// operator's own arguments are for the installer, unless they say `---` themselves.
+    fn own_line(&self, append: &str) -> String {
+        const BREAK: &str = "---";
+        let kept: Vec<&str> = self.kept.iter().map(String::as_str).collect();
+        let own: Vec<&str> = append.split_whitespace().collect();
+        let split = |words: &[&str]| -> (Vec<String>, Option<Vec<String>>) {
+            let owned = |words: &[&str]| words.iter().map(|&w| w.to_owned()).collect();
+            match words.iter().position(|w| *w == BREAK) {
+                Some(at) => {
+                    let (before, after) = words.split_at(at);
+                    (
+                        owned(before),
+                        Some(owned(after.get(1..).unwrap_or_default())),
+                    )
+                }
+                None => (owned(words), None),
+            }
+        };
+        let ((mut words, kept_after), (own_before, own_after)) = (split(&kept), split(&own));
+        words.extend(own_before);
+        if kept_after.is_some() || own_after.is_some() {
+            words.push(BREAK.into());
+        }
+        words.extend(kept_after.into_iter().chain(own_after).flatten());
         words.join(" ")
     }
 
@@ -236,6 +328,7 @@ impl Entry {
         match self.network {
             NetworkForm::Dhcp => 2,
             NetworkForm::Literal => 3,
+            NetworkForm::Own => 0,
         }
     }
 }
@@ -246,16 +339,23 @@ fn copy_to_ram(arguments: &str) -> Option<&str> {
     words.find_map(|word| word.strip_prefix("copytoram="))
 }
 
-fn network(form: NetworkForm, spelling: Spelling) -> Vec<String> {
+fn network(form: NetworkForm, spelling: Spelling, server: Ipv4Addr) -> Vec<String> {
     let words: &[&str] = match (form, spelling) {
+        (NetworkForm::Own, _) => &[],
         (NetworkForm::Dhcp, Spelling::Ipxe) => &["ip=dhcp", "BOOTIF=01-${netX/mac:hexhyp}"],
         (NetworkForm::Dhcp, Spelling::Pxelinux) => &["ip=dhcp"],
+        // With colons inside; the hooks write them so before they compare.
+        (NetworkForm::Dhcp, Spelling::Grub { .. }) => &["ip=dhcp", "BOOTIF=01-${net_default_mac}"],
         (NetworkForm::Dhcp, Spelling::Shown) => &["ip=dhcp", "BOOTIF=01-<mac>"],
         (NetworkForm::Literal, Spelling::Ipxe) => &[
             "ip=${netX/ip}:${next-server}:${netX/gateway}:${netX/netmask}",
             "BOOTIF=01-${netX/mac:hexhyp}",
         ],
         (NetworkForm::Literal, Spelling::Pxelinux) => &[],
+        (NetworkForm::Literal, Spelling::Grub { netmask }) => {
+            let address = format!("ip=${{net_default_ip}}:{server}::{netmask}");
+            return vec![address, "BOOTIF=01-${net_default_mac}".into()];
+        }
         (NetworkForm::Literal, Spelling::Shown) => &[
             "ip=<client>:<server>:<gateway>:<netmask>",
             "BOOTIF=01-<mac>",

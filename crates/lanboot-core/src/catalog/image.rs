@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{Entry, Place, Server, archiso};
-use crate::iso::Medium;
-use crate::vfs::{Content, Identity, ImageId, Tree};
+use super::{Chain, Entry, Grub, Place, ReadSmall, Server, Shim, archiso, installer};
+use crate::iso::{Medium, Platform};
+use crate::machine::Arch;
+use crate::vfs::{Content, Identity, ImageId, Kind, NodeId, Tree};
 
 /// An image of the catalog.
 #[derive(Clone, Debug)]
@@ -35,6 +36,12 @@ pub struct Image {
     pub stock: Option<StockMenu>,
     /// The folder on it with `lpxelinux.0` and its modules.
     pub pxelinux: Option<String>,
+    /// The shims on it, each with its path.
+    pub shims: Vec<Shim>,
+    /// The loaders on it that start over the network with Secure Boot on.
+    pub chains: Vec<Chain>,
+    /// Whether firmware can start it as a disk: it has an El Torito boot image for UEFI.
+    pub efi_boot: bool,
     /// What a person should know: one sentence each.
     pub warnings: Vec<String>,
 }
@@ -84,6 +91,8 @@ pub enum Family {
         /// The layout of 2012 to 2014.
         aitab: bool,
     },
+    /// debian-installer for the network: everything is in its initramfs.
+    DebianInstaller,
     /// None that is known.
     Unknown,
 }
@@ -94,6 +103,7 @@ impl Family {
         match self {
             Self::Archiso { aitab: false, .. } => "archiso",
             Self::Archiso { aitab: true, .. } => "archiso (2013 layout)",
+            Self::DebianInstaller => "debian-installer",
             Self::Unknown => "unknown",
         }
     }
@@ -121,27 +131,112 @@ pub struct Recognised {
     pub stock: Option<StockMenu>,
     /// Its folder with `lpxelinux.0`.
     pub pxelinux: Option<String>,
+    /// The shims on it, each with its path.
+    pub shims: Vec<Shim>,
+    /// The loaders on it that start over the network with Secure Boot on.
+    pub chains: Vec<Chain>,
+    /// Whether it has an El Torito boot image for UEFI.
+    pub efi_boot: bool,
     /// What a person should know.
     pub warnings: Vec<String>,
 }
 
 /// Recognises a medium by content. `read` gives the bytes of a small file, or `None` when the
 /// disk fails.
-pub fn recognise(
-    medium: &Medium,
-    name: &str,
-    read: &dyn Fn(&Content) -> Option<Vec<u8>>,
-) -> Recognised {
-    archiso::recognise(&medium.tree, name, &medium.label, read).unwrap_or_else(|| Recognised {
-        family: Family::Unknown,
-        entries: Vec::new(),
-        stock: None,
-        pxelinux: None,
-        warnings: vec![
-            "no known way to boot it over the network was found; its files are served all the same"
-                .into(),
-        ],
-    })
+pub fn recognise(medium: &Medium, name: &str, read: ReadSmall<'_>) -> Recognised {
+    let (tree, label) = (&medium.tree, &medium.label);
+    let found = archiso::recognise(tree, name, label, read)
+        .or_else(|| installer::recognise(tree, name, label, read))
+        .unwrap_or_else(|| Recognised {
+            warnings: vec![
+                "no known way to boot it over the network was found; its files are served all the \
+                 same"
+                    .into(),
+            ],
+            ..Recognised::none()
+        });
+    let (shims, chains) = secure_loaders(tree, read);
+    let is_efi = |entry: &crate::iso::BootEntry| {
+        entry.platform == Platform::Uefi && entry.bootable && !entry.content.is_empty()
+    };
+    Recognised {
+        shims,
+        chains,
+        efi_boot: medium.boot.iter().any(is_efi),
+        ..found
+    }
+}
+
+impl Recognised {
+    /// Nothing was found.
+    pub(super) fn none() -> Self {
+        Self {
+            family: Family::Unknown,
+            entries: Vec::new(),
+            stock: None,
+            pxelinux: None,
+            shims: Vec::new(),
+            chains: Vec::new(),
+            efi_boot: false,
+            warnings: Vec::new(),
+        }
+    }
+}
+
+/// Most UEFI programs of one medium looked at: installers carry about eight.
+const MAX_EFI_FILES: usize = 64;
+
+/// The shims of a medium and the network loaders behind them. Which is which is told by content;
+/// names only say where to look.
+fn secure_loaders(tree: &Tree, read: ReadSmall<'_>) -> (Vec<Shim>, Vec<Chain>) {
+    let (mut shims, mut grubs, mut managers) = (Vec::new(), Vec::new(), Vec::new());
+    for (path, content) in efi_files(tree) {
+        let name = path.rsplit('/').next().unwrap_or_default();
+        if let Some(shim) = Shim::parse(content, &path, read) {
+            shims.push(shim);
+        } else if let Some(grub) = Grub::parse(content, &path, read) {
+            grubs.push(grub);
+        } else if name.eq_ignore_ascii_case("mmx64.efi") {
+            managers.push((Arch::X64Uefi, content.clone()));
+        } else if name.eq_ignore_ascii_case("mmaa64.efi") {
+            managers.push((Arch::Arm64Uefi, content.clone()));
+        }
+    }
+    let chains = Chain::pair(&shims, &grubs, &managers);
+    (shims, chains)
+}
+
+/// The UEFI programs in `EFI/*`, in either case, and where debian-installer keeps its own.
+fn efi_files(tree: &Tree) -> Vec<(String, &Content)> {
+    let folders = |parent: NodeId, path: &str, is_wanted: &dyn Fn(&str) -> bool| {
+        let entries = tree.entries(parent).iter();
+        let found = entries.filter_map(|(name, id)| {
+            let name = std::str::from_utf8(name)
+                .ok()
+                .filter(|name| is_wanted(name))?;
+            let is_folder = matches!(tree.node(*id)?.kind, Kind::Directory(_));
+            is_folder.then(|| (format!("{path}{name}/"), *id))
+        });
+        found.take(MAX_EFI_FILES).collect::<Vec<_>>()
+    };
+    let top = folders(Tree::ROOT, "", &|name| {
+        name.eq_ignore_ascii_case("efi") || name == "debian-installer"
+    });
+    let below = top
+        .iter()
+        .flat_map(|(path, id)| folders(*id, path, &|_| true));
+    let files = below.flat_map(|(path, id)| {
+        let entries = tree.entries(id).iter();
+        entries.filter_map(move |(name, id)| {
+            let name = std::str::from_utf8(name).ok()?;
+            let is_efi = name.to_ascii_lowercase().ends_with(".efi");
+            match &tree.node(*id).filter(|_| is_efi)?.kind {
+                Kind::File(content) => Some((format!("{path}{name}"), content)),
+                Kind::Directory(_) | Kind::Symlink(_) => None,
+            }
+        })
+    });
+    files.take(MAX_EFI_FILES).collect()
 }
 
 /// The name an image file gets: its file name without `.iso`, every byte that is not a letter, a

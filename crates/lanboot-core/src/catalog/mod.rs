@@ -2,26 +2,39 @@
 //! is offered. A [`Catalog`] is immutable and replaced whole when the images change.
 
 mod archiso;
+mod choice;
 mod entry;
+mod grub_cfg;
 mod image;
+mod installer;
+mod loader;
+mod pe;
 mod plan;
+mod secure;
 mod syslinux;
 #[cfg(test)]
 pub(crate) mod testing;
 mod transport;
 
+pub use choice::{BootChoice, UnknownEntry, nearest};
 pub use entry::{Cpu, Entry, Place, Refusal, Server, Spelling};
 pub use image::{Family, Image, Recognised, StockMenu, image_name, recognise};
-pub use plan::{
-    BootChoice, LoaderChoice, Loaders, MenuKind, NoLoader, Offer, PXELINUX_FOLDER, UnknownEntry,
-    efi_loader, nearest, offer, pxelinux_image,
+pub use loader::{
+    IPXE, Ipxe, LoaderChoice, Loaders, MenuKind, PXELINUX_FOLDER, SignedIpxe, Way, chain,
+    ipxe_loader, pxelinux_image,
 };
+pub use pe::{Signed, efi_arch};
+pub use plan::{NoLoader, Offer, offer, usual_loader};
+pub use secure::{Chain, Grub, Shim, secure_arch, secure_names};
 pub use transport::{Memory, Plan, Reason, Transport, Transports, plan};
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::vfs::Identity;
+use crate::vfs::{Content, Identity};
+
+/// Gives the bytes of a small file, or `None` when the disk fails.
+pub type ReadSmall<'a> = &'a dyn Fn(&Content) -> Option<Vec<u8>>;
 
 /// Largest boot configuration file of a medium that is read, in bytes.
 pub const MAX_CONFIG_BYTES: u64 = 256 * 1024;

@@ -1,56 +1,14 @@
-//! What one machine is offered: which loader its firmware gets, and which entry starts when
-//! nobody presses a key.
+//! What one machine is offered: the loader its firmware gets, or the script iPXE gets.
 
-use super::{Catalog, Cpu, Entry, Image, Server};
+use super::loader::{
+    LoaderChoice, Loaders, MenuKind, PXELINUX_FOLDER, Way, chain, ipxe_loader, pxelinux_image,
+};
+use super::secure::secure_names;
+use super::{Catalog, Chain, Image, Server};
 use crate::machine::{Arch, Machine, Stage};
-use crate::vfs::Content;
-use std::collections::BTreeMap;
-
-/// The loaders there are, besides those on the media.
-#[derive(Clone, Debug, Default)]
-pub struct Loaders {
-    /// `undionly.kpxe`: iPXE on top of any BIOS network card's own driver.
-    pub undionly: Option<Content>,
-    /// `snponly.efi`, iPXE on top of a UEFI firmware's own driver, by its name here:
-    /// [`efi_loader`].
-    pub efi: BTreeMap<&'static str, Content>,
-    /// The host's `lpxelinux.0` with its modules, by file name.
-    pub pxelinux: BTreeMap<String, Content>,
-}
-
-/// The name under which iPXE for a UEFI architecture is served, in the folder `loader`.
-pub fn efi_loader(arch: Arch) -> Option<&'static str> {
-    match arch {
-        Arch::X64Uefi => Some("snponly-x86_64.efi"),
-        Arch::Arm64Uefi => Some("snponly-arm64.efi"),
-        _ => None,
-    }
-}
-
-/// Which loader is preferred for BIOS machines.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum LoaderChoice {
-    /// iPXE where the machine or this host has it, else PXELINUX.
-    #[default]
-    Auto,
-    /// Only iPXE.
-    Ipxe,
-    /// Only PXELINUX, also for a ROM that is iPXE.
-    Pxelinux,
-}
-
-/// Whose menu machines see.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum MenuKind {
-    /// The one made here, with every image.
-    #[default]
-    Generated,
-    /// The default image's own, untouched.
-    Stock,
-}
 
 /// What the DHCP answer says about booting.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Offer {
     /// Boot file: a TFTP path or a URL.
     pub file: String,
@@ -58,9 +16,12 @@ pub struct Offer {
     pub config: Option<String>,
     /// Option 210, PXELINUX' path prefix.
     pub prefix: Option<String>,
+    /// What its journal should say: why this machine does not get what it was to get.
+    pub remark: Option<String>,
 }
 
-/// Why a machine gets an address but nothing to boot. Each is one plain sentence part.
+/// Why a machine gets an address but nothing to boot, or not what it was to boot. Each is one
+/// plain sentence part.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoLoader {
     /// An initramfs, an installed system, a phone: it did not ask.
@@ -70,9 +31,7 @@ pub enum NoLoader {
     #[error("no image served has a bootable entry")]
     NothingToBoot,
     /// The firmware has no loader here.
-    #[error(
-        "there is no loader for {0} machines yet; BIOS machines and those running iPXE can boot"
-    )]
+    #[error("there is no loader for {0} machines; they can boot if their firmware is iPXE")]
     Firmware(Arch),
     /// There would be one if it were installed.
     #[error(
@@ -92,17 +51,29 @@ pub enum NoLoader {
          install the package ipxe or pxelinux with syslinux-common"
     )]
     NoBiosLoader,
+    /// `--loader grub`, and there is none.
+    #[error(
+        "--loader grub was asked for, but there is no signed shim with a GRUB for the network for \
+         {0} machines, neither on this host nor on an image; lanboot doctor names the packages"
+    )]
+    NoChain(Arch),
+    /// `--loader iso`, and firmware could not start the image.
+    #[error("--loader iso was asked for, but {0} has no EFI boot image")]
+    NoEfiImage(String),
+    /// The firmware cannot do what was asked for it.
+    #[error("--loader {0} is nothing for {1} machines")]
+    NotForThis(Way, Arch),
+    /// RAM disks come by HTTP Boot.
+    #[error("--loader iso works by UEFI HTTP Boot, and this machine boots by PXE")]
+    NotByPxe,
 }
-
-/// Where PXELINUX' files are found by machines: a folder of the site.
-pub const PXELINUX_FOLDER: &str = "loader/pxelinux";
 
 /// What `machine` gets from `server`.
 pub fn offer(
     machine: &Machine,
     catalog: &Catalog,
     loaders: &Loaders,
-    choice: LoaderChoice,
+    choice: &LoaderChoice,
     menu: MenuKind,
     server: &Server,
 ) -> Result<Offer, NoLoader> {
@@ -119,318 +90,444 @@ pub fn offer(
     else {
         return Err(NoLoader::NothingToBoot);
     };
-    if menu == MenuKind::Stock {
-        return stock(default, arch);
-    }
-    let ipxe_script = || Offer {
-        file: format!("{}/boot.ipxe", server.http_origin()),
-        config: None,
-        prefix: None,
+    let (way, is_named) = choice.of(machine.mac);
+    let asked = Asked {
+        catalog,
+        loaders,
+        default: Some(default),
+        arch: arch.program(),
+        http: machine.stage == Stage::HttpBoot,
     };
-    match (machine.stage, arch) {
-        (Stage::Ipxe, Arch::X86Bios) if choice == LoaderChoice::Pxelinux => {
-            pxelinux(catalog, loaders, server)
-        }
-        (Stage::Ipxe, _) => Ok(ipxe_script()),
-        (Stage::Firmware, Arch::X86Bios) => match (choice, loaders.undionly.is_some()) {
-            (LoaderChoice::Auto | LoaderChoice::Ipxe, true) => Ok(Offer {
-                file: "loader/undionly.kpxe".into(),
-                config: None,
-                prefix: None,
-            }),
-            (LoaderChoice::Ipxe, false) => Err(NoLoader::NoBiosLoader),
-            (LoaderChoice::Auto | LoaderChoice::Pxelinux, _) => pxelinux(catalog, loaders, server),
-        },
-        (Stage::Firmware, arch) => efi(loaders, arch.program()).map(path),
-        // UEFI HTTP Boot takes nothing but a URL.
-        (Stage::HttpBoot, arch) => {
-            let url = |file| path(format!("{}/{file}", server.http_origin()));
-            efi(loaders, arch.program()).map(url)
-        }
-        (Stage::Plain, _) => Err(NoLoader::NotAsked),
-    }
-}
-
-/// A file that is fetched over TFTP, or over HTTP from a URL of its own.
-fn path(file: String) -> Offer {
-    Offer {
-        file,
-        config: None,
-        prefix: None,
-    }
-}
-
-/// iPXE for this firmware, as a path of the site.
-fn efi(loaders: &Loaders, arch: Arch) -> Result<String, NoLoader> {
-    match efi_loader(arch) {
-        Some(name) if loaders.efi.contains_key(name) => Ok(format!("loader/{name}")),
-        Some(name) => Err(NoLoader::NoEfiLoader(arch, name)),
-        None => Err(NoLoader::Firmware(arch)),
-    }
-}
-
-fn stock(image: &Image, arch: Arch) -> Result<Offer, NoLoader> {
-    if arch != Arch::X86Bios {
-        return Err(NoLoader::Firmware(arch));
-    }
-    let stock = image
-        .stock
-        .as_ref()
-        .ok_or_else(|| NoLoader::NoStockMenu(image.name.clone()))?;
-    Ok(Offer {
-        file: stock.loader.clone(),
-        config: Some(stock.config.clone()),
-        prefix: stock.prefix.clone(),
-    })
-}
-
-fn pxelinux(catalog: &Catalog, loaders: &Loaders, server: &Server) -> Result<Offer, NoLoader> {
-    if pxelinux_image(catalog).is_none() && loaders.pxelinux.is_empty() {
-        return Err(NoLoader::NoBiosLoader);
-    }
-    Ok(Offer {
-        file: format!("{PXELINUX_FOLDER}/lpxelinux.0"),
-        config: Some("pxelinux.cfg/default".into()),
-        // A URL as prefix brings modules, menu, kernel and initramfs over HTTP.
-        prefix: Some(format!("{}/{PXELINUX_FOLDER}/", server.http_origin())),
-    })
-}
-
-/// The first image that carries PXELINUX: preferred over the host's, because a loader and its
-/// modules must be of one version.
-pub fn pxelinux_image(catalog: &Catalog) -> Option<&Image> {
-    catalog
-        .images()
-        .iter()
-        .map(AsRef::as_ref)
-        .find(|image| image.pxelinux.is_some())
-}
-
-/// The entries that start unattended: one for 64-bit machines, one for 32-bit ones.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct BootChoice {
-    /// Entry for a 64-bit x86 processor.
-    pub x86_64: Option<String>,
-    /// Entry for a 32-bit x86 processor.
-    pub i686: Option<String>,
-}
-
-/// `--boot` or `--transport` names nothing that is served.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no entry or image called '{wanted}'{}; served are: {}",
-    nearest.as_ref().map(|n| format!(" (did you mean '{n}'?)")).unwrap_or_default(),
-    known.join(", "))]
-pub struct UnknownEntry {
-    /// What was asked for.
-    pub wanted: String,
-    /// The closest name there is.
-    pub nearest: Option<String>,
-    /// Every valid name.
-    pub known: Vec<String>,
-}
-
-impl UnknownEntry {
-    pub(super) fn new(catalog: &Catalog, wanted: &str) -> Self {
-        let mut known: Vec<String> = catalog.entries().map(|(_, e)| e.id.clone()).collect();
-        known.extend(catalog.images().iter().map(|i| i.name.clone()));
-        known.sort();
-        known.dedup();
-        Self {
-            nearest: nearest(wanted, known.iter().map(String::as_str)).map(str::to_owned),
-            wanted: wanted.to_owned(),
-            known,
-        }
-    }
-}
-
-impl BootChoice {
-    /// Resolves `wanted` — an entry, an image (its entry that fits the processor), or nothing for
-    /// the first image that can boot.
-    pub fn resolve(catalog: &Catalog, wanted: Option<&str>) -> Result<Self, UnknownEntry> {
-        let Some(wanted) = wanted else {
-            let bootable = catalog.images().iter().find(|i| !i.entries.is_empty());
-            return Ok(bootable.map_or_else(Self::default, |i| Self::of_image(i)));
+    if machine.stage == Stage::Ipxe {
+        return match (menu, asked.arch, way) {
+            (MenuKind::Stock, ..) => asked.stock().map(|offer| asked.at(offer, server)),
+            (MenuKind::Generated, Arch::X86Bios, Way::Pxelinux) => {
+                asked.pxelinux().map(|offer| asked.at(offer, server))
+            }
+            (MenuKind::Generated, ..) => Ok(file(format!("{}/boot.ipxe", server.http_origin()))),
         };
-        if let Some((_, entry)) = catalog.entries().find(|(_, e)| e.id == wanted) {
-            let id = || Some(entry.id.clone());
-            // An entry named outright starts everywhere: a 64-bit kernel says itself that the
-            // processor is too old.
-            return Ok(Self {
-                x86_64: id(),
-                i686: id(),
+    }
+    let unable = asked.unable(way);
+    let offer = match (menu, &unable) {
+        (MenuKind::Stock, _) => return asked.stock().map(|offer| asked.at(offer, server)),
+        (MenuKind::Generated, None) => asked.by(way),
+        (MenuKind::Generated, Some(_)) => asked.by(Way::Auto),
+    };
+    offer.map(|offer| Offer {
+        remark: unable.filter(|_| is_named).map(|why| why.to_string()),
+        ..asked.at(offer, server)
+    })
+}
+
+/// The file that firmware of this kind gets when nobody says otherwise, as a path of the site.
+/// With `secure`, only one that also starts with Secure Boot on.
+pub fn usual_loader(
+    catalog: &Catalog,
+    loaders: &Loaders,
+    arch: Arch,
+    secure: bool,
+) -> Result<String, NoLoader> {
+    let asked = Asked {
+        catalog,
+        loaders,
+        default: catalog.default_image().map(AsRef::as_ref),
+        arch: arch.program(),
+        http: arch.is_http(),
+    };
+    let offer = match secure {
+        true => asked.secure(),
+        false => asked.by(Way::Auto),
+    };
+    offer.map(|offer| offer.file)
+}
+
+/// A question of firmware that runs programs for `arch`.
+struct Asked<'a> {
+    catalog: &'a Catalog,
+    loaders: &'a Loaders,
+    default: Option<&'a Image>,
+    arch: Arch,
+    /// It wants a URL.
+    http: bool,
+}
+
+impl Asked<'_> {
+    /// Why this way is nothing for such firmware, whatever is installed here.
+    fn unable(&self, way: Way) -> Option<NoLoader> {
+        let is_bios = self.arch == Arch::X86Bios;
+        let able = match way {
+            Way::Auto | Way::Ipxe | Way::IpxeNative => true,
+            Way::Pxelinux => is_bios && !self.http,
+            Way::Grub => secure_names(self.arch).is_some(),
+            Way::Iso if is_bios => false,
+            Way::Iso if !self.http => return Some(NoLoader::NotByPxe),
+            Way::Iso => true,
+        };
+        (!able).then_some(NoLoader::NotForThis(way, self.arch))
+    }
+
+    fn by(&self, way: Way) -> Result<Offer, NoLoader> {
+        match (way, self.arch) {
+            (Way::Auto, Arch::X86Bios) => self.ipxe(false).or_else(|_| self.pxelinux()),
+            (Way::Auto, _) => self.secure().or_else(|_| self.ipxe(false)),
+            (Way::Ipxe, _) => self.ipxe(false),
+            (Way::IpxeNative, _) => self.ipxe(true),
+            (Way::Pxelinux, _) => self.pxelinux(),
+            (Way::Grub, _) => self.chain(),
+            (Way::Iso, _) => {
+                let image = self.default.ok_or(NoLoader::NothingToBoot)?;
+                let name = format!("ramdisk/{}.iso", image.name);
+                let able = image.efi_boot.then(|| loader(&name));
+                able.ok_or_else(|| NoLoader::NoEfiImage(image.file.clone()))
+            }
+        }
+    }
+
+    /// One that also starts with Secure Boot on. Where GRUB would need a disk made for it, iPXE
+    /// behind its own shim is the shorter way.
+    fn secure(&self) -> Result<Offer, NoLoader> {
+        let (chain, ipxe) = (self.chain(), self.signed_ipxe());
+        let needs_disk = |offer: &Offer| offer.file.ends_with(".img");
+        match (chain, ipxe) {
+            (Ok(chain), Ok(ipxe)) if needs_disk(&chain) => Ok(ipxe),
+            (Err(_), Ok(ipxe)) => Ok(ipxe),
+            (chain, _) => chain,
+        }
+    }
+
+    /// Some kinds of firmware have only one build here; it is better than none.
+    fn ipxe(&self, native: bool) -> Result<Offer, NoLoader> {
+        let arch = self.arch;
+        let wanted = ipxe_loader(arch, native).ok_or(NoLoader::Firmware(arch))?;
+        let other = ipxe_loader(arch, !native).filter(|_| !native);
+        let found = [Some(wanted), other].into_iter().flatten();
+        let mut found = found.filter(|name| self.loaders.ipxe.contains_key(name));
+        match found.next() {
+            Some(name) => Ok(loader(name)),
+            None if arch == Arch::X86Bios && !native => Err(NoLoader::NoBiosLoader),
+            None => Err(NoLoader::NoEfiLoader(arch, wanted)),
+        }
+    }
+
+    fn chain(&self) -> Result<Offer, NoLoader> {
+        let none = || NoLoader::NoChain(self.arch);
+        let (folder, suffix) = secure_names(self.arch).ok_or_else(none)?;
+        let chain = chain(self.catalog, self.loaders, self.arch).ok_or_else(none)?;
+        // GRUB goes on with the protocol it came by; with Secure Boot on it can learn no other.
+        // One that is started from a disk does DHCP by itself and then uses what it has.
+        match (self.http, chain.grub.http, chain.grub.tftp) {
+            (true, true, _) | (false, _, true) => {
+                Ok(loader(&format!("secure/{folder}/shim{suffix}.efi")))
+            }
+            (true, false, true) => Ok(loader(&format!("secure/{folder}/boot.img"))),
+            (_, _, false) => Err(none()),
+        }
+    }
+
+    fn signed_ipxe(&self) -> Result<Offer, NoLoader> {
+        let none = || NoLoader::NoChain(self.arch);
+        let (folder, _) = secure_names(self.arch).ok_or_else(none)?;
+        let signed = self.loaders.signed_ipxe(self.arch).ok_or_else(none)?;
+        Ok(loader(&format!(
+            "secure-ipxe/{folder}/{}",
+            signed.shim_name
+        )))
+    }
+
+    fn pxelinux(&self) -> Result<Offer, NoLoader> {
+        // PXELINUX goes on by PXE, which a firmware that booted over HTTP has not.
+        let none = pxelinux_image(self.catalog).is_none() && self.loaders.pxelinux.is_empty();
+        if self.http || none {
+            return Err(NoLoader::NoBiosLoader);
+        }
+        Ok(Offer {
+            file: format!("{PXELINUX_FOLDER}/lpxelinux.0"),
+            config: Some("pxelinux.cfg/default".into()),
+            prefix: Some(format!("{PXELINUX_FOLDER}/")),
+            remark: None,
+        })
+    }
+
+    /// The default image's own menu: for BIOS its PXELINUX, for UEFI its shim with the GRUB and
+    /// the `grub.cfg` that belong to it.
+    fn stock(&self) -> Result<Offer, NoLoader> {
+        let image = self.default.ok_or(NoLoader::NothingToBoot)?;
+        let none = || NoLoader::NoStockMenu(image.name.clone());
+        if self.arch == Arch::X86Bios && !self.http {
+            let stock = image.stock.as_ref().ok_or_else(none)?;
+            return Ok(Offer {
+                file: stock.loader.clone(),
+                config: Some(stock.config.clone()),
+                prefix: stock.prefix.clone(),
+                remark: None,
             });
         }
-        match catalog
-            .image(wanted.as_bytes())
-            .filter(|i| !i.entries.is_empty())
-        {
-            Some(image) => Ok(Self::of_image(image)),
-            None => Err(UnknownEntry::new(catalog, wanted)),
-        }
+        let has_menu = |chain: &&Chain| {
+            let menu = format!("{}/grub.cfg", chain.grub.prefix);
+            let knows = if self.http {
+                chain.grub.http
+            } else {
+                chain.grub.tftp
+            };
+            chain.arch() == self.arch && knows && image.tree.file(&menu).is_some()
+        };
+        let chain = image.chains.iter().find(has_menu).ok_or_else(none)?;
+        Ok(file(chain.shim.from.clone()))
     }
 
-    fn of_image(image: &Image) -> Self {
-        let for_cpu = |cpu| image.entries.iter().find(|e: &&Entry| e.cpu == cpu);
-        let (wide, narrow) = (for_cpu(Cpu::X86_64), for_cpu(Cpu::I686));
-        Self {
-            x86_64: wide.or(narrow).map(|e| e.id.clone()),
-            i686: narrow.or(wide).map(|e| e.id.clone()),
+    /// The offer as this firmware takes it: a URL for HTTP Boot, and for PXELINUX a URL as prefix,
+    /// which brings modules, menu, kernel and initramfs over HTTP.
+    fn at(&self, offer: Offer, server: &Server) -> Offer {
+        let url = |path: &str| format!("{}/{path}", server.http_origin());
+        let is_ours = |prefix: &String| prefix.starts_with(PXELINUX_FOLDER);
+        Offer {
+            file: if self.http {
+                url(&offer.file)
+            } else {
+                offer.file
+            },
+            prefix: offer.prefix.map(|p| if is_ours(&p) { url(&p) } else { p }),
+            ..offer
         }
     }
 }
 
-/// The candidate fewest edits away from `wanted`, if it is close enough to be meant.
-pub fn nearest<'a>(wanted: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let limit = wanted.chars().count() / 3 + 1;
-    candidates
-        .map(|candidate| (edits(wanted, candidate), candidate))
-        .filter(|(distance, _)| *distance <= limit)
-        .min()
-        .map(|(_, candidate)| candidate)
+/// A file of the folder `loader`.
+fn loader(name: &str) -> Offer {
+    file(format!("loader/{name}"))
 }
 
-/// Levenshtein distance of two short strings.
-fn edits(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().take(256).collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, ca) in a.chars().take(256).enumerate() {
-        let mut diagonal = i;
-        let mut left = i + 1;
-        for (cell, cb) in row.iter_mut().skip(1).zip(&b) {
-            let replaced = diagonal + usize::from(ca != *cb);
-            diagonal = *cell;
-            left = replaced.min(left + 1).min(*cell + 1);
-            *cell = left;
-        }
-        if let Some(first) = row.first_mut() {
-            *first = i + 1;
-        }
+fn file(file: String) -> Offer {
+    Offer {
+        file,
+        ..Offer::default()
     }
-    row.last().copied().unwrap_or(0)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::testing::catalog;
+    use crate::catalog::Cpu;
+    use crate::catalog::testing::{catalog, chain as made, image, server};
     use crate::machine::Mac;
+    use crate::vfs::Content;
+    use std::sync::Arc;
+
+    const MAC: Mac = Mac([2; 6]);
 
     fn machine(stage: Stage, arch: u16) -> Machine {
         Machine {
-            mac: Mac([2; 6]),
+            mac: MAC,
             arch: Some(arch.into()),
             stage,
         }
     }
 
-    fn given(m: &Machine, loaders: &Loaders, choice: LoaderChoice) -> Result<String, NoLoader> {
-        let server = crate::catalog::testing::server();
-        offer(m, &catalog(), loaders, choice, MenuKind::Generated, &server).map(|o| o.file)
+    fn all(way: Way) -> LoaderChoice {
+        LoaderChoice {
+            all: way,
+            of: Vec::new(),
+        }
     }
 
-    fn host() -> Loaders {
+    fn offered(m: &Machine, loaders: &Loaders, choice: &LoaderChoice) -> Result<Offer, NoLoader> {
+        offer(
+            m,
+            &catalog(),
+            loaders,
+            choice,
+            MenuKind::Generated,
+            &server(),
+        )
+    }
+
+    fn given(m: &Machine, loaders: &Loaders, way: Way) -> Result<String, NoLoader> {
+        offered(m, loaders, &all(way)).map(|o| o.file)
+    }
+
+    fn host(names: &[&'static str]) -> Loaders {
+        let file = |name: &&'static str| (*name, Content::memory(*b"x"));
         Loaders {
-            undionly: Some(Content::memory(*b"x")),
+            ipxe: names.iter().map(file).collect(),
             ..Loaders::default()
         }
     }
 
     #[test]
     fn ipxe_is_preferred_and_the_loader_on_the_medium_is_the_fallback() {
-        use LoaderChoice::{Auto, Ipxe, Pxelinux};
+        use Way::{Auto, Ipxe, IpxeNative, Pxelinux};
         let rom = machine(Stage::Ipxe, 0);
         let bios = machine(Stage::Firmware, 0);
         let none = Loaders::default();
+        let host = host(&["undionly.kpxe", "ipxe.pxe"]);
         let script = Ok("http://10.0.0.1/boot.ipxe".to_owned());
         let lpxelinux = Ok("loader/pxelinux/lpxelinux.0".to_owned());
         assert_eq!(given(&rom, &none, Auto), script);
         assert_eq!(given(&rom, &none, Ipxe), script);
-        assert_eq!(given(&rom, &host(), Pxelinux), lpxelinux);
+        assert_eq!(given(&rom, &host, Pxelinux), lpxelinux);
         assert_eq!(given(&bios, &none, Auto), lpxelinux);
+        assert_eq!(given(&bios, &host, Auto), Ok("loader/undionly.kpxe".into()));
         assert_eq!(
-            given(&bios, &host(), Auto),
-            Ok("loader/undionly.kpxe".into())
+            given(&bios, &host, IpxeNative),
+            Ok("loader/ipxe.pxe".into())
         );
-        assert_eq!(given(&bios, &host(), Pxelinux), lpxelinux);
+        assert_eq!(given(&bios, &host, Pxelinux), lpxelinux);
         assert_eq!(given(&bios, &none, Ipxe), Err(NoLoader::NoBiosLoader));
     }
 
     #[test]
     fn uefi_machines_get_ipxe_and_then_its_script() {
+        let loaders = host(&["snponly-x86_64.efi", "ipxe-x86_64.efi"]);
+        let snponly = "loader/snponly-x86_64.efi";
+        for arch in [7, 9, 16, 17] {
+            let given = |stage, way| given(&machine(stage, arch), &loaders, way);
+            assert_eq!(given(Stage::Firmware, Way::Auto), Ok(snponly.into()));
+            assert_eq!(
+                given(Stage::HttpBoot, Way::Auto),
+                Ok(format!("http://10.0.0.1/{snponly}"))
+            );
+            let native = Ok("loader/ipxe-x86_64.efi".into());
+            assert_eq!(given(Stage::Firmware, Way::IpxeNative), native);
+            let script = Ok("http://10.0.0.1/boot.ipxe".into());
+            assert_eq!(given(Stage::Ipxe, Way::Auto), script);
+        }
+        // Debian builds arm64 with its own drivers only.
+        let debian = host(&["ipxe-arm64.efi"]);
+        let arm = given(&machine(Stage::Firmware, 11), &debian, Way::Auto);
+        assert_eq!(arm, Ok("loader/ipxe-arm64.efi".into()));
+        let native = given(
+            &machine(Stage::Firmware, 7),
+            &host(&["snponly-x86_64.efi"]),
+            Way::IpxeNative,
+        );
+        assert_eq!(
+            native,
+            Err(NoLoader::NoEfiLoader(Arch::X64Uefi, "ipxe-x86_64.efi"))
+        );
+    }
+
+    #[test]
+    fn a_chain_that_works_with_secure_boot_goes_before_ipxe() {
+        let (x64, arm) = (Arch::X64Uefi, Arch::Arm64Uefi);
         let loaders = Loaders {
-            efi: BTreeMap::from([("snponly-x86_64.efi", Content::memory(*b"x"))]),
+            chains: vec![made(x64, "Debian", false), made(arm, "Debian", true)],
+            ..host(&["snponly-x86_64.efi"])
+        };
+        let given = |stage, arch, way| given(&machine(stage, arch), &loaders, way);
+        let chain = Ok("loader/secure/x86_64/shimx64.efi".into());
+        assert_eq!(given(Stage::Firmware, 7, Way::Auto), chain);
+        assert_eq!(given(Stage::Firmware, 9, Way::Grub), chain);
+        let url = "http://10.0.0.1/loader/secure/arm64/shimaa64.efi".to_owned();
+        assert_eq!(given(Stage::HttpBoot, 19, Way::Auto), Ok(url));
+        // A GRUB that only knows TFTP would hang behind HTTP Boot, and does not on a disk.
+        let disk = Ok("http://10.0.0.1/loader/secure/x86_64/boot.img".into());
+        assert_eq!(given(Stage::HttpBoot, 16, Way::Auto), disk);
+        let ipxe = Ok("http://10.0.0.1/loader/snponly-x86_64.efi".into());
+        assert_eq!(given(Stage::HttpBoot, 16, Way::Ipxe), ipxe);
+        let ipxe = Ok("loader/snponly-x86_64.efi".into());
+        assert_eq!(given(Stage::Firmware, 7, Way::Ipxe), ipxe);
+    }
+
+    #[test]
+    fn ipxe_behind_its_own_shim_serves_http_boot_too() {
+        let signed = super::super::loader::SignedIpxe {
+            arch: Arch::X64Uefi,
+            shim_name: "snponly-shimx64.efi".into(),
+            shim: Content::memory(*b"s"),
+            name: "snponly.efi".into(),
+            content: Content::memory(*b"i"),
+            from: "/usr/lib/ipxe".into(),
+        };
+        let loaders = Loaders {
+            chains: vec![made(Arch::X64Uefi, "Debian", false)],
+            signed_ipxe: vec![signed],
             ..Loaders::default()
         };
-        for arch in [7, 9, 16, 17] {
-            let given = |stage| given(&machine(stage, arch), &loaders, LoaderChoice::Auto);
-            assert_eq!(
-                given(Stage::Firmware),
-                Ok("loader/snponly-x86_64.efi".into())
-            );
-            assert_eq!(
-                given(Stage::HttpBoot),
-                Ok("http://10.0.0.1/loader/snponly-x86_64.efi".into())
-            );
-            assert_eq!(given(Stage::Ipxe), Ok("http://10.0.0.1/boot.ipxe".into()));
+        let given = given(&machine(Stage::HttpBoot, 16), &loaders, Way::Auto);
+        let url = "http://10.0.0.1/loader/secure-ipxe/x86_64/snponly-shimx64.efi";
+        assert_eq!(given, Ok(url.into()));
+    }
+
+    #[test]
+    fn what_firmware_cannot_do_falls_back_and_is_told_where_it_was_asked_for_by_name() {
+        let loaders = host(&["undionly.kpxe", "snponly-x86_64.efi", "ipxe-i386.efi"]);
+        let named = |way| LoaderChoice {
+            all: Way::Auto,
+            of: vec![(MAC, way)],
+        };
+        for (stage, arch, way, file) in [
+            (
+                Stage::Firmware,
+                7,
+                Way::Pxelinux,
+                "loader/snponly-x86_64.efi",
+            ),
+            (Stage::Firmware, 7, Way::Iso, "loader/snponly-x86_64.efi"),
+            (Stage::Firmware, 0, Way::Grub, "loader/undionly.kpxe"),
+            (Stage::Firmware, 0, Way::Iso, "loader/undionly.kpxe"),
+            (Stage::Firmware, 6, Way::Grub, "loader/ipxe-i386.efi"),
+        ] {
+            let machine = machine(stage, arch);
+            let told = offered(&machine, &loaders, &named(way)).unwrap();
+            assert_eq!(told.file, file);
+            let remark = told.remark.unwrap();
+            assert!(remark.contains(&format!("--loader {way} ")), "{remark}");
+            let silent = offered(&machine, &loaders, &all(way)).unwrap();
+            assert_eq!((silent.file.as_str(), silent.remark), (file, None));
         }
+        let missing = offered(&machine(Stage::Firmware, 7), &loaders, &named(Way::Grub));
+        assert_eq!(missing, Err(NoLoader::NoChain(Arch::X64Uefi)));
+    }
+
+    #[test]
+    fn a_whole_image_is_a_ram_disk_where_firmware_can_start_it() {
+        let iso = |efi_boot| {
+            let image = Image {
+                efi_boot,
+                ..image("live", &[Cpu::X86_64])
+            };
+            let catalog = Catalog::new(vec![Arc::new(image)]);
+            let machine = machine(Stage::HttpBoot, 16);
+            let generated = MenuKind::Generated;
+            let choice = all(Way::Iso);
+            offer(
+                &machine,
+                &catalog,
+                &host(&[]),
+                &choice,
+                generated,
+                &server(),
+            )
+            .map(|o| o.file)
+        };
+        assert_eq!(
+            iso(true),
+            Ok("http://10.0.0.1/loader/ramdisk/live.iso".into())
+        );
+        assert_eq!(iso(false), Err(NoLoader::NoEfiImage("live.iso".into())));
     }
 
     #[test]
     fn silence_has_a_reason() {
-        let auto = LoaderChoice::Auto;
-        assert_eq!(
-            given(&machine(Stage::Plain, 0), &host(), auto),
-            Err(NoLoader::NotAsked)
-        );
-        let uefi = given(&machine(Stage::Firmware, 7), &host(), auto);
+        let auto = Way::Auto;
+        let host = host(&["undionly.kpxe"]);
+        let plain = given(&machine(Stage::Plain, 0), &host, auto);
+        assert_eq!(plain, Err(NoLoader::NotAsked));
+        let uefi = given(&machine(Stage::Firmware, 7), &host, auto);
         let name = "snponly-x86_64.efi";
         assert_eq!(uefi, Err(NoLoader::NoEfiLoader(Arch::X64Uefi, name)));
-        let itanium = given(&machine(Stage::Firmware, 2), &host(), auto);
-        assert_eq!(itanium, Err(NoLoader::Firmware(Arch::Other(2))));
+        for code in [2, 41, 65535] {
+            let unknown = given(&machine(Stage::Firmware, code), &host, auto);
+            assert_eq!(unknown, Err(NoLoader::Firmware(code.into())));
+        }
         let silent = Machine {
             arch: None,
             ..machine(Stage::Firmware, 0)
         };
-        assert_eq!(given(&silent, &host(), auto), Err(NoLoader::NoArch));
-        let server = crate::catalog::testing::server();
+        assert_eq!(given(&silent, &host, auto), Err(NoLoader::NoArch));
         let rom = machine(Stage::Ipxe, 0);
-        let empty = offer(
-            &rom,
-            &Catalog::default(),
-            &host(),
-            auto,
-            MenuKind::Stock,
-            &server,
-        );
+        let (none, stock) = (Catalog::default(), MenuKind::Stock);
+        let empty = offer(&rom, &none, &host, &all(auto), stock, &server());
         assert_eq!(empty, Err(NoLoader::NothingToBoot));
-    }
-
-    #[test]
-    fn boot_takes_an_entry_an_image_or_nothing_and_names_the_nearest() {
-        let catalog = catalog();
-        let choice = |wanted| BootChoice::resolve(&catalog, wanted);
-        let of = |a: &str, b: &str| {
-            Ok(BootChoice {
-                x86_64: Some(a.into()),
-                i686: Some(b.into()),
-            })
-        };
-        assert_eq!(choice(None), of("dual-x86_64", "dual-i686"));
-        assert_eq!(choice(Some("dual")), of("dual-x86_64", "dual-i686"));
-        assert_eq!(choice(Some("dual-i686")), of("dual-i686", "dual-i686"));
-        let error = choice(Some("daul-i686")).unwrap_err();
-        assert_eq!(error.nearest.as_deref(), Some("dual-i686"));
-        assert!(
-            error.to_string().contains("did you mean 'dual-i686'?"),
-            "{error}"
-        );
-        assert_eq!(choice(Some("windows")).unwrap_err().nearest, None);
-    }
-
-    #[test]
-    fn distance_counts_edits() {
-        assert_eq!(edits("kitten", "sitting"), 3);
-        assert_eq!(edits("", "abc"), 3);
-        assert_eq!(edits("abc", ""), 3);
     }
 }

@@ -72,7 +72,7 @@ fn append(label: &mut Label, words: &str) {
 
 /// A path as written in a PXE configuration, made relative to the medium's root: `::/arch/x`
 /// is TFTP from the server's root, `../../x` climbs out of the configuration's directory.
-fn medium_path(written: &str) -> String {
+pub(super) fn medium_path(written: &str) -> String {
     let written = written.trim();
     let mut path = written.strip_prefix("::").unwrap_or(written);
     loop {

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use super::entry::NetworkForm;
-use super::{Catalog, Cpu, Entry, Family, Image, Server};
-use crate::vfs::{Content, Identity, ImageId, Kind, Meta, Tree, TreeBuilder};
+use super::entry::{Finds, NetworkForm};
+use super::{Catalog, Chain, Cpu, Entry, Family, Grub, Image, Server, Shim, Signed};
+use crate::machine::Arch;
+use crate::vfs::{Content, Identity, ImageId, Kind, Meta, NodeId, Tree, TreeBuilder};
 
 pub(crate) fn catalog() -> Catalog {
     Catalog::new(vec![Arc::new(image("dual", &[Cpu::X86_64, Cpu::I686]))])
@@ -45,6 +46,9 @@ pub(crate) fn image(name: &str, cpus: &[Cpu]) -> Image {
         entries: cpus.iter().map(|&cpu| entry(name, cpu)).collect(),
         stock: None,
         pxelinux: Some("syslinux".into()),
+        shims: Vec::new(),
+        chains: Vec::new(),
+        efi_boot: false,
         warnings: Vec::new(),
     }
 }
@@ -60,12 +64,45 @@ fn entry(name: &str, cpu: Cpu) -> Entry {
         kept: vec!["archisobasedir=arch".into()],
         added: Vec::new(),
         network: NetworkForm::Dhcp,
-        root: format!("arch/{cpu}/airootfs.sfs"),
+        finds: Finds::Archiso,
+        root: Some(format!("arch/{cpu}/airootfs.sfs")),
         root_bytes: 300 << 20,
         initrd_bytes: 20 << 20,
         http_copies: 2,
         nbd_streams: false,
+        signed: Signed::No,
     }
+}
+
+/// One like debian-installer's: all is in its initramfs.
+pub(crate) fn installer(name: &str, cpu: Cpu, signed: Signed) -> Image {
+    let entry = Entry {
+        kept: ["vga=788", "---", "quiet"].map(String::from).to_vec(),
+        network: NetworkForm::Own,
+        finds: Finds::Itself,
+        root: None,
+        root_bytes: 0,
+        signed,
+        ..entry(name, cpu)
+    };
+    Image {
+        family: Family::DebianInstaller,
+        entries: vec![entry],
+        ..image(name, &[])
+    }
+}
+
+/// An entry of the 2013 layout.
+pub(crate) fn literal(name: &str) -> Entry {
+    Entry {
+        network: NetworkForm::Literal,
+        ..entry(name, Cpu::X86_64)
+    }
+}
+
+/// Adds an argument of the medium's own, unchecked.
+pub(crate) fn keep(entry: &mut Entry, word: &str) {
+    entry.kept.push(word.to_owned());
 }
 
 /// Another identity for every name.
@@ -85,4 +122,174 @@ pub(crate) fn server() -> Server {
         nfs: true,
         nbd: true,
     }
+}
+
+pub(crate) fn tree(files: &[(&str, &str)]) -> Tree {
+    let mut builder = TreeBuilder::new(Meta::default());
+    let mut directories: std::collections::BTreeMap<String, NodeId> = Default::default();
+    for (path, text) in files {
+        let mut at = Tree::ROOT;
+        let mut walked = String::new();
+        let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
+        for part in directory.split('/').filter(|p| !p.is_empty()) {
+            walked = format!("{walked}/{part}");
+            at = *directories.entry(walked.clone()).or_insert_with(|| {
+                let kind = Kind::Directory(Vec::new());
+                builder
+                    .add(at, part.as_bytes(), kind, Meta::default())
+                    .unwrap()
+            });
+        }
+        let kind = Kind::File(Content::memory(text.as_bytes()));
+        builder
+            .add(at, name.as_bytes(), kind, Meta::default())
+            .unwrap();
+    }
+    builder.build()
+}
+
+pub(crate) fn read(content: &Content) -> Option<Vec<u8>> {
+    Some(
+        content
+            .pieces()
+            .iter()
+            .flat_map(|p| p.memory().unwrap().to_vec())
+            .collect(),
+    )
+}
+
+pub(crate) fn no_disk(_: &Content) -> Option<Vec<u8>> {
+    None
+}
+
+/// A name as it stands in a certificate.
+pub(crate) fn common_name(name: &str) -> Vec<u8> {
+    let len = u8::try_from(name.len()).unwrap();
+    [
+        &[0x30, 0x10, 0x06, 3, 0x55, 4, 3, 0x0c, len],
+        name.as_bytes(),
+    ]
+    .concat()
+}
+
+/// A program with these sections, signed by these names.
+pub(crate) fn program(machine: u16, sections: &[(&[u8], Vec<u8>)], names: &[&str]) -> Vec<u8> {
+    let mut head = vec![0; 0x40];
+    head[..2].copy_from_slice(b"MZ");
+    head[0x3c] = 0x40;
+    head.extend_from_slice(b"PE\0\0");
+    head.extend(machine.to_le_bytes());
+    head.extend(u16::try_from(sections.len()).unwrap().to_le_bytes());
+    head.resize(head.len() + 12, 0);
+    head.extend([240, 0, 0, 0]);
+    let optional = head.len();
+    head.resize(optional + 240, 0);
+    head[optional..optional + 2].copy_from_slice(&0x20bu16.to_le_bytes());
+    let mut body = Vec::new();
+    let mut strings = vec![0; 4];
+    let body_at = head.len() + sections.len() * 40;
+    for (name, bytes) in sections {
+        let mut row = vec![0; 40];
+        if name.len() <= 8 {
+            row[..name.len()].copy_from_slice(name);
+        } else {
+            let short = format!("/{}", strings.len());
+            row[..short.len()].copy_from_slice(short.as_bytes());
+            strings.extend_from_slice(name);
+            strings.push(0);
+        }
+        row[16..20].copy_from_slice(&u32::try_from(bytes.len()).unwrap().to_le_bytes());
+        let at = u32::try_from(body_at + body.len()).unwrap();
+        row[20..24].copy_from_slice(&at.to_le_bytes());
+        head.extend(row);
+        body.extend_from_slice(bytes);
+    }
+    if !names.is_empty() {
+        let table: Vec<u8> = names.iter().flat_map(|n| common_name(n)).collect();
+        let at = u32::try_from(body_at + body.len()).unwrap();
+        let field = optional + 112 + 32;
+        head[field..field + 4].copy_from_slice(&at.to_le_bytes());
+        let len = u32::try_from(table.len()).unwrap();
+        head[field + 4..field + 8].copy_from_slice(&len.to_le_bytes());
+        body.extend(table);
+    }
+    // No symbols: the names follow at once.
+    let strings_at = u32::try_from(body_at + body.len()).unwrap();
+    head[0x4c..0x50].copy_from_slice(&strings_at.to_le_bytes());
+    [head, body, strings].concat()
+}
+
+const X64: u16 = 0x8664;
+
+/// An ELF object with one section `.modname`.
+fn module(name: &str) -> Vec<u8> {
+    let strings = b"\0.modname\0";
+    let mut elf = vec![0; 0x40];
+    elf[..5].copy_from_slice(b"\x7fELF\x02");
+    let names_at = elf.len() as u64;
+    elf.extend_from_slice(strings);
+    let name_at = elf.len() as u64;
+    elf.extend_from_slice(name.as_bytes());
+    elf.push(0);
+    let headers = elf.len() as u64;
+    for (title, at, len) in [
+        (0u32, names_at, strings.len()),
+        (1, name_at, name.len() + 1),
+    ] {
+        let mut header = vec![0; 0x40];
+        header[..4].copy_from_slice(&title.to_le_bytes());
+        header[0x18..0x20].copy_from_slice(&at.to_le_bytes());
+        header[0x20..0x28].copy_from_slice(&(len as u64).to_le_bytes());
+        elf.extend(header);
+    }
+    elf[0x28..0x30].copy_from_slice(&headers.to_le_bytes());
+    elf[0x3a..0x40].copy_from_slice(&[0x40, 0, 2, 0, 0, 0]);
+    elf
+}
+
+fn object(kind: u32, body: &[u8]) -> Vec<u8> {
+    let size = u32::try_from(body.len() + 8).unwrap();
+    [&kind.to_le_bytes()[..], &size.to_le_bytes(), body].concat()
+}
+
+pub(crate) fn grub_file(machine: u16, modules: &[&str], prefix: &str, names: &[&str]) -> Vec<u8> {
+    let mut section = 0x676d_696du32.to_le_bytes().to_vec();
+    section.extend([0; 4]);
+    section.extend(24u64.to_le_bytes());
+    section.extend([0; 8]);
+    for name in modules {
+        section.extend(object(0, &module(name)));
+    }
+    section.extend(object(3, format!("{prefix}\0").as_bytes()));
+    section.extend([0; 100]);
+    program(machine, &[(b"mods", section)], names)
+}
+
+pub(crate) fn shim_file(machine: u16, allowed: &str, denied: &str) -> Vec<u8> {
+    let (allowed, denied) = (common_name(allowed), common_name(denied));
+    let len = |part: &[u8]| u32::try_from(part.len()).unwrap();
+    let mut table = Vec::new();
+    for word in [len(&allowed), len(&denied), 16, 16 + len(&allowed)] {
+        table.extend(word.to_le_bytes());
+    }
+    table.extend([allowed, denied].concat());
+    program(
+        machine,
+        &[(b".vendor_cert", table)],
+        &["Microsoft Corporation UEFI CA 2011"],
+    )
+}
+
+pub(crate) fn chain(arch: Arch, vendor: &str, http: bool) -> Chain {
+    let machine = if arch == Arch::X64Uefi { X64 } else { 0xaa64 };
+    let modules: &[&str] = if http {
+        &["efinet", "tftp", "http"]
+    } else {
+        &["efinet", "tftp"]
+    };
+    let grub = Content::memory(grub_file(machine, modules, "/grub", &[vendor]));
+    let shim = Content::memory(shim_file(machine, vendor, "Revoked"));
+    let shim = Shim::parse(&shim, "shim", &no_disk).unwrap();
+    let grub = Grub::parse(&grub, "grub", &no_disk).unwrap();
+    Chain::pair(&[shim], &[grub], &[]).remove(0)
 }

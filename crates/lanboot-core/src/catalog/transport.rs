@@ -43,7 +43,9 @@ impl Transports {
     pub fn of(&self, image: &Image, entry: &Entry) -> Option<Transport> {
         let names = |wanted: &str| self.of.iter().rev().find(|(name, _)| name == wanted);
         let named = names(&entry.id).or_else(|| names(&image.name));
-        named.map_or(self.all, |(_, transport)| *transport)
+        // What is said for all is not meant for those that have no root to send.
+        let all = self.all.filter(|_| entry.root.is_some());
+        named.map_or(all, |(_, transport)| *transport)
     }
 
     /// Whether every name is one that is served.
@@ -146,6 +148,8 @@ pub enum Reason {
     Asked,
     /// A copy in memory is the fastest and needs the server no more.
     Copy,
+    /// The initramfs is the whole system.
+    NoRoot,
     /// `copytoram=n` was asked for, which HTTP cannot do.
     CopyToRamOff,
     /// The copy does not fit, so the root is read when it is needed.
@@ -186,6 +190,7 @@ pub fn plan(
     let has = memory.bytes().filter(|has| *has < needs);
     let plan = |transport, reason| Plan { transport, reason };
     match (asked.of(image, entry), has, streaming) {
+        _ if entry.root.is_none() => plan(Transport::Http, Reason::NoRoot),
         (Some(transport), _, _) => plan(transport, Reason::Asked),
         (None, _, Some(streaming)) if entry.check(Transport::Http, append).is_err() => {
             plan(streaming, Reason::CopyToRamOff)
@@ -202,7 +207,7 @@ impl Plan {
     /// What the journal of a machine should say; `None` where nothing is remarkable.
     pub fn remark(&self) -> Option<String> {
         match self.reason {
-            Reason::Asked | Reason::Copy | Reason::CopyToRamOff => None,
+            Reason::Asked | Reason::Copy | Reason::NoRoot | Reason::CopyToRamOff => None,
             Reason::TooLittleMemory { .. } | Reason::TooLittleForAny { .. } => {
                 Some(format!("root over {}: {}", self.transport, self.reason))
             }
@@ -216,6 +221,7 @@ impl fmt::Display for Reason {
         match self {
             Self::Asked => f.write_str("--transport asks for it"),
             Self::Copy => f.write_str("a copy in memory is the fastest"),
+            Self::NoRoot => f.write_str("everything is in its initramfs"),
             Self::CopyToRamOff => f.write_str("copytoram=n was asked for"),
             Self::TooLittleMemory { has, needs } => write!(
                 f,

@@ -2,9 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::rules::{Rule, Rules, Which, slug, stage_slug};
+use super::rules::{Rule, Rules, Which, stage_slug};
 use super::{Fragment, comment};
-use crate::catalog::Offer;
 use crate::machine::Stage;
 
 pub(super) fn fragment(rules: &Rules) -> Fragment {
@@ -41,20 +40,10 @@ pub(super) fn fragment(rules: &Rules) -> Fragment {
             Stage::HttpBoot | Stage::Firmware | Stage::Plain => {}
         }
     }
-    out.push_str("# On what: option 93. Firmware uses 7 and 9 alike for x64.\n");
-    for (numbers, arch) in rules.archs() {
-        for number in numbers {
-            let _ = writeln!(
-                out,
-                "dhcp-match=set:lanboot-{},option:client-arch,{number}",
-                slug(arch)
-            );
-        }
+    for rule in &rules.rules {
+        boot(&mut out, rules, rule);
     }
-    for (rule, offer) in rules.giving() {
-        boot(&mut out, rules, rule, offer);
-    }
-    rules.unserved(&mut out, "#");
+    rules.write_unserved(&mut out, "#");
     proxy(&mut out, rules);
     Fragment {
         text: out,
@@ -62,10 +51,23 @@ pub(super) fn fragment(rules: &Rules) -> Fragment {
     }
 }
 
-fn boot(out: &mut String, rules: &Rules, rule: &Rule, offer: &Offer) {
+fn boot(out: &mut String, rules: &Rules, rule: &Rule) {
     let tags = tags(rules, rule);
     let address = rules.server.http.ip();
     let _ = write!(out, "\n# {rule}\n");
+    if let Which::Numbers(numbers, _) = &rule.which {
+        for number in numbers {
+            let _ = writeln!(
+                out,
+                "dhcp-match=set:{},option:client-arch,{number}",
+                tag(rule)
+            );
+        }
+    }
+    let Some(offer) = &rule.offer else {
+        out.push_str("# Nothing to load.\n");
+        return;
+    };
     if rule.stage == Stage::HttpBoot {
         // EDK2 takes no URL from an answer without it.
         let _ = writeln!(out, "dhcp-option-force={tags},60,HTTPClient");
@@ -87,16 +89,15 @@ fn tags(rules: &Rules, rule: &Rule) -> String {
         tags.push("tag:!lanboot-ipxe".into());
     }
     match &rule.which {
-        Which::Numbers(_, arch) => tags.push(format!("tag:lanboot-{}", slug(*arch))),
-        Which::Other => {
-            for beside in rules.beside(rule) {
-                if let Which::Numbers(_, arch) = &beside.which {
-                    tags.push(format!("tag:!lanboot-{}", slug(*arch)));
-                }
-            }
-        }
+        Which::Numbers(..) => tags.push(format!("tag:{}", tag(rule))),
+        Which::Other => tags.extend(rules.beside(rule).map(|r| format!("tag:!{}", tag(r)))),
     }
     tags.join(",")
+}
+
+/// The tag of a rule's architectures.
+fn tag(rule: &Rule) -> String {
+    format!("lanboot-{}", rule.slug())
 }
 
 /// dnsmasq as a proxy needs the firmware's files as `pxe-service`; iPXE's `dhcp-boot` stays.

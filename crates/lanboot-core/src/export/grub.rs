@@ -2,10 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::ways::{Way, ways};
-use super::{Export, Fragment, MAX_TITLE, comment, text};
-use crate::catalog::Spelling;
-use crate::script::{url_path, way};
+use super::ways::ways;
+use super::{Export, Fragment, comment};
+use crate::script::{Grub, way};
 
 /// Where `http` needs no port: GRUB before 2.12 cannot be told one.
 const HTTP_PORT: u16 = 80;
@@ -27,106 +26,66 @@ pub(super) fn fragment(from: &Export<'_>) -> Fragment {
             "insmod efinet; insmod net; net_dhcp (before 2.06: net_bootp)",
         ],
     );
-    let mut left_out = Vec::new();
+    device(&mut out, from);
+    let grub = Grub {
+        catalog: from.catalog,
+        loaders: from.loaders,
+        menu: from.menu,
+        server: from.server,
+        netmask: from.netmask,
+    };
     for way in &planned {
-        entry(
+        let entry = way.entry;
+        out.push('\n');
+        grub.entry(
             &mut out,
-            from,
-            way,
-            "",
-            &way.entry.id,
-            &way.entry.title,
-            &mut left_out,
+            &entry.title,
+            &entry.id,
+            way.image,
+            entry,
+            way.transport,
         );
+        // Its initramfs wants the network's mask, and GRUB does not know it.
+        if entry.sysappend() & 1 != 0 {
+            fragment.remarks.push(format!(
+                "{}: its entry holds the netmask {}, because GRUB cannot find it out",
+                entry.id, from.netmask
+            ));
+        }
     }
     if !others.is_empty() {
         out.push_str(
             "\n# The same entries with other ways for the root file system.\n\
-             submenu 'Other ways for the root to travel' --id lanboot-ways {\n",
+             submenu 'Other ways for the root to travel ...' --id lanboot-ways {\n",
         );
         for other in &others {
-            let title = format!("{} - {}", other.entry.title, way(other.transport));
-            let id = format!("{}/{}", other.entry.id, other.transport);
-            entry(&mut out, from, other, "    ", &id, &title, &mut left_out);
+            let entry = other.entry;
+            let title = format!("{} - {}", entry.title, way(other.transport));
+            let id = format!("{}/{}", entry.id, other.transport);
+            grub.entry(&mut out, &title, &id, other.image, entry, other.transport);
         }
         out.push_str("}\n");
     }
     fragment.text = out;
-    fragment.remarks.extend(left_out);
     fragment
 }
 
-fn entry(
-    out: &mut String,
-    from: &Export<'_>,
-    way: &Way<'_>,
-    indent: &str,
-    id: &str,
-    title: &str,
-    remarks: &mut Vec<String>,
-) {
-    let entry = way.entry;
-    let mut arguments: Vec<String> = way
-        .arguments(from, Spelling::Pxelinux)
-        .iter()
-        .map(|word| quoted(word))
-        .collect();
-    // GRUB writes it with colons, which archiso's hook reads as well.
-    arguments.push("BOOTIF=01-$net_default_mac".into());
-    if entry.sysappend() & 1 != 0 && !id.contains('/') {
-        remarks.push(format!(
-            "{id}: its initramfs wants ip=ADDRESS:SERVER:GATEWAY:NETMASK, which GRUB cannot make; \
-             write one into the entry"
-        ));
+/// Sets the device all entries read from.
+fn device(out: &mut String, from: &Export<'_>) {
+    let address = from.address();
+    if from.server.http.port() != HTTP_PORT {
+        let _ = write!(
+            out,
+            "\n# Over TFTP, because not every GRUB can be told a port for HTTP.\n\
+             set lanboot=tftp,{address}\nexport lanboot\n"
+        );
+        return;
     }
-    let file = |path: &str| file(from, way, path);
-    let initrd: Vec<String> = entry.initrd.iter().map(|path| file(path)).collect();
-    let module = if from.server.http.port() == HTTP_PORT {
-        "http"
-    } else {
-        "tftp"
-    };
     let _ = write!(
         out,
-        "\n{indent}menuentry {} --id {} {{\n\
-         {indent}    insmod {module}\n\
-         {indent}    echo {}\n\
-         {indent}    linux {} {}\n\
-         {indent}    initrd {}\n\
-         {indent}}}\n",
-        quoted(&text(title, MAX_TITLE)),
-        quoted(&text(id, MAX_TITLE)),
-        quoted(&text(
-            &entry.help(way.transport, &from.menu.append),
-            MAX_TITLE
-        )),
-        file(&entry.kernel),
-        arguments.join(" "),
-        initrd.join(" "),
+        "\n# Over HTTP where this GRUB can; with Secure Boot on it can load no module for that.\n\
+         set lanboot=tftp,{address}\n\
+         if [ \"$lockdown\" != \"y\" ]; then\n    \
+         if insmod http; then set lanboot=http,{address}; fi\nfi\nexport lanboot\n"
     );
-}
-
-/// A file as GRUB names it. Over HTTP the path goes out as it is written, so it is encoded as in
-/// a URL; over TFTP nothing is.
-fn file(from: &Export<'_>, way: &Way<'_>, path: &str) -> String {
-    let address = from.address();
-    if from.server.http.port() == HTTP_PORT {
-        format!("(http,{address})/{}", url_path(&way.path(path)))
-    } else {
-        format!(
-            "(tftp,{address}){}",
-            quoted(&format!("/{}", way.path(path)))
-        )
-    }
-}
-
-/// One word of a GRUB script. Between single quotes nothing means anything but `'` itself.
-fn quoted(word: &str) -> String {
-    let word = crate::bytes::printable(word.as_bytes(), usize::MAX);
-    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"/._-:=,@+%".contains(&b);
-    if !word.is_empty() && word.bytes().all(is_plain) {
-        word
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
-    }
 }

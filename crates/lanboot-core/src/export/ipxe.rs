@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::ways::{Way, ways};
 use super::{Export, Fragment, MAX_TITLE, comment, text};
-use crate::catalog::Spelling;
+use crate::catalog::{Shim, Signed, Spelling};
 use crate::script::{line, url, url_path, way};
 
 pub(super) fn fragment(from: &Export<'_>) -> Fragment {
@@ -18,7 +18,10 @@ pub(super) fn fragment(from: &Export<'_>) -> Fragment {
         "#",
         &[
             "iPXE: a menu made by lanboot.",
-            &format!("It loads {} from {address}.", from.names()),
+            &format!(
+                "It loads {} from {address}.",
+                line(&from.names(), super::MAX_COMMENT)
+            ),
             "Save this as lanboot.ipxe and put into your own menu:",
             "  item lanboot lanboot",
             "  :lanboot",
@@ -63,6 +66,9 @@ pub(super) fn fragment(from: &Export<'_>) -> Fragment {
     out.push_str(
         "\n:lanboot-failed\necho lanboot: this did not start; the reason stands above.\n\
          prompt --timeout 30000 Press a key for the menu ||\ngoto lanboot-menu\n\
+         \n:lanboot-unsigned\n\
+         echo lanboot: Secure Boot is on, and nobody has signed the kernel of this entry for it.\n\
+         prompt --timeout 30000 Press a key for the menu ||\ngoto lanboot-menu\n\
          \n:lanboot-back\nexit 1\n",
     );
     fragment.text = out;
@@ -91,19 +97,18 @@ impl Labels {
 }
 
 /// The script's own labels.
-const RESERVED: [&str; 4] = [
+const RESERVED: [&str; 5] = [
     "lanboot-menu",
     "lanboot-failed",
+    "lanboot-unsigned",
     "lanboot-back",
     "lanboot-picked",
 ];
 
 fn item(out: &mut String, label: &str, title: &str) {
-    let _ = writeln!(
-        out,
-        "item {label} {}",
-        line(&text(title, MAX_TITLE), MAX_TITLE)
-    );
+    // `||` and `&&` part commands and `#` begins a comment, in a title as anywhere.
+    let title = text(title, MAX_TITLE).replace(['|', '&', '#'], "-");
+    let _ = writeln!(out, "item {label} {}", line(&title, MAX_TITLE));
 }
 
 fn start(out: &mut String, from: &Export<'_>, way: &Way<'_>, remarks: &mut Vec<String>) {
@@ -133,16 +138,36 @@ fn start(out: &mut String, from: &Export<'_>, way: &Way<'_>, remarks: &mut Vec<S
             )
         })
         .collect();
+    // debian-installer hands on to the installed system what stands behind `---`.
+    let kept = kept.join(" ");
+    let arguments = match entry.root {
+        Some(_) => format!("{kept}{names}"),
+        None => format!("{names} {kept}"),
+    };
+    if entry.signed == Signed::No {
+        out.push_str("iseq ${efi/SecureBoot} 01 && goto lanboot-unsigned ||\n");
+    }
     // `imgfree` drops what an earlier try left, and this script: newer iPXE would append it to
     // the initramfs (ipxe issue 1723).
     let _ = write!(
         out,
-        "imgfree\nkernel {} {}{names} || goto lanboot-failed\n",
+        "imgfree\nkernel {} {} || goto lanboot-failed\n",
         url(&entry.kernel),
-        kept.join(" ")
+        arguments.trim()
     );
     for path in &entry.initrd {
         let _ = writeln!(out, "initrd {} || goto lanboot-failed", url(path));
+    }
+    // iPXE 2.0 behind its own shim starts the kernel of a vendor through that vendor's shim. Older
+    // ones know neither the variable nor the command.
+    let mut shims = way.image.shims.iter();
+    let fits = |shim: &&Shim| entry.cpu.runs_on(shim.arch) && shim.trusts(&entry.signed);
+    if let Some(shim) = shims.find(fits) {
+        let _ = writeln!(
+            out,
+            "iseq ${{efi/SecureBoot}} 01 && shim {} ||",
+            url(&shim.from)
+        );
     }
     out.push_str("boot || goto lanboot-failed\n");
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::rules::{Rule, Rules, Which};
+use super::rules::{Rule, Rules, STAGES, Which};
 use super::{Fragment, comment};
 use crate::machine::Stage;
 
@@ -23,69 +23,79 @@ pub(super) fn fragment(rules: &Rules) -> Fragment {
     );
     out.push('\n');
     let mut word = "if";
-    for rule in &rules.rules {
-        let _ = writeln!(out, "# {rule}\n{word} {} {{", condition(rule));
-        body(&mut out, rules, rule);
+    for stage in STAGES.into_iter().filter(|stage| rules.has(*stage)) {
+        let _ = writeln!(out, "{word} {} {{", is_stage(stage));
+        archs(&mut out, rules, stage);
         out.push_str("}\n");
         word = "elsif";
     }
-    rules.unserved(&mut out, "#");
+    rules.write_unserved(&mut out, "#");
     Fragment {
         text: out,
         remarks: rules.remarks.clone(),
     }
 }
 
-fn condition(rule: &Rule) -> String {
-    // iPXE says its name without the length byte of RFC 3004; others may say it with one.
-    let stage = match rule.stage {
+fn is_stage(stage: Stage) -> &'static str {
+    match stage {
+        // iPXE says its name without the length byte of RFC 3004; others may say it with one.
         Stage::Ipxe => {
-            "(option user-class = \"iPXE\" or substring(option user-class, 1, 4) = \"iPXE\")"
+            "option user-class = \"iPXE\" or substring(option user-class, 1, 4) = \"iPXE\""
         }
         Stage::HttpBoot => "substring(option vendor-class-identifier, 0, 10) = \"HTTPClient\"",
         Stage::Firmware | Stage::Plain => {
             "substring(option vendor-class-identifier, 0, 9) = \"PXEClient\""
         }
-    };
-    match &rule.which {
-        Which::Numbers(numbers, _) => {
-            let numbers: Vec<String> = numbers
-                .iter()
-                .map(|n| {
-                    let [high, low] = n.to_be_bytes();
-                    format!("option pxe-system-type = {high:02x}:{low:02x}")
-                })
-                .collect();
-            format!("{stage} and ({})", numbers.join(" or "))
-        }
-        Which::Other => stage.to_owned(),
     }
 }
 
-fn body(out: &mut String, rules: &Rules, rule: &Rule) {
+/// The rules of a stage, as a chain of their own: dhcpd reads no bracket that begins a condition.
+fn archs(out: &mut String, rules: &Rules, stage: Stage) {
+    let mut word = "if";
+    for rule in rules.rules.iter().filter(|rule| rule.stage == stage) {
+        let _ = writeln!(out, "    # {rule}");
+        let _ = match &rule.which {
+            Which::Numbers(numbers, _) => writeln!(out, "    {word} {} {{", is_one_of(numbers)),
+            Which::Other if word == "if" => {
+                body(out, "    ", rules, rule);
+                return;
+            }
+            Which::Other => writeln!(out, "    else {{"),
+        };
+        body(out, "        ", rules, rule);
+        out.push_str("    }\n");
+        word = "elsif";
+    }
+}
+
+fn is_one_of(numbers: &[u16]) -> String {
+    let is = |number: &u16| {
+        let [high, low] = number.to_be_bytes();
+        format!("option pxe-system-type = {high:02x}:{low:02x}")
+    };
+    numbers.iter().map(is).collect::<Vec<_>>().join(" or ")
+}
+
+fn body(out: &mut String, indent: &str, rules: &Rules, rule: &Rule) {
     let Some(offer) = &rule.offer else {
-        out.push_str("    # Nothing to load.\n");
+        let _ = writeln!(out, "{indent}# Nothing to load.");
         return;
     };
     let _ = write!(
         out,
-        "    next-server {};\n    filename \"{}\";\n",
+        "{indent}next-server {};\n{indent}filename \"{}\";\n",
         rules.server.http.ip(),
         offer.file
     );
-    let options = [
-        (
-            (rule.stage == Stage::HttpBoot).then_some("HTTPClient"),
-            "vendor-class-identifier",
-            "3c",
-        ),
+    let class = (rule.stage == Stage::HttpBoot).then_some("HTTPClient");
+    let mut forced = Vec::new();
+    for (value, name, code) in [
+        (class, "vendor-class-identifier", "3c"),
         (offer.config.as_deref(), "loader-configfile", "d1"),
         (offer.prefix.as_deref(), "loader-pathprefix", "d2"),
-    ];
-    let mut forced = Vec::new();
-    for (value, name, code) in options {
+    ] {
         if let Some(value) = value {
-            let _ = writeln!(out, "    option {name} \"{value}\";");
+            let _ = writeln!(out, "{indent}option {name} \"{value}\";");
             forced.push(code);
         }
     }
@@ -93,7 +103,8 @@ fn body(out: &mut String, rules: &Rules, rule: &Rule) {
         // dhcpd sends only what the client lists.
         let _ = writeln!(
             out,
-            "    option dhcp-parameter-request-list = concat(option dhcp-parameter-request-list, {});",
+            "{indent}option dhcp-parameter-request-list = \
+             concat(option dhcp-parameter-request-list, {});",
             forced.join(":")
         );
     }

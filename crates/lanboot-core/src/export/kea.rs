@@ -49,7 +49,7 @@ pub(super) fn fragment(rules: &Rules) -> Fragment {
         out.push_str(" }");
     }
     out.push_str("\n]\n");
-    rules.unserved(&mut out, "//");
+    rules.write_unserved(&mut out, "//");
     Fragment {
         text: out,
         remarks: rules.remarks.clone(),

@@ -38,7 +38,7 @@ pub(super) fn fragment(rules: &Rules) -> Fragment {
         set(&mut out, rule, offer);
         matchers(&mut out, rules, rule);
     }
-    rules.unserved(&mut out, "#");
+    rules.write_unserved(&mut out, "#");
     Fragment {
         text: out,
         remarks: rules.remarks.clone(),

@@ -27,7 +27,7 @@ use std::fmt;
 use std::net::Ipv4Addr;
 
 use crate::bytes::printable;
-use crate::catalog::{Catalog, LoaderChoice, Loaders, MenuKind, Server};
+use crate::catalog::{Catalog, LoaderChoice, Loaders, Server};
 use crate::script::Menu;
 
 /// What a fragment is written for.
@@ -102,12 +102,12 @@ pub struct Export<'a> {
     pub loaders: &'a Loaders,
     /// What menus say.
     pub menu: &'a Menu,
-    /// Whose menu machines see.
-    pub kind: MenuKind,
     /// Which loader is preferred.
-    pub loader: LoaderChoice,
+    pub loader: &'a LoaderChoice,
     /// Our doors, as machines reach them.
     pub server: &'a Server,
+    /// The mask of the network they are in.
+    pub netmask: Ipv4Addr,
 }
 
 impl Export<'_> {

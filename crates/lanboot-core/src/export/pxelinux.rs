@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::ways::{Way, ways};
 use super::{Export, Fragment, MAX_TITLE, comment, text};
-use crate::catalog::Spelling;
+use crate::catalog::{Cpu, Spelling};
 use crate::script::{url, way};
 
 /// Longest line of help, in bytes: a text screen's width.
@@ -14,7 +14,10 @@ const MAX_ARGUMENTS: usize = 2047;
 
 pub(super) fn fragment(from: &Export<'_>) -> Fragment {
     let mut fragment = Fragment::default();
-    let (planned, others) = ways(from, &mut fragment);
+    let (mut planned, mut others) = ways(from, &mut fragment);
+    // Whatever runs PXELINUX is an x86 PC.
+    planned.retain(|way| way.entry.cpu != Cpu::Aarch64);
+    others.retain(|way| way.entry.cpu != Cpu::Aarch64);
     let mut out = String::new();
     let address = from.address();
     comment(
@@ -88,11 +91,14 @@ fn label(out: &mut String, from: &Export<'_>, way: &Way<'_>, name: &str, title: 
             initrd(&http),
         );
     }
+    let sysappend = match entry.sysappend() {
+        0 => String::new(),
+        mask => format!("SYSAPPEND {mask}\n"),
+    };
     let _ = write!(
         out,
-        "APPEND {}\nSYSAPPEND {}\nTEXT HELP\n{}\nENDTEXT\n",
+        "APPEND {}\n{sysappend}TEXT HELP\n{}\nENDTEXT\n",
         text_kept(&arguments),
-        entry.sysappend(),
         text(&help, MAX_HELP),
     );
 }

@@ -7,6 +7,7 @@ use std::fmt;
 
 use super::{Export, comment, text};
 use crate::catalog::{NoLoader, Offer, Server, offer};
+use crate::dhcp::quirk::{Effect, QUIRKS, Sign};
 use crate::machine::{Arch, Mac, Machine, Stage};
 
 /// The rules, and what their fragment says of itself.
@@ -19,7 +20,7 @@ pub(super) struct Rules {
     /// architecture" comes last.
     pub(super) rules: Vec<Rule>,
     /// Which firmware gets nothing, and why; one sentence part each.
-    unserved: Vec<String>,
+    pub(super) unserved: Vec<String>,
     pub(super) remarks: Vec<String>,
 }
 
@@ -88,6 +89,11 @@ pub(super) fn rules(from: &Export<'_>) -> Rules {
             });
         }
     }
+    if !from.loader.of.is_empty() {
+        remarks.push(
+            "--loader for single machines is left out: these rules go by kinds of machines".into(),
+        );
+    }
     if !rules.iter().any(|rule| rule.offer.is_some()) {
         remarks = unserved.lines();
     }
@@ -126,6 +132,7 @@ impl Unserved {
 
 /// What lanboot's own DHCP says.
 fn ask(from: &Export<'_>, stage: Stage, arch: Arch) -> Result<Offer, NoLoader> {
+    // Of nobody's own: another server does not tell single machines apart.
     let machine = Machine {
         mac: Mac([2, 0, 0, 0, 0, 1]),
         arch: Some(arch),
@@ -136,7 +143,7 @@ fn ask(from: &Export<'_>, stage: Stage, arch: Arch) -> Result<Offer, NoLoader> {
         from.catalog,
         from.loaders,
         from.loader,
-        from.kind,
+        from.menu.kind,
         from.server,
     )
 }
@@ -161,7 +168,7 @@ const MAX_VALUE: usize = 127;
 /// itself has architectures of its own; iPXE may run on any.
 fn archs(stage: Stage) -> Vec<(Vec<u16>, Arch)> {
     let mut found: Vec<(Vec<u16>, Arch)> = Vec::new();
-    for (number, arch) in Arch::known() {
+    for (number, arch) in Arch::known().chain(misnumbered(stage)) {
         let is_in = match stage {
             Stage::HttpBoot => arch.is_http(),
             Stage::Firmware => !arch.is_http(),
@@ -177,6 +184,31 @@ fn archs(stage: Stage) -> Vec<(Vec<u16>, Arch)> {
         }
     }
     found
+}
+
+/// The numbers without a name that firmware of this stage uses for an architecture all the same.
+/// Quirks that need more than the number to be told cannot be told by other servers either.
+fn misnumbered(stage: Stage) -> impl Iterator<Item = (u16, Arch)> {
+    QUIRKS.iter().flat_map(move |quirk| {
+        let is_stage = quirk.signs.iter().all(|sign| match sign {
+            Sign::Stage(other) => *other == stage,
+            Sign::Arch(_) => true,
+            Sign::Oui(_) | Sign::Uuid(_) => false,
+        });
+        let becomes = quirk.effects.iter().find_map(|effect| match effect {
+            Effect::Arch(arch) => Some(*arch),
+            _ => None,
+        });
+        let said = quirk.signs.iter().flat_map(|sign| match sign {
+            Sign::Arch(archs) => *archs,
+            _ => &[],
+        });
+        let named = said.filter_map(move |arch| match (arch, becomes) {
+            (Arch::Other(number), Some(becomes)) => Some((*number, becomes)),
+            _ => None,
+        });
+        named.filter(move |_| is_stage)
+    })
 }
 
 /// Firmware most networks have: whoever gets nothing there is worth a remark.
@@ -200,7 +232,7 @@ impl Rules {
     }
 
     /// Who gets nothing, as comment lines.
-    pub(super) fn unserved(&self, out: &mut String, mark: &str) {
+    pub(super) fn write_unserved(&self, out: &mut String, mark: &str) {
         if !self.unserved.is_empty() {
             out.push('\n');
             comment(out, mark, &["Not served:"]);
@@ -213,19 +245,6 @@ impl Rules {
     /// Whether some rule is for this stage.
     pub(super) fn has(&self, stage: Stage) -> bool {
         self.rules.iter().any(|rule| rule.stage == stage)
-    }
-
-    /// Every architecture a rule names, once, with its numbers.
-    pub(super) fn archs(&self) -> Vec<(&[u16], Arch)> {
-        let mut found: Vec<(&[u16], Arch)> = Vec::new();
-        for rule in &self.rules {
-            if let Which::Numbers(numbers, arch) = &rule.which
-                && !found.iter().any(|(_, other)| other == arch)
-            {
-                found.push((numbers, *arch));
-            }
-        }
-        found
     }
 }
 
@@ -255,7 +274,7 @@ pub(super) fn stage_slug(stage: Stage) -> &'static str {
 }
 
 /// One word for an architecture: lower case, `-` between.
-pub(super) fn slug(arch: Arch) -> String {
+fn slug(arch: Arch) -> String {
     arch.to_string().to_lowercase().replace(' ', "-")
 }
 

@@ -66,7 +66,7 @@ pub(super) fn fragment(rules: &Rules) -> Fragment {
             }
         }
     }
-    rules.unserved(&mut out, "#");
+    rules.write_unserved(&mut out, "#");
     Fragment {
         text: out,
         remarks: rules.remarks.clone(),

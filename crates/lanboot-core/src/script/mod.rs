@@ -1,18 +1,23 @@
-//! Menus as text, made from a catalog: for iPXE and for PXELINUX.
+//! Menus as text, made from a catalog: for iPXE, for PXELINUX and for GRUB.
 //!
 //! Whatever comes from a file name, a medium or the network is reduced to printable ASCII on one
 //! line before it gets here or by `line`; no text can begin a new menu or script line.
 
+mod autoexec;
+mod grub;
 mod ipxe;
 mod pxelinux;
 
+pub use autoexec::autoexec;
+pub(crate) use grub::LOCKED;
+pub use grub::{Grub, grub_disk, grub_http};
 pub use ipxe::ipxe;
 pub use pxelinux::pxelinux;
 
 use std::time::Duration;
 
 use crate::catalog::{
-    BootChoice, Catalog, Entry, Image, Memory, Plan, Server, Transport, Transports, plan,
+    BootChoice, Catalog, Entry, Image, Memory, MenuKind, Plan, Server, Transport, Transports, plan,
 };
 
 /// What the operator decided about menus.
@@ -27,6 +32,8 @@ pub struct Menu {
     pub append: String,
     /// How roots travel.
     pub transports: Transports,
+    /// Whose menu: with the default image's own, its files go before those made here.
+    pub kind: MenuKind,
 }
 
 impl Menu {

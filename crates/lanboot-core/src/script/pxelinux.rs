@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{MAX_HELP, Menu, line, url, way};
-use crate::catalog::{Catalog, Entry, Image, Memory, Server, Spelling, Transport};
+use crate::catalog::{Catalog, Cpu, Entry, Image, Memory, Server, Spelling, Transport};
 
 /// The configuration for `server`. `can_tell_cpu`: the loader's folder has `ifcpu64.c32`.
 pub fn pxelinux(catalog: &Catalog, menu: &Menu, server: &Server, can_tell_cpu: bool) -> String {
@@ -42,7 +42,7 @@ pub fn pxelinux(catalog: &Catalog, menu: &Menu, server: &Server, can_tell_cpu: b
              COM32 ifcpu64.c32\nAPPEND {wide} -- {narrow}\n"
         );
     }
-    for (image, entry) in catalog.entries() {
+    for (image, entry) in entries(catalog) {
         // PXELINUX does not tell how much memory there is.
         let planned = menu.plan(image, entry, server, Memory::Unknown).transport;
         let title = &entry.title;
@@ -50,11 +50,19 @@ pub fn pxelinux(catalog: &Catalog, menu: &Menu, server: &Server, can_tell_cpu: b
             &mut out, &entry.id, title, image, entry, menu, server, planned,
         );
     }
-    if server.transports().count() > 1 && wait {
+    let has_root = |(_, entry): (_, &Entry)| entry.root.is_some();
+    if server.transports().count() > 1 && wait && entries(catalog).any(has_root) {
         ways(&mut out, catalog, menu, server);
     }
     out.push_str("\nLABEL lanboot-local\nMENU LABEL Boot from the local disk\nLOCALBOOT 0\n");
     out
+}
+
+/// What the BIOS machines that run PXELINUX can start.
+fn entries(catalog: &Catalog) -> impl Iterator<Item = (&std::sync::Arc<Image>, &Entry)> {
+    catalog
+        .entries()
+        .filter(|(_, entry)| entry.cpu != Cpu::Aarch64)
 }
 
 /// A submenu with every entry by every open door.
@@ -63,7 +71,7 @@ fn ways(out: &mut String, catalog: &Catalog, menu: &Menu, server: &Server) {
         "\nMENU BEGIN lanboot-ways\nMENU LABEL Other ways for the root to travel ...\n\
          MENU TITLE How shall the root travel?\n",
     );
-    for (image, entry) in catalog.entries() {
+    for (image, entry) in entries(catalog).filter(|(_, entry)| entry.root.is_some()) {
         for transport in server.transports() {
             let title = format!("{} - {}", entry.title, way(transport));
             // No entry's own name has a slash.
@@ -110,7 +118,7 @@ fn label(
 mod tests {
     use super::*;
     use crate::catalog::testing::{catalog, server};
-    use crate::catalog::{BootChoice, Transports};
+    use crate::catalog::{BootChoice, MenuKind, Transports};
     use std::time::Duration;
 
     fn menu(seconds: Option<u64>) -> Menu {
@@ -119,6 +127,7 @@ mod tests {
             boot: BootChoice::resolve(&catalog(), None).unwrap(),
             append: "console=ttyS0".into(),
             transports: Transports::default(),
+            kind: MenuKind::Generated,
         }
     }
 

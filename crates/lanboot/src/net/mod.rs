@@ -203,7 +203,14 @@ fn explain(error: &std::io::Error, door: &str, protocol: Protocol, port: u16) ->
             } else {
                 holders.join(" and ")
             };
-            anyhow!("{door} is taken by {whose}; stop it, or choose another interface or port")
+            let instead = match (protocol, port) {
+                (Protocol::Udp, 67) => {
+                    "stop it, choose another interface, or use --dhcp off and let it tell machines \
+                     what to boot (lanboot export)"
+                }
+                _ => "stop it, or choose another interface or port",
+            };
+            anyhow!("{door} is taken by {whose}; {instead}")
         }
         Some(libc::EACCES | libc::EPERM) => anyhow!(
             "{door} needs more rights: run as root, or grant CAP_NET_BIND_SERVICE, CAP_NET_RAW and \

@@ -1,16 +1,21 @@
 //! UDP for doors that answer each request from a socket of its own: where a datagram came in,
 //! a connected socket to answer from, and bursts of equal datagrams in one system call.
 //!
+//! Such sockets may share the port of the door ([`share_port`]). Linux gives a datagram to the
+//! socket that is connected to its sender before any other on the same port, so the kernel tells
+//! conversations apart by the peer's address and port, and nothing here has to.
+//!
 //! IPv4 only; the IPv6 doors come with their own packet information.
 
-use std::io::{self, IoSliceMut};
+use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
 use std::num::NonZeroU32;
 use std::os::fd::AsRawFd;
 
 use nix::errno::Errno;
 use nix::sys::socket::{
-    ControlMessageOwned, MsgFlags, SockaddrIn, getsockopt, recvmsg, setsockopt, sockopt,
+    ControlMessage, ControlMessageOwned, MsgFlags, SockaddrIn, getsockopt, recvmsg, sendmsg,
+    setsockopt, sockopt,
 };
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
@@ -80,12 +85,76 @@ pub fn receive(socket: &impl AsRawFd, buf: &mut [u8]) -> io::Result<Arrival> {
 /// A non-blocking socket that speaks only with the sender of `arrival`, from a fresh port of the
 /// address and the interface the sender knocked at.
 pub fn answer(arrival: &Arrival) -> io::Result<UdpSocket> {
+    answer_from(arrival, 0, false)
+}
+
+/// Lets [`answer_at`] use the port `socket` is bound to. Done after binding, so that a port that
+/// is somebody else's is still noticed.
+pub fn share_port(socket: &UdpSocket) -> io::Result<()> {
+    SockRef::from(socket).set_reuse_address(true)
+}
+
+/// As [`answer`], from `port`, which must be one that [`share_port`] was called for.
+///
+/// Between being bound and being connected the socket may have been given datagrams of others:
+/// call [`receive_any`] until it is empty before anything else.
+pub fn answer_at(arrival: &Arrival, port: u16) -> io::Result<UdpSocket> {
+    answer_from(arrival, port, true)
+}
+
+fn answer_from(arrival: &Arrival, port: u16, is_shared: bool) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::IPV4, Type::DGRAM.nonblocking(), Some(Protocol::UDP))?;
     // Best effort: a kernel before 5.0 or a container may refuse, and routing is right mostly.
     let _ = socket.bind_device_by_index_v4(arrival.interface);
-    socket.bind(&SocketAddr::new(IpAddr::V4(arrival.to), 0).into())?;
+    if is_shared {
+        socket.set_reuse_address(true)?;
+    }
+    socket.bind(&SocketAddr::new(IpAddr::V4(arrival.to), port).into())?;
     socket.connect(&SocketAddr::V4(arrival.from).into())?;
     Ok(socket.into())
+}
+
+/// Makes what arrives from now on go past `socket` to the door whose port it shares, so that it
+/// can be emptied and closed and nothing is lost with it. Best effort: without `CAP_NET_RAW`, or
+/// before Linux 5.1, what arrives between the last look and the close is lost.
+pub fn step_aside(socket: &UdpSocket) {
+    /// The kernel counts interfaces from 1 upwards and never came that far.
+    const NO_INTERFACE: u32 = i32::MAX.cast_unsigned();
+    let _ = SockRef::from(socket).bind_device_by_index_v4(NonZeroU32::new(NO_INTERFACE));
+}
+
+/// The next datagram that waits in a connected socket, from whomever it is; `None` when none
+/// waits.
+pub fn receive_any(socket: &UdpSocket, buf: &mut [u8]) -> Option<(usize, SocketAddrV4)> {
+    match socket.recv_from(buf) {
+        Ok((len, SocketAddr::V4(from))) => Some((len, from)),
+        // An ICMP error is reported once and says nothing about what waits behind it, but the
+        // peer is gone then.
+        Ok((_, SocketAddr::V6(_))) | Err(_) => None,
+    }
+}
+
+/// Sends one datagram to where `arrival` came from, from the address and the port it came to.
+pub fn reply(socket: &impl AsRawFd, arrival: &Arrival, datagram: &[u8]) -> io::Result<()> {
+    let info = libc::in_pktinfo {
+        // Without an interface the routing table decides.
+        ipi_ifindex: arrival
+            .interface
+            .and_then(|index| libc::c_int::try_from(index.get()).ok())
+            .unwrap_or(0),
+        ipi_spec_dst: libc::in_addr {
+            s_addr: arrival.to.to_bits().to_be(),
+        },
+        ipi_addr: libc::in_addr { s_addr: 0 },
+    };
+    sendmsg(
+        socket.as_raw_fd(),
+        &[IoSlice::new(datagram)],
+        &[ControlMessage::Ipv4PacketInfo(&info)],
+        MsgFlags::MSG_DONTWAIT,
+        Some(&SockaddrIn::from(arrival.from)),
+    )?;
+    Ok(())
 }
 
 /// The largest packet the kernel believes to fit on the way to the peer, in bytes.

@@ -258,7 +258,8 @@ where
         let file = (self.shared.find)(&request.path, &request.query, self.peer);
         let Response { status, reply, why } = http::respond(&request, file.as_ref(), bus::now());
         let closes = reply.close;
-        if let Some(text) = file.and_then(|file| file.remark) {
+        let is_get = request.method == Method::Get;
+        if let Some(text) = file.filter(|_| is_get).and_then(|file| file.remark) {
             self.tell(What::Planned { text });
         }
         let len = reply.body.len();

@@ -96,7 +96,11 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
         .context("runtime")?;
     let mut doors: JoinSet<anyhow::Result<()>> = JoinSet::new();
     for socket in opened.tftp {
-        let tftp = tftp::serve(socket, context.clone(), tftp::Limits::default());
+        let limits = tftp::Limits {
+            single_port: settings.tftp_single_port,
+            ..tftp::Limits::default()
+        };
+        let tftp = tftp::serve(socket, context.clone(), limits);
         doors.spawn_on(async { tftp.await.context("TFTP") }, data.handle());
     }
     for listener in opened.http {

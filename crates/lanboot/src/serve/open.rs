@@ -13,6 +13,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use super::{dhcp, nbd, nfs, tftp};
 use crate::disks::Disks;
+use crate::doctor;
 use crate::library::Library;
 use crate::loaders;
 use crate::net::{self, Borrowed, Interface};
@@ -114,6 +115,7 @@ pub(super) fn open(settings: &Settings) -> anyhow::Result<Opened> {
             boot,
             append: settings.append.clone(),
             transports: settings.transports.clone(),
+            kind: settings.menu,
         },
         addresses,
         subnets: networks.collect(),
@@ -259,7 +261,6 @@ fn check_plans(settings: &Settings, site: &Site) -> anyhow::Result<()> {
 }
 
 fn about_loaders(settings: &Settings, catalog: &Catalog, loaders: &Loaders) -> Option<String> {
-    let from_image = catalog::pxelinux_image(catalog).is_some();
     if settings.menu == MenuKind::Stock {
         let image = catalog.default_image()?;
         return image.stock.is_none().then(|| {
@@ -269,21 +270,7 @@ fn about_loaders(settings: &Settings, catalog: &Catalog, loaders: &Loaders) -> O
             )
         });
     }
-    let any = loaders.undionly.is_some() || from_image || !loaders.pxelinux.is_empty();
-    let kinds = match (any, loaders.efi.is_empty()) {
-        (true, false) => return None,
-        (true, true) => "UEFI machines: install the package ipxe",
-        (false, false) => {
-            "BIOS machines: install the package ipxe, or pxelinux and syslinux-common"
-        }
-        (false, true) => {
-            "BIOS and UEFI machines: install the package ipxe, or for BIOS machines pxelinux and \
-             syslinux-common"
-        }
-    };
-    Some(format!(
-        "no loader for {kinds}; until then only those that already run iPXE can boot"
-    ))
+    doctor::missing(catalog, loaders)
 }
 
 fn about_doors(

@@ -1,5 +1,10 @@
 //! The TFTP door: requests come in at port 69, each transfer leaves from a socket of its own.
 //!
+//! Its port is a fresh one, as RFC 1350 §4 wants, or port 69 as well ([`Limits::single_port`]),
+//! for machines behind a router that translates addresses and lets in only answers from where
+//! they asked. What such a machine sends to port 69 then reaches its transfer, because the kernel
+//! prefers the socket connected to it; requests among that come back here as strays.
+//!
 //! Requests are answered here, in one task; data is moved by `pump` threads. A transfer takes
 //! at most 64 KiB of read-ahead and 1 KiB besides (a netascii one up to 128 KiB more), one
 //! descriptor, and no thread.
@@ -9,7 +14,7 @@ mod blocks;
 mod pump;
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, SocketAddrV4, UdpSocket};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Instant;
@@ -41,6 +46,10 @@ const MAX_PUMPS: usize = 4;
 /// less on each: on two processors one pump took 10 % less time per block than two.
 const PROCESSORS_PER_PUMP: usize = 2;
 
+/// Most strays that wait for the desk: about as many requests as the socket itself holds. Who is
+/// not heard asks again.
+const MAX_STRAYS: usize = 1024;
+
 /// How much the door takes on.
 #[derive(Clone, Debug)]
 pub struct Limits {
@@ -52,6 +61,8 @@ pub struct Limits {
     pub transfers_per_machine: usize,
     /// Whether blocks may be larger than a packet. Option ROMs cannot put fragments together.
     pub fragments: bool,
+    /// Whether transfers leave from the port requests came to, not from one of their own.
+    pub single_port: bool,
     /// The protocol's own limits.
     pub protocol: tftp::Limits,
 }
@@ -62,6 +73,7 @@ impl Default for Limits {
             transfers: 1024,
             transfers_per_machine: 256,
             fragments: false,
+            single_port: false,
             protocol: tftp::Limits::default(),
         }
     }
@@ -103,15 +115,21 @@ pub async fn run<F>(
 where
     F: Fn(&[u8], IpAddr) -> Option<File>,
 {
-    let socket =
-        tokio::net::UdpSocket::from_std(socket).context("the TFTP socket cannot be watched")?;
     let (alive, mut all_ended) = mpsc::channel(1);
+    let (strays, mut strayed) = mpsc::channel(MAX_STRAYS);
+    if limits.single_port {
+        datagram::share_port(&socket).context("the TFTP port cannot be shared by transfers")?;
+    }
     let pumps = (0..pump_count())
-        .map(|_| Pump::start(bus.clone(), alive.clone()))
+        .map(|_| Pump::start(bus.clone(), strays.clone(), alive.clone()))
         .collect::<io::Result<Vec<_>>>()
         .context("a TFTP thread cannot be started")?;
     drop(alive);
+    let socket =
+        tokio::net::UdpSocket::from_std(socket).context("the TFTP socket cannot be watched")?;
     let desk = Desk {
+        socket: &socket,
+        strays,
         find,
         disks,
         bus,
@@ -124,7 +142,15 @@ where
         let arrival = tokio::select! {
             biased;
             _ = drain.wait_for(|draining| *draining) => break,
-            arrival = socket.async_io(Interest::READABLE, || datagram::receive(&socket, &mut buf)) => arrival,
+            Some(stray) = strayed.recv() => Err(stray),
+            arrival = socket.async_io(Interest::READABLE, || datagram::receive(&socket, &mut buf)) => Ok(arrival),
+        };
+        let arrival = match arrival {
+            Ok(arrival) => arrival,
+            Err(Stray { arrival, datagram }) => {
+                desk.answer(&arrival, &datagram).await;
+                continue;
+            }
         };
         match arrival {
             Ok(arrival) => {
@@ -163,8 +189,18 @@ fn is_passing(error: &io::Error) -> bool {
     ) || error.raw_os_error() == Some(libc::ENOBUFS)
 }
 
+/// A datagram that reached a transfer's socket and is not for it.
+#[derive(Debug)]
+struct Stray {
+    arrival: Arrival,
+    datagram: Box<[u8]>,
+}
+
 /// Where requests are answered.
-struct Desk<F> {
+struct Desk<'a, F> {
+    /// The one they come in through.
+    socket: &'a tokio::net::UdpSocket,
+    strays: mpsc::Sender<Stray>,
     find: F,
     disks: Arc<Disks>,
     bus: Bus,
@@ -173,7 +209,7 @@ struct Desk<F> {
     pumps: Vec<Pump>,
 }
 
-impl<F: Fn(&[u8], IpAddr) -> Option<File>> Desk<F> {
+impl<F: Fn(&[u8], IpAddr) -> Option<File>> Desk<'_, F> {
     async fn answer(&self, arrival: &Arrival, datagram: &[u8]) {
         let peer = Peer {
             mac: None,
@@ -181,7 +217,7 @@ impl<F: Fn(&[u8], IpAddr) -> Option<File>> Desk<F> {
         };
         let told = match tftp::knock(datagram) {
             Knock::Read(request) => self.read(arrival, datagram, request, peer).await,
-            Knock::Refuse { name, failure } => Err(refuse(arrival, &name, &failure)),
+            Knock::Refuse { name, failure } => Err(self.refuse(arrival, &name, &failure)),
             Knock::Ignore(why) => Err(ignored("datagram".into(), why)),
         };
         if let Err(what) = told {
@@ -200,7 +236,7 @@ impl<F: Fn(&[u8], IpAddr) -> Option<File>> Desk<F> {
         let path = told_path(&request.name);
         let ip = IpAddr::V4(*arrival.from.ip());
         let Some(file) = (self.find)(&request.name, ip) else {
-            send_failure(arrival, &Failure::NOT_FOUND);
+            self.send_failure(arrival, &Failure::NOT_FOUND);
             return Err(What::NotFound {
                 door: Door::Tftp,
                 path,
@@ -211,15 +247,18 @@ impl<F: Fn(&[u8], IpAddr) -> Option<File>> Desk<F> {
             .admission
             .admit(source, datagram, &self.limits)
             .map_err(|why| ignored(format!("RRQ {path}"), why))?;
+        if let Some(text) = file.remark {
+            self.bus.publish(peer, What::Planned { text });
+        }
         let failed = |why| failed(path.clone(), why);
         let unreadable = |e: io::Error| {
-            send_failure(arrival, &Failure::READ_FAILED);
+            self.send_failure(arrival, &Failure::READ_FAILED);
             failed(format!("the image cannot be read: {e}"))
         };
         let mut file = OpenFile::open(file.content, &self.disks).map_err(unreadable)?;
         if request.mode == Mode::Netascii {
             if file.len() > MAX_NETASCII {
-                send_failure(arrival, &Failure::NOT_TEXT);
+                self.send_failure(arrival, &Failure::NOT_TEXT);
                 return Err(failed(Failure::NOT_TEXT.sentence()));
             }
             let read = tokio::task::spawn_blocking(move || file.read_all()).await;
@@ -231,7 +270,8 @@ impl<F: Fn(&[u8], IpAddr) -> Option<File>> Desk<F> {
             file = OpenFile::open(text, &self.disks).map_err(unreadable)?;
         }
         // Nothing is sent when this fails: firmware asks again, after an ERROR it would give up.
-        let socket = datagram::answer(arrival).map_err(|e| failed(format!("no socket: {e}")))?;
+        let socket = self.socket_for(arrival);
+        let socket = socket.map_err(|e| failed(format!("no socket: {e}")))?;
         let mtu = datagram::path_mtu(&socket).filter(|_| !self.limits.fragments);
         let now = Instant::now();
         let len = file.len();
@@ -242,6 +282,7 @@ impl<F: Fn(&[u8], IpAddr) -> Option<File>> Desk<F> {
             burst: Burst::new(&socket, usize::from(blksize) + 4, windowsize.into()),
             blocks: DataBlocks::new(file, blksize, windowsize),
             socket,
+            shares_port_since: self.limits.single_port.then_some(*arrival),
             transfer,
             first: Some(first),
             peer,
@@ -257,19 +298,57 @@ impl<F: Fn(&[u8], IpAddr) -> Option<File>> Desk<F> {
         }
         Ok(())
     }
-}
 
-fn refuse(arrival: &Arrival, name: &[u8], failure: &Failure<'_>) -> What {
-    send_failure(arrival, failure);
-    failed(told_path(name), failure.sentence())
-}
-
-/// Sends an ERROR from a port of its own (RFC 1350 §4), once: an ERROR has no ACK.
-fn send_failure(arrival: &Arrival, failure: &Failure<'_>) {
-    if let Ok(socket) = datagram::answer(arrival) {
-        // Lost like any datagram; the machine asks again.
-        let _ = socket.send(&Packet::Error(failure.clone()).emit());
+    /// A socket for the transfer that `arrival` asks for.
+    fn socket_for(&self, arrival: &Arrival) -> io::Result<UdpSocket> {
+        if !self.limits.single_port {
+            return datagram::answer(arrival);
+        }
+        let port = self.socket.local_addr()?.port();
+        let socket = datagram::answer_at(arrival, port)?;
+        // What it was given while it was not connected yet is everybody's.
+        let mut buf = [0; tftp::MAX_REQUEST + 1];
+        while let Some((len, from)) = datagram::receive_any(&socket, &mut buf) {
+            stray(
+                &self.strays,
+                arrival,
+                from,
+                buf.get(..len).unwrap_or_default(),
+            );
+        }
+        Ok(socket)
     }
+
+    fn refuse(&self, arrival: &Arrival, name: &[u8], failure: &Failure<'_>) -> What {
+        self.send_failure(arrival, failure);
+        failed(told_path(name), failure.sentence())
+    }
+
+    /// Sends an ERROR, once: an ERROR has no ACK. It comes from a port of its own (RFC 1350 §4)
+    /// where transfers do. Lost like any datagram; the machine asks again.
+    fn send_failure(&self, arrival: &Arrival, failure: &Failure<'_>) {
+        let datagram = Packet::Error(failure.clone()).emit();
+        if self.limits.single_port {
+            let _ = datagram::reply(self.socket, arrival, &datagram);
+        } else if let Ok(socket) = datagram::answer(arrival) {
+            let _ = socket.send(&datagram);
+        }
+    }
+}
+
+/// Hands a datagram to the desk as if it had come in there; `arrival` is what the socket it
+/// reached was opened for.
+fn stray(strays: &mpsc::Sender<Stray>, arrival: &Arrival, from: SocketAddrV4, datagram: &[u8]) {
+    let arrival = Arrival {
+        len: datagram.len(),
+        from,
+        ..*arrival
+    };
+    // Lost when too many wait.
+    let _ = strays.try_send(Stray {
+        arrival,
+        datagram: datagram.into(),
+    });
 }
 
 fn told_path(name: &[u8]) -> String {

@@ -112,6 +112,9 @@ pub fn site(id: ImageId, prefix: u8) -> Site {
         entries: Vec::new(),
         stock: None,
         pxelinux: None,
+        shims: Vec::new(),
+        chains: Vec::new(),
+        efi_boot: false,
         warnings: Vec::new(),
     };
     Site {
@@ -122,6 +125,7 @@ pub fn site(id: ImageId, prefix: u8) -> Site {
             boot: BootChoice::default(),
             append: String::new(),
             transports: Transports::default(),
+            kind: Default::default(),
         },
         addresses: vec![Address {
             address: Ipv4Addr::LOCALHOST,

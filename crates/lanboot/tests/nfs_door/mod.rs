@@ -99,6 +99,7 @@ pub fn site(catalog: Catalog) -> Site {
             boot: BootChoice::resolve(&catalog, None).unwrap(),
             append: String::new(),
             transports: Default::default(),
+            kind: Default::default(),
         },
         catalog: Arc::new(catalog),
         loaders: Arc::new(Loaders::default()),
@@ -169,6 +170,9 @@ pub fn catalog_image(name: &str, id: ImageId) -> Image {
         entries: Vec::new(),
         stock: None,
         pxelinux: None,
+        shims: Vec::new(),
+        chains: Vec::new(),
+        efi_boot: false,
         warnings: Vec::new(),
     }
 }

@@ -247,6 +247,22 @@ fn firmware_learns_the_kind_of_file_from_its_name() {
 }
 
 #[test]
+fn firmware_asks_for_the_size_and_then_for_the_file() {
+    // EDK2 2022.11, each on a connection of its own.
+    let fields = "Host: 10.0.0.1\r\nAccept: */*\r\nUser-Agent: UefiHttpBoot/1.0\r\n";
+    let path = "/loader//snponly-x86_64.efi HTTP/1.1";
+    let (head, get) = (
+        answer(&format!("HEAD {path}"), fields),
+        answer(&format!("GET {path}"), fields),
+    );
+    assert_eq!((head.status, get.status), (Status::Ok, Status::Ok));
+    assert_eq!(head_of(&head), head_of(&get));
+    assert!(head_of(&get).contains("\r\nContent-Length: 10000\r\n"));
+    assert!(head_of(&get).contains("\r\nContent-Type: application/efi\r\n"));
+    assert!(head.reply.body.is_empty() && get.reply.body.len() == 10_000);
+}
+
+#[test]
 fn an_empty_file_is_whole() {
     let file = File {
         content: Content::memory(*b""),

@@ -70,8 +70,8 @@ impl Opened {
         };
         let boot_server = port(BOOT_SERVER_PORT).map_err(|error| {
             notices.push(format!(
-                "boot servers' port is not served on {name}: {error:#}. Machines that ask there get \
-                 that program's answer"
+                "PXE's port 4011 is not served on {name}: {error:#}. Beside another DHCP server, \
+                 UEFI machines ask there, and get that program's answer"
             ));
         });
         Ok(Self {
@@ -121,6 +121,23 @@ pub(super) enum Ready {
     Client,
 }
 
+impl Ready {
+    /// Every kind.
+    pub(super) const ALL: [Self; 4] = [
+        Self::Message(Port::Server),
+        Self::Message(Port::BootServer),
+        Self::Arp,
+        Self::Client,
+    ];
+}
+
+/// What of all links, by number, and besides has something to read.
+#[derive(Clone, Copy)]
+pub(super) enum Readable {
+    Link(usize, Ready),
+    Ping,
+}
+
 /// Where a message came in.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Origin {
@@ -154,21 +171,16 @@ pub(super) struct Link {
 }
 
 impl Link {
-    /// What there is to read.
-    pub(super) fn poll(&self, cx: &mut task::Context<'_>) -> Poll<io::Result<Ready>> {
-        let message = |port| move |done: io::Result<()>| done.map(|()| Ready::Message(port));
-        if let Poll::Ready(done) = self.server.poll_recv_ready(cx) {
-            return Poll::Ready(message(Port::Server)(done));
+    /// Whether there is something to read of this kind.
+    pub(super) fn poll(&self, what: Ready, cx: &mut task::Context<'_>) -> Poll<io::Result<()>> {
+        match what {
+            Ready::Message(port) => match self.socket(port) {
+                Some(socket) => socket.poll_recv_ready(cx),
+                None => Poll::Pending,
+            },
+            Ready::Arp => self.arp.poll_read_ready(cx).map_ok(drop),
+            Ready::Client => self.client.poll_read_ready(cx).map_ok(drop),
         }
-        if let Some(Poll::Ready(done)) = self.boot_server.as_ref().map(|s| s.poll_recv_ready(cx)) {
-            return Poll::Ready(message(Port::BootServer)(done));
-        }
-        if let Poll::Ready(guard) = self.arp.poll_read_ready(cx) {
-            return Poll::Ready(guard.map(|_| Ready::Arp));
-        }
-        self.client
-            .poll_read_ready(cx)
-            .map(|guard| guard.map(|_| Ready::Client))
     }
 
     /// The next message at `port`; `WouldBlock` when there is none.

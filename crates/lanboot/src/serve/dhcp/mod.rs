@@ -10,6 +10,7 @@ mod open;
 mod others;
 mod probe;
 mod question;
+mod recent;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -33,10 +34,12 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
 use super::Context;
+use super::listen::Complaint;
 use crate::bus;
 use crate::leases::{Change, Store};
 use crate::net::PingSocket;
-use link::{Link, Origin, Ready};
+use link::{Link, Origin, Readable, Ready};
+use recent::Recent;
 
 pub use link::Opened;
 
@@ -67,7 +70,7 @@ pub struct Door {
     pub leases: Leases,
     /// Where leases are kept.
     pub store: Store,
-    /// Which BIOS loader.
+    /// Which loader each machine gets.
     pub loader: LoaderChoice,
     /// Whose menu.
     pub menu: MenuKind,
@@ -87,8 +90,11 @@ pub async fn run(
     let (committed, mut commits) = mpsc::channel(COMMITS);
     let links = door.links.into_iter().map(Opened::polled);
     let ping = door.ping.map(PingSocket::polled).transpose();
+    let links: Vec<Link> = links.collect::<io::Result<_>>().context("DHCP sockets")?;
+    let of_links = (0..links.len()).flat_map(|n| Ready::ALL.map(|ready| Readable::Link(n, ready)));
     let mut server = Serving {
-        links: links.collect::<io::Result<_>>().context("DHCP sockets")?,
+        sources: of_links.chain([Readable::Ping]).collect(),
+        links,
         turn: 0,
         own: door.own,
         ping: ping.context("ICMP socket")?,
@@ -102,6 +108,8 @@ pub async fn run(
         committed,
         decided: Some(decided),
         probes: HashMap::new(),
+        recent: Recent::default(),
+        looping: Complaint::default(),
     };
     loop {
         server.tell_decided();
@@ -122,7 +130,8 @@ type Committed = (Origin, Outgoing, Option<Machine>, Result<(), String>);
 
 struct Serving {
     links: Vec<Link>,
-    /// The link that is looked at first, so that a busy one leaves the others their turn.
+    sources: Vec<Readable>,
+    /// The source that is looked at first, so that a busy one leaves the others their turn.
     turn: usize,
     own: Vec<Ipv4Addr>,
     ping: Option<AsyncFd<PingSocket>>,
@@ -137,6 +146,8 @@ struct Serving {
     /// Gone once it was sent.
     decided: Option<oneshot::Sender<()>>,
     probes: HashMap<Ipv4Addr, Pending>,
+    recent: Recent,
+    looping: Complaint,
 }
 
 /// A message that waits for the probe of an address.
@@ -150,38 +161,34 @@ struct Pending {
     end: Instant,
 }
 
-/// What can be read.
-enum Readable {
-    Link(usize, Ready),
-    Ping,
-}
-
 impl Serving {
-    fn poll(&self, cx: &mut task::Context<'_>) -> Poll<io::Result<Readable>> {
-        let count = self.links.len();
-        for number in (self.turn..count).chain(0..self.turn.min(count)) {
-            if let Some(Poll::Ready(ready)) = self.links.get(number).map(|link| link.poll(cx)) {
-                return Poll::Ready(ready.map(|ready| Readable::Link(number, ready)));
+    /// What can be read, each source in its turn.
+    fn poll(&self, cx: &mut task::Context<'_>) -> Poll<io::Result<(usize, Readable)>> {
+        let turn = self.turn.min(self.sources.len());
+        let (earlier, later) = self.sources.split_at(turn);
+        let numbered = (turn..).zip(later).chain((0..).zip(earlier));
+        for (number, readable) in numbered {
+            let polled = match (readable, &self.ping) {
+                (Readable::Link(n, ready), _) => match self.links.get(*n) {
+                    Some(link) => link.poll(*ready, cx),
+                    None => continue,
+                },
+                (Readable::Ping, Some(ping)) => ping.poll_read_ready(cx).map_ok(drop),
+                (Readable::Ping, None) => continue,
+            };
+            if let Poll::Ready(polled) = polled {
+                return Poll::Ready(polled.map(|()| (number, *readable)));
             }
         }
-        match &self.ping {
-            Some(ping) => ping
-                .poll_read_ready(cx)
-                .map(|guard| guard.map(|_| Readable::Ping)),
-            None => Poll::Pending,
-        }
+        Poll::Pending
     }
 
-    fn read(&mut self, readable: Readable) {
+    fn read(&mut self, (number, readable): (usize, Readable)) {
+        self.turn = number + 1;
         match readable {
-            Readable::Link(number, ready) => {
-                self.turn = number + 1;
-                match ready {
-                    Ready::Message(port) => self.receive(number, port),
-                    Ready::Arp => self.hear_arp(number),
-                    Ready::Client => self.hear_servers(number),
-                }
-            }
+            Readable::Link(number, Ready::Message(port)) => self.receive(number, port),
+            Readable::Link(number, Ready::Arp) => self.hear_arp(number),
+            Readable::Link(number, Ready::Client) => self.hear_servers(number),
             Readable::Ping => self.hear_ping(),
         }
     }
@@ -239,6 +246,13 @@ impl Serving {
         if self.links.iter().any(|link| link.asked(&packet)) {
             return;
         }
+        if self.recent.is_copy(&packet, Instant::now()) {
+            if self.looping.is_due() {
+                let why = "it came a moment ago by the same relay; relays pass it on in a loop";
+                self.told_ignored(&packet, &origin, why.into());
+            }
+            return;
+        }
         self.tell_incoming(&packet, &origin);
         self.overhear(&packet, &origin);
         let overloaded = self.probes.len() >= MAX_PROBES;
@@ -270,7 +284,7 @@ impl Serving {
             nbd: site.nbd,
         };
         let no_loader = RefCell::new(None);
-        let (choice, menu) = (self.loader, self.menu);
+        let (choice, menu) = (&self.loader, self.menu);
         let boot = |machine: &Machine| match catalog::offer(
             machine,
             &site.catalog,
@@ -279,12 +293,15 @@ impl Serving {
             menu,
             &server,
         ) {
-            Ok(offer) => Some(BootFile {
-                server: address,
-                file: offer.file,
-                config: offer.config,
-                prefix: offer.prefix,
-            }),
+            Ok(offer) => {
+                *no_loader.borrow_mut() = offer.remark;
+                Some(BootFile {
+                    server: address,
+                    file: offer.file,
+                    config: offer.config,
+                    prefix: offer.prefix,
+                })
+            }
             Err(why) => {
                 *no_loader.borrow_mut() = Some(format!("nothing to boot: {why}"));
                 None
@@ -318,9 +335,10 @@ impl Serving {
     ) {
         match answer {
             Ok(Answer::Send(mut outgoing)) => {
-                if outgoing.detail.is_none() {
-                    outgoing.detail = no_loader;
-                }
+                outgoing.detail = match (outgoing.detail, no_loader) {
+                    (Some(detail), Some(remark)) => Some(format!("{detail}; {remark}")),
+                    (detail, no_loader) => detail.or(no_loader),
+                };
                 let machine = pxe::machine(&packet);
                 match outgoing.commit.take() {
                     Some(lease) => {

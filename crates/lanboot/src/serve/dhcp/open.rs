@@ -61,7 +61,7 @@ impl Door {
             config,
             leases,
             store,
-            loader: settings.loader,
+            loader: settings.loader.clone(),
             menu: settings.menu,
             http_port: settings.http_port,
         })

@@ -6,7 +6,7 @@
 //! read wait makes the other transfers of its pump wait as well.
 
 use std::io;
-use std::net::UdpSocket;
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
@@ -20,15 +20,17 @@ use tokio::sync::mpsc as tokio_mpsc;
 
 use super::admission::Ticket;
 use super::blocks::DataBlocks;
+use super::{Stray, stray};
 use crate::bus::Bus;
-use crate::serve::datagram::Burst;
+use crate::serve::datagram::{self, Arrival, Burst};
 
 /// How often deadlines are looked at: finer than the shortest wait, coarse enough to cost nothing.
 const TICK: Duration = Duration::from_millis(50);
 /// Sockets taken from the kernel at once.
 const READY: usize = 256;
-/// Longest datagram read from a machine: an ERROR with a long sentence.
-const MAX_DATAGRAM: usize = 600;
+/// Longest datagram read from a machine: an ERROR with a long sentence, or its next request with
+/// the byte that makes it too long.
+const MAX_DATAGRAM: usize = tftp::MAX_REQUEST + 1;
 /// Time between two `Progress` events of one transfer.
 const PROGRESS_EVERY: Duration = Duration::from_millis(200);
 /// Marks the event of the wake-up descriptor.
@@ -38,6 +40,9 @@ const WAKE: u64 = u64::MAX;
 #[derive(Debug)]
 pub(super) struct Sending {
     pub(super) socket: UdpSocket,
+    /// What it was opened for, where it shares the port requests come to: then it hears the
+    /// machine's next request too.
+    pub(super) shares_port_since: Option<Arrival>,
     pub(super) transfer: tftp::Transfer,
     pub(super) blocks: DataBlocks,
     pub(super) burst: Burst,
@@ -71,8 +76,13 @@ pub(super) struct Pump {
 }
 
 impl Pump {
-    /// Starts a pump. `alive` is dropped when it has ended.
-    pub(super) fn start(bus: Bus, alive: tokio_mpsc::Sender<()>) -> io::Result<Self> {
+    /// Starts a pump, which hands what is not for its transfers to `strays`. `alive` is dropped when
+    /// it has ended.
+    pub(super) fn start(
+        bus: Bus,
+        strays: tokio_mpsc::Sender<Stray>,
+        alive: tokio_mpsc::Sender<()>,
+    ) -> io::Result<Self> {
         let (orders, inbox) = channel();
         let wake = Arc::new(EventFd::from_flags(
             EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC,
@@ -85,6 +95,7 @@ impl Pump {
             wake: Arc::clone(&wake),
             inbox,
             bus,
+            strays,
             load: Arc::clone(&load),
             slots: Vec::new(),
             free: Vec::new(),
@@ -129,6 +140,7 @@ struct Worker {
     wake: Arc<EventFd>,
     inbox: Receiver<Order>,
     bus: Bus,
+    strays: tokio_mpsc::Sender<Stray>,
     load: Arc<AtomicUsize>,
     /// Transfers by the number their events carry.
     slots: Vec<Option<Box<Sending>>>,
@@ -210,11 +222,9 @@ impl Worker {
             return;
         };
         let mut buf = [0; MAX_DATAGRAM];
-        let step = match sending.socket.recv(&mut buf) {
-            Ok(len) => {
-                let datagram = buf.get(..len).unwrap_or_default();
-                sending.transfer.on_packet(datagram, now)
-            }
+        let step = match sending.receive(&mut buf, &self.strays) {
+            Ok(Some(datagram)) => sending.transfer.on_packet(datagram, now),
+            Ok(None) => return,
             Err(e) if e.kind() == io::ErrorKind::ConnectionRefused => {
                 sending.transfer.on_unreachable()
             }
@@ -253,6 +263,7 @@ impl Worker {
             return;
         };
         let peer = sending.peer;
+        sending.forward_rest(&self.strays);
         drop(sending);
         self.free.push(slot);
         self.load.fetch_sub(1, Ordering::Relaxed);
@@ -262,12 +273,55 @@ impl Worker {
     }
 }
 
+/// Whether a datagram wants to begin something: RRQ and WRQ (RFC 1350 §5).
+fn is_request(datagram: &[u8]) -> bool {
+    matches!(datagram, [0, 1 | 2, ..])
+}
+
 /// The transfer ended, and this is to be told; nothing after a size probe.
 struct Over {
     last_word: Option<What>,
 }
 
 impl Sending {
+    /// The next datagram for the transfer; `None` when it was for the desk.
+    fn receive<'a>(
+        &self,
+        buf: &'a mut [u8],
+        strays: &tokio_mpsc::Sender<Stray>,
+    ) -> io::Result<Option<&'a [u8]>> {
+        let Some(arrival) = &self.shares_port_since else {
+            let len = self.socket.recv(buf)?;
+            return Ok(buf.get(..len));
+        };
+        let (len, from) = self.socket.recv_from(buf)?;
+        let datagram = buf.get(..len).unwrap_or_default();
+        // From somebody else: given to this socket in the moment before it was connected.
+        if from != SocketAddr::V4(arrival.from) || is_request(datagram) {
+            if let SocketAddr::V4(from) = from {
+                stray(strays, arrival, from, datagram);
+            }
+            return Ok(None);
+        }
+        Ok(Some(datagram))
+    }
+
+    /// The machine's next request may come right behind the datagram that ended this transfer, and
+    /// would go with the socket.
+    fn forward_rest(&self, strays: &tokio_mpsc::Sender<Stray>) {
+        let Some(arrival) = &self.shares_port_since else {
+            return;
+        };
+        datagram::step_aside(&self.socket);
+        let mut buf = [0; MAX_DATAGRAM];
+        while let Some((len, from)) = datagram::receive_any(&self.socket, &mut buf) {
+            let datagram = buf.get(..len).unwrap_or_default();
+            if is_request(datagram) {
+                stray(strays, arrival, from, datagram);
+            }
+        }
+    }
+
     /// Does what the transfer wants done.
     fn perform(&mut self, step: Step, bus: &Bus, now: Instant) -> Result<(), Over> {
         let sent = match step {

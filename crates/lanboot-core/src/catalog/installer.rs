@@ -1,0 +1,262 @@
+//! debian-installer's network images: a kernel and an initramfs that is the whole installer. It
+//! fetches its packages from a mirror, so no root travels from here.
+//!
+//! Recognised by `debian-installer/ARCH/{linux,initrd.gz}`, as in the netboot tree, or by `linux`
+//! and `initrd.gz` beside `.disk`, as on `mini.iso`. The images for CDs keep theirs in
+//! `install.*`: those look for their own disk and are left to other recognisers.
+
+use super::archiso::{file_names, is_harmless, title};
+use super::entry::{Finds, NetworkForm};
+use super::image::{Family, Recognised};
+use super::syslinux::{self, Label};
+use super::{Cpu, Entry, MAX_CONFIG_BYTES, ReadSmall, grub_cfg, pe};
+use crate::vfs::{Content, Tree};
+
+/// Debian's names of the processors.
+const ARCHS: [(&str, Cpu); 3] = [
+    ("amd64", Cpu::X86_64),
+    ("i386", Cpu::I686),
+    ("arm64", Cpu::Aarch64),
+];
+/// Most configuration files read for one kernel.
+const MAX_CONFIG_FILES: usize = 64;
+
+/// A kernel with its initramfs.
+struct Found {
+    cpu: Cpu,
+    /// The folder, empty or with a slash at its end.
+    folder: String,
+}
+
+/// The medium as debian-installer made it, or `None` when it did not.
+pub(super) fn recognise(
+    tree: &Tree,
+    name: &str,
+    label: &str,
+    read: ReadSmall<'_>,
+) -> Option<Recognised> {
+    let found = find(tree, read);
+    let entries: Vec<Entry> = found
+        .iter()
+        .filter_map(|one| entry(tree, one, found.len(), name, label, read))
+        .collect();
+    (!entries.is_empty()).then(|| Recognised {
+        family: Family::DebianInstaller,
+        entries,
+        ..Recognised::none()
+    })
+}
+
+fn find(tree: &Tree, read: ReadSmall<'_>) -> Vec<Found> {
+    let has = |folder: &str| {
+        let file = |name: &str| tree.file(&format!("{folder}{name}")).is_some();
+        file("linux") && file("initrd.gz")
+    };
+    let in_tree = ARCHS.into_iter().map(|(arch, cpu)| Found {
+        cpu,
+        folder: format!("debian-installer/{arch}/"),
+    });
+    let mut found: Vec<Found> = in_tree.filter(|one| has(&one.folder)).collect();
+    if found.is_empty() && tree.is_directory(".disk") && has("") {
+        let cpu = tree
+            .file("linux")
+            .and_then(|kernel| kernel_cpu(kernel, read));
+        found.extend(cpu.map(|cpu| Found {
+            cpu,
+            folder: String::new(),
+        }));
+    }
+    found
+}
+
+/// The processor a kernel is for, by its own headers.
+fn kernel_cpu(kernel: &Content, read: ReadSmall<'_>) -> Option<Cpu> {
+    if let Some(program) = pe::Program::parse(kernel, read) {
+        let arch = program.arch()?;
+        return Cpu::ALL.into_iter().find(|cpu| cpu.runs_on(arch));
+    }
+    // The x86 boot protocol: `HdrS` at 0x202; bit 0 of `xloadflags` says 64-bit (2.12 and later).
+    let head = pe::bytes(kernel, 0, 0x400, read)?;
+    let is_linux = head.get(0x202..0x206)? == b"HdrS";
+    let is_wide = *head.get(0x236)? & 1 == 1;
+    is_linux.then_some(if is_wide { Cpu::X86_64 } else { Cpu::I686 })
+}
+
+fn entry(
+    tree: &Tree,
+    found: &Found,
+    count: usize,
+    name: &str,
+    volume: &str,
+    read: ReadSmall<'_>,
+) -> Option<Entry> {
+    let Found { cpu, folder } = found;
+    let (kernel, initrd) = (format!("{folder}linux"), format!("{folder}initrd.gz"));
+    let initrd_bytes = tree.file(&initrd)?.len();
+    let labels = labels(tree, folder, read);
+    // The plain installation; others are for experts, rescue and automation.
+    let is_plain =
+        |label: &&Label| label.name == "install" || label.title.as_deref() == Some("Install");
+    let fits = |label: &&Label| label.kernel == kernel && label.initrd.contains(&initrd);
+    let fitting = || labels.iter().filter(fits);
+    let own = fitting().find(is_plain).or_else(|| fitting().next());
+    let kept = own.map(|label| label.append.clone()).unwrap_or_default();
+    Some(Entry {
+        id: title(count, name, &format!("-{cpu}")),
+        title: title(count, name, &format!(" ({cpu})")),
+        volume: volume.to_owned(),
+        cpu: *cpu,
+        initrd: vec![initrd],
+        kept: kept.into_iter().filter(|word| is_harmless(word)).collect(),
+        added: Vec::new(),
+        network: NetworkForm::Own,
+        finds: Finds::Itself,
+        root: None,
+        root_bytes: 0,
+        initrd_bytes,
+        http_copies: 0,
+        nbd_streams: false,
+        signed: pe::signed(tree.file(&kernel)?, read),
+        kernel,
+    })
+}
+
+/// Every label of the medium's own menus, those for GRUB first: UEFI has no other.
+fn labels(tree: &Tree, folder: &str, read: ReadSmall<'_>) -> Vec<Label> {
+    let mut labels = Vec::new();
+    let mut files = 0;
+    let mut add = |path: String, parse: fn(&[u8]) -> Vec<Label>| {
+        let content = tree.file(&path).filter(|c| c.len() <= MAX_CONFIG_BYTES);
+        files += 1;
+        if let Some(text) = content.filter(|_| files <= MAX_CONFIG_FILES).and_then(read) {
+            labels.extend(parse(&text));
+        }
+    };
+    for path in [
+        format!("{folder}grub/grub.cfg"),
+        "boot/grub/grub.cfg".into(),
+    ] {
+        add(path, grub_cfg::parse);
+    }
+    for directory in [
+        format!("{folder}boot-screens"),
+        "isolinux".into(),
+        String::new(),
+    ] {
+        for name in file_names(tree, &directory).filter(|name| name.ends_with(".cfg")) {
+            add(format!("{directory}/{name}"), syslinux::parse);
+        }
+    }
+    labels
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::testing::{program, read, tree};
+    use crate::catalog::{Place, Refusal, Server, Signed, Spelling, Transport};
+    use crate::vfs::Identity;
+
+    const GRUB: &str = "menuentry 'Expert' {\nlinux /debian-installer/amd64/linux priority=low ---\n\
+        initrd /debian-installer/amd64/initrd.gz\n}\n\
+        menuentry 'Install' {\nlinux /debian-installer/amd64/linux vga=788 --- quiet ${x}\n\
+        initrd /debian-installer/amd64/initrd.gz\n}\n";
+
+    fn recognised(files: &[(&str, &str)]) -> Option<Recognised> {
+        recognise(&tree(files), "deb", "Debian", &read)
+    }
+
+    fn line(entry: &Entry, append: &str) -> String {
+        let server = Server {
+            http: "10.0.0.1:80".parse().unwrap(),
+            nfs: true,
+            nbd: true,
+        };
+        let place = Place {
+            server: &server,
+            image: "deb",
+            identity: Identity::default(),
+        };
+        entry.command_line(Transport::Http, place, Spelling::Ipxe, append)
+    }
+
+    #[test]
+    fn the_netboot_tree_gives_an_entry_for_each_processor() {
+        let found = recognised(&[
+            ("debian-installer/amd64/grub/grub.cfg", GRUB),
+            ("debian-installer/amd64/initrd.gz", "iiii"),
+            ("debian-installer/amd64/linux", "k"),
+            ("debian-installer/arm64/initrd.gz", "i"),
+            ("debian-installer/arm64/linux", "k"),
+        ])
+        .unwrap();
+        assert_eq!(found.family.name(), "debian-installer");
+        let [amd64, arm64] = &found.entries[..] else {
+            panic!("{:?}", found.entries)
+        };
+        assert_eq!((amd64.id.as_str(), amd64.cpu), ("deb-x86_64", Cpu::X86_64));
+        assert_eq!(
+            (arm64.id.as_str(), arm64.cpu),
+            ("deb-aarch64", Cpu::Aarch64)
+        );
+        assert_eq!(amd64.kernel, "debian-installer/amd64/linux");
+        assert_eq!(amd64.initrd, ["debian-installer/amd64/initrd.gz"]);
+        assert_eq!((amd64.initrd_bytes, &amd64.root), (4, &None));
+        assert_eq!(amd64.signed, Signed::No);
+        assert_eq!(amd64.check(Transport::Nfs, ""), Err(Refusal::NoRoot));
+        assert_eq!(amd64.check(Transport::Http, "copytoram=n"), Ok(()));
+        assert_eq!(line(amd64, ""), "vga=788 --- quiet");
+        assert_eq!(line(arm64, ""), "");
+    }
+
+    #[test]
+    fn the_operators_arguments_are_the_installers_unless_they_say_otherwise() {
+        let files = [
+            ("debian-installer/amd64/grub/grub.cfg", GRUB),
+            ("debian-installer/amd64/initrd.gz", "i"),
+            ("debian-installer/amd64/linux", "k"),
+        ];
+        let entry = recognised(&files).unwrap().entries.remove(0);
+        assert_eq!(
+            line(&entry, "console=ttyS0 a"),
+            "vga=788 console=ttyS0 a --- quiet"
+        );
+        assert_eq!(line(&entry, "a --- b"), "vga=788 a --- quiet b");
+        assert_eq!(line(&entry, "--- b"), "vga=788 --- quiet b");
+        let bare = recognised(&files[1..]).unwrap().entries.remove(0);
+        assert_eq!(line(&bare, "a"), "a");
+        assert_eq!(line(&bare, "a --- b"), "a --- b");
+    }
+
+    #[test]
+    fn a_mini_iso_says_its_processor_by_its_kernel() {
+        let mut bios = vec![0; 0x400];
+        bios[0x202..0x206].copy_from_slice(b"HdrS");
+        let kernel = |bytes: Vec<u8>| kernel_cpu(&Content::memory(bytes), &read);
+        assert_eq!(kernel(bios.clone()), Some(Cpu::I686));
+        bios[0x236] = 1;
+        assert_eq!(kernel(bios.clone()), Some(Cpu::X86_64));
+        assert_eq!(kernel(program(0xaa64, &[], &[])), Some(Cpu::Aarch64));
+        assert_eq!(kernel(b"k".to_vec()), None);
+        let text = String::from_utf8(bios).unwrap();
+        let isolinux = "label install\nkernel linux\nappend vga=788 initrd=initrd.gz --- quiet\n";
+        let found = recognised(&[
+            (".disk/mini-info", "x"),
+            ("initrd.gz", "i"),
+            ("linux", &text),
+            ("txt.cfg", isolinux),
+        ]);
+        let entry = found.unwrap().entries.remove(0);
+        assert_eq!((entry.id.as_str(), entry.cpu), ("deb", Cpu::X86_64));
+        assert_eq!(line(&entry, ""), "vga=788 --- quiet");
+    }
+
+    #[test]
+    fn other_media_are_not_claimed() {
+        assert!(
+            recognised(&[("install.amd/vmlinuz", "k"), ("install.amd/initrd.gz", "i")]).is_none()
+        );
+        assert!(recognised(&[("linux", "k"), ("initrd.gz", "i")]).is_none());
+        assert!(recognised(&[("debian-installer/amd64/linux", "k")]).is_none());
+    }
+}

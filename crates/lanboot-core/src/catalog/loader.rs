@@ -1,0 +1,277 @@
+//! The loaders there are, by the names they are served under, and which of them an operator wants.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::secure::{Chain, secure_names};
+use super::{Catalog, Entry, Image};
+use crate::machine::{Arch, Mac};
+use crate::vfs::Content;
+
+/// The loaders there are, besides those on the media.
+#[derive(Clone, Debug, Default)]
+pub struct Loaders {
+    /// iPXE for every kind of firmware, by its name in the folder `loader`: see [`ipxe_loader`].
+    pub ipxe: BTreeMap<&'static str, Content>,
+    /// The host's `lpxelinux.0` with its modules, by file name.
+    pub pxelinux: BTreeMap<String, Content>,
+    /// Loaders that also start with Secure Boot on, best first.
+    pub chains: Vec<Chain>,
+    /// iPXE behind its own signed shim.
+    pub signed_ipxe: Vec<SignedIpxe>,
+}
+
+impl Loaders {
+    /// iPXE behind its own shim for this firmware.
+    pub fn signed_ipxe(&self, arch: Arch) -> Option<&SignedIpxe> {
+        self.signed_ipxe.iter().find(|signed| signed.arch == arch)
+    }
+}
+
+/// iPXE's own signed shim and the signed iPXE that it starts (iPXE 2.0). shim finds it by taking
+/// `-shim` and the architecture out of its own name, so both keep theirs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedIpxe {
+    /// The firmware it runs on.
+    pub arch: Arch,
+    /// File name of the shim.
+    pub shim_name: String,
+    /// The shim.
+    pub shim: Content,
+    /// File name of iPXE.
+    pub name: String,
+    /// iPXE.
+    pub content: Content,
+    /// Where it was found.
+    pub from: String,
+}
+
+impl SignedIpxe {
+    /// The file of this name.
+    pub fn file(&self, name: &[u8]) -> Option<&Content> {
+        if name == self.shim_name.as_bytes() {
+            Some(&self.shim)
+        } else if name == self.name.as_bytes() {
+            Some(&self.content)
+        } else {
+            None
+        }
+    }
+}
+
+/// A build of iPXE: for which firmware, with which driver, and its name in the folder `loader`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ipxe {
+    /// The firmware it runs on.
+    pub arch: Arch,
+    /// With drivers of its own; else on top of the firmware's driver, so that it works with every
+    /// card the firmware can boot from.
+    pub native: bool,
+    /// Its name in the folder `loader`.
+    pub name: &'static str,
+}
+
+/// Every build of iPXE that can be served.
+pub const IPXE: [Ipxe; 14] = {
+    const fn build(arch: Arch, native: bool, name: &'static str) -> Ipxe {
+        Ipxe { arch, native, name }
+    }
+    [
+        build(Arch::X86Bios, false, "undionly.kpxe"),
+        build(Arch::X86Bios, true, "ipxe.pxe"),
+        build(Arch::X64Uefi, false, "snponly-x86_64.efi"),
+        build(Arch::X64Uefi, true, "ipxe-x86_64.efi"),
+        build(Arch::X86Uefi, false, "snponly-i386.efi"),
+        build(Arch::X86Uefi, true, "ipxe-i386.efi"),
+        build(Arch::Arm64Uefi, false, "snponly-arm64.efi"),
+        build(Arch::Arm64Uefi, true, "ipxe-arm64.efi"),
+        build(Arch::Arm32Uefi, false, "snponly-arm32.efi"),
+        build(Arch::Arm32Uefi, true, "ipxe-arm32.efi"),
+        build(Arch::Riscv64Uefi, false, "snponly-riscv64.efi"),
+        build(Arch::Riscv64Uefi, true, "ipxe-riscv64.efi"),
+        build(Arch::Loong64Uefi, false, "snponly-loong64.efi"),
+        build(Arch::Loong64Uefi, true, "ipxe-loong64.efi"),
+    ]
+};
+
+/// The name under which iPXE for this firmware is served, with drivers of its own (`native`) or on
+/// top of the firmware's.
+pub fn ipxe_loader(arch: Arch, native: bool) -> Option<&'static str> {
+    let fits = |build: &&Ipxe| build.arch == arch && build.native == native;
+    IPXE.iter().find(fits).map(|build| build.name)
+}
+
+/// What a machine shall load first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Way {
+    /// What works most widely: for BIOS iPXE, else PXELINUX; for UEFI a loader that also starts
+    /// with Secure Boot on, else iPXE.
+    #[default]
+    Auto,
+    /// iPXE on top of the firmware's own network driver.
+    Ipxe,
+    /// iPXE with its own drivers.
+    IpxeNative,
+    /// PXELINUX, also for a ROM that is iPXE.
+    Pxelinux,
+    /// shim and GRUB.
+    Grub,
+    /// The whole image as a RAM disk, by UEFI HTTP Boot.
+    Iso,
+}
+
+impl Way {
+    /// Every way.
+    pub const ALL: [Self; 6] = [
+        Self::Auto,
+        Self::Ipxe,
+        Self::IpxeNative,
+        Self::Pxelinux,
+        Self::Grub,
+        Self::Iso,
+    ];
+
+    /// The word for it on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Ipxe => "ipxe",
+            Self::IpxeNative => "ipxe-native",
+            Self::Pxelinux => "pxelinux",
+            Self::Grub => "grub",
+            Self::Iso => "iso",
+        }
+    }
+}
+
+impl fmt::Display for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What the operator decided about loaders.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LoaderChoice {
+    /// For every machine that is not named.
+    pub all: Way,
+    /// For single machines, the later one counting more.
+    pub of: Vec<(Mac, Way)>,
+}
+
+impl LoaderChoice {
+    /// The way of one machine, and whether it was named.
+    pub fn of(&self, mac: Mac) -> (Way, bool) {
+        let named = self.of.iter().rev().find(|(of, _)| *of == mac);
+        named.map_or((self.all, false), |(_, way)| (*way, true))
+    }
+}
+
+/// Whose menu machines see.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MenuKind {
+    /// The one made here, with every image.
+    #[default]
+    Generated,
+    /// The default image's own, untouched.
+    Stock,
+}
+
+/// Where PXELINUX' files are found by machines: a folder of the site.
+pub const PXELINUX_FOLDER: &str = "loader/pxelinux";
+
+/// The first image that carries PXELINUX: preferred over the host's, because a loader and its
+/// modules must be of one version.
+pub fn pxelinux_image(catalog: &Catalog) -> Option<&Image> {
+    catalog
+        .images()
+        .iter()
+        .map(AsRef::as_ref)
+        .find(|image| image.pxelinux.is_some())
+}
+
+/// The shim and GRUB that machines of this kind get. First one whose shim trusts the kernel that
+/// machines start by default; among those the default image's own, because its vendor made them
+/// for each other; then the host's, which are kept up to date; then any image's.
+pub fn chain<'a>(catalog: &'a Catalog, loaders: &'a Loaders, arch: Arch) -> Option<&'a Chain> {
+    secure_names(arch)?;
+    let default = catalog.default_image();
+    let kernel = default.and_then(|image| image.entries.iter().find(|e| e.cpu.runs_on(arch)));
+    let trusts = |chain: &Chain, entry: &Entry| chain.shim.trusts(&entry.signed);
+    let images = catalog.images().iter();
+    let own = default.into_iter().flat_map(|image| &image.chains);
+    let candidates = own
+        .chain(&loaders.chains)
+        .chain(images.flat_map(|image| &image.chains));
+    let fitting: Vec<&Chain> = candidates.filter(|chain| chain.arch() == arch).collect();
+    let trusted = kernel.and_then(|kernel| fitting.iter().find(|chain| trusts(chain, kernel)));
+    let is_own = |chain: &Chain| default.is_some_and(|image| image.chains.contains(chain));
+    // Where none trusts that kernel, an image's own is no better than the host's.
+    let others = || {
+        fitting
+            .iter()
+            .find(|chain| !is_own(chain))
+            .or_else(|| fitting.first())
+    };
+    trusted.or_else(others).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{chain as made, image};
+    use super::super::{Cpu, Signed};
+    use super::*;
+    use std::sync::Arc;
+
+    #[test]
+    fn the_chain_that_trusts_the_default_kernel_wins() {
+        let arch = Arch::X64Uefi;
+        let by = |name: &str| Signed::By(vec![name.to_owned()]);
+        let catalog = |signed: Signed, own: &[&str]| {
+            let mut image = image("one", &[Cpu::X86_64]);
+            image.entries[0].signed = signed;
+            image.chains = own.iter().map(|vendor| made(arch, vendor, false)).collect();
+            Catalog::new(vec![Arc::new(image)])
+        };
+        let loaders = Loaders {
+            chains: vec![made(arch, "Debian", false), made(arch, "Fedora", true)],
+            ..Loaders::default()
+        };
+        let vendor =
+            |catalog: &Catalog| chain(catalog, &loaders, arch).unwrap().shim.vendor.clone();
+        assert_eq!(vendor(&catalog(by("Fedora"), &[])), ["Fedora"]);
+        assert_eq!(vendor(&catalog(by("Ubuntu"), &["Ubuntu"])), ["Ubuntu"]);
+        assert_eq!(vendor(&catalog(by("Debian"), &["Ubuntu"])), ["Debian"]);
+        assert_eq!(vendor(&catalog(Signed::No, &["Ubuntu"])), ["Debian"]);
+        assert_eq!(
+            chain(&catalog(Signed::No, &[]), &loaders, Arch::Arm64Uefi),
+            None
+        );
+        let none = Loaders::default();
+        let own = catalog(Signed::No, &["Ubuntu"]);
+        assert_eq!(chain(&own, &none, arch).unwrap().shim.vendor, ["Ubuntu"]);
+    }
+
+    #[test]
+    fn a_machine_that_is_named_has_its_own_way() {
+        let (one, two) = (Mac([1; 6]), Mac([2; 6]));
+        let choice = LoaderChoice {
+            all: Way::Grub,
+            of: vec![(one, Way::Iso), (one, Way::Ipxe)],
+        };
+        assert_eq!(choice.of(one), (Way::Ipxe, true));
+        assert_eq!(choice.of(two), (Way::Grub, false));
+    }
+
+    #[test]
+    fn every_build_of_ipxe_has_a_name_of_its_own() {
+        let names: std::collections::BTreeSet<_> = IPXE.iter().map(|build| build.name).collect();
+        assert_eq!(names.len(), IPXE.len());
+        assert_eq!(
+            ipxe_loader(Arch::X64Uefi, false),
+            Some("snponly-x86_64.efi")
+        );
+        assert_eq!(ipxe_loader(Arch::X86Bios, true), Some("ipxe.pxe"));
+        assert_eq!(ipxe_loader(Arch::Other(2), true), None);
+    }
+}

@@ -1,0 +1,317 @@
+//! Loaders that also start with Secure Boot on: a shim signed by Microsoft and the GRUB it trusts.
+//! Found by content, on the host or on a medium.
+//!
+//! shim (rhboot/shim) carries its vendor's certificate in the section `.vendor_cert`, so what it
+//! will let pass is known: programs whose signature names that vendor. GRUB carries its modules in
+//! the section `mods` (GRUB's `kernel.h`, `struct grub_module_info`), so it is known whether it can
+//! load anything from a network. With Secure Boot on it can load no further ones.
+
+use super::ReadSmall;
+use super::pe::{Program, Signed, common_names, u16_at, u32_at, u64_at};
+use crate::machine::Arch;
+use crate::vfs::Content;
+
+/// Largest shim or GRUB looked at, in bytes; Debian's GRUB has 4 MiB.
+const MAX_PROGRAM: u64 = 16 << 20;
+/// Most modules of one GRUB looked at; signed ones have about a hundred.
+const MAX_MODULES: usize = 512;
+/// Longest prefix of a GRUB, in bytes.
+const MAX_PREFIX: usize = 128;
+
+/// Certificates that firmware itself trusts, whatever a shim says.
+const TRUSTED_BY_FIRMWARE: [&str; 4] = [
+    "Microsoft Corporation UEFI CA 2011",
+    "Microsoft UEFI CA 2023",
+    "Microsoft Windows Production PCA 2011",
+    "Windows UEFI CA 2023",
+];
+
+/// The folder under `loader/secure` and the suffix of file names for a kind of firmware that has
+/// Secure Boot and a signed shim.
+pub fn secure_names(arch: Arch) -> Option<(&'static str, &'static str)> {
+    match arch {
+        Arch::X64Uefi => Some(("x86_64", "x64")),
+        Arch::Arm64Uefi => Some(("arm64", "aa64")),
+        _ => None,
+    }
+}
+
+/// The kind of firmware of a folder under `loader/secure`.
+pub fn secure_arch(folder: &[u8]) -> Option<Arch> {
+    let archs = [Arch::X64Uefi, Arch::Arm64Uefi];
+    archs
+        .into_iter()
+        .find(|arch| secure_names(*arch).is_some_and(|(name, _)| name.as_bytes() == folder))
+}
+
+/// A shim: what firmware with Secure Boot starts, and whom that lets pass.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shim {
+    /// The firmware it runs on.
+    pub arch: Arch,
+    /// The program.
+    pub content: Content,
+    /// Where it was found.
+    pub from: String,
+    /// The names in the certificate it carries.
+    pub vendor: Vec<String>,
+}
+
+impl Shim {
+    /// `None` when `content` is no shim.
+    pub fn parse(content: &Content, from: &str, read: ReadSmall<'_>) -> Option<Self> {
+        let program = Program::parse(content, read).filter(|_| content.len() <= MAX_PROGRAM)?;
+        let table = program.section(b".vendor_cert", MAX_PROGRAM)?;
+        // The sizes of what is allowed and what is denied, then where each begins.
+        let (size, at) = (u32_at(&table, 0)?, u32_at(&table, 8)?);
+        let (size, at) = (usize::try_from(size).ok()?, usize::try_from(at).ok()?);
+        let allowed = table.get(at..at.checked_add(size)?).unwrap_or_default();
+        Some(Self {
+            arch: program.arch()?,
+            content: content.clone(),
+            from: from.to_owned(),
+            vendor: common_names(allowed),
+        })
+    }
+
+    /// Whether what is signed like this starts behind this shim.
+    pub fn trusts(&self, signed: &Signed) -> bool {
+        let known = |name: &String| {
+            self.vendor.contains(name) || TRUSTED_BY_FIRMWARE.contains(&name.as_str())
+        };
+        signed.names().iter().any(known)
+    }
+
+    /// Whether this program starts behind this shim, on the same firmware.
+    pub fn trusts_program(&self, content: &Content, read: ReadSmall<'_>) -> bool {
+        let program = Program::parse(content, read);
+        program.is_some_and(|program| {
+            program.arch() == Some(self.arch) && self.trusts(&program.signed())
+        })
+    }
+}
+
+/// A GRUB that loads over the network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grub {
+    /// The firmware it runs on.
+    pub arch: Arch,
+    /// The program.
+    pub content: Content,
+    /// Where it was found.
+    pub from: String,
+    /// Who signed it.
+    pub signed: Signed,
+    /// Whether it reads over HTTP. Debian's and Ubuntu's read over TFTP alone.
+    pub http: bool,
+    /// Whether it reads over TFTP.
+    pub tftp: bool,
+    /// The folder it looks for `grub.cfg` in, as it was built.
+    pub prefix: String,
+}
+
+impl Grub {
+    /// `None` when `content` is no GRUB, or one that cannot load from a network: those of CDs and
+    /// disks.
+    pub fn parse(content: &Content, from: &str, read: ReadSmall<'_>) -> Option<Self> {
+        let program = Program::parse(content, read).filter(|_| content.len() <= MAX_PROGRAM)?;
+        let (modules, prefix) = modules(&program.section(b"mods", MAX_PROGRAM)?)?;
+        let has = |name: &str| modules.iter().any(|m| m == name);
+        let (tftp, http) = (has("tftp"), has("http"));
+        if !has("efinet") || !(tftp || http) {
+            return None;
+        }
+        Some(Self {
+            arch: program.arch()?,
+            content: content.clone(),
+            from: from.to_owned(),
+            signed: program.signed(),
+            http,
+            tftp,
+            prefix,
+        })
+    }
+}
+
+/// The names of the modules in the section `mods`, and the prefix.
+fn modules(section: &[u8]) -> Option<(Vec<String>, String)> {
+    const MAGIC: u32 = 0x676d_696d;
+    const ELF: u32 = 0;
+    const PREFIX: u32 = 3;
+    if u32_at(section, 0)? != MAGIC {
+        return None;
+    }
+    let mut names = Vec::new();
+    let mut prefix = String::new();
+    let offset = usize::try_from(u64_at(section, 8)?).ok()?;
+    let mut rest = section.get(offset..)?;
+    while names.len() < MAX_MODULES {
+        let (Some(kind), Some(size)) = (u32_at(rest, 0), u32_at(rest, 4)) else {
+            break;
+        };
+        // The size counts the header. Behind the last object there is padding.
+        let Some((object, after)) = usize::try_from(size)
+            .ok()
+            .filter(|size| *size >= 8)
+            .and_then(|size| rest.split_at_checked(size))
+        else {
+            break;
+        };
+        let body = object.get(8..).unwrap_or_default();
+        match kind {
+            ELF => names.extend(module_name(body)),
+            PREFIX => prefix = text(body, MAX_PREFIX),
+            _ => {}
+        }
+        rest = after;
+    }
+    Some((names, prefix))
+}
+
+/// What the section `.modname` of a 64-bit ELF object says.
+fn module_name(elf: &[u8]) -> Option<String> {
+    if elf.get(..5)? != b"\x7fELF\x02" {
+        return None;
+    }
+    let at = |offset: u64, n: usize, size: u16| {
+        let table = usize::try_from(offset).ok()?;
+        table.checked_add(n.checked_mul(usize::from(size))?)
+    };
+    let headers = u64_at(elf, 0x28)?;
+    let (size, count, names) = (u16_at(elf, 0x3a)?, u16_at(elf, 0x3c)?, u16_at(elf, 0x3e)?);
+    let header = |n: u16| elf.get(at(headers, usize::from(n), size)?..);
+    let section = |header: &[u8]| {
+        let (start, len) = (u64_at(header, 0x18)?, u64_at(header, 0x20)?);
+        let (start, len) = (usize::try_from(start).ok()?, usize::try_from(len).ok()?);
+        elf.get(start..start.checked_add(len)?)
+    };
+    let strings = section(header(names)?)?;
+    (0..count.min(256)).find_map(|n| {
+        let header = header(n)?;
+        let name = strings.get(usize::try_from(u32_at(header, 0)?).ok()?..)?;
+        name.starts_with(b".modname\0")
+            .then(|| section(header).map(|name| text(name, 64)))?
+    })
+}
+
+/// The text up to a NUL; empty when it is not plain.
+fn text(bytes: &[u8], limit: usize) -> String {
+    let end = bytes.iter().position(|b| *b == 0).unwrap_or(bytes.len());
+    let text = bytes.get(..end.min(limit)).unwrap_or_default();
+    match std::str::from_utf8(text) {
+        Ok(text) if text.bytes().all(|b| b.is_ascii_graphic()) => text.to_owned(),
+        _ => String::new(),
+    }
+}
+
+/// A shim with a GRUB it trusts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chain {
+    /// What the firmware starts.
+    pub shim: Shim,
+    /// What that starts.
+    pub grub: Grub,
+    /// shim's own program to enrol keys, where there is one.
+    pub manager: Option<Content>,
+}
+
+impl Chain {
+    /// Every shim with the best GRUB that it trusts: one that also reads over HTTP, else the first.
+    pub fn pair(shims: &[Shim], grubs: &[Grub], managers: &[(Arch, Content)]) -> Vec<Self> {
+        let best = |shim: &Shim| {
+            let fits = |grub: &&Grub| grub.arch == shim.arch && shim.trusts(&grub.signed);
+            let fitting = || grubs.iter().filter(fits);
+            fitting()
+                .find(|grub| grub.http && grub.tftp)
+                .or_else(|| fitting().next())
+        };
+        let manager = |arch| managers.iter().find(|(of, _)| *of == arch);
+        shims
+            .iter()
+            .filter_map(|shim| {
+                Some(Self {
+                    grub: best(shim)?.clone(),
+                    manager: manager(shim.arch).map(|(_, content)| content.clone()),
+                    shim: shim.clone(),
+                })
+            })
+            .collect()
+    }
+
+    /// The firmware it runs on.
+    pub fn arch(&self) -> Arch {
+        self.shim.arch
+    }
+
+    /// The file of this name beside the shim, as shim and GRUB ask for it.
+    pub fn file(&self, name: &[u8]) -> Option<&Content> {
+        let (_, suffix) = secure_names(self.arch())?;
+        let is = |stem: &str| name == format!("{stem}{suffix}.efi").as_bytes();
+        if is("shim") {
+            Some(&self.shim.content)
+        } else if is("grub") {
+            Some(&self.grub.content)
+        } else if is("mm") {
+            self.manager.as_ref()
+        } else {
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::testing::{grub_file, no_disk, shim_file};
+
+    const X64: u16 = 0x8664;
+
+    #[test]
+    fn a_shim_lets_its_vendor_pass_and_nobody_it_denies() {
+        let shim = Content::memory(shim_file(X64, "Debian Secure Boot CA", "Revoked"));
+        let shim = Shim::parse(&shim, "here", &no_disk).unwrap();
+        let by = |name: &str| Signed::By(vec![name.to_owned()]);
+        assert!(shim.trusts(&by("Debian Secure Boot CA")));
+        assert!(shim.trusts(&by("Microsoft UEFI CA 2023")));
+        assert!(!shim.trusts(&by("Revoked")) && !shim.trusts(&Signed::No));
+    }
+
+    #[test]
+    fn a_grub_is_one_for_the_network_when_its_modules_say_so() {
+        let grub = |modules: &[&str]| {
+            let file = Content::memory(grub_file(X64, modules, "/EFI/fedora", &["Fedora"]));
+            Grub::parse(&file, "here", &no_disk)
+        };
+        assert_eq!(grub(&["normal", "efinet", "net"]), None);
+        assert_eq!(grub(&["tftp"]), None);
+        let found = grub(&["efinet", "net", "tftp"]).unwrap();
+        assert!(found.tftp && !found.http && found.prefix == "/EFI/fedora");
+        assert!(grub(&["efinet", "http"]).unwrap().http);
+    }
+
+    #[test]
+    fn a_chain_is_a_shim_and_a_grub_it_trusts() {
+        let shim =
+            |vendor| Shim::parse(&Content::memory(shim_file(X64, vendor, "")), "s", &no_disk);
+        let grub = |machine, modules: &[&str], by| {
+            let file = Content::memory(grub_file(machine, modules, "/grub", &[by]));
+            Grub::parse(&file, "g", &no_disk).unwrap()
+        };
+        let shims = [shim("Debian").unwrap(), shim("Fedora").unwrap()];
+        let grubs = [
+            grub(0xaa64, &["efinet", "tftp"], "Debian"),
+            grub(X64, &["efinet", "tftp"], "Debian"),
+            grub(X64, &["efinet", "tftp", "http"], "Debian"),
+        ];
+        let chains = Chain::pair(&shims, &grubs, &[]);
+        let [chain] = &chains[..] else {
+            panic!("{}", chains.len())
+        };
+        assert!(chain.grub.http && chain.shim.vendor == ["Debian"]);
+        assert_eq!(chain.file(b"grubx64.efi"), Some(&chain.grub.content));
+        assert_eq!(chain.file(b"shimx64.efi"), Some(&chain.shim.content));
+        for name in ["mmx64.efi", "grubaa64.efi", "revocations_sbat.efi"] {
+            assert_eq!(chain.file(name.as_bytes()), None, "{name}");
+        }
+    }
+}

@@ -1,0 +1,400 @@
+//! The menu for GRUB, in two files.
+//!
+//! GRUB behind a signed shim is what UEFI machines get, because nobody can ask whether Secure Boot
+//! is on. GRUB itself knows (`$lockdown`). Where it is off, the first file starts iPXE, which has
+//! the better menu. Where it is on, the first file asks for the second one, `locked.cfg`: that
+//! request tells this server, and the menu in it names what the firmware will not start.
+//!
+//! Only commands that signed GRUBs have built in are used, because with Secure Boot on they load no
+//! modules: no `http` in Debian's, no `read` anywhere. What is not written here is in single
+//! quotes or escaped in double ones; no title and no argument can end its string.
+
+use std::fmt::Write as _;
+use std::net::Ipv4Addr;
+
+use super::{MAX_HELP, Menu, url_path, way};
+use crate::bytes::printable;
+use crate::catalog::{
+    Catalog, Cpu, Entry, Image, Loaders, Memory, Server, Shim, Signed, Spelling, Transport, chain,
+    ipxe_loader, secure_names,
+};
+use crate::machine::Arch;
+
+/// What GRUB calls the processors it can be built for, with UEFI (`$grub_cpu`).
+const CPUS: [(Arch, &str); 6] = [
+    (Arch::X64Uefi, "x86_64"),
+    (Arch::X86Uefi, "i386"),
+    (Arch::Arm64Uefi, "arm64"),
+    (Arch::Arm32Uefi, "arm"),
+    (Arch::Riscv64Uefi, "riscv64"),
+    (Arch::Loong64Uefi, "loongarch64"),
+];
+/// Longest argument, in bytes: kernels cut their command line at 2048 on x86.
+const MAX_WORD: usize = 2048;
+/// GRUB's own names for what only it knows; every other `$` is an ordinary character.
+const KNOWN: [&str; 2] = ["${net_default_mac}", "${net_default_ip}"];
+
+/// What both files are made from.
+#[derive(Clone, Copy, Debug)]
+pub struct Grub<'a> {
+    /// The images.
+    pub catalog: &'a Catalog,
+    /// The loaders.
+    pub loaders: &'a Loaders,
+    /// What the operator decided.
+    pub menu: &'a Menu,
+    /// Our doors as the machine reaches them.
+    pub server: &'a Server,
+    /// The mask of the machine's network.
+    pub netmask: Ipv4Addr,
+}
+
+/// Where a menu stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lock<'a> {
+    /// Any kernel starts.
+    Off,
+    /// Only what this shim trusts; `None` when it is not one of ours.
+    On(Option<&'a Shim>),
+}
+
+impl<'a> Grub<'a> {
+    /// `grub.cfg`.
+    pub fn first(&self) -> String {
+        let mut out = String::from("# Made by lanboot for whoever asks.\n");
+        let address = self.server.http.ip();
+        let _ = writeln!(out, "set lanboot=tftp,{address}");
+        // Before 2.12 GRUB cannot be told a port.
+        if self.server.http.port() == 80 {
+            let _ = writeln!(
+                out,
+                "if [ \"$root\" = \"http,{address}\" ]; then set lanboot=http,{address}; fi"
+            );
+            for (_, cpu) in CPUS.iter().filter(|(arch, _)| self.has_http(*arch)) {
+                let _ = writeln!(
+                    out,
+                    "if [ \"$grub_cpu\" = \"{cpu}\" ]; then source (http,{address})/{HTTP_TEST}; fi"
+                );
+            }
+        }
+        out.push_str("export lanboot\nif [ \"$lockdown\" = \"y\" ]; then\n");
+        for (arch, cpu) in CPUS {
+            if let Some((folder, _)) = secure_names(arch) {
+                let _ = writeln!(
+                    out,
+                    "if [ \"$grub_cpu\" = \"{cpu}\" ]; then \
+                     configfile ($lanboot)/loader/secure/{folder}/{LOCKED}; fi"
+                );
+            }
+        }
+        // An empty branch would be a mistake in GRUB's language.
+        out.push_str("true\nelif [ \"$grub_platform\" = \"efi\" ]; then\n");
+        for (arch, cpu) in CPUS {
+            if let Some(name) = self.ipxe(arch) {
+                let _ = writeln!(
+                    out,
+                    "if [ \"$grub_cpu\" = \"{cpu}\" ]; then\n\
+                     if chainloader ($lanboot)/loader/{name}; then\n\
+                     if boot; then exit; fi\nfi\nfi"
+                );
+            }
+        }
+        out.push_str("true\nfi\n");
+        self.menu(&mut out, Lock::Off);
+        out
+    }
+
+    /// `locked.cfg`: the menu of machines of this kind with Secure Boot on.
+    pub fn locked(&self, arch: Arch) -> String {
+        let mut out = String::from("# Made by lanboot: Secure Boot is on.\n");
+        self.menu(&mut out, Lock::On(self.shim(arch)));
+        out
+    }
+
+    /// What the journal says of a machine of this kind that asked for [`Self::locked`].
+    pub fn locked_remark(&self, arch: Arch) -> String {
+        let shim = self.shim(arch);
+        let entries = self.catalog.entries().map(|(_, entry)| entry);
+        let fitting = entries.filter(|entry| entry.cpu.runs_on(arch));
+        let refused: Vec<&str> = fitting
+            .filter(|entry| !trusts(shim, entry))
+            .map(|entry| entry.id.as_str())
+            .collect();
+        if refused.is_empty() {
+            return "Secure Boot is on; every kernel served is signed for it".into();
+        }
+        format!(
+            "Secure Boot is on, and it refuses the kernel of {}: nobody it trusts has signed it; \
+             to start it, switch Secure Boot off in the firmware or enrol the key of its maker",
+            refused.join(", ")
+        )
+    }
+
+    fn shim(&self, arch: Arch) -> Option<&'a Shim> {
+        chain(self.catalog, self.loaders, arch).map(|chain| &chain.shim)
+    }
+
+    fn has_http(&self, arch: Arch) -> bool {
+        chain(self.catalog, self.loaders, arch).is_some_and(|chain| chain.grub.http)
+    }
+
+    fn ipxe(&self, arch: Arch) -> Option<&'static str> {
+        let names = [false, true]
+            .into_iter()
+            .filter_map(|n| ipxe_loader(arch, n));
+        let mut found = names.filter(|name| self.loaders.ipxe.contains_key(name));
+        found.next()
+    }
+
+    fn menu(&self, out: &mut String, lock: Lock<'_>) {
+        if let Some(timeout) = self.menu.timeout {
+            // Whole seconds; less than one is no reason to skip the menu.
+            let seconds = timeout.as_millis().div_ceil(1000);
+            let _ = writeln!(out, "set timeout={seconds}");
+        }
+        let _ = writeln!(out, "set default={LOCAL}");
+        for cpu in Cpu::ALL {
+            self.of_cpu(out, cpu, lock);
+        }
+        if lock != Lock::Off {
+            out.push_str("menuentry 'Firmware setup' --id lanboot-setup { fwsetup }\n");
+        }
+        let _ = writeln!(
+            out,
+            "menuentry 'Boot from the local disk' --id {LOCAL} {{ exit }}"
+        );
+    }
+
+    /// The entries for one processor, shown only where they can start.
+    fn of_cpu(&self, out: &mut String, cpu: Cpu, lock: Lock<'_>) {
+        let entries = || self.catalog.entries().filter(|(_, entry)| entry.cpu == cpu);
+        if entries().next().is_none() {
+            return;
+        }
+        // A GRUB for BIOS is 32-bit and starts kernels of both kinds.
+        let _ = writeln!(
+            out,
+            "if {}; then",
+            match cpu {
+                Cpu::X86_64 => "[ \"$grub_cpu\" = \"x86_64\" -o \"$grub_platform\" = \"pc\" ]",
+                Cpu::I686 => "[ \"$grub_cpu\" = \"i386\" ]",
+                Cpu::Aarch64 => "[ \"$grub_cpu\" = \"arm64\" ]",
+            }
+        );
+        let is_start = |(_, entry): &(_, &Entry)| Some(entry.id.as_str()) == self.menu.boot.of(cpu);
+        if let Some((_, start)) = entries().find(is_start) {
+            let _ = writeln!(out, "set default={}", quoted(&id(&start.id)));
+        }
+        for (image, entry) in entries() {
+            if lock.refuses(entry) {
+                refused(out, entry);
+                continue;
+            }
+            // GRUB does not tell how much memory there is.
+            let planned = self.menu.plan(image, entry, self.server, Memory::Unknown);
+            self.entry(
+                out,
+                &entry.title,
+                &id(&entry.id),
+                image,
+                entry,
+                planned.transport,
+            );
+        }
+        let is_choice = |(_, entry): &(_, &Entry)| entry.root.is_some() && !lock.refuses(entry);
+        if self.server.transports().count() > 1 && entries().any(|found| is_choice(&found)) {
+            out.push_str("submenu 'Other ways for the root to travel ...' {\n");
+            for (image, entry) in entries().filter(is_choice) {
+                for transport in self.server.transports() {
+                    let title = format!("{} - {}", entry.title, way(transport));
+                    let id = format!("{transport}-{}", entry.id);
+                    self.entry(out, &title, &id, image, entry, transport);
+                }
+            }
+            out.push_str("}\n");
+        }
+        out.push_str("fi\n");
+    }
+
+    /// An entry that reads its files from the device in `$lanboot`.
+    pub(crate) fn entry(
+        &self,
+        out: &mut String,
+        title: &str,
+        id: &str,
+        image: &Image,
+        entry: &Entry,
+        transport: Transport,
+    ) {
+        let netmask = self.netmask;
+        let place = image.at(self.server);
+        let spelling = Spelling::Grub { netmask };
+        let line = entry.command_line(transport, place, spelling, &self.menu.append);
+        let file = |path: &String| self.file(image, path);
+        let initrd: Vec<String> = entry.initrd.iter().map(file).collect();
+        let arguments: Vec<String> = arguments(&line).iter().map(|word| argument(word)).collect();
+        let _ = writeln!(
+            out,
+            "menuentry {} --id {} {{\necho {}\nif linux {} {}; then initrd {}; fi\n}}",
+            quoted(&printable(title.as_bytes(), MAX_HELP)),
+            quoted(id),
+            quoted(&format!(
+                "Loading {} ...",
+                printable(title.as_bytes(), MAX_HELP)
+            )),
+            file(&entry.kernel),
+            arguments.join(" "),
+            initrd.join(" "),
+        );
+    }
+
+    /// A file of an image. Over HTTP GRUB sends a path as it is written, and over TFTP too, so
+    /// one that would have to be encoded for HTTP goes over TFTP.
+    fn file(&self, image: &Image, path: &str) -> String {
+        if url_path(path) == path {
+            return format!("($lanboot)/iso/{}/{path}", image.name);
+        }
+        let address = self.server.http.ip();
+        let path = printable(path.as_bytes(), MAX_WORD);
+        quoted(&format!("(tftp,{address})/iso/{}/{path}", image.name))
+    }
+}
+
+/// The file a GRUB with the module `http` can source.
+const HTTP_TEST: &str = "loader/secure/http.cfg";
+/// Name of the second file.
+pub(crate) const LOCKED: &str = "locked.cfg";
+/// The entry that leaves the network.
+const LOCAL: &str = "lanboot-local";
+
+/// The file that a GRUB with the module `http` can source, and others cannot.
+pub fn grub_http(server: &Server) -> String {
+    format!("set lanboot=http,{}\n", server.http.ip())
+}
+
+/// `grub.cfg` for a GRUB that was started from a disk: what firmware knew of the network is lost to
+/// it, so it asks DHCP again (`net_bootp` in every version), and then fetches [`Grub::first`].
+pub fn grub_disk(server: &Server) -> String {
+    let address = server.http.ip();
+    let menu = format!("source (tftp,{address})/grub/grub.cfg");
+    format!(
+        "# Made by lanboot.\nnet_bootp\n{menu}\n\
+         menuentry 'No menu came from {address}: try again' {{\nnet_bootp\n\
+         configfile (tftp,{address})/grub/grub.cfg\n}}\n\
+         menuentry 'Boot from the local disk' --id {LOCAL} {{ exit }}\n"
+    )
+}
+
+impl Lock<'_> {
+    fn refuses(self, entry: &Entry) -> bool {
+        match self {
+            Self::Off => false,
+            Self::On(shim) => !trusts(shim, entry),
+        }
+    }
+}
+
+/// A shim that is not known is believed to trust whatever is signed.
+fn trusts(shim: Option<&Shim>, entry: &Entry) -> bool {
+    match shim {
+        Some(shim) => shim.trusts(&entry.signed),
+        None => entry.signed != Signed::No,
+    }
+}
+
+/// An entry that says why it will not start and never tries. It waits until Esc is pressed, also
+/// where the menu was to start it at once, and leaves a menu that waits.
+fn refused(out: &mut String, entry: &Entry) {
+    let title = printable(entry.title.as_bytes(), 40);
+    let by = match entry.signed.names().first() {
+        Some(name) => format!(
+            "It is signed by {}, whom this shim does not know.",
+            quiet(name)
+        ),
+        None => "Nobody has signed it.".into(),
+    };
+    let _ = write!(
+        out,
+        "menuentry {} --id {} {{\nset timeout=-1\n",
+        quoted(&format!("{title} - needs Secure Boot off")),
+        quoted(&id(&entry.id)),
+    );
+    for text in [
+        "",
+        &format!("Secure Boot is on, and the firmware refuses the kernel of {title}."),
+        &by,
+        "Switch Secure Boot off in the firmware setup, or enrol the key of its maker,",
+        "and start this machine again.",
+        "",
+        "Press Esc for the menu.",
+    ] {
+        let _ = writeln!(out, "echo {}", quoted(text));
+    }
+    out.push_str("sleep --interruptible 3600\n}\n");
+}
+
+/// A signer's name as part of a sentence on one line.
+fn quiet(name: &str) -> String {
+    printable(name.as_bytes(), 36)
+}
+
+/// An entry's name in the menu; the prefix keeps it apart from ours.
+fn id(entry: &str) -> String {
+    format!("entry-{entry}")
+}
+
+/// A word that GRUB takes as it stands. Inside single quotes nothing is special but their end.
+fn quoted(text: &str) -> String {
+    format!(
+        "'{}'",
+        printable(text.as_bytes(), MAX_WORD).replace('\'', "'\\''")
+    )
+}
+
+/// A kernel argument: [`KNOWN`] variables are expanded, everything else stays as it is.
+fn argument(word: &str) -> String {
+    let word = printable(word.as_bytes(), MAX_WORD);
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-_./:=,@%+".contains(&b);
+    if !word.is_empty() && word.bytes().all(is_plain) {
+        return word;
+    }
+    let mut out = String::from("\"");
+    let mut rest = word.as_str();
+    while let Some(letter) = rest.chars().next() {
+        if let Some(known) = KNOWN.iter().find(|known| rest.starts_with(**known)) {
+            out.push_str(known);
+            rest = rest.get(known.len()..).unwrap_or_default();
+            continue;
+        }
+        if matches!(letter, '"' | '\\' | '$') {
+            out.push('\\');
+        }
+        out.push(letter);
+        rest = rest.get(letter.len_utf8()..).unwrap_or_default();
+    }
+    out.push('"');
+    out
+}
+
+/// The words of a kernel command line, without the double quotes that the kernel would take off:
+/// GRUB writes them again around a word with a space in it.
+fn arguments(line: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut word: Option<String> = None;
+    let mut is_quoted = false;
+    for letter in line.chars() {
+        match letter {
+            '"' => {
+                is_quoted = !is_quoted;
+                word.get_or_insert_default();
+            }
+            ' ' if !is_quoted => words.extend(word.take()),
+            _ => word.get_or_insert_default().push(letter),
+        }
+    }
+    words.extend(word);
+    words
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,455 @@
+//! The folder `loader`, and the files that loaders look for by themselves wherever they came from.
+
+use std::net::IpAddr;
+
+use super::{Site, file_of, generated, plain, ramdisk};
+use crate::catalog::{MenuKind, chain, pxelinux_image, secure_arch, secure_names};
+use crate::machine::Arch;
+use crate::script::{self, Grub, LOCKED};
+use crate::vfs::{Content, File, Source};
+
+impl Site {
+    /// A file of the folder `loader`.
+    pub(super) fn loader_file(&self, inside: &[&[u8]], peer: IpAddr) -> Option<File> {
+        match inside {
+            [b"pxelinux", b"pxelinux.cfg", b"default"] => {
+                let can_tell_cpu = self.pxelinux_file("ifcpu64.c32").is_some();
+                let server = self.server(peer)?;
+                let text = script::pxelinux(&self.catalog, &self.menu, &server, can_tell_cpu);
+                Some(generated(text))
+            }
+            [b"pxelinux", name] => self.pxelinux_file(std::str::from_utf8(name).ok()?),
+            [b"ramdisk", name] => {
+                let file = self.whole(name)?;
+                let mib = file.content.len().div_ceil(1 << 20);
+                let remark = format!(
+                    "the firmware loads the whole image as a RAM disk, which takes {mib} MiB of \
+                     memory besides what the system needs"
+                );
+                Some(File {
+                    remark: Some(remark),
+                    ..file
+                })
+            }
+            [b"secure", b"http.cfg"] => Some(generated(script::grub_http(&self.server(peer)?))),
+            [b"secure", folder, file] if *file == LOCKED.as_bytes() => {
+                let arch = secure_arch(folder)?;
+                self.grub(peer, |grub| File {
+                    remark: Some(grub.locked_remark(arch)),
+                    ..generated(grub.locked(arch))
+                })
+            }
+            [b"secure", folder, b"boot.img"] => self.boot_disk(secure_arch(folder)?, peer),
+            [b"secure", folder, file] => {
+                let arch = secure_arch(folder)?;
+                let chain = chain(&self.catalog, &self.loaders, arch);
+                match chain.and_then(|chain| chain.file(file)) {
+                    Some(content) => Some(self.program(content)),
+                    None => self.looked_for(&[b"loader", b"secure", folder, file], peer),
+                }
+            }
+            [b"secure-ipxe", folder, file] => {
+                let signed = self.loaders.signed_ipxe(secure_arch(folder)?);
+                match signed.and_then(|signed| signed.file(file)) {
+                    Some(content) => Some(self.program(content)),
+                    None => self.autoexec(&[file], peer),
+                }
+            }
+            [name] => {
+                let known = std::str::from_utf8(name).ok();
+                let content = known.and_then(|name| self.loaders.ipxe.get(name));
+                match content {
+                    Some(content) => Some(plain(content.clone())),
+                    None => self.autoexec(&[name], peer),
+                }
+            }
+            names => self.autoexec(names, peer),
+        }
+    }
+
+    /// What GRUB, shim and iPXE look for where they think they are: menus, and the next program at
+    /// the root, where shim looks when its DHCP answer had no file name in the header.
+    pub(super) fn looked_for(&self, names: &[&[u8]], peer: IpAddr) -> Option<File> {
+        match names {
+            [.., file] if is_autoexec(file) => self.autoexec(names, peer),
+            [folder @ .., file] if is_grub_cfg(file) && is_grub_folder(folder) => {
+                self.grub(peer, |grub| generated(grub.first()))
+            }
+            [file] => {
+                let catalog = &self.catalog;
+                let on_image = catalog.default_image().and_then(|i| file_of(i, names));
+                if on_image.is_some() {
+                    return None;
+                }
+                let archs = [b"x86_64".as_slice(), b"arm64"]
+                    .into_iter()
+                    .filter_map(secure_arch);
+                archs
+                    .filter_map(|arch| chain(catalog, &self.loaders, arch))
+                    .find_map(|chain| {
+                        let (_, suffix) = secure_names(chain.arch())?;
+                        let is_shim = *file == format!("shim{suffix}.efi").as_bytes();
+                        chain.file(file).filter(|_| !is_shim)
+                    })
+                    .map(|content| self.program(content))
+            }
+            _ => None,
+        }
+    }
+
+    /// `autoexec.ipxe` in whichever folder.
+    pub(super) fn autoexec(&self, names: &[&[u8]], peer: IpAddr) -> Option<File> {
+        let is_ours = self.menu.kind == MenuKind::Generated;
+        let is_asked = is_ours && names.last().is_some_and(|name| is_autoexec(name));
+        let server = self.server(peer).filter(|_| is_asked)?;
+        Some(generated(script::autoexec(&server)))
+    }
+
+    fn grub(&self, peer: IpAddr, make: impl FnOnce(Grub<'_>) -> File) -> Option<File> {
+        let (server, near) = (self.server(peer)?, self.near(peer)?);
+        Some(make(Grub {
+            catalog: &self.catalog,
+            loaders: &self.loaders,
+            menu: &self.menu,
+            server: &server,
+            netmask: near.mask(),
+        }))
+    }
+
+    /// shim and GRUB on a disk, for HTTP Boot with a GRUB that cannot read over HTTP: started from
+    /// a disk it does DHCP by itself and goes on by TFTP.
+    fn boot_disk(&self, arch: Arch, peer: IpAddr) -> Option<File> {
+        let chain = chain(&self.catalog, &self.loaders, arch)?;
+        let (_, suffix) = secure_names(arch)?;
+        let server = self.server(peer)?;
+        let menu = Content::memory(script::grub_disk(&server).into_bytes());
+        let boot = |stem: &str| format!("EFI/BOOT/{stem}{suffix}.efi");
+        let mut files = vec![
+            (
+                boot("BOOT").to_ascii_uppercase(),
+                chain.shim.content.clone(),
+            ),
+            (boot("grub"), chain.grub.content.clone()),
+            (format!("{}/grub.cfg", chain.grub.prefix), menu.clone()),
+            ("EFI/BOOT/grub.cfg".into(), menu),
+        ];
+        files.extend(chain.manager.clone().map(|content| (boot("mm"), content)));
+        let content = ramdisk::fat(files)?;
+        Some(File {
+            version: self.program(&chain.grub.content).version ^ plain(content.clone()).version,
+            content,
+            modified: None,
+            remark: None,
+        })
+    }
+
+    /// A program of the host, or one that is taken out of an image.
+    fn program(&self, content: &Content) -> File {
+        let images = self.catalog.images().iter();
+        let on_disk = content
+            .pieces()
+            .iter()
+            .find_map(|piece| match piece.source {
+                Source::Disk { image, offset } => Some((image, offset)),
+                Source::Memory { .. } | Source::Zero => None,
+            });
+        let Some((id, offset)) = on_disk else {
+            return plain(content.clone());
+        };
+        let image = images.into_iter().find(|image| image.id == id);
+        let version = image.map_or(id.0, |image| image.version);
+        File {
+            content: content.clone(),
+            modified: None,
+            version: version.rotate_left(20) ^ offset,
+            remark: None,
+        }
+    }
+
+    /// A file of PXELINUX: from a medium, else from the host. Never mixed, because loader and
+    /// modules must be of one version.
+    fn pxelinux_file(&self, name: &str) -> Option<File> {
+        match pxelinux_image(&self.catalog) {
+            Some(image) => {
+                let folder = image.pxelinux.as_deref()?.as_bytes();
+                let mut names: Vec<&[u8]> = folder.split(|&b| b == b'/').collect();
+                names.push(name.as_bytes());
+                file_of(image, &names)
+            }
+            None => self.loaders.pxelinux.get(name).cloned().map(plain),
+        }
+    }
+}
+
+/// Whether a menu is made here for this path.
+pub(super) fn is_menu(names: &[&[u8]]) -> bool {
+    match names {
+        [b"loader", b"secure", .., file] if file.ends_with(b".cfg") => true,
+        [.., file] if is_autoexec(file) => true,
+        [folder @ .., file] => is_grub_cfg(file) && is_grub_folder(folder),
+        [] => false,
+    }
+}
+
+/// GRUB's lists of modules. An image has those of its own GRUB, which need not be the one that
+/// asks; without them it uses what it has built in, and that is enough.
+pub(super) fn is_module_list(names: &[&[u8]]) -> bool {
+    match names {
+        [folder @ .., build, file] => {
+            is_grub_folder(folder) && build.ends_with(b"-efi") && file.ends_with(b".lst")
+        }
+        _ => false,
+    }
+}
+
+fn is_autoexec(name: &[u8]) -> bool {
+    name == b"autoexec.ipxe"
+}
+
+/// `grub.cfg`, or one for a machine: `grub.cfg-01-52-54-…`, `grub.cfg-0A000001`.
+fn is_grub_cfg(name: &[u8]) -> bool {
+    matches!(name.strip_prefix(b"grub.cfg"), Some([] | [b'-', ..]))
+}
+
+/// The folders GRUBs are built to look in, and those they are served from.
+fn is_grub_folder(folder: &[&[u8]]) -> bool {
+    match folder {
+        [] | [b"grub" | b"grub2"] | [b"boot", b"grub" | b"grub2"] => true,
+        [b"debian-installer", _, b"grub"] => true,
+        [efi, _] if efi.eq_ignore_ascii_case(b"efi") => true,
+        [b"loader", b"secure", _] => true,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{PEER, site, text};
+    use super::*;
+    use crate::catalog::testing::{chain, image};
+    use crate::catalog::{Catalog, Cpu, Loaders, SignedIpxe};
+    use crate::vfs::{Kind, Meta, Tree, TreeBuilder};
+    use std::sync::Arc;
+
+    /// A site with both chains of the host, whose default image has these files.
+    fn with_files(files: &[&str]) -> Site {
+        let mut tree = TreeBuilder::new(Meta::default());
+        for path in files {
+            let mut at = Tree::ROOT;
+            let names: Vec<&str> = path.split('/').collect();
+            let (file, folders) = names.split_last().unwrap();
+            for folder in folders {
+                let kind = Kind::Directory(Vec::new());
+                at = tree
+                    .add(at, folder.as_bytes(), kind, Meta::default())
+                    .unwrap();
+            }
+            let kind = Kind::File(Content::memory(*b"of the image"));
+            tree.add(at, file.as_bytes(), kind, Meta::default())
+                .unwrap();
+        }
+        let mut image = image("live", &[Cpu::X86_64]);
+        image.tree = Arc::new(tree.build());
+        let mut site = site(Catalog::new(vec![Arc::new(image)]));
+        let signed = SignedIpxe {
+            arch: Arch::X64Uefi,
+            shim_name: "snponly-shimx64.efi".into(),
+            shim: Content::memory(*b"its shim"),
+            name: "snponly.efi".into(),
+            content: Content::memory(*b"signed"),
+            from: String::new(),
+        };
+        site.loaders = Arc::new(Loaders {
+            chains: vec![
+                chain(Arch::X64Uefi, "Debian", false),
+                chain(Arch::Arm64Uefi, "Debian", false),
+            ],
+            signed_ipxe: vec![signed],
+            ..Loaders::clone(&site.loaders)
+        });
+        site
+    }
+
+    fn len(site: &Site, path: &str) -> Option<u64> {
+        Some(site.find(path.as_bytes(), b"", PEER)?.content.len())
+    }
+
+    #[test]
+    fn shim_finds_grub_beside_itself_and_at_the_root() {
+        let site = with_files(&[]);
+        for (arch, folder, suffix) in [
+            (Arch::X64Uefi, "x86_64", "x64"),
+            (Arch::Arm64Uefi, "arm64", "aa64"),
+        ] {
+            let chain = chain(arch, "Debian", false);
+            let (shim, grub) = (chain.shim.content.len(), chain.grub.content.len());
+            let at = |path: String| len(&site, &path);
+            assert_eq!(
+                at(format!("loader/secure/{folder}/shim{suffix}.efi")),
+                Some(shim)
+            );
+            assert_eq!(
+                at(format!("loader/secure/{folder}//grub{suffix}.efi")),
+                Some(grub)
+            );
+            assert_eq!(at(format!("/grub{suffix}.efi")), Some(grub));
+            for name in [
+                "revocations_sku.efi",
+                "revocations_sbat.efi",
+                "shim_certificate_0.efi",
+            ] {
+                assert_eq!(at(format!("loader/secure/{folder}/{name}")), None);
+                assert_eq!(at(name.to_owned()), None);
+            }
+        }
+        assert_eq!(len(&site, "loader/secure/riscv64/shimriscv64.efi"), None);
+        let own = with_files(&["grubx64.efi"]);
+        assert_eq!(text(&own, "grubx64.efi").as_deref(), Some("of the image"));
+    }
+
+    #[test]
+    fn ipxe_is_beside_its_shim() {
+        let site = with_files(&[]);
+        let at = |name: &str| text(&site, &format!("loader/secure-ipxe/x86_64/{name}"));
+        assert_eq!(at("snponly-shimx64.efi").as_deref(), Some("its shim"));
+        assert_eq!(at("snponly.efi").as_deref(), Some("signed"));
+        assert!(
+            at("autoexec.ipxe")
+                .unwrap()
+                .contains("http://10.0.0.1/boot.ipxe")
+        );
+        assert_eq!(at("ipxe.efi"), None);
+    }
+
+    #[test]
+    fn grub_finds_its_menu_wherever_it_was_built_to_look() {
+        let files = [
+            "boot/grub/grub.cfg",
+            "debian-installer/amd64/grub/x86_64-efi/command.lst",
+        ];
+        let site = with_files(&files);
+        for path in [
+            "/grub/grub.cfg",
+            "/grub.cfg",
+            "/boot/grub/grub.cfg",
+            "/boot/grub2/grub.cfg",
+            "/debian-installer/amd64/grub/grub.cfg",
+            "/debian-installer/arm64/grub/grub.cfg",
+            "/EFI/fedora/grub.cfg",
+            "/EFI/BOOT/grub.cfg-01-52-54-00-12-34-56",
+            "/grub/grub.cfg-0A000109",
+            "loader/secure/x86_64/grub.cfg",
+            "loader/secure/arm64/grub.cfg-01-52-54-00-12-34-56",
+        ] {
+            let menu = text(&site, path).unwrap_or_else(|| panic!("{path}"));
+            assert!(
+                menu.contains("set lanboot=tftp,10.0.0.1\n"),
+                "{path}: {menu}"
+            );
+        }
+        for path in [
+            "/grub/x86_64-efi/command.lst",
+            "/grub/x86_64-efi/grub.cfg",
+            "/debian-installer/amd64/grub/x86_64-efi/command.lst",
+            "/grub/grub.cfgx",
+            "/else/grub.cfg",
+            "loader/secure/x86_64/fs.lst",
+            "loader/secure/else/grub.cfg",
+        ] {
+            assert_eq!(text(&site, path), None, "{path}");
+        }
+        let of_image = text(&site, "/iso/live/boot/grub/grub.cfg");
+        assert_eq!(of_image.as_deref(), Some("of the image"));
+    }
+
+    #[test]
+    fn the_images_own_menu_is_left_alone_where_it_was_asked_for() {
+        let list = "debian-installer/amd64/grub/x86_64-efi/command.lst";
+        let mut site = with_files(&["boot/grub/grub.cfg", list]);
+        site.menu.kind = MenuKind::Stock;
+        for path in ["/boot/grub/grub.cfg", list] {
+            assert_eq!(text(&site, path).as_deref(), Some("of the image"), "{path}");
+        }
+        assert!(text(&site, "/grub/grub.cfg").unwrap().contains("menuentry"));
+        assert_eq!(
+            text(&site, "/loader/autoexec.ipxe"),
+            None,
+            "it would start our menu"
+        );
+    }
+
+    #[test]
+    fn asking_for_the_locked_menu_tells_that_secure_boot_is_on() {
+        let site = with_files(&[]);
+        let file = site
+            .find(b"loader/secure/x86_64/locked.cfg", b"", PEER)
+            .unwrap();
+        let remark = file.remark.unwrap();
+        assert!(remark.starts_with("Secure Boot is on, and it refuses the kernel of live-x86_64"));
+        assert!(
+            text(&site, "loader/secure/x86_64/locked.cfg")
+                .unwrap()
+                .contains("fwsetup")
+        );
+        let first = site.find(b"grub/grub.cfg", b"", PEER).unwrap();
+        assert_eq!(first.remark, None);
+        assert_eq!(site.find(b"loader/secure/else/locked.cfg", b"", PEER), None);
+    }
+
+    #[test]
+    fn autoexec_is_in_every_folder() {
+        let site = with_files(&[]);
+        for path in [
+            "autoexec.ipxe",
+            "/loader/autoexec.ipxe",
+            "loader/secure/x86_64/autoexec.ipxe",
+            "loader/a/b/c/autoexec.ipxe",
+            "/iso/live/autoexec.ipxe",
+            "/EFI/BOOT/autoexec.ipxe",
+        ] {
+            assert!(
+                text(&site, path).is_some_and(|t| t.starts_with("#!ipxe\n")),
+                "{path}"
+            );
+        }
+        assert_eq!(text(&site, "/loader/autoexec.ipxe/x"), None);
+        let own = with_files(&["autoexec.ipxe"]);
+        assert_eq!(
+            text(&own, "/iso/live/autoexec.ipxe").as_deref(),
+            Some("of the image")
+        );
+    }
+
+    #[test]
+    fn http_boot_gets_shim_and_grub_on_a_disk() {
+        let site = with_files(&[]);
+        for path in [
+            "loader/secure/x86_64/boot.img",
+            "loader/secure/arm64/boot.img",
+        ] {
+            let file = site.find(path.as_bytes(), b"", PEER).unwrap();
+            let bytes: Vec<u8> = file
+                .content
+                .pieces()
+                .iter()
+                .filter_map(|p| p.memory())
+                .flatten()
+                .copied()
+                .collect();
+            let has = |text: &str| bytes.windows(text.len()).any(|w| w == text.as_bytes());
+            assert!(has("source (tftp,10.0.0.1)/grub/grub.cfg\n"), "{path}");
+            assert!(has("FAT16   ") && has("GRUB    CFG"), "{path}");
+        }
+        assert_eq!(len(&site, "loader/secure/riscv64/boot.img"), None);
+    }
+
+    #[test]
+    fn a_ram_disk_says_how_much_memory_it_takes() {
+        let site = with_files(&[]);
+        let file = site.find(b"loader/ramdisk/live.iso", b"", PEER).unwrap();
+        assert_eq!(file.content.len(), 4096);
+        assert!(file.remark.unwrap().contains(" takes 1 MiB of memory "));
+        assert_eq!(site.find(b"iso/live.iso", b"", PEER).unwrap().remark, None);
+        assert_eq!(site.find(b"loader/ramdisk/else.iso", b"", PEER), None);
+    }
+}

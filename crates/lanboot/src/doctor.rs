@@ -1,0 +1,407 @@
+//! `lanboot doctor`: which machines can be served with what is on this host and on these images,
+//! and which package brings the rest.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use lanboot_core::catalog::{
+    Catalog, Loaders, chain, ipxe_loader, pxelinux_image, secure_arch, usual_loader,
+};
+use lanboot_core::machine::Arch;
+use serde::Serialize;
+
+use crate::cli::Doctor;
+use crate::disks::Disks;
+use crate::library::Library;
+use crate::loaders;
+
+/// A kind of machine, as people call it.
+struct Kind {
+    name: &'static str,
+    /// As its firmware says it (option 93).
+    arch: u16,
+    /// Whether Secure Boot is on.
+    secure: bool,
+    /// Packages that bring its loader.
+    packages: Packages,
+}
+
+/// Where a loader comes from: the names of packages by distribution, or what else there is.
+#[derive(Clone, Copy, Debug, Serialize)]
+struct Packages {
+    debian: &'static str,
+    fedora: &'static str,
+    arch: &'static str,
+}
+
+const IPXE: Packages = Packages {
+    debian: "ipxe",
+    fedora: "ipxe-bootimgs-x86",
+    arch: "ipxe",
+};
+const NO_PACKAGE: &str = "no package; a Debian network installer image carries one: serve it, or \
+    unpack its debian-installer/ARCH folder for --loaders";
+const SIGNED_X64: Packages = Packages {
+    debian: "shim-signed and grub-efi-amd64-signed",
+    fedora: "shim-x64 and grub2-efi-x64",
+    arch: NO_PACKAGE,
+};
+const SIGNED_ARM64: Packages = Packages {
+    debian: "debian-installer-12-netboot-arm64",
+    fedora: "shim-aa64 and grub2-efi-aa64 of an arm64 host",
+    arch: NO_PACKAGE,
+};
+const IPXE_ARM64: Packages = Packages {
+    debian: "ipxe of Debian 13 or later, or debian-installer-12-netboot-arm64",
+    fedora: "ipxe-bootimgs-aarch64",
+    arch: "ipxe",
+};
+const IPXE_RARE: Packages = Packages {
+    debian: "ipxe 2.0 or later",
+    fedora: "no package; build iPXE and use --loaders",
+    arch: "no package; build iPXE and use --loaders",
+};
+const IPXE_IA32: Packages = Packages {
+    debian: "no package; build iPXE (bin-i386-efi/snponly.efi) and use --loaders",
+    fedora: "ipxe-bootimgs-x86",
+    arch: "ipxe",
+};
+
+const KINDS: [Kind; 12] = {
+    const fn kind(name: &'static str, arch: u16, secure: bool, packages: Packages) -> Kind {
+        Kind {
+            name,
+            arch,
+            secure,
+            packages,
+        }
+    }
+    [
+        kind("BIOS", 0, false, IPXE),
+        kind("x64 UEFI", 7, false, IPXE),
+        kind("x64 UEFI, Secure Boot on", 7, true, SIGNED_X64),
+        kind("x64 UEFI HTTP Boot", 16, false, IPXE),
+        kind("x64 UEFI HTTP Boot, Secure Boot on", 16, true, SIGNED_X64),
+        kind("arm64 UEFI", 11, false, IPXE_ARM64),
+        kind("arm64 UEFI, Secure Boot on", 11, true, SIGNED_ARM64),
+        kind("arm64 UEFI HTTP Boot", 19, false, IPXE_ARM64),
+        kind(
+            "arm64 UEFI HTTP Boot, Secure Boot on",
+            19,
+            true,
+            SIGNED_ARM64,
+        ),
+        kind("ia32 UEFI", 6, false, IPXE_IA32),
+        kind("riscv64 UEFI", 27, false, IPXE_RARE),
+        kind("loong64 UEFI", 39, false, IPXE_RARE),
+    ]
+};
+
+/// The answer for one kind of machine, as `--json` prints it.
+#[derive(Debug, Serialize)]
+struct Answer {
+    machine: &'static str,
+    /// What it loads first; `None` when there is nothing for it.
+    loader: Option<&'static str>,
+    /// The files that is, or the image that carries them.
+    files: Vec<String>,
+    /// Packages that bring a loader, where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    packages: Option<Packages>,
+}
+
+/// What was found, and whether it is enough.
+#[derive(Debug)]
+pub struct Found {
+    /// What to print.
+    pub text: String,
+    /// Whether BIOS and x64 UEFI machines can be served.
+    pub usable: bool,
+}
+
+/// Runs it.
+pub fn run(doctor: &Doctor) -> anyhow::Result<Found> {
+    let folder = doctor
+        .loaders
+        .as_deref()
+        .filter(|f| !f.as_os_str().is_empty());
+    let loaders = loaders::loaders(folder)?;
+    let mut faults = Vec::new();
+    let catalog = catalog(&doctor.images, &mut faults);
+    let answers: Vec<Answer> = KINDS
+        .iter()
+        .map(|kind| answer(kind, &catalog, &loaders, folder))
+        .collect();
+    let text = if doctor.json {
+        serde_json::to_string_pretty(&answers)? + "\n"
+    } else {
+        text(&answers, host()) + &faults.iter().map(|f| format!("{f}\n")).collect::<String>()
+    };
+    let usable = ["BIOS", "x64 UEFI"].iter().all(|name| {
+        let row = answers.iter().find(|answer| answer.machine == *name);
+        row.is_some_and(|answer| answer.loader.is_some())
+    });
+    Ok(Found { text, usable })
+}
+
+/// What the server should say at its start of machines it has nothing for: those nearly every
+/// network has.
+pub fn missing(catalog: &Catalog, loaders: &Loaders) -> Option<String> {
+    let lacks = |kind: &&Kind| {
+        matches!(kind.name, "BIOS" | "x64 UEFI")
+            && usual_loader(catalog, loaders, kind.arch.into(), kind.secure).is_err()
+    };
+    let lacking: Vec<&Kind> = KINDS.iter().filter(lacks).collect();
+    let names: Vec<&str> = lacking.iter().map(|kind| kind.name).collect();
+    let packages = lacking.first()?.packages.of(host());
+    Some(format!(
+        "no loader for {} machines: install {packages}; until then only those that already run \
+         iPXE can boot (lanboot doctor says more)",
+        names.join(" and ")
+    ))
+}
+
+/// Without an image there is nothing to boot, and still something to say about loaders.
+fn catalog(images: &[PathBuf], faults: &mut Vec<String>) -> Catalog {
+    if images.is_empty() {
+        return Catalog::default();
+    }
+    let scan = Library::new(images.to_vec(), Arc::new(Disks::default())).scan(None);
+    faults.extend(scan.faults);
+    faults.extend(scan.twins);
+    scan.catalog
+}
+
+fn answer(kind: &Kind, catalog: &Catalog, loaders: &Loaders, folder: Option<&Path>) -> Answer {
+    let file = usual_loader(catalog, loaders, kind.arch.into(), kind.secure);
+    let mut found = file
+        .ok()
+        .map(|file| origin(&file, catalog, loaders, folder));
+    // Where Secure Boot is off, that GRUB starts iPXE if it can.
+    if let Some((name @ SHIM_AND_GRUB, files)) = &mut found
+        && !kind.secure
+        && let Some(ipxe) = ipxe(loaders, kind.arch.into())
+    {
+        *name = "shim and GRUB, then iPXE";
+        files.extend(loaders::ipxe_file(ipxe, folder).map(|path| path.display().to_string()));
+    }
+    let packages = found.is_none().then_some(kind.packages);
+    let (loader, files) = found.map_or((None, Vec::new()), |(name, files)| (Some(name), files));
+    Answer {
+        machine: kind.name,
+        loader,
+        files,
+        packages,
+    }
+}
+
+const SHIM_AND_GRUB: &str = "shim and GRUB";
+
+/// The build of iPXE that GRUB would start.
+fn ipxe(loaders: &Loaders, arch: Arch) -> Option<&'static str> {
+    let names = [false, true]
+        .into_iter()
+        .filter_map(|native| ipxe_loader(arch.program(), native));
+    let mut found = names.filter(|name| loaders.ipxe.contains_key(name));
+    found.next()
+}
+
+/// What a file of the site is, and where it comes from.
+fn origin(
+    file: &str,
+    catalog: &Catalog,
+    loaders: &Loaders,
+    folder: Option<&Path>,
+) -> (&'static str, Vec<String>) {
+    let parts: Vec<&str> = file.split('/').collect();
+    let arch = |name: &str| secure_arch(name.as_bytes()).unwrap_or(Arch::Other(0));
+    match parts.as_slice() {
+        ["loader", "secure", name, _] => {
+            let found = chain(catalog, loaders, arch(name));
+            let files = found.map(|chain| {
+                let image = catalog.images().iter().find(|i| i.chains.contains(chain));
+                let of = |path: &String| match image {
+                    Some(image) => format!("{}: {path}", image.file),
+                    None => path.clone(),
+                };
+                vec![of(&chain.shim.from), of(&chain.grub.from)]
+            });
+            (SHIM_AND_GRUB, files.unwrap_or_default())
+        }
+        ["loader", "secure-ipxe", name, _] => {
+            let found = loaders.signed_ipxe(arch(name));
+            let files = found.map(|signed| vec![signed.from.clone()]);
+            ("iPXE behind its own shim", files.unwrap_or_default())
+        }
+        ["loader", "pxelinux", _] => {
+            let files = match pxelinux_image(catalog) {
+                Some(image) => {
+                    let folder = image.pxelinux.as_deref().unwrap_or_default();
+                    format!("{}: {folder}/lpxelinux.0", image.file)
+                }
+                None => folder.map_or_else(
+                    || "the package pxelinux".into(),
+                    |folder| folder.join("lpxelinux.0").display().to_string(),
+                ),
+            };
+            ("PXELINUX", vec![files])
+        }
+        ["loader", name] => {
+            let from = loaders::ipxe_file(name, folder);
+            let from = from.map(|path| path.display().to_string());
+            ("iPXE", from.into_iter().collect())
+        }
+        _ => ("a loader", vec![file.to_owned()]),
+    }
+}
+
+/// The family of this host's distribution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Host {
+    Debian,
+    Fedora,
+    Arch,
+    Other,
+}
+
+fn host() -> Host {
+    let text = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
+    distribution(&text)
+}
+
+/// Out of os-release(5): `ID`, else what it says it is like.
+fn distribution(os_release: &str) -> Host {
+    let value = |key: &str| {
+        let line = os_release.lines().find_map(|line| line.strip_prefix(key));
+        line.unwrap_or_default()
+            .trim_matches(['"', '\''])
+            .to_owned()
+    };
+    let words = format!("{} {}", value("ID="), value("ID_LIKE="));
+    let family = |word: &str| match word {
+        "debian" | "ubuntu" => Some(Host::Debian),
+        "fedora" | "rhel" | "centos" => Some(Host::Fedora),
+        "arch" | "archlinux" => Some(Host::Arch),
+        _ => None,
+    };
+    words
+        .split_whitespace()
+        .find_map(family)
+        .unwrap_or(Host::Other)
+}
+
+impl Packages {
+    fn of(&self, host: Host) -> String {
+        match host {
+            Host::Debian => self.debian.into(),
+            Host::Fedora => self.fedora.into(),
+            Host::Arch => self.arch.into(),
+            Host::Other => format!(
+                "{} (Debian, Ubuntu); {} (Fedora); {} (Arch Linux)",
+                self.debian, self.fedora, self.arch
+            ),
+        }
+    }
+}
+
+fn text(answers: &[Answer], host: Host) -> String {
+    let width = answers.iter().map(|a| a.machine.len()).max().unwrap_or(0);
+    let mut out = String::new();
+    for answer in answers {
+        let says = match (answer.loader, answer.packages) {
+            (Some(loader), _) => format!("yes  {loader}: {}", answer.files.join(" and ")),
+            (None, Some(packages)) => format!("no   install {}", packages.of(host)),
+            (None, None) => "no".into(),
+        };
+        let says = says.replace("install no package", "no package");
+        out.push_str(&format!("{:width$}  {says}\n", answer.machine));
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lanboot_core::vfs::Content;
+
+    fn host_with(names: &[&'static str]) -> Loaders {
+        Loaders {
+            ipxe: names.iter().map(|n| (*n, Content::memory(*b"x"))).collect(),
+            ..Loaders::default()
+        }
+    }
+
+    fn row(name: &str, loaders: &Loaders, folder: Option<&Path>) -> Answer {
+        let kind = KINDS.iter().find(|kind| kind.name == name).unwrap();
+        answer(kind, &Catalog::default(), loaders, folder)
+    }
+
+    #[test]
+    fn what_is_there_is_named_and_what_is_not_has_a_package() {
+        let loaders = host_with(&["undionly.kpxe", "snponly-x86_64.efi", "ipxe-riscv64.efi"]);
+        let held = tempfile::tempdir().unwrap();
+        let file = held.path().join("snponly-x86_64.efi");
+        std::fs::write(&file, "x").unwrap();
+        let folder = Some(held.path());
+        let found = row("x64 UEFI", &loaders, folder);
+        assert_eq!(
+            (found.loader, &found.files[..]),
+            (Some("iPXE"), &[file.display().to_string()][..])
+        );
+        assert_eq!(row("riscv64 UEFI", &loaders, folder).loader, Some("iPXE"));
+        let secure = row("x64 UEFI, Secure Boot on", &loaders, folder);
+        assert_eq!(secure.loader, None, "plain iPXE does not start there");
+        let lines = text(&[found, secure], Host::Debian);
+        let expected = format!(
+            "x64 UEFI                  yes  iPXE: {}\n\
+            x64 UEFI, Secure Boot on  no   install shim-signed and grub-efi-amd64-signed\n",
+            file.display()
+        );
+        assert_eq!(lines, expected);
+    }
+
+    #[test]
+    fn the_server_names_what_nearly_every_network_has() {
+        let none = Catalog::default();
+        assert_eq!(
+            missing(&none, &host_with(&["undionly.kpxe", "snponly-x86_64.efi"])),
+            None
+        );
+        let bios = missing(&none, &host_with(&["snponly-x86_64.efi"])).unwrap();
+        assert!(
+            bios.starts_with("no loader for BIOS machines: install "),
+            "{bios}"
+        );
+        let both = missing(&none, &host_with(&[])).unwrap();
+        assert!(
+            both.starts_with("no loader for BIOS and x64 UEFI machines: "),
+            "{both}"
+        );
+    }
+
+    #[test]
+    fn a_distribution_is_known_by_its_name_or_its_kin() {
+        for (text, host) in [
+            ("NAME=x\nID=debian\n", Host::Debian),
+            ("ID=linuxmint\nID_LIKE=\"ubuntu debian\"\n", Host::Debian),
+            (
+                "ID=\"rocky\"\nID_LIKE=\"rhel centos fedora\"\n",
+                Host::Fedora,
+            ),
+            ("ID=arch\n", Host::Arch),
+            ("ID=nixos\n", Host::Other),
+            ("", Host::Other),
+        ] {
+            assert_eq!(distribution(text), host, "{text}");
+        }
+    }
+
+    #[test]
+    fn every_kind_of_machine_is_one_that_is_known() {
+        for kind in KINDS {
+            let arch = Arch::from(kind.arch);
+            assert!(!matches!(arch, Arch::Other(_)), "{}", kind.name);
+            assert_eq!(arch.is_http(), kind.name.contains("HTTP"), "{}", kind.name);
+        }
+    }
+}
