@@ -1,19 +1,21 @@
 # shellcheck shell=bash
 # What shim and GRUB ask for, and GRUB's own opinion of the menus it gets.
 
-INSTALLER=/usr/lib/debian-installer/images/12
-
 case_grub() {
     local wait
     clients_up "$LOGS"
     need_tools grub-script-check=grub-common xorriso=xorriso tftp=tftp-hpa mcopy=mtools fsck.fat=dosfstools
-    [[ -e $INSTALLER/amd64/text && -e $INSTALLER/arm64/text ]] ||
-        fail "missing loaders: apt-get install -y debian-installer-12-netboot-amd64 debian-installer-12-netboot-arm64"
+    # Unpacked, not installed: loaders of this host are found by every other test.
+    INSTALLER=$REPO/target/clients/installer
+    "$REPO/tests/images/fetch" "$INSTALLER" bookworm debian-installer-12-netboot-{amd64,arm64}:all ||
+        fail "Debian's installers cannot be fetched"
+    INSTALLER+=/usr/lib/debian-installer/images/12
+    mkdir "$LOGS/none"
     grub_media
     grub_doctor
     for wait in 0 7 never; do
         # Every character that means something to GRUB.
-        START_LOG=wait-$wait serve --menu-timeout "$wait" --append "a=\"b c\" d='e f' \$root \${x} ;reboot { } # \\ \\\" \`x\`" \
+        START_LOG=wait-$wait serve --loaders "$LOGS/none" --menu-timeout "$wait" --append "a=\"b c\" d='e f' \$root \${x} ;reboot { } # \\ \\\" \`x\`" \
             "$LOGS/unsigned.iso" "$LOGS/deb.iso"
         grub_menus
         step "menus that wait $wait"
@@ -102,11 +104,11 @@ grub_disk() {
     get "http://$SERVER_ADDRESS/loader/secure/$1/grub$2.efi" "$LOGS/fetched"
     mcopy -n -o -i "$disk" "::EFI/BOOT/grub$2.efi" "$LOGS/copy" && same "$LOGS/fetched" "$LOGS/copy" "GRUB on the disk for $1"
     mdir -/ -b -i "$disk" >"$LOGS/mdir" 2>&1 || wrong "mdir cannot read the disk for $1"
-    for path in $(grep -i 'grub.cfg$' "$LOGS/mdir"); do
+    while read -r path; do
         mcopy -n -o -i "$disk" "$path" "$LOGS/copy"
         grub-script-check "$LOGS/copy" || wrong "GRUB does not understand $path on the disk for $1"
-    done
-    [[ -n $path ]] || wrong "no grub.cfg on the disk for $1: $(<"$LOGS/mdir")"
+    done < <(grep -i 'grub.cfg$' "$LOGS/mdir")
+    grep -qi 'grub.cfg$' "$LOGS/mdir" || wrong "no grub.cfg on the disk for $1: $(<"$LOGS/mdir")"
 }
 
 # A machine that asks for the second menu has Secure Boot on; the log says what that means.
@@ -123,11 +125,11 @@ grub_refusal() {
 
 grub_doctor() {
     local said status=0
+    said=$("$LANBOOT" doctor --json "$LOGS/deb.iso")
+    python3 -m json.tool <<<"$said" >/dev/null || wrong "doctor --json is no JSON: $said"
     said=$("$LANBOOT" doctor "$LOGS/deb.iso") || status=$?
     [[ $status == 0 ]] || wrong "doctor: exit status $status: $said"
     grep -qE '^arm64 UEFI, Secure Boot on +yes +shim and GRUB' <<<"$said" || wrong "doctor does not know the arm64 loader: $said"
-    "$LANBOOT" doctor --json | python3 -m json.tool >/dev/null || wrong "doctor --json is no JSON"
-    mkdir "$LOGS/none"
     status=0
     said=$("$LANBOOT" doctor --loaders="$LOGS/none") || status=$?
     [[ $status == 1 ]] || wrong "doctor without any loader: exit status $status"
