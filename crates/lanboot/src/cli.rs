@@ -93,7 +93,7 @@ pub struct Serve {
     /// interfaces and networks behind relays the configuration file has tables, shown below
     #[arg(long, value_name = "A-B")]
     pub range: Option<String>,
-    /// How long an address is lent, such as 12h or 30m [default: 12h]
+    /// How long an address is lent, such as 12h or 30m [default: 12h; 1h with --dhcp auto]
     #[arg(long, value_name = "DURATION")]
     pub lease_time: Option<String>,
     /// Default route told to machines; none unless given

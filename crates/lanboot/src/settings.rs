@@ -185,7 +185,7 @@ impl Settings {
                 flags.lease_time.or(file.lease_time),
                 lease_time,
             )?
-            .unwrap_or(Duration::from_secs(12 * 3600)),
+            .unwrap_or_else(|| default_lease_time(dhcp)),
             router,
             dns: many(flags.dns, file.dns)
                 .into_iter()
@@ -234,6 +234,13 @@ impl Settings {
             loaders: flags.loaders.or(file.loaders),
         })
     }
+}
+
+/// A working day; by default an hour, because another server may only be away: machines that came
+/// in between shall soon be told by it where the Internet is.
+fn default_lease_time(dhcp: Dhcp) -> Duration {
+    let hours = if dhcp == Dhcp::Auto { 1 } else { 12 };
+    Duration::from_secs(hours * 3600)
 }
 
 /// systemd's `StateDirectory=` first, then where such programs keep their state.
@@ -507,7 +514,9 @@ mod tests {
         assert_eq!(found.only.len(), 1);
         assert_eq!(found.range.unwrap().1, Ipv4Addr::new(10, 0, 0, 9));
         assert_eq!((found.dhcp, found.http_port), (Dhcp::Auto, 80));
-        assert_eq!(found.lease_time, Duration::from_secs(43_200));
+        assert_eq!(found.lease_time, Duration::from_secs(3600));
+        let named = settings(&["--dhcp", "server", "a.iso"], "").unwrap();
+        assert_eq!(named.lease_time, Duration::from_secs(43_200));
     }
 
     #[test]
