@@ -13,11 +13,10 @@ BOOT_PACKAGES=(
 ARM_PACKAGES=(qemu-efi-aarch64 qemu-system-arm)
 # Programs nobody here wrote that talk to lanboot in the tests.
 CLIENT_PACKAGES=(
-    atftp atftpd debian-installer-12-netboot-amd64 debian-installer-12-netboot-arm64 dnsmasq-base fio
-    grub-common isc-dhcp-client isc-dhcp-relay isc-dhcp-server kea-admin kea-dhcp4-server libcap2-bin
-    libnbd-bin libnfs-dev libnfs-utils nbd-client nbdkit nfs-common nfs-ganesha nfs-ganesha-vfs nftables
-    nginx-light
-    python3-libnbd qemu-utils rpcbind tcpdump tftp-hpa udhcpc util-linux
+    atftp atftpd dnsmasq-base dosfstools fio grub-common isc-dhcp-client isc-dhcp-relay
+    isc-dhcp-server kea-admin kea-dhcp4-server libcap2-bin libnbd-bin libnfs-dev libnfs-utils
+    nbd-client nbdkit nfs-common nfs-ganesha nfs-ganesha-vfs nftables nginx-light python3-libnbd
+    qemu-utils rpcbind tcpdump tftp-hpa udhcpc util-linux
 )
 CHECK_PACKAGES=("${BUILD_PACKAGES[@]}" "${BOOT_PACKAGES[@]}" "${ARM_PACKAGES[@]}" "${CLIENT_PACKAGES[@]}")
 

@@ -6,6 +6,7 @@
 //! /loader/snponly-x86_64.efi
 //! /loader/pxelinux/…            lpxelinux.0, its modules, pxelinux.cfg/default
 //! /loader/secure/x86_64/…       shim and GRUB, which start with Secure Boot on too
+//! /loader/secure-http/x86_64/…  the same for HTTP Boot; boot.img is a disk with both
 //! /loader/secure-ipxe/x86_64/…  iPXE behind its own shim
 //! /loader/ramdisk/NAME.iso      an image as UEFI HTTP Boot makes a disk of it
 //! /…/grub.cfg, /…/autoexec.ipxe wherever GRUB and iPXE look for them
@@ -19,6 +20,7 @@
 mod loader;
 mod nbd;
 mod nfs;
+mod ramdisk;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;

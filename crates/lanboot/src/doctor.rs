@@ -51,27 +51,10 @@ const SIGNED_ARM64: Packages = Packages {
     fedora: "shim-aa64 and grub2-efi-aa64 of an arm64 host",
     arch: NO_PACKAGE,
 };
-/// Debian's signed GRUB has no HTTP.
-const SIGNED_HTTP: Packages = Packages {
-    debian: "no package, because the signed GRUB reads over TFTP alone; put iPXE 2.0's signed \
-        snponly-shimx64.efi and snponly.efi into a folder for --loaders",
-    fedora: "shim-x64 and grub2-efi-x64",
-    arch: NO_PACKAGE,
-};
-const SIGNED_HTTP_ARM64: Packages = Packages {
-    debian: "no package, because the signed GRUB reads over TFTP alone; put iPXE 2.0's signed \
-        snponly-shimaa64.efi and snponly.efi into a folder for --loaders",
-    fedora: "shim-aa64 and grub2-efi-aa64 of an arm64 host",
-    arch: NO_PACKAGE,
-};
 const IPXE_ARM64: Packages = Packages {
     debian: "ipxe of Debian 13 or later, or debian-installer-12-netboot-arm64",
     fedora: "ipxe-bootimgs-aarch64",
     arch: "ipxe",
-};
-const IPXE_ARM64_HTTP: Packages = Packages {
-    debian: "ipxe of Debian 13 or later",
-    ..IPXE_ARM64
 };
 const IPXE_RARE: Packages = Packages {
     debian: "ipxe 2.0 or later",
@@ -98,15 +81,15 @@ const KINDS: [Kind; 12] = {
         kind("x64 UEFI", 7, false, IPXE),
         kind("x64 UEFI, Secure Boot on", 7, true, SIGNED_X64),
         kind("x64 UEFI HTTP Boot", 16, false, IPXE),
-        kind("x64 UEFI HTTP Boot, Secure Boot on", 16, true, SIGNED_HTTP),
+        kind("x64 UEFI HTTP Boot, Secure Boot on", 16, true, SIGNED_X64),
         kind("arm64 UEFI", 11, false, IPXE_ARM64),
         kind("arm64 UEFI, Secure Boot on", 11, true, SIGNED_ARM64),
-        kind("arm64 UEFI HTTP Boot", 19, false, IPXE_ARM64_HTTP),
+        kind("arm64 UEFI HTTP Boot", 19, false, IPXE_ARM64),
         kind(
             "arm64 UEFI HTTP Boot, Secure Boot on",
             19,
             true,
-            SIGNED_HTTP_ARM64,
+            SIGNED_ARM64,
         ),
         kind("ia32 UEFI", 6, false, IPXE_IA32),
         kind("riscv64 UEFI", 27, false, IPXE_RARE),
@@ -233,8 +216,8 @@ fn origin(
     let parts: Vec<&str> = file.split('/').collect();
     let arch = |name: &str| secure_arch(name.as_bytes()).unwrap_or(Arch::Other(0));
     match parts.as_slice() {
-        ["loader", "secure", name, _] => {
-            let found = chain(catalog, loaders, arch(name));
+        ["loader", way @ ("secure" | "secure-http"), name, _] => {
+            let found = chain(catalog, loaders, arch(name), *way == "secure-http");
             let files = found.map(|chain| {
                 let image = catalog.images().iter().find(|i| i.chains.contains(chain));
                 let of = |path: &String| match image {

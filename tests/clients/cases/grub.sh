@@ -1,19 +1,21 @@
 # shellcheck shell=bash
 # What shim and GRUB ask for, and GRUB's own opinion of the menus it gets.
 
-INSTALLER=/usr/lib/debian-installer/images/12
-
 case_grub() {
     local wait
     clients_up "$LOGS"
-    need_tools grub-script-check=grub-common xorriso=xorriso tftp=tftp-hpa
-    [[ -e $INSTALLER/amd64/text && -e $INSTALLER/arm64/text ]] ||
-        fail "missing loaders: apt-get install -y debian-installer-12-netboot-amd64 debian-installer-12-netboot-arm64"
+    need_tools grub-script-check=grub-common xorriso=xorriso tftp=tftp-hpa mcopy=mtools fsck.fat=dosfstools
+    # Unpacked, not installed: loaders of this host are found by every other test.
+    INSTALLER=$REPO/target/clients/installer
+    "$REPO/tests/images/fetch" "$INSTALLER" bookworm debian-installer-12-netboot-{amd64,arm64}:all ||
+        fail "Debian's installers cannot be fetched"
+    INSTALLER+=/usr/lib/debian-installer/images/12
+    mkdir "$LOGS/none"
     grub_media
     grub_doctor
     for wait in 0 7 never; do
         # Every character that means something to GRUB.
-        START_LOG=wait-$wait serve --menu-timeout "$wait" --append "a=\"b c\" d='e f' \$root \${x} ;reboot { } # \\ \\\" \`x\`" \
+        START_LOG=wait-$wait serve --loaders "$LOGS/none" --menu-timeout "$wait" --append "a=\"b c\" d='e f' \$root \${x} ;reboot { } # \\ \\\" \`x\`" \
             "$LOGS/unsigned.iso" "$LOGS/deb.iso"
         grub_menus
         step "menus that wait $wait"
@@ -87,8 +89,26 @@ grub_loaders() {
         for name in revocations_sku revocations_sbat shim_certificate_0; do
             is_not "loader/secure/$folder/$name.efi"
         done
+        grub_disk "$folder" "$suffix" "$INSTALLER/$arch/text/debian-installer/$arch/bootnet$suffix.efi"
     done
-    step "shim and GRUB for both processors"
+    step "shim and GRUB for both processors, and on a disk"
+}
+
+# grub_disk FOLDER SUFFIX SHIM: the disk that HTTP Boot gets, as mtools and fsck.fat see it.
+grub_disk() {
+    local disk=$LOGS/disk.img path
+    get "http://$SERVER_ADDRESS/loader/secure-http/$1/boot.img" "$disk" || { wrong "no disk for $1"; return; }
+    in_lan curl -sSI "http://$SERVER_ADDRESS/loader/secure-http/$1/boot.img" | grep -qi '^content-type: application/vnd.efi-img' || wrong "the disk for $1 has another type"
+    fsck.fat -n "$disk" >"$LOGS/fsck" 2>&1 || wrong "fsck.fat finds fault with the disk for $1: $(tail -n 3 "$LOGS/fsck")"
+    mcopy -n -o -i "$disk" "::EFI/BOOT/BOOT${2^^}.EFI" "$LOGS/copy" && same "$3" "$LOGS/copy" "shim on the disk for $1"
+    get "http://$SERVER_ADDRESS/loader/secure/$1/grub$2.efi" "$LOGS/fetched"
+    mcopy -n -o -i "$disk" "::EFI/BOOT/grub$2.efi" "$LOGS/copy" && same "$LOGS/fetched" "$LOGS/copy" "GRUB on the disk for $1"
+    mdir -/ -b -i "$disk" >"$LOGS/mdir" 2>&1 || wrong "mdir cannot read the disk for $1"
+    while read -r path; do
+        mcopy -n -o -i "$disk" "$path" "$LOGS/copy"
+        grub-script-check "$LOGS/copy" || wrong "GRUB does not understand $path on the disk for $1"
+    done < <(grep -i 'grub.cfg$' "$LOGS/mdir")
+    grep -qi 'grub.cfg$' "$LOGS/mdir" || wrong "no grub.cfg on the disk for $1: $(<"$LOGS/mdir")"
 }
 
 # A machine that asks for the second menu has Secure Boot on; the log says what that means.
@@ -105,11 +125,11 @@ grub_refusal() {
 
 grub_doctor() {
     local said status=0
+    said=$("$LANBOOT" doctor --json "$LOGS/deb.iso")
+    python3 -m json.tool <<<"$said" >/dev/null || wrong "doctor --json is no JSON: $said"
     said=$("$LANBOOT" doctor "$LOGS/deb.iso") || status=$?
     [[ $status == 0 ]] || wrong "doctor: exit status $status: $said"
     grep -qE '^arm64 UEFI, Secure Boot on +yes +shim and GRUB' <<<"$said" || wrong "doctor does not know the arm64 loader: $said"
-    "$LANBOOT" doctor --json | python3 -m json.tool >/dev/null || wrong "doctor --json is no JSON"
-    mkdir "$LOGS/none"
     status=0
     said=$("$LANBOOT" doctor --loaders="$LOGS/none") || status=$?
     [[ $status == 1 ]] || wrong "doctor without any loader: exit status $status"

@@ -190,30 +190,46 @@ pub fn pxelinux_image(catalog: &Catalog) -> Option<&Image> {
         .find(|image| image.pxelinux.is_some())
 }
 
-/// The shim and GRUB that machines of this kind get. First one whose shim trusts the kernel that
-/// machines start by default; among those the default image's own, because its vendor made them
-/// for each other; then the host's, which are kept up to date; then any image's.
-pub fn chain<'a>(catalog: &'a Catalog, loaders: &'a Loaders, arch: Arch) -> Option<&'a Chain> {
+/// The shim and GRUB that machines of this kind get, over HTTP or over TFTP. First one whose shim
+/// trusts the kernel that machines start by default; among those one whose GRUB speaks the
+/// protocol; then the default image's own, because its vendor made them for each other; then the
+/// host's, which are kept up to date; then any image's.
+pub fn chain<'a>(
+    catalog: &'a Catalog,
+    loaders: &'a Loaders,
+    arch: Arch,
+    http: bool,
+) -> Option<&'a Chain> {
     secure_names(arch)?;
     let default = catalog.default_image();
     let kernel = default.and_then(|image| image.entries.iter().find(|e| e.cpu.runs_on(arch)));
-    let trusts = |chain: &Chain, entry: &Entry| chain.shim.trusts(&entry.signed);
+    let own = default.map_or(&[][..], |image| &image.chains);
     let images = catalog.images().iter();
-    let own = default.into_iter().flat_map(|image| &image.chains);
     let candidates = own
-        .chain(&loaders.chains)
-        .chain(images.flat_map(|image| &image.chains));
-    let fitting: Vec<&Chain> = candidates.filter(|chain| chain.arch() == arch).collect();
-    let trusted = kernel.and_then(|kernel| fitting.iter().find(|chain| trusts(chain, kernel)));
-    let is_own = |chain: &Chain| default.is_some_and(|image| image.chains.contains(chain));
-    // Where none trusts that kernel, an image's own is no better than the host's.
-    let others = || {
-        fitting
-            .iter()
-            .find(|chain| !is_own(chain))
-            .or_else(|| fitting.first())
+        .iter()
+        .map(|chain| (chain, true))
+        .chain(loaders.chains.iter().map(|chain| (chain, false)))
+        .chain(
+            images
+                .flat_map(|image| &image.chains)
+                .map(|chain| (chain, false)),
+        );
+    let rank = |(chain, is_own): &(&Chain, bool)| {
+        let trusts = kernel.is_some_and(|kernel: &Entry| chain.shim.trusts(&kernel.signed));
+        let speaks = if http {
+            chain.grub.http
+        } else {
+            chain.grub.tftp
+        };
+        // One that does not trust its own image's kernel is no better than the host's.
+        (trusts, speaks, trusts || !is_own)
     };
-    trusted.or_else(others).copied()
+    let fitting: Vec<_> = candidates
+        .filter(|(chain, _)| chain.arch() == arch)
+        .collect();
+    // The first of the best.
+    let best = fitting.into_iter().rev().max_by_key(rank);
+    best.map(|(chain, _)| chain)
 }
 
 #[cfg(test)]
@@ -237,19 +253,42 @@ mod tests {
             chains: vec![made(arch, "Debian", false), made(arch, "Fedora", true)],
             ..Loaders::default()
         };
-        let vendor =
-            |catalog: &Catalog| chain(catalog, &loaders, arch).unwrap().shim.vendor.clone();
+        let vendor = |catalog: &Catalog| {
+            let chain = chain(catalog, &loaders, arch, false);
+            chain.unwrap().shim.vendor.clone()
+        };
         assert_eq!(vendor(&catalog(by("Fedora"), &[])), ["Fedora"]);
         assert_eq!(vendor(&catalog(by("Ubuntu"), &["Ubuntu"])), ["Ubuntu"]);
         assert_eq!(vendor(&catalog(by("Debian"), &["Ubuntu"])), ["Debian"]);
         assert_eq!(vendor(&catalog(Signed::No, &["Ubuntu"])), ["Debian"]);
         assert_eq!(
-            chain(&catalog(Signed::No, &[]), &loaders, Arch::Arm64Uefi),
+            chain(&catalog(Signed::No, &[]), &loaders, Arch::Arm64Uefi, false),
             None
         );
         let none = Loaders::default();
         let own = catalog(Signed::No, &["Ubuntu"]);
-        assert_eq!(chain(&own, &none, arch).unwrap().shim.vendor, ["Ubuntu"]);
+        assert_eq!(
+            chain(&own, &none, arch, false).unwrap().shim.vendor,
+            ["Ubuntu"]
+        );
+    }
+
+    #[test]
+    fn http_boot_gets_a_grub_with_http_where_its_shim_trusts_the_kernel() {
+        let arch = Arch::X64Uefi;
+        let mut image = image("one", &[Cpu::X86_64]);
+        image.entries[0].signed = Signed::By(vec!["Debian".into()]);
+        image.chains = vec![made(arch, "Debian", false)];
+        let catalog = Catalog::new(vec![Arc::new(image)]);
+        let speaks = |vendor: &str, http| {
+            let loaders = Loaders {
+                chains: vec![made(arch, vendor, true)],
+                ..Loaders::default()
+            };
+            chain(&catalog, &loaders, arch, http).unwrap().grub.http
+        };
+        assert!(speaks("Debian", true) && !speaks("Debian", false));
+        assert!(!speaks("Fedora", true), "a trusted one on a disk is better");
     }
 
     #[test]

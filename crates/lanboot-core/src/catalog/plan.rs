@@ -57,12 +57,6 @@ pub enum NoLoader {
          {0} machines, neither on this host nor on an image; lanboot doctor names the packages"
     )]
     NoChain(Arch),
-    /// `--loader grub` for HTTP Boot, and GRUB cannot.
-    #[error(
-        "--loader grub was asked for, but the signed GRUB found here reads over TFTP alone; \
-         let the machine boot by PXE instead of HTTP Boot"
-    )]
-    ChainWithoutHttp,
     /// `--loader iso`, and firmware could not start the image.
     #[error("--loader iso was asked for, but {0} has no EFI boot image")]
     NoEfiImage(String),
@@ -189,10 +183,16 @@ impl Asked<'_> {
         }
     }
 
-    /// One that also starts with Secure Boot on.
+    /// One that also starts with Secure Boot on. Where GRUB would need a disk made for it, iPXE
+    /// behind its own shim is the shorter way.
     fn secure(&self) -> Result<Offer, NoLoader> {
-        let chain = self.chain();
-        chain.or_else(|why| self.signed_ipxe().map_err(|_| why))
+        let (chain, ipxe) = (self.chain(), self.signed_ipxe());
+        let needs_disk = |offer: &Offer| offer.file.ends_with(".img");
+        match (chain, ipxe) {
+            (Ok(chain), Ok(ipxe)) if needs_disk(&chain) => Ok(ipxe),
+            (Err(_), Ok(ipxe)) => Ok(ipxe),
+            (chain, _) => chain,
+        }
     }
 
     /// Some kinds of firmware have only one build here; it is better than none.
@@ -212,15 +212,17 @@ impl Asked<'_> {
     fn chain(&self) -> Result<Offer, NoLoader> {
         let none = || NoLoader::NoChain(self.arch);
         let (folder, suffix) = secure_names(self.arch).ok_or_else(none)?;
-        let chain = chain(self.catalog, self.loaders, self.arch).ok_or_else(none)?;
+        let chain = chain(self.catalog, self.loaders, self.arch, self.http).ok_or_else(none)?;
+        let way = if self.http { "secure-http" } else { "secure" };
         // GRUB goes on with the protocol it came by; with Secure Boot on it can learn no other.
-        if self.http && !chain.grub.http {
-            return Err(NoLoader::ChainWithoutHttp);
+        // One that is started from a disk does DHCP by itself and then uses what it has.
+        match (self.http, chain.grub.http, chain.grub.tftp) {
+            (true, true, _) | (false, _, true) => {
+                Ok(loader(&format!("{way}/{folder}/shim{suffix}.efi")))
+            }
+            (true, false, true) => Ok(loader(&format!("{way}/{folder}/boot.img"))),
+            (_, _, false) => Err(none()),
         }
-        if !self.http && !chain.grub.tftp {
-            return Err(none());
-        }
-        Ok(loader(&format!("secure/{folder}/shim{suffix}.efi")))
     }
 
     fn signed_ipxe(&self) -> Result<Offer, NoLoader> {
@@ -416,15 +418,13 @@ mod tests {
         let chain = Ok("loader/secure/x86_64/shimx64.efi".into());
         assert_eq!(given(Stage::Firmware, 7, Way::Auto), chain);
         assert_eq!(given(Stage::Firmware, 9, Way::Grub), chain);
-        let url = "http://10.0.0.1/loader/secure/arm64/shimaa64.efi".to_owned();
+        let url = "http://10.0.0.1/loader/secure-http/arm64/shimaa64.efi".to_owned();
         assert_eq!(given(Stage::HttpBoot, 19, Way::Auto), Ok(url));
-        // A GRUB that only knows TFTP would hang behind HTTP Boot.
+        // A GRUB that only knows TFTP would hang behind HTTP Boot, and does not on a disk.
+        let disk = Ok("http://10.0.0.1/loader/secure-http/x86_64/boot.img".into());
+        assert_eq!(given(Stage::HttpBoot, 16, Way::Auto), disk);
         let ipxe = Ok("http://10.0.0.1/loader/snponly-x86_64.efi".into());
-        assert_eq!(given(Stage::HttpBoot, 16, Way::Auto), ipxe);
-        assert_eq!(
-            given(Stage::HttpBoot, 16, Way::Grub),
-            Err(NoLoader::ChainWithoutHttp)
-        );
+        assert_eq!(given(Stage::HttpBoot, 16, Way::Ipxe), ipxe);
         let ipxe = Ok("loader/snponly-x86_64.efi".into());
         assert_eq!(given(Stage::Firmware, 7, Way::Ipxe), ipxe);
     }

@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
+use super::config::Subnet;
 use super::lease::Lease;
 use super::packet::MessageType;
 use super::why::Why;
@@ -42,6 +43,11 @@ impl Receipt<'_> {
     /// Whether an address is one of this host's.
     pub(super) fn is_own(&self, address: Ipv4Addr) -> bool {
         address == self.server || self.own.contains(&address)
+    }
+
+    /// Whether this host has an address in a network.
+    pub(super) fn stands_in(&self, subnet: &Subnet) -> bool {
+        subnet.contains(self.server) || self.own.iter().any(|own| subnet.contains(*own))
     }
 }
 

@@ -14,7 +14,8 @@ pub const MAX_POOL: u32 = 1 << 20;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Mode {
     /// Hand out addresses, as the only server of the LAN: a machine that insists on an address it
-    /// cannot have is told so (NAK).
+    /// cannot have is told so (NAK). Of addresses of our networks that are not in the range only
+    /// those are refused that we gave: some may be of a server that is only away.
     #[default]
     Server,
     /// Leave addresses to another server and only say what to load (PXE 2.1 §2.2.3). Leases and

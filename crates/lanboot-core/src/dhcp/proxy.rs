@@ -88,6 +88,12 @@ impl Exchange<'_> {
         Ok(self.acknowledge(address, secs))
     }
 
+    /// Whether a server has no record of a machine that asks all of them about an address: it must
+    /// stay silent then (RFC 2131 §4.3.2), for another one may have given it.
+    pub(super) fn is_strange(&self) -> bool {
+        !self.packet.options.has(Code::SERVER_ID) && !self.leases.knows(&self.client)
+    }
+
     /// What to load, for a machine that wants to.
     fn boot_file(&self) -> Result<BootFile, Why> {
         if self.machine.stage == Stage::Plain {

@@ -73,7 +73,13 @@ impl<'a> Place<'a> {
                 if near.is_none() && (*receipt.source.ip() != relay || !is_unicast(relay)) {
                     return Err(Why::UnknownRelay(relay));
                 }
-                config.subnet(link).ok_or(Why::UnknownLink(link))?
+                let subnet = config.subnet(link).ok_or(Why::UnknownLink(link))?;
+                // Nor has a stranger any business with the machines of a network we stand in: both
+                // addresses may be forged, and the answer would reach somebody far away.
+                if near.is_none() && receipt.stands_in(subnet) {
+                    return Err(Why::UnknownRelay(relay));
+                }
+                subnet
             }
         };
         // A proxy is asked at its own address: nothing may stand in for that.

@@ -249,6 +249,7 @@ impl<'a> Exchange<'a> {
         }
         match self.claim(address) {
             Ok(()) => Ok(self.acknowledge(address, self.lease_secs())),
+            Err(Refusal::OutsideRange(_)) if self.is_strange() => Err(Why::Stranger(address)),
             Err(refusal) => Ok(self.refuse(address, refusal.to_string())),
         }
     }

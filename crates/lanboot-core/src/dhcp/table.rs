@@ -225,6 +225,13 @@ impl Leases {
         Some((*address, self.holds.get(address)?.step))
     }
 
+    /// Whether there is any record of a client, or of its hardware.
+    pub(super) fn knows(&self, client: &Client) -> bool {
+        self.held_for.contains_key(&client.id)
+            || self.by_client.contains_key(&client.id)
+            || self.by_mac.contains_key(&client.mac)
+    }
+
     /// Holds an address for a client, and no other for it.
     pub(super) fn hold(&mut self, address: Ipv4Addr, client: &ClientId, step: Step, now: u64) {
         self.drop_hold(client);

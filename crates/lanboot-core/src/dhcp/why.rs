@@ -58,6 +58,9 @@ pub enum Why {
     /// A proxy gives no addresses; see [`super::Mode::Proxy`].
     #[error("{0} is not leased to it here, and another server gives addresses now")]
     NotGivenHere(Ipv4Addr),
+    /// A machine nothing is known about has an address that is not ours to refuse (RFC 2131 §4.3.2).
+    #[error("{0} is outside the range handed out here; another server may have given it")]
+    Stranger(Ipv4Addr),
     /// Port 4011 answers DHCPREQUEST and DHCPINFORM.
     #[error("a {0} is nothing the boot server port answers")]
     BootServerMessage(MessageType),

@@ -58,17 +58,18 @@ enum Lock<'a> {
     On(Option<&'a Shim>),
 }
 
-impl<'a> Grub<'a> {
+impl Grub<'_> {
     /// `grub.cfg`.
     pub fn first(&self) -> String {
         let mut out = String::from("# Made by lanboot for whoever asks.\n");
         let address = self.server.http.ip();
-        let _ = writeln!(out, "set lanboot=tftp,{address}");
+        let _ = writeln!(out, "set lanboot=tftp,{address}\nset lanboot_secure=secure");
         // Before 2.12 GRUB cannot be told a port.
         if self.server.http.port() == 80 {
             let _ = writeln!(
                 out,
-                "if [ \"$root\" = \"http,{address}\" ]; then set lanboot=http,{address}; fi"
+                "if [ \"$root\" = \"http,{address}\" ]; then\n\
+                 set lanboot=http,{address}\nset lanboot_secure=secure-http\nfi"
             );
             for (_, cpu) in CPUS.iter().filter(|(arch, _)| self.has_http(*arch)) {
                 let _ = writeln!(
@@ -83,7 +84,7 @@ impl<'a> Grub<'a> {
                 let _ = writeln!(
                     out,
                     "if [ \"$grub_cpu\" = \"{cpu}\" ]; then \
-                     configfile ($lanboot)/loader/secure/{folder}/{LOCKED}; fi"
+                     configfile ($lanboot)/loader/$lanboot_secure/{folder}/{LOCKED}; fi"
                 );
             }
         }
@@ -104,16 +105,15 @@ impl<'a> Grub<'a> {
         out
     }
 
-    /// `locked.cfg`: the menu of machines of this kind with Secure Boot on.
-    pub fn locked(&self, arch: Arch) -> String {
+    /// `locked.cfg`: the menu of machines that came through this shim with Secure Boot on.
+    pub fn locked(&self, shim: Option<&Shim>) -> String {
         let mut out = String::from("# Made by lanboot: Secure Boot is on.\n");
-        self.menu(&mut out, Lock::On(self.shim(arch)));
+        self.menu(&mut out, Lock::On(shim));
         out
     }
 
     /// What the journal says of a machine of this kind that asked for [`Self::locked`].
-    pub fn locked_remark(&self, arch: Arch) -> String {
-        let shim = self.shim(arch);
+    pub fn locked_remark(&self, arch: Arch, shim: Option<&Shim>) -> String {
         let entries = self.catalog.entries().map(|(_, entry)| entry);
         let fitting = entries.filter(|entry| entry.cpu.runs_on(arch));
         let refused: Vec<&str> = fitting
@@ -130,12 +130,8 @@ impl<'a> Grub<'a> {
         )
     }
 
-    fn shim(&self, arch: Arch) -> Option<&'a Shim> {
-        chain(self.catalog, self.loaders, arch).map(|chain| &chain.shim)
-    }
-
     fn has_http(&self, arch: Arch) -> bool {
-        chain(self.catalog, self.loaders, arch).is_some_and(|chain| chain.grub.http)
+        chain(self.catalog, self.loaders, arch, false).is_some_and(|chain| chain.grub.http)
     }
 
     fn ipxe(&self, arch: Arch) -> Option<&'static str> {
@@ -270,6 +266,19 @@ const LOCAL: &str = "lanboot-local";
 /// The file that a GRUB with the module `http` can source, and others cannot.
 pub fn grub_http(server: &Server) -> String {
     format!("set lanboot=http,{}\n", server.http.ip())
+}
+
+/// `grub.cfg` for a GRUB that was started from a disk: what firmware knew of the network is lost to
+/// it, so it asks DHCP again (`net_bootp` in every version), and then fetches [`Grub::first`].
+pub fn grub_disk(server: &Server) -> String {
+    let address = server.http.ip();
+    let menu = format!("source (tftp,{address})/grub/grub.cfg");
+    format!(
+        "# Made by lanboot.\nnet_bootp\n{menu}\n\
+         menuentry 'No menu came from {address}: try again' {{\nnet_bootp\n\
+         configfile (tftp,{address})/grub/grub.cfg\n}}\n\
+         menuentry 'Boot from the local disk' --id {LOCAL} {{ exit }}\n"
+    )
 }
 
 impl Lock<'_> {

@@ -10,7 +10,7 @@ mod pxelinux;
 
 pub use autoexec::autoexec;
 pub(crate) use grub::LOCKED;
-pub use grub::{Grub, grub_http};
+pub use grub::{Grub, grub_disk, grub_http};
 pub use ipxe::ipxe;
 pub use pxelinux::pxelinux;
 

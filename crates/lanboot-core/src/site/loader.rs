@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use super::{Site, file_of, generated, plain};
-use crate::catalog::{MenuKind, chain, pxelinux_image, secure_arch, secure_names};
+use super::{Site, file_of, generated, plain, ramdisk};
+use crate::catalog::{Chain, MenuKind, chain, pxelinux_image, secure_arch, secure_names};
 use crate::script::{self, Grub, LOCKED};
 use crate::vfs::{Content, File, Source};
 
@@ -31,21 +31,8 @@ impl Site {
                 })
             }
             [b"secure", b"http.cfg"] => Some(generated(script::grub_http(&self.server(peer)?))),
-            [b"secure", folder, file] if *file == LOCKED.as_bytes() => {
-                let arch = secure_arch(folder)?;
-                self.grub(peer, |grub| File {
-                    remark: Some(grub.locked_remark(arch)),
-                    ..generated(grub.locked(arch))
-                })
-            }
-            [b"secure", folder, file] => {
-                let arch = secure_arch(folder)?;
-                let chain = chain(&self.catalog, &self.loaders, arch);
-                match chain.and_then(|chain| chain.file(file)) {
-                    Some(content) => Some(self.program(content)),
-                    None => self.looked_for(&[b"loader", b"secure", folder, file], peer),
-                }
-            }
+            [b"secure", folder, file] => self.secure_file(folder, file, false, peer),
+            [b"secure-http", folder, file] => self.secure_file(folder, file, true, peer),
             [b"secure-ipxe", folder, file] => {
                 let signed = self.loaders.signed_ipxe(secure_arch(folder)?);
                 match signed.and_then(|signed| signed.file(file)) {
@@ -62,6 +49,26 @@ impl Site {
                 }
             }
             names => self.autoexec(names, peer),
+        }
+    }
+
+    /// A file beside shim, of the chain for HTTP Boot or of that for PXE.
+    fn secure_file(&self, folder: &[u8], file: &[u8], http: bool, peer: IpAddr) -> Option<File> {
+        let arch = secure_arch(folder)?;
+        let chain = chain(&self.catalog, &self.loaders, arch, http);
+        let shim = chain.map(|chain| &chain.shim);
+        if file == LOCKED.as_bytes() {
+            return self.grub(peer, |grub| File {
+                remark: Some(grub.locked_remark(arch, shim)),
+                ..generated(grub.locked(shim))
+            });
+        }
+        if file == b"boot.img" {
+            return self.boot_disk(chain?, peer);
+        }
+        match chain.and_then(|chain| chain.file(file)) {
+            Some(content) => Some(self.program(content)),
+            None => self.looked_for(&[b"loader", b"secure", folder, file], peer),
         }
     }
 
@@ -83,7 +90,7 @@ impl Site {
                     .into_iter()
                     .filter_map(secure_arch);
                 archs
-                    .filter_map(|arch| chain(catalog, &self.loaders, arch))
+                    .filter_map(|arch| chain(catalog, &self.loaders, arch, false))
                     .find_map(|chain| {
                         let (_, suffix) = secure_names(chain.arch())?;
                         let is_shim = *file == format!("shim{suffix}.efi").as_bytes();
@@ -112,6 +119,32 @@ impl Site {
             server: &server,
             netmask: near.mask(),
         }))
+    }
+
+    /// shim and GRUB on a disk, for HTTP Boot with a GRUB that cannot read over HTTP: started from
+    /// a disk it does DHCP by itself and goes on by TFTP.
+    fn boot_disk(&self, chain: &Chain, peer: IpAddr) -> Option<File> {
+        let (_, suffix) = secure_names(chain.arch())?;
+        let server = self.server(peer)?;
+        let menu = Content::memory(script::grub_disk(&server).into_bytes());
+        let boot = |stem: &str| format!("EFI/BOOT/{stem}{suffix}.efi");
+        let mut files = vec![
+            (
+                boot("BOOT").to_ascii_uppercase(),
+                chain.shim.content.clone(),
+            ),
+            (boot("grub"), chain.grub.content.clone()),
+            (format!("{}/grub.cfg", chain.grub.prefix), menu.clone()),
+            ("EFI/BOOT/grub.cfg".into(), menu),
+        ];
+        files.extend(chain.manager.clone().map(|content| (boot("mm"), content)));
+        let content = ramdisk::fat(files)?;
+        Some(File {
+            version: self.program(&chain.grub.content).version ^ plain(content.clone()).version,
+            content,
+            modified: None,
+            remark: None,
+        })
     }
 
     /// A program of the host, or one that is taken out of an image.
@@ -155,7 +188,7 @@ impl Site {
 /// Whether a menu is made here for this path.
 pub(super) fn is_menu(names: &[&[u8]]) -> bool {
     match names {
-        [b"loader", b"secure", .., file] if file.ends_with(b".cfg") => true,
+        [b"loader", b"secure" | b"secure-http", .., file] if file.ends_with(b".cfg") => true,
         [.., file] if is_autoexec(file) => true,
         [folder @ .., file] => is_grub_cfg(file) && is_grub_folder(folder),
         [] => false,
@@ -390,6 +423,31 @@ mod tests {
             text(&own, "/iso/live/autoexec.ipxe").as_deref(),
             Some("of the image")
         );
+    }
+
+    #[test]
+    fn http_boot_gets_shim_and_grub_on_a_disk() {
+        let site = with_files(&[]);
+        for path in [
+            "loader/secure-http/x86_64/boot.img",
+            "loader/secure-http/arm64/boot.img",
+        ] {
+            let file = site.find(path.as_bytes(), b"", PEER).unwrap();
+            let bytes: Vec<u8> = file
+                .content
+                .pieces()
+                .iter()
+                .filter_map(|p| p.memory())
+                .flatten()
+                .copied()
+                .collect();
+            let has = |text: &str| bytes.windows(text.len()).any(|w| w == text.as_bytes());
+            assert!(has("source (tftp,10.0.0.1)/grub/grub.cfg\n"), "{path}");
+            assert!(has("FAT16   ") && has("GRUB    CFG"), "{path}");
+        }
+        assert_eq!(len(&site, "loader/secure-http/riscv64/boot.img"), None);
+        let shim = len(&site, "loader/secure-http/x86_64/shimx64.efi");
+        assert_eq!(shim, len(&site, "loader/secure/x86_64/shimx64.efi"));
     }
 
     #[test]

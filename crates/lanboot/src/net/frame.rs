@@ -63,7 +63,7 @@ impl ClientSocket {
     pub fn open(index: u32) -> io::Result<Self> {
         // Bound last: what came before the filter would be every packet of the interface.
         let socket = packet_socket(0)?;
-        SockRef::from(&socket).attach_filter(&FOR_CLIENTS)?;
+        SockRef::from(&socket).attach_filter(&for_interface(index, FOR_CLIENTS))?;
         bind(&socket, index, ETH_P_IP)?;
         Ok(Self { socket, index })
     }
@@ -91,6 +91,11 @@ impl ClientSocket {
     }
 }
 
+// Instructions of the kernel's packet filters that both filters below use.
+const IF_EQUAL: u16 = 0x15;
+const IF_ANY_BIT: u16 = 0x45;
+const RETURN: u16 = 0x06;
+
 /// Lets through unfragmented UDP datagrams to port 68 and nothing else, in the kernel: the
 /// interface carries whole file systems to machines. Offsets count from the IP header.
 const FOR_CLIENTS: [SockFilter; 9] = {
@@ -98,9 +103,6 @@ const FOR_CLIENTS: [SockFilter; 9] = {
     const LOAD_HALF: u16 = 0x28;
     const LOAD_HALF_BEHIND_X: u16 = 0x48;
     const X_IS_HEADER_LENGTH: u16 = 0xb1;
-    const IF_EQUAL: u16 = 0x15;
-    const IF_ANY_BIT: u16 = 0x45;
-    const RETURN: u16 = 0x06;
     [
         SockFilter::new(LOAD_BYTE, 0, 0, 9),
         SockFilter::new(IF_EQUAL, 0, 5, libc::IPPROTO_UDP as u32),
@@ -113,6 +115,25 @@ const FOR_CLIENTS: [SockFilter; 9] = {
         SockFilter::new(RETURN, 0, 0, u32::MAX),
     ]
 };
+
+/// Lets through what is for the interface itself, in front of another filter. The kernel shows a
+/// packet socket also what came in for other VLANs on the same cable: as another interface's where
+/// the VLAN has one, else as somebody else's. A DHCP server there is none of ours, nor an address.
+fn for_interface<const N: usize>(index: u32, then: [SockFilter; N]) -> Vec<SockFilter> {
+    const LOAD: u16 = 0x20;
+    // SKF_AD_OFF and what stands there: SKF_AD_IFINDEX, SKF_AD_PKTTYPE.
+    const AT_INTERFACE: u32 = 0xffff_f000 + 8;
+    const AT_KIND: u32 = 0xffff_f000 + 4;
+    const FOR_SOMEBODY_ELSE: u32 = libc::PACKET_OTHERHOST as u32;
+    let own = [
+        SockFilter::new(LOAD, 0, 0, AT_INTERFACE),
+        SockFilter::new(IF_EQUAL, 0, 2, index),
+        SockFilter::new(LOAD, 0, 0, AT_KIND),
+        SockFilter::new(IF_EQUAL, 0, 1, FOR_SOMEBODY_ELSE),
+        SockFilter::new(RETURN, 0, 0, 0),
+    ];
+    own.into_iter().chain(then).collect()
+}
 
 // tokio asks for both.
 impl AsRawFd for ClientSocket {
@@ -154,7 +175,9 @@ pub struct ArpSocket {
 impl ArpSocket {
     /// Opens it on the interface with this number and hardware address. Needs `CAP_NET_RAW`.
     pub fn open(index: u32, mac: Mac) -> io::Result<Self> {
-        let socket = packet_socket(ETH_P_ARP)?;
+        const ALL: [SockFilter; 1] = [SockFilter::new(RETURN, 0, 0, u32::MAX)];
+        let socket = packet_socket(0)?;
+        SockRef::from(&socket).attach_filter(&for_interface(index, ALL))?;
         bind(&socket, index, ETH_P_ARP)?;
         Ok(Self { socket, index, mac })
     }

@@ -65,5 +65,8 @@ pub(super) fn subnets(tables: Vec<Table>) -> anyhow::Result<Vec<Subnet>> {
         );
     }
     let tables = tables.into_iter().zip(1..);
-    tables.map(|(table, n)| Subnet::new(table, n)).collect()
+    let subnets = tables.map(|(table, n)| Subnet::new(table, n));
+    let subnets: Vec<Subnet> = subnets.collect::<anyhow::Result<_>>()?;
+    super::subnet::check_distinct(&subnets)?;
+    Ok(subnets)
 }

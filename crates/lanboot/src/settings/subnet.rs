@@ -119,6 +119,21 @@ impl Subnet {
     }
 }
 
+/// Refuses a second table for one network: only one of the two could count.
+pub(super) fn check_distinct(subnets: &[Subnet]) -> anyhow::Result<()> {
+    for (at, subnet) in subnets.iter().enumerate() {
+        if subnets
+            .iter()
+            .skip(at + 1)
+            .any(|s| s.network == subnet.network)
+        {
+            let Cidr { address, prefix } = subnet.network;
+            bail!("there are two [[subnet]]s {address}/{prefix}; make one of them");
+        }
+    }
+    Ok(())
+}
+
 fn base(address: Ipv4Addr, prefix: u8) -> Ipv4Addr {
     let host_bits = u32::MAX.checked_shr(u32::from(prefix)).unwrap_or(0);
     Ipv4Addr::from_bits(address.to_bits() & !host_bits)
@@ -254,6 +269,18 @@ mod tests {
                 (100, b"EST5EDT".to_vec()),
             ]
         );
+    }
+
+    #[test]
+    fn two_tables_for_one_network_are_refused() {
+        let one = |text: &str| subnet(&format!("network = '{text}'")).unwrap();
+        let twice = [one("10.1.0.0/24"), one("10.2.0.0/24"), one("10.1.0.0/24")];
+        let error = check_distinct(&twice).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "there are two [[subnet]]s 10.1.0.0/24; make one of them"
+        );
+        check_distinct(&twice[..2]).unwrap();
     }
 
     #[test]

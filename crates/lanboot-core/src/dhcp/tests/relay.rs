@@ -123,6 +123,30 @@ fn link_selection_chooses_the_subnet_and_the_relay_still_gets_the_answer() {
 }
 
 #[test]
+fn a_stranger_who_says_he_is_a_relay_gets_nothing_of_the_networks_we_stand_in() {
+    // Both addresses are forged: the answer would go to somebody on the Internet, who never asked,
+    // and hold one of our own machines' addresses.
+    let victim = Ipv4Addr::new(203, 0, 113, 9);
+    for mode in [Mode::Server, Mode::Proxy] {
+        let mut server = server();
+        (server.config.mode, server.source) = (mode, victim);
+        let packet = edk2(7, "PXEClient:Arch:00007:UNDI:003016");
+        let agent = link([192, 168, 77, 0]);
+        assert_eq!(
+            server.ignored(&through(victim, packet.clone(), &agent)),
+            "no subnet is configured for the relay 203.0.113.9"
+        );
+        let mut selects = packet;
+        let network = [192, 168, 77, 0];
+        selects.options.set(Code::SUBNET_SELECTION, network);
+        assert_eq!(
+            server.ignored(&through(victim, selects, &[])),
+            "no subnet is configured for the relay 203.0.113.9"
+        );
+    }
+}
+
+#[test]
 fn subnet_selection_counts_behind_a_relay_and_goes_back_as_it_came() {
     let mut server = server();
     let mut packet = discover(1);

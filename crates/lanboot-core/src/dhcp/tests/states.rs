@@ -133,10 +133,23 @@ fn the_state_table_of_rfc_2131_holds() {
             Got::Nak,
             "{before:?} wrong network"
         );
+        // RFC 2131 §4.3.2: silence about machines nothing is known of. Others may have given it.
+        let is_known = matches!(
+            before,
+            Before::Offered | Before::Bound | Before::Expired | Before::Released
+        );
+        let outside = if is_known { Got::Nak } else { Got::Silence };
+        for packet in [reboot(1, host(99)), renew(1, host(99))] {
+            assert_eq!(
+                got(server_in(before).take(&packet)),
+                outside,
+                "{before:?} outside the range"
+            );
+        }
         assert_eq!(
-            got(server_in(before).take(&reboot(1, host(99)))),
+            got(server_in(before).take(&select(1, host(99)))),
             Got::Nak,
-            "{before:?} outside the range"
+            "{before:?} an offer we did not make"
         );
     }
 }

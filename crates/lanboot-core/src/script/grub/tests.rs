@@ -54,7 +54,8 @@ fn texts(catalog: &Catalog, loaders: &Loaders, menu: &Menu, server: &Server) -> 
         server,
         netmask: MASK,
     };
-    (grub.first(), grub.locked(Arch::X64Uefi))
+    let shim = chain(catalog, loaders, Arch::X64Uefi, false).map(|chain| &chain.shim);
+    (grub.first(), grub.locked(shim))
 }
 
 fn usual(timeout: Option<Duration>) -> (String, String) {
@@ -69,7 +70,8 @@ fn entry<'a>(text: &'a str, id: &str) -> &'a str {
     begin.split_once("\n}\n").unwrap().0
 }
 
-/// Reads a script as GRUB's lexer does and gives its words; `{`, `}` and line ends by themselves.
+/// Reads a script as GRUB's lexer does and gives its words. What ends one is a word of its own,
+/// behind [`MARK`]: a `{` in quotes is none of those.
 /// `None` when a string never ends.
 fn lex(text: &str) -> Option<Vec<String>> {
     let mut words = Vec::new();
@@ -102,7 +104,7 @@ fn lex(text: &str) -> Option<Vec<String>> {
             (' ' | '\n' | ';' | '{' | '}', None) => {
                 words.extend(word.take());
                 if letter != ' ' {
-                    words.push(letter.to_string());
+                    words.push(format!("{MARK}{letter}"));
                 }
             }
             (_, None) => word.get_or_insert_default().push(letter),
@@ -110,6 +112,13 @@ fn lex(text: &str) -> Option<Vec<String>> {
     }
     words.extend(word);
     quote.is_none().then_some(words)
+}
+
+const MARK: char = '\u{1}';
+
+/// Whether a command begins behind this word.
+fn begins(word: &str) -> bool {
+    word.starts_with(MARK) || matches!(word, "then" | "if" | "elif")
 }
 
 /// Checks what GRUB would: strings end, blocks close, every default is an entry.
@@ -120,13 +129,13 @@ fn check(text: &str) -> Result<(), String> {
     let mut is_first = true;
     for word in &words {
         match word.as_str() {
-            "{" => depth += 1,
-            "}" => depth -= 1,
+            "\u{1}{" => depth += 1,
+            "\u{1}}" => depth -= 1,
             "if" if is_first => ifs += 1,
             "fi" if is_first => ifs -= 1,
             _ => {}
         }
-        is_first = matches!(word.as_str(), "\n" | ";" | "{" | "}" | "then");
+        is_first = begins(word);
         if depth < 0 || ifs < 0 {
             return Err(format!("a block ends that never began, at {word}"));
         }
@@ -154,7 +163,7 @@ fn an_entry_loads_by_the_protocol_grub_came_by() {
         '(tftp,10.0.0.1)/iso/dual/arch/early img' ($lanboot)/iso/dual/arch/initramfs.img; fi";
     assert_eq!(entry(&first, "entry-dual-x86_64"), expected);
     assert!(
-        first.contains("\nset lanboot=tftp,10.0.0.1\nif [ \"$root\" = \"http,10.0.0.1\" ]; then"),
+        first.contains("\nset lanboot=tftp,10.0.0.1\nset lanboot_secure=secure\nif [ \"$root\" = \"http,10.0.0.1\" ]; then\n"),
         "{first}"
     );
     assert!(first.contains("\nset timeout=5\n"), "{first}");
@@ -189,7 +198,7 @@ fn with_secure_boot_the_second_file_says_what_will_not_start() {
     assert!(
         first.contains(
             "if [ \"$grub_cpu\" = \"x86_64\" ]; then configfile \
-             ($lanboot)/loader/secure/x86_64/locked.cfg; fi\n"
+             ($lanboot)/loader/$lanboot_secure/x86_64/locked.cfg; fi\n"
         ),
         "{first}"
     );
@@ -230,10 +239,11 @@ fn the_journal_names_what_is_refused() {
         server: &server,
         netmask: MASK,
     };
-    let x64 = grub.locked_remark(Arch::X64Uefi);
+    let shim = |arch| chain(&catalog, &loaders, arch, false).map(|chain| &chain.shim);
+    let x64 = grub.locked_remark(Arch::X64Uefi, shim(Arch::X64Uefi));
     assert!(x64.contains("refuses the kernel of dual-x86_64: "), "{x64}");
     assert!(!x64.contains("i686") && !x64.contains("deb"), "{x64}");
-    let arm = grub.locked_remark(Arch::Arm64Uefi);
+    let arm = grub.locked_remark(Arch::Arm64Uefi, shim(Arch::Arm64Uefi));
     assert_eq!(
         arm,
         "Secure Boot is on; every kernel served is signed for it"
@@ -341,10 +351,10 @@ proptest! {
             if is_first {
                 let ours = ["set", "if", "export", "source", "configfile", "true", "elif", "fi",
                     "chainloader", "boot", "menuentry", "echo", "linux", "initrd", "submenu",
-                    "exit", "then", "[", "{", "}", ";", "\n"];
-                prop_assert!(ours.contains(&word.as_str()), "{}", word);
+                    "exit", "fwsetup", "sleep", "then", "["];
+                prop_assert!(word.starts_with(MARK) || ours.contains(&word.as_str()), "{}", word);
             }
-            is_first = matches!(word.as_str(), "\n" | ";" | "{" | "}" | "then" | "if");
+            is_first = begins(&word);
         }
     }
 }

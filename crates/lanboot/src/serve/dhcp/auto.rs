@@ -7,7 +7,9 @@
 //! restart or SIGHUP asks anew.
 //!
 //! Two that are started together both hear silence. Each asks again soon after a random time; the
-//! first to ask is answered, steps down, and answers the other no more.
+//! one that is answered steps down and answers the other no more. A machine may ask first, and then
+//! each hears the other's offer: so that not both step down, their questions tell them of each
+//! other, and of two that would step down only the one with the higher address does.
 
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
@@ -17,7 +19,7 @@ use std::time::Duration;
 use lanboot_core::dhcp::Mode;
 use tokio::time::Instant;
 
-use super::question::Voice;
+use super::question::{Peer, Voice};
 use crate::settings::Dhcp;
 
 /// How long other servers have to answer the first question. Most routers answer at once; dnsmasq
@@ -47,7 +49,13 @@ pub(super) struct Auto {
     phase: Phase,
     /// There is no cable; asking goes on until there is.
     unplugged: bool,
+    /// A question was due while there was no cable, and reached nobody.
+    was_unheard: bool,
     told: HashMap<Voice, Instant>,
+    /// Our address here.
+    address: Ipv4Addr,
+    /// Other lanboots that step down for us, at most [`MAX_TOLD`].
+    yielding: Vec<Ipv4Addr>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,8 +87,8 @@ impl Step {
 }
 
 impl Auto {
-    /// A link on which `wanted` shall be done, from `now` on.
-    pub(super) fn new(wanted: Dhcp, interface: Arc<str>, now: Instant) -> Self {
+    /// A link on which `wanted` shall be done from `address`, from `now` on.
+    pub(super) fn new(wanted: Dhcp, interface: Arc<str>, address: Ipv4Addr, now: Instant) -> Self {
         let (mode, phase) = match wanted {
             Dhcp::Auto => (None, Phase::asking(now)),
             Dhcp::Server => (Some(Mode::Server), Phase::Watching { next: now }),
@@ -93,7 +101,26 @@ impl Auto {
             mode,
             phase,
             unplugged: false,
+            was_unheard: false,
             told: HashMap::new(),
+            address,
+            yielding: Vec::new(),
+        }
+    }
+
+    /// What our questions say of us.
+    pub(super) fn own(&self) -> Peer {
+        Peer {
+            address: self.address,
+            yields: self.wanted != Dhcp::Server,
+        }
+    }
+
+    /// Another lanboot asked who is there.
+    pub(super) fn meet(&mut self, peer: Peer) {
+        self.yielding.retain(|address| *address != peer.address);
+        if peer.yields && self.yielding.len() < MAX_TOLD {
+            self.yielding.push(peer.address);
         }
     }
 
@@ -123,6 +150,7 @@ impl Auto {
             Phase::Asking { next, end } if now < end => {
                 let ask = next <= now;
                 if ask {
+                    self.was_unheard |= !has_link;
                     self.phase = Phase::Asking {
                         next: now + REPEAT,
                         end,
@@ -130,9 +158,11 @@ impl Auto {
                 }
                 Step { ask, say: None }
             }
-            Phase::Asking { .. } if !has_link => {
+            // Silence counts only if all questions could be heard.
+            Phase::Asking { .. } if !has_link || self.was_unheard => {
                 self.phase = Phase::asking(now);
-                let is_news = !std::mem::replace(&mut self.unplugged, true);
+                self.was_unheard = false;
+                let is_news = !has_link && !std::mem::replace(&mut self.unplugged, true);
                 let interface = &self.interface;
                 Step {
                     ask: false,
@@ -222,6 +252,10 @@ impl Auto {
             });
         }
         let (mode, phase) = (self.mode, self.phase);
+        if mode == Some(Mode::Server) && server > self.address && self.yielding.contains(&server) {
+            // It hears us as we hear it, or will when it asks next.
+            return None;
+        }
         self.mode = Some(Mode::Proxy);
         self.phase = Phase::Listening;
         match (mode, phase) {
@@ -248,6 +282,7 @@ impl Auto {
     /// is.
     pub(super) fn again(&mut self, now: Instant) -> Step {
         self.told.clear();
+        self.yielding.clear();
         let interface = &self.interface;
         Step::say(match self.wanted {
             Dhcp::Auto => {
@@ -281,6 +316,7 @@ fn spread(time: Duration, random: u64) -> Duration {
 mod tests {
     use super::*;
 
+    const OWN: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
     const A: Voice = Voice::Server(Ipv4Addr::new(10, 0, 0, 3));
     const B: Voice = Voice::Server(Ipv4Addr::new(10, 0, 0, 4));
     const P: Voice = Voice::Proxy(Ipv4Addr::new(10, 0, 0, 5));
@@ -298,7 +334,7 @@ mod tests {
         fn new(wanted: Dhcp) -> Self {
             let now = Instant::now();
             Self {
-                auto: Auto::new(wanted, "eth0".into(), now),
+                auto: Auto::new(wanted, "eth0".into(), OWN, now),
                 now,
                 asked: Vec::new(),
                 said: Vec::new(),
@@ -468,6 +504,62 @@ mod tests {
         link.has_link = true;
         link.pass(9);
         assert_eq!(link.auto.mode(), Some(Mode::Server));
+    }
+
+    #[test]
+    fn a_cable_plugged_in_at_the_last_moment_is_asked_before_silence_counts() {
+        let mut link = Link::new(Dhcp::Auto);
+        link.has_link = false;
+        // Three questions and nearly the whole wait go by without a cable.
+        link.pass(3);
+        link.has_link = true;
+        link.pass(1);
+        assert_eq!(link.auto.mode(), None, "no question reached anybody");
+        link.pass(1);
+        link.hear(A);
+        assert_eq!(link.auto.mode(), Some(Mode::Proxy));
+    }
+
+    #[test]
+    fn of_two_that_hear_each_other_at_once_one_stays() {
+        let higher = Ipv4Addr::new(10, 0, 0, 3);
+        let lower = Ipv4Addr::new(10, 0, 0, 0);
+        let meeting = |address, yields| {
+            let mut link = Link::new(Dhcp::Auto);
+            link.auto.meet(Peer { address, yields });
+            link.pass(4);
+            assert_eq!(link.auto.mode(), Some(Mode::Server));
+            link.hear(Voice::Server(address));
+            link
+        };
+        let mut stays = meeting(higher, true);
+        assert_eq!(stays.auto.mode(), Some(Mode::Server));
+        assert_eq!(meeting(lower, true).auto.mode(), Some(Mode::Proxy));
+        // One that was told to serve does not step down, whoever asks.
+        assert_eq!(meeting(higher, false).auto.mode(), Some(Mode::Proxy));
+        stays.auto.meet(Peer {
+            address: higher,
+            yields: false,
+        });
+        stays.hear(A);
+        assert_eq!(stays.auto.mode(), Some(Mode::Proxy));
+        // Who starts beside one that serves leaves it to that, whatever its address.
+        let mut link = Link::new(Dhcp::Auto);
+        link.auto.meet(Peer {
+            address: higher,
+            yields: true,
+        });
+        link.pass(1);
+        link.hear(Voice::Server(higher));
+        assert_eq!(link.auto.mode(), Some(Mode::Proxy));
+        for number in 0..1000 {
+            let address = Ipv4Addr::from_bits(number);
+            link.auto.meet(Peer {
+                address,
+                yields: true,
+            });
+        }
+        assert_eq!(link.auto.yielding.len(), MAX_TOLD);
     }
 
     #[test]

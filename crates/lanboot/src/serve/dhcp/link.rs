@@ -90,7 +90,8 @@ impl Opened {
 
     /// The same, to be waited for.
     pub(super) fn polled(self) -> io::Result<Link> {
-        let auto = Auto::new(self.wanted, Arc::clone(&self.interface), Instant::now());
+        let interface = Arc::clone(&self.interface);
+        let auto = Auto::new(self.wanted, interface, self.address, Instant::now());
         let boot_server = self.boot_server.map(UdpSocket::from_std).transpose()?;
         Ok(Link {
             interface: self.interface,
@@ -206,7 +207,7 @@ impl Link {
     /// Asks which other servers there are.
     pub(super) fn ask(&mut self, xid: u32) -> io::Result<()> {
         self.question = Some(xid);
-        let question = question::discover(xid, self.mac);
+        let question = question::discover(xid, self.mac, self.auto.own());
         self.client.get_ref().ask(&question)
     }
 

@@ -15,18 +15,40 @@ pub(super) enum Voice {
     Proxy(Ipv4Addr),
 }
 
+/// The vendor class of our questions; behind it stand a word of [`Peer`] and our address.
+const CLASS: &str = "lanboot";
+
+/// Another lanboot, as its question says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Peer {
+    /// Its address, which is its server identifier.
+    pub(super) address: Ipv4Addr,
+    /// Whether it stops handing out addresses when it hears another server (`--dhcp auto`).
+    pub(super) yields: bool,
+}
+
 /// A DISCOVER that asks for nothing but an answer by broadcast (RFC 2131 §4.4.1). Nothing is
-/// requested afterwards, so there is nothing to release.
-pub(super) fn discover(xid: u32, mac: Mac) -> Vec<u8> {
+/// requested afterwards, so there is nothing to release. It says who asks: `own`.
+pub(super) fn discover(xid: u32, mac: Mac, own: Peer) -> Vec<u8> {
     let mut bytes = vec![0u8; 300];
+    let word = if own.yields { "auto" } else { "server" };
+    let class = format!("{CLASS} {word} {}", own.address).into_bytes();
+    let class_len = [u8::try_from(class.len()).unwrap_or(0)];
+    // Magic cookie; option 53 DISCOVER; option 60; end. About 280 bytes at most.
+    let options: [&[u8]; 5] = [
+        &[99, 130, 83, 99, 53, 1, 1],
+        &[60],
+        &class_len,
+        &class,
+        &[255],
+    ];
     let fields: [(usize, &[u8]); 5] = [
         (0, &[1, 1, 6, 0]),
         (4, &xid.to_be_bytes()),
         // The broadcast flag.
         (10, &[0x80, 0]),
         (28, &mac.0),
-        // Magic cookie; option 53 DISCOVER; end.
-        (236, &[99, 130, 83, 99, 53, 1, 1, 255]),
+        (236, &options.concat()),
     ];
     for (at, field) in fields {
         if let Some(room) = bytes.get_mut(at..at + field.len()) {
@@ -34,6 +56,19 @@ pub(super) fn discover(xid: u32, mac: Mac) -> Vec<u8> {
         }
     }
     bytes
+}
+
+/// The lanboot that put this question; `None` for everybody else's messages.
+pub(super) fn peer(packet: &Packet) -> Option<Peer> {
+    let class = std::str::from_utf8(packet.options.get(Code::VENDOR_CLASS)?).ok()?;
+    let (word, address) = class.strip_prefix(CLASS)?.trim_start().split_once(' ')?;
+    let yields = match word {
+        "auto" => true,
+        "server" => false,
+        _ => return None,
+    };
+    let address = address.parse().ok()?;
+    Some(Peer { address, yields })
 }
 
 /// Whom a message to port 68, sent from `source`, is from; `None` when it is one of ours (`own`
@@ -75,12 +110,17 @@ mod tests {
     const MAC: Mac = Mac([2, 0, 0, 0, 0, 1]);
     const OTHER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 3);
     const OWN: [Ipv4Addr; 1] = [Ipv4Addr::new(10, 0, 0, 1)];
+    const PEER: Peer = Peer {
+        address: OWN[0],
+        yields: true,
+    };
 
     fn answer(kind: u8, yiaddr: [u8; 4], more: &[u8]) -> Vec<u8> {
-        let mut bytes = discover(7, MAC);
+        let mut bytes = discover(7, MAC, PEER);
         bytes[0] = 2;
         bytes[16..20].copy_from_slice(&yiaddr);
         bytes[242] = kind;
+        bytes[243..].fill(0);
         bytes[243..243 + more.len()].copy_from_slice(more);
         bytes[243 + more.len()] = 255;
         bytes
@@ -88,10 +128,31 @@ mod tests {
 
     #[test]
     fn the_question_is_a_discover_by_broadcast() {
-        let question = Packet::parse(&discover(7, MAC)).unwrap();
+        let question = Packet::parse(&discover(7, MAC, PEER)).unwrap();
         assert_eq!(question.message_type(), Some(MessageType::Discover));
         assert!(question.wants_broadcast());
-        assert_eq!(voice(&discover(7, MAC), OTHER, &OWN), None);
+        assert_eq!(question.options.faults(), &[]);
+        assert_eq!(peer(&question), Some(PEER));
+        let longest = Peer {
+            address: Ipv4Addr::new(255, 255, 255, 254),
+            yields: false,
+        };
+        let question = discover(7, MAC, longest);
+        assert_eq!(question.len(), 300);
+        assert_eq!(peer(&Packet::parse(&question).unwrap()), Some(longest));
+        for class in [
+            "",
+            "lanboot",
+            "lanboot auto",
+            "lanboot auto x",
+            "lanboot off 1.2.3.4",
+            "PXEClient",
+        ] {
+            let mut packet = Packet::parse(&question).unwrap();
+            packet.options.set(Code::VENDOR_CLASS, class);
+            assert_eq!(peer(&packet), None, "{class}");
+        }
+        assert_eq!(voice(&discover(7, MAC, PEER), OTHER, &OWN), None);
     }
 
     #[test]
