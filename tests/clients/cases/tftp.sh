@@ -63,7 +63,7 @@ tftp_through_nat() {
 }
 
 tftp_nat() {
-    local n pids=() size small
+    local n pids=() small
     tftp_through_nat 60 || wrong "--tftp-single-port: nothing comes through address translation"
     fetched "busybox through address translation"
     in_client 2 curl -sS --max-time 60 -o "$LOGS/got" "tftp://$SERVER_ADDRESS/$TFTP_FILE" 2>>"$LOGS/tftp-nat.log" || wrong "curl failed through address translation"
@@ -82,11 +82,14 @@ tftp_nat() {
     small=boot/syslinux/ldlinux.c32
     TFTP_WANT=$LOGS/tree-arch/$small
     in_client 1 nft add rule ip home way meta l4proto udp numgen random mod 100 \< 10 drop
-    for size in 1 16; do
-        in_client 2 timeout 100 atftp --option "windowsize $size" --option "blksize 1428" -g -r "$small" -l "$LOGS/got" "$SERVER_ADDRESS" >>"$LOGS/tftp-nat.log" 2>&1 ||
-            wrong "atftp with windows of $size failed where one of 10 datagrams is lost"
-        fetched "atftp with windows of $size where one of 10 datagrams is lost"
-    done
+    # Not atftp: it answers no block twice, and breaks off at a second OACK. curl without options,
+    # because it asks for waits of 6 s with them.
+    in_client 2 timeout 100 busybox tftp -g -b 1428 -r "$small" -l "$LOGS/got" "$SERVER_ADDRESS" 2>>"$LOGS/tftp-nat.log" ||
+        wrong "busybox failed where one of 10 datagrams is lost"
+    fetched "busybox where one of 10 datagrams is lost"
+    in_client 2 curl -sS --tftp-no-options --max-time 200 -o "$LOGS/got" "tftp://$SERVER_ADDRESS/$small" 2>>"$LOGS/tftp-nat.log" ||
+        wrong "curl failed where one of 10 datagrams is lost"
+    fetched "curl where one of 10 datagrams is lost"
     in_client 1 nft flush chain ip home way
 }
 
