@@ -100,7 +100,8 @@ fn label(
     let initrd: Vec<String> = entry.initrd.iter().map(|path| url(path)).collect();
     let place = image.at(server);
     let arguments = entry.command_line(transport, place, Spelling::Pxelinux, &menu.append);
-    let help = entry.help(transport, &menu.append);
+    // Never the first word of a line: a volume may be called ENDTEXT.
+    let help = format!("Volume {}", entry.help(transport, &menu.append));
     let _ = write!(
         out,
         "\nLABEL {name}\nMENU LABEL {}\nLINUX {}\nINITRD {}\nAPPEND {}\nSYSAPPEND {}\n\
@@ -143,7 +144,7 @@ mod tests {
             LINUX http://10.0.0.1/iso/dual/arch/vmlinuz\n\
             INITRD http://10.0.0.1/iso/dual/arch/early%20img,http://10.0.0.1/iso/dual/arch/initramfs.img\n\
             APPEND archisobasedir=arch archiso_http_srv=http://10.0.0.1/iso/dual/ ip=dhcp \
-            net.ifnames=0 console=ttyS0\nSYSAPPEND 2\nTEXT HELP\nDUAL: the root (300 MiB) is copied into memory over HTTP.\nENDTEXT\n";
+            net.ifnames=0 console=ttyS0\nSYSAPPEND 2\nTEXT HELP\nVolume DUAL: the root (300 MiB) is copied into memory over HTTP.\nENDTEXT\n";
         assert!(text.contains(expected), "{text}");
         assert!(
             text.contains("\nTIMEOUT 50\nDEFAULT dual-x86_64\n"),
