@@ -68,7 +68,8 @@ start() {
     READY=$LOGS/${START_LOG:-server}.ready
     rm -f "$READY"
     # No function here: its process would be a shell that waits, and $! not lanboot's.
-    ip netns exec "$LAB-srv" "$LANBOOT" serve --interface srv0 --state "$LOGS/${START_LOG:-}state" \
+    # A caller under nohup ignores SIGHUP, and so would lanboot.
+    env --default-signal=HUP ip netns exec "$LAB-srv" "$LANBOOT" serve --interface srv0 --state "$LOGS/${START_LOG:-}state" \
         --ready-file "$READY" "$@" >>"$SERVER_LOG" 2>&1 &
     SERVER_PID=$!
     LAB_PIDS+=("$SERVER_PID")
