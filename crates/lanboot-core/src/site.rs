@@ -108,9 +108,14 @@ impl Site {
                 .and_then(|image| file_of(image, inside))
                 .or_else(|| self.autoexec(names, peer)),
             // The default image's own menu is left alone where it was asked for.
-            names if self.menu.kind == MenuKind::Stock => self
-                .default_file(names)
-                .or_else(|| self.looked_for(names, peer)),
+            names if self.menu.kind == MenuKind::Stock => {
+                self.default_file(names)
+                    .or_else(|| match loader::menu_for_all(names) {
+                        // Asked for first, one for this machine would hide it.
+                        Some(for_all) if self.default_file(&for_all).is_some() => None,
+                        _ => self.looked_for(names, peer),
+                    })
+            }
             names => match self.looked_for(names, peer) {
                 None if loader::is_module_list(names) => None,
                 None => self.default_file(names),
