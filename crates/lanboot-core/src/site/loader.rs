@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{Site, file_of, generated, plain, ramdisk};
+use super::{Site, file_of, generated, plain, ramdisk, version_of};
 use crate::catalog::{Chain, MenuKind, chain, pxelinux_image, secure_arch, secure_names};
 use crate::script::{self, Grub, LOCKED};
 use crate::vfs::{Content, File, Source};
@@ -140,7 +140,7 @@ impl Site {
         files.extend(chain.manager.clone().map(|content| (boot("mm"), content)));
         let content = ramdisk::fat(files)?;
         Some(File {
-            version: self.program(&chain.grub.content).version ^ plain(content.clone()).version,
+            version: self.program(&chain.grub.content).version ^ version_of(&content),
             content,
             modified: None,
             remark: None,
