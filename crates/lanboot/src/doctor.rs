@@ -4,9 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use lanboot_core::catalog::{
-    Catalog, Loaders, chain, ipxe_loader, pxelinux_image, secure_arch, usual_loader,
-};
+use lanboot_core::catalog::{Catalog, Loaders, chain, pxelinux_image, secure_arch, usual_loader};
 use lanboot_core::machine::Arch;
 use serde::Serialize;
 
@@ -174,17 +172,9 @@ fn catalog(images: &[PathBuf], faults: &mut Vec<String>) -> Catalog {
 
 fn answer(kind: &Kind, catalog: &Catalog, loaders: &Loaders, folder: Option<&Path>) -> Answer {
     let file = usual_loader(catalog, loaders, kind.arch.into(), kind.secure);
-    let mut found = file
+    let found = file
         .ok()
         .map(|file| origin(&file, catalog, loaders, folder));
-    // Where Secure Boot is off, that GRUB starts iPXE if it can.
-    if let Some((name @ SHIM_AND_GRUB, files)) = &mut found
-        && !kind.secure
-        && let Some(ipxe) = ipxe(loaders, kind.arch.into())
-    {
-        *name = "shim and GRUB, then iPXE";
-        files.extend(loaders::ipxe_file(ipxe, folder).map(|path| path.display().to_string()));
-    }
     let packages = found.is_none().then_some(kind.packages);
     let (loader, files) = found.map_or((None, Vec::new()), |(name, files)| (Some(name), files));
     Answer {
@@ -196,15 +186,6 @@ fn answer(kind: &Kind, catalog: &Catalog, loaders: &Loaders, folder: Option<&Pat
 }
 
 const SHIM_AND_GRUB: &str = "shim and GRUB";
-
-/// The build of iPXE that GRUB would start.
-fn ipxe(loaders: &Loaders, arch: Arch) -> Option<&'static str> {
-    let names = [false, true]
-        .into_iter()
-        .filter_map(|native| ipxe_loader(arch.program(), native));
-    let mut found = names.filter(|name| loaders.ipxe.contains_key(name));
-    found.next()
-}
 
 /// What a file of the site is, and where it comes from.
 fn origin(

@@ -180,7 +180,7 @@ pub fn loaders(folder: Option<&Path>) -> anyhow::Result<Loaders> {
         pxelinux: small_file(&folder.join("lpxelinux.0"))
             .map(|loader| pxelinux(loader, [folder].into_iter()))
             .unwrap_or_default(),
-        chains: archs.flat_map(|arch| chains_in(folder, arch)).collect(),
+        chains: chosen(archs.flat_map(|arch| chains_in(folder, arch))),
         signed_ipxe: signed_ipxe(folder),
     })
 }
@@ -223,9 +223,23 @@ fn host_chains() -> Vec<Chain> {
     let paths = CHAIN_PATHS
         .iter()
         .map(|(shim, grub, manager)| [shim, grub, manager].map(PathBuf::from));
-    let mut chains: Vec<Chain> = paths.flat_map(|paths| chain(&paths)).collect();
-    chains.extend(installers().flat_map(|paths| chain(&paths)));
-    chains
+    chosen(paths.chain(installers()).flat_map(|paths| chain(&paths)))
+}
+
+/// Those that some machine can get: of two that differ in nothing that is asked of them the first
+/// is always taken, and the other one would only lie in memory, 5 MiB each.
+fn chosen(all: impl Iterator<Item = Chain>) -> Vec<Chain> {
+    let is_alike = |a: &Chain, b: &Chain| {
+        let asked = |of: &Chain| (of.arch(), of.grub.http, of.grub.tftp);
+        asked(a) == asked(b) && a.shim.vendor == b.shim.vendor
+    };
+    let mut kept: Vec<Chain> = Vec::new();
+    for chain in all {
+        if !kept.iter().any(|other| is_alike(other, &chain)) {
+            kept.push(chain);
+        }
+    }
+    kept
 }
 
 /// The shims and GRUBs of Debian's installers, newest release first.
@@ -403,6 +417,39 @@ mod tests {
         let file = ipxe_file("snponly-x86_64.efi", Some(folder.path()));
         assert_eq!(file, Some(folder.path().join("snponly.efi")));
         assert_eq!(ipxe_file("snponly-arm64.efi", Some(folder.path())), None);
+    }
+
+    #[test]
+    fn of_chains_that_are_alike_the_first_is_kept() {
+        use lanboot_core::catalog::Signed;
+        let made = |from: &str, vendor: &str, http| Chain {
+            shim: Shim {
+                arch: Arch::X64Uefi,
+                content: Content::memory(*b"shim"),
+                from: from.to_owned(),
+                vendor: vec![vendor.to_owned()],
+            },
+            grub: Grub {
+                arch: Arch::X64Uefi,
+                content: Content::memory(*b"grub"),
+                from: String::new(),
+                signed: Signed::No,
+                http,
+                tftp: true,
+                prefix: String::new(),
+            },
+            manager: None,
+        };
+        let all = [
+            made("13", "Debian", true),
+            made("12", "Debian", false),
+            made("11", "Debian", false),
+            made("fedora", "Fedora", true),
+            made("10", "Debian", true),
+        ];
+        let kept = chosen(all.into_iter());
+        let from: Vec<&str> = kept.iter().map(|chain| chain.shim.from.as_str()).collect();
+        assert_eq!(from, ["13", "12", "fedora"]);
     }
 
     #[test]

@@ -13,8 +13,12 @@ use crate::vfs::Content;
 
 /// Largest shim or GRUB looked at, in bytes; Debian's GRUB has 4 MiB.
 const MAX_PROGRAM: u64 = 16 << 20;
-/// Most modules of one GRUB looked at; signed ones have about a hundred.
-const MAX_MODULES: usize = 512;
+/// Largest `.vendor_cert` searched for names, in bytes; Debian's has 12 KiB. An image can hold 64
+/// shims, and each byte is looked at.
+const MAX_VENDOR_CERT: u64 = 1 << 20;
+/// Most objects of one GRUB looked at, modules and others; signed ones have about a hundred and
+/// fifty.
+const MAX_OBJECTS: usize = 512;
 /// Longest prefix of a GRUB, in bytes.
 const MAX_PREFIX: usize = 128;
 
@@ -61,7 +65,7 @@ impl Shim {
     /// `None` when `content` is no shim.
     pub fn parse(content: &Content, from: &str, read: ReadSmall<'_>) -> Option<Self> {
         let program = Program::parse(content, read).filter(|_| content.len() <= MAX_PROGRAM)?;
-        let table = program.section(b".vendor_cert", MAX_PROGRAM)?;
+        let table = program.section(b".vendor_cert", MAX_VENDOR_CERT)?;
         // The sizes of what is allowed and what is denied, then where each begins.
         let (size, at) = (u32_at(&table, 0)?, u32_at(&table, 8)?);
         let (size, at) = (usize::try_from(size).ok()?, usize::try_from(at).ok()?);
@@ -145,7 +149,7 @@ fn modules(section: &[u8]) -> Option<(Vec<String>, String)> {
     let mut prefix = String::new();
     let offset = usize::try_from(u64_at(section, 8)?).ok()?;
     let mut rest = section.get(offset..)?;
-    while names.len() < MAX_MODULES {
+    for _ in 0..MAX_OBJECTS {
         let (Some(kind), Some(size)) = (u32_at(rest, 0), u32_at(rest, 4)) else {
             break;
         };
@@ -262,7 +266,7 @@ impl Chain {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::testing::{grub_file, no_disk, shim_file};
+    use crate::catalog::testing::{grub_file, no_disk, program, shim_file};
 
     const X64: u16 = 0x8664;
 
@@ -313,5 +317,24 @@ mod tests {
         for name in ["mmx64.efi", "grubaa64.efi", "revocations_sbat.efi"] {
             assert_eq!(chain.file(name.as_bytes()), None, "{name}");
         }
+    }
+    #[test]
+    fn what_is_searched_is_bounded() {
+        let mut table: Vec<u8> = Vec::new();
+        for word in [MAX_VENDOR_CERT as u32, 0, 16, 16] {
+            table.extend(word.to_le_bytes());
+        }
+        table.resize(16 + MAX_VENDOR_CERT as usize, 0);
+        let shim = Content::memory(program(X64, &[(b".vendor_cert", table)], &[]));
+        assert_eq!(Shim::parse(&shim, "s", &no_disk), None);
+        // Objects count whether they are modules with a name or not.
+        let nothing = [[5, 0, 0, 0, 8, 0, 0, 0]; MAX_OBJECTS].concat();
+        let mut section = 0x676d_696du32.to_le_bytes().to_vec();
+        section.extend([0; 4]);
+        section.extend(24u64.to_le_bytes());
+        section.extend([0; 8]);
+        section.extend(nothing);
+        section.extend([3, 0, 0, 0, 10, 0, 0, 0, b'/', 0]);
+        assert_eq!(modules(&section), Some((Vec::new(), String::new())));
     }
 }

@@ -1,9 +1,10 @@
 //! The menu for GRUB, in two files.
 //!
 //! GRUB behind a signed shim is what UEFI machines get, because nobody can ask whether Secure Boot
-//! is on. GRUB itself knows (`$lockdown`). Where it is off, the first file starts iPXE, which has
-//! the better menu. Where it is on, the first file asks for the second one, `locked.cfg`: that
-//! request tells this server, and the menu in it names what the firmware will not start.
+//! is on. GRUB itself knows (`$lockdown`). Where it is on, the first file asks for the second one,
+//! `locked.cfg`: that request tells this server, and the menu in it names what the firmware will not
+//! start. Where it is off, the first file is the menu. iPXE has a better one, but is never started
+//! from here: GRUB keeps the network card, and iPXE then finds none or hangs.
 //!
 //! Only commands that signed GRUBs have built in are used, because with Secure Boot on they load no
 //! modules: no `http` in Debian's, no `read` anywhere. What is not written here is in single
@@ -16,7 +17,7 @@ use super::{MAX_HELP, Menu, url_path, way};
 use crate::bytes::printable;
 use crate::catalog::{
     Catalog, Cpu, Entry, Image, Loaders, Memory, Server, Shim, Signed, Spelling, Transport, chain,
-    ipxe_loader, secure_names,
+    secure_names,
 };
 use crate::machine::Arch;
 
@@ -89,17 +90,6 @@ impl Grub<'_> {
             }
         }
         // An empty branch would be a mistake in GRUB's language.
-        out.push_str("true\nelif [ \"$grub_platform\" = \"efi\" ]; then\n");
-        for (arch, cpu) in CPUS {
-            if let Some(name) = self.ipxe(arch) {
-                let _ = writeln!(
-                    out,
-                    "if [ \"$grub_cpu\" = \"{cpu}\" ]; then\n\
-                     if chainloader ($lanboot)/loader/{name}; then\n\
-                     if boot; then exit; fi\nfi\nfi"
-                );
-            }
-        }
         out.push_str("true\nfi\n");
         self.menu(&mut out, Lock::Off);
         out
@@ -132,14 +122,6 @@ impl Grub<'_> {
 
     fn has_http(&self, arch: Arch) -> bool {
         chain(self.catalog, self.loaders, arch, false).is_some_and(|chain| chain.grub.http)
-    }
-
-    fn ipxe(&self, arch: Arch) -> Option<&'static str> {
-        let names = [false, true]
-            .into_iter()
-            .filter_map(|n| ipxe_loader(arch, n));
-        let mut found = names.filter(|name| self.loaders.ipxe.contains_key(name));
-        found.next()
     }
 
     fn menu(&self, out: &mut String, lock: Lock<'_>) {

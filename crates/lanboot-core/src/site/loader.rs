@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{Site, file_of, generated, plain, ramdisk};
+use super::{Site, file_of, generated, plain, ramdisk, version_of};
 use crate::catalog::{Chain, MenuKind, chain, pxelinux_image, secure_arch, secure_names};
 use crate::script::{self, Grub, LOCKED};
 use crate::vfs::{Content, File, Source};
@@ -140,7 +140,7 @@ impl Site {
         files.extend(chain.manager.clone().map(|content| (boot("mm"), content)));
         let content = ramdisk::fat(files)?;
         Some(File {
-            version: self.program(&chain.grub.content).version ^ plain(content.clone()).version,
+            version: self.program(&chain.grub.content).version ^ version_of(&content),
             content,
             modified: None,
             remark: None,
@@ -213,6 +213,13 @@ fn is_autoexec(name: &[u8]) -> bool {
 /// `grub.cfg`, or one for a machine: `grub.cfg-01-52-54-…`, `grub.cfg-0A000001`.
 fn is_grub_cfg(name: &[u8]) -> bool {
     matches!(name.strip_prefix(b"grub.cfg"), Some([] | [b'-', ..]))
+}
+
+/// The `grub.cfg` that GRUB asks for when there is none of this name, which is one for a machine.
+pub(super) fn menu_for_all<'a>(names: &[&'a [u8]]) -> Option<Vec<&'a [u8]>> {
+    let (file, folder) = names.split_last()?;
+    let is_for_one = is_grub_cfg(file) && file.len() > b"grub.cfg".len();
+    is_for_one.then(|| folder.iter().copied().chain([&b"grub.cfg"[..]]).collect())
 }
 
 /// The folders GRUBs are built to look in, and those they are served from.
@@ -374,6 +381,14 @@ mod tests {
         site.menu.kind = MenuKind::Stock;
         for path in ["/boot/grub/grub.cfg", list] {
             assert_eq!(text(&site, path).as_deref(), Some("of the image"), "{path}");
+        }
+        // GRUB asks for these before it asks for `grub.cfg`.
+        for path in [
+            "/boot/grub/grub.cfg-01-52-54-00-12-34-56",
+            "/boot/grub/grub.cfg-0A000109",
+            "/boot/grub/grub.cfg-0",
+        ] {
+            assert_eq!(text(&site, path), None, "{path} would hide the image's own");
         }
         assert!(text(&site, "/grub/grub.cfg").unwrap().contains("menuentry"));
         assert_eq!(
