@@ -275,7 +275,7 @@ start_hangup() {
     for kind in plain nohup; do
         rm -f "$LOGS/pty-ready"
         # shellcheck disable=SC2046  # no word when plain
-        in_srv python3 -c '
+        in_srv env --default-signal=HUP python3 -c '
 import os, pty, sys, time
 ready, command = sys.argv[1], sys.argv[2:]
 pid, terminal = pty.fork()
