@@ -337,10 +337,10 @@ mod tests {
     #[test]
     fn what_is_searched_is_bounded() {
         let mut table: Vec<u8> = Vec::new();
-        for word in [MAX_VENDOR_CERT as u32, 0, 16, 16] {
+        for word in [u32::try_from(MAX_VENDOR_CERT).unwrap(), 0, 16, 16] {
             table.extend(word.to_le_bytes());
         }
-        table.resize(16 + MAX_VENDOR_CERT as usize, 0);
+        table.resize(16 + usize::try_from(MAX_VENDOR_CERT).unwrap(), 0);
         let shim = Content::memory(program(X64, &[(b".vendor_cert", table)], &[]));
         assert_eq!(Shim::parse(&shim, "s", &no_disk), None);
         // Objects count whether they are modules with a name or not.
