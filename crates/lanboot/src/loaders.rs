@@ -231,7 +231,8 @@ fn host_chains() -> Vec<Chain> {
 fn chosen(all: impl Iterator<Item = Chain>) -> Vec<Chain> {
     let is_alike = |a: &Chain, b: &Chain| {
         let asked = |of: &Chain| (of.arch(), of.grub.http, of.grub.tftp);
-        asked(a) == asked(b) && a.shim.vendor == b.shim.vendor
+        let names = |of: &Chain| (of.shim.vendor.clone(), of.shim.denied.clone());
+        asked(a) == asked(b) && names(a) == names(b)
     };
     let mut kept: Vec<Chain> = Vec::new();
     for chain in all {
@@ -428,6 +429,7 @@ mod tests {
                 content: Content::memory(*b"shim"),
                 from: from.to_owned(),
                 vendor: vec![vendor.to_owned()],
+                denied: Vec::new(),
             },
             grub: Grub {
                 arch: Arch::X64Uefi,

@@ -11,6 +11,12 @@ use crate::vfs::{Content, Kind, Path, Tree};
 
 /// Most configuration files read from one medium.
 const MAX_CONFIG_FILES: usize = 64;
+/// Most initramfs files of one entry; with microcode there are three. Every menu names them all,
+/// several times.
+const MAX_INITRD: usize = 16;
+/// Most arguments kept of a medium's own, in bytes: kernels cut their command line at 2048 on x86.
+/// Every menu has them several times, and one medium must not make it unreadable for all.
+const MAX_KEPT: usize = 2048;
 
 /// Arguments that say where the root comes from or that depend on the medium's files: decided
 /// here, never copied. `archisosearchuuid` over HTTP makes the hook look for a disk and give up.
@@ -185,10 +191,10 @@ impl Layout {
             .map(Content::len)
             .sum();
         let mut kept = vec![format!("archisobasedir={}", self.base)];
-        kept.extend(append.into_iter().filter(|word| {
+        kept.extend(within_limit(append.into_iter().filter(|word| {
             let key = word.split('=').next().unwrap_or(word);
             !DECIDED_HERE.contains(&key) && is_harmless(word)
-        }));
+        })));
         let signed = tree.file(&kernel).map(|kernel| pe::signed(kernel, read));
         Some(Entry {
             id: title(self.roots.len(), name, &format!("-{}", root.cpu)),
@@ -225,7 +231,7 @@ impl Layout {
         let names_cpu = |c: Cpu| kernel.split('/').any(|part| part == c.name());
         let matches =
             names_cpu(cpu) || (!Cpu::ALL.into_iter().any(names_cpu) && self.roots.len() == 1);
-        if !matches || label.initrd.is_empty() {
+        if !matches || label.initrd.is_empty() || label.initrd.len() > MAX_INITRD {
             return None;
         }
         let initrd: Option<Vec<String>> = label
@@ -376,6 +382,17 @@ fn is_plain_word(word: &str) -> bool {
         .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
 }
 
+/// The words that fit on a kernel's command line, to the first that does not.
+pub(super) fn within_limit(words: impl Iterator<Item = String>) -> Vec<String> {
+    let mut left = MAX_KEPT;
+    let fits = |word: &String| {
+        let rest = left.checked_sub(word.len() + 1);
+        left = rest.unwrap_or(0);
+        rest.is_some()
+    };
+    words.take_while(fits).collect()
+}
+
 /// Whether a word of the medium's arguments means the same in every menu language: a medium must
 /// not be able to write menu or script lines.
 pub(super) fn is_harmless(word: &str) -> bool {
@@ -408,6 +425,29 @@ mod tests {
 
     fn recognised(files: &[(&str, &str)]) -> Recognised {
         recognise(&tree(files), "disc", "ARCH_202611", &read).unwrap()
+    }
+
+    #[test]
+    fn a_medium_cannot_make_menus_long() {
+        let files = |initrd: &str, append: &str| {
+            let text = format!(
+                "LABEL x\nLINUX /arch/boot/x86_64/vmlinuz\nINITRD {initrd}\n\
+                 APPEND archisobasedir=arch {append}\n"
+            );
+            let found = recognised(&[
+                ("arch/boot/x86_64/initramfs.img", "i"),
+                ("arch/boot/x86_64/vmlinuz", "k"),
+                ("arch/x86_64/airootfs.sfs", "r"),
+                ("syslinux/archiso_pxe.cfg", &text),
+            ]);
+            found.entries.into_iter().next().unwrap()
+        };
+        let one = "/arch/boot/x86_64/initramfs.img";
+        let entry = files(one, &"quiet ".repeat(10_000));
+        assert!(entry.kept.iter().map(|word| word.len() + 1).sum::<usize>() < 2100);
+        assert!(entry.kept.len() > 300);
+        let entry = files(&[one; 5000].join(","), "quiet");
+        assert_eq!(entry.initrd.len(), 1, "the usual one instead");
     }
 
     const MODERN: &str = "LABEL arch_nbd\nLINUX ::/arch/boot/x86_64/vmlinuz-linux\n\

@@ -5,7 +5,7 @@
 //! and `initrd.gz` beside `.disk`, as on `mini.iso`. The images for CDs keep theirs in
 //! `install.*`: those look for their own disk and are left to other recognisers.
 
-use super::archiso::{file_names, is_harmless, title};
+use super::archiso::{file_names, is_harmless, title, within_limit};
 use super::entry::{Finds, NetworkForm};
 use super::image::{Family, Recognised};
 use super::syslinux::{self, Label};
@@ -107,7 +107,7 @@ fn entry(
         volume: volume.to_owned(),
         cpu: *cpu,
         initrd: vec![initrd],
-        kept: kept.into_iter().filter(|word| is_harmless(word)).collect(),
+        kept: within_limit(kept.into_iter().filter(|word| is_harmless(word))),
         added: Vec::new(),
         network: NetworkForm::Own,
         finds: Finds::Itself,

@@ -57,8 +57,11 @@ pub struct Shim {
     pub content: Content,
     /// Where it was found.
     pub from: String,
-    /// The names in the certificate it carries.
+    /// The names in the certificates it lets pass.
     pub vendor: Vec<String>,
+    /// The names in the certificates it refuses, whoever vouches for them: those of keys that were
+    /// taken back.
+    pub denied: Vec<String>,
 }
 
 impl Shim {
@@ -67,14 +70,23 @@ impl Shim {
         let program = Program::parse(content, read).filter(|_| content.len() <= MAX_PROGRAM)?;
         let table = program.section(b".vendor_cert", MAX_VENDOR_CERT)?;
         // The sizes of what is allowed and what is denied, then where each begins.
-        let (size, at) = (u32_at(&table, 0)?, u32_at(&table, 8)?);
-        let (size, at) = (usize::try_from(size).ok()?, usize::try_from(at).ok()?);
-        let allowed = table.get(at..at.checked_add(size)?).unwrap_or_default();
+        let names = |size: usize, at: usize| {
+            let (size, at) = (u32_at(&table, size)?, u32_at(&table, at)?);
+            let (size, at) = (usize::try_from(size).ok()?, usize::try_from(at).ok()?);
+            let list = table.get(at..at.checked_add(size)?).unwrap_or_default();
+            Some(common_names(list))
+        };
+        let (vendor, mut denied) = (names(0, 8)?, names(4, 12)?);
+        // A certificate also names who issued it, and that is the vendor most times.
+        let is_issuer =
+            |name: &String| vendor.contains(name) || TRUSTED_BY_FIRMWARE.contains(&name.as_str());
+        denied.retain(|name| !is_issuer(name));
         Some(Self {
             arch: program.arch()?,
             content: content.clone(),
             from: from.to_owned(),
-            vendor: common_names(allowed),
+            vendor,
+            denied,
         })
     }
 
@@ -83,7 +95,8 @@ impl Shim {
         let known = |name: &String| {
             self.vendor.contains(name) || TRUSTED_BY_FIRMWARE.contains(&name.as_str())
         };
-        signed.names().iter().any(known)
+        let names = signed.names();
+        names.iter().any(known) && !names.iter().any(|name| self.denied.contains(name))
     }
 
     /// Whether this program starts behind this shim, on the same firmware.
@@ -278,6 +291,9 @@ mod tests {
         assert!(shim.trusts(&by("Debian Secure Boot CA")));
         assert!(shim.trusts(&by("Microsoft UEFI CA 2023")));
         assert!(!shim.trusts(&by("Revoked")) && !shim.trusts(&Signed::No));
+        // As in a signature: the signer, and who vouches for it.
+        let both = |signer: &str| Signed::By(vec!["Debian Secure Boot CA".into(), signer.into()]);
+        assert!(shim.trusts(&both("Signer")) && !shim.trusts(&both("Revoked")));
     }
 
     #[test]
@@ -321,10 +337,10 @@ mod tests {
     #[test]
     fn what_is_searched_is_bounded() {
         let mut table: Vec<u8> = Vec::new();
-        for word in [MAX_VENDOR_CERT as u32, 0, 16, 16] {
+        for word in [u32::try_from(MAX_VENDOR_CERT).unwrap(), 0, 16, 16] {
             table.extend(word.to_le_bytes());
         }
-        table.resize(16 + MAX_VENDOR_CERT as usize, 0);
+        table.resize(16 + usize::try_from(MAX_VENDOR_CERT).unwrap(), 0);
         let shim = Content::memory(program(X64, &[(b".vendor_cert", table)], &[]));
         assert_eq!(Shim::parse(&shim, "s", &no_disk), None);
         // Objects count whether they are modules with a name or not.
