@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow, bail};
-use lanboot_core::catalog::{self, BootChoice, Catalog, Memory, Server, nearest};
+use lanboot_core::catalog::{BootChoice, Catalog, Server, nearest};
 use lanboot_core::export::{Export, Format, export};
 use lanboot_core::script::Menu;
 use lanboot_core::site::Address;
@@ -43,7 +43,8 @@ pub fn run(flags: cli::Export) -> anyhow::Result<String> {
         bail!("nothing can be served:\n  {}", remarks.join("\n  "));
     }
     let menu = menu(&settings, &catalog)?;
-    check_plans(&catalog, &menu, &server)?;
+    menu.check(&catalog, &server)
+        .map_err(|(entry, refusal)| anyhow!("{entry}: {refusal}"))?;
     let loaders = loaders::loaders(settings.loaders.as_deref())?;
     let fragment = export(
         format,
@@ -53,7 +54,7 @@ pub fn run(flags: cli::Export) -> anyhow::Result<String> {
             menu: &menu,
             loader: &settings.loader,
             server: &server,
-            netmask: netmask(own),
+            netmask: own.mask(),
         },
     );
     remarks.extend(fragment.remarks);
@@ -106,11 +107,6 @@ fn own_address(named: Option<Ipv4Addr>, settings: &Settings) -> anyhow::Result<A
     first.with_context(|| format!("{} has no IPv4 address", interface.name))
 }
 
-fn netmask(own: Address) -> Ipv4Addr {
-    let mask = u32::MAX.checked_shl(32 - u32::from(own.prefix.min(32)));
-    Ipv4Addr::from_bits(mask.unwrap_or(0))
-}
-
 fn menu(settings: &Settings, catalog: &Catalog) -> anyhow::Result<Menu> {
     let boot = BootChoice::resolve(catalog, settings.boot.as_deref());
     let checked = settings.transports.check(catalog);
@@ -122,18 +118,6 @@ fn menu(settings: &Settings, catalog: &Catalog) -> anyhow::Result<Menu> {
         transports: settings.transports.clone(),
         kind: settings.menu,
     })
-}
-
-/// Refuses arguments no entry could start with, as `serve` does.
-fn check_plans(catalog: &Catalog, menu: &Menu, server: &Server) -> anyhow::Result<()> {
-    for (image, entry) in catalog.entries() {
-        let (asked, append) = (&menu.transports, &menu.append);
-        let plan = catalog::plan(image, entry, asked, server, Memory::Unknown, append);
-        if let Err(refusal) = entry.check(plan.transport, append) {
-            bail!("{}: {refusal}", entry.id);
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

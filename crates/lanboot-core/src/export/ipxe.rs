@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use super::ways::{Way, ways};
 use super::{Export, Fragment, MAX_TITLE, comment, text};
-use crate::catalog::{Shim, Signed, Spelling};
-use crate::script::{line, url, url_path, way};
+use crate::catalog::Spelling;
+use crate::script::{self, line, way};
 
 pub(super) fn fragment(from: &Export<'_>) -> Fragment {
     let mut fragment = Fragment::default();
@@ -87,7 +87,7 @@ impl Labels {
             .chars()
             .map(|c| if keep(c) { c } else { '-' })
             .collect();
-        let mut label = format!("lanboot-{name}");
+        let mut label = format!("{PREFIX}{name}");
         if self.0.contains(&label) || RESERVED.contains(&label.as_str()) {
             label = format!("{label}-{}", self.0.len());
         }
@@ -95,6 +95,9 @@ impl Labels {
         label
     }
 }
+
+/// Begins every label, so that none is one of the script this is put into.
+const PREFIX: &str = "lanboot-";
 
 /// The script's own labels.
 const RESERVED: [&str; 5] = [
@@ -113,7 +116,6 @@ fn item(out: &mut String, label: &str, title: &str) {
 
 fn start(out: &mut String, from: &Export<'_>, way: &Way<'_>, remarks: &mut Vec<String>) {
     let entry = way.entry;
-    let url = |path: &str| url(from.server, way.image, path);
     let (kept, left_out): (Vec<_>, Vec<_>) = way
         .arguments(from, Spelling::Ipxe)
         .into_iter()
@@ -127,49 +129,8 @@ fn start(out: &mut String, from: &Export<'_>, way: &Way<'_>, remarks: &mut Vec<S
         );
         remarks.push(format!("{}: iPXE cannot pass on: {words}", entry.id));
     }
-    // UEFI kernels before 5.7 find their initramfs by these names; BIOS does not mind them.
-    let names: String = entry
-        .initrd
-        .iter()
-        .map(|path| {
-            format!(
-                " initrd={}",
-                url_path(path.rsplit('/').next().unwrap_or(path))
-            )
-        })
-        .collect();
-    // debian-installer hands on to the installed system what stands behind `---`.
     let kept = kept.join(" ");
-    let arguments = match entry.root {
-        Some(_) => format!("{kept}{names}"),
-        None => format!("{names} {kept}"),
-    };
-    if entry.signed == Signed::No {
-        out.push_str("iseq ${efi/SecureBoot} 01 && goto lanboot-unsigned ||\n");
-    }
-    // `imgfree` drops what an earlier try left, and this script: newer iPXE would append it to
-    // the initramfs (ipxe issue 1723).
-    let _ = write!(
-        out,
-        "imgfree\nkernel {} {} || goto lanboot-failed\n",
-        url(&entry.kernel),
-        arguments.trim()
-    );
-    for path in &entry.initrd {
-        let _ = writeln!(out, "initrd {} || goto lanboot-failed", url(path));
-    }
-    // iPXE 2.0 behind its own shim starts the kernel of a vendor through that vendor's shim. Older
-    // ones know neither the variable nor the command.
-    let mut shims = way.image.shims.iter();
-    let fits = |shim: &&Shim| entry.cpu.runs_on(shim.arch) && shim.trusts(&entry.signed);
-    if let Some(shim) = shims.find(fits) {
-        let _ = writeln!(
-            out,
-            "iseq ${{efi/SecureBoot}} 01 && shim {} ||",
-            url(&shim.from)
-        );
-    }
-    out.push_str("boot || goto lanboot-failed\n");
+    script::load_by_ipxe(out, way.image, entry, from.server, &kept, PREFIX);
 }
 
 /// Whether iPXE passes a word on as it is. It has no quotes: `||` and `&&` part commands, `${`

@@ -156,9 +156,22 @@ fn start(
     server: &Server,
     transport: Transport,
 ) {
-    let url = |path: &str| url(server, image, path);
     let place = image.at(server);
     let arguments = entry.command_line(transport, place, Spelling::Ipxe, &menu.append);
+    load(out, image, entry, server, &arguments, "");
+}
+
+/// The commands that load and start `entry` with these arguments. `prefix` begins the script's
+/// labels `failed` and `unsigned`.
+pub(crate) fn load(
+    out: &mut String,
+    image: &Image,
+    entry: &Entry,
+    server: &Server,
+    arguments: &str,
+    prefix: &str,
+) {
+    let url = |path: &str| url(server, image, path);
     // UEFI kernels before 5.7 find their initramfs by these names; BIOS does not mind them.
     let names: String = entry
         .initrd
@@ -177,18 +190,21 @@ fn start(
     };
     let arguments = format!("{before} {arguments}{after}");
     if entry.signed == Signed::No {
-        out.push_str("iseq ${efi/SecureBoot} 01 && goto unsigned ||\n");
+        let _ = writeln!(
+            out,
+            "iseq ${{efi/SecureBoot}} 01 && goto {prefix}unsigned ||"
+        );
     }
     // `imgfree` drops what an earlier try left, and this script: newer iPXE would append it to
     // the initramfs (ipxe issue 1723).
     let _ = write!(
         out,
-        "imgfree\nkernel {} {} || goto failed\n",
+        "imgfree\nkernel {} {} || goto {prefix}failed\n",
         url(&entry.kernel),
         arguments.trim()
     );
     for path in &entry.initrd {
-        let _ = writeln!(out, "initrd {} || goto failed", url(path));
+        let _ = writeln!(out, "initrd {} || goto {prefix}failed", url(path));
     }
     // iPXE 2.0 behind its own shim starts the kernel of a vendor through that vendor's shim. Older
     // ones know neither the variable nor the command.
@@ -203,7 +219,7 @@ fn start(
             url(&shim.from)
         );
     }
-    out.push_str("boot || goto failed\n");
+    let _ = writeln!(out, "boot || goto {prefix}failed");
 }
 
 #[cfg(test)]

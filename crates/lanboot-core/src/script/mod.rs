@@ -12,12 +12,14 @@ pub use autoexec::autoexec;
 pub(crate) use grub::LOCKED;
 pub use grub::{Grub, grub_disk, grub_http};
 pub use ipxe::ipxe;
+pub(crate) use ipxe::load as load_by_ipxe;
 pub use pxelinux::pxelinux;
 
 use std::time::Duration;
 
 use crate::catalog::{
-    BootChoice, Catalog, Entry, Image, Memory, MenuKind, Plan, Server, Transport, Transports, plan,
+    BootChoice, Catalog, Entry, Image, Memory, MenuKind, Plan, Refusal, Server, Transport,
+    Transports, plan,
 };
 
 /// What the operator decided about menus.
@@ -46,6 +48,19 @@ impl Menu {
         memory: Memory,
     ) -> Plan {
         plan(image, entry, &self.transports, server, memory, &self.append)
+    }
+
+    /// Refuses the first entry that could not start the way it will travel, by its name.
+    pub fn check<'a>(
+        &self,
+        catalog: &'a Catalog,
+        server: &Server,
+    ) -> Result<(), (&'a str, Refusal)> {
+        catalog.entries().try_for_each(|(image, entry)| {
+            let plan = self.plan(image, entry, server, Memory::Unknown);
+            let checked = entry.check(plan.transport, &self.append);
+            checked.map_err(|refusal| (entry.id.as_str(), refusal))
+        })
     }
 
     /// What is worth telling about the entry that a 64-bit machine with so much memory starts.

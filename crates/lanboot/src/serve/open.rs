@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use lanboot_core::catalog::{self, BootChoice, Catalog, Loaders, Memory, MenuKind, Transport};
+use lanboot_core::catalog::{BootChoice, Catalog, Loaders, MenuKind, Transport};
 use lanboot_core::script::Menu;
 use lanboot_core::site::{Address, Site};
 
@@ -123,7 +123,7 @@ pub(super) fn open(settings: &Settings) -> anyhow::Result<Opened> {
         nfs: !nfs.is_empty(),
         nbd: !nbd.is_empty(),
     };
-    check_plans(settings, &site)?;
+    check_plans(&site)?;
     notices.push(about_doors(settings, &site, &served, dhcp.as_ref()));
     Ok(Opened {
         site,
@@ -245,19 +245,13 @@ fn check_entries(
 }
 
 /// Refuses arguments that the transports left by the open doors cannot do.
-fn check_plans(settings: &Settings, site: &Site) -> anyhow::Result<()> {
+fn check_plans(site: &Site) -> anyhow::Result<()> {
     let own = site.addresses.first().map(|a| IpAddr::V4(a.address));
     let Some(server) = own.and_then(|own| site.server(own)) else {
         return Ok(());
     };
-    let (asked, append) = (&settings.transports, &settings.append);
-    for (image, entry) in site.catalog.entries() {
-        let plan = catalog::plan(image, entry, asked, &server, Memory::Unknown, append);
-        if let Err(refusal) = entry.check(plan.transport, append) {
-            bail!("{}: {refusal}", entry.id);
-        }
-    }
-    Ok(())
+    let checked = site.menu.check(&site.catalog, &server);
+    checked.map_err(|(entry, refusal)| anyhow::anyhow!("{entry}: {refusal}"))
 }
 
 fn about_loaders(settings: &Settings, catalog: &Catalog, loaders: &Loaders) -> Option<String> {
