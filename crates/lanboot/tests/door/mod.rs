@@ -2,6 +2,7 @@
 // Each test binary uses its part.
 #![allow(dead_code, unreachable_pub)]
 
+pub mod crowd;
 #[path = "../told/mod.rs"]
 mod told;
 

@@ -1,0 +1,46 @@
+//! How much memory ten thousand connections that do nothing take at the boot door. In a process of
+//! its own, because it measures it; one test, because another one would be measured with it.
+
+mod door;
+
+use std::time::Duration;
+
+use door::crowd::{CROWD, Crowd, allow_descriptors, ask};
+use door::serve;
+use lanboot::serve::http::Limits;
+
+#[test]
+fn ten_thousand_idle_connections_fit_in_little_memory() {
+    allow_descriptors();
+    let limits = Limits {
+        connections: 2 * CROWD,
+        connections_per_peer: 2 * CROWD,
+        ..Limits::default()
+    };
+    let served = serve(limits);
+    ask(&served);
+    let before = resident_bytes();
+    let crowd = Crowd::gather(&served);
+    let grown = resident_bytes().saturating_sub(before);
+    println!(
+        "{CROWD} idle connections: {} KiB, {} bytes each",
+        grown / 1024,
+        grown / CROWD
+    );
+    assert!(grown < 40 * 1024 * 1024, "{grown} bytes");
+    assert!(ask(&served) < Duration::from_secs(2));
+    assert_eq!(crowd.closed(), 0);
+}
+
+/// Not a test of its own: the process that [`Crowd::gather`] starts.
+#[test]
+#[ignore = "run by the other test of this file"]
+fn crowd() {
+    door::crowd::crowd();
+}
+
+fn resident_bytes() -> usize {
+    let status = std::fs::read_to_string("/proc/self/statm").unwrap();
+    let pages: usize = status.split(' ').nth(1).unwrap().parse().unwrap();
+    pages * 4096
+}
