@@ -93,16 +93,8 @@ impl BootChoice {
     /// Resolves `wanted` — an entry, an image (its entry that fits the firmware), or nothing for
     /// the first image that each firmware can start.
     pub fn resolve(catalog: &Catalog, wanted: Option<&str>) -> Result<Self, UnknownEntry> {
-        let of_image = |image: &Image, firmware: Firmware| {
-            let cpus = firmware.cpus().iter();
-            let mut entries = cpus.filter_map(|cpu| image.entries.iter().find(|e| e.cpu == *cpu));
-            entries.next().map(|entry| entry.id.clone())
-        };
         let Some(wanted) = wanted else {
-            return Ok(Self::each(|firmware| {
-                let images = catalog.images().iter();
-                images.filter_map(|image| of_image(image, firmware)).next()
-            }));
+            return Ok(Self::first(catalog));
         };
         if let Some((_, entry)) = catalog.entries().find(|(_, e)| e.id == wanted) {
             let fits = |firmware: Firmware| firmware.cpus().contains(&entry.cpu);
@@ -117,6 +109,14 @@ impl BootChoice {
             Some(image) => Ok(Self::each(|firmware| of_image(image, firmware))),
             None => Err(UnknownEntry::new(catalog, wanted)),
         }
+    }
+
+    /// The first image that each firmware can start.
+    pub fn first(catalog: &Catalog) -> Self {
+        Self::each(|firmware| {
+            let mut images = catalog.images().iter();
+            images.find_map(|image| of_image(image, firmware))
+        })
     }
 
     fn each(of: impl Fn(Firmware) -> Option<String>) -> Self {
@@ -143,6 +143,13 @@ impl BootChoice {
         let (image, entry) = entries.find(|(_, entry)| entry.id == id)?;
         Some((image, entry))
     }
+}
+
+/// The entry of `image` that fits best.
+fn of_image(image: &Image, firmware: Firmware) -> Option<String> {
+    let entry = |cpu: &Cpu| image.entries.iter().find(|entry| entry.cpu == *cpu);
+    let found = firmware.cpus().iter().find_map(entry);
+    found.map(|entry| entry.id.clone())
 }
 
 /// The candidate fewest edits away from `wanted`, if it is close enough to be meant.

@@ -143,6 +143,7 @@ fn ask(from: &Export<'_>, stage: Stage, arch: Arch) -> Result<Offer, NoLoader> {
         from.catalog,
         from.loaders,
         from.loader,
+        &from.menu.boot,
         from.menu.kind,
         from.server,
     )

@@ -125,7 +125,8 @@ impl Grub<'_> {
     }
 
     fn has_http(&self, arch: Arch) -> bool {
-        chain(self.catalog, self.loaders, arch, false).is_some_and(|chain| chain.grub.http)
+        let boot = &self.menu.boot;
+        chain(self.catalog, self.loaders, boot, arch, false).is_some_and(|chain| chain.grub.http)
     }
 
     fn menu(&self, out: &mut String, lock: Lock<'_>) {

@@ -54,7 +54,7 @@ fn texts(catalog: &Catalog, loaders: &Loaders, menu: &Menu, server: &Server) -> 
         server,
         netmask: MASK,
     };
-    let shim = chain(catalog, loaders, Arch::X64Uefi, false).map(|chain| &chain.shim);
+    let shim = chain(catalog, loaders, &menu.boot, Arch::X64Uefi, false).map(|chain| &chain.shim);
     (grub.first(), grub.locked(shim))
 }
 
@@ -231,7 +231,7 @@ fn the_journal_names_what_is_refused() {
         server: &server,
         netmask: MASK,
     };
-    let shim = |arch| chain(&catalog, &loaders, arch, false).map(|chain| &chain.shim);
+    let shim = |arch| chain(&catalog, &loaders, &menu.boot, arch, false).map(|chain| &chain.shim);
     let x64 = grub.locked_remark(Arch::X64Uefi, shim(Arch::X64Uefi));
     assert!(x64.contains("refuses the kernel of dual-x86_64: "), "{x64}");
     assert!(!x64.contains("i686") && !x64.contains("deb"), "{x64}");
