@@ -198,8 +198,11 @@ fn the_rules_are_what_this_dhcp_would_offer() {
     };
     let script = Some("http://10.0.0.1/boot.ipxe".to_owned());
     let x64 = auto.rules.iter().find(|r| r.slug() == "pxe-x64-uefi");
-    let numbers = Which::Numbers(vec![7, 9, 2, 8], Arch::X64Uefi);
+    let numbers = Which::Numbers(vec![7, 9, 16, 17, 2, 8], Arch::X64Uefi);
     assert_eq!(x64.map(|rule| &rule.which), Some(&numbers));
+    let http = auto.rules.iter().find(|r| r.slug() == "http-x64-uefi-http");
+    let numbers = Which::Numbers(vec![16, 17, 7, 9], Arch::X64Http);
+    assert_eq!(http.map(|rule| &rule.which), Some(&numbers));
     assert_eq!(given(&auto, Stage::Ipxe, Arch::X86Bios), script);
     assert_eq!(given(&auto, Stage::Ipxe, Arch::Riscv64Uefi), script);
     assert_eq!(
