@@ -4,7 +4,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use lanboot_core::catalog::{Catalog, Loaders, chain, pxelinux_image, secure_arch, usual_loader};
+use lanboot_core::catalog::{
+    BootChoice, Catalog, Loaders, chain, pxelinux_image, secure_arch, usual_loader,
+};
 use lanboot_core::machine::Arch;
 use serde::Serialize;
 
@@ -195,7 +197,9 @@ fn origin(
     let arch = |name: &str| secure_arch(name.as_bytes()).unwrap_or(Arch::Other(0));
     match parts.as_slice() {
         ["loader", way @ ("secure" | "secure-http"), name, _] => {
-            let found = chain(catalog, loaders, arch(name), *way == "secure-http");
+            let first = BootChoice::first(catalog);
+            let http = *way == "secure-http";
+            let found = chain(catalog, loaders, &first, arch(name), http);
             let files = found.map(|chain| {
                 let image = catalog.images().iter().find(|i| i.chains.contains(chain));
                 let of = |path: &String| match image {

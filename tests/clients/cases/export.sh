@@ -2,10 +2,12 @@
 # What `lanboot export` prints, read by the programs it is for; and the three DHCP servers run with
 # it and asked by machines of every kind, whose answers must be those of lanboot itself.
 
-# Every kind of firmware with a number, numbers nobody has, and iPXE on several.
+# Every kind of firmware with a number, numbers nobody has, and iPXE on several; then those whose
+# number (option 93) contradicts the class (option 60), or the number inside that.
 EXPORT_KINDS=(
     pxe:{0,1,2,6,7,8,9,10,11,25,27,37,39,41,65535} http:{15,16,17,18,19,20,26,28,38,40}
     ipxe:{0,6,7,9,11,16,27,41,65535}
+    pxe:{15,16,17,19,20,28} http:{0,2,6,7,9,10,11,27,41,65535} {pxe,http}:{7/16,16/7,11/0,0/11}
 )
 
 case_export() {

@@ -1,16 +1,64 @@
-//! What starts when nobody presses a key, for each kind of processor.
+//! What starts when nobody presses a key, for each kind of firmware.
 
 use super::{Catalog, Cpu, Entry, Image};
+use crate::machine::Arch;
 
-/// The entries that start unattended: one for 64-bit machines, one for 32-bit ones, one for arm64.
+/// Firmware, as far as it decides which kernels a machine can start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Firmware {
+    /// BIOS on a 64-bit x86 processor, which also runs 32-bit kernels.
+    Bios64,
+    /// BIOS on a 32-bit x86 processor.
+    Bios32,
+    /// 64-bit x86 UEFI. It starts no program for IA-32, and so no 32-bit kernel, although its
+    /// processor would run one.
+    X64Uefi,
+    /// 32-bit x86 UEFI, on whatever processor. A 64-bit kernel with `CONFIG_EFI_MIXED` can be
+    /// started here, but only by loaders that enter it by another way than the firmware's own,
+    /// which refuses it; so none is offered.
+    X86Uefi,
+    /// 64-bit ARM UEFI.
+    Arm64Uefi,
+}
+
+impl Firmware {
+    /// Every kind known.
+    pub const ALL: [Self; 5] = [
+        Self::Bios64,
+        Self::Bios32,
+        Self::X64Uefi,
+        Self::X86Uefi,
+        Self::Arm64Uefi,
+    ];
+
+    /// The firmware of this architecture, also where it boots over HTTP. BIOS does not say which
+    /// processor it is on: nearly all are 64-bit ones.
+    pub fn of(arch: Arch) -> Option<Self> {
+        match arch.program() {
+            Arch::X86Bios => Some(Self::Bios64),
+            Arch::X64Uefi => Some(Self::X64Uefi),
+            Arch::X86Uefi => Some(Self::X86Uefi),
+            Arch::Arm64Uefi => Some(Self::Arm64Uefi),
+            _ => None,
+        }
+    }
+
+    /// The processors it starts kernels for, the preferred one first.
+    pub fn cpus(self) -> &'static [Cpu] {
+        match self {
+            Self::Bios64 => &[Cpu::X86_64, Cpu::I686],
+            Self::Bios32 | Self::X86Uefi => &[Cpu::I686],
+            Self::X64Uefi => &[Cpu::X86_64],
+            Self::Arm64Uefi => &[Cpu::Aarch64],
+        }
+    }
+}
+
+/// The entries that start unattended, one for every kind of firmware that can start one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BootChoice {
-    /// Entry for a 64-bit x86 processor.
-    pub x86_64: Option<String>,
-    /// Entry for a 32-bit x86 processor.
-    pub i686: Option<String>,
-    /// Entry for a 64-bit ARM processor.
-    pub aarch64: Option<String>,
+    /// In the order of [`Firmware::ALL`].
+    starts: [Option<String>; Firmware::ALL.len()],
 }
 
 /// `--boot` or `--transport` names nothing that is served.
@@ -42,67 +90,66 @@ impl UnknownEntry {
 }
 
 impl BootChoice {
-    /// Resolves `wanted` — an entry, an image (its entry that fits the processor), or nothing for
-    /// the first image that each processor can boot.
+    /// Resolves `wanted` — an entry, an image (its entry that fits the firmware), or nothing for
+    /// the first image that each firmware can start.
     pub fn resolve(catalog: &Catalog, wanted: Option<&str>) -> Result<Self, UnknownEntry> {
         let Some(wanted) = wanted else {
-            let images = catalog.images().iter().map(|image| Self::of_image(image));
-            return Ok(images.fold(Self::default(), Self::or));
+            return Ok(Self::first(catalog));
         };
         if let Some((_, entry)) = catalog.entries().find(|(_, e)| e.id == wanted) {
-            let id = |fits: bool| fits.then(|| entry.id.clone());
-            let is_arm = entry.cpu == Cpu::Aarch64;
-            // An entry named outright starts on every x86: a 64-bit kernel says itself that the
-            // processor is too old.
-            return Ok(Self {
-                x86_64: id(!is_arm),
-                i686: id(!is_arm),
-                aarch64: id(is_arm),
-            });
+            let fits = |firmware: Firmware| firmware.cpus().contains(&entry.cpu);
+            return Ok(Self::each(|firmware| {
+                fits(firmware).then(|| entry.id.clone())
+            }));
         }
         match catalog
             .image(wanted.as_bytes())
             .filter(|i| !i.entries.is_empty())
         {
-            Some(image) => Ok(Self::of_image(image)),
+            Some(image) => Ok(Self::each(|firmware| of_image(image, firmware))),
             None => Err(UnknownEntry::new(catalog, wanted)),
         }
     }
 
-    /// The entry for this processor.
-    pub fn of(&self, cpu: Cpu) -> Option<&str> {
-        let entry = match cpu {
-            Cpu::X86_64 => &self.x86_64,
-            Cpu::I686 => &self.i686,
-            Cpu::Aarch64 => &self.aarch64,
-        };
-        entry.as_deref()
+    /// The first image that each firmware can start.
+    pub fn first(catalog: &Catalog) -> Self {
+        Self::each(|firmware| {
+            let mut images = catalog.images().iter();
+            images.find_map(|image| of_image(image, firmware))
+        })
     }
 
-    fn of_image(image: &Image) -> Self {
-        let for_cpu = |cpu| image.entries.iter().find(|e: &&Entry| e.cpu == cpu);
-        let (wide, narrow) = (for_cpu(Cpu::X86_64), for_cpu(Cpu::I686));
-        let id = |entry: Option<&Entry>| entry.map(|e| e.id.clone());
+    fn each(of: impl Fn(Firmware) -> Option<String>) -> Self {
         Self {
-            x86_64: id(wide.or(narrow)),
-            i686: id(narrow.or(wide)),
-            aarch64: id(for_cpu(Cpu::Aarch64)),
+            starts: Firmware::ALL.map(of),
         }
     }
 
-    /// What `self` leaves open is `other`'s.
-    fn or(self, other: Self) -> Self {
-        // Both x86 choices come from one image: a machine shall not depend on its age for which.
-        let (x86_64, i686) = match self.x86_64 {
-            Some(wide) => (Some(wide), self.i686),
-            None => (other.x86_64, other.i686),
-        };
-        Self {
-            x86_64,
-            i686,
-            aarch64: self.aarch64.or(other.aarch64),
-        }
+    /// The entry for this firmware.
+    pub fn of(&self, firmware: Firmware) -> Option<&str> {
+        let mut starts = Firmware::ALL.iter().zip(&self.starts);
+        let (_, start) = starts.find(|(of, _)| **of == firmware)?;
+        start.as_deref()
     }
+
+    /// The entry for this firmware, with its image.
+    pub fn entry<'a>(
+        &self,
+        catalog: &'a Catalog,
+        firmware: Firmware,
+    ) -> Option<(&'a Image, &'a Entry)> {
+        let id = self.of(firmware)?;
+        let mut entries = catalog.entries();
+        let (image, entry) = entries.find(|(_, entry)| entry.id == id)?;
+        Some((image, entry))
+    }
+}
+
+/// The entry of `image` that fits best.
+fn of_image(image: &Image, firmware: Firmware) -> Option<String> {
+    let entry = |cpu: &Cpu| image.entries.iter().find(|entry| entry.cpu == *cpu);
+    let found = firmware.cpus().iter().find_map(entry);
+    found.map(|entry| entry.id.clone())
 }
 
 /// The candidate fewest edits away from `wanted`, if it is close enough to be meant.
@@ -145,16 +192,19 @@ mod tests {
     fn boot_takes_an_entry_an_image_or_nothing_and_names_the_nearest() {
         let catalog = catalog();
         let choice = |wanted| BootChoice::resolve(&catalog, wanted);
-        let of = |a: &str, b: &str| {
-            Ok(BootChoice {
-                x86_64: Some(a.into()),
-                i686: Some(b.into()),
-                aarch64: None,
-            })
-        };
-        assert_eq!(choice(None), of("dual-x86_64", "dual-i686"));
-        assert_eq!(choice(Some("dual")), of("dual-x86_64", "dual-i686"));
-        assert_eq!(choice(Some("dual-i686")), of("dual-i686", "dual-i686"));
+        let starts =
+            |wanted| Firmware::ALL.map(|f| choice(wanted).unwrap().of(f).map(str::to_owned));
+        let ids = |ids: [&str; 5]| ids.map(|id| (!id.is_empty()).then(|| format!("dual-{id}")));
+        let (wide, narrow) = ("x86_64", "i686");
+        let both = ids([wide, narrow, wide, narrow, ""]);
+        assert_eq!(starts(None), both);
+        assert_eq!(starts(Some("dual")), both);
+        // 64-bit UEFI starts no 32-bit kernel, and a 32-bit processor runs no 64-bit one.
+        assert_eq!(
+            starts(Some("dual-i686")),
+            ids([narrow, narrow, "", narrow, ""])
+        );
+        assert_eq!(starts(Some("dual-x86_64")), ids([wide, "", wide, "", ""]));
         let error = choice(Some("daul-i686")).unwrap_err();
         assert_eq!(error.nearest.as_deref(), Some("dual-i686"));
         assert!(
@@ -165,20 +215,35 @@ mod tests {
     }
 
     #[test]
-    fn each_processor_starts_what_it_can() {
-        let arm = Arc::new(image("arm", &[Cpu::Aarch64]));
-        let old = Arc::new(image("old", &[Cpu::I686]));
-        let catalog = Catalog::new(vec![arm, old]);
+    fn each_firmware_starts_the_first_image_that_it_can() {
+        let of = |name, cpus: &[Cpu]| Arc::new(image(name, cpus));
+        let images = [
+            of("arm", &[Cpu::Aarch64]),
+            of("old", &[Cpu::I686]),
+            of("new", &[Cpu::X86_64]),
+            of("dual", &[Cpu::I686, Cpu::X86_64]),
+        ];
+        let catalog = Catalog::new(images.to_vec());
         let choice = |wanted| BootChoice::resolve(&catalog, wanted).unwrap();
-        let unasked = choice(None);
-        assert_eq!(unasked.of(Cpu::Aarch64), Some("arm-aarch64"));
-        assert_eq!(unasked.of(Cpu::X86_64), Some("old-i686"));
-        assert_eq!(choice(Some("arm")).of(Cpu::X86_64), None);
-        assert_eq!(choice(Some("old-i686")).of(Cpu::Aarch64), None);
-        let named = choice(Some("arm-aarch64"));
+        let starts = |wanted| Firmware::ALL.map(|f| choice(wanted).of(f).map(str::to_owned));
+        let ids = |ids: [&str; 5]| ids.map(|id| (!id.is_empty()).then(|| id.to_owned()));
+        let unasked = ids([
+            "old-i686",
+            "old-i686",
+            "new-x86_64",
+            "old-i686",
+            "arm-aarch64",
+        ]);
+        assert_eq!(starts(None), unasked);
+        assert_eq!(starts(Some("arm")), ids(["", "", "", "", "arm-aarch64"]));
+        assert_eq!(starts(Some("arm")), starts(Some("arm-aarch64")));
+        let new = ids(["new-x86_64", "", "new-x86_64", "", ""]);
+        assert_eq!(starts(Some("new")), new);
+        let dual = choice(Some("dual"));
+        let (image, entry) = dual.entry(&catalog, Firmware::Bios64).unwrap();
         assert_eq!(
-            (named.of(Cpu::I686), named.of(Cpu::Aarch64)),
-            (None, Some("arm-aarch64"))
+            (image.name.as_str(), entry.id.as_str()),
+            ("dual", "dual-x86_64")
         );
     }
 

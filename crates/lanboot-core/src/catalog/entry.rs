@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use super::image::pinned_name;
-use super::{Signed, Transport};
+use super::{Firmware, Signed, Transport};
 use crate::machine::Arch;
 use crate::vfs::Identity;
 
@@ -30,16 +30,9 @@ impl Cpu {
         }
     }
 
-    /// Whether it is the processor that firmware of this kind starts kernels for. A 64-bit x86
-    /// also runs 32-bit kernels, but 64-bit UEFI does not start them.
+    /// Whether firmware of this kind starts kernels for it.
     pub fn runs_on(self, arch: Arch) -> bool {
-        match arch.program() {
-            Arch::X86Bios => matches!(self, Self::X86_64 | Self::I686),
-            Arch::X64Uefi => self == Self::X86_64,
-            Arch::X86Uefi => self == Self::I686,
-            Arch::Arm64Uefi => self == Self::Aarch64,
-            _ => false,
-        }
+        Firmware::of(arch).is_some_and(|firmware| firmware.cpus().contains(&self))
     }
 
     /// Every processor known.

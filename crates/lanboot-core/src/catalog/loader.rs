@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::secure::{Chain, secure_names};
-use super::{Catalog, Entry, Image};
+use super::{BootChoice, Catalog, Entry, Firmware, Image};
 use crate::machine::{Arch, Mac};
 use crate::vfs::Content;
 
@@ -191,19 +191,24 @@ pub fn pxelinux_image(catalog: &Catalog) -> Option<&Image> {
 }
 
 /// The shim and GRUB that machines of this kind get, over HTTP or over TFTP. First one whose shim
-/// trusts the kernel that machines start by default; among those one whose GRUB speaks the
-/// protocol; then the default image's own, because its vendor made them for each other; then the
-/// host's, which are kept up to date; then any image's.
+/// trusts the kernel that starts there when nobody presses a key (`boot`); among those one whose
+/// GRUB speaks the protocol; then that kernel's image's own, because its vendor made them for each
+/// other; then the host's, which are kept up to date; then any image's.
+///
+/// A few comparisons of names: nothing of it is kept from one request to the next.
 pub fn chain<'a>(
     catalog: &'a Catalog,
     loaders: &'a Loaders,
+    boot: &BootChoice,
     arch: Arch,
     http: bool,
 ) -> Option<&'a Chain> {
     secure_names(arch)?;
-    let default = catalog.default_image();
-    let kernel = default.and_then(|image| image.entries.iter().find(|e| e.cpu.runs_on(arch)));
-    let own = default.map_or(&[][..], |image| &image.chains);
+    let start = boot.entry(catalog, Firmware::of(arch)?);
+    let kernel = start.map(|(_, entry)| entry);
+    let image = start.map(|(image, _)| image);
+    let image = image.or_else(|| catalog.default_image().map(AsRef::as_ref));
+    let own = image.map_or(&[][..], |image| &image.chains);
     let images = catalog.images().iter();
     let candidates = own
         .iter()
@@ -254,23 +259,53 @@ mod tests {
             ..Loaders::default()
         };
         let vendor = |catalog: &Catalog| {
-            let chain = chain(catalog, &loaders, arch, false);
+            let first = BootChoice::first(catalog);
+            let chain = chain(catalog, &loaders, &first, arch, false);
             chain.unwrap().shim.vendor.clone()
         };
         assert_eq!(vendor(&catalog(by("Fedora"), &[])), ["Fedora"]);
         assert_eq!(vendor(&catalog(by("Ubuntu"), &["Ubuntu"])), ["Ubuntu"]);
         assert_eq!(vendor(&catalog(by("Debian"), &["Ubuntu"])), ["Debian"]);
         assert_eq!(vendor(&catalog(Signed::No, &["Ubuntu"])), ["Debian"]);
-        assert_eq!(
-            chain(&catalog(Signed::No, &[]), &loaders, Arch::Arm64Uefi, false),
-            None
-        );
+        let unsigned = catalog(Signed::No, &["Ubuntu"]);
+        let first = BootChoice::first(&unsigned);
+        let arm = chain(&unsigned, &loaders, &first, Arch::Arm64Uefi, false);
+        assert_eq!(arm, None);
         let none = Loaders::default();
-        let own = catalog(Signed::No, &["Ubuntu"]);
-        assert_eq!(
-            chain(&own, &none, arch, false).unwrap().shim.vendor,
-            ["Ubuntu"]
-        );
+        let own = chain(&unsigned, &none, &first, arch, false);
+        assert_eq!(own.unwrap().shim.vendor, ["Ubuntu"]);
+    }
+
+    #[test]
+    fn the_chain_is_that_of_the_image_that_will_be_booted() {
+        let (x64, arm) = (Arch::X64Uefi, Arch::Arm64Uefi);
+        let signed = |name: &str, cpu, vendor: &str| {
+            let mut image = image(name, &[cpu]);
+            image.entries[0].signed = Signed::By(vec![vendor.to_owned()]);
+            image.chains = [x64, arm].map(|arch| made(arch, vendor, false)).to_vec();
+            Arc::new(image)
+        };
+        let mut empty = image("empty", &[]);
+        empty.chains = vec![made(x64, "Nobody", false)];
+        let catalog = Catalog::new(vec![
+            Arc::new(empty),
+            signed("arm", Cpu::Aarch64, "Fedora"),
+            signed("one", Cpu::X86_64, "Debian"),
+            signed("two", Cpu::X86_64, "Ubuntu"),
+        ]);
+        let none = Loaders::default();
+        let vendor = |boot, arch| {
+            let boot = BootChoice::resolve(&catalog, boot).unwrap();
+            let chain = chain(&catalog, &none, &boot, arch, false);
+            chain.unwrap().shim.vendor.concat()
+        };
+        assert_eq!(vendor(None, x64), "Debian");
+        assert_eq!(vendor(None, arm), "Fedora");
+        assert_eq!(vendor(Some("two"), x64), "Ubuntu");
+        assert_eq!(vendor(Some("two-x86_64"), x64), "Ubuntu");
+        // Nothing starts there by itself: any image's own does.
+        assert_eq!(vendor(Some("arm"), x64), "Nobody");
+        assert_eq!(vendor(Some("arm"), arm), "Fedora");
     }
 
     #[test]
@@ -280,12 +315,14 @@ mod tests {
         image.entries[0].signed = Signed::By(vec!["Debian".into()]);
         image.chains = vec![made(arch, "Debian", false)];
         let catalog = Catalog::new(vec![Arc::new(image)]);
+        let first = BootChoice::first(&catalog);
         let speaks = |vendor: &str, http| {
             let loaders = Loaders {
                 chains: vec![made(arch, vendor, true)],
                 ..Loaders::default()
             };
-            chain(&catalog, &loaders, arch, http).unwrap().grub.http
+            let chain = chain(&catalog, &loaders, &first, arch, http);
+            chain.unwrap().grub.http
         };
         assert!(speaks("Debian", true) && !speaks("Debian", false));
         assert!(!speaks("Fedora", true), "a trusted one on a disk is better");

@@ -16,7 +16,7 @@ mod syslinux;
 pub(crate) mod testing;
 mod transport;
 
-pub use choice::{BootChoice, UnknownEntry, nearest};
+pub use choice::{BootChoice, Firmware, UnknownEntry, nearest};
 pub use entry::{Cpu, Entry, Place, Refusal, Server, Spelling};
 pub use image::{Family, Image, Recognised, StockMenu, image_name, recognise};
 pub use loader::{

@@ -4,7 +4,7 @@ use super::loader::{
     LoaderChoice, Loaders, MenuKind, PXELINUX_FOLDER, Way, chain, ipxe_loader, pxelinux_image,
 };
 use super::secure::secure_names;
-use super::{Catalog, Chain, Image, Server};
+use super::{BootChoice, Catalog, Chain, Image, Server};
 use crate::machine::{Arch, Machine, Stage};
 
 /// What the DHCP answer says about booting.
@@ -68,12 +68,13 @@ pub enum NoLoader {
     NotByPxe,
 }
 
-/// What `machine` gets from `server`.
+/// What `machine` gets from `server`, where `boot` says what starts when nobody presses a key.
 pub fn offer(
     machine: &Machine,
     catalog: &Catalog,
     loaders: &Loaders,
     choice: &LoaderChoice,
+    boot: &BootChoice,
     menu: MenuKind,
     server: &Server,
 ) -> Result<Offer, NoLoader> {
@@ -94,6 +95,7 @@ pub fn offer(
     let asked = Asked {
         catalog,
         loaders,
+        boot,
         default: Some(default),
         arch: arch.program(),
         http: machine.stage == Stage::HttpBoot,
@@ -119,7 +121,7 @@ pub fn offer(
     })
 }
 
-/// The file that firmware of this kind gets when nobody says otherwise, as a path of the site.
+/// The file that firmware of this kind gets where nobody says otherwise, as a path of the site.
 /// With `secure`, only one that also starts with Secure Boot on.
 pub fn usual_loader(
     catalog: &Catalog,
@@ -130,6 +132,7 @@ pub fn usual_loader(
     let asked = Asked {
         catalog,
         loaders,
+        boot: &BootChoice::first(catalog),
         default: catalog.default_image().map(AsRef::as_ref),
         arch: arch.program(),
         http: arch.is_http(),
@@ -145,6 +148,7 @@ pub fn usual_loader(
 struct Asked<'a> {
     catalog: &'a Catalog,
     loaders: &'a Loaders,
+    boot: &'a BootChoice,
     default: Option<&'a Image>,
     arch: Arch,
     /// It wants a URL.
@@ -212,7 +216,8 @@ impl Asked<'_> {
     fn chain(&self) -> Result<Offer, NoLoader> {
         let none = || NoLoader::NoChain(self.arch);
         let (folder, suffix) = secure_names(self.arch).ok_or_else(none)?;
-        let chain = chain(self.catalog, self.loaders, self.arch, self.http).ok_or_else(none)?;
+        let chain = chain(self.catalog, self.loaders, self.boot, self.arch, self.http);
+        let chain = chain.ok_or_else(none)?;
         let way = if self.http { "secure-http" } else { "secure" };
         // GRUB goes on with the protocol it came by; with Secure Boot on it can learn no other.
         // One that is started from a disk does DHCP by itself and then uses what it has.
@@ -337,6 +342,7 @@ mod tests {
             &catalog(),
             loaders,
             choice,
+            &BootChoice::default(),
             MenuKind::Generated,
             &server(),
         )
@@ -496,6 +502,7 @@ mod tests {
                 &catalog,
                 &host(&[]),
                 &choice,
+                &BootChoice::first(&catalog),
                 generated,
                 &server(),
             )
@@ -528,7 +535,8 @@ mod tests {
         assert_eq!(given(&silent, &host, auto), Err(NoLoader::NoArch));
         let rom = machine(Stage::Ipxe, 0);
         let (none, stock) = (Catalog::default(), MenuKind::Stock);
-        let empty = offer(&rom, &none, &host, &all(auto), stock, &server());
+        let first = BootChoice::first(&none);
+        let empty = offer(&rom, &none, &host, &all(auto), &first, stock, &server());
         assert_eq!(empty, Err(NoLoader::NothingToBoot));
     }
 }

@@ -74,11 +74,16 @@ pub fn arch(packet: &Packet) -> Option<Arch> {
     };
     let named = said().find(|arch| !matches!(arch, Arch::Other(_)));
     let arch = named.or_else(|| said().next())?;
-    Some(match stage(packet) {
+    Some(as_stage(stage(packet), arch))
+}
+
+/// What `arch` means when software of this stage says it.
+pub fn as_stage(stage: Stage, arch: Arch) -> Arch {
+    match stage {
         Stage::HttpBoot => over_http(arch),
         Stage::Firmware => arch.program(),
         Stage::Ipxe | Stage::Plain => arch,
-    })
+    }
 }
 
 /// The same firmware when it boots over HTTP; itself where there is none.

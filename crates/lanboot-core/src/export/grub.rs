@@ -2,16 +2,16 @@
 
 use std::fmt::Write as _;
 
-use super::ways::ways;
+use super::ways::{Way, ways};
 use super::{Export, Fragment, comment};
-use crate::script::{Grub, way};
+use crate::script::{Grub, grub_starts, way};
 
 /// Where `http` needs no port: GRUB before 2.12 cannot be told one.
 const HTTP_PORT: u16 = 80;
 
 pub(super) fn fragment(from: &Export<'_>) -> Fragment {
     let mut fragment = Fragment::default();
-    let (planned, others) = ways(from, &mut fragment);
+    let (planned, mut others) = ways(from, &mut fragment);
     let mut out = String::new();
     let address = from.address();
     comment(
@@ -34,17 +34,22 @@ pub(super) fn fragment(from: &Export<'_>) -> Fragment {
         server: from.server,
         netmask: from.netmask,
     };
-    for way in &planned {
-        let entry = way.entry;
-        out.push('\n');
-        grub.entry(
-            &mut out,
-            &entry.title,
-            &entry.id,
-            way.image,
-            entry,
-            way.transport,
-        );
+    for ways in planned.chunk_by(|a, b| a.entry.cpu == b.entry.cpu) {
+        only_where(&mut out, ways, |out| {
+            for way in ways {
+                let entry = way.entry;
+                grub.entry(
+                    out,
+                    &entry.title,
+                    &entry.id,
+                    way.image,
+                    entry,
+                    way.transport,
+                );
+            }
+        });
+    }
+    for entry in planned.iter().map(|way| way.entry) {
         // Its initramfs wants the network's mask, and GRUB does not know it.
         if entry.sysappend() & 1 != 0 {
             fragment.remarks.push(format!(
@@ -54,20 +59,35 @@ pub(super) fn fragment(from: &Export<'_>) -> Fragment {
         }
     }
     if !others.is_empty() {
-        out.push_str(
-            "\n# The same entries with other ways for the root file system.\n\
-             submenu 'Other ways for the root to travel ...' --id lanboot-ways {\n",
-        );
-        for other in &others {
-            let entry = other.entry;
-            let title = format!("{} - {}", entry.title, way(other.transport));
-            let id = format!("{}/{}", entry.id, other.transport);
-            grub.entry(&mut out, &title, &id, other.image, entry, other.transport);
-        }
-        out.push_str("}\n");
+        out.push_str("\n# The same entries with other ways for the root file system.");
+    }
+    others.sort_by_key(|way| way.entry.cpu);
+    for ways in others.chunk_by(|a, b| a.entry.cpu == b.entry.cpu) {
+        only_where(&mut out, ways, |out| {
+            let cpu = ways.first().map_or("", |way| way.entry.cpu.name());
+            let _ = writeln!(
+                out,
+                "submenu 'Other ways for the root to travel ...' --id lanboot-ways-{cpu} {{"
+            );
+            for other in ways {
+                let entry = other.entry;
+                let title = format!("{} - {}", entry.title, way(other.transport));
+                let id = format!("{}/{}", entry.id, other.transport);
+                grub.entry(out, &title, &id, other.image, entry, other.transport);
+            }
+            out.push_str("}\n");
+        });
     }
     fragment.text = out;
     fragment
+}
+
+/// What `write` writes, where GRUB starts kernels for the processor of `ways`.
+fn only_where(out: &mut String, ways: &[Way<'_>], write: impl FnOnce(&mut String)) {
+    let Some(first) = ways.first() else { return };
+    let _ = writeln!(out, "\nif {}; then", grub_starts(first.entry.cpu));
+    write(out);
+    out.push_str("fi\n");
 }
 
 /// Sets the device all entries read from.

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::ways::{Way, ways};
 use super::{Export, Fragment, MAX_TITLE, comment, text};
 use crate::catalog::Spelling;
-use crate::script::{self, line, way};
+use crate::script::{self, Fit, line, way, where_it_starts};
 
 pub(super) fn fragment(from: &Export<'_>) -> Fragment {
     let mut fragment = Fragment::default();
@@ -26,8 +26,10 @@ pub(super) fn fragment(from: &Export<'_>) -> Fragment {
             "  item lanboot lanboot",
             "  :lanboot",
             "  chain lanboot.ipxe || goto YOUR_MENU",
-            "or copy its item lines and labels. A line that chains lanboot's own menu, which follows the",
-            &format!("images and knows the machine's memory, is shorter: chain {origin}/boot.ipxe"),
+            "or copy what stands before its menu, its items and labels. A line that chains lanboot's own",
+            &format!(
+                "menu, which follows the images and knows the machine's memory, is shorter: chain {origin}/boot.ipxe"
+            ),
             &format!("Run on {address}: lanboot serve --dhcp off IMAGE"),
         ],
     );
@@ -45,16 +47,19 @@ pub(super) fn fragment(from: &Export<'_>) -> Fragment {
             )
         })
         .collect();
+    out.push_str("\n# What this machine can start.\n");
+    let fit = Fit::new(from.catalog);
+    fit.ask(&mut out, "lanboot-nothing");
     out.push_str("\n:lanboot-menu\nmenu lanboot\n");
     for (label, way) in &planned {
-        item(&mut out, label, &way.entry.title);
+        item(&mut out, way, label, &way.entry.title);
     }
     if !others.is_empty() {
         out.push_str("item --gap Other ways for the root to travel\n");
     }
     for (label, other) in &others {
         let title = format!("{} - {}", other.entry.title, way(other.transport));
-        item(&mut out, label, &title);
+        item(&mut out, other, label, &title);
     }
     out.push_str(
         "item lanboot-back Back\nchoose lanboot-picked || goto lanboot-back\ngoto ${lanboot-picked}\n",
@@ -63,6 +68,9 @@ pub(super) fn fragment(from: &Export<'_>) -> Fragment {
         let _ = write!(out, "\n:{label}\n");
         start(&mut out, from, way, &mut fragment.remarks);
     }
+    out.push_str("\n:lanboot-nothing\n");
+    fit.nothing(&mut out);
+    out.push_str("prompt --timeout 30000 Press a key to go back ||\ngoto lanboot-back\n");
     out.push_str(
         "\n:lanboot-failed\necho lanboot: this did not start; the reason stands above.\n\
          prompt --timeout 30000 Press a key for the menu ||\ngoto lanboot-menu\n\
@@ -100,18 +108,20 @@ impl Labels {
 const PREFIX: &str = "lanboot-";
 
 /// The script's own labels.
-const RESERVED: [&str; 5] = [
+const RESERVED: [&str; 6] = [
     "lanboot-menu",
+    "lanboot-nothing",
     "lanboot-failed",
     "lanboot-unsigned",
     "lanboot-back",
     "lanboot-picked",
 ];
 
-fn item(out: &mut String, label: &str, title: &str) {
-    // `||` and `&&` part commands and `#` begins a comment, in a title as anywhere.
-    let title = text(title, MAX_TITLE).replace(['|', '&', '#'], "-");
-    let _ = writeln!(out, "item {label} {}", line(&title, MAX_TITLE));
+fn item(out: &mut String, way: &Way<'_>, label: &str, title: &str) {
+    // `||`, `&&` and `;` part commands and `#` begins a comment, in a title as anywhere.
+    let title = text(title, MAX_TITLE).replace(['|', '&', ';', '#'], "-");
+    let item = format!("item {label} {}", line(&title, MAX_TITLE));
+    where_it_starts(out, way.entry.cpu, &item);
 }
 
 fn start(out: &mut String, from: &Export<'_>, way: &Way<'_>, remarks: &mut Vec<String>) {
@@ -133,7 +143,7 @@ fn start(out: &mut String, from: &Export<'_>, way: &Way<'_>, remarks: &mut Vec<S
     script::load_by_ipxe(out, way.image, entry, from.server, &kept, PREFIX);
 }
 
-/// Whether iPXE passes a word on as it is. It has no quotes: `||` and `&&` part commands, `${`
+/// Whether iPXE passes a word on as it is. It has no quotes: `||`, `&&` and (from 2.0 on) `;` part commands, `${`
 /// begins a setting, and `#` at the beginning of a word ends the line.
 fn is_safe(word: &str) -> bool {
     /// What the spelling for iPXE puts in itself.
@@ -143,7 +153,7 @@ fn is_safe(word: &str) -> bool {
     ];
     OURS.contains(&word)
         || (word.bytes().all(|b| b.is_ascii_graphic())
-            && !["||", "&&"].contains(&word)
+            && !["||", "&&", ";"].contains(&word)
             && !word.contains("${")
             && !word.starts_with('#')
             && !word.ends_with('\\'))

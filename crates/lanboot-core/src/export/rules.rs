@@ -7,6 +7,7 @@ use std::fmt;
 
 use super::{Export, comment, text};
 use crate::catalog::{NoLoader, Offer, Server, offer};
+use crate::dhcp::pxe;
 use crate::dhcp::quirk::{Effect, QUIRKS, Sign};
 use crate::machine::{Arch, Mac, Machine, Stage};
 
@@ -143,6 +144,7 @@ fn ask(from: &Export<'_>, stage: Stage, arch: Arch) -> Result<Offer, NoLoader> {
         from.catalog,
         from.loaders,
         from.loader,
+        &from.menu.boot,
         from.menu.kind,
         from.server,
     )
@@ -164,11 +166,16 @@ fn unfit(offer: &Offer) -> Option<&String> {
 /// Longest boot file, in bytes: what fits the message's own field with its NUL (RFC 2131 §2).
 const MAX_VALUE: usize = 127;
 
-/// The architectures of a stage, each with all its numbers. Firmware that loads over HTTP by
-/// itself has architectures of its own; iPXE may run on any.
+/// The architectures of a stage, each with all its numbers, those that are its own first. Firmware
+/// that loads over HTTP by itself has architectures of its own; iPXE may run on any. Where a number
+/// contradicts the stage (`HTTPClient` with 7, `PXEClient` with 16), the stage counts.
 fn archs(stage: Stage) -> Vec<(Vec<u16>, Arch)> {
     let mut found: Vec<(Vec<u16>, Arch)> = Vec::new();
-    for (number, arch) in Arch::known().chain(misnumbered(stage)) {
+    let said = Arch::known().map(|(number, arch)| (number, arch, pxe::as_stage(stage, arch)));
+    let (own, others): (Vec<_>, Vec<_>) = said.partition(|(_, arch, meant)| arch == meant);
+    let known = own.into_iter().chain(others);
+    let known = known.map(|(number, _, meant)| (number, meant));
+    for (number, arch) in known.chain(misnumbered(stage)) {
         let is_in = match stage {
             Stage::HttpBoot => arch.is_http(),
             Stage::Firmware => !arch.is_http(),

@@ -198,8 +198,11 @@ fn the_rules_are_what_this_dhcp_would_offer() {
     };
     let script = Some("http://10.0.0.1/boot.ipxe".to_owned());
     let x64 = auto.rules.iter().find(|r| r.slug() == "pxe-x64-uefi");
-    let numbers = Which::Numbers(vec![7, 9, 2, 8], Arch::X64Uefi);
+    let numbers = Which::Numbers(vec![7, 9, 16, 17, 2, 8], Arch::X64Uefi);
     assert_eq!(x64.map(|rule| &rule.which), Some(&numbers));
+    let http = auto.rules.iter().find(|r| r.slug() == "http-x64-uefi-http");
+    let numbers = Which::Numbers(vec![16, 17, 7, 9], Arch::X64Http);
+    assert_eq!(http.map(|rule| &rule.which), Some(&numbers));
     assert_eq!(given(&auto, Stage::Ipxe, Arch::X86Bios), script);
     assert_eq!(given(&auto, Stage::Ipxe, Arch::Riscv64Uefi), script);
     assert_eq!(
@@ -412,7 +415,8 @@ fn grub_words(line: &str) -> (Vec<String>, usize) {
                         },
                         Some('$') => {
                             let rest: String = chars.clone().take(17).collect();
-                            let is_ours = ["{net_default_", "lockdown"];
+                            let is_ours =
+                                ["{net_default_", "lockdown", "grub_cpu", "grub_platform"];
                             assert!(is_ours.iter().any(|o| rest.starts_with(o)), "{line}");
                             word.push('$');
                         }
@@ -507,14 +511,15 @@ proptest! {
         let fragment = exported(Format::Ipxe, &catalog, &menu(&append), &server());
         let commands = [
             ":lanboot", "menu", "item", "choose", "goto", "imgfree", "kernel", "initrd", "boot",
-            "echo", "prompt", "exit", "iseq",
+            "echo", "prompt", "exit", "iseq", "isset", "set",
         ];
         for line in fragment.text.lines().skip(1).filter(|l| !l.is_empty()) {
             prop_assert!(line.bytes().all(|b| (b' '..=b'~').contains(&b)));
             prop_assert!(!line.ends_with('\\'), "{} goes on", line);
             let ours = [
                 "${netX/mac:hexhyp}", "${lanboot-picked}", "${netX/ip}", "${next-server}",
-                "${netX/gateway}", "${netX/netmask}", "${efi/SecureBoot}",
+                "${netX/gateway}", "${netX/netmask}", "${efi/SecureBoot}", "${platform}",
+                "${buildarch}", "${lanboot-machine}", "${lanboot-x86_64}", "${lanboot-starts}",
             ];
             let rest = ours.iter().fold(line.to_owned(), |rest, ours| rest.replace(ours, ""));
             prop_assert!(!rest.contains("${"), "{}", line);
@@ -524,8 +529,23 @@ proptest! {
             let words: Vec<&str> = line.split_whitespace().collect();
             prop_assert!(commands.iter().any(|c| words[0] == *c || words[0].starts_with(":lanboot")));
             // A title may hold what it likes: `item` takes it only as words.
-            if words[0] == "iseq" {
+            if words[0] == "iseq" && words[1] == "${efi/SecureBoot}" {
                 prop_assert_eq!(line, "iseq ${efi/SecureBoot} 01 && goto lanboot-unsigned ||");
+                continue;
+            }
+            // The lines that find out what the machine is hold nothing of anybody's.
+            if words[0] == "iseq" || words[0] == "set" || line == "isset ${platform} || set lanboot-machine bios" {
+                continue;
+            }
+            let parts = |word: &str| ["||", "&&", ";"].contains(&word) || word.starts_with('#');
+            if words.starts_with(&["isset", "${lanboot-x86_64}"]) {
+                prop_assert_eq!(words[2], if words[3] == "item" { "&&" } else { "||" });
+                if words[3] == "item" {
+                    let title = &words[4..words.len() - 1];
+                    prop_assert!(!title.iter().any(|w| parts(w)) && words.last() == Some(&"||"), "{}", line);
+                } else {
+                    prop_assert_eq!(&words[3..], ["goto", "lanboot-nothing"]);
+                }
                 continue;
             }
             let ends = words.iter().filter(|w| ["||", "&&"].contains(w)).count();
@@ -557,12 +577,16 @@ proptest! {
 
 #[test]
 fn a_title_cannot_part_commands_for_ipxe() {
-    let image = hostile_image("a", "x || shell && reboot # y", "", "arch/vmlinuz");
+    let image = hostile_image("a", "x || shell && reboot ; exit # y", "", "arch/vmlinuz");
     let catalog = Catalog::new(vec![Arc::new(image)]);
-    let text = exported(Format::Ipxe, &catalog, &menu("a || shell"), &server()).text;
-    let items = text.lines().filter(|l| l.starts_with("item "));
-    for item in items {
-        assert!(!item.contains(" || ") && !item.contains(" && "), "{item}");
+    let text = exported(Format::Ipxe, &catalog, &menu("a || ; shell"), &server()).text;
+    let items = text.lines().filter_map(|l| l.split_once(" && item "));
+    assert!(items.clone().count() > 1, "{text}");
+    for (_, item) in items {
+        let title = item.strip_suffix(" ||").unwrap();
+        for word in ["||", "&&", ";", "#"] {
+            assert!(!title.contains(word), "{item}");
+        }
     }
     let (_, kernel) = text.split_once("\nkernel ").unwrap();
     let kernel = kernel.lines().next().unwrap();

@@ -16,8 +16,8 @@ use std::net::Ipv4Addr;
 use super::{MAX_HELP, Menu, url_path, way};
 use crate::bytes::printable;
 use crate::catalog::{
-    Catalog, Cpu, Entry, Image, Loaders, Memory, Server, Shim, Signed, Spelling, Transport, chain,
-    secure_names,
+    Catalog, Cpu, Entry, Firmware, Image, Loaders, Memory, Server, Shim, Signed, Spelling,
+    Transport, chain, secure_names,
 };
 use crate::machine::Arch;
 
@@ -105,8 +105,12 @@ impl Grub<'_> {
     /// What the journal says of a machine of this kind that asked for [`Self::locked`].
     pub fn locked_remark(&self, arch: Arch, shim: Option<&Shim>) -> String {
         let entries = self.catalog.entries().map(|(_, entry)| entry);
-        let fitting = entries.filter(|entry| entry.cpu.runs_on(arch));
+        let fitting: Vec<&Entry> = entries.filter(|entry| entry.cpu.runs_on(arch)).collect();
+        if fitting.is_empty() {
+            return format!("Secure Boot is on; no image served is for {arch} machines");
+        }
         let refused: Vec<&str> = fitting
+            .iter()
             .filter(|entry| !trusts(shim, entry))
             .map(|entry| entry.id.as_str())
             .collect();
@@ -121,7 +125,8 @@ impl Grub<'_> {
     }
 
     fn has_http(&self, arch: Arch) -> bool {
-        chain(self.catalog, self.loaders, arch, false).is_some_and(|chain| chain.grub.http)
+        let boot = &self.menu.boot;
+        chain(self.catalog, self.loaders, boot, arch, false).is_some_and(|chain| chain.grub.http)
     }
 
     fn menu(&self, out: &mut String, lock: Lock<'_>) {
@@ -131,9 +136,11 @@ impl Grub<'_> {
             let _ = writeln!(out, "set timeout={seconds}");
         }
         let _ = writeln!(out, "set default={LOCAL}");
+        self.defaults(out);
         for cpu in Cpu::ALL {
             self.of_cpu(out, cpu, lock);
         }
+        self.nothing(out);
         if lock != Lock::Off {
             out.push_str("menuentry 'Firmware setup' --id lanboot-setup { fwsetup }\n");
         }
@@ -143,26 +150,74 @@ impl Grub<'_> {
         );
     }
 
+    /// What starts when nobody presses a key.
+    fn defaults(&self, out: &mut String) {
+        let start = |firmware| {
+            let (_, entry) = self.menu.boot.entry(self.catalog, firmware)?;
+            Some(quoted(&id(&entry.id)))
+        };
+        let mut set = |tests: &[&str], start: Option<String>| {
+            let Some(start) = start else { return };
+            let ifs: String = tests
+                .iter()
+                .map(|test| format!("if {test}; then "))
+                .collect();
+            let _ = writeln!(
+                out,
+                "{ifs}set default={start}{}",
+                "; fi".repeat(tests.len())
+            );
+        };
+        let (wide, narrow) = (start(Firmware::Bios64), start(Firmware::Bios32));
+        let is_bios = "[ \"$grub_platform\" = \"pc\" ]";
+        if wide != narrow && narrow.is_some() {
+            set(&[is_bios], narrow);
+            // A GRUB for BIOS has its modules: nothing locks it.
+            set(&[is_bios, "cpuid -l"], wide);
+        } else {
+            set(&[is_bios], wide);
+        }
+        for (firmware, test) in [
+            (Firmware::X64Uefi, "[ \"$grub_cpu\" = \"x86_64\" ]"),
+            (
+                Firmware::X86Uefi,
+                "[ \"$grub_cpu\" = \"i386\" -a \"$grub_platform\" != \"pc\" ]",
+            ),
+            (Firmware::Arm64Uefi, "[ \"$grub_cpu\" = \"arm64\" ]"),
+        ] {
+            set(&[test], start(firmware));
+        }
+    }
+
+    /// What a machine reads that can start none of the entries. It goes on by itself.
+    fn nothing(&self, out: &mut String) {
+        let has = |cpu: &Cpu| self.catalog.entries().any(|(_, entry)| entry.cpu == *cpu);
+        let cpus: Vec<&str> = Cpu::ALL
+            .iter()
+            .filter(|c| has(c))
+            .map(|c| c.name())
+            .collect();
+        let served = match cpus.as_slice() {
+            [] => "No image served here has an entry that can be started.".into(),
+            cpus => format!("The images served here are for {}.", cpus.join(" and ")),
+        };
+        let _ = write!(
+            out,
+            "if [ \"$lanboot_fits\" != \"y\" ]; then\nset default={NOTHING}\n\
+             menuentry 'Nothing here is for this machine' --id '{NOTHING}' {{\n\
+             echo \"This machine starts kernels for $grub_cpu.\"\necho {}\n\
+             echo 'Press Esc to go on without the network.'\nsleep --interruptible 30\nexit\n}}\nfi\n",
+            quoted(&served)
+        );
+    }
+
     /// The entries for one processor, shown only where they can start.
     fn of_cpu(&self, out: &mut String, cpu: Cpu, lock: Lock<'_>) {
         let entries = || self.catalog.entries().filter(|(_, entry)| entry.cpu == cpu);
         if entries().next().is_none() {
             return;
         }
-        // A GRUB for BIOS is 32-bit and starts kernels of both kinds.
-        let _ = writeln!(
-            out,
-            "if {}; then",
-            match cpu {
-                Cpu::X86_64 => "[ \"$grub_cpu\" = \"x86_64\" -o \"$grub_platform\" = \"pc\" ]",
-                Cpu::I686 => "[ \"$grub_cpu\" = \"i386\" ]",
-                Cpu::Aarch64 => "[ \"$grub_cpu\" = \"arm64\" ]",
-            }
-        );
-        let is_start = |(_, entry): &(_, &Entry)| Some(entry.id.as_str()) == self.menu.boot.of(cpu);
-        if let Some((_, start)) = entries().find(is_start) {
-            let _ = writeln!(out, "set default={}", quoted(&id(&start.id)));
-        }
+        let _ = writeln!(out, "if {}; then\nset lanboot_fits=y", grub_starts(cpu));
         for (image, entry) in entries() {
             if lock.refuses(entry) {
                 refused(out, entry);
@@ -244,6 +299,18 @@ const HTTP_TEST: &str = "loader/secure/http.cfg";
 pub(crate) const LOCKED: &str = "locked.cfg";
 /// The entry that leaves the network.
 const LOCAL: &str = "lanboot-local";
+/// The entry that says why there are no others.
+const NOTHING: &str = "lanboot-nothing";
+
+/// The test whether this GRUB starts kernels for `cpu`. One for BIOS is 32-bit and starts both
+/// kinds of x86.
+pub(crate) fn grub_starts(cpu: Cpu) -> &'static str {
+    match cpu {
+        Cpu::X86_64 => "[ \"$grub_cpu\" = \"x86_64\" -o \"$grub_platform\" = \"pc\" ]",
+        Cpu::I686 => "[ \"$grub_cpu\" = \"i386\" ]",
+        Cpu::Aarch64 => "[ \"$grub_cpu\" = \"arm64\" ]",
+    }
+}
 
 /// The file that a GRUB with the module `http` can source, and others cannot.
 pub fn grub_http(server: &Server) -> String {

@@ -2,28 +2,34 @@
 
 use std::fmt::Write as _;
 
-use super::{MAX_HELP, Menu, line, url, url_path, way};
+use super::{Fit, MAX_HELP, Menu, line, url, url_path, way, where_it_starts};
 use crate::catalog::{Catalog, Cpu, Entry, Image, Memory, Server, Signed, Spelling, Transport};
 
 /// The script for `server` and a machine with so much `memory`.
 pub fn ipxe(catalog: &Catalog, menu: &Menu, server: &Server, memory: Memory) -> String {
     let mut out = String::from("#!ipxe\n# Made by lanboot.\n");
-    let has_root = catalog.entries().any(|(_, entry)| entry.root.is_some());
-    let is_choosing = has_root && server.transports().count() > 1;
+    let is_choosing = with_root(catalog).next().is_some() && server.transports().count() > 1;
     if is_choosing && memory == Memory::Unasked {
         ask_for_memory(&mut out, server);
     }
-    choose_start(&mut out, menu);
+    let fit = Fit::new(catalog);
+    fit.ask(&mut out, "nothing");
+    out.push_str("set start local\n");
+    Fit::choose(&mut out, |firmware| Some(label(menu.boot.of(firmware)?)));
     if menu.timeout.is_some_and(|t| t.is_zero()) {
         out.push_str("goto ${start}\n");
     }
     out.push_str("\n:menu\nmenu lanboot - ${netX/mac} ${netX/ip}\n");
-    let is_mixed = is_mixed(catalog);
     for (_, entry) in catalog.entries() {
-        item_of(&mut out, entry, is_mixed, &label(&entry.id), &entry.title);
+        item_of(&mut out, entry, &label(&entry.id), &entry.title);
     }
     if is_choosing {
-        item(&mut out, "ways", "Other ways for the root to travel ...");
+        let rooted: Vec<Cpu> = with_root(catalog).map(|(_, entry)| entry.cpu).collect();
+        for cpu in Cpu::ALL.into_iter().filter(|cpu| rooted.contains(cpu)) {
+            where_it_starts(&mut out, cpu, "set lanboot-ways yes");
+        }
+        let title = "Other ways for the root to travel ...";
+        let _ = writeln!(out, "isset ${{lanboot-ways}} && item ways {title} ||");
     }
     item(&mut out, "local", "Boot from the local disk");
     item(&mut out, "shell", "iPXE shell");
@@ -57,6 +63,9 @@ pub fn ipxe(catalog: &Catalog, menu: &Menu, server: &Server, memory: Memory) -> 
     {
         out.push_str(UNSIGNED);
     }
+    out.push_str("\n:nothing\n");
+    fit.nothing(&mut out);
+    out.push_str("prompt --timeout 30000 Press a key to go on without the network ||\nexit\n");
     out.push_str(
         "\n:failed\necho lanboot: this did not start; the reason stands above.\n\
          prompt --timeout 30000 Press a key for the menu ||\ngoto menu\n\
@@ -72,10 +81,9 @@ const UNSIGNED: &str = "\n:unsigned\n\
     echo Switch Secure Boot off in the firmware setup, or choose another entry.\n\
     prompt Press a key for the menu ||\ngoto menu\n";
 
-/// Whether there are entries for x86 and for arm64 in one menu.
-fn is_mixed(catalog: &Catalog) -> bool {
-    let is_arm = |(_, entry): (_, &Entry)| entry.cpu == Cpu::Aarch64;
-    catalog.entries().any(is_arm) && !catalog.entries().all(is_arm)
+/// The entries whose root can travel in several ways.
+fn with_root(catalog: &Catalog) -> impl Iterator<Item = (&std::sync::Arc<Image>, &Entry)> {
+    catalog.entries().filter(|(_, entry)| entry.root.is_some())
 }
 
 /// Comes again with what iPXE knows of the machine's memory. The answer to that has no such line,
@@ -92,12 +100,11 @@ fn ask_for_memory(out: &mut String, server: &Server) {
 /// The menu of every entry by every open door.
 fn ways(out: &mut String, catalog: &Catalog, server: &Server) {
     out.push_str("\n:ways\nmenu How shall the root travel?\n");
-    let is_mixed = is_mixed(catalog);
-    for (_, entry) in catalog.entries().filter(|(_, e)| e.root.is_some()) {
+    for (_, entry) in with_root(catalog) {
         for transport in server.transports() {
             let title = format!("{} - {}", entry.title, way(transport));
             let label = way_label(&entry.id, transport);
-            item_of(out, entry, is_mixed, &label, &title);
+            item_of(out, entry, &label, &title);
         }
     }
     item(out, "menu", "Back");
@@ -109,15 +116,9 @@ fn item(out: &mut String, label: &str, title: &str) {
 }
 
 /// An item that only machines see that can start `entry`.
-fn item_of(out: &mut String, entry: &Entry, is_mixed: bool, label: &str, title: &str) {
-    let (before, after) = match (is_mixed, entry.cpu) {
-        (false, _) => ("", ""),
-        (true, Cpu::Aarch64) => ("iseq ${buildarch} arm64 && ", " ||"),
-        // iPXE for BIOS calls itself i386 on every machine.
-        (true, Cpu::X86_64 | Cpu::I686) => ("iseq ${buildarch} arm64 || ", ""),
-    };
+fn item_of(out: &mut String, entry: &Entry, label: &str, title: &str) {
     let title = line(title, MAX_HELP);
-    let _ = writeln!(out, "{before}item {label} {title}{after}");
+    where_it_starts(out, entry.cpu, &format!("item {label} {title}"));
 }
 
 /// The label of an entry that travels one certain way; no entry's own label begins like this.
@@ -128,24 +129,6 @@ fn way_label(id: &str, transport: Transport) -> String {
 /// An entry's script label; the prefix keeps an image called `shell` apart from the shell.
 fn label(id: &str) -> String {
     format!("entry-{id}")
-}
-
-/// Sets `start` to what begins unattended. iPXE asks the processor only where the answer matters
-/// (bit 29 of the extended features is long mode).
-fn choose_start(out: &mut String, menu: &Menu) {
-    let _ = match (&menu.boot.x86_64, &menu.boot.i686) {
-        (Some(wide), Some(narrow)) if wide != narrow => writeln!(
-            out,
-            "cpuid --ext 29 && set start {} || set start {}",
-            label(wide),
-            label(narrow)
-        ),
-        (Some(entry), _) => writeln!(out, "set start {}", label(entry)),
-        (None, _) => writeln!(out, "set start local"),
-    };
-    let arm = menu.boot.aarch64.as_ref();
-    let start = arm.map_or_else(|| "local".to_owned(), |entry| label(entry));
-    let _ = writeln!(out, "iseq ${{buildarch}} arm64 && set start {start} ||");
 }
 
 fn start(
@@ -228,6 +211,7 @@ mod tests {
     use crate::catalog::testing::{catalog, chain, image, installer, server};
     use crate::catalog::{BootChoice, MenuKind, Transports};
     use crate::machine::Arch;
+    use crate::script::fit::testing::Ipxe;
     use std::sync::Arc;
     use std::time::Duration;
 
@@ -278,10 +262,6 @@ mod tests {
             "{text}"
         );
         assert!(
-            text.contains("cpuid --ext 29 && set start entry-dual-x86_64 || "),
-            "{text}"
-        );
-        assert!(
             !text.contains("memsize"),
             "there is nothing to choose: {text}"
         );
@@ -322,7 +302,7 @@ mod tests {
             ),
         ] {
             assert!(
-                text.contains(&format!("\nitem {label} dual (i686) - ")),
+                text.contains(&format!(" && item {label} dual (i686) - ")),
                 "{text}"
             );
             assert!(section(&text, label).contains(argument), "{text}");
@@ -341,25 +321,115 @@ mod tests {
         ])
     }
 
+    /// `${platform}`, `${buildarch}`, and whether the processor has long mode, where iPXE can tell.
+    const BIOS: Ipxe = Ipxe("pcbios", "i386", Some(true));
+    const BIOS32: Ipxe = Ipxe("pcbios", "i386", Some(false));
+    const X64: Ipxe = Ipxe("efi", "x86_64", Some(true));
+    const X86: Ipxe = Ipxe("efi", "i386", Some(true));
+    const ARM64: Ipxe = Ipxe("efi", "arm64", None);
+
     #[test]
-    fn machines_see_what_their_processor_can_start() {
+    fn machines_see_what_they_can_start_and_start_that() {
         let text = text(&mixed(), None, &server(), Memory::Unknown);
-        for line in [
-            "set start entry-dual-x86_64",
-            "iseq ${buildarch} arm64 && set start entry-arm-aarch64 ||",
-            "iseq ${buildarch} arm64 || item entry-dual-x86_64 dual (x86_64)",
-            "iseq ${buildarch} arm64 && item entry-arm-aarch64 arm (aarch64) ||",
-            "iseq ${buildarch} arm64 || item nfs-dual-x86_64 dual (x86_64) - read over NFS, little memory",
+        let (dual, deb, arm) = ("entry-dual-x86_64", "entry-deb-x86_64", "entry-arm-aarch64");
+        for (ipxe, entries, start) in [
+            (BIOS, &[dual, deb][..], dual),
+            (X64, &[dual, deb], dual),
+            (ARM64, &[arm], arm),
+            // Builds for 64-bit BIOS, one without `cpuid`, and one too old to say what it is.
+            (Ipxe("pcbios", "x86_64", Some(true)), &[dual, deb], dual),
+            (Ipxe("pcbios", "i386", None), &[dual, deb], dual),
+            (Ipxe("", "", None), &[dual, deb], dual),
         ] {
-            assert!(text.contains(&format!("\n{line}\n")), "{line} in {text}");
+            let mut expected = entries.to_vec();
+            if entries.contains(&dual) {
+                expected.push("ways");
+            }
+            expected.extend(["local", "shell"]);
+            let seen = ipxe.run(&text);
+            assert_eq!(seen.items, expected, "{ipxe:?}");
+            assert_eq!(seen.start, start, "{ipxe:?}");
         }
-        assert!(!text.contains("nfs-deb"), "it has no root: {text}");
-        let only = Catalog::new(vec![Arc::new(image("dual", &[Cpu::X86_64]))]);
-        let text = self::text(&only, None, &server(), Memory::Unknown);
-        assert!(
-            text.contains("\niseq ${buildarch} arm64 && set start local ||\n"),
-            "{text}"
+        for (ipxe, starts) in [
+            (BIOS32, "i686"),
+            (X86, "i686"),
+            (Ipxe("efi", "arm32", None), "arm32"),
+            (Ipxe("efi", "riscv64", None), "riscv64"),
+            (Ipxe("sbi", "riscv64", None), "riscv64"),
+            (Ipxe("efi", "loong64", None), "loong64"),
+        ] {
+            let seen = ipxe.run(&text);
+            let says = format!(
+                "lanboot: this machine starts kernels for {starts}, and the images served here \
+                 are for x86_64 and aarch64."
+            );
+            assert_eq!(
+                (seen.says.as_slice(), seen.end),
+                (&[says][..], "exit"),
+                "{ipxe:?}"
+            );
+            assert!(seen.items.is_empty(), "{:?}", seen.items);
+        }
+    }
+
+    #[test]
+    fn a_32_bit_kernel_is_for_bios_and_32_bit_uefi() {
+        let text = text(&catalog(), None, &only_http(), Memory::Unknown);
+        let (wide, narrow) = ("entry-dual-x86_64", "entry-dual-i686");
+        for (ipxe, entries, start) in [
+            (BIOS, &[wide, narrow][..], wide),
+            (BIOS32, &[narrow], narrow),
+            (X64, &[wide], wide),
+            (X86, &[narrow], narrow),
+        ] {
+            let seen = ipxe.run(&text);
+            let expected: Vec<&str> = entries.iter().copied().chain(["local", "shell"]).collect();
+            assert_eq!(
+                (seen.items, seen.start.as_str()),
+                (expected.clone(), start),
+                "{ipxe:?}"
+            );
+        }
+        let arm = ARM64.run(&text);
+        assert!(arm.says[0].contains(" for aarch64, and "), "{:?}", arm.says);
+        let at_once = self::text(
+            &catalog(),
+            Some(Duration::ZERO),
+            &only_http(),
+            Memory::Unknown,
         );
+        assert_eq!(X64.run(&at_once).end, wide);
+        assert_eq!(ARM64.run(&at_once).end, "exit");
+        let empty = self::text(&Catalog::default(), None, &only_http(), Memory::Unknown);
+        assert!(X64.run(&empty).says[0].contains("no image served here"));
+    }
+
+    #[test]
+    fn what_a_machine_cannot_start_is_not_what_starts_there() {
+        let images = [image("old", &[Cpu::I686]), image("new", &[Cpu::X86_64])];
+        let catalog = Catalog::new(images.map(Arc::new).to_vec());
+        let script = |boot| {
+            let menu = Menu {
+                timeout: None,
+                boot: BootChoice::resolve(&catalog, boot).unwrap(),
+                append: String::new(),
+                transports: Transports::default(),
+                kind: MenuKind::Generated,
+            };
+            ipxe(&catalog, &menu, &server(), Memory::Unknown)
+        };
+        for (boot, machine, start) in [
+            (None, BIOS, "entry-old-i686"),
+            (None, X64, "entry-new-x86_64"),
+            (Some("old"), X64, "local"),
+            (Some("new"), BIOS32, "local"),
+            (Some("new"), BIOS, "entry-new-x86_64"),
+        ] {
+            let script = script(boot);
+            let seen = machine.run(&script);
+            assert_eq!(seen.start, start, "{boot:?} on {machine:?}");
+            assert!(seen.items.contains(&start), "{:?}", seen.items);
+        }
     }
 
     #[test]
@@ -408,6 +478,9 @@ mod tests {
         let catalog = Catalog::new(vec![Arc::new(image("shell", &[Cpu::X86_64]))]);
         let text = text(&catalog, None, &server(), Memory::Unknown);
         assert_eq!(text.matches("\n:shell\n").count(), 1, "{text}");
-        assert!(text.contains("set start entry-shell-x86_64\n"), "{text}");
+        assert!(
+            text.contains(" && set start entry-shell-x86_64 ||\n"),
+            "{text}"
+        );
     }
 }

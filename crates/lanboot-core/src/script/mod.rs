@@ -4,12 +4,15 @@
 //! line before it gets here or by `line`; no text can begin a new menu or script line.
 
 mod autoexec;
+mod fit;
 mod grub;
 mod ipxe;
 mod pxelinux;
 
 pub use autoexec::autoexec;
+pub(crate) use fit::{Fit, where_it_starts};
 pub(crate) use grub::LOCKED;
+pub(crate) use grub::grub_starts;
 pub use grub::{Grub, grub_disk, grub_http};
 pub use ipxe::ipxe;
 pub(crate) use ipxe::load as load_by_ipxe;
@@ -18,8 +21,8 @@ pub use pxelinux::pxelinux;
 use std::time::Duration;
 
 use crate::catalog::{
-    BootChoice, Catalog, Entry, Image, Memory, MenuKind, Plan, Refusal, Server, Transport,
-    Transports, plan,
+    BootChoice, Catalog, Entry, Firmware, Image, Memory, MenuKind, Plan, Refusal, Server,
+    Transport, Transports, plan,
 };
 
 /// What the operator decided about menus.
@@ -70,8 +73,7 @@ impl Menu {
         server: &Server,
         memory: Memory,
     ) -> Option<String> {
-        let start = self.boot.x86_64.as_ref()?;
-        let (image, entry) = catalog.entries().find(|(_, entry)| entry.id == *start)?;
+        let (image, entry) = self.boot.entry(catalog, Firmware::Bios64)?;
         self.plan(image, entry, server, memory).remark()
     }
 }

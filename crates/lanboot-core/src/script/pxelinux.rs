@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{MAX_HELP, Menu, line, url, way};
-use crate::catalog::{Catalog, Cpu, Entry, Image, Memory, Server, Spelling, Transport};
+use crate::catalog::{Catalog, Cpu, Entry, Firmware, Image, Memory, Server, Spelling, Transport};
 
 /// The configuration for `server`. `can_tell_cpu`: the loader's folder has `ifcpu64.c32`.
 pub fn pxelinux(catalog: &Catalog, menu: &Menu, server: &Server, can_tell_cpu: bool) -> String {
@@ -22,11 +22,12 @@ pub fn pxelinux(catalog: &Catalog, menu: &Menu, server: &Server, can_tell_cpu: b
             (timeout.as_millis() / 100).clamp(1, 35_996)
         );
     }
-    let by_cpu = match (&menu.boot.x86_64, &menu.boot.i686) {
+    let starts = |firmware| menu.boot.of(firmware);
+    let by_cpu = match (starts(Firmware::Bios64), starts(Firmware::Bios32)) {
         (Some(wide), Some(narrow)) if wide != narrow && can_tell_cpu => Some((wide, narrow)),
         _ => None,
     };
-    match (by_cpu, &menu.boot.x86_64) {
+    match (by_cpu, starts(Firmware::Bios64)) {
         (Some(_), _) => out.push_str("DEFAULT lanboot-by-cpu\n"),
         (None, Some(entry)) => {
             let _ = writeln!(out, "DEFAULT {entry}");
@@ -34,12 +35,17 @@ pub fn pxelinux(catalog: &Catalog, menu: &Menu, server: &Server, can_tell_cpu: b
         (None, None) => out.push_str("DEFAULT lanboot-local\n"),
     }
     if let Some((wide, narrow)) = by_cpu {
-        let image = catalog.entries().find(|(_, entry)| entry.id == *wide);
-        let name = image.map_or(wide, |(image, _)| &image.name);
+        let image = |id| entries(catalog).find(|(_, entry)| entry.id == id);
+        let names = [wide, narrow].map(|id| image(id).map_or(id, |(image, _)| &image.name));
+        let name = match names {
+            [wide, narrow] if wide == narrow => wide.to_owned(),
+            [wide, narrow] => format!("{wide} or {narrow}"),
+        };
         let _ = write!(
             out,
-            "\nLABEL lanboot-by-cpu\nMENU LABEL {name} (what fits the processor)\n\
-             COM32 ifcpu64.c32\nAPPEND {wide} -- {narrow}\n"
+            "\nLABEL lanboot-by-cpu\nMENU LABEL {} (what fits the processor)\n\
+             COM32 ifcpu64.c32\nAPPEND {wide} -- {narrow}\n",
+            line(&name, MAX_HELP)
         );
     }
     for (image, entry) in entries(catalog) {
@@ -177,6 +183,22 @@ mod tests {
             text.contains("COM32 ifcpu64.c32\nAPPEND dual-x86_64 -- dual-i686\n"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn an_older_processor_may_start_another_image() {
+        use crate::catalog::testing::image;
+        let images = [image("new", &[Cpu::X86_64]), image("old", &[Cpu::I686])];
+        let catalog = Catalog::new(images.map(std::sync::Arc::new).to_vec());
+        let menu = Menu {
+            boot: BootChoice::resolve(&catalog, None).unwrap(),
+            ..menu(None)
+        };
+        let text = |can_tell| pxelinux(&catalog, &menu, &server(), can_tell);
+        let by_cpu = "MENU LABEL new or old (what fits the processor)\n\
+            COM32 ifcpu64.c32\nAPPEND new-x86_64 -- old-i686\n";
+        assert!(text(true).contains(by_cpu), "{}", text(true));
+        assert!(text(false).contains("DEFAULT new-x86_64\n"));
     }
 
     #[test]

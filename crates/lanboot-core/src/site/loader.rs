@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 
 use super::{Site, file_of, generated, plain, ramdisk, version_of};
-use crate::catalog::{Chain, MenuKind, chain, pxelinux_image, secure_arch, secure_names};
+use crate::catalog::{self, Chain, MenuKind, pxelinux_image, secure_arch, secure_names};
+use crate::machine::Arch;
 use crate::script::{self, Grub, LOCKED};
 use crate::vfs::{Content, File, Source};
 
@@ -55,7 +56,7 @@ impl Site {
     /// A file beside shim, of the chain for HTTP Boot or of that for PXE.
     fn secure_file(&self, folder: &[u8], file: &[u8], http: bool, peer: IpAddr) -> Option<File> {
         let arch = secure_arch(folder)?;
-        let chain = chain(&self.catalog, &self.loaders, arch, http);
+        let chain = self.chain(arch, http);
         let shim = chain.map(|chain| &chain.shim);
         if file == LOCKED.as_bytes() {
             return self.grub(peer, |grub| File {
@@ -90,7 +91,7 @@ impl Site {
                     .into_iter()
                     .filter_map(secure_arch);
                 archs
-                    .filter_map(|arch| chain(catalog, &self.loaders, arch, false))
+                    .filter_map(|arch| self.chain(arch, false))
                     .find_map(|chain| {
                         let (_, suffix) = secure_names(chain.arch())?;
                         let is_shim = *file == format!("shim{suffix}.efi").as_bytes();
@@ -100,6 +101,12 @@ impl Site {
             }
             _ => None,
         }
+    }
+
+    /// The shim and GRUB of this kind of firmware.
+    fn chain(&self, arch: Arch, http: bool) -> Option<&Chain> {
+        let boot = &self.menu.boot;
+        catalog::chain(&self.catalog, &self.loaders, boot, arch, http)
     }
 
     /// `autoexec.ipxe` in whichever folder.
@@ -239,7 +246,6 @@ mod tests {
     use super::*;
     use crate::catalog::testing::{chain, image};
     use crate::catalog::{Catalog, Cpu, Loaders, SignedIpxe};
-    use crate::machine::Arch;
     use crate::vfs::{Kind, Meta, Tree, TreeBuilder};
     use std::sync::Arc;
 

@@ -54,7 +54,7 @@ fn texts(catalog: &Catalog, loaders: &Loaders, menu: &Menu, server: &Server) -> 
         server,
         netmask: MASK,
     };
-    let shim = chain(catalog, loaders, Arch::X64Uefi, false).map(|chain| &chain.shim);
+    let shim = chain(catalog, loaders, &menu.boot, Arch::X64Uefi, false).map(|chain| &chain.shim);
     (grub.first(), grub.locked(shim))
 }
 
@@ -231,7 +231,7 @@ fn the_journal_names_what_is_refused() {
         server: &server,
         netmask: MASK,
     };
-    let shim = |arch| chain(&catalog, &loaders, arch, false).map(|chain| &chain.shim);
+    let shim = |arch| chain(&catalog, &loaders, &menu.boot, arch, false).map(|chain| &chain.shim);
     let x64 = grub.locked_remark(Arch::X64Uefi, shim(Arch::X64Uefi));
     assert!(x64.contains("refuses the kernel of dual-x86_64: "), "{x64}");
     assert!(!x64.contains("i686") && !x64.contains("deb"), "{x64}");
@@ -240,6 +240,147 @@ fn the_journal_names_what_is_refused() {
         arm,
         "Secure Boot is on; every kernel served is signed for it"
     );
+    let other = grub.locked_remark(Arch::X86Uefi, None);
+    assert!(other.contains("refuses the kernel of dual-i686"), "{other}");
+    let none = grub.locked_remark(Arch::Riscv64Uefi, None);
+    assert_eq!(
+        none,
+        "Secure Boot is on; no image served is for riscv64 UEFI machines"
+    );
+}
+
+/// The lines of a menu that count on a machine, told apart by `$grub_cpu` and `$grub_platform`: as
+/// much of GRUB's language as stands around entries.
+fn seen<'a>(text: &'a str, cpu: &str, platform: &str, long_mode: bool) -> Vec<&'a str> {
+    let mut fits = "";
+    let mut seen = Vec::new();
+    let mut holds = vec![true];
+    let mut depth = 0;
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        if let Some(rest) = line.strip_prefix("if ").filter(|_| depth == 0) {
+            let words = lex(rest).unwrap();
+            let mut tests = rest
+                .split("; then")
+                .map(|t| t.trim().trim_start_matches("if "));
+            let is_closed = words.last().is_some_and(|word| word == "fi");
+            let test = |test: &str| match test {
+                "cpuid -l" => long_mode,
+                test => {
+                    let words = lex(test).unwrap();
+                    let value = |word: &str| match word {
+                        "$grub_cpu" => cpu.to_owned(),
+                        "$grub_platform" => platform.to_owned(),
+                        "$lanboot_fits" => fits.to_owned(),
+                        word => word.trim_start_matches('$').to_owned(),
+                    };
+                    let is = |w: &[String]| match w[1].as_str() {
+                        "=" => value(&w[0]) == w[2],
+                        _ => value(&w[0]) != w[2],
+                    };
+                    let words = &words[1..words.len() - 1];
+                    match words.get(3).map(String::as_str) {
+                        Some("-o") => is(words) || is(&words[4..]),
+                        Some("-a") => is(words) && is(&words[4..]),
+                        _ => is(words),
+                    }
+                }
+            };
+            let first = test(tests.next().unwrap());
+            if is_closed {
+                let rest: Vec<&str> = tests.collect();
+                let (command, more) = rest.split_last().unwrap();
+                if first && more.iter().all(|t| test(t)) && *holds.last().unwrap() {
+                    seen.push(command.trim_end_matches("; fi"));
+                }
+            } else {
+                holds.push(first && *holds.last().unwrap());
+            }
+        } else if line == "fi" && depth == 0 {
+            holds.pop();
+        } else {
+            depth += line.ends_with('{') as usize;
+            depth -= (line == "}") as usize;
+            if *holds.last().unwrap() {
+                seen.push(line);
+                if line == "set lanboot_fits=y" {
+                    fits = "y";
+                }
+            }
+        }
+    }
+    assert_eq!((holds.len(), depth), (1, 0));
+    seen
+}
+
+/// The names of the entries on the first page, and of the one that starts by itself.
+fn page(text: &str, cpu: &str, platform: &str, long_mode: bool) -> (Vec<String>, String) {
+    let lines = seen(text, cpu, platform, long_mode);
+    let (mut ids, mut default, mut depth) = (Vec::new(), String::new(), 0);
+    for line in lines {
+        let words = lex(line).unwrap();
+        let id = words.windows(2).find(|w| w[0] == "--id");
+        ids.extend(id.filter(|_| depth == 0).map(|w| w[1].clone()));
+        let start = words.iter().find_map(|w| w.strip_prefix("default="));
+        default = start.map_or(default, str::to_owned);
+        depth += line.ends_with('{') as usize;
+        depth -= (line == "}") as usize;
+    }
+    (ids, default)
+}
+
+#[test]
+fn a_grub_shows_what_it_can_start_and_starts_that() {
+    let (first, _) = usual(None);
+    let (wide, narrow, deb, arm) = (
+        "entry-dual-x86_64",
+        "entry-dual-i686",
+        "entry-deb-x86_64",
+        "entry-arm-aarch64",
+    );
+    for (cpu, platform, long_mode, entries, start) in [
+        ("x86_64", "efi", true, &[wide, deb][..], wide),
+        ("i386", "efi", true, &[narrow], narrow),
+        ("i386", "pc", true, &[wide, deb, narrow], wide),
+        ("i386", "pc", false, &[wide, deb, narrow], narrow),
+        ("arm64", "efi", false, &[arm], arm),
+        (
+            "riscv64",
+            "efi",
+            false,
+            &["lanboot-nothing"],
+            "lanboot-nothing",
+        ),
+        ("arm", "efi", false, &["lanboot-nothing"], "lanboot-nothing"),
+    ] {
+        let (ids, default) = page(&first, cpu, platform, long_mode);
+        let expected: Vec<&str> = entries.iter().copied().chain(["lanboot-local"]).collect();
+        assert_eq!(
+            (ids, default.as_str()),
+            (expected.iter().map(|s| s.to_string()).collect(), start),
+            "{cpu} {platform}"
+        );
+    }
+    let nothing = entry(&first, "lanboot-nothing");
+    assert!(
+        nothing.contains("starts kernels for $grub_cpu."),
+        "{nothing}"
+    );
+    let served = "echo 'The images served here are for x86_64 and i686 and aarch64.'\n";
+    assert!(nothing.contains(served), "{nothing}");
+}
+
+#[test]
+fn the_first_image_may_be_nothing_for_this_firmware() {
+    let images = [image("old", &[Cpu::I686]), image("new", &[Cpu::X86_64])];
+    let catalog = Catalog::new(images.map(Arc::new).to_vec());
+    let menu = menu(&catalog, None, "");
+    let (first, locked) = texts(&catalog, &loaders(false), &menu, &server());
+    for text in [first, locked] {
+        let start = |cpu, platform| page(&text, cpu, platform, true).1;
+        assert_eq!(start("x86_64", "efi"), "entry-new-x86_64");
+        assert_eq!(start("i386", "pc"), "entry-old-i686");
+        assert_eq!(start("arm64", "efi"), "lanboot-nothing");
+    }
 }
 
 #[test]

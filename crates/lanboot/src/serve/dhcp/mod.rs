@@ -290,6 +290,7 @@ impl Serving {
             &site.catalog,
             &site.loaders,
             choice,
+            &site.menu.boot,
             menu,
             &server,
         ) {
