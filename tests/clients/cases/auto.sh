@@ -16,6 +16,8 @@ case_auto() {
     auto_server
     auto_two
     auto_unplugged
+    auto_moved
+    auto_readdressed
     auto_4011_taken
 }
 
@@ -294,6 +296,53 @@ auto_unplugged() {
     step "a cable is plugged in beside dnsmasq: known after $TOOK s"
     stop_server
     other_stop
+}
+
+# The cable of a server is pulled and put in elsewhere: it gives nothing and refuses nobody there
+# before it knows whose addresses they are. After a moment without link it goes on.
+auto_moved() {
+    local lines
+    START_LOG=moved start_ready "${HERE[@]}" "$(image arch)"
+    ip -n "$LAB-lan" link set port0 down
+    ip -n "$LAB-lan" link set port0 up
+    seconds_until 'no other DHCP server answers on srv0 any more' 8 "a link lost for a moment"
+    ask 1
+    is_ours "$ADDRESS" || wrong "after a moment without link the client got '$ADDRESS'"
+    forget 1
+    step "a link lost for a moment: hands out addresses again after $TOOK s"
+    ip -n "$LAB-lan" link set port0 down
+    other_server 2
+    lines=$(wc -l <"$SERVER_LOG")
+    ip -n "$LAB-lan" link set port0 up
+    # What a machine of that LAN asks that was switched on again, and one that is new there.
+    pxe 3 reboot 192.168.44.4 >"$LOGS/moved-reboot"
+    pxe 1 offers 0 >"$LOGS/offers"
+    ! grep -q "server=$SERVER_ADDRESS yiaddr=192" "$LOGS/offers" || wrong "moved: an address is offered: $(cat "$LOGS/offers")"
+    seconds_until "the DHCP server $OTHER hands out the addresses on srv0" 12 "a cable put in beside dnsmasq"
+    ! tail -n "+$((lines + 1))" "$SERVER_LOG" | grep -E 'DHCP(NAK|ACK)|DHCPOFFER\(srv0\) 192' || wrong "moved: addresses were given or refused"
+    stop_server
+    other_stop
+    rm -f "$LOGS/dnsmasq.leases"
+    step "a cable put in beside dnsmasq: nothing given, nobody refused; known after $TOOK s"
+}
+
+# Its address is taken from the interface: nobody is answered from one it has not.
+auto_readdressed() {
+    START_LOG=readdressed start_ready "${HERE[@]}" "$(image arch)"
+    ip -n "$LAB-srv" address del "$SERVER_ADDRESS/$SERVER_PREFIX" dev srv0
+    logs "srv0 no longer has the address $SERVER_ADDRESS" 2
+    ip -n "$LAB-srv" address add 192.168.78.1/24 dev srv0
+    ask 1 -t 3
+    [[ -z $ADDRESS ]] || wrong "without its address it gave $ADDRESS"
+    logs "ignored: srv0 has not got $SERVER_ADDRESS" 2
+    ip -n "$LAB-srv" address add "$SERVER_ADDRESS/$SERVER_PREFIX" dev srv0
+    seconds_until 'no other DHCP server answers on srv0 any more' 8 "its address is back"
+    ask 1
+    is_ours "$ADDRESS" || wrong "with its address back the client got '$ADDRESS'"
+    forget 1
+    ip -n "$LAB-srv" address del 192.168.78.1/24 dev srv0
+    stop_server
+    step "its address taken away and given back: silent meanwhile, serves after $TOOK s"
 }
 
 # Another PXE server of this host has port 4011.

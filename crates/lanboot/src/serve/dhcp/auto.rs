@@ -4,7 +4,8 @@
 //! addresses to it (proxy DHCP). Silence: lanboot hands them out, goes on asking, and steps down
 //! the moment somebody else is heard. It never steps up by itself: a server that comes and goes, or
 //! somebody who forges offers, must not make addresses come from two places in turn. Only a
-//! restart or SIGHUP asks anew.
+//! restart or SIGHUP asks anew. Only a cable that was out, or an address that was gone, makes
+//! a server ask once more before it goes on: the other end may be in another network now.
 //!
 //! Two that are started together both hear silence. Each asks again soon after a random time; the
 //! one that is answered steps down and answers the other no more. A machine may ask first, and then
@@ -278,6 +279,37 @@ impl Auto {
         }
     }
 
+    /// The link was lost, or this host's address on it: where the cable leads when it is there
+    /// again, addresses may be somebody else's. What was given stays good; nothing is added, and
+    /// nobody is refused anything, until silence says that lanboot is alone.
+    pub(super) fn lost(&mut self, now: Instant) {
+        self.told.clear();
+        self.yielding.clear();
+        if (self.wanted, self.mode) == (Dhcp::Auto, Some(Mode::Server)) {
+            self.mode = Some(Mode::Proxy);
+            self.phase = Phase::asking(now);
+        }
+    }
+
+    /// There is a link and an address, again or for the first time: who answers is found out from
+    /// now on.
+    pub(super) fn found(&mut self, now: Instant) -> Step {
+        self.was_unheard = false;
+        self.unplugged = false;
+        match self.phase {
+            Phase::Asking { .. } => self.phase = Phase::asking(now),
+            Phase::Watching { .. } => self.phase = Phase::Watching { next: now },
+            Phase::Listening => return Step::default(),
+        }
+        if self.wanted != Dhcp::Auto {
+            return Step::default();
+        }
+        Step::say(format!(
+            "something changed on {}: asking who hands out the addresses there now",
+            self.interface
+        ))
+    }
+
     /// The operator wants the question put again (SIGHUP). Until it is answered all stays as it
     /// is.
     pub(super) fn again(&mut self, now: Instant) -> Step {
@@ -369,6 +401,72 @@ mod tests {
 
         fn last(&self) -> &str {
             self.said.last().map_or("", String::as_str)
+        }
+    }
+
+    #[test]
+    fn a_server_whose_cable_was_out_asks_before_it_goes_on() {
+        let alone = || {
+            let mut link = Link::new(Dhcp::Auto);
+            link.pass(20);
+            assert_eq!(link.auto.mode(), Some(Mode::Server));
+            link
+        };
+        // For long: nothing is heard meanwhile, and nothing counts.
+        let mut link = alone();
+        link.has_link = false;
+        link.auto.lost(link.now);
+        assert_eq!(link.auto.mode(), Some(Mode::Proxy), "at once");
+        link.pass(60);
+        assert_eq!(link.auto.mode(), Some(Mode::Proxy));
+        assert!(link.last().starts_with("eth0 has no link"));
+        link.has_link = true;
+        let (asked, step) = (link.asked.len(), link.auto.found(link.now));
+        link.take(step);
+        assert!(link.last().contains("asking who hands out"));
+        link.pass(3);
+        assert!(link.asked.len() > asked + 2, "at once, and again");
+        assert_eq!(link.auto.mode(), Some(Mode::Proxy));
+        let mut elsewhere = link;
+        elsewhere.hear(A);
+        elsewhere.pass(60);
+        assert_eq!(
+            elsewhere.auto.mode(),
+            Some(Mode::Proxy),
+            "{}",
+            elsewhere.last()
+        );
+        assert!(elsewhere.said.iter().any(|said| said.contains("10.0.0.3")));
+
+        // For a moment, and nobody is there: a server again as soon as that is known.
+        let mut link = alone();
+        link.auto.lost(link.now);
+        let step = link.auto.found(link.now);
+        link.take(step);
+        link.pass(3);
+        assert_eq!(link.auto.mode(), Some(Mode::Proxy));
+        link.pass(2);
+        assert_eq!(link.auto.mode(), Some(Mode::Server));
+        assert!(
+            link.last()
+                .contains("no other DHCP server answers on eth0 any more")
+        );
+    }
+
+    #[test]
+    fn a_cable_that_was_out_changes_nothing_for_who_was_no_server_or_was_told_to_be() {
+        for (wanted, mode) in [(Dhcp::Server, Mode::Server), (Dhcp::Auto, Mode::Proxy)] {
+            let mut link = Link::new(wanted);
+            link.hear(A);
+            link.pass(20);
+            let asked = link.asked.len();
+            link.auto.lost(link.now);
+            let step = link.auto.found(link.now);
+            link.take(step);
+            link.pass(20);
+            assert_eq!(link.auto.mode(), Some(mode), "{wanted:?}");
+            // Who serves by order warns of others there, too, and soon.
+            assert_eq!(link.asked.len() > asked, wanted == Dhcp::Server);
         }
     }
 

@@ -9,7 +9,6 @@ use super::auto::Step;
 use super::link::Origin;
 use super::question::{self, Voice};
 use super::{BURST, Serving};
-use crate::net;
 
 impl Serving {
     /// Does what `auto` of a link has in mind for now.
@@ -82,14 +81,13 @@ impl Serving {
         }
     }
 
-    fn take(&mut self, number: usize, step: Step) {
+    pub(super) fn take(&mut self, number: usize, step: Step) {
         if let Some(text) = step.say {
             self.notice(text);
         }
         if !step.ask {
             return;
         }
-        self.look_at_ourselves();
         let [.., a, b, c, d] = RandomState::new().hash_one(number).to_be_bytes();
         let xid = u32::from_be_bytes([a, b, c, d]);
         let Some(link) = self.links.get_mut(number) else {
@@ -105,18 +103,6 @@ impl Serving {
             );
             self.notice(text);
         }
-    }
-
-    /// The host may have got further addresses since: it does not answer its own probes for them.
-    fn look_at_ourselves(&mut self) {
-        // What was known stays when the system does not say.
-        let Ok(interfaces) = net::interfaces() else {
-            return;
-        };
-        let there = interfaces.iter().flat_map(|interface| &interface.addresses);
-        let there = there.map(|address| address.address);
-        let served = self.links.iter().map(|link| link.address);
-        self.own = there.chain(served).collect();
     }
 
     /// Says so once every link knows what it does, or cannot find out.
