@@ -181,7 +181,7 @@ impl Asked<'_> {
             (Way::Iso, _) => {
                 let image = self.default.ok_or(NoLoader::NothingToBoot)?;
                 let name = format!("ramdisk/{}.iso", image.name);
-                let able = image.efi_boot.then(|| loader(&name));
+                let able = image.found.efi_boot.then(|| loader(&name));
                 able.ok_or_else(|| NoLoader::NoEfiImage(image.file.clone()))
             }
         }
@@ -260,7 +260,7 @@ impl Asked<'_> {
         let image = self.default.ok_or(NoLoader::NothingToBoot)?;
         let none = || NoLoader::NoStockMenu(image.name.clone());
         if self.arch == Arch::X86Bios && !self.http {
-            let stock = image.stock.as_ref().ok_or_else(none)?;
+            let stock = image.found.stock.as_ref().ok_or_else(none)?;
             return Ok(Offer {
                 file: stock.loader.clone(),
                 config: Some(stock.config.clone()),
@@ -277,7 +277,7 @@ impl Asked<'_> {
             };
             chain.arch() == self.arch && knows && image.tree.file(&menu).is_some()
         };
-        let chain = image.chains.iter().find(has_menu).ok_or_else(none)?;
+        let chain = image.found.chains.iter().find(has_menu).ok_or_else(none)?;
         Ok(file(chain.shim.from.clone()))
     }
 
@@ -489,10 +489,8 @@ mod tests {
     #[test]
     fn a_whole_image_is_a_ram_disk_where_firmware_can_start_it() {
         let iso = |efi_boot| {
-            let image = Image {
-                efi_boot,
-                ..image("live", &[Cpu::X86_64])
-            };
+            let mut image = image("live", &[Cpu::X86_64]);
+            image.found.efi_boot = efi_boot;
             let catalog = Catalog::new(vec![Arc::new(image)]);
             let machine = machine(Stage::HttpBoot, 16);
             let generated = MenuKind::Generated;

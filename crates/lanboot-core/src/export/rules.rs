@@ -4,8 +4,9 @@
 //! a number and every stage of a boot.
 
 use std::fmt;
+use std::net::Ipv4Addr;
 
-use super::{Export, comment, text};
+use super::{Export, Fragment, comment, text};
 use crate::catalog::{NoLoader, Offer, Server, offer};
 use crate::dhcp::pxe;
 use crate::dhcp::quirk::{Effect, QUIRKS, Sign};
@@ -238,8 +239,30 @@ impl Rules {
         rules.filter(move |r| is_other && r.stage == stage && r.which != Which::Other)
     }
 
-    /// Who gets nothing, as comment lines.
-    pub(super) fn write_unserved(&self, out: &mut String, mark: &str) {
+    /// A fragment: what it is and where it goes, as comment lines behind `mark`; what `write` makes of
+    /// the rules, for a server at this address; and who gets nothing.
+    pub(super) fn fragment(
+        &self,
+        mark: &str,
+        head: &[&str],
+        write: impl FnOnce(&mut String, Ipv4Addr),
+    ) -> Fragment {
+        let mut out = String::new();
+        let address = *self.server.http.ip();
+        let names = &self.names;
+        for line in head {
+            let line = line.replace("{address}", &address.to_string());
+            comment(&mut out, mark, &[&line.replace("{names}", names)]);
+        }
+        write(&mut out, address);
+        self.write_unserved(&mut out, mark);
+        Fragment {
+            text: out,
+            remarks: self.remarks.clone(),
+        }
+    }
+
+    fn write_unserved(&self, out: &mut String, mark: &str) {
         if !self.unserved.is_empty() {
             out.push('\n');
             comment(out, mark, &["Not served:"]);

@@ -274,7 +274,7 @@ fn another_port_is_named_wherever_it_can_be() {
 #[test]
 fn a_name_no_configuration_can_hold_is_left_out_and_said() {
     let mut odd = image("dual", &[Cpu::X86_64]);
-    odd.stock = Some(StockMenu {
+    odd.found.stock = Some(StockMenu {
         loader: "boot/a\"; }\ninclude \"x/lpxelinux.0".into(),
         config: "archiso.cfg".into(),
         prefix: None,
@@ -346,7 +346,7 @@ fn hostile() -> impl Strategy<Value = String> {
 
 fn hostile_image(name: &str, title: &str, volume: &str, path: &str) -> Image {
     let mut image = image(&image_name(name), &[Cpu::X86_64]);
-    for entry in &mut image.entries {
+    for entry in &mut image.found.entries {
         entry.title = title.into();
         entry.volume = volume.into();
         entry.kernel = path.into();
@@ -619,7 +619,7 @@ fn an_installer_keeps_what_it_hands_on_and_arm_is_nothing_for_pxelinux() {
 #[test]
 fn what_only_a_person_can_know_is_said() {
     let mut old = image("old", &[]);
-    old.entries = vec![literal("old")];
+    old.found.entries = vec![literal("old")];
     let catalog = Catalog::new(vec![Arc::new(old)]);
     let fragment = exported(Format::Grub, &catalog, &menu(""), &server());
     let argument = "\"ip=${net_default_ip}:10.0.0.1::255.255.0.0\"";

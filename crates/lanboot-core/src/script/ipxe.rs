@@ -192,6 +192,7 @@ pub(crate) fn load(
     // iPXE 2.0 behind its own shim starts the kernel of a vendor through that vendor's shim. Older
     // ones know neither the variable nor the command.
     let shim = image
+        .found
         .shims
         .iter()
         .find(|shim| entry.cpu.runs_on(shim.arch) && shim.trusts(&entry.signed));
@@ -313,7 +314,7 @@ mod tests {
     fn mixed() -> Catalog {
         let by = || Signed::By(vec!["Debian".into()]);
         let mut deb = installer("deb", Cpu::X86_64, by());
-        deb.shims = vec![chain(Arch::X64Uefi, "Debian", false).shim];
+        deb.found.shims = vec![chain(Arch::X64Uefi, "Debian", false).shim];
         Catalog::new(vec![
             Arc::new(image("dual", &[Cpu::X86_64])),
             Arc::new(deb),
