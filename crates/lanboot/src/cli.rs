@@ -41,8 +41,18 @@ pub enum Command {
     #[command(after_help = EXPORT_EXAMPLES)]
     Export(Box<Export>),
     /// Say which machines can be served from here, and which package brings what is missing
+    #[command(after_help = DOCTOR_EXAMPLES)]
     Doctor(Doctor),
 }
+
+const DOCTOR_EXAMPLES: &str = "\
+Examples:
+  lanboot doctor
+      Which machines can be served with the loaders of this host?
+  lanboot doctor ~/isos
+      And with those that are on these images?
+  lanboot doctor --loaders /srv/loaders
+      And with the loaders in this folder instead of the host's?";
 
 const SERVE_EXAMPLES: &str = "\
 Examples:
@@ -217,9 +227,9 @@ pub struct Doctor {
     /// Images, or folders of images, whose loaders count too
     #[arg(value_name = "IMAGE")]
     pub images: Vec<PathBuf>,
-    /// Look at loaders alone; with a folder, at those in it instead of the host's
-    #[arg(long, value_name = "DIR", num_args = 0..=1, require_equals = true, default_missing_value = "")]
-    pub loaders: Option<PathBuf>,
+    /// Look at the loaders of this host, as it does anyway; with a folder, at those in it instead
+    #[arg(long, value_name = "DIR", num_args = 0..=1)]
+    pub loaders: Option<Option<PathBuf>>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

@@ -121,10 +121,7 @@ pub struct Found {
 
 /// Runs it.
 pub fn run(doctor: &Doctor) -> anyhow::Result<Found> {
-    let folder = doctor
-        .loaders
-        .as_deref()
-        .filter(|f| !f.as_os_str().is_empty());
+    let folder = doctor.loaders.as_ref().and_then(|dir| dir.as_deref());
     let loaders = loaders::loaders(folder)?;
     let mut faults = Vec::new();
     let catalog = catalog(&doctor.images, &mut faults);

@@ -168,7 +168,11 @@ pub fn loaders(folder: Option<&Path>) -> anyhow::Result<Loaders> {
         });
     };
     if !folder.is_dir() {
-        bail!("--loaders {}: there is no such folder", folder.display());
+        let fault = match folder.exists() {
+            true => "is not a folder",
+            false => "there is no such folder",
+        };
+        bail!("--loaders {}: {fault}", folder.display());
     }
     let own = IPXE.iter().filter_map(|build| {
         let path = in_folder(folder, build)?;

@@ -131,7 +131,10 @@ grub_doctor() {
     [[ $status == 0 ]] || wrong "doctor: exit status $status: $said"
     grep -qE '^arm64 UEFI, Secure Boot on +yes +shim and GRUB' <<<"$said" || wrong "doctor does not know the arm64 loader: $said"
     status=0
-    said=$("$LANBOOT" doctor --loaders="$LOGS/none") || status=$?
+    said=$("$LANBOOT" doctor --loaders) || status=$?
+    [[ $status == 0 ]] || wrong "doctor --loaders: exit status $status: $said"
+    grep -qE '^BIOS +yes +iPXE: /' <<<"$said" || wrong "doctor --loaders does not look at this host: $said"
+    said=$("$LANBOOT" doctor --loaders "$LOGS/none") || status=$?
     [[ $status == 1 ]] || wrong "doctor without any loader: exit status $status"
     ! grep -q ' yes ' <<<"$said" || wrong "doctor finds loaders in an empty folder: $said"
     step "doctor"

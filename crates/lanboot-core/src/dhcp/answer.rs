@@ -33,6 +33,9 @@ pub struct Receipt<'a> {
     pub source: SocketAddrV4,
     /// The port it was sent to.
     pub port: Port,
+    /// Whether port 4011 is answered on this interface: where it is not, no offer sends a machine
+    /// there.
+    pub boot_server: bool,
     /// When, since 1970.
     pub now: Duration,
     /// There is no time for probes now: offer without.

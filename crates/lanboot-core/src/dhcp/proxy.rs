@@ -11,13 +11,13 @@ use std::net::SocketAddrV4;
 use super::answer::{Answer, BootFile, Destination, Outgoing};
 use super::option::Code;
 use super::packet::{CLIENT_PORT, MessageType};
-use super::pxe::vendor_options;
+use super::pxe::{MENU_ITEM, vendor_options};
 use super::respond::Exchange;
 use super::table::Step;
 use super::why::Why;
 use crate::machine::Stage;
 
-/// The one boot item there is: type and layer of PXE's "bootstrap" (PXE 2.1 table 2-3).
+/// PXE's "bootstrap": what a machine asks for that was shown no menu (PXE 2.1 table 2-3).
 const BOOTSTRAP: (u16, u16) = (0, 0);
 
 impl Exchange<'_> {
@@ -59,7 +59,7 @@ impl Exchange<'_> {
         }
         let asked = self.packet.options.get(Code::VENDOR);
         let item = asked.and_then(|option| vendor_options(option).boot_item);
-        if let Some((item, layer)) = item.filter(|item| *item != BOOTSTRAP) {
+        if let Some((item, layer)) = item.filter(|item| ![BOOTSTRAP, MENU_ITEM].contains(item)) {
             return Err(Why::BootItem { item, layer });
         }
         let boot = self.boot_file()?;

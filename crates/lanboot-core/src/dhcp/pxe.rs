@@ -1,6 +1,7 @@
 //! What PXE firmware (RFC 4578), UEFI HTTP Boot and iPXE say of themselves in options.
 
 use std::fmt;
+use std::net::Ipv4Addr;
 
 use super::option::{Code, encapsulated};
 use super::packet::{ETHERNET, Packet};
@@ -20,6 +21,26 @@ pub const NO_PXE_DHCP: [u8; 3] = [0xb0, 1, 1];
 
 /// Option 43 as sent to PXE: discovery control with bit 3 = use the boot file named here.
 pub const USE_FILE: [u8; 3] = [6, 1, 8];
+
+/// The boot item of our menu: type and layer. Types from 0x8000 are the vendor's own (PXE 2.1
+/// table 2-3).
+pub const MENU_ITEM: (u16, u16) = (0x8000, 0);
+
+/// Option 43 with a menu of one entry, whose boot server is `server`: discovery control 11 = use
+/// the boot file named here (8), and ask nobody by broadcast (1) or multicast (2); a prompt that
+/// waits for nobody; the server list; the menu.
+pub fn menu(server: Ipv4Addr) -> Vec<u8> {
+    const LABEL: &[u8; 7] = b"lanboot";
+    let [item, more] = MENU_ITEM.0.to_be_bytes();
+    [
+        b"\x06\x01\x0b\x0a\x04\0PXE\x08\x07".as_slice(),
+        &[item, more, 1],
+        &server.octets(),
+        &[9, 10, item, more, 7],
+        LABEL,
+    ]
+    .concat()
+}
 
 /// Option 43 as sent to a Raspberry Pi: discovery control 3 (ask no others), a prompt that waits
 /// for nobody, a menu of one entry. Its boot loader looks for the text only.

@@ -3,7 +3,8 @@
 //!
 //! Without any row, a proxy's offer says "load this file and ask nobody else" (option 43,
 //! discovery control 8), and the file stands in the header and in option 67, both with their NUL:
-//! what PXE 2.1 wants, and what every BIOS ROM takes. An answer that also gives an address carries
+//! what PXE 2.1 wants. BIOS ROMs get a menu beside it, for those that want one. Where port 4011 is
+//! not ours, no offer sends a machine there, whatever its row says. An answer that also gives an address carries
 //! neither option 60 nor 43; a stray `PXEClient` in it sends EDK2 to port 4011. Nothing is ever
 //! overloaded into `file` and `sname`, and a machine without option 97 gets none back.
 
@@ -48,6 +49,8 @@ pub enum Effect {
     NoProxyWait,
     /// A proxy's offer has no option 43: the machine asks port 4011 for the file.
     AskBootServer,
+    /// A proxy's offer has a boot menu, too, whose one entry is asked for at port 4011.
+    BootMenu,
     /// Every answer carries the vendor class `PXEClient` and a boot menu with the one entry
     /// `Raspberry Pi Boot`.
     RaspberryPiMenu,
@@ -73,6 +76,8 @@ pub enum Discovery {
     UseFile,
     /// By asking port 4011 of the address in `siaddr`.
     AskBootServer,
+    /// Not at all; where it insists on a menu, by the one with us in it, at port 4011.
+    Menu,
     /// By the menu the Raspberry Pi looks for.
     RaspberryPiMenu,
 }
@@ -138,6 +143,16 @@ pub const QUIRKS: &[Quirk] = &[
         effects: &[Effect::Arch(Arch::X64Uefi)],
         source: "https://github.com/linuxserver/docker-netbootxyz/issues/8",
     },
+    // They stop at option 43 without menu and prompt, although bit 3 of the discovery control says
+    // that there is nothing to choose. LTSP's dnsmasq sends both and boots them. Which ROM it is
+    // cannot be seen; those that obey bit 3 do not look at the menu.
+    Quirk {
+        firmware: "PXE ROMs of Intel's, which may stop with PXE-E74 (no menu or no prompt)",
+        signs: &[Sign::Stage(Stage::Firmware), Sign::Arch(&[Arch::X86Bios])],
+        effects: &[Effect::BootMenu],
+        source: "https://github.com/FOGProject/fogproject/issues/596, \
+                 https://knowledge.broadcom.com/external/article/152549",
+    },
     // EDK2 of before April 2017 (Dell T130, T430) throws away proxy offers with option 43, and
     // HP's laptops ignore "use this file". All go to port 4011 when option 43 is missing; the
     // file is in the offer as well, for those that do not.
@@ -189,6 +204,19 @@ fn sum<'a>(quirks: impl Iterator<Item = &'a Quirk>, packet: &Packet, machine: &M
     manner
 }
 
+impl Manner {
+    /// The same where port 4011 is not ours: the machine is told its file at once, and EDK2 of
+    /// 2017 and later does not ask there then (PxeBcDhcp4.c, "PXE10" offers).
+    pub(super) fn without_boot_server(mut self) -> Self {
+        self.discovery = match self.discovery {
+            Discovery::AskBootServer | Discovery::Menu => Discovery::UseFile,
+            // It only looks for the text.
+            Discovery::UseFile | Discovery::RaspberryPiMenu => self.discovery,
+        };
+        self
+    }
+}
+
 impl Sign {
     fn holds(&self, packet: &Packet, machine: &Machine, manner: &Manner) -> bool {
         match self {
@@ -210,6 +238,7 @@ impl Effect {
             Self::HttpClient => manner.http_client = true,
             Self::NoProxyWait => manner.no_proxy_wait = true,
             Self::AskBootServer => manner.discovery = Discovery::AskBootServer,
+            Self::BootMenu => manner.discovery = Discovery::Menu,
             Self::RaspberryPiMenu => manner.discovery = Discovery::RaspberryPiMenu,
         }
     }
@@ -284,7 +313,7 @@ mod tests {
     #[test]
     fn a_raspberry_pi_is_known_by_its_address_or_its_uuid_and_a_pc_is_not_one() {
         let pc = showing(&[Sign::Stage(Stage::Firmware), Sign::Arch(&[Arch::X86Bios])]);
-        assert_eq!(pxe::read(&pc).unwrap().1.discovery, Discovery::UseFile);
+        assert_eq!(pxe::read(&pc).unwrap().1.discovery, Discovery::Menu);
         for oui in RASPBERRY_PI {
             let mut pi = pc.clone();
             pi.chaddr[..3].copy_from_slice(oui);

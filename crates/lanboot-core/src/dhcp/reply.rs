@@ -8,7 +8,7 @@ use super::config::Subnet;
 use super::option::{Code, Writer, wire_len};
 use super::packet::{BROADCAST_FLAG, HEADER_LEN, MessageType, Op, Packet};
 use super::pxe::{
-    HTTP_CLIENT, NO_PXE_DHCP, PXE_CLIENT, RASPBERRY_PI_MENU, USE_FILE, vendor_options,
+    HTTP_CLIENT, NO_PXE_DHCP, PXE_CLIENT, RASPBERRY_PI_MENU, USE_FILE, menu, vendor_options,
 };
 use super::quirk::{Discovery, Manner};
 
@@ -131,6 +131,9 @@ impl Reply<'_> {
         let mut value = match self.manner.discovery {
             Discovery::UseFile => USE_FILE.to_vec(),
             Discovery::AskBootServer => Vec::new(),
+            // Who asks the boot server has chosen.
+            Discovery::Menu if self.message == MessageType::Ack => USE_FILE.to_vec(),
+            Discovery::Menu => menu(self.server),
             Discovery::RaspberryPiMenu => RASPBERRY_PI_MENU.to_vec(),
         };
         // The boot item asked for goes back (PXE 2.1 table 2-3).

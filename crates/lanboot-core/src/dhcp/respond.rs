@@ -96,6 +96,10 @@ impl<'a> Exchange<'a> {
             htype: packet.htype,
             hlen: packet.hlen,
         })?;
+        let manner = match receipt.boot_server {
+            true => manner,
+            false => manner.without_boot_server(),
+        };
         if !is_individual(machine.mac) {
             return Err(Why::HardwareAddress);
         }

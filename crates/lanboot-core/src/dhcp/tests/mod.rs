@@ -114,6 +114,7 @@ pub(super) struct Server {
     pub(super) source: Ipv4Addr,
     pub(super) source_port: u16,
     pub(super) port: Port,
+    pub(super) boot_server: bool,
     pub(super) own: Vec<Ipv4Addr>,
     pub(super) overloaded: bool,
     pub(super) boot: Option<BootFile>,
@@ -139,6 +140,7 @@ impl Server {
             source: Ipv4Addr::UNSPECIFIED,
             source_port: CLIENT_PORT,
             port: Port::Server,
+            boot_server: true,
             own: vec![SERVER],
             overloaded: false,
             boot: None,
@@ -168,6 +170,7 @@ impl Server {
             own: &self.own,
             source: SocketAddrV4::new(self.source, self.source_port),
             port: self.port,
+            boot_server: self.boot_server,
             now: Duration::from_secs(self.now),
             overloaded: self.overloaded,
         };

@@ -160,7 +160,15 @@ fn a_bios_rom_is_told_to_use_the_file_and_gets_pxelinux_options() {
     let (_, reply) = server.sent(&packet);
     // It sent no 97, and none comes back.
     assert_eq!(codes(&reply), [53, 54, 60, 43, 67, 209, 210, 66]);
-    assert_eq!(reply.options.get(Code::VENDOR), Some(&[6, 1, 8, 255][..]));
+    // The file is here, and a menu of one entry for those that insist on one (PXE-E74).
+    let mut menu = vec![6, 1, 11, 10, 4, 0, b'P', b'X', b'E', 8, 7, 0x80, 0, 1];
+    menu.extend_from_slice(&SERVER.octets());
+    menu.extend_from_slice(b"\x09\x0a\x80\0\x07lanboot\xff");
+    assert_eq!(reply.options.get(Code::VENDOR), Some(&menu[..]));
+    let read = pxe::vendor_options(&menu);
+    assert_eq!(read.menu, Some(&b"\x80\0\x07lanboot"[..]));
+    assert_eq!(read.prompt, Some(&b"\0PXE"[..]));
+    assert_eq!(&reply.file[..10], &pxelinux().file.as_bytes()[..10]);
     // Asked at 4011 all the same, it hears the same.
     at_4011(&mut server, 68);
     let (outgoing, reply) = server.sent(&asks_for_the_file(packet));
@@ -169,6 +177,56 @@ fn a_bios_rom_is_told_to_use_the_file_and_gets_pxelinux_options() {
         Destination::Unicast(SocketAddrV4::new(host(60), 68))
     );
     assert_eq!(codes(&reply), [53, 54, 60, 43, 67, 209, 210, 66]);
+    assert_eq!(reply.options.get(Code::VENDOR), Some(&[6, 1, 8, 255][..]));
+}
+
+#[test]
+fn a_rom_that_takes_the_menu_gets_its_file_from_the_boot_server_it_names() {
+    let mut server = proxy();
+    let rom = edk2(0, "PXEClient:Arch:00000:UNDI:002001");
+    let (_, reply) = server.sent(&rom);
+    let offered = pxe::vendor_options(reply.options.get(Code::VENDOR).unwrap());
+    let [item, more, _, a, b, c, d] = *offered.boot_servers.unwrap() else {
+        panic!("not one server");
+    };
+    assert_eq!(Ipv4Addr::from([a, b, c, d]), SERVER);
+    at_4011(&mut server, 68);
+    let mut asks = asks_for_the_file(rom);
+    let chosen = [71, 4, item, more, 0, 0, 255];
+    asks.options.set(Code::VENDOR, chosen);
+    let (outgoing, reply) = server.sent(&asks);
+    assert_eq!(outgoing.message, MessageType::Ack);
+    assert_eq!(&reply.file[..10], &pxelinux().file.as_bytes()[..10]);
+    assert_eq!(
+        reply.options.get(Code::VENDOR),
+        Some(&[[6, 1, 8].as_slice(), &chosen].concat()[..])
+    );
+}
+
+#[test]
+fn without_port_4011_no_offer_sends_a_machine_there() {
+    for (class, arch) in [(PXE_X64, 7), ("PXEClient:Arch:00011", 11), ("PXEClient", 0)] {
+        let mut server = proxy();
+        server.boot_server = false;
+        server.boot = Some(snponly());
+        let (_, reply) = server.sent(&edk2(arch, class));
+        // EDK2 calls this a PXE10 offer and loads the file: option 60, option 43 with 6 = 8, the
+        // file, the server in siaddr, and no address.
+        assert_eq!(codes(&reply), [53, 54, 60, 43, 97, 67, 66, 61]);
+        assert_eq!(reply.options.get(Code::VENDOR), Some(&[6, 1, 8, 255][..]));
+        assert_eq!(&reply.file[..12], b"snponly.efi\0");
+        assert_eq!((reply.siaddr, reply.yiaddr), (SERVER, [0; 4].into()));
+    }
+    // The rest asks nobody there anyway.
+    let mut server = proxy();
+    server.boot = Some(script());
+    let with = server.sent(&ipxe_rom()).0;
+    server.boot_server = false;
+    assert_eq!(server.sent(&ipxe_rom()).0, with);
+    let http = edk2(16, "HTTPClient:Arch:00016:UNDI:003000");
+    let without = server.sent(&http).0;
+    server.boot_server = true;
+    assert_eq!(server.sent(&http).0, without);
 }
 
 #[test]
@@ -211,12 +269,16 @@ fn the_boot_item_asked_for_comes_back_and_another_one_gets_nothing() {
     let mut early = edk2(0, "PXEClient:Arch:00000:UNDI:002001");
     early.options.set(Code::VENDOR, [71, 4, 0, 0, 0, 0, 255]);
     let (_, reply) = proxy().sent(&early);
-    assert_eq!(reply.options.get(Code::VENDOR), Some(&[6, 1, 8, 255][..]));
+    let offered = pxe::vendor_options(reply.options.get(Code::VENDOR).unwrap());
+    assert_eq!(offered.boot_item, None);
     for (item, why) in [
-        // What the iPXE ROM asked dnsmasq for.
         (
-            [0x80, 0, 0, 0],
-            "boot item 32768, layer 0 is none of this server's",
+            [0x80, 1, 0, 0],
+            "boot item 32769, layer 0 is none of this server's",
+        ),
+        (
+            [0x80, 0, 0, 1],
+            "boot item 32768, layer 1 is none of this server's",
         ),
         (
             [0, 0, 0x80, 0],

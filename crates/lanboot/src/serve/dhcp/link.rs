@@ -71,7 +71,8 @@ impl Opened {
         let boot_server = port(BOOT_SERVER_PORT).map_err(|error| {
             notices.push(format!(
                 "PXE's port 4011 is not served on {name}: {error:#}. Beside another DHCP server, \
-                 UEFI machines ask there, and get that program's answer"
+                 machines are told their boot file at once instead; those that still ask there (UEFI \
+                 of before 2017, some of HP's) get that program's answer and may not boot"
             ));
         });
         Ok(Self {
@@ -209,6 +210,11 @@ impl Link {
         self.question = Some(xid);
         let question = question::discover(xid, self.mac, self.auto.own());
         self.client.get_ref().ask(&question)
+    }
+
+    /// Whether port 4011 is ours here.
+    pub(super) fn is_boot_server(&self) -> bool {
+        self.boot_server.is_some()
     }
 
     /// Whether this is our own question, come back: over another of our interfaces, or a loop.

@@ -314,6 +314,7 @@ impl Serving {
             own: &self.own,
             source: origin.source,
             port: origin.port,
+            boot_server: link.is_boot_server(),
             now: bus::now(),
             overloaded,
         };
