@@ -20,7 +20,7 @@ pub(super) fn fragment(from: &Export<'_>) -> Fragment {
             "iPXE: a menu made by lanboot.",
             &format!(
                 "It loads {} from {address}.",
-                line(&from.names(), super::MAX_COMMENT)
+                from.names().replace("${", "$ {")
             ),
             "Save this as lanboot.ipxe and put into your own menu:",
             "  item lanboot lanboot",

@@ -172,6 +172,28 @@ fn every_dhcp_fragment_reads_as_it_was_approved() {
 }
 
 #[test]
+fn a_comment_names_whole_images_and_counts_the_others() {
+    let named = |count: usize| {
+        let name = |n| Arc::new(image(&format!("archlinux-2026.11.{n:02}"), &[Cpu::X86_64]));
+        let catalog = Catalog::new((1..=count).map(name).collect());
+        let text = exported(Format::Dnsmasq, &catalog, &menu(""), &server()).text;
+        let line = text
+            .lines()
+            .find(|line| line.contains("They load"))
+            .unwrap();
+        line.to_owned()
+    };
+    let two = "# They load archlinux-2026.11.01, archlinux-2026.11.02 from 10.0.0.1.";
+    assert_eq!(named(2), two);
+    let many = named(30);
+    assert!(
+        many.contains(", archlinux-2026.11.07 and 23 more from"),
+        "{many}"
+    );
+    assert!(named(7).ends_with(", archlinux-2026.11.07 from 10.0.0.1."));
+}
+
+#[test]
 fn the_rules_are_what_this_dhcp_would_offer() {
     let (catalog, loaders, menu, server) = (catalog(), loaders(), menu(""), server());
     let with = |all: Way| {
