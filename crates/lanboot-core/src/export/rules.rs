@@ -96,7 +96,11 @@ pub(super) fn rules(from: &Export<'_>) -> Rules {
             "--loader for single machines is left out: these rules go by kinds of machines".into(),
         );
     }
-    if !rules.iter().any(|rule| rule.offer.is_some()) {
+    if from.catalog.entries().next().is_none() {
+        // For everybody the same.
+        unserved = Unserved::default();
+        remarks = vec![format!("nothing will start: {}", NoLoader::NothingToBoot)];
+    } else if !rules.iter().any(|rule| rule.offer.is_some()) {
         remarks = unserved.lines();
     }
     Rules {

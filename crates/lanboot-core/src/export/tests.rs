@@ -172,6 +172,21 @@ fn every_dhcp_fragment_reads_as_it_was_approved() {
 }
 
 #[test]
+fn images_without_entries_make_one_remark() {
+    let catalog = Catalog::new(vec![Arc::new(image("empty", &[]))]);
+    for format in Format::ALL {
+        let fragment = exported(format, &catalog, &menu(""), &server());
+        let why = "nothing will start: no image served has a bootable entry";
+        assert_eq!(fragment.remarks, [why], "{format}");
+        assert!(
+            !fragment.text.contains("/iso/"),
+            "{format}: {}",
+            fragment.text
+        );
+    }
+}
+
+#[test]
 fn a_comment_names_whole_images_and_counts_the_others() {
     let named = |count: usize| {
         let name = |n| Arc::new(image(&format!("archlinux-2026.11.{n:02}"), &[Cpu::X86_64]));
