@@ -153,6 +153,11 @@ fn ask(from: &Export<'_>, stage: Stage, arch: Arch) -> Result<Offer, NoLoader> {
         from.menu.kind,
         from.server,
     )
+    // What would be in a journal makes no other rule.
+    .map(|offer| Offer {
+        remark: None,
+        ..offer
+    })
 }
 
 /// What of an offer has a byte that means something in one of the formats. Our own names and URLs
