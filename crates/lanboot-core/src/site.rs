@@ -157,11 +157,12 @@ impl Site {
         };
         let in_loader_folder = || {
             image
+                .found
                 .pxelinux
                 .as_ref()
                 .is_some_and(|folder| file.starts_with(folder.as_str()))
         };
-        match image.entries.iter().find_map(role_in) {
+        match image.found.entries.iter().find_map(role_in) {
             Some(role) => role,
             None if file.ends_with(".cfg") => Role::Menu,
             None if in_loader_folder() => Role::Loader,
@@ -211,7 +212,7 @@ impl Site {
             out.push_str(&format!(
                 "/iso/{}/  ({})\n",
                 image.name,
-                image.family.name()
+                image.found.family.name()
             ));
         }
         out.push_str(&format!(

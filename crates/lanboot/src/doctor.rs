@@ -201,7 +201,10 @@ fn origin(
             let http = *way == "secure-http";
             let found = chain(catalog, loaders, &first, arch(name), http);
             let files = found.map(|chain| {
-                let image = catalog.images().iter().find(|i| i.chains.contains(chain));
+                let image = catalog
+                    .images()
+                    .iter()
+                    .find(|i| i.found.chains.contains(chain));
                 let of = |path: &String| match image {
                     Some(image) => format!("{}: {path}", image.file),
                     None => path.clone(),
@@ -218,7 +221,7 @@ fn origin(
         ["loader", "pxelinux", _] => {
             let files = match pxelinux_image(catalog) {
                 Some(image) => {
-                    let folder = image.pxelinux.as_deref().unwrap_or_default();
+                    let folder = image.found.pxelinux.as_deref().unwrap_or_default();
                     format!("{}: {folder}/lpxelinux.0", image.file)
                 }
                 None => folder.map_or_else(

@@ -73,8 +73,9 @@ fn report(image: &Image, append: &str) -> Report {
         size: image.size,
         volume: image.label.clone(),
         uuid: image.uuid.clone(),
-        family: image.family.name(),
+        family: image.found.family.name(),
         entries: image
+            .found
             .entries
             .iter()
             .map(|entry| ReportEntry {
@@ -92,18 +93,20 @@ fn report(image: &Image, append: &str) -> Report {
                     .into(),
             })
             .collect(),
-        stock_menu: image.stock.as_ref().map(|stock| stock.loader.clone()),
+        stock_menu: image.found.stock.as_ref().map(|stock| stock.loader.clone()),
         bios_loader: image
+            .found
             .pxelinux
             .as_ref()
             .map(|folder| format!("{folder}/lpxelinux.0")),
         secure_loaders: image
+            .found
             .chains
             .iter()
             .map(|chain| [chain.shim.from.clone(), chain.grub.from.clone()])
             .collect(),
-        ram_disk: image.efi_boot,
-        warnings: image.warnings.clone(),
+        ram_disk: image.found.efi_boot,
+        warnings: image.found.warnings.clone(),
     }
 }
 
@@ -113,7 +116,7 @@ fn secure_boot(image: &Image, entry: &Entry) -> String {
         return "by nobody: the kernel starts only with Secure Boot off".into();
     };
     let fits = |shim: &&Shim| entry.cpu.runs_on(shim.arch) && shim.trusts(&entry.signed);
-    let own = image.shims.iter().find(fits);
+    let own = image.found.shims.iter().find(fits);
     match own {
         Some(shim) => format!(
             "by {signer}, whom the shim on this image trusts ({})",

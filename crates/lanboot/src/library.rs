@@ -129,7 +129,7 @@ impl Library {
                     }
                     if let Ok(image) = &image {
                         let line = |warning| format!("{}: {warning}", path.display());
-                        scan.remarks.extend(image.warnings.iter().map(line));
+                        scan.remarks.extend(image.found.warnings.iter().map(line));
                     }
                     let image = image.map_err(|error| format!("{error:#}"));
                     let disk = image.as_ref().ok().and_then(|i| self.disks.get(i.id));
@@ -340,9 +340,8 @@ fn image(
     let file_name = path.file_name().unwrap_or_default().to_string_lossy();
     let name = image_name(&file_name);
     let read = |content: &Content| read_small(disk, content);
-    let recognised = recognise(&medium, &name, &read);
-    let mut warnings = medium.warnings;
-    warnings.extend(recognised.warnings);
+    let mut found = recognise(&medium, &name, &read);
+    found.warnings = [medium.warnings, found.warnings].concat();
     let mut hasher = DefaultHasher::new();
     stamp.hash(&mut hasher);
     // It was read a moment ago; should it fail now, a restart gives it another identity.
@@ -357,14 +356,7 @@ fn image(
         label: medium.label,
         uuid: medium.uuid,
         tree: Arc::new(medium.tree),
-        family: recognised.family,
-        entries: recognised.entries,
-        stock: recognised.stock,
-        pxelinux: recognised.pxelinux,
-        shims: recognised.shims,
-        chains: recognised.chains,
-        efi_boot: recognised.efi_boot,
-        warnings,
+        found,
     }
 }
 

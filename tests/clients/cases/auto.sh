@@ -362,6 +362,13 @@ sys.stdin.read()' <> <(:) >"$LOGS/holder" &
     is_ours "$ADDRESS" || wrong "port 4011 taken: no lease"
     forget 1
     stop_server
+    # As a proxy it tells firmware its file at once (option 43, 6 = 8) and sends nobody to 4011.
+    START_LOG=taken-proxy start_ready "${HERE[@]}" --dhcp proxy "$(image arch)"
+    for what in 0 7; do
+        pxe 1 offers "$what" pxe >"$LOGS/offers"
+        grep -q "server=$SERVER_ADDRESS .* 43=060108ff" "$LOGS/offers" || wrong "port 4011 taken: $what is offered: $(cat "$LOGS/offers")"
+    done
+    stop_server
     kill "$pid"
     wait "$pid" 2>/dev/null || true
     step "a host whose port 4011 is taken serves without it"

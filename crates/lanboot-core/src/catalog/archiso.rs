@@ -4,7 +4,7 @@
 //! where the root comes from is rewritten for the network.
 
 use super::entry::{Finds, NetworkForm};
-use super::image::{Family, Recognised, StockMenu};
+use super::image::{Family, Given, Recognised, StockMenu};
 use super::syslinux::{self, Label};
 use super::{Cpu, Entry, MAX_CONFIG_BYTES, ReadSmall, pe};
 use crate::vfs::{Content, Kind, Path, Tree};
@@ -42,20 +42,16 @@ const DECIDED_HERE: [&str; 18] = [
 ];
 
 /// The medium as archiso made it, or `None` when it did not.
-pub(super) fn recognise(
-    tree: &Tree,
-    name: &str,
-    label: &str,
-    read: ReadSmall<'_>,
-) -> Option<Recognised> {
+pub(super) fn recognise(given: Given<'_>) -> Option<Recognised> {
+    let tree = given.tree;
     let layout = Layout::find(tree)?;
-    let labels = layout.labels(tree, read);
+    let labels = layout.labels(tree, given.read);
     let mut warnings = Vec::new();
     let entries: Vec<Entry> = layout
         .roots
         .iter()
         .filter_map(|root| {
-            let entry = layout.entry(tree, root, name, label, &labels, read);
+            let entry = layout.entry(given, root, &labels);
             if entry.is_none() {
                 warnings.push(format!(
                     "there is a root file system for {} but no kernel with its initramfs",
@@ -74,7 +70,7 @@ pub(super) fn recognise(
         pxelinux: layout.pxelinux(tree),
         entries,
         warnings,
-        ..Recognised::none()
+        ..Recognised::default()
     })
 }
 
@@ -155,15 +151,10 @@ impl Layout {
         ranked.into_iter().map(|(_, label)| label).collect()
     }
 
-    fn entry(
-        &self,
-        tree: &Tree,
-        root: &Root,
-        name: &str,
-        volume: &str,
-        labels: &[Label],
-        read: ReadSmall<'_>,
-    ) -> Option<Entry> {
+    fn entry(&self, given: Given<'_>, root: &Root, labels: &[Label]) -> Option<Entry> {
+        let Given {
+            tree, name, read, ..
+        } = given;
         let (kernel, initrd, append) = labels
             .iter()
             .find_map(|label| self.files_of(tree, root.cpu, label))
@@ -199,7 +190,7 @@ impl Layout {
         Some(Entry {
             id: title(self.roots.len(), name, &format!("-{}", root.cpu)),
             title: title(self.roots.len(), name, &format!(" ({})", root.cpu)),
-            volume: volume.to_owned(),
+            volume: given.label.to_owned(),
             cpu: root.cpu,
             kernel,
             initrd,
@@ -404,7 +395,7 @@ pub(super) fn is_harmless(word: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::testing::{read, tree};
+    use crate::catalog::testing::{given, tree};
     use crate::catalog::{Place, Refusal, Server, Spelling, Transport};
     use crate::vfs::Identity;
     use std::net::{Ipv4Addr, SocketAddrV4};
@@ -424,7 +415,7 @@ mod tests {
     }
 
     fn recognised(files: &[(&str, &str)]) -> Recognised {
-        recognise(&tree(files), "disc", "ARCH_202611", &read).unwrap()
+        recognise(given(&tree(files), "disc", "ARCH_202611")).unwrap()
     }
 
     #[test]
@@ -602,7 +593,7 @@ mod tests {
         assert!(found.entries.is_empty());
         assert_eq!(found.warnings.len(), 1);
         let foreign = tree(&[("casper/vmlinuz", "k"), ("casper/filesystem.squashfs", "r")]);
-        assert!(recognise(&foreign, "u", "U", &read).is_none());
+        assert!(recognise(given(&foreign, "u", "U")).is_none());
     }
 
     #[test]

@@ -104,7 +104,7 @@ impl BootChoice {
         }
         match catalog
             .image(wanted.as_bytes())
-            .filter(|i| !i.entries.is_empty())
+            .filter(|i| !i.found.entries.is_empty())
         {
             Some(image) => Ok(Self::each(|firmware| of_image(image, firmware))),
             None => Err(UnknownEntry::new(catalog, wanted)),
@@ -147,7 +147,7 @@ impl BootChoice {
 
 /// The entry of `image` that fits best.
 fn of_image(image: &Image, firmware: Firmware) -> Option<String> {
-    let entry = |cpu: &Cpu| image.entries.iter().find(|entry| entry.cpu == *cpu);
+    let entry = |cpu: &Cpu| image.found.entries.iter().find(|entry| entry.cpu == *cpu);
     let found = firmware.cpus().iter().find_map(entry);
     found.map(|entry| entry.id.clone())
 }

@@ -247,18 +247,9 @@ impl Entry {
         append: &str,
     ) -> String {
         match self.finds {
-            Finds::Archiso => self.archiso_line(transport, place, spelling, append),
-            Finds::Itself => self.own_line(append),
+            Finds::Archiso => {}
+            Finds::Itself => return self.own_line(append),
         }
-    }
-
-    fn archiso_line(
-        &self,
-        transport: Transport,
-        place: Place<'_>,
-        spelling: Spelling,
-        append: &str,
-    ) -> String {
         let Place {
             server,
             image,

@@ -28,22 +28,8 @@ pub struct Image {
     pub uuid: Option<String>,
     /// Its files.
     pub tree: Arc<Tree>,
-    /// Who made it.
-    pub family: Family,
-    /// What it can boot; empty when nothing was recognised.
-    pub entries: Vec<Entry>,
-    /// The menu it carries for PXE.
-    pub stock: Option<StockMenu>,
-    /// The folder on it with `lpxelinux.0` and its modules.
-    pub pxelinux: Option<String>,
-    /// The shims on it, each with its path.
-    pub shims: Vec<Shim>,
-    /// The loaders on it that start over the network with Secure Boot on.
-    pub chains: Vec<Chain>,
-    /// Whether firmware can start it as a disk: it has an El Torito boot image for UEFI.
-    pub efi_boot: bool,
-    /// What a person should know: one sentence each.
-    pub warnings: Vec<String>,
+    /// What it is, and what it can boot.
+    pub found: Recognised,
 }
 
 impl Image {
@@ -82,7 +68,7 @@ pub(super) fn pinned_identity(name: &[u8]) -> Option<Identity> {
 }
 
 /// Which tool made an image, and so how its initramfs finds its root.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Family {
     /// archiso: Arch Linux, SystemRescue and many others.
     Archiso {
@@ -94,6 +80,7 @@ pub enum Family {
     /// debian-installer for the network: everything is in its initramfs.
     DebianInstaller,
     /// None that is known.
+    #[default]
     Unknown,
 }
 
@@ -120,40 +107,58 @@ pub struct StockMenu {
     pub prefix: Option<String>,
 }
 
-/// What the recognisers found on a medium.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What the recognisers found on a medium; by default nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recognised {
     /// Who made it.
     pub family: Family,
-    /// What it can boot.
+    /// What it can boot; empty when nothing was recognised.
     pub entries: Vec<Entry>,
-    /// Its own PXE menu.
+    /// The menu it carries for PXE.
     pub stock: Option<StockMenu>,
-    /// Its folder with `lpxelinux.0`.
+    /// The folder on it with `lpxelinux.0` and its modules.
     pub pxelinux: Option<String>,
     /// The shims on it, each with its path.
     pub shims: Vec<Shim>,
     /// The loaders on it that start over the network with Secure Boot on.
     pub chains: Vec<Chain>,
-    /// Whether it has an El Torito boot image for UEFI.
+    /// Whether firmware can start it as a disk: it has an El Torito boot image for UEFI.
     pub efi_boot: bool,
-    /// What a person should know.
+    /// What a person should know: one sentence each.
     pub warnings: Vec<String>,
+}
+
+/// A medium, as recognisers see it.
+#[derive(Clone, Copy)]
+pub(super) struct Given<'a> {
+    /// Its files.
+    pub(super) tree: &'a Tree,
+    /// The name its image gets.
+    pub(super) name: &'a str,
+    /// The volume's label.
+    pub(super) label: &'a str,
+    pub(super) read: ReadSmall<'a>,
 }
 
 /// Recognises a medium by content. `read` gives the bytes of a small file, or `None` when the
 /// disk fails.
 pub fn recognise(medium: &Medium, name: &str, read: ReadSmall<'_>) -> Recognised {
-    let (tree, label) = (&medium.tree, &medium.label);
-    let found = archiso::recognise(tree, name, label, read)
-        .or_else(|| installer::recognise(tree, name, label, read))
+    let tree = &medium.tree;
+    let given = Given {
+        tree,
+        name,
+        label: &medium.label,
+        read,
+    };
+    let found = archiso::recognise(given)
+        .or_else(|| installer::recognise(given))
         .unwrap_or_else(|| Recognised {
             warnings: vec![
                 "no known way to boot it over the network was found; its files are served all the \
                  same"
                     .into(),
             ],
-            ..Recognised::none()
+            ..Recognised::default()
         });
     let (shims, chains) = secure_loaders(tree, read);
     let is_efi = |entry: &crate::iso::BootEntry| {
@@ -164,22 +169,6 @@ pub fn recognise(medium: &Medium, name: &str, read: ReadSmall<'_>) -> Recognised
         chains,
         efi_boot: medium.boot.iter().any(is_efi),
         ..found
-    }
-}
-
-impl Recognised {
-    /// Nothing was found.
-    pub(super) fn none() -> Self {
-        Self {
-            family: Family::Unknown,
-            entries: Vec::new(),
-            stock: None,
-            pxelinux: None,
-            shims: Vec::new(),
-            chains: Vec::new(),
-            efi_boot: false,
-            warnings: Vec::new(),
-        }
     }
 }
 

@@ -7,7 +7,7 @@
 
 use super::archiso::{file_names, is_harmless, title, within_limit};
 use super::entry::{Finds, NetworkForm};
-use super::image::{Family, Recognised};
+use super::image::{Family, Given, Recognised};
 use super::syslinux::{self, Label};
 use super::{Cpu, Entry, MAX_CONFIG_BYTES, ReadSmall, grub_cfg, pe};
 use crate::vfs::{Content, Tree};
@@ -29,21 +29,16 @@ struct Found {
 }
 
 /// The medium as debian-installer made it, or `None` when it did not.
-pub(super) fn recognise(
-    tree: &Tree,
-    name: &str,
-    label: &str,
-    read: ReadSmall<'_>,
-) -> Option<Recognised> {
-    let found = find(tree, read);
+pub(super) fn recognise(given: Given<'_>) -> Option<Recognised> {
+    let found = find(given.tree, given.read);
     let entries: Vec<Entry> = found
         .iter()
-        .filter_map(|one| entry(tree, one, found.len(), name, label, read))
+        .filter_map(|one| entry(given, one, found.len()))
         .collect();
     (!entries.is_empty()).then(|| Recognised {
         family: Family::DebianInstaller,
         entries,
-        ..Recognised::none()
+        ..Recognised::default()
     })
 }
 
@@ -82,14 +77,10 @@ fn kernel_cpu(kernel: &Content, read: ReadSmall<'_>) -> Option<Cpu> {
     is_linux.then_some(if is_wide { Cpu::X86_64 } else { Cpu::I686 })
 }
 
-fn entry(
-    tree: &Tree,
-    found: &Found,
-    count: usize,
-    name: &str,
-    volume: &str,
-    read: ReadSmall<'_>,
-) -> Option<Entry> {
+fn entry(given: Given<'_>, found: &Found, count: usize) -> Option<Entry> {
+    let Given {
+        tree, name, read, ..
+    } = given;
     let Found { cpu, folder } = found;
     let (kernel, initrd) = (format!("{folder}linux"), format!("{folder}initrd.gz"));
     let initrd_bytes = tree.file(&initrd)?.len();
@@ -104,7 +95,7 @@ fn entry(
     Some(Entry {
         id: title(count, name, &format!("-{cpu}")),
         title: title(count, name, &format!(" ({cpu})")),
-        volume: volume.to_owned(),
+        volume: given.label.to_owned(),
         cpu: *cpu,
         initrd: vec![initrd],
         kept: within_limit(kept.into_iter().filter(|word| is_harmless(word))),
@@ -153,7 +144,7 @@ fn labels(tree: &Tree, folder: &str, read: ReadSmall<'_>) -> Vec<Label> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::testing::{program, read, tree};
+    use crate::catalog::testing::{given, program, read, tree};
     use crate::catalog::{Place, Refusal, Server, Signed, Spelling, Transport};
     use crate::vfs::Identity;
 
@@ -163,7 +154,7 @@ mod tests {
         initrd /debian-installer/amd64/initrd.gz\n}\n";
 
     fn recognised(files: &[(&str, &str)]) -> Option<Recognised> {
-        recognise(&tree(files), "deb", "Debian", &read)
+        recognise(given(&tree(files), "deb", "Debian"))
     }
 
     fn line(entry: &Entry, append: &str) -> String {

@@ -187,7 +187,7 @@ pub fn pxelinux_image(catalog: &Catalog) -> Option<&Image> {
         .images()
         .iter()
         .map(AsRef::as_ref)
-        .find(|image| image.pxelinux.is_some())
+        .find(|image| image.found.pxelinux.is_some())
 }
 
 /// The shim and GRUB that machines of this kind get, over HTTP or over TFTP. First one whose shim
@@ -208,7 +208,7 @@ pub fn chain<'a>(
     let kernel = start.map(|(_, entry)| entry);
     let image = start.map(|(image, _)| image);
     let image = image.or_else(|| catalog.default_image().map(AsRef::as_ref));
-    let own = image.map_or(&[][..], |image| &image.chains);
+    let own = image.map_or(&[][..], |image| &image.found.chains);
     let images = catalog.images().iter();
     let candidates = own
         .iter()
@@ -216,7 +216,7 @@ pub fn chain<'a>(
         .chain(loaders.chains.iter().map(|chain| (chain, false)))
         .chain(
             images
-                .flat_map(|image| &image.chains)
+                .flat_map(|image| &image.found.chains)
                 .map(|chain| (chain, false)),
         );
     let rank = |(chain, is_own): &(&Chain, bool)| {
@@ -250,8 +250,8 @@ mod tests {
         let by = |name: &str| Signed::By(vec![name.to_owned()]);
         let catalog = |signed: Signed, own: &[&str]| {
             let mut image = image("one", &[Cpu::X86_64]);
-            image.entries[0].signed = signed;
-            image.chains = own.iter().map(|vendor| made(arch, vendor, false)).collect();
+            image.found.entries[0].signed = signed;
+            image.found.chains = own.iter().map(|vendor| made(arch, vendor, false)).collect();
             Catalog::new(vec![Arc::new(image)])
         };
         let loaders = Loaders {
@@ -281,12 +281,12 @@ mod tests {
         let (x64, arm) = (Arch::X64Uefi, Arch::Arm64Uefi);
         let signed = |name: &str, cpu, vendor: &str| {
             let mut image = image(name, &[cpu]);
-            image.entries[0].signed = Signed::By(vec![vendor.to_owned()]);
-            image.chains = [x64, arm].map(|arch| made(arch, vendor, false)).to_vec();
+            image.found.entries[0].signed = Signed::By(vec![vendor.to_owned()]);
+            image.found.chains = [x64, arm].map(|arch| made(arch, vendor, false)).to_vec();
             Arc::new(image)
         };
         let mut empty = image("empty", &[]);
-        empty.chains = vec![made(x64, "Nobody", false)];
+        empty.found.chains = vec![made(x64, "Nobody", false)];
         let catalog = Catalog::new(vec![
             Arc::new(empty),
             signed("arm", Cpu::Aarch64, "Fedora"),
@@ -312,8 +312,8 @@ mod tests {
     fn http_boot_gets_a_grub_with_http_where_its_shim_trusts_the_kernel() {
         let arch = Arch::X64Uefi;
         let mut image = image("one", &[Cpu::X86_64]);
-        image.entries[0].signed = Signed::By(vec!["Debian".into()]);
-        image.chains = vec![made(arch, "Debian", false)];
+        image.found.entries[0].signed = Signed::By(vec!["Debian".into()]);
+        image.found.chains = vec![made(arch, "Debian", false)];
         let catalog = Catalog::new(vec![Arc::new(image)]);
         let first = BootChoice::first(&catalog);
         let speaks = |vendor: &str, http| {

@@ -101,6 +101,6 @@ impl Catalog {
     pub fn entries(&self) -> impl Iterator<Item = (&Arc<Image>, &Entry)> {
         self.images
             .iter()
-            .flat_map(|image| image.entries.iter().map(move |e| (image, e)))
+            .flat_map(|image| image.found.entries.iter().map(move |e| (image, e)))
     }
 }

@@ -106,7 +106,10 @@ pub fn offer(
             (MenuKind::Generated, Arch::X86Bios, Way::Pxelinux) => {
                 asked.pxelinux().map(|offer| asked.at(offer, server))
             }
-            (MenuKind::Generated, ..) => Ok(file(format!("{}/boot.ipxe", server.http_origin()))),
+            (MenuKind::Generated, ..) => Ok(Offer {
+                remark: asked.nothing_fits(),
+                ..file(format!("{}/boot.ipxe", server.http_origin()))
+            }),
         };
     }
     let unable = asked.unable(way);
@@ -115,8 +118,10 @@ pub fn offer(
         (MenuKind::Generated, None) => asked.by(way),
         (MenuKind::Generated, Some(_)) => asked.by(Way::Auto),
     };
+    let unable = unable.filter(|_| is_named).map(|why| why.to_string());
     offer.map(|offer| Offer {
-        remark: unable.filter(|_| is_named).map(|why| why.to_string()),
+        // A RAM disk brings its own loader and kernel.
+        remark: unable.or_else(|| asked.nothing_fits().filter(|_| way != Way::Iso)),
         ..asked.at(offer, server)
     })
 }
@@ -170,6 +175,14 @@ impl Asked<'_> {
         (!able).then_some(NoLoader::NotForThis(way, self.arch))
     }
 
+    /// What is to be said where its menu will be empty.
+    fn nothing_fits(&self) -> Option<String> {
+        let is_known = !matches!(self.arch, Arch::Other(_));
+        let mut entries = self.catalog.entries();
+        let fits = entries.any(|(_, entry)| entry.cpu.runs_on(self.arch));
+        (is_known && !fits).then(|| format!("no image served is for {} machines", self.arch))
+    }
+
     fn by(&self, way: Way) -> Result<Offer, NoLoader> {
         match (way, self.arch) {
             (Way::Auto, Arch::X86Bios) => self.ipxe(false).or_else(|_| self.pxelinux()),
@@ -181,7 +194,7 @@ impl Asked<'_> {
             (Way::Iso, _) => {
                 let image = self.default.ok_or(NoLoader::NothingToBoot)?;
                 let name = format!("ramdisk/{}.iso", image.name);
-                let able = image.efi_boot.then(|| loader(&name));
+                let able = image.found.efi_boot.then(|| loader(&name));
                 able.ok_or_else(|| NoLoader::NoEfiImage(image.file.clone()))
             }
         }
@@ -260,7 +273,7 @@ impl Asked<'_> {
         let image = self.default.ok_or(NoLoader::NothingToBoot)?;
         let none = || NoLoader::NoStockMenu(image.name.clone());
         if self.arch == Arch::X86Bios && !self.http {
-            let stock = image.stock.as_ref().ok_or_else(none)?;
+            let stock = image.found.stock.as_ref().ok_or_else(none)?;
             return Ok(Offer {
                 file: stock.loader.clone(),
                 config: Some(stock.config.clone()),
@@ -277,7 +290,7 @@ impl Asked<'_> {
             };
             chain.arch() == self.arch && knows && image.tree.file(&menu).is_some()
         };
-        let chain = image.chains.iter().find(has_menu).ok_or_else(none)?;
+        let chain = image.found.chains.iter().find(has_menu).ok_or_else(none)?;
         Ok(file(chain.shim.from.clone()))
     }
 
@@ -489,10 +502,8 @@ mod tests {
     #[test]
     fn a_whole_image_is_a_ram_disk_where_firmware_can_start_it() {
         let iso = |efi_boot| {
-            let image = Image {
-                efi_boot,
-                ..image("live", &[Cpu::X86_64])
-            };
+            let mut image = image("live", &[Cpu::X86_64]);
+            image.found.efi_boot = efi_boot;
             let catalog = Catalog::new(vec![Arc::new(image)]);
             let machine = machine(Stage::HttpBoot, 16);
             let generated = MenuKind::Generated;
@@ -513,6 +524,36 @@ mod tests {
             Ok("http://10.0.0.1/loader/ramdisk/live.iso".into())
         );
         assert_eq!(iso(false), Err(NoLoader::NoEfiImage("live.iso".into())));
+    }
+
+    #[test]
+    fn a_menu_that_will_be_empty_is_remarked() {
+        let loaders = host(&["undionly.kpxe", "ipxe-arm64.efi", "snponly-x86_64.efi"]);
+        let narrow = Catalog::new(vec![Arc::new(image("old", &[Cpu::I686]))]);
+        let remark = |catalog: &Catalog, stage, arch| {
+            let offered = offer(
+                &machine(stage, arch),
+                catalog,
+                &loaders,
+                &all(Way::Auto),
+                &BootChoice::first(catalog),
+                MenuKind::Generated,
+                &server(),
+            );
+            offered.unwrap().remark
+        };
+        let none_for = |arch: &str| Some(format!("no image served is for {arch} machines"));
+        let both = catalog();
+        for stage in [Stage::Firmware, Stage::Ipxe] {
+            assert_eq!(remark(&both, stage, 0), None);
+            assert_eq!(remark(&both, stage, 7), None);
+            assert_eq!(remark(&both, stage, 11), none_for("arm64 UEFI"));
+            assert_eq!(remark(&narrow, stage, 0), None);
+            assert_eq!(remark(&narrow, stage, 7), none_for("x64 UEFI"));
+        }
+        let riscv = remark(&both, Stage::Ipxe, 27);
+        assert_eq!(riscv, none_for("riscv64 UEFI"));
+        assert_eq!(remark(&both, Stage::Ipxe, 65535), None);
     }
 
     #[test]

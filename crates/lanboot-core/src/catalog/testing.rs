@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::entry::{Finds, NetworkForm};
+use super::image::{Given, Recognised};
 use super::{Catalog, Chain, Cpu, Entry, Family, Grub, Image, Server, Shim, Signed};
 use crate::machine::Arch;
 use crate::vfs::{Content, Identity, ImageId, Kind, Meta, NodeId, Tree, TreeBuilder};
@@ -39,17 +40,15 @@ pub(crate) fn image(name: &str, cpus: &[Cpu]) -> Image {
         label: "DUAL".into(),
         uuid: None,
         tree: Arc::new(tree.build()),
-        family: Family::Archiso {
-            base: "arch".into(),
-            aitab: true,
+        found: Recognised {
+            family: Family::Archiso {
+                base: "arch".into(),
+                aitab: true,
+            },
+            entries: cpus.iter().map(|&cpu| entry(name, cpu)).collect(),
+            pxelinux: Some("syslinux".into()),
+            ..Recognised::default()
         },
-        entries: cpus.iter().map(|&cpu| entry(name, cpu)).collect(),
-        stock: None,
-        pxelinux: Some("syslinux".into()),
-        shims: Vec::new(),
-        chains: Vec::new(),
-        efi_boot: false,
-        warnings: Vec::new(),
     }
 }
 
@@ -85,11 +84,10 @@ pub(crate) fn installer(name: &str, cpu: Cpu, signed: Signed) -> Image {
         signed,
         ..entry(name, cpu)
     };
-    Image {
-        family: Family::DebianInstaller,
-        entries: vec![entry],
-        ..image(name, &[])
-    }
+    let mut image = image(name, &[]);
+    image.found.family = Family::DebianInstaller;
+    image.found.entries = vec![entry];
+    image
 }
 
 /// An entry of the 2013 layout.
@@ -146,6 +144,16 @@ pub(crate) fn tree(files: &[(&str, &str)]) -> Tree {
             .unwrap();
     }
     builder.build()
+}
+
+/// A medium with these files.
+pub(in crate::catalog) fn given<'a>(tree: &'a Tree, name: &'a str, label: &'a str) -> Given<'a> {
+    Given {
+        tree,
+        name,
+        label,
+        read: &read,
+    }
 }
 
 pub(crate) fn read(content: &Content) -> Option<Vec<u8>> {

@@ -260,13 +260,20 @@ mod tests {
         let mut server = server();
         server.nfs = open.contains(&Transport::Nfs);
         server.nbd = open.contains(&Transport::Nbd);
-        plan(&image, &image.entries[0], asked, &server, memory, append)
+        plan(
+            &image,
+            &image.found.entries[0],
+            asked,
+            &server,
+            memory,
+            append,
+        )
     }
 
     #[test]
     fn memory_decides_between_copy_and_stream() {
         let auto = Transports::default();
-        let needs = image("dual", &[Cpu::X86_64]).entries[0].copy_memory() >> 20;
+        let needs = image("dual", &[Cpu::X86_64]).found.entries[0].copy_memory() >> 20;
         let way = |memory| planned(&OPEN, &auto, memory, "").transport;
         assert_eq!(way(Memory::Mib(needs + 1)), Transport::Http);
         assert_eq!(way(Memory::Mib(needs - 1)), Transport::Nfs);

@@ -99,7 +99,7 @@ impl Exchange<'_> {
         if self.machine.stage == Stage::Plain {
             return Err(Why::NotBooting);
         }
-        (self.boot)(&self.machine).ok_or(Why::NothingToBoot)
+        self.to_load()
     }
 
     /// Tells a machine where its boot file is, and nothing of addresses.

@@ -86,21 +86,27 @@ pub fn stage(packet: &Packet) -> Stage {
 /// name, else the first there is (65535, for one).
 ///
 /// Where it contradicts the vendor class, the class counts: it decides which answer the firmware
-/// takes. `HTTPClient` with 7 is x64 HTTP Boot, `PXEClient` with 16 is x64 PXE.
+/// takes. `HTTPClient` with 7 is x64 HTTP Boot, `PXEClient` with 16 is x64 PXE. `HTTPClient` is UEFI
+/// (UEFI 2.10 §24.7), so a BIOS code beside a UEFI one does not count there; alone it is kept as it
+/// is, and fits nothing: no BIOS of code 0 boots over HTTP.
 pub fn arch(packet: &Packet) -> Option<Arch> {
     let in_class = class_arch(packet.options.get(Code::VENDOR_CLASS).unwrap_or_default());
     let said = || {
         let option = packet.options.get(Code::ARCH).unwrap_or_default();
         archs(option).chain(in_class)
     };
-    let named = said().find(|arch| !matches!(arch, Arch::Other(_)));
+    let stage = stage(packet);
+    let is_named = |arch: &Arch| !matches!(arch, Arch::Other(_));
+    let fits = |arch: &Arch| is_named(arch) && (stage, *arch) != (Stage::HttpBoot, Arch::X86Bios);
+    let named = said().find(fits).or_else(|| said().find(is_named));
     let arch = named.or_else(|| said().next())?;
-    Some(as_stage(stage(packet), arch))
+    Some(as_stage(stage, arch))
 }
 
-/// What `arch` means when software of this stage says it.
+/// What `arch` means when software of this stage says it, and nothing else of itself.
 pub fn as_stage(stage: Stage, arch: Arch) -> Arch {
     match stage {
+        Stage::HttpBoot if arch == Arch::X86Bios => arch,
         Stage::HttpBoot => over_http(arch),
         Stage::Firmware => arch.program(),
         Stage::Ipxe | Stage::Plain => arch,

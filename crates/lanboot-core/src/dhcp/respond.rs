@@ -13,7 +13,7 @@ use super::reply::{Encoded, Reply};
 use super::table::{Leases, Step};
 use super::why::Why;
 use crate::bytes::printable;
-use crate::machine::{Mac, Machine, Stage};
+use crate::machine::{Arch, Mac, Machine, Stage};
 
 /// Relays a message may have passed (RFC 1542 §4.1.1).
 const MAX_HOPS: u8 = 16;
@@ -435,7 +435,7 @@ impl<'a> Exchange<'a> {
     ) -> Answer {
         let boot = match self.machine.stage {
             Stage::Plain => None,
-            Stage::Firmware | Stage::HttpBoot | Stage::Ipxe => (self.boot)(&self.machine),
+            Stage::Firmware | Stage::HttpBoot | Stage::Ipxe => self.to_load().ok(),
         };
         let encoded = self
             .reply(
@@ -454,6 +454,22 @@ impl<'a> Exchange<'a> {
             commit,
             detail,
         })
+    }
+
+    /// What a machine that boots shall load.
+    pub(super) fn to_load(&self) -> Result<BootFile, Why> {
+        match self.misfit() {
+            Some(why) => Err(why),
+            None => (self.boot)(&self.machine).ok_or(Why::NothingToBoot),
+        }
+    }
+
+    /// Why no boot file can fit it, whatever is served.
+    fn misfit(&self) -> Option<Why> {
+        match (self.machine.stage, self.machine.arch) {
+            (Stage::HttpBoot, Some(arch @ Arch::X86Bios)) => Some(Why::NotUefi(arch)),
+            _ => None,
+        }
     }
 
     pub(super) fn reply<'b>(
@@ -480,7 +496,10 @@ impl<'a> Exchange<'a> {
         match boot {
             Some(boot) => parts.push(boot.file.clone()),
             None if self.machine.stage == Stage::Plain => {}
-            None => parts.push("no boot file for it".to_owned()),
+            None => parts.push(match self.misfit() {
+                Some(why) => format!("no boot file for it: {why}"),
+                None => "no boot file for it".to_owned(),
+            }),
         }
         if !encoded.left_out.is_empty() {
             let codes: Vec<String> = encoded.left_out.iter().map(Code::to_string).collect();

@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 
 use super::packet::MessageType;
+use crate::machine::Arch;
 
 /// Why nothing is sent, as it stands after "DHCPDISCOVER from 00:1a:… ignored: ".
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -55,6 +56,9 @@ pub enum Why {
     /// A proxy's answer without a boot file would only be in the way of others.
     #[error("there is nothing for it to load")]
     NothingToBoot,
+    /// `HTTPClient` is UEFI's; which one, the machine did not say.
+    #[error("it wants to boot over HTTP, as UEFI does, and says it is an {0}")]
+    NotUefi(Arch),
     /// A proxy gives no addresses; see [`super::Mode::Proxy`].
     #[error("{0} is not leased to it here, and another server gives addresses now")]
     NotGivenHere(Ipv4Addr),

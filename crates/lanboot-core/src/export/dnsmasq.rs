@@ -2,53 +2,47 @@
 
 use std::fmt::Write as _;
 
+use super::Fragment;
 use super::rules::{Rule, Rules, Which, stage_slug};
-use super::{Fragment, comment};
 use crate::machine::Stage;
 
 pub(super) fn fragment(rules: &Rules) -> Fragment {
-    let mut out = String::new();
-    let address = rules.server.http.ip();
-    comment(
-        &mut out,
-        "#",
-        &[
-            "dnsmasq: boot files for machines that boot from the network. Made by lanboot.",
-            &format!("They load {} from {address}.", rules.names),
-            "Save this as /etc/dnsmasq.d/lanboot.conf, restart dnsmasq, and run there:",
-            "lanboot serve --dhcp off IMAGE. Addresses are still handed out as your own dhcp-range says.",
-            "Does another DHCP server hand out the addresses? Then see PROXY at the end.",
-        ],
-    );
-    out.push_str(
-        "\n# The boot file must stand in the message's own field: ROMs and shim read it there.\n\
-         # This holds for all machines.\ndhcp-no-override\n",
-    );
-    out.push_str("\n# Who asks: option 60 is PXEClient or HTTPClient; iPXE sends option 175.\n");
-    for stage in super::rules::STAGES {
-        match stage {
-            Stage::Ipxe => {
-                out.push_str("dhcp-match=set:lanboot-ipxe,175\n");
-                out.push_str("dhcp-userclass=set:lanboot-ipxe,iPXE\n");
+    let head = [
+        "dnsmasq: boot files for machines that boot from the network. Made by lanboot.",
+        "They load {names} from {address}.",
+        "Save this as /etc/dnsmasq.d/lanboot.conf, restart dnsmasq, and run there:",
+        "lanboot serve --dhcp off IMAGE. Addresses are still handed out as your own dhcp-range says.",
+        "Does another DHCP server hand out the addresses? Then see PROXY at the end.",
+    ];
+    let mut fragment = rules.fragment("#", &head, |out, _| {
+        out.push_str(
+            "\n# The boot file must stand in the message's own field: ROMs and shim read it there.\n\
+             # This holds for all machines.\ndhcp-no-override\n",
+        );
+        out.push_str(
+            "\n# Who asks: option 60 is PXEClient or HTTPClient; iPXE sends option 175.\n",
+        );
+        for stage in super::rules::STAGES {
+            match stage {
+                Stage::Ipxe => {
+                    out.push_str("dhcp-match=set:lanboot-ipxe,175\n");
+                    out.push_str("dhcp-userclass=set:lanboot-ipxe,iPXE\n");
+                }
+                Stage::HttpBoot if rules.has(stage) => {
+                    out.push_str("dhcp-vendorclass=set:lanboot-http,HTTPClient\n");
+                }
+                Stage::Firmware if rules.has(stage) => {
+                    out.push_str("dhcp-vendorclass=set:lanboot-pxe,PXEClient\n");
+                }
+                Stage::HttpBoot | Stage::Firmware | Stage::Plain => {}
             }
-            Stage::HttpBoot if rules.has(stage) => {
-                out.push_str("dhcp-vendorclass=set:lanboot-http,HTTPClient\n");
-            }
-            Stage::Firmware if rules.has(stage) => {
-                out.push_str("dhcp-vendorclass=set:lanboot-pxe,PXEClient\n");
-            }
-            Stage::HttpBoot | Stage::Firmware | Stage::Plain => {}
         }
-    }
-    for rule in &rules.rules {
-        boot(&mut out, rules, rule);
-    }
-    rules.write_unserved(&mut out, "#");
-    proxy(&mut out, rules);
-    Fragment {
-        text: out,
-        remarks: rules.remarks.clone(),
-    }
+        for rule in &rules.rules {
+            boot(out, rules, rule);
+        }
+    });
+    proxy(&mut fragment.text, rules);
+    fragment
 }
 
 fn boot(out: &mut String, rules: &Rules, rule: &Rule) {

@@ -20,7 +20,7 @@ pub(super) fn fragment(from: &Export<'_>) -> Fragment {
             "iPXE: a menu made by lanboot.",
             &format!(
                 "It loads {} from {address}.",
-                line(&from.names(), super::MAX_COMMENT)
+                from.names().replace("${", "$ {")
             ),
             "Save this as lanboot.ipxe and put into your own menu:",
             "  item lanboot lanboot",
@@ -126,35 +126,7 @@ fn item(out: &mut String, way: &Way<'_>, label: &str, title: &str) {
 
 fn start(out: &mut String, from: &Export<'_>, way: &Way<'_>, remarks: &mut Vec<String>) {
     let entry = way.entry;
-    let (kept, left_out): (Vec<_>, Vec<_>) = way
-        .arguments(from, Spelling::Ipxe)
-        .into_iter()
-        .partition(|word| is_safe(word));
-    if !left_out.is_empty() {
-        let words = text(&left_out.join(" "), super::MAX_COMMENT);
-        let words = words.replace("${", "$ {");
-        let _ = writeln!(
-            out,
-            "# Left out, because iPXE would take them for its own: {words} ."
-        );
-        remarks.push(format!("{}: iPXE cannot pass on: {words}", entry.id));
-    }
-    let kept = kept.join(" ");
-    script::load_by_ipxe(out, way.image, entry, from.server, &kept, PREFIX);
-}
-
-/// Whether iPXE passes a word on as it is. It has no quotes: `||`, `&&` and (from 2.0 on) `;` part commands, `${`
-/// begins a setting, and `#` at the beginning of a word ends the line.
-fn is_safe(word: &str) -> bool {
-    /// What the spelling for iPXE puts in itself.
-    const OURS: [&str; 2] = [
-        "BOOTIF=01-${netX/mac:hexhyp}",
-        "ip=${netX/ip}:${next-server}:${netX/gateway}:${netX/netmask}",
-    ];
-    OURS.contains(&word)
-        || (word.bytes().all(|b| b.is_ascii_graphic())
-            && !["||", "&&", ";"].contains(&word)
-            && !word.contains("${")
-            && !word.starts_with('#')
-            && !word.ends_with('\\'))
+    let arguments = way.arguments(from, Spelling::Ipxe).join(" ");
+    let left_out = script::load_by_ipxe(out, way.image, entry, from.server, &arguments, PREFIX);
+    remarks.extend(left_out.map(|words| format!("{}: iPXE cannot pass on: {words}", entry.id)));
 }

@@ -2,38 +2,29 @@
 
 use std::fmt::Write as _;
 
+use super::Fragment;
 use super::rules::{Rule, Rules, STAGES, Which};
-use super::{Fragment, comment};
 use crate::machine::Stage;
 
 pub(super) fn fragment(rules: &Rules) -> Fragment {
-    let mut out = String::new();
-    let address = rules.server.http.ip();
-    comment(
-        &mut out,
-        "#",
-        &[
-            "ISC dhcpd: boot files for machines that boot from the network. Made by lanboot.",
-            &format!("They load {} from {address}.", rules.names),
-            "Save this as /etc/dhcp/lanboot.conf, put this line into dhcpd.conf, into one subnet or",
-            "outside of all: include \"/etc/dhcp/lanboot.conf\";",
-            &format!("Restart dhcpd and run on {address}: lanboot serve --dhcp off IMAGE"),
-            "It needs dhcpd 4.4, which knows option 93 as pxe-system-type. A filename of a host or pool counts more.",
-        ],
-    );
-    out.push('\n');
-    let mut word = "if";
-    for stage in STAGES.into_iter().filter(|stage| rules.has(*stage)) {
-        let _ = writeln!(out, "{word} {} {{", is_stage(stage));
-        archs(&mut out, rules, stage);
-        out.push_str("}\n");
-        word = "elsif";
-    }
-    rules.write_unserved(&mut out, "#");
-    Fragment {
-        text: out,
-        remarks: rules.remarks.clone(),
-    }
+    let head = [
+        "ISC dhcpd: boot files for machines that boot from the network. Made by lanboot.",
+        "They load {names} from {address}.",
+        "Save this as /etc/dhcp/lanboot.conf, put this line into dhcpd.conf, into one subnet or",
+        "outside of all: include \"/etc/dhcp/lanboot.conf\";",
+        "Restart dhcpd and run on {address}: lanboot serve --dhcp off IMAGE",
+        "It needs dhcpd 4.4, which knows option 93 as pxe-system-type. A filename of a host or pool counts more.",
+    ];
+    rules.fragment("#", &head, |out, _| {
+        out.push('\n');
+        let mut word = "if";
+        for stage in STAGES.into_iter().filter(|stage| rules.has(*stage)) {
+            let _ = writeln!(out, "{word} {} {{", is_stage(stage));
+            archs(out, rules, stage);
+            out.push_str("}\n");
+            word = "elsif";
+        }
+    })
 }
 
 fn is_stage(stage: Stage) -> &'static str {

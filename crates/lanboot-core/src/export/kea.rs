@@ -2,25 +2,20 @@
 
 use std::fmt::Write as _;
 
+use super::Fragment;
 use super::rules::{Rule, Rules, Which};
-use super::{Fragment, comment};
 use crate::machine::Stage;
 
 pub(super) fn fragment(rules: &Rules) -> Fragment {
-    let mut out = String::new();
-    let address = rules.server.http.ip();
-    comment(
-        &mut out,
-        "//",
-        &[
-            "Kea DHCPv4: boot files for machines that boot from the network. Made by lanboot.",
-            &format!("They load {} from {address}.", rules.names),
-            "Save this as /etc/kea/lanboot.json and put into \"Dhcp4\": { … }, with its comma:",
-            "  <?include \"/etc/kea/lanboot.json\"?>,",
-            "If there is a list of client-classes already, put these classes into it instead.",
-            &format!("Reload Kea and run on {address}: lanboot serve --dhcp off IMAGE"),
-        ],
-    );
+    let head = [
+        "Kea DHCPv4: boot files for machines that boot from the network. Made by lanboot.",
+        "They load {names} from {address}.",
+        "Save this as /etc/kea/lanboot.json and put into \"Dhcp4\": { … }, with its comma:",
+        "  <?include \"/etc/kea/lanboot.json\"?>,",
+        "If there is a list of client-classes already, put these classes into it instead.",
+        "Reload Kea and run on {address}: lanboot serve --dhcp off IMAGE",
+    ];
+    rules.fragment("//", &head, |out, address| {
     out.push_str("\"client-classes\": [\n");
     out.push_str(
         "  // iPXE says its name in option 77 and has an option 175 of its own.\n  \
@@ -49,11 +44,7 @@ pub(super) fn fragment(rules: &Rules) -> Fragment {
         out.push_str(" }");
     }
     out.push_str("\n]\n");
-    rules.write_unserved(&mut out, "//");
-    Fragment {
-        text: out,
-        remarks: rules.remarks.clone(),
-    }
+    })
 }
 
 /// In hexadecimal, because Kea has no definition of 209 and 210; sent to who does not ask, too.

@@ -5,44 +5,35 @@
 
 use std::fmt::Write as _;
 
+use super::Fragment;
 use super::rules::{Rule, Rules, Which};
-use super::{Fragment, comment};
 use crate::catalog::Offer;
 use crate::machine::Stage;
 
 pub(super) fn fragment(rules: &Rules) -> Fragment {
-    let mut out = String::new();
-    let address = rules.server.http.ip();
-    comment(
-        &mut out,
-        "#",
-        &[
-            "MikroTik RouterOS 7.16 or later: boot files for machines that boot from the network.",
-            &format!("Made by lanboot. They load {} from {address}.", rules.names),
-            "Set the name of your DHCP server below, save this as lanboot.rsc, and: /import lanboot.rsc",
-            &format!("Run on {address}: lanboot serve --dhcp off IMAGE"),
-            "Not tested on RouterOS, only written after its manual: try it with one machine first.",
-        ],
-    );
-    let _ = write!(
-        out,
-        ":local server \"dhcp1\"\n\
+    let head = [
+        "MikroTik RouterOS 7.16 or later: boot files for machines that boot from the network.",
+        "Made by lanboot. They load {names} from {address}.",
+        "Set the name of your DHCP server below, save this as lanboot.rsc, and: /import lanboot.rsc",
+        "Run on {address}: lanboot serve --dhcp off IMAGE",
+        "Not tested on RouterOS, only written after its manual: try it with one machine first.",
+    ];
+    rules.fragment("#", &head, |out, address| {
+        let _ = write!(
+            out,
+            ":local server \"dhcp1\"\n\
          :local pool [/ip dhcp-server get $server address-pool]\n\
          \n# The server with the files, for every network; take it back with next-server=0.0.0.0.\n\
          /ip dhcp-server network set [find] next-server={address}\n\
          /ip dhcp-server option add name=lanboot-server code=66 value=\"s'{address}'\"\n"
-    );
-    // The first matcher that fits counts, so iPXE, which says PXEClient too, stands first.
-    for (rule, offer) in rules.giving() {
-        let _ = write!(out, "\n# {rule}\n");
-        set(&mut out, rule, offer);
-        matchers(&mut out, rules, rule);
-    }
-    rules.write_unserved(&mut out, "#");
-    Fragment {
-        text: out,
-        remarks: rules.remarks.clone(),
-    }
+        );
+        // The first matcher that fits counts, so iPXE, which says PXEClient too, stands first.
+        for (rule, offer) in rules.giving() {
+            let _ = write!(out, "\n# {rule}\n");
+            set(out, rule, offer);
+            matchers(out, rules, rule);
+        }
+    })
 }
 
 fn set(out: &mut String, rule: &Rule, offer: &Offer) {

@@ -115,9 +115,22 @@ impl Export<'_> {
         *self.server.http.ip()
     }
 
-    /// The images' names, on one line.
+    /// The images' names, on one line that ends with a whole one.
     fn names(&self) -> String {
-        text(&self.catalog.names(), MAX_COMMENT)
+        let mut out = String::new();
+        let images = self.catalog.images();
+        for (before, image) in images.iter().enumerate() {
+            let name = text(&image.name, MAX_COMMENT);
+            if before > 0 && out.len() + name.len() > MAX_COMMENT {
+                out.push_str(&format!(" and {} more", images.len() - before));
+                break;
+            }
+            if before > 0 {
+                out.push_str(", ");
+            }
+            out.push_str(&name);
+        }
+        out
     }
 }
 

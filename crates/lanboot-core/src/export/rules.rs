@@ -4,8 +4,9 @@
 //! a number and every stage of a boot.
 
 use std::fmt;
+use std::net::Ipv4Addr;
 
-use super::{Export, comment, text};
+use super::{Export, Fragment, comment, text};
 use crate::catalog::{NoLoader, Offer, Server, offer};
 use crate::dhcp::pxe;
 use crate::dhcp::quirk::{Effect, QUIRKS, Sign};
@@ -95,7 +96,11 @@ pub(super) fn rules(from: &Export<'_>) -> Rules {
             "--loader for single machines is left out: these rules go by kinds of machines".into(),
         );
     }
-    if !rules.iter().any(|rule| rule.offer.is_some()) {
+    if from.catalog.entries().next().is_none() {
+        // For everybody the same.
+        unserved = Unserved::default();
+        remarks = vec![format!("nothing will start: {}", NoLoader::NothingToBoot)];
+    } else if !rules.iter().any(|rule| rule.offer.is_some()) {
         remarks = unserved.lines();
     }
     Rules {
@@ -148,6 +153,11 @@ fn ask(from: &Export<'_>, stage: Stage, arch: Arch) -> Result<Offer, NoLoader> {
         from.menu.kind,
         from.server,
     )
+    // What would be in a journal makes no other rule.
+    .map(|offer| Offer {
+        remark: None,
+        ..offer
+    })
 }
 
 /// What of an offer has a byte that means something in one of the formats. Our own names and URLs
@@ -238,8 +248,30 @@ impl Rules {
         rules.filter(move |r| is_other && r.stage == stage && r.which != Which::Other)
     }
 
-    /// Who gets nothing, as comment lines.
-    pub(super) fn write_unserved(&self, out: &mut String, mark: &str) {
+    /// A fragment: what it is and where it goes, as comment lines behind `mark`; what `write` makes of
+    /// the rules, for a server at this address; and who gets nothing.
+    pub(super) fn fragment(
+        &self,
+        mark: &str,
+        head: &[&str],
+        write: impl FnOnce(&mut String, Ipv4Addr),
+    ) -> Fragment {
+        let mut out = String::new();
+        let address = *self.server.http.ip();
+        let names = &self.names;
+        for line in head {
+            let line = line.replace("{address}", &address.to_string());
+            comment(&mut out, mark, &[&line.replace("{names}", names)]);
+        }
+        write(&mut out, address);
+        self.write_unserved(&mut out, mark);
+        Fragment {
+            text: out,
+            remarks: self.remarks.clone(),
+        }
+    }
+
+    fn write_unserved(&self, out: &mut String, mark: &str) {
         if !self.unserved.is_empty() {
             out.push('\n');
             comment(out, mark, &["Not served:"]);

@@ -172,6 +172,43 @@ fn every_dhcp_fragment_reads_as_it_was_approved() {
 }
 
 #[test]
+fn images_without_entries_make_one_remark() {
+    let catalog = Catalog::new(vec![Arc::new(image("empty", &[]))]);
+    for format in Format::ALL {
+        let fragment = exported(format, &catalog, &menu(""), &server());
+        let why = "nothing will start: no image served has a bootable entry";
+        assert_eq!(fragment.remarks, [why], "{format}");
+        assert!(
+            !fragment.text.contains("/iso/"),
+            "{format}: {}",
+            fragment.text
+        );
+    }
+}
+
+#[test]
+fn a_comment_names_whole_images_and_counts_the_others() {
+    let named = |count: usize| {
+        let name = |n| Arc::new(image(&format!("archlinux-2026.11.{n:02}"), &[Cpu::X86_64]));
+        let catalog = Catalog::new((1..=count).map(name).collect());
+        let text = exported(Format::Dnsmasq, &catalog, &menu(""), &server()).text;
+        let line = text
+            .lines()
+            .find(|line| line.contains("They load"))
+            .unwrap();
+        line.to_owned()
+    };
+    let two = "# They load archlinux-2026.11.01, archlinux-2026.11.02 from 10.0.0.1.";
+    assert_eq!(named(2), two);
+    let many = named(30);
+    assert!(
+        many.contains(", archlinux-2026.11.07 and 23 more from"),
+        "{many}"
+    );
+    assert!(named(7).ends_with(", archlinux-2026.11.07 from 10.0.0.1."));
+}
+
+#[test]
 fn the_rules_are_what_this_dhcp_would_offer() {
     let (catalog, loaders, menu, server) = (catalog(), loaders(), menu(""), server());
     let with = |all: Way| {
@@ -274,7 +311,7 @@ fn another_port_is_named_wherever_it_can_be() {
 #[test]
 fn a_name_no_configuration_can_hold_is_left_out_and_said() {
     let mut odd = image("dual", &[Cpu::X86_64]);
-    odd.stock = Some(StockMenu {
+    odd.found.stock = Some(StockMenu {
         loader: "boot/a\"; }\ninclude \"x/lpxelinux.0".into(),
         config: "archiso.cfg".into(),
         prefix: None,
@@ -346,7 +383,7 @@ fn hostile() -> impl Strategy<Value = String> {
 
 fn hostile_image(name: &str, title: &str, volume: &str, path: &str) -> Image {
     let mut image = image(&image_name(name), &[Cpu::X86_64]);
-    for entry in &mut image.entries {
+    for entry in &mut image.found.entries {
         entry.title = title.into();
         entry.volume = volume.into();
         entry.kernel = path.into();
@@ -619,7 +656,7 @@ fn an_installer_keeps_what_it_hands_on_and_arm_is_nothing_for_pxelinux() {
 #[test]
 fn what_only_a_person_can_know_is_said() {
     let mut old = image("old", &[]);
-    old.entries = vec![literal("old")];
+    old.found.entries = vec![literal("old")];
     let catalog = Catalog::new(vec![Arc::new(old)]);
     let fragment = exported(Format::Grub, &catalog, &menu(""), &server());
     let argument = "\"ip=${net_default_ip}:10.0.0.1::255.255.0.0\"";

@@ -1,7 +1,7 @@
 //! Every entry by every way its root can travel, for menus.
 
 use super::{Export, Fragment};
-use crate::catalog::{Entry, Image, Memory, Spelling, Transport};
+use crate::catalog::{Entry, Image, Memory, NoLoader, Spelling, Transport};
 
 /// One entry by one way.
 #[derive(Clone, Debug)]
@@ -15,6 +15,10 @@ pub(super) struct Way<'a> {
 /// operator's arguments is in neither; an entry that is left without any is a remark.
 pub(super) fn ways<'a>(from: &Export<'a>, fragment: &mut Fragment) -> (Vec<Way<'a>>, Vec<Way<'a>>) {
     let (mut planned, mut others) = (Vec::new(), Vec::new());
+    if from.catalog.entries().next().is_none() {
+        let remark = format!("nothing will start: {}", NoLoader::NothingToBoot);
+        fragment.remarks.push(remark);
+    }
     let menu = from.menu;
     for (image, entry) in from.catalog.entries() {
         // A menu that is written once cannot know the machine's memory.

@@ -6,36 +6,31 @@
 
 use std::fmt::Write as _;
 
+use super::Fragment;
 use super::rules::{Rule, Rules, Which};
-use super::{Fragment, comment};
 use crate::machine::Stage;
 
 pub(super) fn fragment(rules: &Rules) -> Fragment {
-    let mut out = String::new();
-    let address = rules.server.http.ip();
-    comment(
-        &mut out,
-        "#",
-        &[
-            "Windows Server DHCP (2012 or later): boot files for machines that boot from the network.",
-            &format!("Made by lanboot. They load {} from {address}.", rules.names),
-            "Run this once in PowerShell as administrator on the DHCP server.",
-            &format!("Run on {address}: lanboot serve --dhcp off IMAGE"),
-            "Not tested on Windows, only written after its manual: try it with one scope first.",
-            "Options 60, 66 and 67 of the server or scope itself would reach every machine: remove them.",
-        ],
-    );
+    let head = [
+        "Windows Server DHCP (2012 or later): boot files for machines that boot from the network.",
+        "Made by lanboot. They load {names} from {address}.",
+        "Run this once in PowerShell as administrator on the DHCP server.",
+        "Run on {address}: lanboot serve --dhcp off IMAGE",
+        "Not tested on Windows, only written after its manual: try it with one scope first.",
+        "Options 60, 66 and 67 of the server or scope itself would reach every machine: remove them.",
+    ];
+    rules.fragment("#", &head, |out, address| {
     out.push_str(
         "\n# For every scope; for one alone: $scope = @{ ScopeId = '192.168.0.0' }\n$scope = @{}\n\
          \n# iPXE says its name in option 77.\n\
          Add-DhcpServerv4Class -Name 'lanboot iPXE' -Type User -Data 'iPXE'\n",
     );
-    definitions(&mut out, rules);
+    definitions(out, rules);
     // Policies are looked at in this order, and the first value of an option counts.
     for (rule, offer) in rules.giving() {
         let policy = format!("lanboot {}", rule.slug());
         let _ = write!(out, "\n# {rule}\n");
-        let classes = vendor_classes(&mut out, rule);
+        let classes = vendor_classes(out, rule);
         let user = match rule.stage {
             Stage::Ipxe => "EQ",
             Stage::HttpBoot | Stage::Firmware | Stage::Plain => "NE",
@@ -66,11 +61,7 @@ pub(super) fn fragment(rules: &Rules) -> Fragment {
             }
         }
     }
-    rules.write_unserved(&mut out, "#");
-    Fragment {
-        text: out,
-        remarks: rules.remarks.clone(),
-    }
+    })
 }
 
 /// The options Windows does not know before it is told.

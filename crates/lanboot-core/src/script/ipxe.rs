@@ -141,11 +141,13 @@ fn start(
 ) {
     let place = image.at(server);
     let arguments = entry.command_line(transport, place, Spelling::Ipxe, &menu.append);
-    load(out, image, entry, server, &arguments, "");
+    // The comment in the script says what is left out.
+    let _left_out = load(out, image, entry, server, &arguments, "");
 }
 
 /// The commands that load and start `entry` with these arguments. `prefix` begins the script's
-/// labels `failed` and `unsigned`.
+/// labels `failed` and `unsigned`. What iPXE would not pass on to the kernel is left out, and
+/// returned.
 pub(crate) fn load(
     out: &mut String,
     image: &Image,
@@ -153,7 +155,20 @@ pub(crate) fn load(
     server: &Server,
     arguments: &str,
     prefix: &str,
-) {
+) -> Option<String> {
+    let (kept, unsafe_ones): (Vec<&str>, Vec<&str>) =
+        arguments.split(' ').partition(|word| is_safe(word));
+    let arguments = kept.join(" ");
+    let left_out = (!unsafe_ones.is_empty()).then(|| {
+        let words = line(&unsafe_ones.join(" "), MAX_COMMENT);
+        words.replace('\\', "/")
+    });
+    if let Some(words) = &left_out {
+        let _ = writeln!(
+            out,
+            "# Left out, because iPXE would take them for its own: {words} ."
+        );
+    }
     let url = |path: &str| url(server, image, path);
     // UEFI kernels before 5.7 find their initramfs by these names; BIOS does not mind them.
     let names: String = entry
@@ -192,6 +207,7 @@ pub(crate) fn load(
     // iPXE 2.0 behind its own shim starts the kernel of a vendor through that vendor's shim. Older
     // ones know neither the variable nor the command.
     let shim = image
+        .found
         .shims
         .iter()
         .find(|shim| entry.cpu.runs_on(shim.arch) && shim.trusts(&entry.signed));
@@ -203,12 +219,33 @@ pub(crate) fn load(
         );
     }
     let _ = writeln!(out, "boot || goto {prefix}failed");
+    left_out
+}
+
+/// Longest list of words in a comment, in bytes: a comment is for reading.
+const MAX_COMMENT: usize = 160;
+
+/// Whether iPXE passes a word on as it is. It has no quotes: `||`, `&&` and in newer ones `;` part
+/// commands, `${` begins a setting, `#` at the beginning of a word ends the line, and `\` at the
+/// end of one joins the next line to it.
+fn is_safe(word: &str) -> bool {
+    /// What the spelling for iPXE puts in itself.
+    const OURS: [&str; 2] = [
+        "BOOTIF=01-${netX/mac:hexhyp}",
+        "ip=${netX/ip}:${next-server}:${netX/gateway}:${netX/netmask}",
+    ];
+    OURS.contains(&word)
+        || (word.bytes().all(|b| b.is_ascii_graphic())
+            && !["||", "&&", ";"].contains(&word)
+            && !word.contains("${")
+            && !word.starts_with('#')
+            && !word.ends_with('\\'))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::testing::{catalog, chain, image, installer, server};
+    use crate::catalog::testing::{catalog, chain, image, installer, keep, server};
     use crate::catalog::{BootChoice, MenuKind, Transports};
     use crate::machine::Arch;
     use crate::script::fit::testing::Ipxe;
@@ -313,7 +350,7 @@ mod tests {
     fn mixed() -> Catalog {
         let by = || Signed::By(vec!["Debian".into()]);
         let mut deb = installer("deb", Cpu::X86_64, by());
-        deb.shims = vec![chain(Arch::X64Uefi, "Debian", false).shim];
+        deb.found.shims = vec![chain(Arch::X64Uefi, "Debian", false).shim];
         Catalog::new(vec![
             Arc::new(image("dual", &[Cpu::X86_64])),
             Arc::new(deb),
@@ -471,6 +508,32 @@ mod tests {
         for target in items.chain(gotos).filter(|t| !t.starts_with('$')) {
             assert!(labels.contains(&target), "{target} has no label in {text}");
         }
+    }
+
+    #[test]
+    fn an_argument_cannot_end_the_line_of_its_kernel() {
+        let mut image = image("odd", &[Cpu::X86_64]);
+        let entry = &mut image.found.entries[0];
+        for word in ["#debug", ";", "a#b", "x=\\", "$(id)"] {
+            keep(entry, word);
+        }
+        let catalog = Catalog::new(vec![Arc::new(image)]);
+        let menu = Menu {
+            timeout: None,
+            boot: BootChoice::first(&catalog),
+            append: "|| shell && b ${net0/ip} #".into(),
+            transports: Transports::default(),
+            kind: MenuKind::Generated,
+        };
+        let text = ipxe(&catalog, &menu, &only_http(), Memory::Unknown);
+        let entry = section(&text, "entry-odd-x86_64");
+        let expected = "imgfree\nkernel http://10.0.0.1:8080/iso/odd/arch/vmlinuz \
+            archisobasedir=arch a#b $(id) archiso_http_srv=http://10.0.0.1:8080/iso/odd/ ip=dhcp \
+            BOOTIF=01-${netX/mac:hexhyp} net.ifnames=0 shell b initrd=early%20img \
+            initrd=initramfs.img || goto failed\n";
+        assert!(entry.contains(expected), "{entry}");
+        let said = "# Left out, because iPXE would take them for its own: #debug ; x=/ || && $ {net0/ip} # .\n";
+        assert!(entry.contains(said), "{entry}");
     }
 
     #[test]

@@ -182,7 +182,7 @@ impl Site {
     fn pxelinux_file(&self, name: &str) -> Option<File> {
         match pxelinux_image(&self.catalog) {
             Some(image) => {
-                let folder = image.pxelinux.as_deref()?.as_bytes();
+                let folder = image.found.pxelinux.as_deref()?.as_bytes();
                 let mut names: Vec<&[u8]> = folder.split(|&b| b == b'/').collect();
                 names.push(name.as_bytes());
                 file_of(image, &names)

@@ -51,7 +51,7 @@ impl Exports for Site {
 
 fn export(image: &Image, name: String) -> Export {
     let label = printable(image.label.as_bytes(), LABEL_BYTES);
-    let description = format!("{label} ({})", image.family.name());
+    let description = format!("{label} ({})", image.found.family.name());
     Export::new(name, description, Content::disk(image.id, 0, image.size))
 }
 

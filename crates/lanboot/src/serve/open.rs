@@ -257,7 +257,7 @@ fn check_plans(site: &Site) -> anyhow::Result<()> {
 fn about_loaders(settings: &Settings, catalog: &Catalog, loaders: &Loaders) -> Option<String> {
     if settings.menu == MenuKind::Stock {
         let image = catalog.default_image()?;
-        return image.stock.is_none().then(|| {
+        return image.found.stock.is_none().then(|| {
             format!(
                 "--menu stock: {} carries no PXE menu of its own; nothing will start",
                 image.file

@@ -17,7 +17,7 @@ use lanboot::bus::Bus;
 use lanboot::disks::{Disk, Disks};
 use lanboot::serve::Context;
 use lanboot::serve::nbd::{Limits, serve as serve_nbd};
-use lanboot_core::catalog::{BootChoice, Catalog, Family, Image, Loaders, Transports};
+use lanboot_core::catalog::{BootChoice, Catalog, Image, Loaders, Recognised, Transports};
 use lanboot_core::journal::{Event, What};
 use lanboot_core::script::Menu;
 use lanboot_core::site::{Address, Site};
@@ -108,14 +108,7 @@ pub fn site(id: ImageId, prefix: u8) -> Site {
         label: "DISK".into(),
         uuid: None,
         tree: Arc::new(TreeBuilder::new(Meta::default()).build()),
-        family: Family::Unknown,
-        entries: Vec::new(),
-        stock: None,
-        pxelinux: None,
-        shims: Vec::new(),
-        chains: Vec::new(),
-        efi_boot: false,
-        warnings: Vec::new(),
+        found: Recognised::default(),
     };
     Site {
         catalog: Arc::new(Catalog::new(vec![Arc::new(image)])),

@@ -16,7 +16,7 @@ use lanboot::bus::Bus;
 use lanboot::disks::{Disk, Disks};
 use lanboot::serve::Context;
 use lanboot::serve::nfs::{Door, Limits, serve};
-use lanboot_core::catalog::{BootChoice, Catalog, Family, Image, Loaders};
+use lanboot_core::catalog::{BootChoice, Catalog, Image, Loaders, Recognised};
 use lanboot_core::journal::{Event, What};
 use lanboot_core::script::Menu;
 use lanboot_core::site::{Address, Site};
@@ -166,14 +166,7 @@ pub fn catalog_image(name: &str, id: ImageId) -> Image {
         label: String::new(),
         uuid: None,
         tree: Arc::new(tree.build()),
-        family: Family::Unknown,
-        entries: Vec::new(),
-        stock: None,
-        pxelinux: None,
-        shims: Vec::new(),
-        chains: Vec::new(),
-        efi_boot: false,
-        warnings: Vec::new(),
+        found: Recognised::default(),
     }
 }
 

@@ -553,7 +553,18 @@ fn a_class_and_an_architecture_that_contradict_each_other_are_settled_by_the_cla
         (16, "PXEClient:Arch:00016", Arch::X64Uefi, Stage::Firmware),
         (7, "HTTPClient:Arch:00007", Arch::X64Http, Stage::HttpBoot),
         (11, "HTTPClient", Arch::Arm64Http, Stage::HttpBoot),
-        (0, "HTTPClient", Arch::BiosHttp, Stage::HttpBoot),
+        // A BIOS code beside a UEFI one is the firmware's lie, wherever the other stands.
+        (
+            0,
+            "HTTPClient:Arch:00016:UNDI:003000",
+            Arch::X64Http,
+            Stage::HttpBoot,
+        ),
+        (0, "HTTPClient:Arch:00011", Arch::Arm64Http, Stage::HttpBoot),
+        (16, "HTTPClient:Arch:00000", Arch::X64Http, Stage::HttpBoot),
+        (0, "HTTPClient", Arch::X86Bios, Stage::HttpBoot),
+        (0, "HTTPClient:Arch:00000", Arch::X86Bios, Stage::HttpBoot),
+        (20, "HTTPClient", Arch::BiosHttp, Stage::HttpBoot),
         (20, "PXEClient", Arch::X86Bios, Stage::Firmware),
         (8, "PXEClient", Arch::X64Uefi, Stage::Firmware),
         (41, "PXEClient", Arch::RaspberryPi, Stage::Firmware),
@@ -565,4 +576,25 @@ fn a_class_and_an_architecture_that_contradict_each_other_are_settled_by_the_cla
             "{class}"
         );
     }
+}
+
+#[test]
+fn http_boot_that_says_it_is_a_bios_gets_no_url_and_the_log_says_why() {
+    let why = "it wants to boot over HTTP, as UEFI does, and says it is an x86 BIOS";
+    let discover = edk2(0, "HTTPClient:Arch:00000:UNDI:003000");
+    let mut server = proxy();
+    assert_eq!(server.ignored(&discover), why);
+    at_4011(&mut server, 68);
+    assert_eq!(server.ignored(&asks_for_the_file(discover.clone())), why);
+    // A server gives it an address all the same.
+    let mut server = Server::new(10, 200);
+    server.boot = Some(pxelinux());
+    let (outgoing, reply) = server.sent(&discover);
+    assert_ne!(reply.yiaddr, Ipv4Addr::UNSPECIFIED);
+    assert!(!reply.options.has(Code::BOOT_FILE) && reply.file[0] == 0);
+    assert_eq!(outgoing.detail, Some(format!("no boot file for it: {why}")));
+    // With a list of codes it is the one that fits.
+    let mut both = edk2(0, "HTTPClient");
+    both.options.set(Code::ARCH, [0, 0, 0, 19]);
+    assert_eq!(pxe::machine(&both).unwrap().arch, Some(Arch::Arm64Http));
 }

@@ -467,7 +467,7 @@ proptest! {
         title in ".{0,40}", path in "[ -~]{0,30}", kept in "[!-~]{0,30}", append in "[ -~]{0,40}",
     ) {
         let mut hostile = image("x", &[Cpu::X86_64]);
-        let entry = &mut hostile.entries[0];
+        let entry = &mut hostile.found.entries[0];
         entry.title = title;
         entry.kernel = path.clone();
         entry.initrd = vec![path];

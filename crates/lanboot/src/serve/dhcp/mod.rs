@@ -388,7 +388,13 @@ impl Serving {
                     self.perform(packet, origin, answer, no_loader);
                 }
             }
-            Ok(Answer::Ignore(why)) => self.told_ignored(&packet, &origin, why.to_string()),
+            Ok(Answer::Ignore(why)) => {
+                let why = match no_loader {
+                    Some(remark) => format!("{why}; {remark}"),
+                    None => why.to_string(),
+                };
+                self.told_ignored(&packet, &origin, why);
+            }
             Ok(Answer::Done(note)) => self.done(&packet, &origin, note),
             Err(why) => self.told_ignored(&packet, &origin, why),
         }
