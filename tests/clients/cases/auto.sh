@@ -138,6 +138,10 @@ auto_proxy() {
         *pxe) [[ $offer == *" 60=PXEClient"* && $offer != *" 67=- "* ]] || wrong "proxy: $what: $offer" ;;
         esac
     done
+    # Nothing where there is nothing to load, and the log says what is missing.
+    pxe 1 offers 65535 pxe >"$LOGS/offers"
+    ! grep -q "server=$SERVER_ADDRESS " "$LOGS/offers" || wrong "proxy: an unknown architecture: $(cat "$LOGS/offers")"
+    logs "ignored: nothing to boot: .*architecture 65535" 2
     # Nothing for who does not boot.
     pxe 1 offers 0 plain >"$LOGS/offers"
     ! grep -q "server=$SERVER_ADDRESS " "$LOGS/offers" || wrong "proxy: a plain client is answered: $(cat "$LOGS/offers")"
@@ -363,7 +367,7 @@ sys.stdin.read()' <> <(:) >"$LOGS/holder" &
     forget 1
     stop_server
     # As a proxy it tells firmware its file at once (option 43, 6 = 8) and sends nobody to 4011.
-    START_LOG=taken-proxy start_ready "${HERE[@]}" --dhcp proxy "$(image arch)"
+    START_LOG=taken-proxy start_ready --address "$SERVER_ADDRESS/$SERVER_PREFIX" --dhcp proxy "$(image arch)"
     for what in 0 7; do
         pxe 1 offers "$what" pxe >"$LOGS/offers"
         grep -q "server=$SERVER_ADDRESS .* 43=060108ff" "$LOGS/offers" || wrong "port 4011 taken: $what is offered: $(cat "$LOGS/offers")"

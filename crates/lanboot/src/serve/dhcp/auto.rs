@@ -8,9 +8,11 @@
 //! a server ask once more before it goes on: the other end may be in another network now.
 //!
 //! Two that are started together both hear silence. Each asks again soon after a random time; the
-//! one that is answered steps down and answers the other no more. A machine may ask first, and then
-//! each hears the other's offer: so that not both step down, their questions tell them of each
-//! other, and of two that would step down only the one with the higher address does.
+//! one that is answered steps down and answers the other no more. A machine may ask first, or two
+//! LANs become one, and then each hears the other's offer: so that not both step down, their
+//! questions tell them of each other, and of two that would step down only the one with the higher
+//! address does. Whoever hears another server asks at once and steps down a second later, unless
+//! that one turned out to be such a lanboot, and says in a last question that it has.
 
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
@@ -20,7 +22,7 @@ use std::time::Duration;
 use lanboot_core::dhcp::Mode;
 use tokio::time::Instant;
 
-use super::question::{Peer, Voice};
+use super::question::{Peer, Stand, Voice};
 use crate::settings::Dhcp;
 
 /// How long other servers have to answer the first question. Most routers answer at once; dnsmasq
@@ -33,6 +35,12 @@ const REPEAT: Duration = Duration::from_secs(1);
 const AGAIN: Duration = Duration::from_secs(10);
 /// The first time it asks again, at most, for two that were started together.
 const SOON: Duration = Duration::from_secs(3);
+/// From hearing another server to stepping down: time for a lanboot to say that it is one. Half-way
+/// the question is put again, for it may be lost.
+const DOUBT: Duration = Duration::from_secs(1);
+/// How long what another lanboot said of itself counts. It says so again at most every ten seconds
+/// while it hands out addresses; afterwards something else may run at its address.
+const FRESH: Duration = Duration::from_secs(35);
 /// How often it asks when the operator said that it shall hand out addresses whoever else does.
 const ANYWAY: Duration = Duration::from_secs(60);
 /// Least time between two warnings about one server.
@@ -55,8 +63,10 @@ pub(super) struct Auto {
     told: HashMap<Voice, Instant>,
     /// Our address here.
     address: Ipv4Addr,
-    /// Other lanboots that step down for us, at most [`MAX_TOLD`].
-    yielding: Vec<Ipv4Addr>,
+    /// Other lanboots that step down for us, and when they said so; at most [`MAX_TOLD`].
+    yielding: Vec<(Ipv4Addr, Instant)>,
+    /// Servers heard while handing out addresses, at most [`MAX_TOLD`].
+    rivals: Vec<Ipv4Addr>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +75,8 @@ enum Phase {
     Asking { next: Instant, end: Instant },
     /// Handing out addresses; the next question.
     Watching { next: Instant },
+    /// Still handing out addresses, but another server was heard; at the end that counts.
+    Doubting { next: Instant, end: Instant },
     /// Nothing more to ask; only listening.
     Listening,
 }
@@ -106,23 +118,43 @@ impl Auto {
             told: HashMap::new(),
             address,
             yielding: Vec::new(),
+            rivals: Vec::new(),
         }
     }
 
     /// What our questions say of us.
     pub(super) fn own(&self) -> Peer {
+        let is_proxy = self.mode == Some(Mode::Proxy) && self.phase == Phase::Listening;
+        let stand = match self.wanted {
+            Dhcp::Server => Stand::Stays,
+            Dhcp::Auto if !is_proxy => Stand::Yields,
+            Dhcp::Auto | Dhcp::Proxy | Dhcp::Off => Stand::Proxy,
+        };
         Peer {
             address: self.address,
-            yields: self.wanted != Dhcp::Server,
+            stand,
         }
     }
 
     /// Another lanboot asked who is there.
-    pub(super) fn meet(&mut self, peer: Peer) {
-        self.yielding.retain(|address| *address != peer.address);
-        if peer.yields && self.yielding.len() < MAX_TOLD {
-            self.yielding.push(peer.address);
+    pub(super) fn meet(&mut self, peer: Peer, now: Instant) {
+        let is_other =
+            |(address, at): &(Ipv4Addr, Instant)| *address != peer.address && now < *at + FRESH;
+        self.yielding.retain(is_other);
+        match peer.stand {
+            Stand::Yields if self.yielding.len() < MAX_TOLD => {
+                self.yielding.push((peer.address, now));
+            }
+            Stand::Proxy => self.rivals.retain(|address| *address != peer.address),
+            Stand::Yields | Stand::Stays => {}
         }
+    }
+
+    /// Whether a server is a lanboot that hears us as we hear it, or will when it asks next, and
+    /// then steps down.
+    fn outlasts(&self, server: Ipv4Addr, now: Instant) -> bool {
+        let is_it = |(address, at): &(Ipv4Addr, Instant)| *address == server && now < *at + FRESH;
+        server > self.address && self.yielding.iter().any(is_it)
     }
 
     /// How messages are answered; `None` while that is not known.
@@ -138,7 +170,7 @@ impl Auto {
     /// When [`Auto::tick`] is due.
     pub(super) fn next(&self) -> Option<Instant> {
         match self.phase {
-            Phase::Asking { next, end } => Some(next.min(end)),
+            Phase::Asking { next, end } | Phase::Doubting { next, end } => Some(next.min(end)),
             Phase::Watching { next } => Some(next),
             Phase::Listening => None,
         }
@@ -189,7 +221,45 @@ impl Auto {
                     say: None,
                 }
             }
+            Phase::Doubting { next, end } if now < end => {
+                let ask = next <= now;
+                if ask {
+                    self.phase = Phase::Doubting { next: end, end };
+                }
+                Step { ask, say: None }
+            }
+            Phase::Doubting { .. } => self.doubted(now, random),
             Phase::Watching { .. } | Phase::Listening => Step::default(),
+        }
+    }
+
+    /// The time is over in which other lanboots could say that they are.
+    fn doubted(&mut self, now: Instant, random: u64) -> Step {
+        let rivals = std::mem::take(&mut self.rivals);
+        let Some(server) = rivals
+            .into_iter()
+            .find(|server| !self.outlasts(*server, now))
+        else {
+            self.phase = Phase::Watching {
+                next: now + spread(AGAIN, random),
+            };
+            return Step::default();
+        };
+        self.mode = Some(Mode::Proxy);
+        self.phase = Phase::Listening;
+        if self.told.len() < MAX_TOLD {
+            self.told.insert(Voice::Server(server), now);
+        }
+        let interface = &self.interface;
+        Step {
+            // The last one, which tells other lanboots.
+            ask: true,
+            say: Some(format!(
+                "a second DHCP server, {server}, answers on {interface}: lanboot hands out no more \
+                 addresses there and only tells machines what to boot (proxy DHCP). Those it gave \
+                 stay good until their leases end. To have lanboot hand them out again, stop the \
+                 other server and send lanboot SIGHUP"
+            )),
         }
     }
 
@@ -216,6 +286,11 @@ impl Auto {
 
     /// Somebody else was heard.
     pub(super) fn heard(&mut self, voice: Voice, now: Instant) -> Step {
+        if let (Dhcp::Auto, Some(Mode::Server), Voice::Server(server)) =
+            (self.wanted, self.mode, voice)
+        {
+            return self.rival(server, now);
+        }
         let last = self.told.get(&voice).copied();
         let has_room = last.is_some() || self.told.len() < MAX_TOLD;
         let say = match voice {
@@ -232,6 +307,28 @@ impl Auto {
             self.told.insert(voice, now);
         }
         Step { ask: false, say }
+    }
+
+    /// Another server hands out addresses here, and so do we.
+    fn rival(&mut self, server: Ipv4Addr, now: Instant) -> Step {
+        if self.outlasts(server, now) || self.rivals.contains(&server) {
+            return Step::default();
+        }
+        // Of so many one is enough.
+        if self.rivals.len() < MAX_TOLD {
+            self.rivals.push(server);
+        }
+        if matches!(self.phase, Phase::Doubting { .. }) {
+            return Step::default();
+        }
+        self.phase = Phase::Doubting {
+            next: now + DOUBT / 2,
+            end: now + DOUBT,
+        };
+        Step {
+            ask: true,
+            say: None,
+        }
     }
 
     /// Another server hands out addresses here; it was told at `last`.
@@ -253,22 +350,12 @@ impl Auto {
             });
         }
         let (mode, phase) = (self.mode, self.phase);
-        if mode == Some(Mode::Server) && server > self.address && self.yielding.contains(&server) {
-            // It hears us as we hear it, or will when it asks next.
-            return None;
-        }
         self.mode = Some(Mode::Proxy);
         self.phase = Phase::Listening;
         match (mode, phase) {
             (None, _) => Some(format!(
                 "another DHCP server, {server}, hands out the addresses on {interface}: lanboot \
                  leaves that to it and only tells machines what to boot (proxy DHCP)"
-            )),
-            (Some(Mode::Server), _) => Some(format!(
-                "a second DHCP server, {server}, answers on {interface}: lanboot hands out no more \
-                 addresses there and only tells machines what to boot (proxy DHCP). Those it gave \
-                 stay good until their leases end. To have lanboot hand them out again, stop the \
-                 other server and send lanboot SIGHUP"
             )),
             (_, Phase::Asking { .. }) => Some(format!(
                 "the DHCP server {server} hands out the addresses on {interface}; lanboot only tells \
@@ -315,6 +402,7 @@ impl Auto {
     pub(super) fn again(&mut self, now: Instant) -> Step {
         self.told.clear();
         self.yielding.clear();
+        self.rivals.clear();
         let interface = &self.interface;
         Step::say(match self.wanted {
             Dhcp::Auto => {
@@ -515,6 +603,7 @@ mod tests {
             link.asked.len()
         );
         link.hear(A);
+        link.pass(1);
         assert_eq!(link.auto.mode(), Some(Mode::Proxy));
         assert!(
             link.last()
@@ -538,6 +627,7 @@ mod tests {
         let mut link = Link::new(Dhcp::Auto);
         link.pass(10);
         link.hear(A);
+        link.pass(1);
         let step = link.auto.again(link.now);
         link.take(step);
         assert_eq!(link.auto.mode(), Some(Mode::Proxy), "until it is known");
@@ -563,6 +653,7 @@ mod tests {
         link.take(step);
         assert_eq!(link.auto.mode(), Some(Mode::Server));
         link.hear(B);
+        link.pass(1);
         assert_eq!(link.auto.mode(), Some(Mode::Proxy));
     }
 
@@ -622,42 +713,78 @@ mod tests {
     fn of_two_that_hear_each_other_at_once_one_stays() {
         let higher = Ipv4Addr::new(10, 0, 0, 3);
         let lower = Ipv4Addr::new(10, 0, 0, 0);
-        let meeting = |address, yields| {
+        let meeting = |address, stand| {
             let mut link = Link::new(Dhcp::Auto);
-            link.auto.meet(Peer { address, yields });
             link.pass(4);
-            assert_eq!(link.auto.mode(), Some(Mode::Server));
+            link.auto.meet(Peer { address, stand }, link.now);
             link.hear(Voice::Server(address));
+            link.pass(2);
             link
         };
-        let mut stays = meeting(higher, true);
+        let mut stays = meeting(higher, Stand::Yields);
         assert_eq!(stays.auto.mode(), Some(Mode::Server));
-        assert_eq!(meeting(lower, true).auto.mode(), Some(Mode::Proxy));
+        let steps_down = meeting(lower, Stand::Yields);
+        assert_eq!(steps_down.auto.mode(), Some(Mode::Proxy));
+        assert_eq!(steps_down.auto.own().stand, Stand::Proxy);
         // One that was told to serve does not step down, whoever asks.
-        assert_eq!(meeting(higher, false).auto.mode(), Some(Mode::Proxy));
-        stays.auto.meet(Peer {
-            address: higher,
-            yields: false,
-        });
+        let beside = meeting(higher, Stand::Stays);
+        assert_eq!(beside.auto.mode(), Some(Mode::Proxy));
+        // What it said long ago says nothing of what answers at its address now.
         stays.hear(A);
+        stays.pass(2);
+        assert_eq!(stays.auto.mode(), Some(Mode::Server));
+        stays.pass(FRESH.as_secs());
+        stays.hear(A);
+        stays.pass(2);
         assert_eq!(stays.auto.mode(), Some(Mode::Proxy));
         // Who starts beside one that serves leaves it to that, whatever its address.
         let mut link = Link::new(Dhcp::Auto);
-        link.auto.meet(Peer {
-            address: higher,
-            yields: true,
-        });
+        let stand = Stand::Yields;
+        let address = higher;
+        link.auto.meet(Peer { address, stand }, link.now);
         link.pass(1);
         link.hear(Voice::Server(higher));
         assert_eq!(link.auto.mode(), Some(Mode::Proxy));
         for number in 0..1000 {
             let address = Ipv4Addr::from_bits(number);
-            link.auto.meet(Peer {
-                address,
-                yields: true,
-            });
+            link.auto.meet(Peer { address, stand }, link.now);
         }
         assert_eq!(link.auto.yielding.len(), MAX_TOLD);
+    }
+
+    #[test]
+    fn another_server_is_asked_who_it_is_before_it_counts() {
+        let mut link = Link::new(Dhcp::Auto);
+        link.pass(20);
+        let asked = link.asked.len();
+        link.hear(A);
+        assert_eq!(link.asked.len(), asked + 1, "at once");
+        assert_eq!(link.auto.mode(), Some(Mode::Server));
+        // It says that it is a lanboot which steps down, or that it has.
+        for stand in [Stand::Yields, Stand::Proxy] {
+            let Voice::Server(address) = A else { panic!() };
+            link.auto.meet(Peer { address, stand }, link.now);
+            link.pass(60);
+            assert_eq!(link.auto.mode(), Some(Mode::Server), "{stand:?}");
+            link.hear(A);
+        }
+        let asked = link.asked.len();
+        link.hear(B);
+        for _ in 0..100 {
+            link.hear(A);
+        }
+        assert_eq!(link.asked.len(), asked, "however many are heard");
+        link.pass(1);
+        assert_eq!(link.auto.mode(), Some(Mode::Proxy));
+        assert_eq!(link.asked.len(), asked + 2, "once more, and once to say so");
+        assert!(link.last().contains("a second DHCP server, 10.0.0.3"));
+        // Told by a forged thousand, it remembers a few.
+        let mut link = Link::new(Dhcp::Auto);
+        link.pass(20);
+        for number in 0..1000u32 {
+            link.hear(Voice::Server(Ipv4Addr::from_bits(number << 8 | 1)));
+        }
+        assert_eq!(link.auto.rivals.len(), MAX_TOLD);
     }
 
     #[test]

@@ -12,6 +12,8 @@ mod others;
 mod probe;
 mod question;
 mod recent;
+#[cfg(test)]
+mod settle;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -25,7 +27,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use lanboot_core::catalog::{self, LoaderChoice, MenuKind, Server};
 use lanboot_core::dhcp::{
-    Answer, BootFile, Config, Leases, MAX_LEN, Note, Outgoing, Packet, Port, Probe, Receipt,
+    Answer, BootFile, Config, Leases, MAX_LEN, Note, Outgoing, Packet, Port, Probe, Receipt, Why,
     checked, pxe, respond,
 };
 use lanboot_core::journal::{self, Peer, What};
@@ -389,9 +391,10 @@ impl Serving {
                 }
             }
             Ok(Answer::Ignore(why)) => {
-                let why = match no_loader {
-                    Some(remark) => format!("{why}; {remark}"),
-                    None => why.to_string(),
+                let why = match (why, no_loader) {
+                    // It says what is missing.
+                    (Why::NothingToBoot, Some(remark)) => remark,
+                    (why, _) => why.to_string(),
                 };
                 self.told_ignored(&packet, &origin, why);
             }

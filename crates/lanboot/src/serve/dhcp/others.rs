@@ -65,7 +65,7 @@ impl Serving {
         if packet.message_type() == Some(MessageType::Discover) {
             link.remember(packet.xid);
             if let Some(peer) = question::peer(packet) {
-                link.auto.meet(peer);
+                link.auto.meet(peer, Instant::now());
             }
         } else if let Some(server) = question::chosen(packet, &self.own)
             && link.remembers(packet.xid)
