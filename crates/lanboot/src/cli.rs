@@ -2,7 +2,7 @@
 //! definition is both (`settings` merges them).
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
@@ -28,8 +28,10 @@ impl Cli {
     pub fn of(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
         let arguments: Vec<OsString> = arguments.into_iter().collect();
         Self::try_parse_from(&arguments).map_err(|error| match arguments.get(1) {
+            // No command has such a name.
             Some(image)
-                if error.kind() == ErrorKind::InvalidSubcommand && Path::new(image).exists() =>
+                if error.kind() == ErrorKind::InvalidSubcommand
+                    && image.to_string_lossy().contains(['.', '/']) =>
             {
                 let image = image.display();
                 Self::command().error(

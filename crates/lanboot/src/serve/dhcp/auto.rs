@@ -372,6 +372,7 @@ impl Auto {
     pub(super) fn lost(&mut self, now: Instant) {
         self.told.clear();
         self.yielding.clear();
+        self.rivals.clear();
         if (self.wanted, self.mode) == (Dhcp::Auto, Some(Mode::Server)) {
             self.mode = Some(Mode::Proxy);
             self.phase = Phase::asking(now);
@@ -386,7 +387,7 @@ impl Auto {
         match self.phase {
             Phase::Asking { .. } => self.phase = Phase::asking(now),
             Phase::Watching { .. } => self.phase = Phase::Watching { next: now },
-            Phase::Listening => return Step::default(),
+            Phase::Doubting { .. } | Phase::Listening => return Step::default(),
         }
         if self.wanted != Dhcp::Auto {
             return Step::default();

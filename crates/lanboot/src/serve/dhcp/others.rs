@@ -90,7 +90,8 @@ impl Serving {
         }
         let [.., a, b, c, d] = RandomState::new().hash_one(number).to_be_bytes();
         let xid = u32::from_be_bytes([a, b, c, d]);
-        let Some(link) = self.links.get_mut(number) else {
+        let link = self.links.get_mut(number);
+        let Some(link) = link.filter(|link| link.has_address) else {
             return;
         };
         // While the interface is down nobody can be there to answer.
