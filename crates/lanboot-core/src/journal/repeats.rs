@@ -45,8 +45,8 @@ pub const PROGRESS: Allowance = Allowance {
     each: 2048,
     all: 32_768,
 };
-/// How far long transfers are, once a second each, which only the JSON log has. One machine may
-/// have three under way without end; in a room of 200 each has 10 minutes.
+/// How far long transfers are, up to ten times a second each, which only the JSON log has. Nothing
+/// is lost with them: the next one says more.
 pub const AMOUNTS: Allowance = Allowance {
     each: 3 * 3600,
     all: 131_072,
