@@ -92,8 +92,9 @@ fn in_the_shell_only_settings_reads_what_was_written_and_only_library_makes_a_ca
     for (room, file) in rust_files(&source) {
         let code = production_code(&file);
         for (word, owners) in [
-            ("std::env::", &["settings"][..]),
-            ("Cli::parse", &["main"][..]),
+            ("std::env::args", &["main"][..]),
+            ("std::env::var", &["settings"][..]),
+            ("Cli::of", &["main"][..]),
             ("Catalog::new", &["library"][..]),
             ("iso::read(", &["library"][..]),
         ] {
