@@ -20,7 +20,7 @@ pub struct Bus {
 #[derive(Debug)]
 struct Inner {
     queue: mpsc::Sender<Event>,
-    dropped: AtomicU64,
+    dropped: Arc<AtomicU64>,
     transfers: AtomicU64,
 }
 
@@ -30,7 +30,7 @@ impl Bus {
         let (queue, events) = mpsc::channel(QUEUE);
         let inner = Inner {
             queue,
-            dropped: AtomicU64::new(0),
+            dropped: Arc::default(),
             transfers: AtomicU64::new(0),
         };
         (
@@ -58,9 +58,10 @@ impl Bus {
         self.inner.transfers.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Events lost to a full queue since the start.
-    pub fn dropped(&self) -> u64 {
-        self.inner.dropped.load(Ordering::Relaxed)
+    /// Events lost to a full queue since the start. Whoever holds it does not hold the bus, so
+    /// that it still sees when nobody publishes any more.
+    pub fn dropped(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.inner.dropped)
     }
 }
 

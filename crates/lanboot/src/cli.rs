@@ -1,9 +1,11 @@
 //! What can be typed. The same words are the keys of the configuration file, so this one
 //! definition is both (`settings` merges them).
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use serde::Deserialize;
 
 use crate::settings::Table;
@@ -15,6 +17,33 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+}
+
+impl Cli {
+    /// Reads the arguments, the program's name first.
+    ///
+    /// # Errors
+    ///
+    /// As clap's; of an image without a command before it the error says which one is missing.
+    pub fn of(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let arguments: Vec<OsString> = arguments.into_iter().collect();
+        Self::try_parse_from(&arguments).map_err(|error| match arguments.get(1) {
+            // No command has such a name.
+            Some(image)
+                if error.kind() == ErrorKind::InvalidSubcommand
+                    && image.to_string_lossy().contains(['.', '/']) =>
+            {
+                let image = image.display();
+                Self::command().error(
+                    ErrorKind::InvalidSubcommand,
+                    format!(
+                        "'{image}' is no command; to serve it: lanboot serve {image}; to look at it: lanboot inspect {image}"
+                    ),
+                )
+            }
+            _ => error,
+        })
+    }
 }
 
 const EXAMPLES: &str = "\
@@ -269,4 +298,42 @@ pub(crate) fn one_or_many<'de, D: serde::Deserializer<'de>>(
         OneOrMany::One(one) => vec![one],
         OneOrMany::Many(many) => many,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(line: &str) -> Result<Command, String> {
+        let read = Cli::of(line.split(' ').map(OsString::from));
+        read.map(|cli| cli.command)
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn doctor_looks_at_loaders_alone_or_at_those_in_a_folder() {
+        for (line, folder, images) in [
+            ("lanboot doctor", None, 0),
+            ("lanboot doctor --loaders", Some(None), 0),
+            ("lanboot doctor --loaders --json", Some(None), 0),
+            ("lanboot doctor --loaders DIR", Some(Some("DIR")), 0),
+            ("lanboot doctor --loaders=DIR a.iso", Some(Some("DIR")), 1),
+            ("lanboot doctor a.iso --loaders", Some(None), 1),
+        ] {
+            let Ok(Command::Doctor(doctor)) = read(line) else {
+                panic!("{line}: {:?}", read(line).err());
+            };
+            let folder = folder.map(|dir| dir.map(PathBuf::from));
+            assert_eq!(doctor.loaders, folder, "{line}");
+            assert_eq!(doctor.images.len(), images, "{line}");
+        }
+    }
+
+    #[test]
+    fn an_image_without_a_command_says_which_command_serves_it() {
+        let error = read("lanboot Cargo.toml").unwrap_err();
+        assert!(error.contains("lanboot serve Cargo.toml"), "{error}");
+        let error = read("lanboot sevre").unwrap_err();
+        assert!(error.contains("'serve'"), "{error}");
+    }
 }

@@ -2,13 +2,13 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use lanboot::cli::{Cli, Command};
 use lanboot::settings::Settings;
 use lanboot::{doctor, export, inspect, serve};
 
 fn main() -> ExitCode {
-    let result = match Cli::parse().command {
+    let cli = Cli::of(std::env::args_os()).unwrap_or_else(|error| error.exit());
+    let result = match cli.command {
         Command::Serve(flags) => Settings::new(*flags).and_then(|settings| serve::run(&settings)),
         Command::Inspect(flags) => inspect::run(&flags).map(|text| print!("{text}")),
         Command::Export(flags) => export::run(*flags).map(|text| print!("{text}")),

@@ -13,14 +13,19 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use lanboot_core::journal::{Door, Event, Journal, Peer, Role, Step, Story, What, bytes, tell};
+use lanboot_core::journal::repeats::SUMMARY;
+use lanboot_core::journal::{
+    Door, Event, Folded, Journal, Peer, Repeats, Role, Step, Story, What, bytes, tell,
+};
 use lanboot_core::machine::Mac;
 use lanboot_core::site::Site;
 use serde_json::{Map, Value, json};
 
+use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 
-use crate::bus::Bus;
+use crate::bus::{self, Bus};
 use crate::clock;
 use crate::settings::{Log, Settings};
 
@@ -30,17 +35,21 @@ const MAX_LIVE: usize = 24;
 const LARGE: u64 = 1 << 20;
 /// A machine that is up or silent for so long loses its live line.
 const LINGER: Duration = Duration::from_secs(60);
+/// How often it looks at what is due without an event: live lines to clear, lines left out.
+const TICK: Duration = Duration::from_secs(1);
 
 /// Folds events and writes them out.
 #[derive(Debug)]
 pub struct Teller {
     journal: Journal,
+    repeats: Repeats,
+    losses: Losses,
     site: Arc<ArcSwap<Site>>,
     output: Output,
     /// When a machine was last heard.
     last: Duration,
-    /// The second in which live lines were last cleared.
-    tidied: u64,
+    /// The second in which it was last looked at what is due.
+    looked: u64,
 }
 
 #[derive(Debug)]
@@ -57,7 +66,7 @@ enum Output {
 
 impl Teller {
     /// A teller for the kind of log in `settings`; `now` is when the program became ready.
-    pub fn new(settings: &Settings, site: Arc<ArcSwap<Site>>, now: Duration) -> Self {
+    pub fn new(settings: &Settings, site: Arc<ArcSwap<Site>>, bus: &Bus, now: Duration) -> Self {
         let output = match settings.log {
             Log::Json => Output::Json,
             Log::Auto if std::io::stdout().is_terminal() => Output::Live {
@@ -70,15 +79,18 @@ impl Teller {
         };
         Self {
             journal: Journal::default(),
+            repeats: Repeats::default(),
+            losses: Losses::new(bus.dropped()),
             site,
             output,
             last: now,
-            tidied: 0,
+            looked: 0,
         }
     }
 
-    /// Takes one event in and tells it.
-    fn take(&mut self, event: &Event) {
+    /// Takes one event in and tells it; `ending`: what the program says of itself are its last
+    /// words, which are always told.
+    fn take(&mut self, event: &Event, ending: bool) {
         let role = match &event.what {
             // A mount and a network disk are where the root is.
             What::Started { door, .. } | What::Finished { door, .. }
@@ -91,11 +103,13 @@ impl Teller {
             }
             _ => Role::Other,
         };
-        if !matches!(event.what, What::Notice { .. }) {
+        let notice = matches!(event.what, What::Notice { .. });
+        if !notice {
             self.last = event.at;
         }
-        self.tidy(event.at);
-        self.output.write(event);
+        if self.output.shows(event) && (ending && notice || self.repeats.admit(event)) {
+            self.output.write(event);
+        }
         if let (Some(story), Output::Live { screen, bars }) =
             (self.journal.fold(event, role), &mut self.output)
         {
@@ -103,15 +117,35 @@ impl Teller {
         }
     }
 
-    /// Clears live lines nobody needs any more, once a second.
+    /// Does what is due at `now`, once a second.
+    fn look(&mut self, now: Duration) {
+        if now.as_secs() == self.looked {
+            return;
+        }
+        self.looked = now.as_secs();
+        self.tidy(now);
+        self.admit_gaps(now, SUMMARY);
+    }
+
+    /// Says what was left out at least `patience` ago.
+    fn admit_gaps(&mut self, now: Duration, patience: Duration) {
+        for folded in self.repeats.due(now, patience) {
+            self.output.write_folded(&folded, now);
+        }
+        if let Some(text) = self.losses.due(now, patience) {
+            self.output.write(&Event {
+                at: now,
+                peer: Peer::default(),
+                what: What::Notice { text },
+            });
+        }
+    }
+
+    /// Clears live lines nobody needs any more.
     fn tidy(&mut self, now: Duration) {
         let Output::Live { screen, bars } = &mut self.output else {
             return;
         };
-        if now.as_secs() == self.tidied {
-            return;
-        }
-        self.tidied = now.as_secs();
         let stale = self
             .journal
             .stories()
@@ -120,6 +154,41 @@ impl Teller {
             bar.finish();
             screen.remove(&bar);
         }
+    }
+}
+
+/// Events that never reached the teller, because its queue was full.
+#[derive(Debug)]
+struct Losses {
+    dropped: Arc<AtomicU64>,
+    /// As many were told.
+    told: u64,
+    /// When that was.
+    at: Option<Duration>,
+}
+
+impl Losses {
+    fn new(dropped: Arc<AtomicU64>) -> Self {
+        Self {
+            dropped,
+            told: 0,
+            at: None,
+        }
+    }
+
+    /// A sentence when there are more of them and the last one is `patience` ago.
+    fn due(&mut self, now: Duration, patience: Duration) -> Option<String> {
+        let dropped = self.dropped.load(Ordering::Relaxed);
+        if dropped == self.told || self.at.is_some_and(|at| now.abs_diff(at) < patience) {
+            return None;
+        }
+        let more = dropped.saturating_sub(self.told);
+        self.told = dropped;
+        self.at = Some(now);
+        Some(format!(
+            "this log could not keep up; events missing: {more} ({dropped} since the start); \
+             machines are served all the same"
+        ))
     }
 }
 
@@ -148,20 +217,35 @@ impl Teller {
             ending: AtomicBool::new(false),
         });
         let told = Arc::clone(&known);
+        let clock = Builder::new_current_thread().enable_time().build()?;
         let work = move || {
-            while let Some(event) = events.blocking_recv() {
-                self.take(&event);
-                told.all_up.store(self.journal.all_up(), Ordering::Relaxed);
-                told.last.store(millis(self.last), Ordering::Relaxed);
-                if told.ending.load(Ordering::Relaxed) && events.is_empty() {
-                    return;
+            while let Some(heard) = hear(&clock, &mut events) {
+                let ending = told.ending.load(Ordering::Relaxed);
+                if let Some(event) = &heard {
+                    self.take(event, ending);
+                    told.all_up.store(self.journal.all_up(), Ordering::Relaxed);
+                    told.last.store(millis(self.last), Ordering::Relaxed);
+                }
+                self.look(heard.map_or_else(bus::now, |event| event.at));
+                if ending && events.is_empty() {
+                    break;
                 }
             }
+            self.admit_gaps(bus::now(), Duration::ZERO);
         };
         let thread = std::thread::Builder::new()
             .name("teller".into())
             .spawn(work)?;
         Ok(Telling { thread, known })
+    }
+}
+
+/// The next event, or `Some(None)` when none came for a [`TICK`]; `None` when none can come.
+fn hear(clock: &Runtime, events: &mut mpsc::Receiver<Event>) -> Option<Option<Event>> {
+    let heard = clock.block_on(async { timeout(TICK, events.recv()).await });
+    match heard {
+        Ok(event) => event.map(Some),
+        Err(_) => Some(None),
     }
 }
 
@@ -190,7 +274,7 @@ impl Telling {
             }
         };
         // What could not be told by then is lost with the terminal that does not take it.
-        let _ = tokio::time::timeout(PATIENCE, told).await;
+        let _ = timeout(PATIENCE, told).await;
     }
 }
 
@@ -199,37 +283,47 @@ fn millis(time: Duration) -> u64 {
 }
 
 impl Output {
+    /// Whether `event` has a line of its own here.
+    fn shows(&self, event: &Event) -> bool {
+        match (self, &event.what) {
+            (Self::Json, _) => true,
+            (_, What::Progress { .. }) => false,
+            // The live line shows these better.
+            (Self::Live { .. }, What::Started { .. } | What::NotFound { .. }) => false,
+            (_, What::Started { len, .. }) => *len >= LARGE,
+            _ => true,
+        }
+    }
+
     fn write(&self, event: &Event) {
+        match self {
+            Self::Json => self.put(event.at, &json(event).to_string()),
+            Self::Plain { .. } | Self::Live { .. } => {
+                if let Some(line) = tell(event) {
+                    self.put(event.at, &line);
+                }
+            }
+        }
+    }
+
+    fn write_folded(&self, folded: &Folded, now: Duration) {
+        match self {
+            Self::Json => self.put(now, &json_folded(folded, now).to_string()),
+            Self::Plain { .. } | Self::Live { .. } => self.put(now, &folded.to_string()),
+        }
+    }
+
+    fn put(&self, at: Duration, line: &str) {
         // A closed pipe is no reason to stop serving machines.
         let _ = match self {
-            Self::Json => writeln!(std::io::stdout().lock(), "{}", json(event)),
-            Self::Plain { clock } => match line(event) {
-                Some(line) if *clock => {
-                    writeln!(
-                        std::io::stdout().lock(),
-                        "{} {line}",
-                        clock::local(event.at)
-                    )
-                }
-                Some(line) => writeln!(std::io::stdout().lock(), "{line}"),
-                None => Ok(()),
-            },
-            Self::Live { screen, .. } => match line(event) {
-                // The live line shows these better.
-                Some(_) if matches!(event.what, What::Started { .. } | What::NotFound { .. }) => {
-                    Ok(())
-                }
-                Some(line) => screen.println(format!("{} {line}", clock::local(event.at))),
-                None => Ok(()),
-            },
+            Self::Json | Self::Plain { clock: false } => {
+                writeln!(std::io::stdout().lock(), "{line}")
+            }
+            Self::Plain { clock: true } => {
+                writeln!(std::io::stdout().lock(), "{} {line}", clock::local(at))
+            }
+            Self::Live { screen, .. } => screen.println(format!("{} {line}", clock::local(at))),
         };
-    }
-}
-
-fn line(event: &Event) -> Option<String> {
-    match &event.what {
-        What::Started { len, .. } if *len < LARGE => None,
-        _ => tell(event),
     }
 }
 
@@ -267,6 +361,32 @@ fn show(screen: &MultiProgress, bars: &mut HashMap<Mac, ProgressBar>, story: &St
         }
     }
     bar.tick();
+}
+
+/// Lines that were left out, as one JSON object: `of` is the `event` of each of them.
+fn json_folded(folded: &Folded, now: Duration) -> Value {
+    let Folded {
+        peer,
+        kind,
+        count,
+        within,
+    } = folded;
+    let mut object = Map::new();
+    object.insert("event".into(), "folded".into());
+    object.insert("time".into(), clock::rfc3339(now).into());
+    object.insert("of".into(), kind.name().into());
+    object.insert("count".into(), json!(count));
+    object.insert("seconds".into(), json!(within.as_secs()));
+    if let Some(door) = kind.door() {
+        object.insert("door".into(), door.name().into());
+    }
+    if let Some(mac) = peer.mac {
+        object.insert("mac".into(), mac.to_string().into());
+    }
+    if let Some(ip) = peer.ip {
+        object.insert("ip".into(), json!(ip));
+    }
+    Value::Object(object)
 }
 
 /// An event as one JSON object; keys are stable.
@@ -372,7 +492,7 @@ fn json(event: &Event) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use lanboot_core::journal::Peer;
+    use lanboot_core::journal::repeats::Kind;
 
     #[test]
     fn a_json_line_has_only_what_is_known() {
@@ -391,5 +511,100 @@ mod tests {
             json(&event).to_string(),
             r#"{"door":"TFTP","event":"not-found","ip":"10.0.0.9","path":"a\"b","time":"1970-01-01T00:00:01.500Z"}"#
         );
+    }
+
+    #[test]
+    fn lines_left_out_are_counted_in_json_too() {
+        let folded = Folded {
+            peer: Peer {
+                mac: None,
+                ip: Some("10.0.0.9".parse().unwrap()),
+            },
+            kind: Kind::Ignored(Door::Tftp),
+            count: 1234,
+            within: SUMMARY,
+        };
+        assert_eq!(
+            json_folded(&folded, Duration::from_secs(90)).to_string(),
+            r#"{"count":1234,"door":"TFTP","event":"folded","ip":"10.0.0.9","of":"ignored","seconds":60,"time":"1970-01-01T00:01:30.000Z"}"#
+        );
+    }
+
+    #[test]
+    fn the_word_for_what_was_left_out_is_that_of_its_lines() {
+        let (door, transfer, path) = (Door::Http, 1, String::new());
+        for what in [
+            What::NotFound {
+                door,
+                path: path.clone(),
+            },
+            What::Progress { transfer, sent: 1 },
+            What::Started {
+                door,
+                transfer,
+                path,
+                len: 1,
+            },
+            What::Planned {
+                text: String::new(),
+            },
+            What::Notice {
+                text: String::new(),
+            },
+        ] {
+            let event = Event {
+                at: Duration::ZERO,
+                peer: Peer::default(),
+                what,
+            };
+            let word = json(&event)["event"].as_str().unwrap().to_owned();
+            assert_eq!(Kind::of(&event).name(), word);
+        }
+    }
+
+    #[test]
+    fn lost_events_are_told_at_most_once_a_minute() {
+        let (bus, _events) = Bus::new();
+        let mut losses = Losses::new(bus.dropped());
+        let mut at = |second| losses.due(Duration::from_secs(second), SUMMARY);
+        assert_eq!(at(1000), None);
+        for _ in 0..65_536 + 3 {
+            bus.publish(
+                Peer::default(),
+                What::Progress {
+                    transfer: 1,
+                    sent: 1,
+                },
+            );
+        }
+        let said = at(1001).unwrap();
+        assert!(said.contains("missing: 3 (3 since"), "{said}");
+        bus.publish(
+            Peer::default(),
+            What::Progress {
+                transfer: 1,
+                sent: 1,
+            },
+        );
+        assert_eq!(at(1060), None, "too soon");
+        let said = at(1061).unwrap();
+        assert!(said.contains("missing: 1 (4 since"), "{said}");
+        assert_eq!(at(5000), None, "nothing new");
+    }
+
+    #[test]
+    fn live_lines_replace_some_lines_which_are_not_counted_then() {
+        let screen = MultiProgress::with_draw_target(ProgressDrawTarget::hidden());
+        let bars = HashMap::new();
+        let event = Event {
+            at: Duration::ZERO,
+            peer: Peer::default(),
+            what: What::NotFound {
+                door: Door::Tftp,
+                path: "a".into(),
+            },
+        };
+        assert!(!Output::Live { screen, bars }.shows(&event));
+        assert!(Output::Plain { clock: false }.shows(&event));
     }
 }

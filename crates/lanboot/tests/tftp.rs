@@ -528,6 +528,7 @@ fn a_machine_that_closes_its_port_is_forgotten_and_its_place_is_free() {
 fn a_machine_that_vanishes_is_given_up_and_told() {
     let mut limits = limits();
     limits.protocol.tries = 3;
+    limits.protocol.patience = Duration::ZERO;
     limits.protocol.first_wait = Duration::from_millis(60);
     limits.protocol.longest_wait = Duration::from_millis(60);
     let server = Server::start(limits);

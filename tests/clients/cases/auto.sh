@@ -16,6 +16,8 @@ case_auto() {
     auto_server
     auto_two
     auto_unplugged
+    auto_moved
+    auto_readdressed
     auto_4011_taken
 }
 
@@ -136,6 +138,10 @@ auto_proxy() {
         *pxe) [[ $offer == *" 60=PXEClient"* && $offer != *" 67=- "* ]] || wrong "proxy: $what: $offer" ;;
         esac
     done
+    # Nothing where there is nothing to load, and the log says what is missing.
+    pxe 1 offers 65535 pxe >"$LOGS/offers"
+    ! grep -q "server=$SERVER_ADDRESS " "$LOGS/offers" || wrong "proxy: an unknown architecture: $(cat "$LOGS/offers")"
+    logs "ignored: nothing to boot: .*architecture 65535" 2
     # Nothing for who does not boot.
     pxe 1 offers 0 plain >"$LOGS/offers"
     ! grep -q "server=$SERVER_ADDRESS " "$LOGS/offers" || wrong "proxy: a plain client is answered: $(cat "$LOGS/offers")"
@@ -296,6 +302,53 @@ auto_unplugged() {
     other_stop
 }
 
+# The cable of a server is pulled and put in elsewhere: it gives nothing and refuses nobody there
+# before it knows whose addresses they are. After a moment without link it goes on.
+auto_moved() {
+    local lines
+    START_LOG=moved start_ready "${HERE[@]}" "$(image arch)"
+    ip -n "$LAB-lan" link set port0 down
+    ip -n "$LAB-lan" link set port0 up
+    seconds_until 'no other DHCP server answers on srv0 any more' 8 "a link lost for a moment"
+    ask 1
+    is_ours "$ADDRESS" || wrong "after a moment without link the client got '$ADDRESS'"
+    forget 1
+    step "a link lost for a moment: hands out addresses again after $TOOK s"
+    ip -n "$LAB-lan" link set port0 down
+    other_server 2
+    lines=$(wc -l <"$SERVER_LOG")
+    ip -n "$LAB-lan" link set port0 up
+    # What a machine of that LAN asks that was switched on again, and one that is new there.
+    pxe 3 reboot 192.168.44.4 >"$LOGS/moved-reboot"
+    pxe 1 offers 0 >"$LOGS/offers"
+    ! grep -q "server=$SERVER_ADDRESS yiaddr=192" "$LOGS/offers" || wrong "moved: an address is offered: $(cat "$LOGS/offers")"
+    seconds_until "the DHCP server $OTHER hands out the addresses on srv0" 12 "a cable put in beside dnsmasq"
+    ! tail -n "+$((lines + 1))" "$SERVER_LOG" | grep -E 'DHCP(NAK|ACK)|DHCPOFFER\(srv0\) 192' || wrong "moved: addresses were given or refused"
+    stop_server
+    other_stop
+    rm -f "$LOGS/dnsmasq.leases"
+    step "a cable put in beside dnsmasq: nothing given, nobody refused; known after $TOOK s"
+}
+
+# Its address is taken from the interface: nobody is answered from one it has not.
+auto_readdressed() {
+    START_LOG=readdressed start_ready "${HERE[@]}" "$(image arch)"
+    ip -n "$LAB-srv" address del "$SERVER_ADDRESS/$SERVER_PREFIX" dev srv0
+    logs "srv0 no longer has the address $SERVER_ADDRESS" 2
+    ip -n "$LAB-srv" address add 192.168.78.1/24 dev srv0
+    ask 1 -t 3
+    [[ -z $ADDRESS ]] || wrong "without its address it gave $ADDRESS"
+    logs "ignored: srv0 has not got $SERVER_ADDRESS" 2
+    ip -n "$LAB-srv" address add "$SERVER_ADDRESS/$SERVER_PREFIX" dev srv0
+    seconds_until 'no other DHCP server answers on srv0 any more' 8 "its address is back"
+    ask 1
+    is_ours "$ADDRESS" || wrong "with its address back the client got '$ADDRESS'"
+    forget 1
+    ip -n "$LAB-srv" address del 192.168.78.1/24 dev srv0
+    stop_server
+    step "its address taken away and given back: silent meanwhile, serves after $TOOK s"
+}
+
 # Another PXE server of this host has port 4011.
 auto_4011_taken() {
     local pid
@@ -314,7 +367,7 @@ sys.stdin.read()' <> <(:) >"$LOGS/holder" &
     forget 1
     stop_server
     # As a proxy it tells firmware its file at once (option 43, 6 = 8) and sends nobody to 4011.
-    START_LOG=taken-proxy start_ready "${HERE[@]}" --dhcp proxy "$(image arch)"
+    START_LOG=taken-proxy start_ready --address "$SERVER_ADDRESS/$SERVER_PREFIX" --dhcp proxy "$(image arch)"
     for what in 0 7; do
         pxe 1 offers "$what" pxe >"$LOGS/offers"
         grep -q "server=$SERVER_ADDRESS .* 43=060108ff" "$LOGS/offers" || wrong "port 4011 taken: $what is offered: $(cat "$LOGS/offers")"

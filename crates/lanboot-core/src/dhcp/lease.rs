@@ -3,18 +3,23 @@
 use std::fmt;
 use std::net::Ipv4Addr;
 
-use super::option::Code;
+use super::option::{Code, MAX_PIECE};
 use super::packet::Packet;
 use crate::machine::Mac;
 
-/// Who a lease belongs to: option 61, or hardware type and address where there is none (RFC 2131
-/// §4.2). Firmware, loader and system of one machine often give different ones.
+/// Who a lease belongs to: option 61 and the hardware address, or hardware type and address where
+/// there is no option 61 (RFC 2131 §4.2). Firmware, loader and system of one machine often give
+/// different ones.
+///
+/// The RFC wants option 61 alone. But UEFI puts the board's UUID there, and makers leave the same
+/// one on all their boards (FFFFFFFF-… on some of MSI's, <https://github.com/FOGProject/fogproject/pull/196>);
+/// systems cloned from one disk share theirs, too. A room full of them would get one address.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ClientId(Vec<u8>);
 
 impl ClientId {
-    /// Longest identifier kept: what one option holds.
-    pub const MAX_LEN: usize = 255;
+    /// Longest identifier kept: what one option holds, and a hardware address.
+    pub const MAX_LEN: usize = MAX_PIECE + 16;
 
     /// The identifier in these bytes; `None` when they are none or too many.
     pub fn new(bytes: &[u8]) -> Option<Self> {
@@ -27,11 +32,14 @@ impl ClientId {
     pub fn of(packet: &Packet) -> Self {
         // The same bytes as option 61 of type 1, so that a loader that names its hardware address
         // there and a system that sends no option 61 are one client.
-        packet
-            .options
-            .get(Code::CLIENT_ID)
-            .and_then(Self::new)
-            .unwrap_or_else(|| Self([&[packet.htype], packet.hardware_address()].concat()))
+        let hardware = packet.hardware_address();
+        let own = [&[packet.htype], hardware].concat();
+        match packet.options.get(Code::CLIENT_ID) {
+            Some(id) if (1..=MAX_PIECE).contains(&id.len()) && id != own => {
+                Self([id, hardware].concat())
+            }
+            _ => Self(own),
+        }
     }
 
     /// The bytes, for the store.

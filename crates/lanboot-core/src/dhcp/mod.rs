@@ -46,6 +46,7 @@ pub use config::{BadConfig, Config, MAX_POOL, Mode, Subnet};
 pub use lease::{ClientId, Lease, State};
 pub use option::{Code, Options};
 pub use packet::{CLIENT_PORT, MAX_LEN, Malformed, MessageType, Op, Packet, SERVER_PORT};
+pub use reply::is_parting;
 pub use respond::{MAX_CHECKS, checked, respond};
 pub use table::{
     CHECK_HOLD, DECLINE_TIME, IN_USE_TIME, KNOWN_FREE_TIME, Leases, MAX_DECLINERS, MAX_DECLINES,

@@ -21,6 +21,16 @@ const MAX_DATAGRAM: u16 = 1500;
 /// Lease times of this many seconds never end (RFC 2131 §3.3).
 const FOREVER: u32 = u32::MAX;
 
+/// Option 56 of an ACK by a server that stepped down: it keeps its word and is no rival. Without
+/// it another lanboot that hears the ACK would take it for one and step down, too.
+const PARTING: &[u8] = b"until this lease ends; another server gives addresses now (lanboot)";
+
+/// Whether an ACK is that of a lanboot which hands out no addresses any more.
+pub fn is_parting(packet: &Packet) -> bool {
+    packet.message_type() == Some(MessageType::Ack)
+        && packet.options.get(Code::MESSAGE) == Some(PARTING)
+}
+
 /// What goes into an answer.
 pub(super) struct Reply<'a> {
     pub(super) request: &'a Packet,
@@ -35,6 +45,8 @@ pub(super) struct Reply<'a> {
     pub(super) boot: Option<&'a BootFile>,
     /// Option 118 goes back as it came.
     pub(super) by_option: bool,
+    /// It only keeps a word given before; see [`is_parting`].
+    pub(super) parting: bool,
 }
 
 /// An encoded answer.
@@ -60,6 +72,9 @@ impl Reply<'_> {
         }
         writer.put(Code::SUBNET_MASK, &subnet.mask().octets());
         let relay = self.reserve_relay(&mut writer);
+        if self.parting {
+            writer.put(Code::MESSAGE, PARTING);
+        }
         self.echo(&mut writer, Code::UUID);
         if let Some(boot) = self.boot {
             self.put_class(&mut writer);

@@ -488,6 +488,7 @@ impl<'a> Exchange<'a> {
             manner: self.manner,
             boot,
             by_option: self.place.by_option,
+            parting: lease_secs.is_some() && self.config.mode == Mode::Proxy,
         }
     }
 

@@ -1,8 +1,10 @@
 //! The story of each machine: what it did, what it was given, and why nothing happened.
 
+pub mod repeats;
 mod story;
 mod tell;
 
+pub use repeats::{Folded, Repeats};
 pub use story::{Journal, MAX_MACHINES, MAX_TOLD, Running, Step, Story};
 pub use tell::{bytes, tell};
 

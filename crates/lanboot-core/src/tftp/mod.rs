@@ -49,8 +49,13 @@ pub struct Limits {
     /// Longest `timeout` agreed to, in seconds; a longer one is left unanswered, and the machine
     /// keeps its own. A vanished machine would hold its place for `tries` times this long.
     pub timeout: u8,
-    /// How often the same datagrams are sent before the machine counts as gone.
+    /// How often the same datagrams are sent, at least, before the machine counts as gone.
     pub tries: u32,
+    /// How long a machine may be silent, at least, before it counts as gone: an option ROM that
+    /// erases flash, a person who looks at another page of the setup. dnsmasq waits for 31 s, BSD's
+    /// tftpd for 25 s. Only the last ACK is not waited for that long, since many loaders never
+    /// send it.
+    pub patience: Duration,
 }
 
 impl Default for Limits {
@@ -64,6 +69,7 @@ impl Default for Limits {
             longest_wait: Duration::from_secs(8),
             timeout: 30,
             tries: 6,
+            patience: Duration::from_secs(30),
         }
     }
 }

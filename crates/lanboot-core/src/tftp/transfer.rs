@@ -117,6 +117,7 @@ pub struct Transfer {
     /// Times the same was sent without an answer.
     tries: u32,
     max_tries: u32,
+    patience: Duration,
     /// Smoothed round trip; `None` until measured, and when `timeout` was agreed on.
     round_trip: Option<Duration>,
     /// The wait before the first repetition, its bounds, and where doubling stops.
@@ -125,6 +126,7 @@ pub struct Transfer {
     first_wait: Duration,
     longest_wait: Duration,
     agreed_timeout: bool,
+    /// When what is in flight was sent first.
     sent_at: Instant,
     deadline: Instant,
 }
@@ -163,6 +165,7 @@ impl Transfer {
             retransmits: 0,
             tries: 1,
             max_tries: limits.tries.max(1),
+            patience: limits.patience,
             round_trip: None,
             wait: agreed
                 .timeout
@@ -206,7 +209,9 @@ impl Transfer {
         if now < self.deadline {
             return Step::Wait(Why::NotDue);
         }
-        if self.tries >= self.max_tries {
+        // After short round trips the tries alone are over within 13 s.
+        let silent = now.saturating_duration_since(self.sent_at);
+        if self.tries >= self.max_tries && (silent >= self.patience || self.is_at_the_end()) {
             let tries = self.tries;
             return self.finish_or(Finish::Vanished { tries });
         }
@@ -346,12 +351,16 @@ impl Transfer {
 
     /// The machine went away: fine when only the confirmation of the end is missing.
     fn finish_or(&mut self, otherwise: Finish) -> Step {
-        let at_the_end = self.confirmed > 0 && self.sent == self.last;
-        self.finish(if at_the_end {
+        self.finish(if self.is_at_the_end() {
             Finish::Unconfirmed
         } else {
             otherwise
         })
+    }
+
+    /// Whether only the confirmation of the last window is missing.
+    fn is_at_the_end(&self) -> bool {
+        self.confirmed > 0 && self.sent == self.last
     }
 
     fn finish(&mut self, finish: Finish) -> Step {

@@ -2,12 +2,14 @@
 
 mod address;
 mod ask;
+mod changes;
 mod frame;
 mod ping;
 mod port;
 
 pub use address::Borrowed;
 pub use ask::{is_in_memory, unacknowledged};
+pub use changes::{Change, ChangeSocket};
 pub use frame::{ArpSocket, ClientSocket, FrameSocket};
 pub use ping::PingSocket;
 pub use port::{Protocol, holders};

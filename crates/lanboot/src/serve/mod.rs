@@ -127,7 +127,8 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
     }
     let rescan = rescan(opened.library, context.clone(), settings.boot.clone());
     control.spawn(rescan);
-    let telling = Teller::new(settings, Arc::clone(&context.site), bus::now()).start(events);
+    let telling = Teller::new(settings, Arc::clone(&context.site), &bus, bus::now());
+    let telling = telling.start(events);
     let telling = telling.context("cannot start the thread that writes the log")?;
     let waits = Waits { decision, again };
     let result = control.block_on(attend(settings, &bus, telling, doors, &drain, waits));

@@ -6,6 +6,7 @@
 //! is remembered that an answer would depend on.
 
 mod accounts;
+mod calls;
 mod key;
 mod rpcbind;
 mod tcp;

@@ -197,6 +197,61 @@ fn truncated_options_and_overload_still_show_the_machine() {
 }
 
 #[test]
+fn boards_of_one_uuid_and_clones_of_one_system_are_not_one_machine() {
+    let uuid = [[0].as_slice(), &[0xff; 16]].concat();
+    let duid = vec![255, 1, 2, 3, 4, 0, 1, 5, 6, 7];
+    for id in [uuid, duid, vec![7; 255]] {
+        let named = |mut packet: Packet| {
+            packet.options.set(Code::CLIENT_ID, id.clone());
+            packet
+        };
+        let mut server = Server::new(10, 200);
+        // A classroom that is switched on: all ask before the first takes its offer.
+        let all = 1..=30;
+        let offers: Vec<_> = all
+            .clone()
+            .map(|machine| server.offered(&named(discover(machine))))
+            .collect();
+        let distinct: std::collections::HashSet<_> = offers.iter().collect();
+        assert_eq!(distinct.len(), 30, "{offers:?}");
+        for (machine, offer) in all.clone().zip(&offers) {
+            let (_, reply) = server.sent(&named(select(machine, *offer)));
+            assert_eq!(reply.yiaddr, *offer);
+            // It gets back what it said.
+            assert_eq!(reply.options.get(Code::CLIENT_ID), Some(&id[..]));
+        }
+        for (machine, offer) in all.zip(&offers) {
+            assert_eq!(server.bound(&named(renew(machine, *offer))).address, *offer);
+        }
+        // Nor does one give back another's, or decline it.
+        let why = format!("{} is not leased to it", offers[0]);
+        assert_eq!(server.ignored(&named(release(2, offers[0]))), why);
+        assert_eq!(server.ignored(&named(decline(2, offers[0]))), why);
+    }
+}
+
+#[test]
+fn a_lease_kept_under_the_bare_identifier_goes_on() {
+    let id = [255, 1, 2, 3];
+    let mut server = Server::new(10, 200);
+    let old = Lease {
+        address: host(42),
+        client: ClientId::new(&id).unwrap(),
+        mac: mac(1),
+        hostname: None,
+        expires: START + 3600,
+        state: State::Bound,
+    };
+    assert_eq!(server.leases.restore([old].into_iter()).kept, 1);
+    let mut packet = renew(1, host(42));
+    packet.options.set(Code::CLIENT_ID, id);
+    assert_eq!(server.bound(&packet).address, host(42));
+    packet.options.set(Code::MESSAGE_TYPE, [1]);
+    packet.ciaddr = Ipv4Addr::UNSPECIFIED;
+    assert_eq!(server.offered(&packet), host(42));
+}
+
+#[test]
 fn identifiers_of_any_size_are_somebody() {
     let mut server = Server::new(10, 20);
     for len in [0, 1, 2, 255, 256, 700] {
@@ -208,7 +263,7 @@ fn identifiers_of_any_size_are_somebody() {
             .options
             .set(Code::REQUESTED_ADDRESS, address.octets());
         let lease = server.bound(&packet);
-        assert!((1..=255).contains(&lease.client.as_bytes().len()));
+        assert!((1..=261).contains(&lease.client.as_bytes().len()));
         assert_eq!(ClientId::new(lease.client.as_bytes()), Some(lease.client));
     }
 }

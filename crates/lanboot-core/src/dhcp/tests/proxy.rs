@@ -453,6 +453,7 @@ fn a_server_that_steps_down_keeps_its_leases_and_offers_and_adds_none() {
     let mut server = Server::new(10, 200);
     let lease = server.bound(&reboot(1, host(10)));
     let offered = server.offered(&discover(2));
+    assert!(!is_parting(&server.sent(&renew(1, host(10))).1));
     server.config.mode = Mode::Proxy;
 
     // The offer was a promise to whoever takes it up as such.
@@ -465,6 +466,10 @@ fn a_server_that_steps_down_keeps_its_leases_and_offers_and_adds_none() {
     server.now += 40_000;
     let (outgoing, reply) = server.sent(&renew(1, host(10)));
     assert_eq!(reply.options.u32(Code::LEASE_TIME), Some(3200));
+    assert!(
+        is_parting(&reply),
+        "other lanboots must know it for no rival"
+    );
     assert_eq!(outgoing.commit.unwrap().expires, lease.expires);
     assert_eq!(server.bound(&reboot(1, host(10))).expires, lease.expires);
 

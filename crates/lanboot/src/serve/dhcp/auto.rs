@@ -4,12 +4,15 @@
 //! addresses to it (proxy DHCP). Silence: lanboot hands them out, goes on asking, and steps down
 //! the moment somebody else is heard. It never steps up by itself: a server that comes and goes, or
 //! somebody who forges offers, must not make addresses come from two places in turn. Only a
-//! restart or SIGHUP asks anew.
+//! restart or SIGHUP asks anew. Only a cable that was out, or an address that was gone, makes
+//! a server ask once more before it goes on: the other end may be in another network now.
 //!
 //! Two that are started together both hear silence. Each asks again soon after a random time; the
-//! one that is answered steps down and answers the other no more. A machine may ask first, and then
-//! each hears the other's offer: so that not both step down, their questions tell them of each
-//! other, and of two that would step down only the one with the higher address does.
+//! one that is answered steps down and answers the other no more. A machine may ask first, or two
+//! LANs become one, and then each hears the other's offer: so that not both step down, their
+//! questions tell them of each other, and of two that would step down only the one with the higher
+//! address does. Whoever hears another server asks at once and steps down a second later, unless
+//! that one turned out to be such a lanboot, and says in a last question that it has.
 
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
@@ -19,7 +22,7 @@ use std::time::Duration;
 use lanboot_core::dhcp::Mode;
 use tokio::time::Instant;
 
-use super::question::{Peer, Voice};
+use super::question::{Peer, Stand, Voice};
 use crate::settings::Dhcp;
 
 /// How long other servers have to answer the first question. Most routers answer at once; dnsmasq
@@ -32,6 +35,12 @@ const REPEAT: Duration = Duration::from_secs(1);
 const AGAIN: Duration = Duration::from_secs(10);
 /// The first time it asks again, at most, for two that were started together.
 const SOON: Duration = Duration::from_secs(3);
+/// From hearing another server to stepping down: time for a lanboot to say that it is one. Half-way
+/// the question is put again, for it may be lost.
+const DOUBT: Duration = Duration::from_secs(1);
+/// How long what another lanboot said of itself counts. It says so again at most every ten seconds
+/// while it hands out addresses; afterwards something else may run at its address.
+const FRESH: Duration = Duration::from_secs(35);
 /// How often it asks when the operator said that it shall hand out addresses whoever else does.
 const ANYWAY: Duration = Duration::from_secs(60);
 /// Least time between two warnings about one server.
@@ -54,8 +63,10 @@ pub(super) struct Auto {
     told: HashMap<Voice, Instant>,
     /// Our address here.
     address: Ipv4Addr,
-    /// Other lanboots that step down for us, at most [`MAX_TOLD`].
-    yielding: Vec<Ipv4Addr>,
+    /// Other lanboots that step down for us, and when they said so; at most [`MAX_TOLD`].
+    yielding: Vec<(Ipv4Addr, Instant)>,
+    /// Servers heard while handing out addresses, at most [`MAX_TOLD`].
+    rivals: Vec<Ipv4Addr>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +75,8 @@ enum Phase {
     Asking { next: Instant, end: Instant },
     /// Handing out addresses; the next question.
     Watching { next: Instant },
+    /// Still handing out addresses, but another server was heard; at the end that counts.
+    Doubting { next: Instant, end: Instant },
     /// Nothing more to ask; only listening.
     Listening,
 }
@@ -105,23 +118,43 @@ impl Auto {
             told: HashMap::new(),
             address,
             yielding: Vec::new(),
+            rivals: Vec::new(),
         }
     }
 
     /// What our questions say of us.
     pub(super) fn own(&self) -> Peer {
+        let is_proxy = self.mode == Some(Mode::Proxy) && self.phase == Phase::Listening;
+        let stand = match self.wanted {
+            Dhcp::Server => Stand::Stays,
+            Dhcp::Auto if !is_proxy => Stand::Yields,
+            Dhcp::Auto | Dhcp::Proxy | Dhcp::Off => Stand::Proxy,
+        };
         Peer {
             address: self.address,
-            yields: self.wanted != Dhcp::Server,
+            stand,
         }
     }
 
     /// Another lanboot asked who is there.
-    pub(super) fn meet(&mut self, peer: Peer) {
-        self.yielding.retain(|address| *address != peer.address);
-        if peer.yields && self.yielding.len() < MAX_TOLD {
-            self.yielding.push(peer.address);
+    pub(super) fn meet(&mut self, peer: Peer, now: Instant) {
+        let is_other =
+            |(address, at): &(Ipv4Addr, Instant)| *address != peer.address && now < *at + FRESH;
+        self.yielding.retain(is_other);
+        match peer.stand {
+            Stand::Yields if self.yielding.len() < MAX_TOLD => {
+                self.yielding.push((peer.address, now));
+            }
+            Stand::Proxy => self.rivals.retain(|address| *address != peer.address),
+            Stand::Yields | Stand::Stays => {}
         }
+    }
+
+    /// Whether a server is a lanboot that hears us as we hear it, or will when it asks next, and
+    /// then steps down.
+    fn outlasts(&self, server: Ipv4Addr, now: Instant) -> bool {
+        let is_it = |(address, at): &(Ipv4Addr, Instant)| *address == server && now < *at + FRESH;
+        server > self.address && self.yielding.iter().any(is_it)
     }
 
     /// How messages are answered; `None` while that is not known.
@@ -137,7 +170,7 @@ impl Auto {
     /// When [`Auto::tick`] is due.
     pub(super) fn next(&self) -> Option<Instant> {
         match self.phase {
-            Phase::Asking { next, end } => Some(next.min(end)),
+            Phase::Asking { next, end } | Phase::Doubting { next, end } => Some(next.min(end)),
             Phase::Watching { next } => Some(next),
             Phase::Listening => None,
         }
@@ -188,7 +221,45 @@ impl Auto {
                     say: None,
                 }
             }
+            Phase::Doubting { next, end } if now < end => {
+                let ask = next <= now;
+                if ask {
+                    self.phase = Phase::Doubting { next: end, end };
+                }
+                Step { ask, say: None }
+            }
+            Phase::Doubting { .. } => self.doubted(now, random),
             Phase::Watching { .. } | Phase::Listening => Step::default(),
+        }
+    }
+
+    /// The time is over in which other lanboots could say that they are.
+    fn doubted(&mut self, now: Instant, random: u64) -> Step {
+        let rivals = std::mem::take(&mut self.rivals);
+        let Some(server) = rivals
+            .into_iter()
+            .find(|server| !self.outlasts(*server, now))
+        else {
+            self.phase = Phase::Watching {
+                next: now + spread(AGAIN, random),
+            };
+            return Step::default();
+        };
+        self.mode = Some(Mode::Proxy);
+        self.phase = Phase::Listening;
+        if self.told.len() < MAX_TOLD {
+            self.told.insert(Voice::Server(server), now);
+        }
+        let interface = &self.interface;
+        Step {
+            // The last one, which tells other lanboots.
+            ask: true,
+            say: Some(format!(
+                "a second DHCP server, {server}, answers on {interface}: lanboot hands out no more \
+                 addresses there and only tells machines what to boot (proxy DHCP). Those it gave \
+                 stay good until their leases end. To have lanboot hand them out again, stop the \
+                 other server and send lanboot SIGHUP"
+            )),
         }
     }
 
@@ -215,6 +286,11 @@ impl Auto {
 
     /// Somebody else was heard.
     pub(super) fn heard(&mut self, voice: Voice, now: Instant) -> Step {
+        if let (Dhcp::Auto, Some(Mode::Server), Voice::Server(server)) =
+            (self.wanted, self.mode, voice)
+        {
+            return self.rival(server, now);
+        }
         let last = self.told.get(&voice).copied();
         let has_room = last.is_some() || self.told.len() < MAX_TOLD;
         let say = match voice {
@@ -231,6 +307,28 @@ impl Auto {
             self.told.insert(voice, now);
         }
         Step { ask: false, say }
+    }
+
+    /// Another server hands out addresses here, and so do we.
+    fn rival(&mut self, server: Ipv4Addr, now: Instant) -> Step {
+        if self.outlasts(server, now) || self.rivals.contains(&server) {
+            return Step::default();
+        }
+        // Of so many one is enough.
+        if self.rivals.len() < MAX_TOLD {
+            self.rivals.push(server);
+        }
+        if matches!(self.phase, Phase::Doubting { .. }) {
+            return Step::default();
+        }
+        self.phase = Phase::Doubting {
+            next: now + DOUBT / 2,
+            end: now + DOUBT,
+        };
+        Step {
+            ask: true,
+            say: None,
+        }
     }
 
     /// Another server hands out addresses here; it was told at `last`.
@@ -252,22 +350,12 @@ impl Auto {
             });
         }
         let (mode, phase) = (self.mode, self.phase);
-        if mode == Some(Mode::Server) && server > self.address && self.yielding.contains(&server) {
-            // It hears us as we hear it, or will when it asks next.
-            return None;
-        }
         self.mode = Some(Mode::Proxy);
         self.phase = Phase::Listening;
         match (mode, phase) {
             (None, _) => Some(format!(
                 "another DHCP server, {server}, hands out the addresses on {interface}: lanboot \
                  leaves that to it and only tells machines what to boot (proxy DHCP)"
-            )),
-            (Some(Mode::Server), _) => Some(format!(
-                "a second DHCP server, {server}, answers on {interface}: lanboot hands out no more \
-                 addresses there and only tells machines what to boot (proxy DHCP). Those it gave \
-                 stay good until their leases end. To have lanboot hand them out again, stop the \
-                 other server and send lanboot SIGHUP"
             )),
             (_, Phase::Asking { .. }) => Some(format!(
                 "the DHCP server {server} hands out the addresses on {interface}; lanboot only tells \
@@ -278,11 +366,44 @@ impl Auto {
         }
     }
 
+    /// The link was lost, or this host's address on it: where the cable leads when it is there
+    /// again, addresses may be somebody else's. What was given stays good; nothing is added, and
+    /// nobody is refused anything, until silence says that lanboot is alone.
+    pub(super) fn lost(&mut self, now: Instant) {
+        self.told.clear();
+        self.yielding.clear();
+        self.rivals.clear();
+        if (self.wanted, self.mode) == (Dhcp::Auto, Some(Mode::Server)) {
+            self.mode = Some(Mode::Proxy);
+            self.phase = Phase::asking(now);
+        }
+    }
+
+    /// There is a link and an address, again or for the first time: who answers is found out from
+    /// now on.
+    pub(super) fn found(&mut self, now: Instant) -> Step {
+        self.was_unheard = false;
+        self.unplugged = false;
+        match self.phase {
+            Phase::Asking { .. } => self.phase = Phase::asking(now),
+            Phase::Watching { .. } => self.phase = Phase::Watching { next: now },
+            Phase::Doubting { .. } | Phase::Listening => return Step::default(),
+        }
+        if self.wanted != Dhcp::Auto {
+            return Step::default();
+        }
+        Step::say(format!(
+            "something changed on {}: asking who hands out the addresses there now",
+            self.interface
+        ))
+    }
+
     /// The operator wants the question put again (SIGHUP). Until it is answered all stays as it
     /// is.
     pub(super) fn again(&mut self, now: Instant) -> Step {
         self.told.clear();
         self.yielding.clear();
+        self.rivals.clear();
         let interface = &self.interface;
         Step::say(match self.wanted {
             Dhcp::Auto => {
@@ -373,6 +494,72 @@ mod tests {
     }
 
     #[test]
+    fn a_server_whose_cable_was_out_asks_before_it_goes_on() {
+        let alone = || {
+            let mut link = Link::new(Dhcp::Auto);
+            link.pass(20);
+            assert_eq!(link.auto.mode(), Some(Mode::Server));
+            link
+        };
+        // For long: nothing is heard meanwhile, and nothing counts.
+        let mut link = alone();
+        link.has_link = false;
+        link.auto.lost(link.now);
+        assert_eq!(link.auto.mode(), Some(Mode::Proxy), "at once");
+        link.pass(60);
+        assert_eq!(link.auto.mode(), Some(Mode::Proxy));
+        assert!(link.last().starts_with("eth0 has no link"));
+        link.has_link = true;
+        let (asked, step) = (link.asked.len(), link.auto.found(link.now));
+        link.take(step);
+        assert!(link.last().contains("asking who hands out"));
+        link.pass(3);
+        assert!(link.asked.len() > asked + 2, "at once, and again");
+        assert_eq!(link.auto.mode(), Some(Mode::Proxy));
+        let mut elsewhere = link;
+        elsewhere.hear(A);
+        elsewhere.pass(60);
+        assert_eq!(
+            elsewhere.auto.mode(),
+            Some(Mode::Proxy),
+            "{}",
+            elsewhere.last()
+        );
+        assert!(elsewhere.said.iter().any(|said| said.contains("10.0.0.3")));
+
+        // For a moment, and nobody is there: a server again as soon as that is known.
+        let mut link = alone();
+        link.auto.lost(link.now);
+        let step = link.auto.found(link.now);
+        link.take(step);
+        link.pass(3);
+        assert_eq!(link.auto.mode(), Some(Mode::Proxy));
+        link.pass(2);
+        assert_eq!(link.auto.mode(), Some(Mode::Server));
+        assert!(
+            link.last()
+                .contains("no other DHCP server answers on eth0 any more")
+        );
+    }
+
+    #[test]
+    fn a_cable_that_was_out_changes_nothing_for_who_was_no_server_or_was_told_to_be() {
+        for (wanted, mode) in [(Dhcp::Server, Mode::Server), (Dhcp::Auto, Mode::Proxy)] {
+            let mut link = Link::new(wanted);
+            link.hear(A);
+            link.pass(20);
+            let asked = link.asked.len();
+            link.auto.lost(link.now);
+            let step = link.auto.found(link.now);
+            link.take(step);
+            link.pass(20);
+            assert_eq!(link.auto.mode(), Some(mode), "{wanted:?}");
+            // Who serves by order warns of others there, too, and soon.
+            assert_eq!(link.asked.len() > asked, wanted == Dhcp::Server);
+        }
+    }
+
+    #[test]
     fn silence_makes_a_server_and_an_answer_makes_a_proxy() {
         let mut link = Link::new(Dhcp::Auto);
         link.pass(3);
@@ -417,6 +604,7 @@ mod tests {
             link.asked.len()
         );
         link.hear(A);
+        link.pass(1);
         assert_eq!(link.auto.mode(), Some(Mode::Proxy));
         assert!(
             link.last()
@@ -440,6 +628,7 @@ mod tests {
         let mut link = Link::new(Dhcp::Auto);
         link.pass(10);
         link.hear(A);
+        link.pass(1);
         let step = link.auto.again(link.now);
         link.take(step);
         assert_eq!(link.auto.mode(), Some(Mode::Proxy), "until it is known");
@@ -465,6 +654,7 @@ mod tests {
         link.take(step);
         assert_eq!(link.auto.mode(), Some(Mode::Server));
         link.hear(B);
+        link.pass(1);
         assert_eq!(link.auto.mode(), Some(Mode::Proxy));
     }
 
@@ -524,42 +714,78 @@ mod tests {
     fn of_two_that_hear_each_other_at_once_one_stays() {
         let higher = Ipv4Addr::new(10, 0, 0, 3);
         let lower = Ipv4Addr::new(10, 0, 0, 0);
-        let meeting = |address, yields| {
+        let meeting = |address, stand| {
             let mut link = Link::new(Dhcp::Auto);
-            link.auto.meet(Peer { address, yields });
             link.pass(4);
-            assert_eq!(link.auto.mode(), Some(Mode::Server));
+            link.auto.meet(Peer { address, stand }, link.now);
             link.hear(Voice::Server(address));
+            link.pass(2);
             link
         };
-        let mut stays = meeting(higher, true);
+        let mut stays = meeting(higher, Stand::Yields);
         assert_eq!(stays.auto.mode(), Some(Mode::Server));
-        assert_eq!(meeting(lower, true).auto.mode(), Some(Mode::Proxy));
+        let steps_down = meeting(lower, Stand::Yields);
+        assert_eq!(steps_down.auto.mode(), Some(Mode::Proxy));
+        assert_eq!(steps_down.auto.own().stand, Stand::Proxy);
         // One that was told to serve does not step down, whoever asks.
-        assert_eq!(meeting(higher, false).auto.mode(), Some(Mode::Proxy));
-        stays.auto.meet(Peer {
-            address: higher,
-            yields: false,
-        });
+        let beside = meeting(higher, Stand::Stays);
+        assert_eq!(beside.auto.mode(), Some(Mode::Proxy));
+        // What it said long ago says nothing of what answers at its address now.
         stays.hear(A);
+        stays.pass(2);
+        assert_eq!(stays.auto.mode(), Some(Mode::Server));
+        stays.pass(FRESH.as_secs());
+        stays.hear(A);
+        stays.pass(2);
         assert_eq!(stays.auto.mode(), Some(Mode::Proxy));
         // Who starts beside one that serves leaves it to that, whatever its address.
         let mut link = Link::new(Dhcp::Auto);
-        link.auto.meet(Peer {
-            address: higher,
-            yields: true,
-        });
+        let stand = Stand::Yields;
+        let address = higher;
+        link.auto.meet(Peer { address, stand }, link.now);
         link.pass(1);
         link.hear(Voice::Server(higher));
         assert_eq!(link.auto.mode(), Some(Mode::Proxy));
         for number in 0..1000 {
             let address = Ipv4Addr::from_bits(number);
-            link.auto.meet(Peer {
-                address,
-                yields: true,
-            });
+            link.auto.meet(Peer { address, stand }, link.now);
         }
         assert_eq!(link.auto.yielding.len(), MAX_TOLD);
+    }
+
+    #[test]
+    fn another_server_is_asked_who_it_is_before_it_counts() {
+        let mut link = Link::new(Dhcp::Auto);
+        link.pass(20);
+        let asked = link.asked.len();
+        link.hear(A);
+        assert_eq!(link.asked.len(), asked + 1, "at once");
+        assert_eq!(link.auto.mode(), Some(Mode::Server));
+        // It says that it is a lanboot which steps down, or that it has.
+        for stand in [Stand::Yields, Stand::Proxy] {
+            let Voice::Server(address) = A else { panic!() };
+            link.auto.meet(Peer { address, stand }, link.now);
+            link.pass(60);
+            assert_eq!(link.auto.mode(), Some(Mode::Server), "{stand:?}");
+            link.hear(A);
+        }
+        let asked = link.asked.len();
+        link.hear(B);
+        for _ in 0..100 {
+            link.hear(A);
+        }
+        assert_eq!(link.asked.len(), asked, "however many are heard");
+        link.pass(1);
+        assert_eq!(link.auto.mode(), Some(Mode::Proxy));
+        assert_eq!(link.asked.len(), asked + 2, "once more, and once to say so");
+        assert!(link.last().contains("a second DHCP server, 10.0.0.3"));
+        // Told by a forged thousand, it remembers a few.
+        let mut link = Link::new(Dhcp::Auto);
+        link.pass(20);
+        for number in 0..1000u32 {
+            link.hear(Voice::Server(Ipv4Addr::from_bits(number << 8 | 1)));
+        }
+        assert_eq!(link.auto.rivals.len(), MAX_TOLD);
     }
 
     #[test]

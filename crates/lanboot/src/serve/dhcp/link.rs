@@ -95,6 +95,8 @@ impl Opened {
         let auto = Auto::new(self.wanted, interface, self.address, Instant::now());
         let boot_server = self.boot_server.map(UdpSocket::from_std).transpose()?;
         Ok(Link {
+            is_linked: net::has_link(&self.interface),
+            has_address: true,
             interface: self.interface,
             index: self.index,
             address: self.address,
@@ -137,6 +139,8 @@ impl Ready {
 pub(super) enum Readable {
     Link(usize, Ready),
     Ping,
+    /// What became of the interfaces.
+    Changes,
 }
 
 /// Where a message came in.
@@ -158,7 +162,11 @@ pub(super) struct Link {
     pub(super) interface: Arc<str>,
     pub(super) address: Ipv4Addr,
     pub(super) auto: Auto,
-    index: u32,
+    pub(super) index: u32,
+    /// Whether it had a link when that was last heard.
+    pub(super) is_linked: bool,
+    /// Whether `address` was ours there when that was last looked at.
+    pub(super) has_address: bool,
     mac: Mac,
     server: UdpSocket,
     boot_server: Option<UdpSocket>,

@@ -5,12 +5,15 @@
 //! interface by `auto`.
 
 mod auto;
+mod changes;
 mod link;
 mod open;
 mod others;
 mod probe;
 mod question;
 mod recent;
+#[cfg(test)]
+mod settle;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -24,7 +27,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use lanboot_core::catalog::{self, LoaderChoice, MenuKind, Server};
 use lanboot_core::dhcp::{
-    Answer, BootFile, Config, Leases, MAX_LEN, Note, Outgoing, Packet, Port, Probe, Receipt,
+    Answer, BootFile, Config, Leases, MAX_LEN, Note, Outgoing, Packet, Port, Probe, Receipt, Why,
     checked, pxe, respond,
 };
 use lanboot_core::journal::{self, Peer, What};
@@ -37,7 +40,7 @@ use super::Context;
 use super::listen::Complaint;
 use crate::bus;
 use crate::leases::{Change, Store};
-use crate::net::PingSocket;
+use crate::net::{ChangeSocket, PingSocket};
 use link::{Link, Origin, Readable, Ready};
 use recent::Recent;
 
@@ -64,6 +67,8 @@ pub struct Door {
     pub own: Vec<Ipv4Addr>,
     /// For probes behind relays, where the process may.
     pub ping: Option<PingSocket>,
+    /// What becomes of the interfaces.
+    pub changes: ChangeSocket,
     /// What the server is told; its mode is each link's own.
     pub config: Config,
     /// Who has which address.
@@ -90,14 +95,18 @@ pub async fn run(
     let (committed, mut commits) = mpsc::channel(COMMITS);
     let links = door.links.into_iter().map(Opened::polled);
     let ping = door.ping.map(PingSocket::polled).transpose();
+    let changes = door.changes.polled().context("netlink socket")?;
     let links: Vec<Link> = links.collect::<io::Result<_>>().context("DHCP sockets")?;
     let of_links = (0..links.len()).flat_map(|n| Ready::ALL.map(|ready| Readable::Link(n, ready)));
     let mut server = Serving {
-        sources: of_links.chain([Readable::Ping]).collect(),
+        sources: of_links
+            .chain([Readable::Ping, Readable::Changes])
+            .collect(),
         links,
         turn: 0,
         own: door.own,
         ping: ping.context("ICMP socket")?,
+        changes,
         config: door.config,
         leases: door.leases,
         store: door.store,
@@ -135,6 +144,7 @@ struct Serving {
     turn: usize,
     own: Vec<Ipv4Addr>,
     ping: Option<AsyncFd<PingSocket>>,
+    changes: AsyncFd<ChangeSocket>,
     config: Config,
     leases: Leases,
     store: Store,
@@ -175,6 +185,7 @@ impl Serving {
                 },
                 (Readable::Ping, Some(ping)) => ping.poll_read_ready(cx).map_ok(drop),
                 (Readable::Ping, None) => continue,
+                (Readable::Changes, _) => self.changes.poll_read_ready(cx).map_ok(drop),
             };
             if let Poll::Ready(polled) = polled {
                 return Poll::Ready(polled.map(|()| (number, *readable)));
@@ -190,6 +201,7 @@ impl Serving {
             Readable::Link(number, Ready::Arp) => self.hear_arp(number),
             Readable::Link(number, Ready::Client) => self.hear_servers(number),
             Readable::Ping => self.hear_ping(),
+            Readable::Changes => self.hear_changes(),
         }
     }
 
@@ -271,6 +283,10 @@ impl Serving {
         let Some(link) = self.links.get(origin.link) else {
             return (Err("its interface is gone".into()), None);
         };
+        if !link.has_address {
+            let why = format!("{} has not got {}", link.interface, link.address);
+            return (Err(why), None);
+        }
         let Some(mode) = link.auto.mode() else {
             let why = "whether another server hands out the addresses here is not known yet";
             return (Err(why.into()), None);
@@ -375,9 +391,10 @@ impl Serving {
                 }
             }
             Ok(Answer::Ignore(why)) => {
-                let why = match no_loader {
-                    Some(remark) => format!("{why}; {remark}"),
-                    None => why.to_string(),
+                let why = match (why, no_loader) {
+                    // It says what is missing.
+                    (Why::NothingToBoot, Some(remark)) => remark,
+                    (why, _) => why.to_string(),
                 };
                 self.told_ignored(&packet, &origin, why);
             }

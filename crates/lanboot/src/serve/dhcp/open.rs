@@ -2,13 +2,13 @@
 
 use std::net::Ipv4Addr;
 
-use anyhow::{anyhow, bail};
+use anyhow::{Context as _, anyhow, bail};
 use lanboot_core::dhcp::{BadConfig, Code, Config, Leases, Mode, Subnet};
 use lanboot_core::site::Address;
 
 use super::{Door, Opened};
 use crate::leases::Store;
-use crate::net::{self, Interface, PingSocket};
+use crate::net::{self, ChangeSocket, Interface, PingSocket};
 use crate::serve::open::Served;
 use crate::settings::{self, Dhcp, Settings};
 
@@ -54,6 +54,8 @@ impl Door {
             leases.withhold(*address);
         }
         Ok(Self {
+            changes: ChangeSocket::open()
+                .context("cannot ask the kernel about changes (netlink)")?,
             links,
             own,
             // Without the rights for it, addresses behind relays are offered unasked.

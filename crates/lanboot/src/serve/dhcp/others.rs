@@ -9,7 +9,6 @@ use super::auto::Step;
 use super::link::Origin;
 use super::question::{self, Voice};
 use super::{BURST, Serving};
-use crate::net;
 
 impl Serving {
     /// Does what `auto` of a link has in mind for now.
@@ -66,7 +65,7 @@ impl Serving {
         if packet.message_type() == Some(MessageType::Discover) {
             link.remember(packet.xid);
             if let Some(peer) = question::peer(packet) {
-                link.auto.meet(peer);
+                link.auto.meet(peer, Instant::now());
             }
         } else if let Some(server) = question::chosen(packet, &self.own)
             && link.remembers(packet.xid)
@@ -82,17 +81,17 @@ impl Serving {
         }
     }
 
-    fn take(&mut self, number: usize, step: Step) {
+    pub(super) fn take(&mut self, number: usize, step: Step) {
         if let Some(text) = step.say {
             self.notice(text);
         }
         if !step.ask {
             return;
         }
-        self.look_at_ourselves();
         let [.., a, b, c, d] = RandomState::new().hash_one(number).to_be_bytes();
         let xid = u32::from_be_bytes([a, b, c, d]);
-        let Some(link) = self.links.get_mut(number) else {
+        let link = self.links.get_mut(number);
+        let Some(link) = link.filter(|link| link.has_address) else {
             return;
         };
         // While the interface is down nobody can be there to answer.
@@ -105,18 +104,6 @@ impl Serving {
             );
             self.notice(text);
         }
-    }
-
-    /// The host may have got further addresses since: it does not answer its own probes for them.
-    fn look_at_ourselves(&mut self) {
-        // What was known stays when the system does not say.
-        let Ok(interfaces) = net::interfaces() else {
-            return;
-        };
-        let there = interfaces.iter().flat_map(|interface| &interface.addresses);
-        let there = there.map(|address| address.address);
-        let served = self.links.iter().map(|link| link.address);
-        self.own = there.chain(served).collect();
     }
 
     /// Says so once every link knows what it does, or cannot find out.

@@ -3,7 +3,7 @@
 
 use std::net::Ipv4Addr;
 
-use lanboot_core::dhcp::{MessageType, Op, Packet, option::Code};
+use lanboot_core::dhcp::{MessageType, Op, Packet, is_parting, option::Code};
 use lanboot_core::machine::Mac;
 
 /// Somebody else who answers machines.
@@ -23,16 +23,39 @@ const CLASS: &str = "lanboot";
 pub(super) struct Peer {
     /// Its address, which is its server identifier.
     pub(super) address: Ipv4Addr,
-    /// Whether it stops handing out addresses when it hears another server (`--dhcp auto`).
-    pub(super) yields: bool,
+    /// What it does about addresses.
+    pub(super) stand: Stand,
+}
+
+/// What a lanboot does when it hears another server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stand {
+    /// It stops handing out addresses (`--dhcp auto`).
+    Yields,
+    /// Nothing (`--dhcp server`).
+    Stays,
+    /// It has stopped, or never began.
+    Proxy,
+}
+
+impl Stand {
+    const ALL: [Self; 3] = [Self::Yields, Self::Stays, Self::Proxy];
+
+    /// The word in our questions.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Yields => "auto",
+            Self::Stays => "server",
+            Self::Proxy => "proxy",
+        }
+    }
 }
 
 /// A DISCOVER that asks for nothing but an answer by broadcast (RFC 2131 §4.4.1). Nothing is
 /// requested afterwards, so there is nothing to release. It says who asks: `own`.
 pub(super) fn discover(xid: u32, mac: Mac, own: Peer) -> Vec<u8> {
     let mut bytes = vec![0u8; 300];
-    let word = if own.yields { "auto" } else { "server" };
-    let class = format!("{CLASS} {word} {}", own.address).into_bytes();
+    let class = format!("{CLASS} {} {}", own.stand.word(), own.address).into_bytes();
     let class_len = [u8::try_from(class.len()).unwrap_or(0)];
     // Magic cookie; option 53 DISCOVER; option 60; end. About 280 bytes at most.
     let options: [&[u8]; 5] = [
@@ -62,13 +85,9 @@ pub(super) fn discover(xid: u32, mac: Mac, own: Peer) -> Vec<u8> {
 pub(super) fn peer(packet: &Packet) -> Option<Peer> {
     let class = std::str::from_utf8(packet.options.get(Code::VENDOR_CLASS)?).ok()?;
     let (word, address) = class.strip_prefix(CLASS)?.trim_start().split_once(' ')?;
-    let yields = match word {
-        "auto" => true,
-        "server" => false,
-        _ => return None,
-    };
+    let stand = Stand::ALL.into_iter().find(|stand| stand.word() == word)?;
     let address = address.parse().ok()?;
-    Some(Peer { address, yields })
+    Some(Peer { address, stand })
 }
 
 /// Whom a message to port 68, sent from `source`, is from; `None` when it is one of ours (`own`
@@ -84,6 +103,8 @@ pub(super) fn voice(payload: &[u8], source: Ipv4Addr, own: &[Ipv4Addr]) -> Optio
     match packet.message_type()? {
         // Only who owns the addresses of a network refuses one.
         MessageType::Nak => Some(Voice::Server(server)),
+        // A lanboot that stepped down honours what it gave before.
+        MessageType::Ack if is_parting(&packet) => None,
         MessageType::Offer | MessageType::Ack if gives => Some(Voice::Server(server)),
         MessageType::Offer => Some(Voice::Proxy(server)),
         // Otherwise it answers an INFORM.
@@ -112,7 +133,7 @@ mod tests {
     const OWN: [Ipv4Addr; 1] = [Ipv4Addr::new(10, 0, 0, 1)];
     const PEER: Peer = Peer {
         address: OWN[0],
-        yields: true,
+        stand: Stand::Yields,
     };
 
     fn answer(kind: u8, yiaddr: [u8; 4], more: &[u8]) -> Vec<u8> {
@@ -135,7 +156,7 @@ mod tests {
         assert_eq!(peer(&question), Some(PEER));
         let longest = Peer {
             address: Ipv4Addr::new(255, 255, 255, 254),
-            yields: false,
+            stand: Stand::Stays,
         };
         let question = discover(7, MAC, longest);
         assert_eq!(question.len(), 300);
@@ -181,6 +202,56 @@ mod tests {
         for cut in 0..244 {
             // Never a panic, whatever is missing.
             let _ = voice(&answer(2, address, &id)[..cut], OTHER, &OWN);
+        }
+    }
+
+    #[test]
+    fn a_lanboot_that_stepped_down_and_honours_a_lease_is_no_server() {
+        use lanboot_core::dhcp::{Answer, Config, Leases, Mode, Port, Receipt, Subnet, respond};
+        let mut config = Config {
+            mode: Mode::Server,
+            subnets: vec![Subnet {
+                network: OTHER,
+                prefix: 24,
+                range: ([10, 0, 0, 100].into(), [10, 0, 0, 110].into()),
+                lease_time: Subnet::LEASE_TIME,
+                routers: Vec::new(),
+                dns: Vec::new(),
+                domain: None,
+                options: Vec::new(),
+            }],
+            only: Vec::new(),
+            check: false,
+        };
+        let mut leases = Leases::new(&config.subnets);
+        let receipt = Receipt {
+            interface: "eth0",
+            server: OTHER,
+            own: &[OTHER],
+            source: std::net::SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 68),
+            port: Port::Server,
+            boot_server: true,
+            now: std::time::Duration::from_secs(1_800_000_000),
+            overloaded: false,
+        };
+        // A machine that starts again with the address it had.
+        let mut request = Packet::parse(&discover(7, MAC, PEER)).unwrap();
+        request.options.set(Code::MESSAGE_TYPE, [3]);
+        request
+            .options
+            .set(Code::REQUESTED_ADDRESS, [10, 0, 0, 105]);
+        for (mode, heard) in [
+            (Mode::Server, Some(Voice::Server(OTHER))),
+            (Mode::Proxy, None),
+        ] {
+            config.mode = mode;
+            let answer = respond(&request, &receipt, &config, &mut leases, &|_| None);
+            let Answer::Send(ack) = answer else {
+                panic!("{answer:?}");
+            };
+            assert_eq!(ack.to, lanboot_core::dhcp::Destination::Broadcast);
+            assert_eq!(ack.message, MessageType::Ack);
+            assert_eq!(voice(&ack.bytes, OTHER, &OWN), heard, "{mode:?}");
         }
     }
 

@@ -58,14 +58,14 @@ impl Recent {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::serve::dhcp::question::{Peer, discover};
+    use crate::serve::dhcp::question::{Peer, Stand, discover};
     use lanboot_core::machine::Mac;
     use std::net::Ipv4Addr;
 
     fn message(xid: u32, relay: u8) -> Packet {
         let peer = Peer {
             address: Ipv4Addr::LOCALHOST,
-            yields: true,
+            stand: Stand::Yields,
         };
         let mut bytes = discover(xid, Mac([2; 6]), peer);
         bytes[24..28].copy_from_slice(&[10, 0, 0, relay]);

@@ -1,9 +1,9 @@
-//! Calls in datagrams: answered one by one, out of the socket they came in at, which is bound to
-//! one of our addresses. Who is in no served network gets no answer, so that nobody can be made a
+//! Calls in datagrams: answered in turn ([`Calls`]), out of the socket they came in at, which is
+//! bound to one of our addresses. Who is in no served network gets no answer, so that nobody can be made a
 //! target from far away.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use lanboot_core::nfs::Asked;
@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::Shared;
+use super::calls::{Call, Calls};
 use crate::serve::stream::gather;
 
 /// Longest call read: a WRITE of 32 KiB would be one, and is answered with "read-only" by its
@@ -21,7 +22,7 @@ use crate::serve::stream::gather;
 const MAX_CALL_BYTES: usize = 8 * 1024;
 /// Tasks that answer datagrams of one port: one may wait for a disk while others go on.
 const TASKS: usize = 3;
-/// Bytes of calls that may wait, with the kernel's own weight: about 1,000 calls.
+/// Bytes of calls that may wait in the kernel, with its own weight: about 1,000 calls.
 const RECEIVE_ROOM: usize = 1 << 20;
 /// Bytes of replies under way: a few reads of every machine in a classroom.
 const SEND_ROOM: usize = 4 << 20;
@@ -44,28 +45,24 @@ pub(super) async fn serve(
         let _ = options.set_send_buffer_size(SEND_ROOM);
     }
     let socket = Arc::new(UdpSocket::from_std(socket)?);
+    let calls = Arc::new(Calls::new());
     let mut tasks = JoinSet::new();
     for _ in 0..TASKS {
-        let (socket, shared, mut drain) = (Arc::clone(&socket), Arc::clone(&shared), drain.clone());
+        let (socket, shared, calls) =
+            (Arc::clone(&socket), Arc::clone(&shared), Arc::clone(&calls));
+        let mut drain = drain.clone();
         tasks.spawn(async move {
-            let mut buffer = vec![0; MAX_CALL_BYTES];
             loop {
-                let received = tokio::select! {
+                let call = tokio::select! {
                     biased;
                     _ = drain.wait_for(|is_draining| *is_draining) => return Ok(()),
-                    received = socket.recv_from(&mut buffer) => received,
+                    call = calls.pop() => call,
                 };
-                match received {
-                    Ok((len, from)) => {
-                        let message = buffer.get(..len).unwrap_or_default();
-                        answer(&socket, message, from, asked, &shared).await;
-                    }
-                    Err(error) if is_passing(&error) => {}
-                    Err(error) => return Err(error),
-                }
+                answer(&socket, &call, asked, &shared).await;
             }
         });
     }
+    tasks.spawn(listen(socket, calls, shared, drain));
     while let Some(ended) = tasks.join_next().await {
         // A panic is a fault of ours and already printed; the other tasks go on.
         if let Ok(result) = ended {
@@ -75,20 +72,43 @@ pub(super) async fn serve(
     Ok(())
 }
 
-async fn answer(
-    socket: &UdpSocket,
-    message: &[u8],
-    from: SocketAddr,
-    asked: Asked,
-    shared: &Shared,
-) {
-    let ip = from.ip();
-    // Nobody calls from port 0, and what is sent there comes back as an error.
-    if from.port() == 0 || is_everybody(ip) || !shared.admits(ip, "datagram") {
-        return;
+/// Takes calls out of the socket.
+async fn listen(
+    socket: Arc<UdpSocket>,
+    calls: Arc<Calls>,
+    shared: Arc<Shared>,
+    mut drain: watch::Receiver<bool>,
+) -> io::Result<()> {
+    let mut buffer = vec![0; MAX_CALL_BYTES];
+    loop {
+        let received = tokio::select! {
+            biased;
+            _ = drain.wait_for(|is_draining| *is_draining) => return Ok(()),
+            received = socket.recv_from(&mut buffer) => received,
+        };
+        let (len, from) = match received {
+            Ok(received) => received,
+            Err(error) if is_passing(&error) => continue,
+            Err(error) => return Err(error),
+        };
+        let ip = from.ip();
+        // Nobody calls from port 0, and what is sent there comes back as an error.
+        if from.port() == 0 || is_everybody(ip) || !shared.admits(ip, "datagram") {
+            continue;
+        }
+        let message = buffer.get(..len).unwrap_or_default().into();
+        if let Some(ip) = calls.push(Call { from, message }) {
+            let why = "too many calls of this machine wait".to_owned();
+            shared.complain(|c| &mut c.ignored, ip, "datagram", why);
+        }
     }
+}
+
+async fn answer(socket: &UdpSocket, call: &Call, asked: Asked, shared: &Shared) {
+    let from = call.from;
+    let ip = from.ip();
     let site = shared.context.site.load_full();
-    match shared.answer(message, asked, &site) {
+    match shared.answer(&call.message, asked, &site) {
         Ok(answer) => {
             let mut account = shared.accounts.open(ip, false);
             let mount = shared.note(&mut account, answer.deed);

@@ -1,0 +1,159 @@
+//! Cables are pulled and put in elsewhere; addresses come and go.
+
+use std::net::Ipv4Addr;
+
+use tokio::io::Interest;
+use tokio::time::Instant;
+
+use super::{BURST, Serving};
+use crate::net::{self, Change, ChangeSocket, Interface};
+
+impl Serving {
+    /// Hears what became of the interfaces.
+    pub(super) fn hear_changes(&mut self) {
+        for _ in 0..BURST {
+            let heard = self.changes.try_io(Interest::READABLE, ChangeSocket::heard);
+            let Ok(changes) = heard else {
+                // Nothing more.
+                return;
+            };
+            for change in changes {
+                match change {
+                    Change::Link { index, up } => self.link_is(index, up),
+                    Change::Addresses => self.look_at_addresses(),
+                    Change::Missed => self.look_at_everything(),
+                }
+            }
+        }
+    }
+
+    fn link_is(&mut self, index: u32, up: bool) {
+        for number in 0..self.links.len() {
+            let Some(link) = self.links.get_mut(number).filter(|l| l.index == index) else {
+                continue;
+            };
+            let was = std::mem::replace(&mut link.is_linked, up);
+            match (was, up) {
+                (true, false) => link.auto.lost(Instant::now()),
+                // Without its address nothing is asked; that comes back later.
+                (false, true) if link.has_address => self.found(number),
+                _ => {}
+            }
+        }
+    }
+
+    /// Which addresses this host has, and whether those that are served are among them.
+    fn look_at_addresses(&mut self) {
+        // What was known stays when the system does not say.
+        let Ok(interfaces) = net::interfaces() else {
+            return;
+        };
+        let there = interfaces.iter().flat_map(|interface| &interface.addresses);
+        let served = self.links.iter().map(|link| link.address);
+        self.own = there.map(|a| a.address).chain(served).collect();
+        for number in 0..self.links.len() {
+            let Some(link) = self.links.get_mut(number) else {
+                return;
+            };
+            let (address, interface) = (link.address, link.interface.clone());
+            let place = place(&interfaces, &interface, link.index, address);
+            let is_there = place == Place::Here;
+            let was_there = std::mem::replace(&mut link.has_address, is_there);
+            if was_there && !is_there {
+                link.auto.lost(Instant::now());
+                self.notice(match place {
+                    Place::Elsewhere => {
+                        format!("{interface} is another device now: restart lanboot to serve on it")
+                    }
+                    Place::Here | Place::Nowhere => format!(
+                        "{interface} no longer has the address {address}: DHCP is not answered \
+                         there until it has it again. Restart lanboot to serve at another one"
+                    ),
+                });
+            } else if is_there && !was_there {
+                self.notice(format!("{interface} has the address {address} again"));
+                self.found(number);
+            }
+        }
+    }
+
+    /// After changes that were not heard each link is treated as if it had been lost for a moment.
+    fn look_at_everything(&mut self) {
+        let indices: Vec<u32> = self.links.iter().map(|link| link.index).collect();
+        for index in indices {
+            self.link_is(index, false);
+        }
+        self.look_at_addresses();
+        for number in 0..self.links.len() {
+            if let Some(link) = self.links.get(number)
+                && link.has_link()
+            {
+                self.link_is(link.index, true);
+            }
+        }
+    }
+
+    fn found(&mut self, number: usize) {
+        if let Some(link) = self.links.get_mut(number) {
+            let step = link.auto.found(Instant::now());
+            self.take(number, step);
+        }
+    }
+}
+
+/// Where an address of ours is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Here,
+    /// On a device that has taken the name since: a USB adapter plugged in again.
+    Elsewhere,
+    Nowhere,
+}
+
+fn place(interfaces: &[Interface], name: &str, index: u32, address: Ipv4Addr) -> Place {
+    let of_name = interfaces.iter().find(|interface| interface.name == name);
+    let has = |interface: &Interface| interface.addresses.iter().any(|a| a.address == address);
+    match of_name {
+        Some(interface) if interface.index != index => Place::Elsewhere,
+        Some(interface) if has(interface) => Place::Here,
+        Some(_) | None => Place::Nowhere,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lanboot_core::site::Address;
+
+    #[test]
+    fn an_address_is_here_only_on_the_device_it_was_on() {
+        let own = Ipv4Addr::new(10, 0, 0, 1);
+        let interface = |name: &str, index, addresses: &[Ipv4Addr]| Interface {
+            name: name.to_owned(),
+            index,
+            mac: None,
+            addresses: addresses
+                .iter()
+                .map(|address| Address {
+                    address: *address,
+                    prefix: 24,
+                })
+                .collect(),
+            up: true,
+            loopback: false,
+        };
+        let other = Ipv4Addr::new(10, 0, 0, 2);
+        for (there, expected) in [
+            (vec![interface("eth0", 2, &[other, own])], Place::Here),
+            (vec![interface("eth0", 2, &[other])], Place::Nowhere),
+            (
+                vec![interface("eth0", 2, &[]), interface("eth1", 3, &[own])],
+                Place::Nowhere,
+            ),
+            (vec![interface("eth0", 9, &[own])], Place::Elsewhere),
+            (vec![], Place::Nowhere),
+        ] {
+            assert_eq!(place(&there, "eth0", 2, own), expected, "{there:?}");
+        }
+    }
+}

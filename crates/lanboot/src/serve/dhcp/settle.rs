@@ -1,0 +1,266 @@
+//! Several lanboots and a foreign server on one LAN, in virtual time: they settle, whoever speaks
+//! first. Only [`Auto`] is real; how servers and the wire behave is written here.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use lanboot_core::dhcp::Mode;
+use tokio::time::Instant;
+
+use super::auto::{Auto, Step};
+use super::question::{Peer, Voice};
+use crate::settings::Dhcp;
+
+const FOREIGN: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 200);
+/// Everybody knows by then: the longest pause between questions, dnsmasq's ping, and the doubt.
+const SETTLED: u64 = 10_000 + 3_000 + 1_000 + 500;
+
+/// What happens, and to whom.
+#[derive(Clone, Copy, Debug)]
+enum Event {
+    /// A lanboot's own time has come.
+    Tick(usize),
+    /// A lanboot's question arrives at another.
+    Question(usize, Peer),
+    /// A lanboot makes an offer, if it still serves then.
+    Offer(usize),
+    /// So does the foreign server, if it is still there.
+    Foreign,
+    /// An offer arrives at a lanboot.
+    Heard(usize, Ipv4Addr),
+    /// A machine asks everybody.
+    Machine,
+    /// The foreign server is switched on or off.
+    Switch(bool),
+    /// Two LANs become one.
+    Join,
+    /// SIGHUP for one.
+    Again(usize),
+}
+
+struct Lan {
+    begun: Instant,
+    now: u64,
+    queue: BTreeMap<(u64, u64), Event>,
+    count: u64,
+    random: u64,
+    lanboots: Vec<Auto>,
+    /// The first is apart from the others.
+    is_split: bool,
+    has_foreign: bool,
+}
+
+impl Lan {
+    fn new(seed: u64, addresses: &[u8]) -> Self {
+        let begun = Instant::now();
+        let mut lan = Self {
+            begun,
+            now: 0,
+            queue: BTreeMap::new(),
+            count: 0,
+            random: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1,
+            lanboots: Vec::new(),
+            is_split: false,
+            has_foreign: false,
+        };
+        for (number, last) in addresses.iter().enumerate() {
+            let late = lan.below(6_000);
+            let (at, own) = (begun + Duration::from_millis(late), [10, 0, 0, *last]);
+            let auto = Auto::new(Dhcp::Auto, "eth0".into(), own.into(), at);
+            lan.lanboots.push(auto);
+            lan.after(late, Event::Tick(number));
+        }
+        lan
+    }
+
+    /// xorshift64*.
+    fn below(&mut self, end: u64) -> u64 {
+        self.random ^= self.random >> 12;
+        self.random ^= self.random << 25;
+        self.random ^= self.random >> 27;
+        (self.random.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) % end
+    }
+
+    fn after(&mut self, pause: u64, event: Event) {
+        self.count += 1;
+        self.queue.insert((self.now + pause, self.count), event);
+    }
+
+    fn time(&self) -> Instant {
+        self.begun + Duration::from_millis(self.now)
+    }
+
+    fn reach(&self, from: usize, to: usize) -> bool {
+        from != to && !(self.is_split && (from == 0) != (to == 0))
+    }
+
+    /// Brings something to all that hear lanboot `from`.
+    fn broadcast(&mut self, from: usize, event: impl Fn(usize) -> Event) {
+        for to in 0..self.lanboots.len() {
+            if self.reach(from, to) {
+                let latency = self.below(3);
+                self.after(latency, event(to));
+            }
+        }
+    }
+
+    fn take(&mut self, number: usize, step: Step) {
+        if step.ask {
+            let own = self.lanboots[number].own();
+            self.broadcast(number, |to| Event::Question(to, own));
+            if self.has_foreign {
+                let ping = self.below(3_000);
+                self.after(ping, Event::Foreign);
+            }
+        }
+        let now = self.time();
+        if let Some(next) = self.lanboots[number].next() {
+            let pause = next.saturating_duration_since(now).as_millis();
+            let pause = u64::try_from(pause).unwrap();
+            self.after(pause + 1, Event::Tick(number));
+        }
+    }
+
+    fn happen(&mut self, event: Event) {
+        let now = self.time();
+        match event {
+            Event::Tick(number) => {
+                let is_due = self.lanboots[number].next().is_some_and(|next| next <= now);
+                if is_due {
+                    let random = self.below(1 << 20);
+                    let step = self.lanboots[number].tick(now, true, random);
+                    self.take(number, step);
+                }
+            }
+            Event::Question(number, peer) => {
+                self.lanboots[number].meet(peer, now);
+                self.offer(number);
+            }
+            Event::Offer(number) if self.lanboots[number].mode() == Some(Mode::Server) => {
+                let own = self.lanboots[number].own().address;
+                self.broadcast(number, |to| Event::Heard(to, own));
+            }
+            Event::Foreign if self.has_foreign => {
+                for to in 0..self.lanboots.len() {
+                    self.after(1, Event::Heard(to, FOREIGN));
+                }
+            }
+            Event::Heard(number, server) => {
+                let step = self.lanboots[number].heard(Voice::Server(server), now);
+                self.take(number, step);
+            }
+            Event::Machine => {
+                for number in 0..self.lanboots.len() {
+                    self.offer(number);
+                }
+                if self.has_foreign {
+                    self.after(1, Event::Foreign);
+                }
+                let pause = self.below(8_000);
+                self.after(pause, Event::Machine);
+            }
+            Event::Switch(on) => self.has_foreign = on,
+            Event::Join => self.is_split = false,
+            Event::Again(number) => {
+                let step = self.lanboots[number].again(now);
+                self.take(number, step);
+            }
+            Event::Offer(_) | Event::Foreign => {}
+        }
+    }
+
+    /// At once, or after the probe for the address.
+    fn offer(&mut self, number: usize) {
+        let pause = if self.below(2) == 0 { 0 } else { 300 };
+        let jitter = self.below(3);
+        self.after(pause + jitter, Event::Offer(number));
+    }
+
+    /// Lets time pass until `end`, in milliseconds since the beginning.
+    fn until(&mut self, end: u64) {
+        while let Some(entry) = self.queue.first_entry() {
+            let (at, _) = *entry.key();
+            if at > end {
+                break;
+            }
+            let event = entry.remove();
+            self.now = self.now.max(at);
+            self.happen(event);
+        }
+        self.now = end;
+    }
+
+    fn servers(&self) -> usize {
+        let serves = |auto: &&Auto| auto.mode() == Some(Mode::Server);
+        self.lanboots.iter().filter(serves).count()
+    }
+}
+
+/// Every order of addresses.
+const LANS: [&[u8]; 4] = [&[1, 2], &[2, 1], &[1, 2, 3], &[3, 1, 2]];
+
+fn lans() -> impl Iterator<Item = (u64, Lan)> {
+    let seeds = (1..400u64).flat_map(|seed| LANS.map(|addresses| (seed, addresses)));
+    seeds.map(|(seed, addresses)| (seed, Lan::new(seed, addresses)))
+}
+
+#[test]
+fn lanboots_that_start_together_become_one_server() {
+    for (seed, mut lan) in lans() {
+        lan.after(0, Event::Machine);
+        lan.until(6_000 + 4_000 + SETTLED);
+        for _ in 0..20 {
+            assert_eq!(lan.servers(), 1, "seed {seed}, {} ms", lan.now);
+            lan.until(lan.now + 5_000);
+        }
+    }
+}
+
+#[test]
+fn lanboots_whose_lans_are_joined_become_one_server() {
+    for (seed, mut lan) in lans() {
+        lan.is_split = true;
+        lan.after(0, Event::Machine);
+        lan.until(6_000 + 4_000 + SETTLED);
+        assert_eq!(lan.servers(), 2, "seed {seed}: one on each");
+        let pause = lan.below(10_000);
+        lan.after(pause, Event::Join);
+        lan.until(lan.now + pause + SETTLED);
+        for _ in 0..20 {
+            assert_eq!(lan.servers(), 1, "seed {seed}, {} ms", lan.now);
+            lan.until(lan.now + 5_000);
+        }
+    }
+}
+
+#[test]
+fn a_foreign_server_silences_all_and_after_it_one_serves_again_when_told() {
+    for (seed, mut lan) in lans() {
+        lan.after(0, Event::Machine);
+        let comes = lan.below(30_000);
+        lan.after(comes, Event::Switch(true));
+        lan.until(comes + 10_000 + SETTLED);
+        assert_eq!(lan.servers(), 0, "seed {seed}: beside a foreign server");
+        // It goes, comes back, goes: nobody serves unasked.
+        for (pause, on) in [(1_000, false), (9_000, true), (20_000, false)] {
+            lan.after(pause, Event::Switch(on));
+        }
+        lan.until(lan.now + 60_000);
+        assert_eq!(lan.servers(), 0, "seed {seed}: unasked");
+        for number in 0..lan.lanboots.len() {
+            let pause = lan.below(8_000);
+            lan.after(pause, Event::Again(number));
+        }
+        lan.until(lan.now + 8_000 + 4_000 + SETTLED);
+        for _ in 0..20 {
+            assert_eq!(
+                lan.servers(),
+                1,
+                "seed {seed}: after SIGHUP, {} ms",
+                lan.now
+            );
+            lan.until(lan.now + 5_000);
+        }
+    }
+}
