@@ -152,22 +152,14 @@ impl Library {
             };
             known.served = false;
             match &known.image {
-                Ok(image) => {
-                    match taken
-                        .get(&image.name)
-                        .filter(|other| other.file != image.file)
-                    {
-                        Some(other) => scan.twins.push(format!(
-                            "two images would both be called '{}': {} and {}; rename one of them",
-                            image.name, other.file, image.file
-                        )),
-                        None => {
-                            known.served = true;
-                            taken.insert(image.name.clone(), Arc::clone(image));
-                            images.push(Arc::clone(image));
-                        }
+                Ok(image) => match twins(image, &taken) {
+                    Some(twins) => scan.twins.push(twins),
+                    None => {
+                        known.served = true;
+                        take_names(&mut taken, image);
+                        images.push(Arc::clone(image));
                     }
-                }
+                },
                 Err(fault) => scan.faults.push(format!("{}: {fault}", path.display())),
             }
             still.insert(path, known);
@@ -194,10 +186,11 @@ impl Library {
             .known
             .iter()
             .filter(|(path, known)| known.served && present.contains(path));
+        let mut taken = HashMap::new();
         served
             .filter_map(|(_, known)| known.image.as_ref().ok())
-            .map(|image| (image.name.clone(), Arc::clone(image)))
-            .collect()
+            .for_each(|image| take_names(&mut taken, image));
+        taken
     }
 
     /// The files named, and the images in the folders named, in order.
@@ -358,6 +351,26 @@ fn image(
         tree: Arc::new(medium.tree),
         found,
     }
+}
+
+/// Why `image` cannot be served beside those that have taken these names.
+fn twins(image: &Image, taken: &HashMap<String, Arc<Image>>) -> Option<String> {
+    let other = |name: &str| taken.get(name).filter(|other| other.file != image.file);
+    let (name, other) = image.names().find_map(|name| Some((name, other(name)?)))?;
+    let files = format!("{} and {}; rename one of them", other.file, image.file);
+    Some(if image.name == other.name {
+        format!("two images would both be called '{name}': {files}")
+    } else {
+        format!("'{name}' would mean an entry of each of two images: {files}")
+    })
+}
+
+fn take_names(taken: &mut HashMap<String, Arc<Image>>, image: &Arc<Image>) {
+    taken.extend(
+        image
+            .names()
+            .map(|name| (name.to_owned(), Arc::clone(image))),
+    );
 }
 
 /// Neither the file's name nor the number of the disk it is on counts: both may be others after

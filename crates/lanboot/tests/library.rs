@@ -15,9 +15,13 @@ use lanboot_core::iso::ReadAt as _;
 fn make(path: &Path, text: &str) {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("file.txt"), text).unwrap();
+    xorriso(path, folder.path());
+}
+
+fn xorriso(path: &Path, folder: &Path) {
     let output = Command::new("xorriso")
         .args(["-as", "mkisofs", "-quiet", "-R", "-o"])
-        .args([path, folder.path()])
+        .args([path, folder])
         .output()
         .expect("xorriso is missing: apt-get install -y xorriso");
     assert!(output.status.success(), "{output:?}");
@@ -161,4 +165,48 @@ fn a_new_date_alone_spoils_nothing() {
     let catalog = shelf.scan();
     assert!(catalog.of_identity(old.identity).is_some());
     assert!(!shelf.disks.get(old.id).unwrap().is_spoiled());
+}
+
+/// Makes an image with archiso's files for these processors.
+fn make_archiso(path: &Path, cpus: &[&str]) {
+    let folder = tempfile::tempdir().unwrap();
+    for cpu in cpus {
+        for file in [
+            format!("arch/{cpu}/airootfs.sfs"),
+            format!("arch/boot/{cpu}/vmlinuz-linux"),
+            format!("arch/boot/{cpu}/initramfs-linux.img"),
+        ] {
+            let file = folder.path().join(file);
+            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+            std::fs::write(file, cpu).unwrap();
+        }
+    }
+    xorriso(path, folder.path());
+}
+
+#[test]
+fn no_two_entries_have_one_name() {
+    let folder = tempfile::tempdir().unwrap();
+    make_archiso(&folder.path().join("arch.iso"), &["i686", "x86_64"]);
+    make_archiso(&folder.path().join("arch-i686.iso"), &["i686"]);
+    make_archiso(&folder.path().join("arch-i586.iso"), &["i686"]);
+    let mut library = Library::new(vec![folder.path().to_owned()], Arc::default());
+    for _ in 0..2 {
+        let scan = library.scan(None);
+        let [twins] = &scan.twins[..] else {
+            panic!("{:?}", scan.twins)
+        };
+        assert!(
+            twins.starts_with("'arch-i686' would mean an entry of each of two images: "),
+            "{twins}"
+        );
+        assert_eq!(scan.catalog.images().len(), 2);
+    }
+    std::fs::rename(
+        folder.path().join("arch-i686.iso"),
+        folder.path().join("other.iso"),
+    )
+    .unwrap();
+    let scan = library.scan(None);
+    assert_eq!((scan.twins.len(), scan.catalog.images().len()), (0, 3));
 }

@@ -42,6 +42,13 @@ impl Image {
         }
     }
 
+    /// Every word that means it or one of its entries, in paths, in menus and to `--boot`. No two
+    /// images may have one in common.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let entries = self.found.entries.iter().map(|entry| &entry.id);
+        [&self.name].into_iter().chain(entries).map(String::as_str)
+    }
+
     /// A name that means this very file: `NAME@IDENTITY`, which [`super::Catalog::pinned`] finds
     /// also when the file was renamed or another one took its place, and never anything else.
     ///

@@ -48,7 +48,7 @@ pub struct Catalog {
 }
 
 impl Catalog {
-    /// A catalog of these images. Their names must be distinct.
+    /// A catalog of these images. Their [`Image::names`] must be distinct.
     pub fn new(images: Vec<Arc<Image>>) -> Self {
         Self::with_retired(images, &[])
     }
