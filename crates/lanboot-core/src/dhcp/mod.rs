@@ -28,6 +28,7 @@ pub mod quirk;
 mod answer;
 mod config;
 mod lease;
+mod load;
 mod packet;
 mod pool;
 mod proxy;

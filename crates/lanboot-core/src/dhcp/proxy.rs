@@ -15,7 +15,6 @@ use super::pxe::{MENU_ITEM, vendor_options};
 use super::respond::Exchange;
 use super::table::Step;
 use super::why::Why;
-use crate::machine::Stage;
 
 /// PXE's "bootstrap": what a machine asks for that was shown no menu (PXE 2.1 table 2-3).
 const BOOTSTRAP: (u16, u16) = (0, 0);
@@ -92,14 +91,6 @@ impl Exchange<'_> {
     /// stay silent then (RFC 2131 §4.3.2), for another one may have given it.
     pub(super) fn is_strange(&self) -> bool {
         !self.packet.options.has(Code::SERVER_ID) && !self.leases.knows(&self.client)
-    }
-
-    /// What to load, for a machine that wants to.
-    fn boot_file(&self) -> Result<BootFile, Why> {
-        if self.machine.stage == Stage::Plain {
-            return Err(Why::NotBooting);
-        }
-        self.to_load()
     }
 
     /// Tells a machine where its boot file is, and nothing of addresses.

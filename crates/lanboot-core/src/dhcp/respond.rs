@@ -9,11 +9,11 @@ use super::option::Code;
 use super::packet::{CLIENT_PORT, MessageType, Op, Packet};
 use super::quirk::Manner;
 use super::relay::Place;
-use super::reply::{Encoded, Reply};
+use super::reply::Reply;
 use super::table::{Leases, Step};
 use super::why::Why;
 use crate::bytes::printable;
-use crate::machine::{Arch, Mac, Machine, Stage};
+use crate::machine::{Mac, Machine, Stage};
 
 /// Relays a message may have passed (RFC 1542 §4.1.1).
 const MAX_HOPS: u8 = 16;
@@ -456,22 +456,6 @@ impl<'a> Exchange<'a> {
         })
     }
 
-    /// What a machine that boots shall load.
-    pub(super) fn to_load(&self) -> Result<BootFile, Why> {
-        match self.misfit() {
-            Some(why) => Err(why),
-            None => (self.boot)(&self.machine).ok_or(Why::NothingToBoot),
-        }
-    }
-
-    /// Why no boot file can fit it, whatever is served.
-    fn misfit(&self) -> Option<Why> {
-        match (self.machine.stage, self.machine.arch) {
-            (Stage::HttpBoot, Some(arch @ Arch::X86Bios)) => Some(Why::NotUefi(arch)),
-            _ => None,
-        }
-    }
-
     pub(super) fn reply<'b>(
         &'b self,
         message: MessageType,
@@ -490,23 +474,6 @@ impl<'a> Exchange<'a> {
             by_option: self.place.by_option,
             parting: lease_secs.is_some() && self.config.mode == Mode::Proxy,
         }
-    }
-
-    pub(super) fn detail(&self, boot: Option<&BootFile>, encoded: &Encoded) -> Option<String> {
-        let mut parts = Vec::new();
-        match boot {
-            Some(boot) => parts.push(boot.file.clone()),
-            None if self.machine.stage == Stage::Plain => {}
-            None => parts.push(match self.misfit() {
-                Some(why) => format!("no boot file for it: {why}"),
-                None => "no boot file for it".to_owned(),
-            }),
-        }
-        if !encoded.left_out.is_empty() {
-            let codes: Vec<String> = encoded.left_out.iter().map(Code::to_string).collect();
-            parts.push(format!("no room for options {}", codes.join(", ")));
-        }
-        (!parts.is_empty()).then(|| parts.join("; "))
     }
 }
 

@@ -35,8 +35,8 @@ const REPEAT: Duration = Duration::from_secs(1);
 const AGAIN: Duration = Duration::from_secs(10);
 /// The first time it asks again, at most, for two that were started together.
 const SOON: Duration = Duration::from_secs(3);
-/// From hearing another server to stepping down: time for a lanboot to say that it is one. Half-way
-/// the question is put again, for it may be lost.
+/// From hearing another server to stepping down: time for a lanboot to say that it is one. The
+/// question is put four times, for one may be lost.
 const DOUBT: Duration = Duration::from_secs(1);
 /// How long what another lanboot said of itself counts. It says so again at most every ten seconds
 /// while it hands out addresses; afterwards something else may run at its address.
@@ -224,7 +224,10 @@ impl Auto {
             Phase::Doubting { next, end } if now < end => {
                 let ask = next <= now;
                 if ask {
-                    self.phase = Phase::Doubting { next: end, end };
+                    self.phase = Phase::Doubting {
+                        next: now + DOUBT / 4,
+                        end,
+                    };
                 }
                 Step { ask, say: None }
             }
@@ -322,7 +325,7 @@ impl Auto {
             return Step::default();
         }
         self.phase = Phase::Doubting {
-            next: now + DOUBT / 2,
+            next: now + DOUBT / 4,
             end: now + DOUBT,
         };
         Step {
@@ -777,7 +780,7 @@ mod tests {
         assert_eq!(link.asked.len(), asked, "however many are heard");
         link.pass(1);
         assert_eq!(link.auto.mode(), Some(Mode::Proxy));
-        assert_eq!(link.asked.len(), asked + 2, "once more, and once to say so");
+        assert_eq!(link.asked.len(), asked + 4, "and once to say so");
         assert!(link.last().contains("a second DHCP server, 10.0.0.3"));
         // Told by a forged thousand, it remembers a few.
         let mut link = Link::new(Dhcp::Auto);

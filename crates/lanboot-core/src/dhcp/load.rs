@@ -1,0 +1,52 @@
+//! What a machine shall load, and what the log says of it.
+
+use super::answer::BootFile;
+use super::option::Code;
+use super::reply::Encoded;
+use super::respond::Exchange;
+use super::why::Why;
+use crate::machine::{Arch, Stage};
+
+impl Exchange<'_> {
+    /// What to load, for a machine that wants to.
+    pub(super) fn boot_file(&self) -> Result<BootFile, Why> {
+        if self.machine.stage == Stage::Plain {
+            return Err(Why::NotBooting);
+        }
+        self.to_load()
+    }
+
+    /// What a machine that boots shall load.
+    pub(super) fn to_load(&self) -> Result<BootFile, Why> {
+        match self.misfit() {
+            Some(why) => Err(why),
+            None => (self.boot)(&self.machine).ok_or(Why::NothingToBoot),
+        }
+    }
+
+    /// Why no boot file can fit it, whatever is served.
+    fn misfit(&self) -> Option<Why> {
+        match (self.machine.stage, self.machine.arch) {
+            (Stage::HttpBoot, Some(arch @ Arch::X86Bios)) => Some(Why::NotUefi(arch)),
+            _ => None,
+        }
+    }
+
+    /// What the log says of an answer: its file, or why there is none, and what did not fit.
+    pub(super) fn detail(&self, boot: Option<&BootFile>, encoded: &Encoded) -> Option<String> {
+        let mut parts = Vec::new();
+        match boot {
+            Some(boot) => parts.push(boot.file.clone()),
+            None if self.machine.stage == Stage::Plain => {}
+            None => parts.push(match self.misfit() {
+                Some(why) => format!("no boot file for it: {why}"),
+                None => "no boot file for it".to_owned(),
+            }),
+        }
+        if !encoded.left_out.is_empty() {
+            let codes: Vec<String> = encoded.left_out.iter().map(Code::to_string).collect();
+            parts.push(format!("no room for options {}", codes.join(", ")));
+        }
+        (!parts.is_empty()).then(|| parts.join("; "))
+    }
+}
