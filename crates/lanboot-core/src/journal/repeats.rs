@@ -57,8 +57,14 @@ pub const PROBES: Allowance = Allowance {
     each: 128,
     all: 16_384,
 };
-/// What was ignored or went wrong. Of a boot these are fewer than 10; the reason does not become
-/// clearer by the thirtieth line.
+/// Transfers that failed. Of a boot these are fewer than 10; each takes a transfer that was begun, and
+/// after a hundred that a machine gave up by itself the next one may be the one that matters.
+pub const FAILURES: Allowance = Allowance {
+    each: 256,
+    all: 4096,
+};
+/// What was ignored. Of a boot this is less than 10 times; the reason does not become clearer by the
+/// thirtieth line.
 pub const TROUBLE: Allowance = Allowance {
     each: 32,
     all: 2048,
@@ -115,7 +121,8 @@ impl Kind {
             Self::Started(_) | Self::Finished(_) | Self::Planned => PROGRESS,
             Self::Progress => AMOUNTS,
             Self::NotFound(_) => PROBES,
-            Self::Ignored(_) | Self::Failed(_) => TROUBLE,
+            Self::Failed(_) => FAILURES,
+            Self::Ignored(_) => TROUBLE,
             Self::Notice => NOTICES,
         }
     }
@@ -188,11 +195,16 @@ impl fmt::Display for Folded {
             kind, count, peer, ..
         } = self;
         write!(f, "… and {} more {kind}", Grouped(*count))?;
+        let whose = if matches!(kind, Kind::Ignored(_)) {
+            "from"
+        } else {
+            "for"
+        };
         match (peer.ip, peer.mac) {
             _ if *kind == Kind::Notice => {}
-            (_, Some(mac)) => write!(f, " from {mac}")?,
-            (Some(ip), None) => write!(f, " from {ip}")?,
-            (None, None) => f.write_str(" from many machines")?,
+            (_, Some(mac)) => write!(f, " {whose} {mac}")?,
+            (Some(ip), None) => write!(f, " {whose} {ip}")?,
+            (None, None) => write!(f, " {whose} many machines")?,
         }
         write!(f, " in the last {} s", self.within.as_secs().max(1))
     }
