@@ -596,6 +596,15 @@ mod tests {
     }
 
     #[test]
+    fn the_configuration_in_the_readme_can_be_used() {
+        let readme = include_str!("../../../README.md");
+        let (_, example) = readme.split_once("```toml\n").unwrap();
+        let (example, _) = example.split_once("```").unwrap();
+        let found = settings(&[], example).unwrap();
+        assert_eq!(found.subnets.len(), 1);
+    }
+
+    #[test]
     fn a_wrong_key_is_named_with_its_line_and_the_nearest_valid_one() {
         let error = parse_config("once = true\n\nmenu_timeout = 3\n")
             .unwrap_err()
