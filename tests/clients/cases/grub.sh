@@ -134,5 +134,7 @@ grub_doctor() {
     said=$("$LANBOOT" doctor --loaders="$LOGS/none") || status=$?
     [[ $status == 1 ]] || wrong "doctor without any loader: exit status $status"
     ! grep -q ' yes ' <<<"$said" || wrong "doctor finds loaders in an empty folder: $said"
+    said=$("$LANBOOT" doctor --loaders) || true
+    grep -q '^BIOS ' <<<"$said" || wrong "doctor --loaders says nothing: $said"
     step "doctor"
 }
