@@ -336,4 +336,41 @@ mod tests {
         let error = read("lanboot sevre").unwrap_err();
         assert!(error.contains("'serve'"), "{error}");
     }
+
+    /// The words of a line as a shell would split it, without redirections.
+    fn words(line: &str) -> Vec<OsString> {
+        line.split('\'')
+            .enumerate()
+            .flat_map(|(n, part)| match n % 2 {
+                0 => part.split_whitespace().map(OsString::from).collect(),
+                _ => vec![OsString::from(part)],
+            })
+            .filter(|word| !word.to_string_lossy().starts_with('>'))
+            .collect()
+    }
+
+    #[test]
+    fn every_example_of_the_help_and_the_readme_can_be_typed() {
+        let readme = include_str!("../../../README.md");
+        let mut tried = 0;
+        for line in [
+            EXAMPLES,
+            SERVE_EXAMPLES,
+            EXPORT_EXAMPLES,
+            DOCTOR_EXAMPLES,
+            readme,
+        ]
+        .iter()
+        .flat_map(|text| text.lines())
+        {
+            let line = line.trim().trim_start_matches("sudo ");
+            let line = line.trim_start_matches("target/release/");
+            if line.starts_with("lanboot ") {
+                let read = Cli::of(words(line));
+                assert!(read.is_ok(), "{line}: {}", read.unwrap_err());
+                tried += 1;
+            }
+        }
+        assert!(tried > 20, "{tried}");
+    }
 }

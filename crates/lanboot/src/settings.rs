@@ -163,7 +163,7 @@ impl Settings {
             let word = if dhcp == Dhcp::Off { "off" } else { "proxy" };
             bail!("--dhcp {word} hands out no addresses, and --range says which; leave one out");
         }
-        let router = parsed("router", flags.router.or(file.router), ipv4)?;
+        let router = parsed("router", flags.router.or(file.router), machine)?;
         let alone = [("range", range.is_some()), ("router", router.is_some())];
         for (key, _) in alone.into_iter().filter(|(_, is_given)| *is_given) {
             if interfaces.len() > 1 {
@@ -189,7 +189,7 @@ impl Settings {
             router,
             dns: many(flags.dns, file.dns)
                 .into_iter()
-                .map(|text| parsed("dns", Some(text), ipv4))
+                .map(|text| parsed("dns", Some(text), machine))
                 .filter_map(Result::transpose)
                 .collect::<anyhow::Result<_>>()?,
             transports,
@@ -396,6 +396,16 @@ pub(crate) fn ipv4(text: &str) -> anyhow::Result<Ipv4Addr> {
         .map_err(|_| anyhow!("'{text}' is not an IPv4 address like 192.168.0.1"))
 }
 
+/// The address of a machine that others can reach.
+pub(crate) fn machine(text: &str) -> anyhow::Result<Ipv4Addr> {
+    let address = ipv4(text)?;
+    let is_none = address.octets().first() == Some(&0);
+    if is_none || address.is_loopback() || address.is_multicast() || address.is_broadcast() {
+        bail!("machines cannot reach {address}; name a host's address");
+    }
+    Ok(address)
+}
+
 fn cidr(text: &str) -> anyhow::Result<Cidr> {
     let wrong = || anyhow!("'{text}' is not an address with its prefix, like 192.168.0.1/24");
     let (address, prefix) = text.split_once('/').ok_or_else(wrong)?;
@@ -596,6 +606,15 @@ mod tests {
     }
 
     #[test]
+    fn the_configuration_in_the_readme_can_be_used() {
+        let readme = include_str!("../../../README.md");
+        let (_, example) = readme.split_once("```toml\n").unwrap();
+        let (example, _) = example.split_once("```").unwrap();
+        let found = settings(&[], example).unwrap();
+        assert_eq!(found.subnets.len(), 1);
+    }
+
+    #[test]
     fn a_wrong_key_is_named_with_its_line_and_the_nearest_valid_one() {
         let error = parse_config("once = true\n\nmenu_timeout = 3\n")
             .unwrap_err()
@@ -662,6 +681,8 @@ mod tests {
             ),
             (&["--address", "10.0.0.1"], "like 192.168.0.1/24"),
             (&["--address", "10.0.0.0/24"], "give a host's"),
+            (&["--router", "0.0.0.0"], "--router: machines cannot reach"),
+            (&["--dns", "127.0.0.53"], "--dns: machines cannot reach"),
             (&["--only", "00:11"], "write it like"),
             (&["--menu-timeout", "soon"], "or 'never'"),
             (&["--append", "a\nb"], "on one line"),

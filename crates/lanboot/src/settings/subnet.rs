@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{anyhow, bail};
 use serde::Deserialize;
 
-use super::{Cidr, ipv4, lease_time, range};
+use super::{Cidr, ipv4, lease_time, machine, range};
 use crate::cli::one_or_many;
 
 /// Most tables in one file: a campus.
@@ -87,7 +87,7 @@ impl Subnet {
             }
         };
         let addresses = |texts: Vec<String>| {
-            let all = texts.iter().map(|text| ipv4(text));
+            let all = texts.iter().map(|text| machine(text));
             all.collect::<anyhow::Result<Vec<_>>>()
         };
         Ok(Self {
