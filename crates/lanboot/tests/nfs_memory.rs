@@ -60,7 +60,7 @@ fn machines_that_never_read_or_never_finish_a_call_cost_little() {
     }
     let began = Instant::now();
     assert!(served.connect().read(&handle, 0, 1000).is_ok());
-    assert!(began.elapsed() < Duration::from_secs(2));
+    assert!(began.elapsed() < DEADLINE);
     let grown = resident_bytes().saturating_sub(before);
     println!("{} connections: {} KiB", crowd.len(), grown / 1024);
     assert!(grown < 64 * 1024 * 1024, "{grown} bytes");

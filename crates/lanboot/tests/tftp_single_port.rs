@@ -7,7 +7,10 @@ use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use lanboot_core::tftp::{ErrorCode, Failure, Options, Packet};
-use tftp::{SINGLE_PORT, Server, hear, limits, say};
+use tftp::{SINGLE_PORT, Server, hear, patient, say};
+
+/// Shorter than the wait before anything is sent again, so that what is lost is missed.
+const HURRIED: Duration = Duration::from_secs(15);
 
 const OPTIONS: Options = Options {
     blksize: Some(1000),
@@ -37,7 +40,7 @@ fn read(socket: &UdpSocket, from: SocketAddr, len: usize) -> Vec<u8> {
 #[test]
 fn everything_comes_from_the_one_port_and_to_the_right_machine() {
     const { assert!(SINGLE_PORT) };
-    let server = Server::start(limits());
+    let server = Server::start(patient());
     // All are under way at once, block by block in turns.
     let machines: Vec<UdpSocket> = (0..20).map(|_| server.client()).collect();
     let names = ["14080", "65536", "1024", "pieces"];
@@ -58,9 +61,8 @@ fn everything_comes_from_the_one_port_and_to_the_right_machine() {
 /// A socket that is bound and not yet connected may be given anybody's request: none may be lost.
 #[test]
 fn no_request_is_lost_among_many() {
-    let server = Server::start(limits());
+    let server = Server::start(patient());
     let (at, expected) = (server.at, &server.files["513"]);
-    let hurried = Duration::from_millis(900);
     std::thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(move || {
@@ -68,8 +70,7 @@ fn no_request_is_lost_among_many() {
                     let machines: Vec<UdpSocket> = (0..4)
                         .map(|_| {
                             let machine = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-                            // Shorter than the wait before anything is sent again.
-                            machine.set_read_timeout(Some(hurried)).unwrap();
+                            machine.set_read_timeout(Some(HURRIED)).unwrap();
                             machine
                         })
                         .collect();
@@ -96,15 +97,13 @@ fn no_request_is_lost_among_many() {
 /// and from the same one.
 #[test]
 fn a_request_behind_the_end_of_a_transfer_is_heard() {
-    let server = Server::start(limits());
+    let server = Server::start(patient());
     let socket = server.client();
     let probe = Options {
         tsize: Some(0),
         ..OPTIONS
     };
-    socket
-        .set_read_timeout(Some(Duration::from_millis(900)))
-        .unwrap();
+    socket.set_read_timeout(Some(HURRIED)).unwrap();
     // Without CAP_NET_RAW one may be lost now and then, and is asked for again by its machine.
     let rounds = if nix::unistd::geteuid().is_root() {
         100
@@ -126,7 +125,7 @@ fn a_request_behind_the_end_of_a_transfer_is_heard() {
 
 #[test]
 fn another_server_cannot_slip_in_on_the_port() {
-    let server = Server::start(limits());
+    let server = Server::start(patient());
     let error = UdpSocket::bind(server.at).unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::AddrInUse);
 }

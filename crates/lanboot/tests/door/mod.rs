@@ -150,7 +150,7 @@ pub fn curl_any(args: &[&str]) -> Output {
             "--silent",
             "--show-error",
             "--max-time",
-            "20",
+            "60",
             "--noproxy",
             "*",
         ])
