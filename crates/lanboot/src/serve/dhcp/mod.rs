@@ -14,6 +14,7 @@ mod question;
 mod recent;
 #[cfg(test)]
 mod settle;
+mod tell;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -30,8 +31,8 @@ use lanboot_core::dhcp::{
     Answer, BootFile, Config, Leases, MAX_LEN, Note, Outgoing, Packet, Port, Probe, Receipt, Why,
     checked, pxe, respond,
 };
-use lanboot_core::journal::{self, Peer, What};
-use lanboot_core::machine::{Machine, Stage};
+use lanboot_core::journal::{Peer, What};
+use lanboot_core::machine::Machine;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
@@ -43,6 +44,7 @@ use crate::leases::{Change, Store};
 use crate::net::{ChangeSocket, PingSocket};
 use link::{Link, Origin, Readable, Ready};
 use recent::Recent;
+use tell::peer;
 
 pub use link::Opened;
 
@@ -463,60 +465,5 @@ impl Serving {
                 self.ignored(peer, outgoing.message.name().into(), why);
             }
         }
-    }
-
-    fn tell_incoming(&self, packet: &Packet, origin: &Origin) {
-        let (Some(message), Some(link)) = (packet.message_type(), self.links.get(origin.link))
-        else {
-            return;
-        };
-        let machine = pxe::machine(packet);
-        // What a phone asks is told by what it is answered; what asks to boot is told in full.
-        if machine.as_ref().is_none_or(|m| m.stage == Stage::Plain) {
-            return;
-        }
-        let what = What::Dhcp {
-            interface: Arc::clone(&link.interface),
-            message: message.name(),
-            address: None,
-            machine,
-            detail: None,
-        };
-        self.context.bus.publish(peer(packet, origin), what);
-    }
-
-    fn told_ignored(&self, packet: &Packet, origin: &Origin, why: String) {
-        let message = packet.message_type().map_or("BOOTP message", |m| m.name());
-        self.ignored(peer(packet, origin), message.into(), why);
-    }
-
-    fn ignored(&self, peer: Peer, request: String, why: String) {
-        let what = What::Ignored {
-            door: journal::Door::Dhcp,
-            request,
-            why,
-        };
-        self.context.bus.publish(peer, what);
-    }
-
-    fn notice(&self, text: String) {
-        self.context
-            .bus
-            .publish(Peer::default(), What::Notice { text });
-    }
-}
-
-/// Whom a message is from: its hardware address, or where it came from when that is none of ours
-/// to read.
-fn peer(packet: &Packet, origin: &Origin) -> Peer {
-    match pxe::machine(packet) {
-        Some(machine) => Peer {
-            mac: Some(machine.mac),
-            ip: None,
-        },
-        None => Peer {
-            mac: None,
-            ip: Some(IpAddr::V4(*origin.source.ip())),
-        },
     }
 }

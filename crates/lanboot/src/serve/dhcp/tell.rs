@@ -1,0 +1,68 @@
+//! What the DHCP door tells of what it hears, and why it is silent.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use lanboot_core::dhcp::{Packet, pxe};
+use lanboot_core::journal::{self, Peer, What};
+use lanboot_core::machine::Stage;
+
+use super::Serving;
+use super::link::Origin;
+
+impl Serving {
+    pub(super) fn tell_incoming(&self, packet: &Packet, origin: &Origin) {
+        let (Some(message), Some(link)) = (packet.message_type(), self.links.get(origin.link))
+        else {
+            return;
+        };
+        let machine = pxe::machine(packet);
+        // What a phone asks is told by what it is answered; what asks to boot is told in full.
+        if machine.as_ref().is_none_or(|m| m.stage == Stage::Plain) {
+            return;
+        }
+        let what = What::Dhcp {
+            interface: Arc::clone(&link.interface),
+            message: message.name(),
+            address: None,
+            machine,
+            detail: None,
+        };
+        self.context.bus.publish(peer(packet, origin), what);
+    }
+
+    pub(super) fn told_ignored(&self, packet: &Packet, origin: &Origin, why: String) {
+        let message = packet.message_type().map_or("BOOTP message", |m| m.name());
+        self.ignored(peer(packet, origin), message.into(), why);
+    }
+
+    pub(super) fn ignored(&self, peer: Peer, request: String, why: String) {
+        let what = What::Ignored {
+            door: journal::Door::Dhcp,
+            request,
+            why,
+        };
+        self.context.bus.publish(peer, what);
+    }
+
+    pub(super) fn notice(&self, text: String) {
+        self.context
+            .bus
+            .publish(Peer::default(), What::Notice { text });
+    }
+}
+
+/// Whom a message is from: its hardware address, or where it came from when that is none of ours
+/// to read.
+pub(super) fn peer(packet: &Packet, origin: &Origin) -> Peer {
+    match pxe::machine(packet) {
+        Some(machine) => Peer {
+            mac: Some(machine.mac),
+            ip: None,
+        },
+        None => Peer {
+            mac: None,
+            ip: Some(IpAddr::V4(*origin.source.ip())),
+        },
+    }
+}
