@@ -8,20 +8,19 @@ mod told;
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use lanboot::bus::Bus;
-use lanboot::disks::{Disk, Disks};
+use lanboot::disks::Disk;
 use lanboot::serve::Context;
 use lanboot::serve::nbd::{Limits, serve as serve_nbd};
-use lanboot_core::catalog::{BootChoice, Catalog, Image, Loaders, Recognised, Transports};
+use lanboot_core::catalog::{BootChoice, Catalog, Loaders, Transports};
 use lanboot_core::journal::{Event, What};
 use lanboot_core::script::Menu;
 use lanboot_core::site::{Address, Site};
-use lanboot_core::vfs::{Identity, ImageId, Meta, TreeBuilder};
+use lanboot_core::vfs::ImageId;
 use tokio::sync::{mpsc, watch};
 
 pub use told::DEADLINE;
@@ -50,16 +49,12 @@ pub fn serve(limits: Limits) -> Served {
 
 /// The same, to the first `prefix` bits of 127.0.0.1.
 pub fn serve_in(limits: Limits, prefix: u8) -> Served {
-    let (image_file, image) = image(0x9e37_79b9_7f4a_7c15);
-    let disks = Arc::new(Disks::default());
-    let id = disks.insert(Disk::open(image_file.path()).unwrap());
+    let mut image = told::noise(IMAGE_BYTES);
+    let (image_file, disks, id) = told::opened(&image);
+    image.resize(usize::try_from(SIZE).unwrap(), 0);
     let (bus, events) = Bus::new();
     let (drain, draining) = watch::channel(false);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(4)
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = told::runtime();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let context = Context {
@@ -82,34 +77,15 @@ pub fn serve_in(limits: Limits, prefix: u8) -> Served {
 }
 
 /// A file of random bytes, and what a client sees of it.
-pub fn image(mut state: u64) -> (tempfile::NamedTempFile, Vec<u8>) {
-    let mut bytes = Vec::with_capacity(IMAGE_BYTES + 8);
-    while bytes.len() < IMAGE_BYTES {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        bytes.extend_from_slice(&state.to_le_bytes());
-    }
-    bytes.truncate(IMAGE_BYTES);
-    let file = tempfile::NamedTempFile::new().unwrap();
-    file.as_file().write_all_at(&bytes, 0).unwrap();
+pub fn image(state: u64) -> (tempfile::NamedTempFile, Vec<u8>) {
+    let mut bytes = told::noise_from(state, IMAGE_BYTES);
+    let file = told::file(&bytes);
     bytes.resize(usize::try_from(SIZE).unwrap(), 0);
     (file, bytes)
 }
 
 pub fn site(id: ImageId, prefix: u8) -> Site {
-    let image = Image {
-        name: "disk".into(),
-        file: "disk.iso".into(),
-        id,
-        size: IMAGE_BYTES as u64,
-        version: id.0,
-        identity: Identity([u8::try_from(id.0).unwrap(); 16]),
-        label: "DISK".into(),
-        uuid: None,
-        tree: Arc::new(TreeBuilder::new(Meta::default()).build()),
-        found: Recognised::default(),
-    };
+    let image = told::image("disk", id, IMAGE_BYTES as u64);
     Site {
         catalog: Arc::new(Catalog::new(vec![Arc::new(image)])),
         loaders: Arc::new(Loaders::default()),

@@ -8,12 +8,10 @@ mod told;
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
-use std::os::unix::fs::FileExt;
 use std::process::{Command, Output};
 use std::sync::Arc;
 
 use lanboot::bus::Bus;
-use lanboot::disks::{Disk, Disks};
 use lanboot::serve::http::{Limits, run};
 use lanboot_core::journal::{Event, What};
 use lanboot_core::vfs::{Content, File, ImageId, Piece, Source};
@@ -61,17 +59,10 @@ impl Served {
 
 pub fn serve(limits: Limits) -> Served {
     let image = told::noise(IMAGE_BYTES);
-    let image_file = tempfile::NamedTempFile::new().unwrap();
-    image_file.as_file().write_all_at(&image, 0).unwrap();
-    let disks = Arc::new(Disks::default());
-    let id = disks.insert(Disk::open(image_file.path()).unwrap());
+    let (image_file, disks, id) = told::opened(&image);
     let (bus, events) = Bus::new();
     let (drain, draining) = watch::channel(false);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(4)
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = told::runtime();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let find = move |path: &[u8], query: &[u8], peer: IpAddr| find(id, path, query, peer);

@@ -7,16 +7,15 @@ mod told;
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use lanboot::bus::Bus;
-use lanboot::disks::{Disk, Disks};
+use lanboot::disks::Disks;
 use lanboot::serve::Context;
 use lanboot::serve::nfs::{Door, Limits, serve};
-use lanboot_core::catalog::{BootChoice, Catalog, Image, Loaders, Recognised};
+use lanboot_core::catalog::{BootChoice, Catalog, Image, Loaders};
 use lanboot_core::journal::{Event, What};
 use lanboot_core::script::Menu;
 use lanboot_core::site::{Address, Site};
@@ -48,10 +47,7 @@ pub struct Served {
 
 pub fn serve_here(limits: Limits) -> Served {
     let image = told::noise(IMAGE_BYTES);
-    let image_file = tempfile::NamedTempFile::new().unwrap();
-    image_file.as_file().write_all_at(&image, 0).unwrap();
-    let disks = Arc::new(Disks::default());
-    let id = disks.insert(Disk::open(image_file.path()).unwrap());
+    let (image_file, disks, id) = told::opened(&image);
     let catalog = Catalog::new(vec![Arc::new(catalog_image("test", id))]);
     serve_catalog(limits, catalog, disks, image, image_file)
 }
@@ -71,11 +67,7 @@ pub fn serve_catalog(
         bus,
         drain: draining,
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(4)
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = told::runtime();
     let door = Door::anywhere(Ipv4Addr::LOCALHOST, KEY).unwrap();
     let (nfs, portmap) = door.ports();
     let done = runtime.spawn(serve(door, context.clone(), limits));
@@ -157,16 +149,9 @@ pub fn catalog_image(name: &str, id: ImageId) -> Image {
         .zip(name.bytes())
         .for_each(|(to, from)| *to = from);
     Image {
-        name: name.into(),
-        file: format!("{name}.iso"),
-        id,
-        size: IMAGE_BYTES as u64,
-        version: 1,
         identity: Identity(identity),
-        label: String::new(),
-        uuid: None,
         tree: Arc::new(tree.build()),
-        found: Recognised::default(),
+        ..told::image(name, id, IMAGE_BYTES as u64)
     }
 }
 

@@ -1,8 +1,15 @@
-//! What a door tells, as the tests wait for it, and what they serve.
+//! What a door tells, as the tests wait for it, and what they serve it with.
 
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use lanboot::disks::{Disk, Disks};
+use lanboot_core::catalog::{Image, Recognised};
 use lanboot_core::journal::{Event, What};
+use lanboot_core::vfs::{Identity, ImageId, Meta, TreeBuilder};
+use tempfile::NamedTempFile;
+use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc;
 
 /// Nothing in these tests takes this long unless it is broken, on a machine that has much else to
@@ -28,15 +35,57 @@ pub fn event<T>(
     panic!("the event did not come within {DEADLINE:?}");
 }
 
-/// Bytes no two blocks of which are alike, the same in every run; `len` is a multiple of eight.
+/// Bytes no two blocks of which are alike, the same in every run.
 pub fn noise(len: usize) -> Vec<u8> {
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    let mut bytes = Vec::with_capacity(len);
+    noise_from(0x9e37_79b9_7f4a_7c15, len)
+}
+
+/// Others for every `state` but zero.
+pub fn noise_from(mut state: u64, len: usize) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(len + 8);
     while bytes.len() < len {
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
         bytes.extend_from_slice(&state.to_le_bytes());
     }
+    bytes.truncate(len);
     bytes
+}
+
+/// A file that holds `bytes`, open as the only image.
+pub fn opened(bytes: &[u8]) -> (NamedTempFile, Arc<Disks>, ImageId) {
+    let file = file(bytes);
+    let disks = Arc::new(Disks::default());
+    let id = disks.insert(Disk::open(file.path()).unwrap());
+    (file, disks, id)
+}
+
+/// A file that holds `bytes`.
+pub fn file(bytes: &[u8]) -> NamedTempFile {
+    let file = NamedTempFile::new().unwrap();
+    file.as_file().write_all_at(bytes, 0).unwrap();
+    file
+}
+
+/// An image of no family with no file in it.
+pub fn image(name: &str, id: ImageId, size: u64) -> Image {
+    Image {
+        name: name.into(),
+        file: format!("{name}.iso"),
+        id,
+        size,
+        version: id.0,
+        identity: Identity([u8::try_from(id.0).unwrap(); 16]),
+        label: String::new(),
+        uuid: None,
+        tree: Arc::new(TreeBuilder::new(Meta::default()).build()),
+        found: Recognised::default(),
+    }
+}
+
+/// What a door runs on: more threads than this machine has processors.
+pub fn runtime() -> Runtime {
+    let mut builder = Builder::new_multi_thread();
+    builder.worker_threads(4).enable_all().build().unwrap()
 }
