@@ -66,6 +66,8 @@ start_words() {
     says 'no image to serve' "no image"
     refuses 1 --dhcp off "$image"
     says 'srv0 has no IPv4 address' "an interface without an address"
+    refuses 1 --address 169.254.7.1/16 "$image"
+    says '169\.254\.7\.1/16 is a link-local network' "a link-local network"
     step "wrong words are refused with the right ones"
 }
 

@@ -212,8 +212,8 @@ fn served(
                 Address { address, prefix }
             }
             None => {
-                let first = interface.addresses.first().copied();
-                first.with_context(|| format!("{} has no IPv4 address", interface.name))?
+                let own = interface.address();
+                own.with_context(|| format!("{} has no IPv4 address", interface.name))?
             }
         };
         served.push((interface, address));

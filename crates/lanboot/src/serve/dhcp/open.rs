@@ -80,6 +80,18 @@ fn own(served: &[Served], others: &[Interface]) -> Vec<Ipv4Addr> {
     own
 }
 
+/// Refuses to hand out link-local addresses: machines give them to themselves (RFC 3927 §1.6).
+fn check_scope(settings: &Settings, network: Ipv4Addr, prefix: u8) -> anyhow::Result<()> {
+    if network.is_link_local() && settings.dhcp != Dhcp::Proxy {
+        bail!(
+            "{network}/{prefix} is a link-local network, whose addresses no DHCP server may hand \
+             out (RFC 3927); give the interface another one, --address 192.168.0.1/24, or use \
+             --dhcp proxy or --dhcp off"
+        );
+    }
+    Ok(())
+}
+
 /// The networks of the interfaces first, then those behind relays.
 fn subnets(
     settings: &Settings,
@@ -118,6 +130,7 @@ fn here(
         address: own,
         prefix,
     } = address;
+    check_scope(settings, own, prefix)?;
     let told_range = told.and_then(|told| told.range);
     if settings.range.is_some() && told_range.is_some() {
         bail!("--range and the range of [[subnet]] {own}/{prefix} contradict each other");
@@ -152,6 +165,7 @@ fn here(
 
 fn behind_a_relay(settings: &Settings, told: &settings::Subnet) -> anyhow::Result<Subnet> {
     let settings::Cidr { address, prefix } = told.network;
+    check_scope(settings, address, prefix)?;
     let Some(range) = told
         .range
         .or_else(|| net::default_range(Address { address, prefix }))
