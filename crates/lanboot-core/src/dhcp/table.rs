@@ -7,6 +7,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use super::config::Subnet;
 use super::lease::{Client, ClientId, Lease, Refusal, State};
@@ -81,6 +82,9 @@ struct Declines {
 #[derive(Clone, Debug)]
 pub struct Leases {
     pools: Vec<Pool>,
+    /// No lease lasts longer, in seconds. Never less than the default, which an earlier run may
+    /// have given.
+    longest: u64,
     withheld: HashSet<Ipv4Addr>,
     leases: HashMap<Ipv4Addr, Lease>,
     by_client: HashMap<ClientId, Ipv4Addr>,
@@ -97,8 +101,11 @@ pub struct Leases {
 impl Leases {
     /// An empty table for these subnets. Routers and name servers are never handed out.
     pub fn new(subnets: &[Subnet]) -> Self {
+        let times = subnets.iter().map(|s| s.lease_time);
+        let longest = times.max().unwrap_or_default().max(Subnet::LEASE_TIME);
         let mut leases = Self {
             pools: subnets.iter().map(|s| Pool::new(s.range)).collect(),
+            longest: longest.as_secs(),
             withheld: HashSet::new(),
             leases: HashMap::new(),
             by_client: HashMap::new(),
@@ -120,8 +127,9 @@ impl Leases {
         leases
     }
 
-    /// Takes in the records of an earlier run. Where one client has two, the later one counts.
-    pub fn restore(&mut self, records: impl Iterator<Item = Lease>) -> Restored {
+    /// Takes in the records of an earlier run, `now` since 1970. Where one client has two, the later
+    /// one counts. None ends later than one given now would: the clock may have been ahead.
+    pub fn restore(&mut self, records: impl Iterator<Item = Lease>, now: Duration) -> Restored {
         let mut restored = Restored::default();
         for lease in records {
             let known = self.by_client.get(&lease.client).copied();
@@ -139,6 +147,7 @@ impl Leases {
             self.insert(lease);
             restored.kept += 1;
         }
+        self.end_leases_by(now.as_secs().saturating_add(self.longest));
         restored
     }
 
@@ -166,8 +175,18 @@ impl Leases {
         self.by_mac.get(&mac).copied()
     }
 
-    /// Lets everything go whose time is over. Called before each message.
+    /// Lets everything go whose time is over. Called before each message. What would last longer
+    /// than from now on is from before the clock was set back, and ends as if it began now.
     pub(super) fn refresh(&mut self, now: u64) {
+        self.end_leases_by(now.saturating_add(self.longest));
+        for (timed, longest) in [
+            (&mut self.held, CHECK_HOLD.max(OFFER_HOLD)),
+            (&mut self.in_use, IN_USE_TIME),
+            (&mut self.declined, DECLINE_TIME),
+            (&mut self.known_free, KNOWN_FREE_TIME),
+        ] {
+            timed.end_by(now.saturating_add(longest));
+        }
         while let Some(address) = self.held.pop_over(now) {
             self.remove_hold(address);
         }
@@ -178,6 +197,19 @@ impl Leases {
             self.settle(address);
         }
         while self.known_free.pop_over(now).is_some() {}
+    }
+
+    /// Lets no lease end after `latest`. One whose address is held is not in line yet; its turn
+    /// comes when it is.
+    fn end_leases_by(&mut self, latest: u64) {
+        for pool in &mut self.pools {
+            while let Some(address) = pool.pop_after(latest) {
+                pool.enqueue(latest, address);
+                if let Some(lease) = self.leases.get_mut(&address) {
+                    lease.expires = latest;
+                }
+            }
+        }
     }
 
     /// The address for a client: its own, the one its hardware had under another name, the one it
@@ -377,7 +409,7 @@ impl Leases {
             .decliners
             .entry(client.clone())
             .or_insert(Declines { count: 0, until: 0 });
-        if entry.until <= now {
+        if !is_penance(entry, now) {
             entry.count = 0;
         }
         entry.count = entry.count.saturating_add(1);
@@ -388,8 +420,8 @@ impl Leases {
     /// For a client that declined too often: how often, and how many seconds it has to wait.
     pub(super) fn penance(&self, client: &ClientId, now: u64) -> Option<(u8, u64)> {
         let declines = self.decliners.get(client)?;
-        let secs = declines.until.checked_sub(now).filter(|s| *s > 0)?;
-        (declines.count >= MAX_DECLINES).then_some((declines.count, secs))
+        let is_due = is_penance(declines, now) && declines.count >= MAX_DECLINES;
+        is_due.then(|| (declines.count, declines.until.saturating_sub(now)))
     }
 
     /// Somebody answered on this address.
@@ -481,6 +513,12 @@ impl Leases {
             }
         }
     }
+}
+
+/// Whether declines still count; those from before the clock was set back do not.
+fn is_penance(declines: &Declines, now: u64) -> bool {
+    let left = declines.until.saturating_sub(now);
+    (1..=DECLINE_TIME).contains(&left)
 }
 
 fn is_live(lease: &Lease, now: u64) -> bool {

@@ -7,6 +7,7 @@ use lanboot_core::dhcp::{BadConfig, Code, Config, Leases, Mode, Subnet};
 use lanboot_core::site::Address;
 
 use super::{Door, Opened};
+use crate::bus;
 use crate::leases::Store;
 use crate::net::{self, ChangeSocket, Interface, PingSocket};
 use crate::serve::open::Served;
@@ -42,13 +43,8 @@ impl Door {
             .collect::<anyhow::Result<_>>()?;
         let (store, records) = Store::open(&settings.state)?;
         let mut leases = Leases::new(&config.subnets);
-        let restored = leases.restore(records.into_iter());
-        if restored.dropped > 0 {
-            notices.push(format!(
-                "{} stored leases lie outside the range and are not used",
-                restored.dropped
-            ));
-        }
+        let restored = leases.restore(records.into_iter(), bus::now());
+        notices.extend(unused(restored.dropped));
         let own = own(served, others);
         for address in &own {
             leases.withhold(*address);
@@ -67,6 +63,17 @@ impl Door {
             menu: settings.menu,
             http_port: settings.http_port,
         })
+    }
+}
+
+/// What to say of stored leases that were dropped.
+fn unused(dropped: usize) -> Option<String> {
+    match dropped {
+        0 => None,
+        1 => Some("1 stored lease lies outside the range and is not used".into()),
+        n => Some(format!(
+            "{n} stored leases lie outside the range and are not used"
+        )),
     }
 }
 
@@ -198,5 +205,17 @@ fn with(subnet: Subnet, told: &settings::Subnet) -> Subnet {
         domain: told.domain.clone(),
         options: options.map(|(c, v)| (Code(*c), v.clone())).collect(),
         ..subnet
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_stored_lease_is_one_lease() {
+        assert_eq!(unused(0), None);
+        assert!(unused(1).unwrap().starts_with("1 stored lease lies "));
+        assert!(unused(2).unwrap().starts_with("2 stored leases lie "));
     }
 }
