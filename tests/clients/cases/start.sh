@@ -68,6 +68,12 @@ start_words() {
     says 'srv0 has no IPv4 address' "an interface without an address"
     refuses 1 --address 169.254.7.1/16 "$image"
     says '169\.254\.7\.1/16 is a link-local network' "a link-local network"
+    refuses 1 "${HERE[@]}" --dhcp server --router 192.168.78.1 "$image"
+    says 'router 192\.168\.78\.1 is no machine of the network 192\.168\.77\.0/24' "a router elsewhere"
+    refuses 1 --address 192.168.77.1/31 "$image"
+    says '/31 has no room for machines.*--dhcp proxy' "a network of two"
+    refuses 1 --address 192.168.77.1/32 --dhcp proxy "$image"
+    says '/32 names no network' "a proxy without a network"
     step "wrong words are refused with the right ones"
 }
 
@@ -156,17 +162,29 @@ start_rights() {
     said=$(in_srv setpriv --reuid 65534 --regid 65534 --clear-groups timeout 10 "$LANBOOT" serve --interface srv0 --state "$state" \
         --dhcp server "$(image arch)" 2>&1) || status=$?
     ((status != 0 && status != 124)) || wrong "nobody may serve: $said"
-    grep -q CAP_NET_BIND_SERVICE <<<"$said" || wrong "no rights: CAP_NET_BIND_SERVICE is not named: $said"
-    # With the three it says, it serves.
+    grep -q 'grant CAP_NET_BIND_SERVICE and CAP_NET_RAW (setcap' <<<"$said" || wrong "no rights: the capabilities are not named: $said"
+    # Without DHCP one is enough.
+    said=$(in_srv setpriv --reuid 65534 --regid 65534 --clear-groups timeout 10 "$LANBOOT" serve --interface srv0 --state "$state" \
+        --dhcp off "$(image arch)" 2>&1) || status=$?
+    grep -q 'grant CAP_NET_BIND_SERVICE (setcap' <<<"$said" || wrong "no rights, no DHCP: $said"
+    rm -f "$state/ready"
+    ip netns exec "$LAB-srv" setpriv --reuid 65534 --regid 65534 --clear-groups \
+        --inh-caps +net_bind_service --ambient-caps +net_bind_service \
+        "$LANBOOT" serve --interface srv0 --state "$state" --dhcp off --ready-file "$state/ready" "$(image arch)" >"$LOGS/nobody-files.log" 2>&1 &
+    SERVER_PID=$!
+    LAB_PIDS+=("$SERVER_PID")
+    wait_line "$LOGS/nobody-files.log" '^[0-9:]* serving arch' 5 "$SERVER_PID" >/dev/null || wrong "without DHCP, one capability: $(tail -n 1 "$LOGS/nobody-files.log")"
+    stop_server
+    # With DHCP those it says.
     rm -f "$LOGS/nobody/ready"
     ip netns exec "$LAB-srv" setpriv --reuid 65534 --regid 65534 --clear-groups \
-        --inh-caps +net_bind_service,+net_raw,+net_admin --ambient-caps +net_bind_service,+net_raw,+net_admin \
+        --inh-caps +net_bind_service,+net_raw --ambient-caps +net_bind_service,+net_raw \
         "$LANBOOT" serve --interface srv0 --state "$state" --dhcp server --ready-file "$state/ready" "$(image arch)" >"$LOGS/nobody.log" 2>&1 &
     SERVER_PID=$!
     LAB_PIDS+=("$SERVER_PID")
-    wait_line "$LOGS/nobody.log" '^[0-9:]* serving arch' 5 "$SERVER_PID" >/dev/null || wrong "with the three capabilities it does not serve: $(tail -n 1 "$LOGS/nobody.log")"
+    wait_line "$LOGS/nobody.log" '^[0-9:]* serving arch' 5 "$SERVER_PID" >/dev/null || wrong "with the two capabilities it does not serve: $(tail -n 1 "$LOGS/nobody.log")"
     ask 1
-    [[ -n $ADDRESS ]] || wrong "with the three capabilities there is no lease: $(tail -n 1 "$LOGS/nobody.log")"
+    [[ -n $ADDRESS ]] || wrong "with the two capabilities there is no lease: $(tail -n 1 "$LOGS/nobody.log")"
     stop_server
     ip -n "$LAB-srv" address flush dev srv0 scope global
     step "no rights: the capabilities are named, and are enough"
@@ -187,6 +205,9 @@ start_address() {
     [[ -z $(srv0) ]] || wrong "--address: afterwards srv0 has '$(srv0)'"
     ! srv0_is_up || wrong "--address: afterwards srv0 is still up"
     [[ ! -e $READY ]] || wrong "--ready-file: it is still there at the end"
+    # A proxy needs no room for machines.
+    START_LOG=pair start_ready --address 192.168.77.2/31 --dhcp proxy "$(image arch)"
+    stop_server
     # A start that fails gives back as well.
     refuses 1 "${HERE[@]}" --dhcp server --range 10.0.0.1-10.0.0.9 "$(image arch)"
     [[ -z $(srv0) ]] || wrong "--address: after a failed start srv0 has '$(srv0)'"

@@ -15,6 +15,7 @@ pub use ping::PingSocket;
 pub use port::{Protocol, holders};
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, UdpSocket};
 
 use anyhow::{Context as _, anyhow, bail};
@@ -227,6 +228,45 @@ pub fn tcp(address: SocketAddrV4) -> anyhow::Result<TcpListener> {
     Ok(socket.into())
 }
 
+/// A port that only root or a capability opens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MoreRights {
+    door: String,
+    capabilities: Vec<&'static str>,
+}
+
+impl MoreRights {
+    fn new(door: &str) -> Self {
+        Self {
+            door: door.to_owned(),
+            capabilities: vec!["CAP_NET_BIND_SERVICE"],
+        }
+    }
+
+    /// The same, naming what would be missed next as well.
+    pub fn with(mut self, capability: &'static str) -> Self {
+        self.capabilities.push(capability);
+        self
+    }
+}
+
+impl std::error::Error for MoreRights {}
+
+impl fmt::Display for MoreRights {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (door, capabilities) = (&self.door, &self.capabilities);
+        let words = match capabilities.split_last() {
+            Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+            _ => capabilities.concat(),
+        };
+        let set = capabilities.join(",").to_lowercase();
+        write!(
+            f,
+            "{door} needs more rights: run as root, or grant {words} (setcap '{set}+ep' lanboot)"
+        )
+    }
+}
+
 /// What to do about a socket that could not be had.
 fn explain(error: &std::io::Error, door: &str, protocol: Protocol, port: u16) -> anyhow::Error {
     match error.raw_os_error() {
@@ -246,10 +286,7 @@ fn explain(error: &std::io::Error, door: &str, protocol: Protocol, port: u16) ->
             };
             anyhow!("{door} is taken by {whose}; {instead}")
         }
-        Some(libc::EACCES | libc::EPERM) => anyhow!(
-            "{door} needs more rights: run as root, or grant CAP_NET_BIND_SERVICE, CAP_NET_RAW and \
-             CAP_NET_ADMIN (setcap 'cap_net_bind_service,cap_net_raw,cap_net_admin+ep' lanboot)"
-        ),
+        Some(libc::EACCES | libc::EPERM) => MoreRights::new(door).into(),
         Some(libc::EADDRNOTAVAIL) => anyhow!("{door}: this host has no such address"),
         _ => anyhow!("{door} cannot be opened: {error}"),
     }
@@ -399,6 +436,24 @@ mod tests {
         assert_eq!(range("10.0.0.1", 30).unwrap(), "10.0.0.1-10.0.0.2");
         assert_eq!(range("10.0.0.1", 31), None);
         assert_eq!(range("10.0.0.1", 32), None);
+    }
+
+    #[test]
+    fn the_rights_that_are_missing_are_named_and_no_others() {
+        let one = MoreRights::new("UDP port 69");
+        assert_eq!(
+            one.to_string(),
+            "UDP port 69 needs more rights: run as root, or grant CAP_NET_BIND_SERVICE (setcap \
+             'cap_net_bind_service+ep' lanboot)"
+        );
+        let three = one.with("CAP_NET_RAW").with("CAP_NET_ADMIN").to_string();
+        assert!(
+            three.ends_with(
+                "grant CAP_NET_BIND_SERVICE, CAP_NET_RAW and CAP_NET_ADMIN (setcap \
+                 'cap_net_bind_service,cap_net_raw,cap_net_admin+ep' lanboot)"
+            ),
+            "{three}"
+        );
     }
 
     #[test]

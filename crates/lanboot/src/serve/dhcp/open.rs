@@ -25,13 +25,17 @@ impl Door {
         let subnets = subnets(settings, served, notices)?;
         let has_relays = subnets.len() > served.len();
         let config = Config {
-            mode: Mode::Off,
+            // Chosen anew for each message; here it says what the networks are needed for.
+            mode: match settings.dhcp {
+                Dhcp::Proxy => Mode::Proxy,
+                Dhcp::Auto | Dhcp::Server | Dhcp::Off => Mode::Off,
+            },
             subnets,
             only: settings.only.clone(),
             check: true,
         };
         config.check().map_err(|error| match error {
-            BadConfig::Overlap(..) => anyhow!("{error}"),
+            BadConfig::Overlap(..) | BadConfig::Router(..) => anyhow!("{error}"),
             _ if settings.range.is_some() => anyhow!("--range: {error}"),
             _ => anyhow!("[[subnet]]: {error}"),
         })?;
@@ -142,12 +146,19 @@ fn here(
     if settings.range.is_some() && told_range.is_some() {
         bail!("--range and the range of [[subnet]] {own}/{prefix} contradict each other");
     }
-    let Some(range) = settings
-        .range
-        .or(told_range)
-        .or_else(|| net::default_range(address))
-    else {
-        bail!("{own}/{prefix} has no room for machines; use a larger network");
+    let range = settings.range.or(told_range);
+    let range = match (range.or_else(|| net::default_range(address)), settings.dhcp) {
+        (Some(range), _) => range,
+        // Nothing of it is handed out; our own address never is.
+        (None, Dhcp::Proxy) if prefix < 32 => (own, own),
+        (None, Dhcp::Proxy) => bail!(
+            "{own}/{prefix} names no network, so machines there cannot be told from strangers; give \
+             the address the prefix of its network"
+        ),
+        (None, _) => bail!(
+            "{own}/{prefix} has no room for machines; use a larger network, or --dhcp proxy or \
+             --dhcp off"
+        ),
     };
     let routers = told.map(|told| told.routers.clone()).unwrap_or_default();
     let routers = match settings.router {
