@@ -10,6 +10,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use super::config::Subnet;
+use super::decliners::{Decliners, MAX_DECLINES};
 use super::lease::{Client, ClientId, Lease, Refusal, State};
 use super::pool::Pool;
 use super::timed::Timed;
@@ -26,11 +27,6 @@ pub const KNOWN_FREE_TIME: u64 = 60;
 pub const IN_USE_TIME: u64 = 600;
 /// How long, in seconds, a declined address is left alone, and a machine that declined too often.
 pub const DECLINE_TIME: u64 = 600;
-/// How often one machine may decline within [`DECLINE_TIME`] before it is ignored: three addresses
-/// in a row taken by others means the trouble is not the addresses.
-pub const MAX_DECLINES: u8 = 3;
-/// Machines whose declines are counted at once; the count of another is then forgotten first.
-pub const MAX_DECLINERS: usize = 1024;
 /// Declined addresses may be one in so many of all; beyond it the oldest is free again, so that
 /// nobody can take the whole pool by declining.
 const DECLINED_SHARE: usize = 4;
@@ -72,12 +68,6 @@ pub(super) struct Choice {
     pub(super) sure: bool,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Declines {
-    count: u8,
-    until: u64,
-}
-
 /// The lease table. Bounded by the pools it was made for.
 #[derive(Clone, Debug)]
 pub struct Leases {
@@ -95,7 +85,7 @@ pub struct Leases {
     in_use: Timed,
     declined: Timed,
     known_free: Timed,
-    decliners: HashMap<ClientId, Declines>,
+    decliners: Decliners,
 }
 
 impl Leases {
@@ -116,7 +106,7 @@ impl Leases {
             in_use: Timed::default(),
             declined: Timed::default(),
             known_free: Timed::default(),
-            decliners: HashMap::new(),
+            decliners: Decliners::default(),
         };
         for subnet in subnets {
             let known = subnet.routers.iter().chain(&subnet.dns).copied();
@@ -380,7 +370,7 @@ impl Leases {
         self.drop_hold(&client.id);
         self.remove(address);
         self.known_free.remove(address);
-        let count = self.count_decline(&client.id, now);
+        let count = self.decliners.count(&client.id, now);
         if count <= MAX_DECLINES {
             self.declined
                 .insert(address, now.saturating_add(DECLINE_TIME));
@@ -395,33 +385,9 @@ impl Leases {
         Some(count)
     }
 
-    fn count_decline(&mut self, client: &ClientId, now: u64) -> u8 {
-        if self.decliners.len() >= MAX_DECLINERS && !self.decliners.contains_key(client) {
-            self.decliners.retain(|_, d| d.until > now);
-            let first = self.decliners.iter().min_by_key(|(_, d)| d.until);
-            if self.decliners.len() >= MAX_DECLINERS
-                && let Some(first) = first.map(|(id, _)| id.clone())
-            {
-                self.decliners.remove(&first);
-            }
-        }
-        let entry = self
-            .decliners
-            .entry(client.clone())
-            .or_insert(Declines { count: 0, until: 0 });
-        if !is_penance(entry, now) {
-            entry.count = 0;
-        }
-        entry.count = entry.count.saturating_add(1);
-        entry.until = now.saturating_add(DECLINE_TIME);
-        entry.count
-    }
-
     /// For a client that declined too often: how often, and how many seconds it has to wait.
     pub(super) fn penance(&self, client: &ClientId, now: u64) -> Option<(u8, u64)> {
-        let declines = self.decliners.get(client)?;
-        let is_due = is_penance(declines, now) && declines.count >= MAX_DECLINES;
-        is_due.then(|| (declines.count, declines.until.saturating_sub(now)))
+        self.decliners.penance(client, now)
     }
 
     /// Somebody answered on this address.
@@ -515,12 +481,6 @@ impl Leases {
     }
 }
 
-/// Whether declines still count; those from before the clock was set back do not.
-fn is_penance(declines: &Declines, now: u64) -> bool {
-    let left = declines.until.saturating_sub(now);
-    (1..=DECLINE_TIME).contains(&left)
-}
-
 fn is_live(lease: &Lease, now: u64) -> bool {
     lease.expires > now
 }
@@ -556,7 +516,7 @@ mod tests {
                 assert_eq!(self.held_for.get(&hold.client), Some(address));
                 assert!(self.held.contains(*address));
             }
-            assert!(self.decliners.len() <= MAX_DECLINERS);
+            assert!(self.decliners.len() <= crate::dhcp::MAX_DECLINERS);
         }
     }
 }
