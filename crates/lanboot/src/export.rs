@@ -103,8 +103,8 @@ fn own_address(named: Option<Ipv4Addr>, settings: &Settings) -> anyhow::Result<A
     let named = settings.interfaces.first().map(String::as_str);
     let interface = net::choose(&net::interfaces()?, named, false)
         .context("say at which address machines reach lanboot, with --server ADDRESS")?;
-    let first = interface.addresses.first().copied();
-    first.with_context(|| format!("{} has no IPv4 address", interface.name))
+    let own = interface.address();
+    own.with_context(|| format!("{} has no IPv4 address", interface.name))
 }
 
 fn menu(settings: &Settings, catalog: &Catalog) -> anyhow::Result<Menu> {

@@ -10,6 +10,7 @@ case_start() {
     start_ports
     start_rights
     start_address
+    start_small
     start_figures
     start_ends
     start_hangup
@@ -66,6 +67,10 @@ start_words() {
     says 'no image to serve' "no image"
     refuses 1 --dhcp off "$image"
     says 'srv0 has no IPv4 address' "an interface without an address"
+    refuses 1 --address 169.254.7.1/16 "$image"
+    says '169\.254\.7\.1/16 is a link-local network' "a link-local network"
+    refuses 1 "${HERE[@]}" --dhcp server --router 192.168.78.1 "$image"
+    says 'router 192\.168\.78\.1 is no machine of the network 192\.168\.77\.0/24' "a router elsewhere"
     step "wrong words are refused with the right ones"
 }
 
@@ -154,17 +159,29 @@ start_rights() {
     said=$(in_srv setpriv --reuid 65534 --regid 65534 --clear-groups timeout 10 "$LANBOOT" serve --interface srv0 --state "$state" \
         --dhcp server "$(image arch)" 2>&1) || status=$?
     ((status != 0 && status != 124)) || wrong "nobody may serve: $said"
-    grep -q CAP_NET_BIND_SERVICE <<<"$said" || wrong "no rights: CAP_NET_BIND_SERVICE is not named: $said"
-    # With the three it says, it serves.
+    grep -q 'grant CAP_NET_BIND_SERVICE and CAP_NET_RAW (setcap' <<<"$said" || wrong "no rights: the capabilities are not named: $said"
+    # Without DHCP one is enough.
+    said=$(in_srv setpriv --reuid 65534 --regid 65534 --clear-groups timeout 10 "$LANBOOT" serve --interface srv0 --state "$state" \
+        --dhcp off "$(image arch)" 2>&1) || status=$?
+    grep -q 'grant CAP_NET_BIND_SERVICE (setcap' <<<"$said" || wrong "no rights, no DHCP: $said"
+    rm -f "$state/ready"
+    ip netns exec "$LAB-srv" setpriv --reuid 65534 --regid 65534 --clear-groups \
+        --inh-caps +net_bind_service --ambient-caps +net_bind_service \
+        "$LANBOOT" serve --interface srv0 --state "$state" --dhcp off --ready-file "$state/ready" "$(image arch)" >"$LOGS/nobody-files.log" 2>&1 &
+    SERVER_PID=$!
+    LAB_PIDS+=("$SERVER_PID")
+    wait_line "$LOGS/nobody-files.log" '^[0-9:]* serving arch' 5 "$SERVER_PID" >/dev/null || wrong "without DHCP, one capability: $(tail -n 1 "$LOGS/nobody-files.log")"
+    stop_server
+    # With DHCP those it says.
     rm -f "$LOGS/nobody/ready"
     ip netns exec "$LAB-srv" setpriv --reuid 65534 --regid 65534 --clear-groups \
-        --inh-caps +net_bind_service,+net_raw,+net_admin --ambient-caps +net_bind_service,+net_raw,+net_admin \
+        --inh-caps +net_bind_service,+net_raw --ambient-caps +net_bind_service,+net_raw \
         "$LANBOOT" serve --interface srv0 --state "$state" --dhcp server --ready-file "$state/ready" "$(image arch)" >"$LOGS/nobody.log" 2>&1 &
     SERVER_PID=$!
     LAB_PIDS+=("$SERVER_PID")
-    wait_line "$LOGS/nobody.log" '^[0-9:]* serving arch' 5 "$SERVER_PID" >/dev/null || wrong "with the three capabilities it does not serve: $(tail -n 1 "$LOGS/nobody.log")"
+    wait_line "$LOGS/nobody.log" '^[0-9:]* serving arch' 5 "$SERVER_PID" >/dev/null || wrong "with the two capabilities it does not serve: $(tail -n 1 "$LOGS/nobody.log")"
     ask 1
-    [[ -n $ADDRESS ]] || wrong "with the three capabilities there is no lease: $(tail -n 1 "$LOGS/nobody.log")"
+    [[ -n $ADDRESS ]] || wrong "with the two capabilities there is no lease: $(tail -n 1 "$LOGS/nobody.log")"
     stop_server
     ip -n "$LAB-srv" address flush dev srv0 scope global
     step "no rights: the capabilities are named, and are enough"
@@ -198,6 +215,24 @@ start_address() {
     srv0_is_up || wrong "--address: a link that was up before is down"
     ip -n "$LAB-srv" address flush dev srv0 scope global
     step "--address lends an address and takes it back"
+}
+
+# A server needs room for machines, a proxy one other machine, files alone nobody.
+start_small() {
+    ip -n "$LAB-srv" link set srv0 up
+    ip -n "$LAB-srv" address add 192.168.77.2/31 dev srv0
+    refuses 1 "$(image arch)"
+    says '/31 has no room for machines.*--dhcp proxy' "a network of two"
+    START_LOG=pair start_ready --dhcp proxy "$(image arch)"
+    stop_server
+    ip -n "$LAB-srv" address flush dev srv0 scope global
+    ip -n "$LAB-srv" address add 192.168.77.2/32 dev srv0
+    refuses 1 --dhcp proxy "$(image arch)"
+    says '/32 names no network' "a proxy without a network"
+    START_LOG=alone start_ready --dhcp off "$(image arch)"
+    stop_server
+    ip -n "$LAB-srv" address flush dev srv0 scope global
+    step "a proxy serves in a network of two"
 }
 
 # Ready in under 0.3 s, under 30 MiB resident, with one image. The median of five.

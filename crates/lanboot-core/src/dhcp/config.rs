@@ -77,6 +77,9 @@ pub enum BadConfig {
     /// The range has more than [`MAX_POOL`] addresses.
     #[error("the range {0}-{1} has more than {MAX_POOL} addresses; make it smaller")]
     Huge(Ipv4Addr, Ipv4Addr),
+    /// Machines send what is for other networks to a router of their own.
+    #[error("the router {0} is no machine of the network {1}/{2}, whose machines cannot reach it")]
+    Router(Ipv4Addr, Ipv4Addr, u8),
     /// Two subnets share addresses.
     #[error("the networks {0}/{1} and {2}/{3} overlap; keep one of them")]
     Overlap(Ipv4Addr, u8, Ipv4Addr, u8),
@@ -133,7 +136,7 @@ impl Config {
     /// Whether it can be served as it is.
     pub fn check(&self) -> Result<(), BadConfig> {
         for (i, subnet) in self.subnets.iter().enumerate() {
-            subnet.check()?;
+            subnet.check(self.mode)?;
             for other in self.subnets.iter().skip(i + 1) {
                 if subnet.contains(other.network) || other.contains(subnet.network) {
                     return Err(BadConfig::Overlap(
@@ -179,9 +182,11 @@ impl Subnet {
         (self.network.to_bits() ^ address.to_bits()) & self.mask().to_bits() == 0
     }
 
-    /// Whether a machine can have this address here: neither the network's own nor its broadcast.
+    /// Whether a machine can have this address here: neither the network's own nor its broadcast,
+    /// which a network of two addresses has not (RFC 3021 §2.1).
     pub fn is_host(&self, address: Ipv4Addr) -> bool {
-        self.contains(address) && address != self.base() && address != self.broadcast()
+        let is_end = || address == self.base() || address == self.broadcast();
+        self.contains(address) && (self.prefix == 31 || !is_end())
     }
 
     /// The lease time in seconds for a client that asks for `asked`. Shorter is granted, down to
@@ -193,9 +198,11 @@ impl Subnet {
         configured.min(asked)
     }
 
-    fn check(&self) -> Result<(), BadConfig> {
+    fn check(&self, mode: Mode) -> Result<(), BadConfig> {
         let (first, last) = self.range;
-        if !(1..=30).contains(&self.prefix) {
+        // A proxy hands out nothing: two machines are enough for it.
+        let longest = if mode == Mode::Proxy { 31 } else { 30 };
+        if !(1..=longest).contains(&self.prefix) {
             return Err(BadConfig::Prefix(self.network, self.prefix));
         }
         if !self.contains(first) || !self.contains(last) {
@@ -206,6 +213,9 @@ impl Subnet {
         }
         if last.to_bits() - first.to_bits() >= MAX_POOL {
             return Err(BadConfig::Huge(first, last));
+        }
+        if let Some(router) = self.routers.iter().find(|r| !self.is_host(**r)) {
+            return Err(BadConfig::Router(*router, self.base(), self.prefix));
         }
         self.check_options()
     }
@@ -291,6 +301,32 @@ mod tests {
     }
 
     #[test]
+    fn a_proxy_needs_no_room_and_nobody_a_router_elsewhere() {
+        let pair = subnet(31, [10, 0, 0, 7], [10, 0, 0, 7]);
+        assert_eq!(pair.check(Mode::Proxy), Ok(()));
+        assert!(pair.is_host([10, 0, 0, 6].into()) && !pair.is_host([10, 0, 0, 8].into()));
+        assert!(pair.check(Mode::Server).is_err());
+        let alone = subnet(32, [10, 0, 0, 7], [10, 0, 0, 7]);
+        assert!(alone.check(Mode::Proxy).is_err());
+        for (router, fine) in [
+            ([10, 0, 0, 1], true),
+            ([10, 0, 0, 0], false),
+            ([10, 0, 0, 255], false),
+            ([10, 0, 1, 1], false),
+        ] {
+            let mut subnet = subnet(24, [10, 0, 0, 9], [10, 0, 0, 9]);
+            subnet.routers = vec![[10, 0, 0, 254].into(), router.into()];
+            match subnet.check(Mode::Off) {
+                Ok(()) => assert!(fine, "{router:?}"),
+                Err(error) => {
+                    let text = error.to_string();
+                    assert!(!fine && text.contains("no machine of the network 10.0.0.0/24"));
+                }
+            }
+        }
+    }
+
+    #[test]
     fn options_the_server_decides_or_that_cannot_be_are_refused() {
         let try_one = |options: &[(u8, usize)]| {
             let mut subnet = subnet(24, [10, 0, 0, 9], [10, 0, 0, 9]);
@@ -298,7 +334,9 @@ mod tests {
                 .iter()
                 .map(|(code, len)| (Code(*code), vec![1; *len]));
             subnet.options = options.collect();
-            subnet.check().map_err(|error| error.to_string())
+            subnet
+                .check(Mode::Server)
+                .map_err(|error| error.to_string())
         };
         assert_eq!(try_one(&[(42, 4), (12, 255), (224, 1), (119, 30)]), Ok(()));
         for code in [

@@ -27,6 +27,7 @@ pub mod quirk;
 
 mod answer;
 mod config;
+mod decliners;
 mod lease;
 mod load;
 mod packet;
@@ -44,13 +45,13 @@ mod tests;
 
 pub use answer::{Answer, BootFile, Destination, Note, Outgoing, Port, Probe, Receipt};
 pub use config::{BadConfig, Config, MAX_POOL, Mode, Subnet};
+pub use decliners::{MAX_DECLINERS, MAX_DECLINES};
 pub use lease::{ClientId, Lease, State};
 pub use option::{Code, Options};
 pub use packet::{CLIENT_PORT, MAX_LEN, Malformed, MessageType, Op, Packet, SERVER_PORT};
 pub use reply::is_parting;
 pub use respond::{MAX_CHECKS, checked, respond};
 pub use table::{
-    CHECK_HOLD, DECLINE_TIME, IN_USE_TIME, KNOWN_FREE_TIME, Leases, MAX_DECLINERS, MAX_DECLINES,
-    OFFER_HOLD, Restored,
+    CHECK_HOLD, DECLINE_TIME, IN_USE_TIME, KNOWN_FREE_TIME, Leases, OFFER_HOLD, Restored,
 };
 pub use why::Why;

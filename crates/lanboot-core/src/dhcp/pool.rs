@@ -70,6 +70,15 @@ impl Pool {
         Some(Ipv4Addr::from_bits(self.first + offset))
     }
 
+    /// Takes the address out of line whose lease ends last, where that is after `latest`.
+    pub(super) fn pop_after(&mut self, latest: u64) -> Option<Ipv4Addr> {
+        let (end, _) = self.by_end.last()?;
+        if *end <= latest {
+            return None;
+        }
+        self.by_end.pop_last().map(|(_, address)| address)
+    }
+
     /// The address whose lease ended longest ago.
     pub(super) fn oldest_ended(&self, now: u64) -> Option<Ipv4Addr> {
         let (end, address) = self.by_end.first()?;

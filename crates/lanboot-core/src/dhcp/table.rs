@@ -7,8 +7,10 @@
 
 use std::collections::{HashMap, HashSet};
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use super::config::Subnet;
+use super::decliners::{Decliners, MAX_DECLINES};
 use super::lease::{Client, ClientId, Lease, Refusal, State};
 use super::pool::Pool;
 use super::timed::Timed;
@@ -25,11 +27,6 @@ pub const KNOWN_FREE_TIME: u64 = 60;
 pub const IN_USE_TIME: u64 = 600;
 /// How long, in seconds, a declined address is left alone, and a machine that declined too often.
 pub const DECLINE_TIME: u64 = 600;
-/// How often one machine may decline within [`DECLINE_TIME`] before it is ignored: three addresses
-/// in a row taken by others means the trouble is not the addresses.
-pub const MAX_DECLINES: u8 = 3;
-/// Machines whose declines are counted at once; the count of another is then forgotten first.
-pub const MAX_DECLINERS: usize = 1024;
 /// Declined addresses may be one in so many of all; beyond it the oldest is free again, so that
 /// nobody can take the whole pool by declining.
 const DECLINED_SHARE: usize = 4;
@@ -71,16 +68,13 @@ pub(super) struct Choice {
     pub(super) sure: bool,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Declines {
-    count: u8,
-    until: u64,
-}
-
 /// The lease table. Bounded by the pools it was made for.
 #[derive(Clone, Debug)]
 pub struct Leases {
     pools: Vec<Pool>,
+    /// No lease lasts longer, in seconds. Never less than the default, which an earlier run may
+    /// have given.
+    longest: u64,
     withheld: HashSet<Ipv4Addr>,
     leases: HashMap<Ipv4Addr, Lease>,
     by_client: HashMap<ClientId, Ipv4Addr>,
@@ -91,14 +85,17 @@ pub struct Leases {
     in_use: Timed,
     declined: Timed,
     known_free: Timed,
-    decliners: HashMap<ClientId, Declines>,
+    decliners: Decliners,
 }
 
 impl Leases {
     /// An empty table for these subnets. Routers and name servers are never handed out.
     pub fn new(subnets: &[Subnet]) -> Self {
+        let times = subnets.iter().map(|s| s.lease_time);
+        let longest = times.max().unwrap_or_default().max(Subnet::LEASE_TIME);
         let mut leases = Self {
             pools: subnets.iter().map(|s| Pool::new(s.range)).collect(),
+            longest: longest.as_secs(),
             withheld: HashSet::new(),
             leases: HashMap::new(),
             by_client: HashMap::new(),
@@ -109,7 +106,7 @@ impl Leases {
             in_use: Timed::default(),
             declined: Timed::default(),
             known_free: Timed::default(),
-            decliners: HashMap::new(),
+            decliners: Decliners::default(),
         };
         for subnet in subnets {
             let known = subnet.routers.iter().chain(&subnet.dns).copied();
@@ -120,8 +117,9 @@ impl Leases {
         leases
     }
 
-    /// Takes in the records of an earlier run. Where one client has two, the later one counts.
-    pub fn restore(&mut self, records: impl Iterator<Item = Lease>) -> Restored {
+    /// Takes in the records of an earlier run, `now` since 1970. Where one client has two, the later
+    /// one counts. None ends later than one given now would: the clock may have been ahead.
+    pub fn restore(&mut self, records: impl Iterator<Item = Lease>, now: Duration) -> Restored {
         let mut restored = Restored::default();
         for lease in records {
             let known = self.by_client.get(&lease.client).copied();
@@ -139,6 +137,7 @@ impl Leases {
             self.insert(lease);
             restored.kept += 1;
         }
+        self.end_leases_by(now.as_secs().saturating_add(self.longest));
         restored
     }
 
@@ -166,8 +165,18 @@ impl Leases {
         self.by_mac.get(&mac).copied()
     }
 
-    /// Lets everything go whose time is over. Called before each message.
+    /// Lets everything go whose time is over. Called before each message. What would last longer
+    /// than from now on is from before the clock was set back, and ends as if it began now.
     pub(super) fn refresh(&mut self, now: u64) {
+        self.end_leases_by(now.saturating_add(self.longest));
+        for (timed, longest) in [
+            (&mut self.held, CHECK_HOLD.max(OFFER_HOLD)),
+            (&mut self.in_use, IN_USE_TIME),
+            (&mut self.declined, DECLINE_TIME),
+            (&mut self.known_free, KNOWN_FREE_TIME),
+        ] {
+            timed.end_by(now.saturating_add(longest));
+        }
         while let Some(address) = self.held.pop_over(now) {
             self.remove_hold(address);
         }
@@ -178,6 +187,19 @@ impl Leases {
             self.settle(address);
         }
         while self.known_free.pop_over(now).is_some() {}
+    }
+
+    /// Lets no lease end after `latest`. One whose address is held is not in line yet; its turn
+    /// comes when it is.
+    fn end_leases_by(&mut self, latest: u64) {
+        for pool in &mut self.pools {
+            while let Some(address) = pool.pop_after(latest) {
+                pool.enqueue(latest, address);
+                if let Some(lease) = self.leases.get_mut(&address) {
+                    lease.expires = latest;
+                }
+            }
+        }
     }
 
     /// The address for a client: its own, the one its hardware had under another name, the one it
@@ -348,7 +370,7 @@ impl Leases {
         self.drop_hold(&client.id);
         self.remove(address);
         self.known_free.remove(address);
-        let count = self.count_decline(&client.id, now);
+        let count = self.decliners.count(&client.id, now);
         if count <= MAX_DECLINES {
             self.declined
                 .insert(address, now.saturating_add(DECLINE_TIME));
@@ -363,33 +385,9 @@ impl Leases {
         Some(count)
     }
 
-    fn count_decline(&mut self, client: &ClientId, now: u64) -> u8 {
-        if self.decliners.len() >= MAX_DECLINERS && !self.decliners.contains_key(client) {
-            self.decliners.retain(|_, d| d.until > now);
-            let first = self.decliners.iter().min_by_key(|(_, d)| d.until);
-            if self.decliners.len() >= MAX_DECLINERS
-                && let Some(first) = first.map(|(id, _)| id.clone())
-            {
-                self.decliners.remove(&first);
-            }
-        }
-        let entry = self
-            .decliners
-            .entry(client.clone())
-            .or_insert(Declines { count: 0, until: 0 });
-        if entry.until <= now {
-            entry.count = 0;
-        }
-        entry.count = entry.count.saturating_add(1);
-        entry.until = now.saturating_add(DECLINE_TIME);
-        entry.count
-    }
-
     /// For a client that declined too often: how often, and how many seconds it has to wait.
     pub(super) fn penance(&self, client: &ClientId, now: u64) -> Option<(u8, u64)> {
-        let declines = self.decliners.get(client)?;
-        let secs = declines.until.checked_sub(now).filter(|s| *s > 0)?;
-        (declines.count >= MAX_DECLINES).then_some((declines.count, secs))
+        self.decliners.penance(client, now)
     }
 
     /// Somebody answered on this address.
@@ -518,7 +516,7 @@ mod tests {
                 assert_eq!(self.held_for.get(&hold.client), Some(address));
                 assert!(self.held.contains(*address));
             }
-            assert!(self.decliners.len() <= MAX_DECLINERS);
+            assert!(self.decliners.len() <= crate::dhcp::MAX_DECLINERS);
         }
     }
 }

@@ -40,6 +40,15 @@ impl Timed {
         if *end <= now { self.pop_first() } else { None }
     }
 
+    /// Lets none stay longer than `latest`: after the clock was set back.
+    pub(super) fn end_by(&mut self, latest: u64) {
+        while let Some((end, address)) = self.queue.last().copied()
+            && end > latest
+        {
+            self.insert(address, latest);
+        }
+    }
+
     /// Takes out the one that would leave first.
     pub(super) fn pop_first(&mut self) -> Option<Ipv4Addr> {
         let (_, address) = self.queue.pop_first()?;
@@ -63,9 +72,12 @@ mod tests {
         assert_eq!(timed.pop_over(19), None);
         assert_eq!(timed.pop_over(20), Some(c));
         timed.remove(a);
+        timed.insert(c, 60);
+        timed.end_by(50);
         assert_eq!(timed.pop_over(39), None);
         assert!(timed.contains(b));
         assert_eq!(timed.pop_first(), Some(b));
+        assert_eq!(timed.pop_over(50), Some(c));
         assert_eq!(timed.len(), 0);
     }
 }

@@ -15,6 +15,7 @@ pub use ping::PingSocket;
 pub use port::{Protocol, holders};
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, UdpSocket};
 
 use anyhow::{Context as _, anyhow, bail};
@@ -41,6 +42,14 @@ pub struct Interface {
 }
 
 impl Interface {
+    /// Its own address: the first that is not link-local, which a host may have beside another.
+    pub fn address(&self) -> Option<Address> {
+        let mut all = self.addresses.iter();
+        let first = self.addresses.first();
+        let own = all.find(|a| !a.address.is_link_local()).or(first);
+        own.copied()
+    }
+
     /// Why it cannot be served by itself, in a few words; `None` when it can.
     fn unfit(&self) -> Option<&'static str> {
         if self.loopback {
@@ -54,7 +63,12 @@ impl Interface {
         } else if is_virtual(&self.name) {
             Some("a bridge or tunnel of containers or virtual machines")
         } else {
-            None
+            let own = self.address()?.address;
+            if own.is_link_local() {
+                Some("only a link-local address")
+            } else {
+                is_public(own).then_some("in a public network")
+            }
         }
     }
 }
@@ -72,9 +86,30 @@ fn is_virtual(name: &str) -> bool {
         "wg",
         "tailscale",
         "podman",
+        "lxcbr",
+        "lxdbr",
+        "incusbr",
+        "vmnet",
+        "vboxnet",
+        "zt",
     ]
     .iter()
     .any(|prefix| name.starts_with(prefix))
+}
+
+/// Whether an address is one of the public Internet (RFC 6890 lists those that are not): of a
+/// provider's or a university's network, which somebody runs already. Served only when named.
+fn is_public(address: Ipv4Addr) -> bool {
+    let is_shared = matches!(address.octets(), [100, 64..=127, ..]);
+    let is_benchmark = matches!(address.octets(), [198, 18 | 19, ..]);
+    let is_reserved = matches!(address.octets(), [0 | 240.., ..] | [192, 0, 0, _]);
+    !(address.is_private()
+        || address.is_link_local()
+        || address.is_loopback()
+        || address.is_documentation()
+        || is_shared
+        || is_benchmark
+        || is_reserved)
 }
 
 /// Every interface, by name.
@@ -131,15 +166,12 @@ pub fn choose(
 ) -> anyhow::Result<Interface> {
     let list = || {
         let line = |i: &Interface| {
-            let addresses: Vec<String> = i
-                .addresses
-                .iter()
-                .map(|a| format!("{}/{}", a.address, a.prefix))
-                .collect();
+            let addresses = i.addresses.iter();
+            let addresses = addresses.map(|a| format!(" {}/{}", a.address, a.prefix));
             let why = i
                 .unfit()
                 .map_or_else(String::new, |why| format!(" ({why})"));
-            format!("  {} {}{why}", i.name, addresses.join(" "))
+            format!("  {}{}{why}", i.name, addresses.collect::<String>())
         };
         interfaces.iter().map(line).collect::<Vec<_>>().join("\n")
     };
@@ -157,7 +189,8 @@ pub fn choose(
     match (fit.next(), fit.next()) {
         (Some(one), None) if !address_given => Ok(one.clone()),
         (None, _) => bail!(
-            "no interface can be served as it is; name one with --interface:\n{}",
+            "no interface is served unasked; name one with --interface, and where it has no address \
+             give it one with --address 192.168.0.1/24:\n{}",
             list()
         ),
         _ => bail!("say which interface to serve with --interface:\n{}", list()),
@@ -195,6 +228,45 @@ pub fn tcp(address: SocketAddrV4) -> anyhow::Result<TcpListener> {
     Ok(socket.into())
 }
 
+/// A port that only root or a capability opens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MoreRights {
+    door: String,
+    capabilities: Vec<&'static str>,
+}
+
+impl MoreRights {
+    fn new(door: &str) -> Self {
+        Self {
+            door: door.to_owned(),
+            capabilities: vec!["CAP_NET_BIND_SERVICE"],
+        }
+    }
+
+    /// The same, naming what would be missed next as well.
+    pub fn with(mut self, capability: &'static str) -> Self {
+        self.capabilities.push(capability);
+        self
+    }
+}
+
+impl std::error::Error for MoreRights {}
+
+impl fmt::Display for MoreRights {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (door, capabilities) = (&self.door, &self.capabilities);
+        let words = match capabilities.split_last() {
+            Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+            _ => capabilities.concat(),
+        };
+        let set = capabilities.join(",").to_lowercase();
+        write!(
+            f,
+            "{door} needs more rights: run as root, or grant {words} (setcap '{set}+ep' lanboot)"
+        )
+    }
+}
+
 /// What to do about a socket that could not be had.
 fn explain(error: &std::io::Error, door: &str, protocol: Protocol, port: u16) -> anyhow::Error {
     match error.raw_os_error() {
@@ -214,10 +286,7 @@ fn explain(error: &std::io::Error, door: &str, protocol: Protocol, port: u16) ->
             };
             anyhow!("{door} is taken by {whose}; {instead}")
         }
-        Some(libc::EACCES | libc::EPERM) => anyhow!(
-            "{door} needs more rights: run as root, or grant CAP_NET_BIND_SERVICE, CAP_NET_RAW and \
-             CAP_NET_ADMIN (setcap 'cap_net_bind_service,cap_net_raw,cap_net_admin+ep' lanboot)"
-        ),
+        Some(libc::EACCES | libc::EPERM) => MoreRights::new(door).into(),
         Some(libc::EADDRNOTAVAIL) => anyhow!("{door}: this host has no such address"),
         _ => anyhow!("{door} cannot be opened: {error}"),
     }
@@ -290,6 +359,66 @@ mod tests {
     }
 
     #[test]
+    fn link_local_and_public_networks_are_served_only_when_named() {
+        for (address, why) in [
+            (
+                "169.254.3.3",
+                "eth0 169.254.3.3/24 (only a link-local address)",
+            ),
+            ("8.8.8.1", "eth0 8.8.8.1/24 (in a public network)"),
+            ("172.32.0.1", "(in a public network)"),
+            ("100.63.0.1", "(in a public network)"),
+        ] {
+            let all = [interface("eth0", Some(address))];
+            let error = choose(&all, None, false).unwrap_err().to_string();
+            assert!(error.contains(why), "{address}: {error}");
+            assert_eq!(choose(&all, Some("eth0"), false).unwrap().name, "eth0");
+            let all = [interface("eth1", Some("10.0.0.1")), all[0].clone()];
+            assert_eq!(choose(&all, None, false).unwrap().name, "eth1", "{address}");
+        }
+        for address in [
+            "10.1.2.3",
+            "172.16.0.1",
+            "172.31.0.1",
+            "192.168.1.1",
+            "100.64.0.1",
+            "100.127.0.1",
+            "192.0.2.1",
+            "198.18.0.1",
+        ] {
+            let all = [interface("eth0", Some(address))];
+            assert_eq!(choose(&all, None, false).unwrap().name, "eth0", "{address}");
+        }
+    }
+
+    #[test]
+    fn an_interface_is_served_at_an_address_that_is_not_link_local_where_it_has_one() {
+        let mut both = interface("eth0", Some("169.254.3.3"));
+        assert_eq!(both.address(), Some(both.addresses[0]));
+        both.addresses
+            .extend(interface("eth0", Some("10.0.0.1")).addresses);
+        assert_eq!(both.address(), Some(both.addresses[1]));
+        assert_eq!(both.unfit(), None);
+        assert_eq!(interface("eth0", None).address(), None);
+    }
+
+    #[test]
+    fn nothing_to_serve_says_all_that_is_needed_at_once() {
+        let all = [
+            interface("eth0", None),
+            interface("zt5u4y6w3x", Some("10.4.0.1")),
+        ];
+        let error = choose(&all, None, false).unwrap_err().to_string();
+        for part in [
+            "--interface, and where it has no address give it one with --address",
+            "\n  eth0 (no IPv4 address)\n",
+            "\n  zt5u4y6w3x 10.4.0.1/24 (a bridge or tunnel",
+        ] {
+            assert!(error.contains(part), "{error}");
+        }
+    }
+
+    #[test]
     fn the_default_range_stays_inside_the_network() {
         let range = |address: &str, prefix| {
             let (a, b) = default_range(Address {
@@ -307,6 +436,24 @@ mod tests {
         assert_eq!(range("10.0.0.1", 30).unwrap(), "10.0.0.1-10.0.0.2");
         assert_eq!(range("10.0.0.1", 31), None);
         assert_eq!(range("10.0.0.1", 32), None);
+    }
+
+    #[test]
+    fn the_rights_that_are_missing_are_named_and_no_others() {
+        let one = MoreRights::new("UDP port 69");
+        assert_eq!(
+            one.to_string(),
+            "UDP port 69 needs more rights: run as root, or grant CAP_NET_BIND_SERVICE (setcap \
+             'cap_net_bind_service+ep' lanboot)"
+        );
+        let three = one.with("CAP_NET_RAW").with("CAP_NET_ADMIN").to_string();
+        assert!(
+            three.ends_with(
+                "grant CAP_NET_BIND_SERVICE, CAP_NET_RAW and CAP_NET_ADMIN (setcap \
+                 'cap_net_bind_service,cap_net_raw,cap_net_admin+ep' lanboot)"
+            ),
+            "{three}"
+        );
     }
 
     #[test]

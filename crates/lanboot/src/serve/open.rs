@@ -16,7 +16,7 @@ use crate::disks::Disks;
 use crate::doctor;
 use crate::library::Library;
 use crate::loaders;
-use crate::net::{self, Borrowed, Interface};
+use crate::net::{self, Borrowed, Interface, MoreRights};
 use crate::settings::{self, Dhcp, Settings};
 
 /// The port of the TFTP door.
@@ -47,6 +47,25 @@ pub(super) struct Opened {
 
 /// Opens everything `settings` ask for.
 pub(super) fn open(settings: &Settings) -> anyhow::Result<Opened> {
+    open_all(settings).map_err(|error| all_rights(settings, error))
+}
+
+/// The first port that cannot be had names the rights for all that comes after it, too.
+fn all_rights(settings: &Settings, error: anyhow::Error) -> anyhow::Error {
+    let mut rights = match error.downcast::<MoreRights>() {
+        Ok(rights) => rights,
+        Err(error) => return error,
+    };
+    if settings.dhcp != Dhcp::Off {
+        rights = rights.with("CAP_NET_RAW");
+    }
+    if !settings.addresses.is_empty() {
+        rights = rights.with("CAP_NET_ADMIN");
+    }
+    rights.into()
+}
+
+fn open_all(settings: &Settings) -> anyhow::Result<Opened> {
     raise_descriptor_limit();
     let disks = Arc::new(Disks::default());
     let mut library = Library::new(settings.images.clone(), Arc::clone(&disks));
@@ -212,8 +231,8 @@ fn served(
                 Address { address, prefix }
             }
             None => {
-                let first = interface.addresses.first().copied();
-                first.with_context(|| format!("{} has no IPv4 address", interface.name))?
+                let own = interface.address();
+                own.with_context(|| format!("{} has no IPv4 address", interface.name))?
             }
         };
         served.push((interface, address));

@@ -242,7 +242,13 @@ fn a_lease_kept_under_the_bare_identifier_goes_on() {
         expires: START + 3600,
         state: State::Bound,
     };
-    assert_eq!(server.leases.restore([old].into_iter()).kept, 1);
+    assert_eq!(
+        server
+            .leases
+            .restore([old].into_iter(), Duration::from_secs(START))
+            .kept,
+        1
+    );
     let mut packet = renew(1, host(42));
     packet.options.set(Code::CLIENT_ID, id);
     assert_eq!(server.bound(&packet).address, host(42));

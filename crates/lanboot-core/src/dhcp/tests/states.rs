@@ -381,7 +381,9 @@ fn an_address_stays_with_its_machine_after_expiry_and_after_a_restart() {
 
     let records: Vec<Lease> = server.leases.iter().cloned().collect();
     let mut again = Server::new(10, 200);
-    let restored = again.leases.restore(records.into_iter());
+    let restored = again
+        .leases
+        .restore(records.into_iter(), Duration::from_secs(server.now));
     assert_eq!(
         restored,
         Restored {
@@ -394,6 +396,49 @@ fn an_address_stays_with_its_machine_after_expiry_and_after_a_restart() {
 
     let mut without_memory = Server::new(10, 200);
     assert_eq!(without_memory.offered(&discover(7)), address);
+}
+
+#[test]
+fn leases_of_a_clock_that_was_ahead_end_as_if_given_now() {
+    const DECADE: u64 = 10 * 365 * 24 * 3600;
+    let mut ahead = Server::new(10, 11);
+    ahead.now += DECADE;
+    let (ten, eleven) = (ahead.join(1), ahead.join(2));
+    let records: Vec<Lease> = ahead.leases.iter().cloned().collect();
+
+    // After a restart, and in the one that goes on.
+    let mut again = Server::new(10, 11);
+    again
+        .leases
+        .restore(records.into_iter(), Duration::from_secs(again.now));
+    ahead.now = START;
+    for mut server in [again, ahead] {
+        assert!(server.ignored(&discover(3)).starts_with("no address"));
+        assert_eq!(server.offered(&discover(1)), ten);
+        server.now += Subnet::LEASE_TIME.as_secs();
+        assert_eq!(server.bound(&select(1, ten)).address, ten);
+        assert_eq!(server.join(3), eleven);
+        let ends = server.leases.iter().map(|lease| lease.expires);
+        assert!(ends.max().unwrap() <= server.now + Subnet::LEASE_TIME.as_secs());
+    }
+}
+
+#[test]
+fn a_clock_that_is_set_back_keeps_no_address_and_no_machine_waiting() {
+    const DECADE: u64 = 10 * 365 * 24 * 3600;
+    let mut server = Server::new(10, 12);
+    server.now += DECADE;
+    for _ in 0..3 {
+        let address = server.join(1);
+        server.take(&decline(1, address));
+        server.now += 1;
+    }
+    server.now = START;
+    let _ = server.take(&discover(2));
+    server.now += 700;
+    let mut joined = [1, 2, 3].map(|machine| server.join(machine));
+    joined.sort_unstable();
+    assert_eq!(joined, [host(10), host(11), host(12)]);
 }
 
 #[test]
@@ -414,7 +459,9 @@ fn records_that_no_longer_fit_are_dropped() {
     let mut server = Server::new(10, 15);
     let records = [kept, gone, moved, newer.clone()];
     assert_eq!(
-        server.leases.restore(records.into_iter()),
+        server
+            .leases
+            .restore(records.into_iter(), Duration::from_secs(START + 1)),
         Restored {
             kept: 2,
             dropped: 2

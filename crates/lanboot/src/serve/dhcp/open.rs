@@ -7,6 +7,7 @@ use lanboot_core::dhcp::{BadConfig, Code, Config, Leases, Mode, Subnet};
 use lanboot_core::site::Address;
 
 use super::{Door, Opened};
+use crate::bus;
 use crate::leases::Store;
 use crate::net::{self, ChangeSocket, Interface, PingSocket};
 use crate::serve::open::Served;
@@ -24,13 +25,17 @@ impl Door {
         let subnets = subnets(settings, served, notices)?;
         let has_relays = subnets.len() > served.len();
         let config = Config {
-            mode: Mode::Off,
+            // Chosen anew for each message; here it says what the networks are needed for.
+            mode: match settings.dhcp {
+                Dhcp::Proxy => Mode::Proxy,
+                Dhcp::Auto | Dhcp::Server | Dhcp::Off => Mode::Off,
+            },
             subnets,
             only: settings.only.clone(),
             check: true,
         };
         config.check().map_err(|error| match error {
-            BadConfig::Overlap(..) => anyhow!("{error}"),
+            BadConfig::Overlap(..) | BadConfig::Router(..) => anyhow!("{error}"),
             _ if settings.range.is_some() => anyhow!("--range: {error}"),
             _ => anyhow!("[[subnet]]: {error}"),
         })?;
@@ -42,13 +47,8 @@ impl Door {
             .collect::<anyhow::Result<_>>()?;
         let (store, records) = Store::open(&settings.state)?;
         let mut leases = Leases::new(&config.subnets);
-        let restored = leases.restore(records.into_iter());
-        if restored.dropped > 0 {
-            notices.push(format!(
-                "{} stored leases lie outside the range and are not used",
-                restored.dropped
-            ));
-        }
+        let restored = leases.restore(records.into_iter(), bus::now());
+        notices.extend(unused(restored.dropped));
         let own = own(served, others);
         for address in &own {
             leases.withhold(*address);
@@ -70,6 +70,17 @@ impl Door {
     }
 }
 
+/// What to say of stored leases that were dropped.
+fn unused(dropped: usize) -> Option<String> {
+    match dropped {
+        0 => None,
+        1 => Some("1 stored lease lies outside the range and is not used".into()),
+        n => Some(format!(
+            "{n} stored leases lie outside the range and are not used"
+        )),
+    }
+}
+
 /// Every address of this host, those just lent included.
 fn own(served: &[Served], others: &[Interface]) -> Vec<Ipv4Addr> {
     let there = others.iter().flat_map(|interface| &interface.addresses);
@@ -78,6 +89,18 @@ fn own(served: &[Served], others: &[Interface]) -> Vec<Ipv4Addr> {
     own.sort_unstable();
     own.dedup();
     own
+}
+
+/// Refuses to hand out link-local addresses: machines give them to themselves (RFC 3927 §1.6).
+fn check_scope(settings: &Settings, network: Ipv4Addr, prefix: u8) -> anyhow::Result<()> {
+    if network.is_link_local() && settings.dhcp != Dhcp::Proxy {
+        bail!(
+            "{network}/{prefix} is a link-local network, whose addresses no DHCP server may hand \
+             out (RFC 3927); give the interface another one, --address 192.168.0.1/24, or use \
+             --dhcp proxy or --dhcp off"
+        );
+    }
+    Ok(())
 }
 
 /// The networks of the interfaces first, then those behind relays.
@@ -118,16 +141,24 @@ fn here(
         address: own,
         prefix,
     } = address;
+    check_scope(settings, own, prefix)?;
     let told_range = told.and_then(|told| told.range);
     if settings.range.is_some() && told_range.is_some() {
         bail!("--range and the range of [[subnet]] {own}/{prefix} contradict each other");
     }
-    let Some(range) = settings
-        .range
-        .or(told_range)
-        .or_else(|| net::default_range(address))
-    else {
-        bail!("{own}/{prefix} has no room for machines; use a larger network");
+    let range = settings.range.or(told_range);
+    let range = match (range.or_else(|| net::default_range(address)), settings.dhcp) {
+        (Some(range), _) => range,
+        // Nothing of it is handed out; our own address never is.
+        (None, Dhcp::Proxy) if prefix < 32 => (own, own),
+        (None, Dhcp::Proxy) => bail!(
+            "{own}/{prefix} names no network, so machines there cannot be told from strangers; give \
+             the address the prefix of its network"
+        ),
+        (None, _) => bail!(
+            "{own}/{prefix} has no room for machines; use a larger network, or --dhcp proxy or \
+             --dhcp off"
+        ),
     };
     let routers = told.map(|told| told.routers.clone()).unwrap_or_default();
     let routers = match settings.router {
@@ -152,6 +183,7 @@ fn here(
 
 fn behind_a_relay(settings: &Settings, told: &settings::Subnet) -> anyhow::Result<Subnet> {
     let settings::Cidr { address, prefix } = told.network;
+    check_scope(settings, address, prefix)?;
     let Some(range) = told
         .range
         .or_else(|| net::default_range(Address { address, prefix }))
@@ -184,5 +216,17 @@ fn with(subnet: Subnet, told: &settings::Subnet) -> Subnet {
         domain: told.domain.clone(),
         options: options.map(|(c, v)| (Code(*c), v.clone())).collect(),
         ..subnet
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_stored_lease_is_one_lease() {
+        assert_eq!(unused(0), None);
+        assert!(unused(1).unwrap().starts_with("1 stored lease lies "));
+        assert!(unused(2).unwrap().starts_with("2 stored leases lie "));
     }
 }
