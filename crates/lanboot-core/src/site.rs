@@ -209,10 +209,9 @@ impl Site {
         let mut out =
             String::from("lanboot serves these images to machines that boot from the network:\n\n");
         for image in self.catalog.images() {
+            let (name, family) = (&image.name, image.found.family.name());
             out.push_str(&format!(
-                "/iso/{}/  ({})\n",
-                image.name,
-                image.found.family.name()
+                "/iso/{name}.iso  ({family}; its files are below /iso/{name})\n"
             ));
         }
         out.push_str(&format!(
@@ -355,6 +354,20 @@ mod tests {
         );
         let pxelinux = text(&site, "loader/pxelinux//pxelinux.cfg/default").unwrap();
         assert!(pxelinux.contains("ifcpu64.c32"), "{pxelinux}");
+    }
+
+    #[test]
+    fn every_path_the_index_begins_a_line_with_can_be_opened() {
+        let site = site(catalog());
+        let index = text(&site, "/").unwrap();
+        let paths = index.lines().filter(|line| line.starts_with('/'));
+        let paths: Vec<&str> = paths.filter_map(|line| line.split(' ').next()).collect();
+        assert_eq!(paths, ["/iso/dual.iso"]);
+        let menus = index.lines().last().unwrap().split(' ');
+        let menus = menus.filter(|word| word.starts_with('/'));
+        for path in paths.into_iter().chain(menus) {
+            assert!(site.find(path.as_bytes(), b"", PEER).is_some(), "{path}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! images as `serve` does, binds nothing, changes nothing.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow, bail};
@@ -24,6 +25,7 @@ pub fn run(flags: cli::Export) -> anyhow::Result<String> {
     let format = format(&flags.format)?;
     let server = flags.server.as_deref().map(ipv4).transpose();
     let server = server.context("--server")?;
+    let repeated = repeated(&flags.serve);
     let settings = Settings::new(flags.serve)?;
     let own = own_address(server, &settings)?;
     let server = Server {
@@ -55,6 +57,7 @@ pub fn run(flags: cli::Export) -> anyhow::Result<String> {
             loader: &settings.loader,
             server: &server,
             netmask: own.mask(),
+            flags: &repeated,
         },
     );
     remarks.extend(fragment.remarks);
@@ -79,6 +82,72 @@ fn format(written: &str) -> anyhow::Result<Format> {
         let hint = hint.map_or_else(String::new, |near| format!("; did you mean '{near}'?"));
         anyhow!("'{written}' is none of {}{hint}", names.join(", "))
     })
+}
+
+/// The flags that change what a fragment points to, as they were given: `serve` needs them too.
+fn repeated(flags: &cli::Serve) -> Vec<String> {
+    // Named one by one, so that a new flag cannot be forgotten here.
+    let cli::Serve {
+        interface,
+        address,
+        transport,
+        no_nfs,
+        no_nbd,
+        boot,
+        append,
+        menu,
+        menu_timeout,
+        loader,
+        config,
+        http_port,
+        loaders,
+        // They stand behind the flags.
+        images: _,
+        // What the other server does now.
+        dhcp: _,
+        range: _,
+        lease_time: _,
+        router: _,
+        dns: _,
+        only: _,
+        subnet: _,
+        // How it runs, not what it serves.
+        state: _,
+        once: _,
+        until_idle: _,
+        log: _,
+        ready_file: _,
+        tftp_single_port: _,
+    } = flags;
+    let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+    let (config, loaders) = (path(config), path(loaders));
+    let values = [
+        ("--config", config.as_slice()),
+        ("--interface", interface),
+        ("--address", address),
+        ("--http-port", http_port.as_slice()),
+        ("--transport", transport),
+        ("--loader", loader),
+        ("--loaders", loaders.as_slice()),
+        ("--menu", menu.as_slice()),
+        ("--menu-timeout", menu_timeout.as_slice()),
+        ("--boot", boot.as_slice()),
+        ("--append", append.as_slice()),
+    ];
+    let mut words = Vec::new();
+    for (name, values) in values {
+        for value in values {
+            if value.starts_with('-') {
+                words.push(format!("{name}={value}"));
+            } else {
+                words.extend([name.to_owned(), value.clone()]);
+            }
+        }
+    }
+    let switches = [("--no-nfs", no_nfs), ("--no-nbd", no_nbd)];
+    let given = switches.iter().filter(|(_, is_given)| **is_given);
+    words.extend(given.map(|(name, _)| (*name).to_owned()));
+    words
 }
 
 /// `--server`, else the first address `serve` would have; with the length of its network's prefix
@@ -123,6 +192,76 @@ fn menu(settings: &Settings, catalog: &Catalog) -> anyhow::Result<Menu> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::ffi::OsString;
+
+    fn serve(words: &[String]) -> cli::Serve {
+        let command = ["lanboot", "serve"].map(OsString::from).into_iter();
+        let line = command.chain(words.iter().map(OsString::from));
+        match cli::Cli::of(line).unwrap().command {
+            cli::Command::Serve(serve) => *serve,
+            other => panic!("not serve: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_flags_that_count_are_repeated_and_can_be_typed() {
+        let words = |line: &[&str]| -> Vec<String> { line.iter().map(|w| (*w).into()).collect() };
+        let given = words(&[
+            "--http-port",
+            "8080",
+            "--append",
+            "-x 'y'",
+            "--transport",
+            "nfs",
+            "--transport",
+            "a=nbd",
+            "--loaders",
+            "/srv/my loaders",
+            "--boot=-odd",
+            "--no-nbd",
+            "--dhcp",
+            "proxy",
+            "--once",
+            "--lease-time",
+            "2h",
+            "--only",
+            "00:1a:02:03:04:05",
+            "a.iso",
+        ]);
+        let kept = repeated(&serve(&given));
+        let expected = words(&[
+            "--http-port",
+            "8080",
+            "--transport",
+            "nfs",
+            "--transport",
+            "a=nbd",
+            "--loaders",
+            "/srv/my loaders",
+            "--boot=-odd",
+            "--append=-x 'y'",
+            "--no-nbd",
+        ]);
+        assert_eq!(kept, expected);
+        assert_eq!(repeated(&serve(&kept)), kept);
+        let all = words(&[
+            "--config",
+            "c.toml",
+            "--interface",
+            "eth0",
+            "--address",
+            "10.0.0.1/24",
+            "--loader",
+            "grub",
+            "--menu",
+            "stock",
+            "--menu-timeout",
+            "3",
+            "--no-nfs",
+        ]);
+        assert_eq!(repeated(&serve(&all)), all);
+        assert!(repeated(&serve(&words(&["a.iso"]))).is_empty());
+    }
 
     #[test]
     fn a_format_that_is_none_gets_the_nearest() {

@@ -165,6 +165,21 @@ impl LoaderChoice {
         let named = self.of.iter().rev().find(|(of, _)| *of == mac);
         named.map_or((self.all, false), |(_, way)| (*way, true))
     }
+
+    /// What the operator should know before the first machine comes: `iso` was asked for, for all
+    /// or for some, and no firmware could start the image it would get.
+    pub fn remark(&self, catalog: &Catalog) -> Option<String> {
+        let asks =
+            self.all == Way::Iso || self.of.iter().any(|(mac, _)| self.of(*mac).0 == Way::Iso);
+        let image = catalog.default_image().filter(|_| asks)?;
+        (!image.found.efi_boot).then(|| {
+            format!(
+                "--loader iso: {} has no EFI boot image; machines this is for get nothing to load \
+                 by UEFI HTTP Boot",
+                image.file
+            )
+        })
+    }
 }
 
 /// Whose menu machines see.
@@ -337,6 +352,38 @@ mod tests {
         };
         assert_eq!(choice.of(one), (Way::Ipxe, true));
         assert_eq!(choice.of(two), (Way::Grub, false));
+    }
+
+    #[test]
+    fn an_image_that_makes_no_ram_disk_is_said_at_the_start() {
+        let with = |efi_boot| {
+            let mut image = image("one", &[Cpu::X86_64]);
+            image.found.efi_boot = efi_boot;
+            Catalog::new(vec![Arc::new(image)])
+        };
+        let mac = Mac([1; 6]);
+        let choice = |all, of: &[Way]| LoaderChoice {
+            all,
+            of: of.iter().map(|way| (mac, *way)).collect(),
+        };
+        let said = choice(Way::Iso, &[]).remark(&with(false)).unwrap();
+        assert!(
+            said.starts_with("--loader iso: one.iso has no EFI"),
+            "{said}"
+        );
+        assert!(
+            choice(Way::Auto, &[Way::Iso])
+                .remark(&with(false))
+                .is_some()
+        );
+        for (choice, efi_boot) in [
+            (choice(Way::Iso, &[]), true),
+            (choice(Way::Auto, &[]), false),
+            (choice(Way::Auto, &[Way::Iso, Way::Grub]), false),
+        ] {
+            assert_eq!(choice.remark(&with(efi_boot)), None, "{choice:?}");
+        }
+        assert_eq!(choice(Way::Iso, &[]).remark(&Catalog::default()), None);
     }
 
     #[test]

@@ -35,8 +35,8 @@ pub enum NoLoader {
     Firmware(Arch),
     /// There would be one if it were installed.
     #[error(
-        "no loader for {0} machines was found on this host: install the package ipxe, or put \
-         {1} into a folder and name it with --loaders"
+        "no loader for {0} machines was found on this host: lanboot doctor says which package \
+         brings one; or put {1} into a folder and name it with --loaders"
     )]
     NoEfiLoader(Arch, &'static str),
     /// It said no architecture.
@@ -564,6 +564,9 @@ mod tests {
         assert_eq!(plain, Err(NoLoader::NotAsked));
         let uefi = given(&machine(Stage::Firmware, 7), &host, auto);
         let name = "snponly-x86_64.efi";
+        // Which package, depends on the machine and the distribution.
+        let said = uefi.clone().unwrap_err().to_string();
+        assert!(said.contains("lanboot doctor says") && !said.contains("install"));
         assert_eq!(uefi, Err(NoLoader::NoEfiLoader(Arch::X64Uefi, name)));
         for code in [2, 41, 65535] {
             let unknown = given(&machine(Stage::Firmware, code), &host, auto);

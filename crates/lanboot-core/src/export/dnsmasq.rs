@@ -10,8 +10,9 @@ pub(super) fn fragment(rules: &Rules) -> Fragment {
     let head = [
         "dnsmasq: boot files for machines that boot from the network. Made by lanboot.",
         "They load {names} from {address}.",
-        "Save this as /etc/dnsmasq.d/lanboot.conf, restart dnsmasq, and run there:",
-        "lanboot serve --dhcp off IMAGE. Addresses are still handed out as your own dhcp-range says.",
+        "Save this as /etc/dnsmasq.d/lanboot.conf and restart dnsmasq. It hands out addresses as your",
+        "own dhcp-range says; the files come from lanboot.",
+        "{run}",
         "Does another DHCP server hand out the addresses? Then see PROXY at the end.",
     ];
     let mut fragment = rules.fragment("#", &head, |out, _| {

@@ -21,7 +21,7 @@ pub(super) fn fragment(from: &Export<'_>) -> Fragment {
             "GRUB 2: menu entries made by lanboot.",
             &format!("They load {} from {address}.", from.names()),
             "Save this as lanboot.cfg beside grub.cfg and put there: source $prefix/lanboot.cfg",
-            &format!("Run on {address}: lanboot serve --dhcp off IMAGE"),
+            &from.run(),
             "A GRUB that came over the network has its network up. One from a disk needs before it:",
             "insmod efinet; insmod net; net_dhcp (before 2.06: net_bootp)",
         ],

@@ -30,7 +30,7 @@ pub(super) fn fragment(from: &Export<'_>) -> Fragment {
             &format!(
                 "menu, which follows the images and knows the machine's memory, is shorter: chain {origin}/boot.ipxe"
             ),
-            &format!("Run on {address}: lanboot serve --dhcp off IMAGE"),
+            &from.run(),
         ],
     );
     let mut labels = Labels::default();

@@ -12,7 +12,7 @@ pub(super) fn fragment(rules: &Rules) -> Fragment {
         "They load {names} from {address}.",
         "Save this as /etc/dhcp/lanboot.conf, put this line into dhcpd.conf, into one subnet or",
         "outside of all: include \"/etc/dhcp/lanboot.conf\";",
-        "Restart dhcpd and run on {address}: lanboot serve --dhcp off IMAGE",
+        "Restart dhcpd. {run}",
         "It needs dhcpd 4.4, which knows option 93 as pxe-system-type. A filename of a host or pool counts more.",
     ];
     rules.fragment("#", &head, |out, _| {

@@ -13,7 +13,7 @@ pub(super) fn fragment(rules: &Rules) -> Fragment {
         "Save this as /etc/kea/lanboot.json and put into \"Dhcp4\": { … }, with its comma:",
         "  <?include \"/etc/kea/lanboot.json\"?>,",
         "If there is a list of client-classes already, put these classes into it instead.",
-        "Reload Kea and run on {address}: lanboot serve --dhcp off IMAGE",
+        "Reload Kea. {run}",
     ];
     rules.fragment("//", &head, |out, address| {
     out.push_str("\"client-classes\": [\n");

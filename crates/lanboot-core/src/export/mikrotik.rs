@@ -15,7 +15,7 @@ pub(super) fn fragment(rules: &Rules) -> Fragment {
         "MikroTik RouterOS 7.16 or later: boot files for machines that boot from the network.",
         "Made by lanboot. They load {names} from {address}.",
         "Set the name of your DHCP server below, save this as lanboot.rsc, and: /import lanboot.rsc",
-        "Run on {address}: lanboot serve --dhcp off IMAGE",
+        "{run}",
         "Not tested on RouterOS, only written after its manual: try it with one machine first.",
     ];
     rules.fragment("#", &head, |out, address| {

@@ -17,6 +17,7 @@ mod kea;
 mod mikrotik;
 mod pxelinux;
 mod rules;
+mod run;
 mod ways;
 mod windows_dhcp;
 
@@ -108,11 +109,18 @@ pub struct Export<'a> {
     pub server: &'a Server,
     /// The mask of the network they are in.
     pub netmask: Ipv4Addr,
+    /// The flags it was made with that `lanboot serve` needs too, one word each.
+    pub flags: &'a [String],
 }
 
 impl Export<'_> {
     fn address(&self) -> Ipv4Addr {
         *self.server.http.ip()
+    }
+
+    /// Where to run what.
+    fn run(&self) -> String {
+        format!("Run on {}: {}", self.address(), run::command(self.flags))
     }
 
     /// The images' names, on one line that ends with a whole one.

@@ -27,7 +27,7 @@ pub(super) fn fragment(from: &Export<'_>) -> Fragment {
             "PXELINUX: menu entries made by lanboot.",
             &format!("They load {} from {address}.", from.names()),
             "Save this as lanboot.cfg beside pxelinux.cfg/default and put there: INCLUDE lanboot.cfg",
-            &format!("Run on {address}: lanboot serve --dhcp off IMAGE"),
+            &from.run(),
             "Kernel and initramfs come by TFTP, which pxelinux.0 and lpxelinux.0 both speak. With",
             "lpxelinux.0 HTTP is faster: use the LINUX and INITRD lines that stand there as comments.",
             "SYSAPPEND tells the kernel which network card the machine booted from (2: BOOTIF=, 3: also",

@@ -18,6 +18,8 @@ pub(super) struct Rules {
     pub(super) server: Server,
     /// The images' names, on one line.
     pub(super) names: String,
+    /// Where to run what.
+    pub(super) run: String,
     /// At most one applies to a machine. Those of a stage stand together; one for "every other
     /// architecture" comes last.
     pub(super) rules: Vec<Rule>,
@@ -106,6 +108,7 @@ pub(super) fn rules(from: &Export<'_>) -> Rules {
     Rules {
         server: *from.server,
         names: from.names(),
+        run: from.run(),
         rules,
         unserved: unserved.lines(),
         remarks,
@@ -258,10 +261,14 @@ impl Rules {
     ) -> Fragment {
         let mut out = String::new();
         let address = *self.server.http.ip();
-        let names = &self.names;
         for line in head {
             let line = line.replace("{address}", &address.to_string());
-            comment(&mut out, mark, &[&line.replace("{names}", names)]);
+            // What one puts in is not looked at for the other.
+            let line = match line.split_once("{run}") {
+                Some((before, after)) => format!("{before}{}{after}", self.run),
+                None => line.replace("{names}", &self.names),
+            };
+            comment(&mut out, mark, &[&line]);
         }
         write(&mut out, address);
         self.write_unserved(&mut out, mark);

@@ -44,6 +44,7 @@ fn loaders() -> Loaders {
 /// Everything but DHCP is made from this.
 fn exported(format: Format, catalog: &Catalog, menu: &Menu, server: &Server) -> Fragment {
     let loaders = loaders();
+    let flags = ["--append".to_owned(), menu.append.clone()];
     export(
         format,
         &Export {
@@ -53,6 +54,7 @@ fn exported(format: Format, catalog: &Catalog, menu: &Menu, server: &Server) -> 
             loader: &LoaderChoice::default(),
             server,
             netmask: NETMASK,
+            flags: &flags,
         },
     )
 }
@@ -99,6 +101,7 @@ fn all_rules() -> Rules {
         ],
         server: server(),
         names: "dual".into(),
+        run: "Run on 10.0.0.1: lanboot serve --dhcp off --append 'a b' IMAGE".into(),
         unserved: vec!["x86 UEFI, arm32 UEFI: there is no loader for such machines yet".into()],
         remarks: Vec::new(),
     }
@@ -222,6 +225,7 @@ fn the_rules_are_what_this_dhcp_would_offer() {
             },
             server: &server,
             netmask: NETMASK,
+            flags: &[],
         };
         rules(&export)
     };
@@ -332,6 +336,7 @@ fn a_name_no_configuration_can_hold_is_left_out_and_said() {
                 loader: &LoaderChoice::default(),
                 server: &server,
                 netmask: NETMASK,
+                flags: &[],
             },
         )
     };

@@ -15,7 +15,7 @@ pub(super) fn fragment(rules: &Rules) -> Fragment {
         "Windows Server DHCP (2012 or later): boot files for machines that boot from the network.",
         "Made by lanboot. They load {names} from {address}.",
         "Run this once in PowerShell as administrator on the DHCP server.",
-        "Run on {address}: lanboot serve --dhcp off IMAGE",
+        "{run}",
         "Not tested on Windows, only written after its manual: try it with one scope first.",
         "Options 60, 66 and 67 of the server or scope itself would reach every machine: remove them.",
     ];

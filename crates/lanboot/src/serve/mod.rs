@@ -19,7 +19,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, anyhow};
 use arc_swap::ArcSwap;
-use lanboot_core::catalog::BootChoice;
+use lanboot_core::catalog::{BootChoice, Catalog};
 use lanboot_core::journal::{Peer, What};
 use lanboot_core::site::Site;
 use lanboot_core::vfs::File;
@@ -271,16 +271,31 @@ async fn rescan(mut library: Library, context: Context, wanted: Option<String>) 
             })
             .unwrap_or_default();
         site.catalog = Arc::new(scan.catalog);
-        notice(format!(
-            "the images changed; now serving: {}",
-            site.catalog.names()
-        ));
+        notice(about_change(&site.catalog));
         context.site.store(Arc::new(site));
     }
+}
+
+fn about_change(catalog: &Catalog) -> String {
+    if catalog.images().is_empty() {
+        return "the images changed; none is left, and machines get nothing to load".into();
+    }
+    format!("the images changed; now serving: {}", catalog.names())
 }
 
 /// Ends both runtimes without waiting for what blocks.
 fn stop(control: Runtime, data: Runtime) {
     data.shutdown_timeout(Duration::from_secs(1));
     control.shutdown_timeout(Duration::from_secs(1));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn that_no_image_is_left_is_said() {
+        let said = about_change(&Catalog::default());
+        assert!(said.contains("none is left"), "{said}");
+    }
 }

@@ -273,17 +273,23 @@ fn check_plans(site: &Site) -> anyhow::Result<()> {
     checked.map_err(|(entry, refusal)| anyhow::anyhow!("{entry}: {refusal}"))
 }
 
-fn about_loaders(settings: &Settings, catalog: &Catalog, loaders: &Loaders) -> Option<String> {
+fn about_loaders(settings: &Settings, catalog: &Catalog, loaders: &Loaders) -> Vec<String> {
     if settings.menu == MenuKind::Stock {
-        let image = catalog.default_image()?;
-        return image.found.stock.is_none().then(|| {
+        let image = catalog.default_image();
+        let none = image.filter(|image| image.found.stock.is_none());
+        let said = none.map(|image| {
             format!(
                 "--menu stock: {} carries no PXE menu of its own; nothing will start",
                 image.file
             )
         });
+        return said.into_iter().collect();
     }
-    doctor::missing(catalog, loaders)
+    let missing = doctor::missing(catalog, loaders);
+    missing
+        .into_iter()
+        .chain(settings.loader.remark(catalog))
+        .collect()
 }
 
 fn about_doors(

@@ -1,7 +1,7 @@
 # MikroTik RouterOS 7.16 or later: boot files for machines that boot from the network.
 # Made by lanboot. They load dual from 10.0.0.1.
 # Set the name of your DHCP server below, save this as lanboot.rsc, and: /import lanboot.rsc
-# Run on 10.0.0.1: lanboot serve --dhcp off IMAGE
+# Run on 10.0.0.1: lanboot serve --dhcp off --append 'a b' IMAGE
 # Not tested on RouterOS, only written after its manual: try it with one machine first.
 :local server "dhcp1"
 :local pool [/ip dhcp-server get $server address-pool]

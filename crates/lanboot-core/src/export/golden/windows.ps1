@@ -1,7 +1,7 @@
 # Windows Server DHCP (2012 or later): boot files for machines that boot from the network.
 # Made by lanboot. They load dual from 10.0.0.1.
 # Run this once in PowerShell as administrator on the DHCP server.
-# Run on 10.0.0.1: lanboot serve --dhcp off IMAGE
+# Run on 10.0.0.1: lanboot serve --dhcp off --append 'a b' IMAGE
 # Not tested on Windows, only written after its manual: try it with one scope first.
 # Options 60, 66 and 67 of the server or scope itself would reach every machine: remove them.
 
