@@ -12,6 +12,7 @@ case_start() {
     start_address
     start_small
     start_figures
+    start_says
     start_ends
     start_hangup
     start_once
@@ -251,6 +252,14 @@ slow_download() {
     ip netns exec "$LAB-lan" curl -sS --fail --max-time 15 --limit-rate "$1" -o "$LOGS/slow" "http://$SERVER_ADDRESS/iso/arch.iso" 2>"$LOGS/slow.err" &
     SLOW_PID=$!
     wait_size "$LOGS/slow" 100000
+}
+
+# What cannot work is said at once, and the rest is served.
+start_says() {
+    START_LOG=iso start_ready "${HERE[@]}" --dhcp server --loader iso "$(image arch-2013)"
+    logs 'loader iso: .*arch-2013\.iso has no EFI boot image' 2
+    stop_server
+    step "--loader iso with an image that no firmware can start is told at the start"
 }
 
 start_ends() {
