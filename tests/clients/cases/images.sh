@@ -134,7 +134,7 @@ images_change() {
     get "http://$SERVER_ADDRESS/iso/late.iso" "$LOGS/new" || wrong "an image that was added is not served"
     # The disk goes away.
     rm -f "$folder"/*.iso
-    logs 'now serving: *$|no image' 11
+    logs 'the images changed; none is left' 11
     alive
     [[ $(in_lan curl -sS -o /dev/null -w '%{http_code}' "$slow") == 404 ]] || wrong "an image that was removed is not a 404"
     stop_server
