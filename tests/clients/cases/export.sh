@@ -36,6 +36,9 @@ export_program() {
     for format in pxelinux grub ipxe dnsmasq isc-dhcp kea mikrotik windows-dhcp; do
         fragment "$format" >"$LOGS/plain-$format" || wrong "export $format failed: $(tail -n 1 "$LOGS/export.log")"
         [[ $(wc -l <"$LOGS/plain-$format") -gt 5 ]] || wrong "export $format prints next to nothing"
+        said=$(fragment "$format" --http-port 8080 --append 'a=b c=d')
+        [[ $said == *"Run on $SERVER_ADDRESS: lanboot serve --dhcp off --http-port 8080 --append 'a=b c=d' IMAGE"* ]] ||
+            wrong "export $format does not say what to run"
     done
     said=$("$LANBOOT" export dnsmask "$(image arch)" 2>&1) && wrong "a format that is none is taken"
     [[ $said == *"did you mean 'dnsmasq'?"* ]] || wrong "a format that is none: $said"

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::ways::{Way, ways};
 use super::{Export, Fragment, comment};
-use crate::script::{Grub, grub_starts, way};
+use crate::script::{Grub, grub_starts, is_refused, refused, way};
 
 /// Where `http` needs no port: GRUB before 2.12 cannot be told one.
 const HTTP_PORT: u16 = 80;
@@ -38,14 +38,19 @@ pub(super) fn fragment(from: &Export<'_>) -> Fragment {
         only_where(&mut out, ways, |out| {
             for way in ways {
                 let entry = way.entry;
-                grub.entry(
-                    out,
-                    &entry.title,
-                    &entry.id,
-                    way.image,
-                    entry,
-                    way.transport,
-                );
+                let start = |out: &mut String| {
+                    let (image, transport) = (way.image, way.transport);
+                    grub.entry(out, &entry.title, &entry.id, image, entry, transport);
+                };
+                if is_refused(entry) {
+                    out.push_str("if [ \"$lockdown\" = \"y\" ]; then\n");
+                    refused(out, entry, &entry.id);
+                    out.push_str("else\n");
+                    start(out);
+                    out.push_str("fi\n");
+                } else {
+                    start(out);
+                }
             }
         });
     }
@@ -65,17 +70,23 @@ pub(super) fn fragment(from: &Export<'_>) -> Fragment {
     for ways in others.chunk_by(|a, b| a.entry.cpu == b.entry.cpu) {
         only_where(&mut out, ways, |out| {
             let cpu = ways.first().map_or("", |way| way.entry.cpu.name());
-            let _ = writeln!(
-                out,
-                "submenu 'Other ways for the root to travel ...' --id lanboot-ways-{cpu} {{"
-            );
-            for other in ways {
-                let entry = other.entry;
-                let title = format!("{} - {}", entry.title, way(other.transport));
-                let id = format!("{}/{}", entry.id, other.transport);
-                grub.entry(out, &title, &id, other.image, entry, other.transport);
-            }
-            out.push_str("}\n");
+            // A submenu without entries would be a dead end.
+            let all = ways.iter().all(|way| is_refused(way.entry));
+            unless_locked(out, all, |out| {
+                let _ = writeln!(
+                    out,
+                    "submenu 'Other ways for the root to travel ...' --id lanboot-ways-{cpu} {{"
+                );
+                for other in ways {
+                    let entry = other.entry;
+                    let title = format!("{} - {}", entry.title, way(other.transport));
+                    let id = format!("{}/{}", entry.id, other.transport);
+                    unless_locked(out, !all && is_refused(entry), |out| {
+                        grub.entry(out, &title, &id, other.image, entry, other.transport);
+                    });
+                }
+                out.push_str("}\n");
+            });
         });
     }
     fragment.text = out;
@@ -86,6 +97,16 @@ pub(super) fn fragment(from: &Export<'_>) -> Fragment {
 fn only_where(out: &mut String, ways: &[Way<'_>], write: impl FnOnce(&mut String)) {
     let Some(first) = ways.first() else { return };
     let _ = writeln!(out, "\nif {}; then", grub_starts(first.entry.cpu));
+    write(out);
+    out.push_str("fi\n");
+}
+
+/// What `write` writes; if `is_refused`, only where Secure Boot is off.
+fn unless_locked(out: &mut String, is_refused: bool, write: impl FnOnce(&mut String)) {
+    if !is_refused {
+        return write(out);
+    }
+    out.push_str("if [ \"$lockdown\" != \"y\" ]; then\n");
     write(out);
     out.push_str("fi\n");
 }

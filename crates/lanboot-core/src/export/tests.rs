@@ -536,7 +536,8 @@ proptest! {
                     );
                 }
                 // The lines that choose the device hold nothing of anybody's.
-                "set" | "if" | "fi" | "export" => {}
+                "set" | "if" | "else" | "fi" | "export" => {}
+                "sleep" => prop_assert_eq!(line, "sleep --interruptible 3600"),
                 other => prop_assert!(false, "{} in {}", other, fragment.text),
             }
         }
@@ -655,7 +656,61 @@ fn an_installer_keeps_what_it_hands_on_and_arm_is_nothing_for_pxelinux() {
     assert!(ipxe.contains(&kernel), "{ipxe}");
     assert_eq!(ipxe.matches("goto lanboot-unsigned").count(), 1, "{ipxe}");
     let grub = text(Format::Grub);
-    assert_eq!(grub.matches("menuentry ").count(), 2, "{grub}");
+    let entries = |id: &str| grub.matches(&format!("menuentry '{id}")).count();
+    assert_eq!((entries("debian"), entries("arm")), (1, 2), "{grub}");
+}
+
+#[test]
+fn grub_says_what_secure_boot_refuses_and_offers_no_other_way_for_it() {
+    let signed = |name: &str, signed: Signed| {
+        let mut image = image(name, &[Cpu::X86_64]);
+        image.found.entries[0].signed = signed;
+        Arc::new(image)
+    };
+    let by = || Signed::By(vec!["Debian".into()]);
+    let text = |images: Vec<Arc<Image>>| {
+        exported(Format::Grub, &Catalog::new(images), &menu(""), &server()).text
+    };
+    // What a machine reads of it.
+    let seen = |text: &str, is_locked: bool| {
+        let mut shown = vec![true];
+        let mut seen = Vec::new();
+        for line in text.lines() {
+            match line.split(' ').next().unwrap() {
+                "if" if line.starts_with("if linux") => {}
+                "if" if line == "if [ \"$lockdown\" = \"y\" ]; then" => shown.push(is_locked),
+                "if" if line == "if [ \"$lockdown\" != \"y\" ]; then" => shown.push(!is_locked),
+                "if" => shown.push(true),
+                "else" => {
+                    let last = shown.pop().unwrap();
+                    shown.push(!last);
+                }
+                "fi" => drop(shown.pop()),
+                "menuentry" | "submenu" if shown.iter().all(|shown| *shown) => {
+                    seen.push(line.split(" --id ").next().unwrap());
+                }
+                _ => {}
+            }
+        }
+        assert_eq!(shown, [true], "{text}");
+        seen.join("\n")
+    };
+    let mixed = text(vec![signed("one", Signed::No), signed("two", by())]);
+    let locked = seen(&mixed, true);
+    let refused = "menuentry 'one (x86_64) - needs Secure Boot off'";
+    assert_eq!(locked.matches("'one").count(), 1, "{locked}");
+    assert!(locked.contains(refused), "{locked}");
+    assert_eq!(locked.matches("'two").count(), 3, "{locked}");
+    let open = seen(&mixed, false);
+    assert_eq!(
+        (open.matches("'one").count(), open.matches("'two").count()),
+        (3, 3)
+    );
+    assert!(!open.contains("Secure Boot"), "{open}");
+    let none = text(vec![signed("one", Signed::No)]);
+    assert_eq!(seen(&none, true), refused);
+    assert!(seen(&none, false).contains("submenu"));
+    assert!(!text(vec![signed("two", by())]).contains("needs Secure Boot off"));
 }
 
 #[test]

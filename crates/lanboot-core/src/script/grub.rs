@@ -220,7 +220,7 @@ impl Grub<'_> {
         let _ = writeln!(out, "if {}; then\nset lanboot_fits=y", grub_starts(cpu));
         for (image, entry) in entries() {
             if lock.refuses(entry) {
-                refused(out, entry);
+                refused(out, entry, &id(&entry.id));
                 continue;
             }
             // GRUB does not tell how much memory there is.
@@ -339,6 +339,11 @@ impl Lock<'_> {
     }
 }
 
+/// Whether firmware with Secure Boot on refuses the kernel behind any shim.
+pub(crate) fn is_refused(entry: &Entry) -> bool {
+    Lock::On(None).refuses(entry)
+}
+
 /// A shim that is not known is believed to trust whatever is signed.
 fn trusts(shim: Option<&Shim>, entry: &Entry) -> bool {
     match shim {
@@ -349,7 +354,7 @@ fn trusts(shim: Option<&Shim>, entry: &Entry) -> bool {
 
 /// An entry that says why it will not start and never tries. It waits until Esc is pressed, also
 /// where the menu was to start it at once, and leaves a menu that waits.
-fn refused(out: &mut String, entry: &Entry) {
+pub(crate) fn refused(out: &mut String, entry: &Entry, id: &str) {
     let title = printable(entry.title.as_bytes(), 40);
     let by = match entry.signed.names().first() {
         Some(name) => format!(
@@ -362,7 +367,7 @@ fn refused(out: &mut String, entry: &Entry) {
         out,
         "menuentry {} --id {} {{\nset timeout=-1\n",
         quoted(&format!("{title} - needs Secure Boot off")),
-        quoted(&id(&entry.id)),
+        quoted(id),
     );
     for text in [
         "",
