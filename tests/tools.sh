@@ -29,8 +29,12 @@ need_root() {
 
 # install_tools PACKAGE…: installs those that are missing.
 install_tools() {
-    local package missing=()
     type -P cargo >/dev/null || { echo "cargo is missing: install Rust from https://rustup.rs" >&2; exit 1; }
+    install_packages "$@"
+}
+
+install_packages() {
+    local package missing=()
     for package in "$@"; do
         dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed ||
             missing+=("$package")
@@ -45,8 +49,20 @@ install_tools() {
         made=yes
     fi
     local status=0
-    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
-        apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null; } || status=$?
+    update_index
+    DEBIAN_FRONTEND=noninteractive \
+        apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null || status=$?
     [[ -z $made ]] || rm -f "$policy"
-    ((status == 0)) || { echo "these packages could not be installed: ${missing[*]}" >&2; exit 1; }
+    ((status == 0)) || { echo "these packages could not be installed: apt-get install -y ${missing[*]}" >&2; exit 1; }
+}
+
+# update_index: reads the package indexes of this host, and only those: what apt-file or a software
+# centre also want (Contents, icons) may be missing on a mirror. Whether a failure matters is seen
+# when the packages are installed.
+update_index() {
+    local target options=()
+    for target in $(apt-config dump | sed -nE 's/^Acquire::IndexTargets::([^ ]+)::MetaKey .*/\1/p'); do
+        [[ $target == *::Packages ]] || options+=(-o "Acquire::IndexTargets::$target::DefaultEnabled=false")
+    done
+    apt-get update -qq "${options[@]}" >/dev/null || echo "== apt-get update failed; trying with the package index at hand" >&2
 }

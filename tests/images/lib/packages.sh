@@ -2,41 +2,79 @@
 # Debian packages, fetched into the cache and unpacked there: what goes into a test image never
 # comes from the host, so the images are the same wherever they are built.
 #
-# apt gets a state of its own under target/: the host's lists, sources and foreign architectures
-# stay untouched, and foreign packages need no `dpkg --add-architecture`.
+# apt gets a configuration and a state of its own under target/: nothing of the host's is read but
+# the name of its mirror and its proxy (mirror.sh); the host's lists, sources and foreign
+# architectures stay untouched, and foreign packages need no `dpkg --add-architecture`.
+
+# shellcheck source=mirror.sh
+. "${BASH_SOURCE[0]%/*}/mirror.sh"
 
 : "${DEBIAN_SUITE:=bookworm}"
-# The mirror this host uses for that suite, unless another one is named.
-: "${DEBIAN_MIRROR:=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' \
-    "Codename: $DEBIAN_SUITE" 2>/dev/null | head -n 1)}"
 DEBIAN_KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
 
-# The caches are named because container images switch them off, and each call costs 2 s without.
-# private_apt TOOL ARGS…: apt-get or apt-cache on the private state.
-private_apt() {
-    local tool=$1 state=$CACHE/apt
-    shift
-    "$tool" -o Dir::State::lists="$state/lists" -o Dir::State::status="$state/status" \
-        -o Dir::Cache="$state/cache" -o Dir::Etc::sourcelist="$state/sources.list" \
-        -o Dir::Etc::sourceparts=/dev/null -o Dir::Etc::trustedparts=/dev/null \
-        -o Dir::Cache::pkgcache=pkgcache.bin -o Dir::Cache::srcpkgcache=srcpkgcache.bin \
-        -o APT::Architecture=amd64 -o APT::Architectures::=amd64 -o APT::Architectures::=i386 \
-        -o APT::Architectures::=arm64 \
-        -o Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false \
-        -o Acquire::Languages=none -o APT::Sandbox::User=root -o Acquire::Retries=3 "$@"
+# private_apt TOOL ARGS…: apt-get or apt-cache on the private state. apt reads the file in
+# APT_CONFIG before all others, and this one moves the folders of the others.
+private_apt() { LC_ALL=C APT_CONFIG=$CACHE/apt/apt.conf "$@"; }
+
+# apt_configuration: prints the private configuration. The mirror may be a frozen one: what counts
+# is the signature, not its date. The caches are named because apt without them takes 2 s a call.
+apt_configuration() {
+    local state=$CACHE/apt
+    cat <<END
+Dir::Etc "$state/etc/";
+Dir::Etc::sourcelist "$state/sources.list";
+Dir::State "$state/state/";
+Dir::State::lists "$state/lists/";
+Dir::State::status "$state/status";
+Dir::Cache "$state/cache/";
+Dir::Cache::pkgcache "pkgcache.bin";
+Dir::Cache::srcpkgcache "srcpkgcache.bin";
+Dir::Log "$state/log/";
+APT::Architecture "amd64";
+APT::Architectures { "amd64"; "i386"; "arm64"; };
+APT::Sandbox::User "root";
+Acquire::Languages "none";
+Acquire::Retries "3";
+Acquire::Check-Valid-Until "false";
+Acquire::Check-Date "false";
+END
 }
 
 # Makes the private state and reads the package index, once.
 prepare_packages() {
     local state=$CACHE/apt
-    [[ -e $state/ready-arm64 ]] && return
-    [[ $DEBIAN_MIRROR ]] || fail "no mirror of Debian $DEBIAN_SUITE is known here: run apt-get update, or name one in DEBIAN_MIRROR"
-    say "reading the package index of $DEBIAN_SUITE from $DEBIAN_MIRROR"
-    mkdir -p "$state/lists/partial" "$state/cache/archives/partial" "$CACHE/debs"
+    [[ -e $state/ready-own ]] && return
+    rm -rf "$state"
+    mkdir -p "$state"/etc/{apt.conf,preferences,sources.list,trusted.gpg,auth.conf}.d "$state"/{state,log,lists/partial,cache/archives/partial} "$CACHE/debs"
     : >"$state/status"
-    echo "deb [signed-by=$DEBIAN_KEYRING] $DEBIAN_MIRROR $DEBIAN_SUITE main" >"$state/sources.list"
-    private_apt apt-get -qq update || fail "cannot read the package index from $DEBIAN_MIRROR (set DEBIAN_MIRROR to another one)"
-    touch "$state/ready-arm64"
+    read_index
+    touch "$state/ready-own"
+}
+
+# read_index: from the mirror in DEBIAN_MIRROR, else from the first one this host names that holds
+# the suite, signed by Debian; through the host's proxy, else without one.
+read_index() {
+    local state=$CACHE/apt mirror proxy mirrors=() proxies=()
+    if [[ ${DEBIAN_MIRROR:-} ]]; then
+        mirrors=("${DEBIAN_MIRROR%/}")
+    else
+        mapfile -t mirrors < <(host_mirrors "$DEBIAN_SUITE")
+    fi
+    ((${#mirrors[@]})) || fail "/etc/apt names no mirror of Debian: name one in DEBIAN_MIRROR"
+    proxies=("$(host_proxies)")
+    [[ -z ${proxies[0]} ]] || proxies+=('')
+    for mirror in "${mirrors[@]}"; do
+        for proxy in "${proxies[@]}"; do
+            say "reading the package index of $DEBIAN_SUITE from $mirror"
+            { apt_configuration && echo "$proxy"; } >"$state/apt.conf"
+            echo "deb [signed-by=$DEBIAN_KEYRING] $mirror $DEBIAN_SUITE main" >"$state/sources.list"
+            if private_apt apt-get -qq -o APT::Update::Error-Mode=any update >"$state/update.log" 2>&1; then
+                return
+            fi
+            tail -n 2 "$state/update.log" >&2
+        done
+    done
+    fail "the package index of $DEBIAN_SUITE cannot be read from ${mirrors[*]}: name another mirror in DEBIAN_MIRROR"
 }
 
 # package_versions PACKAGE:ARCH…: one line each, name and version; part of the cache key.
@@ -67,31 +105,49 @@ library_packages() {
 
 # fetch_packages ROOT PACKAGE:ARCH…: downloads what the cache has not and unpacks all into ROOT.
 fetch_packages() {
-    local root=$1 debs=$CACHE/debs name version file missing=()
+    local root=$1 file
     shift
-    while read -r name version; do
-        [[ -e $debs/${name/:/_}_${version//:/%3a}.deb ]] || missing+=("$name")
-    done < <(package_versions "$@")
-    ((${#missing[@]} == 0)) || download_packages "${missing[@]}"
+    download_packages "$@" || {
+        # The mirror has newer packages than the index that was read here some time ago.
+        say "reading the package index anew"
+        read_index
+        download_packages "$@" || fail "cannot fetch $* from $(cut -d ' ' -f 3 "$CACHE/apt/sources.list")"
+    }
     mkdir -p "$root"
-    while read -r name version; do
-        file=$debs/${name/:/_}_${version//:/%3a}.deb
-        [[ -e $file ]] || fail "$name $version was not downloaded"
+    while read -r file; do
         dpkg-deb -x "$file" "$root"
+    done < <(package_files "$@")
+}
+
+# package_files PACKAGE:ARCH…: where the cache keeps them.
+package_files() {
+    local name version
+    while read -r name version; do
+        echo "$CACHE/debs/${name/:/_}_${version//:/%3a}.deb"
     done < <(package_versions "$@")
 }
 
-# Downloads into a folder of its own first, so that a broken download never looks like a package.
+# download_packages PACKAGE:ARCH…: those the cache has not; 1 when one is missing afterwards. They
+# come into a folder of their own first, so that a broken download never looks like a package.
 download_packages() {
-    local dir name file
-    say "fetching ${#} Debian packages"
+    local dir file name version missing=()
+    while read -r name version; do
+        [[ -e $CACHE/debs/${name/:/_}_${version//:/%3a}.deb ]] || missing+=("$name")
+    done < <(package_versions "$@")
+    ((${#missing[@]})) || return 0
+    say "fetching ${#missing[@]} Debian packages"
     dir=$(mktemp -d "$CACHE/debs/download.XXXXXX")
     # apt cannot be told `package:all`.
-    (cd "$dir" && private_apt apt-get -qq download "${@/%:all/}") ||
-        fail "cannot fetch $* from $DEBIAN_MIRROR (remove $CACHE/apt to read a newer index)"
+    (cd "$dir" && private_apt apt-get -qq download "${missing[@]%:all}") || {
+        rm -rf "$dir"
+        return 1
+    }
     for file in "$dir"/*.deb; do
         name=$(dpkg-deb -f "$file" Package):$(dpkg-deb -f "$file" Architecture)
         mv "$file" "$CACHE/debs/${name/:/_}_$(dpkg-deb -f "$file" Version | sed 's/:/%3a/g').deb"
     done
     rmdir "$dir"
+    while read -r file; do
+        [[ -e $file ]] || return 1
+    done < <(package_files "$@")
 }
