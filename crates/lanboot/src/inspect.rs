@@ -2,8 +2,9 @@
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use lanboot_core::catalog::{Entry, Image, Server, Shim, Spelling, Transport};
+use lanboot_core::catalog::{Entry, Image, Server, Shim, Spelling, Start, Transport};
 use lanboot_core::journal::bytes;
+use lanboot_core::machine::Arch;
 use serde::Serialize;
 
 use crate::cli::Inspect;
@@ -18,7 +19,7 @@ struct Report {
     volume: String,
     uuid: Option<String>,
     family: &'static str,
-    entries: Vec<ReportEntry>,
+    entries: Vec<ReportStart>,
     stock_menu: Option<String>,
     bios_loader: Option<String>,
     /// Loaders on it that start over the network with Secure Boot on, by their shim and GRUB.
@@ -26,6 +27,22 @@ struct Report {
     /// Whether firmware can start the whole image as a disk (UEFI HTTP Boot).
     ram_disk: bool,
     warnings: Vec<String>,
+}
+
+/// An entry, by what starts it.
+#[derive(Debug, Serialize)]
+#[serde(tag = "start", rename_all = "kebab-case")]
+enum ReportStart {
+    Kernel(ReportEntry),
+    WholeImage(ReportWhole),
+}
+
+/// An image that firmware starts as a whole.
+#[derive(Debug, Serialize)]
+struct ReportWhole {
+    id: String,
+    /// The firmware that can; empty when the image does not tell.
+    firmware: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -75,22 +92,13 @@ fn report(image: &Image, append: &str) -> Report {
         uuid: image.uuid.clone(),
         family: image.found.family.name(),
         entries: image
-            .found
-            .entries
-            .iter()
-            .map(|entry| ReportEntry {
-                id: entry.id.clone(),
-                title: entry.title.clone(),
-                cpu: entry.cpu.name(),
-                kernel: entry.kernel.clone(),
-                initramfs: entry.initrd.clone(),
-                root: entry.root.clone(),
-                root_bytes: entry.root_bytes,
-                signed_by: entry.signed.names().to_vec(),
-                secure_boot: secure_boot(image, entry),
-                arguments: Transport::ALL
-                    .map(|transport| arguments(image, entry, transport, append))
-                    .into(),
+            .starts()
+            .map(|start| match start {
+                Start::Kernel(image, entry) => ReportStart::Kernel(kernel(image, entry, append)),
+                Start::WholeImage(image) => ReportStart::WholeImage(ReportWhole {
+                    id: image.name.clone(),
+                    firmware: image.found.efi_archs.iter().map(Arch::to_string).collect(),
+                }),
             })
             .collect(),
         stock_menu: image.found.stock.as_ref().map(|stock| stock.loader.clone()),
@@ -107,6 +115,23 @@ fn report(image: &Image, append: &str) -> Report {
             .collect(),
         ram_disk: image.found.efi_boot,
         warnings: image.found.warnings.clone(),
+    }
+}
+
+fn kernel(image: &Image, entry: &Entry, append: &str) -> ReportEntry {
+    ReportEntry {
+        id: entry.id.clone(),
+        title: entry.title.clone(),
+        cpu: entry.cpu.name(),
+        kernel: entry.kernel.clone(),
+        initramfs: entry.initrd.clone(),
+        root: entry.root.clone(),
+        root_bytes: entry.root_bytes,
+        signed_by: entry.signed.names().to_vec(),
+        secure_boot: secure_boot(image, entry),
+        arguments: Transport::ALL
+            .map(|transport| arguments(image, entry, transport, append))
+            .into(),
     }
 }
 
@@ -184,31 +209,49 @@ fn text(report: &Report) -> String {
             .unwrap_or("none for PXE on this image"),
     );
     for entry in &report.entries {
-        out.push_str(&format!("\n  entry {}: {}\n", entry.id, entry.title));
-        let mut field =
-            |name: &str, value: &str| out.push_str(&format!("    {name:<10} {value}\n"));
-        field("kernel", &entry.kernel);
-        for initramfs in &entry.initramfs {
-            field("initramfs", initramfs);
-        }
-        let root = match &entry.root {
-            Some(root) => format!("{root} ({})", bytes(entry.root_bytes)),
-            None => "none: everything is in its initramfs".into(),
-        };
-        field("root", &root);
-        field("signed", &entry.secure_boot);
-        let ways = entry.arguments.iter();
-        for way in ways.filter(|way| entry.root.is_some() || way.refused.is_none()) {
-            let line = way
-                .command_line
-                .as_deref()
-                .or(way.refused.as_deref())
-                .unwrap_or_default();
-            field(way.transport, line);
+        match entry {
+            ReportStart::Kernel(entry) => kernel_text(&mut out, entry),
+            ReportStart::WholeImage(whole) => whole_text(&mut out, whole),
         }
     }
     for warning in &report.warnings {
         out.push_str(&format!("\n  note: {warning}\n"));
     }
     out
+}
+
+fn kernel_text(out: &mut String, entry: &ReportEntry) {
+    out.push_str(&format!("\n  entry {}: {}\n", entry.id, entry.title));
+    let mut field = |name: &str, value: &str| out.push_str(&format!("    {name:<10} {value}\n"));
+    field("kernel", &entry.kernel);
+    for initramfs in &entry.initramfs {
+        field("initramfs", initramfs);
+    }
+    let root = match &entry.root {
+        Some(root) => format!("{root} ({})", bytes(entry.root_bytes)),
+        None => "none: everything is in its initramfs".into(),
+    };
+    field("root", &root);
+    field("signed", &entry.secure_boot);
+    let ways = entry.arguments.iter();
+    for way in ways.filter(|way| entry.root.is_some() || way.refused.is_none()) {
+        let line = way
+            .command_line
+            .as_deref()
+            .or(way.refused.as_deref())
+            .unwrap_or_default();
+        field(way.transport, line);
+    }
+}
+
+fn whole_text(out: &mut String, whole: &ReportWhole) {
+    let firmware = match whole.firmware.as_slice() {
+        [] => "UEFI".into(),
+        firmware => firmware.join(" and "),
+    };
+    out.push_str(&format!(
+        "\n  entry {}: the whole image\n    starts     on {firmware} machines by HTTP Boot, as a \
+         RAM disk; not by PXE, not with a BIOS\n",
+        whole.id
+    ));
 }

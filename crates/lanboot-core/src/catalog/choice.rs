@@ -54,11 +54,25 @@ impl Firmware {
     }
 }
 
-/// The entries that start unattended, one for every kind of firmware that can start one.
+/// What starts unattended: a kernel entry for every kind of firmware that can start one, or a
+/// whole image.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BootChoice {
     /// In the order of [`Firmware::ALL`].
     starts: [Option<String>; Firmware::ALL.len()],
+    /// Name of the image that was asked for.
+    image: Option<String>,
+}
+
+/// Why `--boot` cannot be done.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CannotBoot {
+    /// It names nothing.
+    #[error(transparent)]
+    Unknown(UnknownEntry),
+    /// It names an image that is only files.
+    #[error("nothing on the image '{0}' can be started over the network")]
+    OnlyFiles(String),
 }
 
 /// `--boot` or `--transport` names nothing that is served.
@@ -76,9 +90,9 @@ pub struct UnknownEntry {
 }
 
 impl UnknownEntry {
-    pub(super) fn new(catalog: &Catalog, wanted: &str) -> Self {
-        let mut known: Vec<String> = catalog.entries().map(|(_, e)| e.id.clone()).collect();
-        known.extend(catalog.images().iter().map(|i| i.name.clone()));
+    /// The error for `wanted`, which is none of these names.
+    pub(super) fn new<'a>(wanted: &str, known: impl Iterator<Item = &'a str>) -> Self {
+        let mut known: Vec<String> = known.map(str::to_owned).collect();
         known.sort();
         known.dedup();
         Self {
@@ -92,22 +106,26 @@ impl UnknownEntry {
 impl BootChoice {
     /// Resolves `wanted` — an entry, an image (its entry that fits the firmware), or nothing for
     /// the first image that each firmware can start.
-    pub fn resolve(catalog: &Catalog, wanted: Option<&str>) -> Result<Self, UnknownEntry> {
+    pub fn resolve(catalog: &Catalog, wanted: Option<&str>) -> Result<Self, CannotBoot> {
         let Some(wanted) = wanted else {
             return Ok(Self::first(catalog));
         };
-        if let Some((_, entry)) = catalog.entries().find(|(_, e)| e.id == wanted) {
+        if let Some((image, entry)) = catalog.entries().find(|(_, e)| e.id == wanted) {
             let fits = |firmware: Firmware| firmware.cpus().contains(&entry.cpu);
-            return Ok(Self::each(|firmware| {
-                fits(firmware).then(|| entry.id.clone())
-            }));
+            let start = |firmware| fits(firmware).then(|| entry.id.clone());
+            return Ok(Self::each(start).named(image));
         }
-        match catalog
-            .image(wanted.as_bytes())
-            .filter(|i| !i.found.entries.is_empty())
-        {
-            Some(image) => Ok(Self::each(|firmware| of_image(image, firmware))),
-            None => Err(UnknownEntry::new(catalog, wanted)),
+        match catalog.image(wanted.as_bytes()) {
+            Some(image) if image.starts().next().is_some() => {
+                Ok(Self::each(|firmware| of_image(image, firmware)).named(image))
+            }
+            Some(image) => Err(CannotBoot::OnlyFiles(image.name.clone())),
+            None => {
+                let able = catalog.images().iter();
+                let able = able.filter(|image| image.starts().next().is_some());
+                let known = able.flat_map(|image| image.names());
+                Err(CannotBoot::Unknown(UnknownEntry::new(wanted, known)))
+            }
         }
     }
 
@@ -122,17 +140,53 @@ impl BootChoice {
     fn each(of: impl Fn(Firmware) -> Option<String>) -> Self {
         Self {
             starts: Firmware::ALL.map(of),
+            image: None,
         }
     }
 
-    /// The entry for this firmware.
+    fn named(self, image: &Image) -> Self {
+        Self {
+            image: Some(image.name.clone()),
+            ..self
+        }
+    }
+
+    /// The image that firmware of this kind is to start as a whole, because nothing else of what
+    /// was chosen starts there: one that was asked for, else the first.
+    pub fn whole_image<'a>(&self, catalog: &'a Catalog, arch: Arch) -> Option<&'a Image> {
+        let kernel = Firmware::of(arch).and_then(|firmware| self.of(firmware));
+        let mut images = self.images(catalog);
+        let fits = |image: &&Image| image.is_whole_entry() && image.starts_whole_on(arch);
+        images.find(fits).filter(|_| kernel.is_none())
+    }
+
+    /// The image that firmware of this kind gets as a RAM disk where `--loader iso` asks for one,
+    /// whatever else starts on it.
+    pub fn ram_disk<'a>(&self, catalog: &'a Catalog, arch: Arch) -> Option<&'a Image> {
+        self.images(catalog)
+            .find(|image| image.starts_whole_on(arch))
+    }
+
+    /// Whether an entry or an image was asked for.
+    pub fn is_named(&self) -> bool {
+        self.image.is_some()
+    }
+
+    /// The image that was asked for, or all of them.
+    pub fn images<'a>(&self, catalog: &'a Catalog) -> impl Iterator<Item = &'a Image> {
+        let images = catalog.images().iter().map(AsRef::as_ref);
+        let is_meant = |image: &&Image| self.image.as_ref().is_none_or(|name| *name == image.name);
+        images.filter(is_meant)
+    }
+
+    /// The kernel entry for this firmware.
     pub fn of(&self, firmware: Firmware) -> Option<&str> {
         let mut starts = Firmware::ALL.iter().zip(&self.starts);
         let (_, start) = starts.find(|(of, _)| **of == firmware)?;
         start.as_deref()
     }
 
-    /// The entry for this firmware, with its image.
+    /// The kernel entry for this firmware, with its image.
     pub fn entry<'a>(
         &self,
         catalog: &'a Catalog,
@@ -205,13 +259,61 @@ mod tests {
             ids([narrow, narrow, "", narrow, ""])
         );
         assert_eq!(starts(Some("dual-x86_64")), ids([wide, "", wide, "", ""]));
-        let error = choice(Some("daul-i686")).unwrap_err();
+        let unknown = |wanted| match choice(Some(wanted)).unwrap_err() {
+            CannotBoot::Unknown(error) => error,
+            other => panic!("{other}"),
+        };
+        let error = unknown("daul-i686");
         assert_eq!(error.nearest.as_deref(), Some("dual-i686"));
         assert!(
             error.to_string().contains("did you mean 'dual-i686'?"),
             "{error}"
         );
-        assert_eq!(choice(Some("windows")).unwrap_err().nearest, None);
+        assert_eq!(unknown("windows").nearest, None);
+    }
+
+    #[test]
+    fn a_whole_image_is_chosen_like_any_other() {
+        use crate::catalog::testing::whole_image;
+        let (x64, arm) = (Arch::X64Uefi, Arch::Arm64Uefi);
+        let images = [
+            whole_image("a-memtest", &[x64]),
+            image("live", &[Cpu::X86_64]),
+            image("files", &[]),
+        ];
+        let catalog = Catalog::new(images.map(Arc::new).to_vec());
+        let whole = |wanted, arch| {
+            let choice = BootChoice::resolve(&catalog, wanted).unwrap();
+            choice.whole_image(&catalog, arch).map(|i| i.name.clone())
+        };
+        // Unasked, a kernel starts wherever there is one: PXE machines can start nothing else.
+        assert_eq!(whole(None, x64), None);
+        assert_eq!(whole(Some("live"), x64), None);
+        assert_eq!(whole(Some("a-memtest"), x64).as_deref(), Some("a-memtest"));
+        assert_eq!(whole(Some("a-memtest"), arm), None);
+        assert_eq!(whole(Some("a-memtest"), Arch::X86Bios), None);
+        let named = BootChoice::resolve(&catalog, Some("a-memtest")).unwrap();
+        assert!(Firmware::ALL.iter().all(|f| named.of(*f).is_none()));
+        let files = BootChoice::resolve(&catalog, Some("files")).unwrap_err();
+        assert_eq!(files, CannotBoot::OnlyFiles("files".into()));
+        let unknown = BootChoice::resolve(&catalog, Some("filez")).unwrap_err();
+        assert!(
+            unknown
+                .to_string()
+                .ends_with("served are: a-memtest, live, live-x86_64"),
+            "{unknown}"
+        );
+        // `--loader iso` asks for a RAM disk, also of an image that has kernels.
+        let mut both = image("both", &[Cpu::X86_64]);
+        both.found.efi_boot = true;
+        let catalog = Catalog::new(vec![Arc::new(both), Arc::new(whole_image("memtest", &[]))]);
+        let ram_disk = |wanted| {
+            let choice = BootChoice::resolve(&catalog, wanted).unwrap();
+            choice.ram_disk(&catalog, x64).unwrap().name.clone()
+        };
+        assert_eq!(ram_disk(None), "both");
+        assert_eq!(ram_disk(Some("memtest")), "memtest");
+        assert_eq!(ram_disk(Some("both-x86_64")), "both");
     }
 
     #[test]

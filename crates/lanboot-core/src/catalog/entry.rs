@@ -176,6 +176,12 @@ pub enum Refusal {
          travel by NFS or NBD"
     )]
     NoRoot,
+    /// There is no kernel either.
+    #[error(
+        "it starts only as a whole, by UEFI HTTP Boot; there is no root that could travel by NFS \
+         or NBD"
+    )]
+    WholeImage,
 }
 
 /// What kernel and programs need besides the copy of the root, in bytes.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Chain, Entry, Grub, Place, ReadSmall, Server, Shim, archiso, installer};
+use super::{Chain, Entry, Grub, Place, ReadSmall, Server, Shim, archiso, installer, whole};
 use crate::iso::{Medium, Platform};
 use crate::machine::Arch;
 use crate::vfs::{Content, Identity, ImageId, Kind, NodeId, Tree};
@@ -131,6 +131,8 @@ pub struct Recognised {
     pub chains: Vec<Chain>,
     /// Whether firmware can start it as a disk: it has an El Torito boot image for UEFI.
     pub efi_boot: bool,
+    /// Which UEFI firmware that is; empty when it cannot be told.
+    pub efi_archs: Vec<Arch>,
     /// What a person should know: one sentence each.
     pub warnings: Vec<String>,
 }
@@ -157,25 +159,33 @@ pub fn recognise(medium: &Medium, name: &str, read: ReadSmall<'_>) -> Recognised
         label: &medium.label,
         read,
     };
-    let found = archiso::recognise(given)
-        .or_else(|| installer::recognise(given))
-        .unwrap_or_else(|| Recognised {
-            warnings: vec![
-                "no known way to boot it over the network was found; its files are served all the \
-                 same"
-                    .into(),
-            ],
-            ..Recognised::default()
-        });
-    let (shims, chains) = secure_loaders(tree, read);
     let is_efi = |entry: &crate::iso::BootEntry| {
         entry.platform == Platform::Uefi && entry.bootable && !entry.content.is_empty()
     };
+    let efi_boot = medium.boot.iter().any(is_efi);
+    let found = archiso::recognise(given)
+        .or_else(|| installer::recognise(given))
+        .unwrap_or_else(|| Recognised {
+            warnings: vec![no_kernel(efi_boot).into()],
+            ..Recognised::default()
+        });
+    let (shims, chains) = secure_loaders(tree, read);
     Recognised {
         shims,
         chains,
-        efi_boot: medium.boot.iter().any(is_efi),
+        efi_boot,
+        efi_archs: whole::efi_archs(tree),
         ..found
+    }
+}
+
+/// The warning for a medium no recogniser knows.
+fn no_kernel(efi_boot: bool) -> &'static str {
+    if efi_boot {
+        "no kernel for the network was found on it; UEFI HTTP Boot can start the whole image as a \
+         RAM disk, and nothing else can"
+    } else {
+        "no known way to boot it over the network was found; its files are served all the same"
     }
 }
 

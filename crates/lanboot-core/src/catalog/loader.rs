@@ -167,12 +167,13 @@ impl LoaderChoice {
     }
 
     /// What the operator should know before the first machine comes: `iso` was asked for, for all
-    /// or for some, and no firmware could start the image it would get.
-    pub fn remark(&self, catalog: &Catalog) -> Option<String> {
+    /// or for some, and no firmware could start what it would get, where `boot` says what starts.
+    pub fn remark(&self, catalog: &Catalog, boot: &BootChoice) -> Option<String> {
         let asks =
             self.all == Way::Iso || self.of.iter().any(|(mac, _)| self.of(*mac).0 == Way::Iso);
-        let image = catalog.default_image().filter(|_| asks)?;
-        (!image.found.efi_boot).then(|| {
+        let image = boot.images(catalog).next().filter(|_| asks)?;
+        let none = !boot.images(catalog).any(|image| image.found.efi_boot);
+        none.then(|| {
             format!(
                 "--loader iso: {} has no EFI boot image; machines this is for get nothing to load \
                  by UEFI HTTP Boot",
@@ -366,24 +367,23 @@ mod tests {
             all,
             of: of.iter().map(|way| (mac, *way)).collect(),
         };
-        let said = choice(Way::Iso, &[]).remark(&with(false)).unwrap();
+        let remark = |choice: LoaderChoice, catalog: &Catalog| {
+            choice.remark(catalog, &BootChoice::first(catalog))
+        };
+        let said = remark(choice(Way::Iso, &[]), &with(false)).unwrap();
         assert!(
             said.starts_with("--loader iso: one.iso has no EFI"),
             "{said}"
         );
-        assert!(
-            choice(Way::Auto, &[Way::Iso])
-                .remark(&with(false))
-                .is_some()
-        );
+        assert!(remark(choice(Way::Auto, &[Way::Iso]), &with(false)).is_some());
         for (choice, efi_boot) in [
             (choice(Way::Iso, &[]), true),
             (choice(Way::Auto, &[]), false),
             (choice(Way::Auto, &[Way::Iso, Way::Grub]), false),
         ] {
-            assert_eq!(choice.remark(&with(efi_boot)), None, "{choice:?}");
+            assert_eq!(remark(choice, &with(efi_boot)), None);
         }
-        assert_eq!(choice(Way::Iso, &[]).remark(&Catalog::default()), None);
+        assert_eq!(remark(choice(Way::Iso, &[]), &Catalog::default()), None);
     }
 
     #[test]

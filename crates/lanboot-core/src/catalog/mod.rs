@@ -15,8 +15,9 @@ mod syslinux;
 #[cfg(test)]
 pub(crate) mod testing;
 mod transport;
+mod whole;
 
-pub use choice::{BootChoice, Firmware, UnknownEntry, nearest};
+pub use choice::{BootChoice, CannotBoot, Firmware, UnknownEntry, nearest};
 pub use entry::{Cpu, Entry, Place, Refusal, Server, Spelling};
 pub use image::{Family, Image, Recognised, StockMenu, image_name, recognise};
 pub use loader::{
@@ -27,6 +28,7 @@ pub use pe::{Signed, efi_arch};
 pub use plan::{NoLoader, Offer, offer, usual_loader};
 pub use secure::{Chain, Grub, Shim, secure_arch, secure_names};
 pub use transport::{Memory, Plan, Reason, Transport, Transports, plan};
+pub use whole::Start;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -97,7 +99,7 @@ impl Catalog {
         self.of_identity(image::pinned_identity(name)?)
     }
 
-    /// Every bootable entry with its image.
+    /// Every kernel entry with its image. Not all that can be started: see [`Self::starts`].
     pub fn entries(&self) -> impl Iterator<Item = (&Arc<Image>, &Entry)> {
         self.images
             .iter()

@@ -58,8 +58,11 @@ pub enum NoLoader {
     )]
     NoChain(Arch),
     /// `--loader iso`, and firmware could not start the image.
-    #[error("--loader iso was asked for, but {0} has no EFI boot image")]
-    NoEfiImage(String),
+    #[error("--loader iso was asked for, but {0} has no EFI boot image for {1} machines")]
+    NoEfiImage(String, Arch),
+    /// There are only whole images, and this machine starts none of them.
+    #[error("{0}")]
+    OnlyWhole(String),
     /// The firmware cannot do what was asked for it.
     #[error("--loader {0} is nothing for {1} machines")]
     NotForThis(Way, Arch),
@@ -85,21 +88,21 @@ pub fn offer(
         (Stage::Ipxe, None) => Arch::X86Bios,
         (_, None) => return Err(NoLoader::NoArch),
     };
-    let Some(default) = catalog
-        .default_image()
-        .filter(|_| catalog.entries().next().is_some())
-    else {
+    if catalog.starts().next().is_none() {
         return Err(NoLoader::NothingToBoot);
-    };
+    }
     let (way, is_named) = choice.of(machine.mac);
     let asked = Asked {
         catalog,
         loaders,
         boot,
-        default: Some(default),
+        default: catalog.default_image().map(AsRef::as_ref),
         arch: arch.program(),
         http: machine.stage == Stage::HttpBoot,
     };
+    if let (MenuKind::Generated, Some(whole)) = (menu, asked.whole_image(way)) {
+        return whole.map(|offer| asked.at(offer, server));
+    }
     if machine.stage == Stage::Ipxe {
         return match (menu, asked.arch, way) {
             (MenuKind::Stock, ..) => asked.stock().map(|offer| asked.at(offer, server)),
@@ -180,7 +183,44 @@ impl Asked<'_> {
         let is_known = !matches!(self.arch, Arch::Other(_));
         let mut entries = self.catalog.entries();
         let fits = entries.any(|(_, entry)| entry.cpu.runs_on(self.arch));
+        if self.is_whole_asked_for() {
+            return self.about_whole_images();
+        }
         (is_known && !fits).then(|| format!("no image served is for {} machines", self.arch))
+    }
+
+    /// Whether what is to start unattended is a whole image, on whatever machine.
+    fn is_whole_asked_for(&self) -> bool {
+        let named = self.boot.images(self.catalog).next();
+        self.boot.is_named() && named.is_some_and(Image::is_whole_entry)
+    }
+
+    /// The whole image where that is what starts on this machine, or the reason where nothing else
+    /// could start and this machine cannot start it.
+    fn whole_image(&self, way: Way) -> Option<Result<Offer, NoLoader>> {
+        if self.http && way == Way::Iso {
+            // What was asked for by name is answered for by name.
+            return None;
+        }
+        let chosen = self.boot.whole_image(self.catalog, self.arch);
+        if let Some(image) = chosen.filter(|_| self.http) {
+            return Some(Ok(ram_disk(image)));
+        }
+        if self.catalog.entries().next().is_some() {
+            return None;
+        }
+        Some(Err(NoLoader::OnlyWhole(self.about_whole_images()?)))
+    }
+
+    /// Why this machine does not start an image that starts as a whole.
+    fn about_whole_images(&self) -> Option<String> {
+        let said = self.catalog.about_whole_images()?;
+        let Self { arch, http, .. } = *self;
+        Some(match http {
+            _ if arch == Arch::X86Bios => format!("{said}, and this machine has a BIOS"),
+            true => format!("{said}, and not on {arch} machines"),
+            false => format!("{said}: choose HTTP Boot in the firmware's boot menu"),
+        })
     }
 
     fn by(&self, way: Way) -> Result<Offer, NoLoader> {
@@ -192,10 +232,12 @@ impl Asked<'_> {
             (Way::Pxelinux, _) => self.pxelinux(),
             (Way::Grub, _) => self.chain(),
             (Way::Iso, _) => {
-                let image = self.default.ok_or(NoLoader::NothingToBoot)?;
-                let name = format!("ramdisk/{}.iso", image.name);
-                let able = image.found.efi_boot.then(|| loader(&name));
-                able.ok_or_else(|| NoLoader::NoEfiImage(image.file.clone()))
+                if let Some(image) = self.boot.ram_disk(self.catalog, self.arch) {
+                    return Ok(ram_disk(image));
+                }
+                let mut images = self.boot.images(self.catalog);
+                let image = images.next().ok_or(NoLoader::NothingToBoot)?;
+                Err(NoLoader::NoEfiImage(image.file.clone(), self.arch))
             }
         }
     }
@@ -309,6 +351,11 @@ impl Asked<'_> {
             ..offer
         }
     }
+}
+
+/// The image as firmware makes a disk of it in memory.
+fn ram_disk(image: &Image) -> Offer {
+    loader(&format!("ramdisk/{}.iso", image.name))
 }
 
 /// A file of the folder `loader`.
@@ -523,7 +570,67 @@ mod tests {
             iso(true),
             Ok("http://10.0.0.1/loader/ramdisk/live.iso".into())
         );
-        assert_eq!(iso(false), Err(NoLoader::NoEfiImage("live.iso".into())));
+        let none = NoLoader::NoEfiImage("live.iso".into(), Arch::X64Uefi);
+        assert_eq!(iso(false), Err(none));
+    }
+
+    #[test]
+    fn an_image_that_starts_only_as_a_whole_goes_to_machines_that_can_start_it() {
+        use crate::catalog::testing::whole_image;
+        let whole = || Arc::new(whole_image("memtest", &[Arch::X64Uefi]));
+        let live = || Arc::new(image("live", &[Cpu::X86_64]));
+        let (alone, beside) = (vec![whole()], vec![live(), whole()]);
+        let loaders = host(&["undionly.kpxe", "snponly-x86_64.efi", "snponly-arm64.efi"]);
+        let given = |images: &[Arc<Image>], wanted, way, (stage, arch)| {
+            let catalog = Catalog::new(images.to_vec());
+            let boot = BootChoice::resolve(&catalog, wanted).unwrap();
+            let (machine, menu) = (machine(stage, arch), MenuKind::Generated);
+            let choice = all(way);
+            let offered = offer(
+                &machine,
+                &catalog,
+                &loaders,
+                &choice,
+                &boot,
+                menu,
+                &server(),
+            );
+            offered.map(|offer| (offer.file, offer.remark))
+        };
+        let by_name = Some("memtest");
+        let disk = Ok((
+            "http://10.0.0.1/loader/ramdisk/memtest.iso".to_owned(),
+            None,
+        ));
+        let http = (Stage::HttpBoot, 16);
+        for way in [Way::Auto, Way::Iso] {
+            assert_eq!(given(&alone, None, way, http), disk);
+            assert_eq!(given(&alone, by_name, way, http), disk);
+            assert_eq!(given(&beside, by_name, way, http), disk);
+        }
+        // The first that can start as a whole, where that is asked for; else a kernel's menu.
+        assert_eq!(given(&beside, None, Way::Iso, http), disk);
+        let (file, remark) = given(&beside, None, Way::Auto, http).unwrap();
+        assert!(file.ends_with("snponly-x86_64.efi") && remark.is_none());
+        for (machine, says) in [
+            ((Stage::Firmware, 0), "this machine has a BIOS"),
+            (
+                (Stage::Firmware, 7),
+                "choose HTTP Boot in the firmware's boot menu",
+            ),
+            ((Stage::Ipxe, 0), "this machine has a BIOS"),
+            ((Stage::HttpBoot, 19), "not on arm64 UEFI machines"),
+        ] {
+            let none = given(&alone, None, Way::Auto, machine).unwrap_err();
+            assert!(matches!(none, NoLoader::OnlyWhole(_)));
+            assert!(none.to_string().contains(says), "{none}");
+            let (_, remark) = given(&beside, by_name, Way::Auto, machine).unwrap();
+            let remark = remark.unwrap();
+            assert!(
+                remark.starts_with("memtest starts only as a whole"),
+                "{remark}"
+            );
+        }
     }
 
     #[test]

@@ -90,6 +90,17 @@ pub(crate) fn installer(name: &str, cpu: Cpu, signed: Signed) -> Image {
     image
 }
 
+/// One without a kernel that firmware of these kinds starts as a whole, of every kind for none.
+pub(crate) fn whole_image(name: &str, archs: &[Arch]) -> Image {
+    let mut image = image(name, &[]);
+    image.found = Recognised {
+        efi_boot: true,
+        efi_archs: archs.to_vec(),
+        ..Recognised::default()
+    };
+    image
+}
+
 /// An entry of the 2013 layout.
 pub(crate) fn literal(name: &str) -> Entry {
     Entry {

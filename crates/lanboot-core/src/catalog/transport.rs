@@ -53,7 +53,8 @@ impl Transports {
         for (name, _) in &self.of {
             let is_entry = catalog.entries().any(|(_, entry)| entry.id == *name);
             if !is_entry && catalog.image(name.as_bytes()).is_none() {
-                return Err(UnknownEntry::new(catalog, name));
+                let known = catalog.images().iter().flat_map(|image| image.names());
+                return Err(UnknownEntry::new(name, known));
             }
         }
         Ok(())

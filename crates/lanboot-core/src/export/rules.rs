@@ -98,7 +98,7 @@ pub(super) fn rules(from: &Export<'_>) -> Rules {
             "--loader for single machines is left out: these rules go by kinds of machines".into(),
         );
     }
-    if from.catalog.entries().next().is_none() {
+    if from.catalog.starts().next().is_none() {
         // For everybody the same.
         unserved = Unserved::default();
         remarks = vec![format!("nothing will start: {}", NoLoader::NothingToBoot)];

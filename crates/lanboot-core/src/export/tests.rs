@@ -190,6 +190,22 @@ fn images_without_entries_make_one_remark() {
 }
 
 #[test]
+fn an_image_that_starts_as_a_whole_goes_to_http_boot_and_into_no_menu() {
+    use crate::catalog::testing::whole_image;
+    let catalog = Catalog::new(vec![Arc::new(whole_image("memtest", &[Arch::X64Uefi]))]);
+    for format in Format::ALL {
+        let fragment = exported(format, &catalog, &menu(""), &server());
+        let said = fragment.remarks.join("\n");
+        let why = "memtest starts only as a whole, by UEFI HTTP Boot";
+        assert!(said.contains(why), "{format}: {said}");
+        let url = "http://10.0.0.1/loader/ramdisk/memtest.iso";
+        let has_url = fragment.text.contains(url);
+        assert_eq!(has_url, format.is_dhcp(), "{format}: {}", fragment.text);
+        assert!(!fragment.text.contains("/iso/"), "{format}");
+    }
+}
+
+#[test]
 fn a_comment_names_whole_images_and_counts_the_others() {
     let named = |count: usize| {
         let name = |n| Arc::new(image(&format!("archlinux-2026.11.{n:02}"), &[Cpu::X86_64]));

@@ -15,7 +15,11 @@ pub(super) struct Way<'a> {
 /// operator's arguments is in neither; an entry that is left without any is a remark.
 pub(super) fn ways<'a>(from: &Export<'a>, fragment: &mut Fragment) -> (Vec<Way<'a>>, Vec<Way<'a>>) {
     let (mut planned, mut others) = (Vec::new(), Vec::new());
-    if from.catalog.entries().next().is_none() {
+    let whole = from.catalog.about_whole_images();
+    if let Some(whole) = whole {
+        let remark = format!("{whole}: no menu can start it");
+        fragment.remarks.push(remark);
+    } else if from.catalog.starts().next().is_none() {
         let remark = format!("nothing will start: {}", NoLoader::NothingToBoot);
         fragment.remarks.push(remark);
     }

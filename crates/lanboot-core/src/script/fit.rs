@@ -6,6 +6,7 @@
 
 use std::fmt::Write as _;
 
+use super::{MAX_HELP, line};
 use crate::catalog::{Catalog, Cpu, Firmware};
 
 /// Begins the settings used here.
@@ -28,6 +29,8 @@ fn machine(firmware: Firmware) -> &'static str {
 pub(crate) struct Fit {
     /// Those of its entries, each once.
     cpus: Vec<Cpu>,
+    /// About what no loader can start.
+    whole: Option<String>,
 }
 
 impl Fit {
@@ -35,6 +38,7 @@ impl Fit {
         let has = |cpu: &Cpu| catalog.entries().any(|(_, entry)| entry.cpu == *cpu);
         Self {
             cpus: Cpu::ALL.into_iter().filter(has).collect(),
+            whole: catalog.about_whole_images(),
         }
     }
 
@@ -82,6 +86,12 @@ impl Fit {
     /// The sentence for machines that can start nothing of what there is.
     pub(crate) fn nothing(&self, out: &mut String) {
         let names = |cpus: &[Cpu]| cpus.iter().map(|cpu| cpu.name()).collect::<Vec<_>>();
+        if let Some(whole) = &self.whole {
+            let _ = writeln!(out, "echo lanboot: {}.", line(whole, MAX_HELP * 2));
+        }
+        if self.cpus.is_empty() && self.whole.is_some() {
+            return;
+        }
         if self.cpus.is_empty() {
             out.push_str("echo lanboot: no image served here has an entry that can be started.\n");
             return;

@@ -197,9 +197,11 @@ impl Grub<'_> {
             .filter(|c| has(c))
             .map(|c| c.name())
             .collect();
-        let served = match cpus.as_slice() {
-            [] => "No image served here has an entry that can be started.".into(),
-            cpus => format!("The images served here are for {}.", cpus.join(" and ")),
+        let whole = self.catalog.about_whole_images();
+        let served = match (cpus.as_slice(), whole) {
+            ([], Some(whole)) => format!("{whole}."),
+            ([], None) => "No image served here has an entry that can be started.".into(),
+            (cpus, _) => format!("The images served here are for {}.", cpus.join(" and ")),
         };
         let _ = write!(
             out,

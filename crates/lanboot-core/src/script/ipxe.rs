@@ -439,6 +439,12 @@ mod tests {
         assert_eq!(ARM64.run(&at_once).end, "exit");
         let empty = self::text(&Catalog::default(), None, &only_http(), Memory::Unknown);
         assert!(X64.run(&empty).says[0].contains("no image served here"));
+        let whole = crate::catalog::testing::whole_image("memtest", &[]);
+        let whole = Catalog::new(vec![Arc::new(whole)]);
+        let whole = self::text(&whole, None, &only_http(), Memory::Unknown);
+        let said = X64.run(&whole).says.concat();
+        let why = "lanboot: memtest starts only as a whole, by UEFI HTTP Boot.";
+        assert_eq!(said, why);
     }
 
     #[test]

@@ -59,6 +59,14 @@ impl Menu {
         catalog: &'a Catalog,
         server: &Server,
     ) -> Result<(), (&'a str, Refusal)> {
+        let asked = |image: &Image| {
+            let mut of = self.transports.of.iter();
+            let streams = |transport| matches!(transport, Some(Transport::Nfs | Transport::Nbd));
+            of.any(|(name, transport)| *name == image.name && streams(*transport))
+        };
+        if let Some(image) = catalog.whole_images().find(|image| asked(image)) {
+            return Err((&image.name, Refusal::WholeImage));
+        }
         catalog.entries().try_for_each(|(image, entry)| {
             let plan = self.plan(image, entry, server, Memory::Unknown);
             let checked = entry.check(plan.transport, &self.append);

@@ -83,7 +83,7 @@ fn open_all(settings: &Settings) -> anyhow::Result<Opened> {
         .map_err(|error| anyhow::anyhow!("--boot: {error}"))?;
     check_entries(settings, &catalog, &mut notices)?;
     let loaders = Arc::new(loaders::loaders(settings.loaders.as_deref())?);
-    notices.extend(about_loaders(settings, &catalog, &loaders));
+    notices.extend(about_loaders(settings, &catalog, &boot, &loaders));
 
     let interfaces = net::interfaces()?;
     let (served, borrowed) = served(settings, &interfaces)?;
@@ -257,7 +257,7 @@ fn check_entries(
             bail!("{}: {refusal}", entry.id);
         }
     }
-    if catalog.entries().next().is_none() {
+    if catalog.starts().next().is_none() {
         notices.push("no image can be booted; machines get an address and nothing to load".into());
     }
     Ok(())
@@ -273,7 +273,12 @@ fn check_plans(site: &Site) -> anyhow::Result<()> {
     checked.map_err(|(entry, refusal)| anyhow::anyhow!("{entry}: {refusal}"))
 }
 
-fn about_loaders(settings: &Settings, catalog: &Catalog, loaders: &Loaders) -> Vec<String> {
+fn about_loaders(
+    settings: &Settings,
+    catalog: &Catalog,
+    boot: &BootChoice,
+    loaders: &Loaders,
+) -> Vec<String> {
     if settings.menu == MenuKind::Stock {
         let image = catalog.default_image();
         let none = image.filter(|image| image.found.stock.is_none());
@@ -288,7 +293,7 @@ fn about_loaders(settings: &Settings, catalog: &Catalog, loaders: &Loaders) -> V
     let missing = doctor::missing(catalog, loaders);
     missing
         .into_iter()
-        .chain(settings.loader.remark(catalog))
+        .chain(settings.loader.remark(catalog, boot))
         .collect()
 }
 

@@ -1,0 +1,148 @@
+//! Images that start as a whole: UEFI HTTP Boot loads one into memory and starts it as a disk.
+
+use super::{Catalog, Entry, Image};
+use crate::machine::Arch;
+use crate::vfs::Tree;
+
+/// Something a person can start. Which of them a machine can start depends on its firmware, and
+/// for a whole image also on how it asked.
+#[derive(Clone, Copy, Debug)]
+pub enum Start<'a> {
+    /// A kernel with its initramfs, by whatever loader.
+    Kernel(&'a Image, &'a Entry),
+    /// The image as a RAM disk, by UEFI HTTP Boot only. Its name is the image's name.
+    WholeImage(&'a Image),
+}
+
+impl Start<'_> {
+    /// What `--boot` takes for it.
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Kernel(_, entry) => &entry.id,
+            Self::WholeImage(image) => &image.name,
+        }
+    }
+}
+
+impl Catalog {
+    /// Everything that can be started: the kernel entries of every image, and the images that
+    /// have none and start as a whole.
+    pub fn starts(&self) -> impl Iterator<Item = Start<'_>> {
+        self.images().iter().flat_map(|image| image.starts())
+    }
+
+    /// The images whose only entry is the whole image.
+    pub fn whole_images(&self) -> impl Iterator<Item = &Image> {
+        let images = self.images().iter().map(AsRef::as_ref);
+        images.filter(|image| image.is_whole_entry())
+    }
+
+    /// A sentence about the images that start as a whole, for machines that cannot start them so;
+    /// `None` when there is no such image.
+    pub fn about_whole_images(&self) -> Option<String> {
+        let names: Vec<&str> = self.whole_images().map(|i| i.name.as_str()).collect();
+        let (first, more) = names.split_first()?;
+        Some(match more.len() {
+            0 => format!("{first} starts only as a whole, by UEFI HTTP Boot"),
+            n => format!("{first} and {n} more start only as a whole, by UEFI HTTP Boot"),
+        })
+    }
+}
+
+impl Image {
+    /// What of this image can be started.
+    pub fn starts(&self) -> impl Iterator<Item = Start<'_>> {
+        let kernels = self.found.entries.iter();
+        let kernels = kernels.map(move |entry| Start::Kernel(self, entry));
+        kernels.chain(self.is_whole_entry().then_some(Start::WholeImage(self)))
+    }
+
+    /// Whether the whole image is an entry: it has no kernel entry, and firmware can start it.
+    pub fn is_whole_entry(&self) -> bool {
+        self.found.efi_boot && self.found.entries.is_empty()
+    }
+
+    /// Whether firmware that runs programs for `arch` can start it as a RAM disk.
+    pub fn starts_whole_on(&self, arch: Arch) -> bool {
+        let archs = &self.found.efi_archs;
+        self.found.efi_boot
+            && arch.program() != Arch::X86Bios
+            && (archs.is_empty() || archs.contains(&arch.program()))
+    }
+}
+
+/// The names firmware gives the program it starts from a disk (UEFI 2.10 §3.5.1.1).
+const DEFAULT_PROGRAMS: [(&str, Arch); 6] = [
+    ("bootx64.efi", Arch::X64Uefi),
+    ("bootia32.efi", Arch::X86Uefi),
+    ("bootaa64.efi", Arch::Arm64Uefi),
+    ("bootarm.efi", Arch::Arm32Uefi),
+    ("bootriscv64.efi", Arch::Riscv64Uefi),
+    ("bootloongarch64.efi", Arch::Loong64Uefi),
+];
+
+/// The firmware a medium has a program for in `EFI/BOOT`, in either case; empty when the medium
+/// does not tell, because the folder is only inside its boot image.
+pub(super) fn efi_archs(tree: &Tree) -> Vec<Arch> {
+    let folder = |parent, name: &str| {
+        let mut entries = tree.entries(parent).iter();
+        let found = entries.find(|(found, _)| names_equal(found, name))?;
+        Some(found.1)
+    };
+    let Some(boot) = folder(Tree::ROOT, "efi").and_then(|efi| folder(efi, "boot")) else {
+        return Vec::new();
+    };
+    let has = |name: &str| {
+        let mut entries = tree.entries(boot).iter();
+        entries.any(|(found, _)| names_equal(found, name))
+    };
+    let archs = DEFAULT_PROGRAMS.iter().filter(|(name, _)| has(name));
+    archs.map(|(_, arch)| *arch).collect()
+}
+
+/// Compares names as FAT does.
+fn names_equal(found: &[u8], name: &str) -> bool {
+    found.eq_ignore_ascii_case(name.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::Cpu;
+    use crate::catalog::testing::{image, tree, whole_image};
+    use std::sync::Arc;
+
+    #[test]
+    fn an_image_without_a_kernel_is_an_entry_where_firmware_can_start_it() {
+        let (plain, mut kernel) = (image("files", &[]), image("live", &[Cpu::X86_64]));
+        kernel.found.efi_boot = true;
+        let whole = whole_image("memtest", &[]);
+        let images = [plain, kernel, whole].map(Arc::new);
+        let catalog = Catalog::new(images.to_vec());
+        let ids: Vec<String> = catalog.starts().map(|s| s.id().to_owned()).collect();
+        assert_eq!(ids, ["live-x86_64", "memtest"]);
+        let said = catalog.about_whole_images().unwrap();
+        assert!(said.starts_with("memtest starts only"), "{said}");
+        assert_eq!(Catalog::default().about_whole_images(), None);
+    }
+
+    #[test]
+    fn the_programs_on_a_medium_tell_which_firmware_starts_it() {
+        let of = |files: &[(&str, &str)]| efi_archs(&tree(files));
+        assert_eq!(of(&[("EFI/BOOT/BOOTX64.EFI", "")]), [Arch::X64Uefi]);
+        let both = of(&[("efi/boot/bootaa64.efi", ""), ("efi/boot/BOOTia32.EFI", "")]);
+        assert_eq!(both, [Arch::X86Uefi, Arch::Arm64Uefi]);
+        assert_eq!(of(&[("boot/bootx64.efi", "")]), []);
+        let unknown = whole_image("a", &[]);
+        let x64 = whole_image("b", &[Arch::X64Uefi]);
+        for (arch, expected) in [
+            (Arch::X64Http, [true, true]),
+            (Arch::X64Uefi, [true, true]),
+            (Arch::Riscv64Http, [true, false]),
+            (Arch::BiosHttp, [false, false]),
+        ] {
+            let starts = [&unknown, &x64].map(|image| image.starts_whole_on(arch));
+            assert_eq!(starts, expected, "{arch}");
+        }
+    }
+}

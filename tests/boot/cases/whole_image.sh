@@ -1,0 +1,59 @@
+# shellcheck shell=bash disable=SC2034  # what lib.sh reads
+# Images that have no kernel for the network and start as a whole: Debian's memtest86+.
+#
+# case: whole-image       --loader iso and nothing else served: HTTP Boot starts memtest86+
+# case: whole-image-boot  beside another image and chosen with --boot: HTTP Boot starts it, and a BIOS machine reads why it does not
+
+memtest() {
+    local dir=$REPO/target/boot/memtest
+    "$REPO/tests/images/fetch" "$dir" bookworm memtest86+:amd64 || fail "memtest86+ cannot be fetched"
+    MEMTEST=$dir/usr/lib/memtest86+/memtest86+x64.iso
+    LAB_START=$(date +%s.%N)
+}
+
+# White on blue, with a grey title and a grey bar below; what the firmware shows is black.
+screen_shows_memtest() {
+    monitor "screendump $LOGS/screen.ppm" || return 1
+    python3 - "$LOGS/screen.ppm" <<'END'
+import sys
+data = open(sys.argv[1], "rb").read()
+width, height = map(int, data.split(None, 3)[1:3])
+pixels = data[-width * height * 3:]
+triples = list(zip(pixels[::3], pixels[1::3], pixels[2::3]))
+blue = sum(r < 64 and g < 64 and b > 128 for r, g, b in triples)
+grey = sum(r > 150 and g > 150 and b > 150 for r, g, b in triples)
+sys.exit(not (blue > len(triples) // 2 and grey > len(triples) // 50))
+END
+}
+
+memtest_starts() {
+    GUEST_HTTP_BOOT=yes GUEST_FIRMWARE=uefi GUEST_MEMORY=512
+    start_guest 1
+    wait_line "$SERVER_LOG" 'sent /loader/ramdisk/memtest86-x64.iso' "$DEADLINE" "$GUEST_PID" >/dev/null ||
+        fail "the image was not loaded; the server said last: $(tail -n 1 "$SERVER_LOG")"
+    step "the firmware has the whole image"
+    wait_until "$DEADLINE" screen_shows_memtest || {
+        screen "$LOGS/screen.png"
+        fail "memtest86+ is not on the screen; see screen.png"
+    }
+    screen "$LOGS/memtest.png"
+    step "memtest86+ runs: target/boot/${LOGS##*/}/memtest.png"
+}
+
+case_whole-image() {
+    memtest
+    start_server "$MEMTEST" -- --loader iso
+    memtest_starts
+}
+
+case_whole-image-boot() {
+    image arch
+    memtest
+    start_server "$IMAGE" "$MEMTEST" -- --boot memtest86-x64 --menu-timeout 0
+    memtest_starts
+    kill "$GUEST_PID"
+    GUEST_HTTP_BOOT='' GUEST_FIRMWARE=bios
+    start_guest 2
+    wait_line "$SERVER_LOG" 'memtest86-x64 starts only as a whole, by UEFI HTTP Boot, and this machine has a BIOS' \
+        "$DEADLINE" "$GUEST_PID" >/dev/null || fail "the log does not say why the machine does not start it"
+}
