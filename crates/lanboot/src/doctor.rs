@@ -24,6 +24,8 @@ struct Kind {
     secure: bool,
     /// Packages that bring its loader.
     packages: Packages,
+    /// Packages that bring one for where another server gives the addresses.
+    beside: Packages,
 }
 
 /// Where a loader comes from: the names of packages by distribution, or what else there is.
@@ -51,6 +53,19 @@ const SIGNED_ARM64: Packages = Packages {
     fedora: "shim-aa64 and grub2-efi-aa64 of an arm64 host",
     arch: NO_PACKAGE,
 };
+/// GRUBs with proxyDHCP support: Debian's since 2.12 (checked in the files of bookworm-backports,
+/// trixie and sid), Fedora's since the middle of 2021.
+const PROXY_X64: Packages = Packages {
+    debian: "grub-efi-amd64-signed 2.12 or later (for Debian 12 it is in bookworm-backports)",
+    fedora: "shim-x64 and grub2-efi-x64",
+    arch: "no package; a network installer image of Debian 13 carries one: serve it, or unpack its \
+        debian-installer/ARCH folder for --loaders",
+};
+const PROXY_ARM64: Packages = Packages {
+    debian: "debian-installer-13-netboot-arm64",
+    fedora: "shim-aa64 and grub2-efi-aa64 of an arm64 host",
+    arch: PROXY_X64.arch,
+};
 const IPXE_ARM64: Packages = Packages {
     debian: "ipxe of Debian 13 or later, or debian-installer-12-netboot-arm64",
     fedora: "ipxe-bootimgs-aarch64",
@@ -69,11 +84,17 @@ const IPXE_IA32: Packages = Packages {
 
 const KINDS: [Kind; 12] = {
     const fn kind(name: &'static str, arch: u16, secure: bool, packages: Packages) -> Kind {
+        let beside = match (secure, arch) {
+            (true, 7) => PROXY_X64,
+            (true, 11) => PROXY_ARM64,
+            _ => packages,
+        };
         Kind {
             name,
             arch,
             secure,
             packages,
+            beside,
         }
     }
     [
@@ -106,6 +127,21 @@ struct Answer {
     /// The files that is, or the image that carries them.
     files: Vec<String>,
     /// Packages that bring a loader, where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    packages: Option<Packages>,
+    /// What it loads where another server gives the addresses, if that is something else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    proxy: Option<Beside>,
+}
+
+/// The answer for a machine whose address comes from another server.
+#[derive(Debug, Serialize)]
+struct Beside {
+    loader: Option<&'static str>,
+    files: Vec<String>,
+    /// Why it has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     packages: Option<Packages>,
 }
@@ -146,7 +182,7 @@ pub fn run(doctor: &Doctor) -> anyhow::Result<Found> {
 pub fn missing(catalog: &Catalog, loaders: &Loaders) -> Option<String> {
     let lacks = |kind: &&Kind| {
         matches!(kind.name, "BIOS" | "x64 UEFI")
-            && usual_loader(catalog, loaders, kind.arch.into(), kind.secure).is_err()
+            && usual_loader(catalog, loaders, kind.arch.into(), kind.secure, false).is_err()
     };
     let lacking: Vec<&Kind> = KINDS.iter().filter(lacks).collect();
     let names: Vec<&str> = lacking.iter().map(|kind| kind.name).collect();
@@ -156,6 +192,29 @@ pub fn missing(catalog: &Catalog, loaders: &Loaders) -> Option<String> {
          iPXE can boot (lanboot doctor says more)",
         names.join(" and ")
     ))
+}
+
+/// What the server should say when another one gives the addresses, of machines that would have had
+/// something to start if it did not.
+pub fn beside_another(catalog: &Catalog, loaders: &Loaders) -> Option<String> {
+    let said = KINDS.iter().filter(|kind| kind.secure).filter_map(|kind| {
+        let usual = |proxy| usual_loader(catalog, loaders, kind.arch.into(), true, proxy);
+        let why = usual(false).and_then(|_| usual(true)).err()?;
+        // Without anything for either of them the machine is none of this network's.
+        usual(false).ok()?;
+        let unlocked = match usual_loader(catalog, loaders, kind.arch.into(), false, true) {
+            Ok(_) => "; with Secure Boot off they get iPXE",
+            Err(_) => "; nor has one with Secure Boot off, without iPXE",
+        };
+        Some(format!(
+            "{} machines have nothing to start beside another DHCP server: {why}; install \
+             {}{unlocked} (lanboot doctor says more)",
+            kind.name,
+            kind.beside.of(host())
+        ))
+    });
+    let said: Vec<String> = said.collect();
+    (!said.is_empty()).then(|| said.join("; "))
 }
 
 /// Without an image there is nothing to boot, and still something to say about loaders.
@@ -170,7 +229,7 @@ fn catalog(images: &[PathBuf], faults: &mut Vec<String>) -> Catalog {
 }
 
 fn answer(kind: &Kind, catalog: &Catalog, loaders: &Loaders, folder: Option<&Path>) -> Answer {
-    let file = usual_loader(catalog, loaders, kind.arch.into(), kind.secure);
+    let file = usual_loader(catalog, loaders, kind.arch.into(), kind.secure, false);
     let found = file
         .ok()
         .map(|file| origin(&file, catalog, loaders, folder));
@@ -181,6 +240,36 @@ fn answer(kind: &Kind, catalog: &Catalog, loaders: &Loaders, folder: Option<&Pat
         loader,
         files,
         packages,
+        proxy: beside(kind, catalog, loaders, folder),
+    }
+}
+
+/// The answer beside another DHCP server, where it differs.
+fn beside(
+    kind: &Kind,
+    catalog: &Catalog,
+    loaders: &Loaders,
+    folder: Option<&Path>,
+) -> Option<Beside> {
+    let usual = |proxy| usual_loader(catalog, loaders, kind.arch.into(), kind.secure, proxy);
+    let alone = usual(false).ok()?;
+    match usual(true) {
+        Ok(file) if file == alone => None,
+        Ok(file) => {
+            let (loader, files) = origin(&file, catalog, loaders, folder);
+            Some(Beside {
+                loader: Some(loader),
+                files,
+                reason: None,
+                packages: None,
+            })
+        }
+        Err(why) => Some(Beside {
+            loader: None,
+            files: Vec::new(),
+            reason: Some(why.to_string()),
+            packages: Some(kind.beside),
+        }),
     }
 }
 
@@ -300,13 +389,33 @@ fn text(answers: &[Answer], host: Host) -> String {
         };
         let says = says.replace("install no package", "no package");
         out.push_str(&format!("{:width$}  {says}\n", answer.machine));
+        if let Some(beside) = &answer.proxy {
+            out.push_str(&format!("{:width$}  {}\n", "", beside.text(host)));
+        }
     }
     out
+}
+
+impl Beside {
+    /// A line below that of the machine.
+    fn text(&self, host: Host) -> String {
+        let place = "beside another DHCP server";
+        match (self.loader, &self.reason, self.packages) {
+            (Some(loader), ..) => format!("yes  {place}: {loader}: {}", self.files.join(" and ")),
+            (None, Some(reason), Some(packages)) => {
+                let install = format!("install {}", packages.of(host));
+                let install = install.replace("install no package", "no package");
+                format!("no   {place}: {reason}; {install}")
+            }
+            (None, ..) => format!("no   {place}"),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use lanboot_core::catalog::{Chain, Grub, Shim, Signed};
     use lanboot_core::vfs::Content;
 
     fn host_with(names: &[&'static str]) -> Loaders {
@@ -343,6 +452,78 @@ mod tests {
             file.display()
         );
         assert_eq!(lines, expected);
+    }
+
+    #[test]
+    fn a_grub_that_needs_lanboot_to_give_the_addresses_is_said() {
+        let chain = |proxy| Chain {
+            grub: Grub {
+                proxy,
+                version: "2.06".into(),
+                from: "grubx64.efi".into(),
+                ..chain().grub
+            },
+            ..chain()
+        };
+        let with = |proxy, ipxe: &[&'static str]| Loaders {
+            chains: vec![chain(proxy)],
+            ..host_with(ipxe)
+        };
+        let none = Catalog::default();
+        let (able, unable) = (with(true, &[]), with(false, &["snponly-x86_64.efi"]));
+        assert_eq!(beside_another(&none, &able), None);
+        assert!(row("x64 UEFI", &able, None).proxy.is_none());
+        let said = beside_another(&none, &unable).unwrap();
+        assert!(
+            said.starts_with(
+                "x64 UEFI, Secure Boot on machines have nothing to start beside another DHCP \
+                 server: GRUB 2.06 (grubx64.efi) would look"
+            ) && said.contains("; with Secure Boot off they get iPXE ("),
+            "{said}"
+        );
+        let bare = beside_another(&none, &with(false, &[])).unwrap();
+        assert!(bare.contains("without iPXE"), "{bare}");
+        let rows = ["x64 UEFI", "x64 UEFI, Secure Boot on", "x64 UEFI HTTP Boot"];
+        let rows = rows.map(|name| row(name, &unable, None));
+        let lines = text(&rows, Host::Debian);
+        let beside = |line: &str| line.trim_start().to_owned();
+        let lines: Vec<String> = lines.lines().map(beside).collect();
+        assert_eq!(
+            lines[1],
+            "yes  beside another DHCP server: iPXE: /usr/lib/ipxe/snponly.efi"
+        );
+        assert!(
+            lines[3].starts_with("no   beside another DHCP server: GRUB 2.06 (grubx64.efi)")
+                && lines[3].contains("; install grub-efi-amd64-signed 2.12 or later"),
+            "{}",
+            lines[3]
+        );
+        assert_eq!(lines.len(), 5, "HTTP Boot has no such trouble");
+    }
+
+    /// One that starts with Secure Boot on.
+    fn chain() -> Chain {
+        Chain {
+            shim: Shim {
+                arch: Arch::X64Uefi,
+                content: Content::memory(*b"shim"),
+                from: "shimx64.efi".into(),
+                vendor: Vec::new(),
+                denied: Vec::new(),
+            },
+            grub: Grub {
+                arch: Arch::X64Uefi,
+                content: Content::memory(*b"grub"),
+                from: String::new(),
+                signed: Signed::No,
+                http: false,
+                tftp: true,
+                proxy: true,
+                version: String::new(),
+                prefix: String::new(),
+            },
+            manager: None,
+        }
     }
 
     #[test]

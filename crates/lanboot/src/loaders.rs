@@ -234,7 +234,7 @@ fn host_chains() -> Vec<Chain> {
 /// is always taken, and the other one would only lie in memory, 5 MiB each.
 fn chosen(all: impl Iterator<Item = Chain>) -> Vec<Chain> {
     let is_alike = |a: &Chain, b: &Chain| {
-        let asked = |of: &Chain| (of.arch(), of.grub.http, of.grub.tftp);
+        let asked = |of: &Chain| (of.arch(), of.grub.http, of.grub.tftp, of.grub.proxy);
         let names = |of: &Chain| (of.shim.vendor.clone(), of.shim.denied.clone());
         asked(a) == asked(b) && names(a) == names(b)
     };
@@ -427,7 +427,7 @@ mod tests {
     #[test]
     fn of_chains_that_are_alike_the_first_is_kept() {
         use lanboot_core::catalog::Signed;
-        let made = |from: &str, vendor: &str, http| Chain {
+        let made = |from: &str, vendor: &str, http, proxy| Chain {
             shim: Shim {
                 arch: Arch::X64Uefi,
                 content: Content::memory(*b"shim"),
@@ -442,20 +442,23 @@ mod tests {
                 signed: Signed::No,
                 http,
                 tftp: true,
+                proxy,
+                version: String::new(),
                 prefix: String::new(),
             },
             manager: None,
         };
         let all = [
-            made("13", "Debian", true),
-            made("12", "Debian", false),
-            made("11", "Debian", false),
-            made("fedora", "Fedora", true),
-            made("10", "Debian", true),
+            made("13", "Debian", true, true),
+            made("12", "Debian", false, false),
+            made("11", "Debian", false, false),
+            made("fedora", "Fedora", true, true),
+            made("backports", "Debian", false, true),
+            made("10", "Debian", true, true),
         ];
         let kept = chosen(all.into_iter());
         let from: Vec<&str> = kept.iter().map(|chain| chain.shim.from.as_str()).collect();
-        assert_eq!(from, ["13", "12", "fedora"]);
+        assert_eq!(from, ["13", "12", "fedora", "backports"]);
     }
 
     #[test]

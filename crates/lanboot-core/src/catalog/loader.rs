@@ -208,8 +208,9 @@ pub fn pxelinux_image(catalog: &Catalog) -> Option<&Image> {
 
 /// The shim and GRUB that machines of this kind get, over HTTP or over TFTP. First one whose shim
 /// trusts the kernel that starts there when nobody presses a key (`boot`); among those one whose
-/// GRUB speaks the protocol; then that kernel's image's own, because its vendor made them for each
-/// other; then the host's, which are kept up to date; then any image's.
+/// GRUB speaks the protocol; then one whose GRUB boots beside another DHCP server too, because the
+/// files are the same for everybody; then that kernel's image's own, because its vendor made them
+/// for each other; then the host's, which are kept up to date; then any image's.
 ///
 /// A few comparisons of names: nothing of it is kept from one request to the next.
 pub fn chain<'a>(
@@ -242,8 +243,9 @@ pub fn chain<'a>(
         } else {
             chain.grub.tftp
         };
+        let proxy = http || chain.grub.proxy;
         // One that does not trust its own image's kernel is no better than the host's.
-        (trusts, speaks, trusts || !is_own)
+        (trusts, speaks, proxy, trusts || !is_own)
     };
     let fitting: Vec<_> = candidates
         .filter(|(chain, _)| chain.arch() == arch)
@@ -255,7 +257,7 @@ pub fn chain<'a>(
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{chain as made, image};
+    use super::super::testing::{chain as made, chain_without_proxy, image};
     use super::super::{Cpu, Signed};
     use super::*;
     use std::sync::Arc;
@@ -342,6 +344,41 @@ mod tests {
         };
         assert!(speaks("Debian", true) && !speaks("Debian", false));
         assert!(!speaks("Fedora", true), "a trusted one on a disk is better");
+    }
+
+    #[test]
+    fn a_grub_that_boots_beside_another_dhcp_server_goes_before_the_images_own() {
+        let arch = Arch::X64Uefi;
+        let vendor_of = |own: Chain, host: Chain, http| {
+            let mut image = image("one", &[Cpu::X86_64]);
+            image.found.entries[0].signed = Signed::By(vec!["Debian".into()]);
+            image.found.chains = vec![own];
+            let catalog = Catalog::new(vec![Arc::new(image)]);
+            let first = BootChoice::first(&catalog);
+            let loaders = Loaders {
+                chains: vec![host],
+                ..Loaders::default()
+            };
+            chain(&catalog, &loaders, &first, arch, http)
+                .unwrap()
+                .grub
+                .proxy
+        };
+        let (able, unable) = (
+            made(arch, "Debian", false),
+            chain_without_proxy(arch, "Debian", false),
+        );
+        assert!(vendor_of(unable.clone(), able.clone(), false));
+        assert!(vendor_of(able.clone(), unable.clone(), false));
+        assert!(
+            !vendor_of(unable.clone(), able, true),
+            "over HTTP it makes no difference"
+        );
+        let fedora = made(arch, "Fedora", false);
+        assert!(
+            !vendor_of(unable, fedora, false),
+            "one that refuses the kernel is worse"
+        );
     }
 
     #[test]

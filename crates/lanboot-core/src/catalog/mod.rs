@@ -25,7 +25,7 @@ pub use loader::{
     ipxe_loader, pxelinux_image,
 };
 pub use pe::{Signed, efi_arch};
-pub use plan::{NoLoader, Offer, offer, usual_loader};
+pub use plan::{NoLoader, Offer, Offers, offer, usual_loader};
 pub use secure::{Chain, Grub, Shim, secure_arch, secure_names};
 pub use transport::{Memory, Plan, Reason, Transport, Transports, plan};
 pub use whole::Start;

@@ -69,18 +69,38 @@ pub enum NoLoader {
     /// RAM disks come by HTTP Boot.
     #[error("--loader iso works by UEFI HTTP Boot, and this machine boots by PXE")]
     NotByPxe,
+    /// Another server gives the addresses, and this GRUB looks for its files there: its name, and
+    /// where it was found.
+    #[error(
+        "{0} ({1}) would look for its files on the DHCP server that gives the addresses, and hang"
+    )]
+    GrubWithoutProxy(String, String),
+    /// There is nothing else: why not GRUB, and why not iPXE.
+    #[error("{0}; and {1}")]
+    Neither(Box<NoLoader>, Box<NoLoader>),
 }
 
-/// What `machine` gets from `server`, where `boot` says what starts when nobody presses a key.
-pub fn offer(
-    machine: &Machine,
-    catalog: &Catalog,
-    loaders: &Loaders,
-    choice: &LoaderChoice,
-    boot: &BootChoice,
-    menu: MenuKind,
-    server: &Server,
-) -> Result<Offer, NoLoader> {
+/// What offers are made from.
+#[derive(Clone, Copy, Debug)]
+pub struct Offers<'a> {
+    /// The images.
+    pub catalog: &'a Catalog,
+    /// The loaders there are.
+    pub loaders: &'a Loaders,
+    /// Which loader the operator wants.
+    pub choice: &'a LoaderChoice,
+    /// What starts when nobody presses a key.
+    pub boot: &'a BootChoice,
+    /// Whose menu.
+    pub menu: MenuKind,
+    /// Another server gives the addresses, and the answer that does so names another one as the
+    /// server with the files (`siaddr`).
+    pub proxy: bool,
+}
+
+/// What `machine` gets from `server`.
+pub fn offer(machine: &Machine, from: &Offers<'_>, server: &Server) -> Result<Offer, NoLoader> {
+    let Offers { catalog, menu, .. } = *from;
     let arch = match (machine.stage, machine.arch) {
         (Stage::Plain, _) => return Err(NoLoader::NotAsked),
         (_, Some(arch)) => arch,
@@ -91,14 +111,15 @@ pub fn offer(
     if catalog.starts().next().is_none() {
         return Err(NoLoader::NothingToBoot);
     }
-    let (way, is_named) = choice.of(machine.mac);
+    let (way, is_named) = from.choice.of(machine.mac);
     let asked = Asked {
         catalog,
-        loaders,
-        boot,
+        loaders: from.loaders,
+        boot: from.boot,
         default: catalog.default_image().map(AsRef::as_ref),
         arch: arch.program(),
         http: machine.stage == Stage::HttpBoot,
+        proxy: from.proxy,
     };
     if let (MenuKind::Generated, Some(whole)) = (menu, asked.whole_image(way)) {
         return whole.map(|offer| asked.at(offer, server));
@@ -122,20 +143,31 @@ pub fn offer(
         (MenuKind::Generated, Some(_)) => asked.by(Way::Auto),
     };
     let unable = unable.filter(|_| is_named).map(|why| why.to_string());
+    // A RAM disk brings its own loader and kernel.
+    let empty = asked.nothing_fits().filter(|_| way != Way::Iso);
     offer.map(|offer| Offer {
-        // A RAM disk brings its own loader and kernel.
-        remark: unable.or_else(|| asked.nothing_fits().filter(|_| way != Way::Iso)),
+        remark: unable.or(joined(offer.remark.clone(), empty)),
         ..asked.at(offer, server)
     })
 }
 
+/// Two remarks as one.
+fn joined(one: Option<String>, other: Option<String>) -> Option<String> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(format!("{one}; {other}")),
+        (one, other) => one.or(other),
+    }
+}
+
 /// The file that firmware of this kind gets where nobody says otherwise, as a path of the site.
-/// With `secure`, only one that also starts with Secure Boot on.
+/// With `secure`, only one that also starts with Secure Boot on; with `proxy`, only one that boots
+/// where another server gives the addresses.
 pub fn usual_loader(
     catalog: &Catalog,
     loaders: &Loaders,
     arch: Arch,
     secure: bool,
+    proxy: bool,
 ) -> Result<String, NoLoader> {
     let asked = Asked {
         catalog,
@@ -144,6 +176,7 @@ pub fn usual_loader(
         default: catalog.default_image().map(AsRef::as_ref),
         arch: arch.program(),
         http: arch.is_http(),
+        proxy,
     };
     let offer = match secure {
         true => asked.secure(),
@@ -161,6 +194,8 @@ struct Asked<'a> {
     arch: Arch,
     /// It wants a URL.
     http: bool,
+    /// See [`Offers::proxy`].
+    proxy: bool,
 }
 
 impl Asked<'_> {
@@ -226,11 +261,14 @@ impl Asked<'_> {
     fn by(&self, way: Way) -> Result<Offer, NoLoader> {
         match (way, self.arch) {
             (Way::Auto, Arch::X86Bios) => self.ipxe(false).or_else(|_| self.pxelinux()),
-            (Way::Auto, _) => self.secure().or_else(|_| self.ipxe(false)),
+            (Way::Auto, _) => self.secure().or_else(|why| self.unsigned(why)),
             (Way::Ipxe, _) => self.ipxe(false),
             (Way::IpxeNative, _) => self.ipxe(true),
             (Way::Pxelinux, _) => self.pxelinux(),
-            (Way::Grub, _) => self.chain(),
+            (Way::Grub, _) => match self.chain() {
+                Err(why @ NoLoader::GrubWithoutProxy(..)) => self.instead(why),
+                chain => chain,
+            },
             (Way::Iso, _) => {
                 if let Some(image) = self.boot.ram_disk(self.catalog, self.arch) {
                     return Ok(ram_disk(image));
@@ -254,6 +292,33 @@ impl Asked<'_> {
         }
     }
 
+    /// What is given where GRUB was asked for by name and cannot boot.
+    fn instead(&self, why: NoLoader) -> Result<Offer, NoLoader> {
+        match self.signed_ipxe() {
+            Ok(offer) => Ok(Offer {
+                remark: Some(format!("iPXE behind its own shim instead of GRUB: {why}")),
+                ..offer
+            }),
+            Err(_) => self.unsigned(why),
+        }
+    }
+
+    /// iPXE, where there is nothing that starts with Secure Boot on, for the reason `why`.
+    fn unsigned(&self, why: NoLoader) -> Result<Offer, NoLoader> {
+        let is_told = matches!(why, NoLoader::GrubWithoutProxy(..));
+        match self.ipxe(false) {
+            Ok(offer) if is_told => Ok(Offer {
+                remark: Some(format!(
+                    "iPXE, which does not start with Secure Boot on, instead of GRUB: {why} (lanboot \
+                     doctor names a package with one that boots here)"
+                )),
+                ..offer
+            }),
+            Err(no_ipxe) if is_told => Err(NoLoader::Neither(Box::new(why), Box::new(no_ipxe))),
+            ipxe => ipxe,
+        }
+    }
+
     /// Some kinds of firmware have only one build here; it is better than none.
     fn ipxe(&self, native: bool) -> Result<Offer, NoLoader> {
         let arch = self.arch;
@@ -273,6 +338,7 @@ impl Asked<'_> {
         let (folder, suffix) = secure_names(self.arch).ok_or_else(none)?;
         let chain = chain(self.catalog, self.loaders, self.boot, self.arch, self.http);
         let chain = chain.ok_or_else(none)?;
+        self.boots_here(chain)?;
         let way = if self.http { "secure-http" } else { "secure" };
         // GRUB goes on with the protocol it came by; with Secure Boot on it can learn no other.
         // One that is started from a disk does DHCP by itself and then uses what it has.
@@ -283,6 +349,17 @@ impl Asked<'_> {
             (true, false, true) => Ok(loader(&format!("{way}/{folder}/boot.img"))),
             (_, _, false) => Err(none()),
         }
+    }
+
+    /// Whether GRUB will find its files. Behind HTTP Boot it does in any case: it takes their server
+    /// out of the device path, and the disk made for one without HTTP names ours.
+    fn boots_here(&self, chain: &Chain) -> Result<(), NoLoader> {
+        let grub = &chain.grub;
+        if self.http || !self.proxy || grub.proxy {
+            return Ok(());
+        }
+        let (name, from) = (grub.name(), grub.from.clone());
+        Err(NoLoader::GrubWithoutProxy(name, from))
     }
 
     fn signed_ipxe(&self) -> Result<Offer, NoLoader> {
@@ -332,7 +409,11 @@ impl Asked<'_> {
             };
             chain.arch() == self.arch && knows && image.tree.file(&menu).is_some()
         };
-        let chain = image.found.chains.iter().find(has_menu).ok_or_else(none)?;
+        let chains = || image.found.chains.iter().filter(has_menu);
+        let mut fit = chains().filter(|chain| self.boots_here(chain).is_ok());
+        let chain = fit.next().or_else(|| chains().next());
+        let chain = chain.ok_or_else(none)?;
+        self.boots_here(chain)?;
         Ok(file(chain.shim.from.clone()))
     }
 
@@ -374,9 +455,9 @@ fn file(file: String) -> Offer {
 mod tests {
     use super::*;
     use crate::catalog::Cpu;
-    use crate::catalog::testing::{catalog, chain as made, image, server};
+    use crate::catalog::testing::{catalog, chain as made, chain_without_proxy, image, server};
     use crate::machine::Mac;
-    use crate::vfs::Content;
+    use crate::vfs::{Content, Kind, Meta, Tree, TreeBuilder};
     use std::sync::Arc;
 
     const MAC: Mac = Mac([2; 6]);
@@ -397,19 +478,56 @@ mod tests {
     }
 
     fn offered(m: &Machine, loaders: &Loaders, choice: &LoaderChoice) -> Result<Offer, NoLoader> {
-        offer(
-            m,
-            &catalog(),
+        offered_as(m, loaders, choice, false)
+    }
+
+    fn offered_as(
+        m: &Machine,
+        loaders: &Loaders,
+        choice: &LoaderChoice,
+        proxy: bool,
+    ) -> Result<Offer, NoLoader> {
+        let from = Offers {
+            catalog: &catalog(),
             loaders,
             choice,
-            &BootChoice::default(),
-            MenuKind::Generated,
-            &server(),
-        )
+            boot: &BootChoice::default(),
+            menu: MenuKind::Generated,
+            proxy,
+        };
+        offer(m, &from, &server())
+    }
+
+    /// What is made for these images when everything else is as usual.
+    fn of<'a>(
+        catalog: &'a Catalog,
+        loaders: &'a Loaders,
+        choice: &'a LoaderChoice,
+        boot: &'a BootChoice,
+    ) -> Offers<'a> {
+        Offers {
+            catalog,
+            loaders,
+            choice,
+            boot,
+            menu: MenuKind::Generated,
+            proxy: false,
+        }
     }
 
     fn given(m: &Machine, loaders: &Loaders, way: Way) -> Result<String, NoLoader> {
         offered(m, loaders, &all(way)).map(|o| o.file)
+    }
+
+    fn signed_ipxe() -> crate::catalog::SignedIpxe {
+        crate::catalog::SignedIpxe {
+            arch: Arch::X64Uefi,
+            shim_name: "snponly-shimx64.efi".into(),
+            shim: Content::memory(*b"s"),
+            name: "snponly.efi".into(),
+            content: Content::memory(*b"i"),
+            from: "/usr/lib/ipxe".into(),
+        }
     }
 
     fn host(names: &[&'static str]) -> Loaders {
@@ -495,19 +613,126 @@ mod tests {
         assert_eq!(given(Stage::Firmware, 7, Way::Ipxe), ipxe);
     }
 
+    /// A GRUB without proxyDHCP support asks the router for its files, for ever: Debian 12's was
+    /// seen to.
+    #[test]
+    fn beside_another_dhcp_server_only_a_grub_that_finds_its_files_is_offered() {
+        let (x64, able, unable) = (Arch::X64Uefi, made(Arch::X64Uefi, "Debian", false), {
+            chain_without_proxy(Arch::X64Uefi, "Debian", false)
+        });
+        let host_has = |chain: &Chain, ipxe: &[&'static str], signed: bool| Loaders {
+            chains: vec![chain.clone()],
+            signed_ipxe: signed.then(signed_ipxe).into_iter().collect(),
+            ..host(ipxe)
+        };
+        let (shim, snponly) = ("loader/secure/x86_64/shimx64.efi", "snponly-x86_64.efi");
+        let its_shim = "loader/secure-ipxe/x86_64/snponly-shimx64.efi";
+        let pxe = machine(Stage::Firmware, 7);
+        let file = |loaders: &Loaders, way, proxy| {
+            offered_as(&pxe, loaders, &all(way), proxy).map(|offer| (offer.file, offer.remark))
+        };
+        let plain = |file: &str| Ok((file.to_owned(), None));
+        for (chain, signed, ways, proxy, expected) in [
+            (&able, false, [Way::Auto, Way::Grub], true, shim),
+            (&unable, false, [Way::Auto, Way::Grub], false, shim),
+            (&unable, true, [Way::Auto, Way::Auto], true, its_shim),
+        ] {
+            for way in ways {
+                let loaders = host_has(chain, &[snponly], signed);
+                assert_eq!(file(&loaders, way, proxy), plain(expected), "{way} {proxy}");
+            }
+        }
+        for (signed, way, expected, said) in [
+            (
+                false,
+                Way::Auto,
+                "loader/snponly-x86_64.efi",
+                "iPXE, which does not start with",
+            ),
+            (
+                false,
+                Way::Grub,
+                "loader/snponly-x86_64.efi",
+                "iPXE, which does not start with",
+            ),
+            (
+                true,
+                Way::Grub,
+                its_shim,
+                "iPXE behind its own shim instead of GRUB: ",
+            ),
+        ] {
+            let loaders = host_has(&unable, &[snponly], signed);
+            let (file, remark) = file(&loaders, way, true).unwrap();
+            let remark = remark.unwrap();
+            assert_eq!(file, expected, "{way}");
+            assert!(remark.starts_with(said), "{remark}");
+            assert!(
+                remark.contains("GRUB 2.06 (grub) would look for its files on"),
+                "{remark}"
+            );
+        }
+        let bare = host_has(&unable, &[], false);
+        let why = file(&bare, Way::Auto, true).unwrap_err();
+        assert!(matches!(why, NoLoader::Neither(..)), "{why}");
+        // HTTP Boot's GRUB is told the server otherwise.
+        let http = machine(Stage::HttpBoot, 16);
+        let disk = offered_as(&http, &bare, &all(Way::Auto), true).unwrap();
+        assert!(disk.file.ends_with("/loader/secure-http/x86_64/boot.img"));
+        assert_eq!(disk.remark, None);
+        let usual = |secure, proxy| {
+            let loaders = host_has(&unable, &[snponly], false);
+            usual_loader(&catalog(), &loaders, x64, secure, proxy)
+        };
+        assert_eq!(usual(true, false), Ok(shim.into()));
+        assert_eq!(usual(false, true), Ok("loader/snponly-x86_64.efi".into()));
+        assert!(usual(true, true).is_err());
+    }
+
+    /// The image's own shim and GRUB meet the same rule.
+    #[test]
+    fn a_stock_menu_behind_a_grub_that_would_hang_is_refused() {
+        let offered = |chains: &[Chain], proxy| {
+            let mut image = image("live", &[Cpu::X86_64]);
+            image.found.chains = chains.to_vec();
+            let mut tree = TreeBuilder::new(Meta::default());
+            let folder = Kind::Directory(Vec::new());
+            let folder = tree
+                .add(Tree::ROOT, b"grub", folder, Meta::default())
+                .unwrap();
+            let menu = Kind::File(Content::memory(*b"menu"));
+            tree.add(folder, b"grub.cfg", menu, Meta::default())
+                .unwrap();
+            image.tree = Arc::new(tree.build());
+            let catalog = Catalog::new(vec![Arc::new(image)]);
+            let (choice, first) = (all(Way::Auto), BootChoice::first(&catalog));
+            let loaders = host(&["snponly-x86_64.efi"]);
+            let from = Offers {
+                menu: MenuKind::Stock,
+                proxy,
+                ..of(&catalog, &loaders, &choice, &first)
+            };
+            offer(&machine(Stage::Firmware, 7), &from, &server()).map(|offer| offer.file)
+        };
+        let (old, mut new) = (
+            chain_without_proxy(Arch::X64Uefi, "Debian", false),
+            made(Arch::X64Uefi, "Debian", false),
+        );
+        new.shim.from = "EFI/new/shim".into();
+        assert_eq!(offered(&[old.clone()], false), Ok("shim".into()));
+        let refused = offered(&[old.clone()], true);
+        assert!(
+            matches!(refused, Err(NoLoader::GrubWithoutProxy(..))),
+            "{refused:?}"
+        );
+        assert_eq!(offered(&[old, new], true), Ok("EFI/new/shim".into()));
+    }
+
     #[test]
     fn ipxe_behind_its_own_shim_serves_http_boot_too() {
-        let signed = super::super::loader::SignedIpxe {
-            arch: Arch::X64Uefi,
-            shim_name: "snponly-shimx64.efi".into(),
-            shim: Content::memory(*b"s"),
-            name: "snponly.efi".into(),
-            content: Content::memory(*b"i"),
-            from: "/usr/lib/ipxe".into(),
-        };
         let loaders = Loaders {
             chains: vec![made(Arch::X64Uefi, "Debian", false)],
-            signed_ipxe: vec![signed],
+            signed_ipxe: vec![signed_ipxe()],
             ..Loaders::default()
         };
         let given = given(&machine(Stage::HttpBoot, 16), &loaders, Way::Auto);
@@ -553,18 +778,10 @@ mod tests {
             image.found.efi_boot = efi_boot;
             let catalog = Catalog::new(vec![Arc::new(image)]);
             let machine = machine(Stage::HttpBoot, 16);
-            let generated = MenuKind::Generated;
-            let choice = all(Way::Iso);
-            offer(
-                &machine,
-                &catalog,
-                &host(&[]),
-                &choice,
-                &BootChoice::first(&catalog),
-                generated,
-                &server(),
-            )
-            .map(|o| o.file)
+            let (choice, first) = (all(Way::Iso), BootChoice::first(&catalog));
+            let host = host(&[]);
+            let from = of(&catalog, &host, &choice, &first);
+            offer(&machine, &from, &server()).map(|o| o.file)
         };
         assert_eq!(
             iso(true),
@@ -584,17 +801,9 @@ mod tests {
         let given = |images: &[Arc<Image>], wanted, way, (stage, arch)| {
             let catalog = Catalog::new(images.to_vec());
             let boot = BootChoice::resolve(&catalog, wanted).unwrap();
-            let (machine, menu) = (machine(stage, arch), MenuKind::Generated);
             let choice = all(way);
-            let offered = offer(
-                &machine,
-                &catalog,
-                &loaders,
-                &choice,
-                &boot,
-                menu,
-                &server(),
-            );
+            let from = of(&catalog, &loaders, &choice, &boot);
+            let offered = offer(&machine(stage, arch), &from, &server());
             offered.map(|offer| (offer.file, offer.remark))
         };
         let by_name = Some("memtest");
@@ -638,15 +847,9 @@ mod tests {
         let loaders = host(&["undionly.kpxe", "ipxe-arm64.efi", "snponly-x86_64.efi"]);
         let narrow = Catalog::new(vec![Arc::new(image("old", &[Cpu::I686]))]);
         let remark = |catalog: &Catalog, stage, arch| {
-            let offered = offer(
-                &machine(stage, arch),
-                catalog,
-                &loaders,
-                &all(Way::Auto),
-                &BootChoice::first(catalog),
-                MenuKind::Generated,
-                &server(),
-            );
+            let (choice, first) = (all(Way::Auto), BootChoice::first(catalog));
+            let from = of(catalog, &loaders, &choice, &first);
+            let offered = offer(&machine(stage, arch), &from, &server());
             offered.unwrap().remark
         };
         let none_for = |arch: &str| Some(format!("no image served is for {arch} machines"));
@@ -687,7 +890,12 @@ mod tests {
         let rom = machine(Stage::Ipxe, 0);
         let (none, stock) = (Catalog::default(), MenuKind::Stock);
         let first = BootChoice::first(&none);
-        let empty = offer(&rom, &none, &host, &all(auto), &first, stock, &server());
+        let choice = all(auto);
+        let from = Offers {
+            menu: stock,
+            ..of(&none, &host, &choice, &first)
+        };
+        let empty = offer(&rom, &from, &server());
         assert_eq!(empty, Err(NoLoader::NothingToBoot));
     }
 }

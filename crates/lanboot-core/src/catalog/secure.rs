@@ -21,6 +21,10 @@ const MAX_VENDOR_CERT: u64 = 1 << 20;
 const MAX_OBJECTS: usize = 512;
 /// Longest prefix of a GRUB, in bytes.
 const MAX_PREFIX: usize = 128;
+/// Largest `.sbat` read, in bytes; those of Debian have 4 KiB with their padding.
+const MAX_SBAT: u64 = 64 * 1024;
+/// Longest version number kept, in bytes.
+const MAX_VERSION: usize = 24;
 
 /// Certificates that firmware itself trusts, whatever a shim says.
 const TRUSTED_BY_FIRMWARE: [&str; 4] = [
@@ -123,21 +127,37 @@ pub struct Grub {
     pub http: bool,
     /// Whether it reads over TFTP.
     pub tftp: bool,
+    /// Whether it takes the server with its files from the offer of a proxy. Others look for them
+    /// on the server that gave the address (rhboot/grub2#56), and never come to an end there.
+    pub proxy: bool,
+    /// The version of GRUB it was made from (`2.06`); empty when it does not say.
+    pub version: String,
     /// The folder it looks for `grub.cfg` in, as it was built.
     pub prefix: String,
 }
+
+/// The text that only a GRUB with proxyDHCP support holds, in its module `efinet`: the debug message
+/// of the lines that copy the server's address out of the proxy's offer.
+///
+/// The version number does not tell. GRUB 2.06, 2.12 and 2.14 of the FSF have no such lines; they
+/// are Red Hat's ("efinet: Add DHCP proxy support", rhboot/grub2 866ec5ed, June 2021, after #82 and
+/// #87), in Fedora's and RHEL's 2.06 as in the 2.12 and 2.14 of Debian and Ubuntu, and not in
+/// Debian 12's 2.06. A GRUB that learned it in another way counts as one that did not: iPXE is a
+/// smaller loss than a machine that hangs.
+const PROXY_SUPPORT: &[u8] = b"setting values from proxy offer";
 
 impl Grub {
     /// `None` when `content` is no GRUB, or one that cannot load from a network: those of CDs and
     /// disks.
     pub fn parse(content: &Content, from: &str, read: ReadSmall<'_>) -> Option<Self> {
         let program = Program::parse(content, read).filter(|_| content.len() <= MAX_PROGRAM)?;
-        let (modules, prefix) = modules(&program.section(b"mods", MAX_PROGRAM)?)?;
-        let has = |name: &str| modules.iter().any(|m| m == name);
+        let modules = modules(&program.section(b"mods", MAX_PROGRAM)?)?;
+        let has = |name: &str| modules.names.iter().any(|m| m == name);
         let (tftp, http) = (has("tftp"), has("http"));
         if !has("efinet") || !(tftp || http) {
             return None;
         }
+        let sbat = program.section(b".sbat", MAX_SBAT).unwrap_or_default();
         Some(Self {
             arch: program.arch()?,
             content: content.clone(),
@@ -145,21 +165,52 @@ impl Grub {
             signed: program.signed(),
             http,
             tftp,
-            prefix,
+            proxy: modules.has_proxy_support,
+            version: sbat_version(&sbat, "grub"),
+            prefix: modules.prefix,
         })
+    }
+
+    /// What people call it: `GRUB 2.06`.
+    pub fn name(&self) -> String {
+        match self.version.as_str() {
+            "" => "this GRUB".into(),
+            version => format!("GRUB {version}"),
+        }
     }
 }
 
-/// The names of the modules in the section `mods`, and the prefix.
-fn modules(section: &[u8]) -> Option<(Vec<String>, String)> {
+/// The version in the row of `component` in a section `.sbat`, which has lines of comma-separated
+/// values: component, generation, vendor, package, version, URL (rhboot/shim, `SBAT.md`). Empty when
+/// there is none.
+fn sbat_version(section: &[u8], component: &str) -> String {
+    let mut rows = section.split(|b| *b == b'\n' || *b == 0);
+    let version = rows.find_map(|row| {
+        let mut fields = row.split(|b| *b == b',');
+        let is_it = fields.next() == Some(component.as_bytes());
+        fields.nth(3).filter(|_| is_it)
+    });
+    text(version.unwrap_or_default(), MAX_VERSION)
+}
+
+/// What the section `mods` says.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Modules {
+    /// The names of the modules.
+    names: Vec<String>,
+    prefix: String,
+    has_proxy_support: bool,
+}
+
+/// Reads the section `mods`.
+fn modules(section: &[u8]) -> Option<Modules> {
     const MAGIC: u32 = 0x676d_696d;
     const ELF: u32 = 0;
     const PREFIX: u32 = 3;
     if u32_at(section, 0)? != MAGIC {
         return None;
     }
-    let mut names = Vec::new();
-    let mut prefix = String::new();
+    let mut found = Modules::default();
     let offset = usize::try_from(u64_at(section, 8)?).ok()?;
     let mut rest = section.get(offset..)?;
     for _ in 0..MAX_OBJECTS {
@@ -176,13 +227,22 @@ fn modules(section: &[u8]) -> Option<(Vec<String>, String)> {
         };
         let body = object.get(8..).unwrap_or_default();
         match kind {
-            ELF => names.extend(module_name(body)),
-            PREFIX => prefix = text(body, MAX_PREFIX),
+            ELF => {
+                let name = module_name(body);
+                let is_efinet = name.as_deref() == Some("efinet");
+                found.has_proxy_support |= is_efinet && holds(body, PROXY_SUPPORT);
+                found.names.extend(name);
+            }
+            PREFIX => found.prefix = text(body, MAX_PREFIX),
             _ => {}
         }
         rest = after;
     }
-    Some((names, prefix))
+    Some(found)
+}
+
+fn holds(bytes: &[u8], text: &[u8]) -> bool {
+    bytes.windows(text.len()).any(|window| window == text)
 }
 
 /// What the section `.modname` of a 64-bit ELF object says.
@@ -233,14 +293,14 @@ pub struct Chain {
 }
 
 impl Chain {
-    /// Every shim with the best GRUB that it trusts: one that also reads over HTTP, else the first.
+    /// Every shim with the best GRUB that it trusts: one that boots beside another DHCP server too,
+    /// then one that also reads over HTTP, else the first.
     pub fn pair(shims: &[Shim], grubs: &[Grub], managers: &[(Arch, Content)]) -> Vec<Self> {
         let best = |shim: &Shim| {
             let fits = |grub: &&Grub| grub.arch == shim.arch && shim.trusts(&grub.signed);
-            let fitting = || grubs.iter().filter(fits);
-            fitting()
-                .find(|grub| grub.http && grub.tftp)
-                .or_else(|| fitting().next())
+            let rank = |grub: &&Grub| (grub.tftp && grub.proxy, grub.http && grub.tftp);
+            // The first of the best.
+            grubs.iter().filter(fits).rev().max_by_key(rank)
         };
         let manager = |arch| managers.iter().find(|(of, _)| *of == arch);
         shims
@@ -351,6 +411,6 @@ mod tests {
         section.extend([0; 8]);
         section.extend(nothing);
         section.extend([3, 0, 0, 0, 10, 0, 0, 0, b'/', 0]);
-        assert_eq!(modules(&section), Some((Vec::new(), String::new())));
+        assert_eq!(modules(&section), Some(Modules::default()));
     }
 }

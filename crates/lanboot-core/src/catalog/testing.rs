@@ -240,8 +240,9 @@ pub(crate) fn program(machine: u16, sections: &[(&[u8], Vec<u8>)], names: &[&str
 
 const X64: u16 = 0x8664;
 
-/// An ELF object with one section `.modname`.
+/// An ELF object with one section `.modname`. A name with a text behind `=` has it among its bytes.
 fn module(name: &str) -> Vec<u8> {
+    let (name, said) = name.split_once('=').unwrap_or((name, ""));
     let strings = b"\0.modname\0";
     let mut elf = vec![0; 0x40];
     elf[..5].copy_from_slice(b"\x7fELF\x02");
@@ -263,6 +264,7 @@ fn module(name: &str) -> Vec<u8> {
     }
     elf[0x28..0x30].copy_from_slice(&headers.to_le_bytes());
     elf[0x3a..0x40].copy_from_slice(&[0x40, 0, 2, 0, 0, 0]);
+    elf.extend_from_slice(said.as_bytes());
     elf
 }
 
@@ -281,7 +283,11 @@ pub(crate) fn grub_file(machine: u16, modules: &[&str], prefix: &str, names: &[&
     }
     section.extend(object(3, format!("{prefix}\0").as_bytes()));
     section.extend([0; 100]);
-    program(machine, &[(b"mods", section)], names)
+    let sbat = b"sbat,1,SBAT Version,sbat,1,https://example\n\
+        grub,5,Free Software Foundation,grub,2.06,https://example\n\
+        grub.debian,5,Debian,grub2,2.06-13,https://example\n\0\0";
+    let sections: [(&[u8], Vec<u8>); 2] = [(b"mods", section), (b".sbat", sbat.to_vec())];
+    program(machine, &sections, names)
 }
 
 pub(crate) fn shim_file(machine: u16, allowed: &str, denied: &str) -> Vec<u8> {
@@ -299,12 +305,25 @@ pub(crate) fn shim_file(machine: u16, allowed: &str, denied: &str) -> Vec<u8> {
     )
 }
 
+/// A module that takes the server from a proxy's offer.
+pub(crate) const EFINET_PROXY: &str = "efinet=proxy offer receive\0setting values from proxy offer";
+
+/// A chain whose GRUB boots beside another DHCP server.
 pub(crate) fn chain(arch: Arch, vendor: &str, http: bool) -> Chain {
+    chain_of(arch, vendor, http, EFINET_PROXY)
+}
+
+/// A chain whose GRUB does not, as Debian 12's.
+pub(crate) fn chain_without_proxy(arch: Arch, vendor: &str, http: bool) -> Chain {
+    chain_of(arch, vendor, http, "efinet")
+}
+
+fn chain_of(arch: Arch, vendor: &str, http: bool, efinet: &str) -> Chain {
     let machine = if arch == Arch::X64Uefi { X64 } else { 0xaa64 };
     let modules: &[&str] = if http {
-        &["efinet", "tftp", "http"]
+        &[efinet, "tftp", "http"]
     } else {
-        &["efinet", "tftp"]
+        &[efinet, "tftp"]
     };
     let grub = Content::memory(grub_file(machine, modules, "/grub", &[vendor]));
     let shim = Content::memory(shim_file(machine, vendor, "Revoked"));

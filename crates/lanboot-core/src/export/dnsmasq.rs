@@ -6,7 +6,8 @@ use super::Fragment;
 use super::rules::{Rule, Rules, Which, stage_slug};
 use crate::machine::Stage;
 
-pub(super) fn fragment(rules: &Rules) -> Fragment {
+/// `proxied` are the rules where a third server gives the addresses.
+pub(super) fn fragment(rules: &Rules, proxied: &Rules) -> Fragment {
     let head = [
         "dnsmasq: boot files for machines that boot from the network. Made by lanboot.",
         "They load {names} from {address}.",
@@ -42,7 +43,7 @@ pub(super) fn fragment(rules: &Rules) -> Fragment {
             boot(out, rules, rule);
         }
     });
-    proxy(&mut fragment.text, rules);
+    proxy(&mut fragment.text, proxied);
     fragment
 }
 

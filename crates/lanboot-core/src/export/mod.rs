@@ -157,7 +157,7 @@ pub fn export(format: Format, from: &Export<'_>) -> Fragment {
         Format::Pxelinux => pxelinux::fragment(from),
         Format::Grub => grub::fragment(from),
         Format::Ipxe => ipxe::fragment(from),
-        Format::Dnsmasq => dnsmasq::fragment(&rules::rules(from)),
+        Format::Dnsmasq => dnsmasq::fragment(&rules::rules(from), &rules::proxy_rules(from)),
         Format::IscDhcp => isc_dhcp::fragment(&rules::rules(from)),
         Format::Kea => kea::fragment(&rules::rules(from)),
         Format::Mikrotik => mikrotik::fragment(&rules::rules(from)),

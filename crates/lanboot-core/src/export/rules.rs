@@ -7,7 +7,7 @@ use std::fmt;
 use std::net::Ipv4Addr;
 
 use super::{Export, Fragment, comment, text};
-use crate::catalog::{NoLoader, Offer, Server, offer};
+use crate::catalog::{NoLoader, Offer, Offers, Server, offer};
 use crate::dhcp::pxe;
 use crate::dhcp::quirk::{Effect, QUIRKS, Sign};
 use crate::machine::{Arch, Mac, Machine, Stage};
@@ -50,16 +50,26 @@ pub(super) enum Which {
 /// `PXEClient` too.
 pub(super) const STAGES: [Stage; 3] = [Stage::Ipxe, Stage::HttpBoot, Stage::Firmware];
 
-/// The rules for these images and loaders.
+/// The rules for these images and loaders, for a server that gives the addresses and names ours as
+/// the one with the files.
 pub(super) fn rules(from: &Export<'_>) -> Rules {
+    made(from, false)
+}
+
+/// The rules for a proxy: a third server gives the addresses and names itself, or nobody.
+pub(super) fn proxy_rules(from: &Export<'_>) -> Rules {
+    made(from, true)
+}
+
+fn made(from: &Export<'_>, proxy: bool) -> Rules {
     let mut rules = Vec::new();
     let mut unserved = Unserved::default();
     let mut remarks = Vec::new();
     for stage in STAGES {
         // A number nobody has stands for all that have no name.
-        let other = ask(from, stage, Arch::Other(u16::MAX));
+        let other = ask(from, proxy, stage, Arch::Other(u16::MAX));
         for (numbers, arch) in archs(stage) {
-            let offered = ask(from, stage, arch);
+            let offered = ask(from, proxy, stage, arch);
             if let Some(value) = offered.as_ref().ok().and_then(unfit) {
                 let value = text(value, super::MAX_COMMENT);
                 let why = format!("the boot file {value} has a name no configuration can hold");
@@ -140,27 +150,27 @@ impl Unserved {
 }
 
 /// What lanboot's own DHCP says.
-fn ask(from: &Export<'_>, stage: Stage, arch: Arch) -> Result<Offer, NoLoader> {
+fn ask(from: &Export<'_>, proxy: bool, stage: Stage, arch: Arch) -> Result<Offer, NoLoader> {
     // Of nobody's own: another server does not tell single machines apart.
     let machine = Machine {
         mac: Mac([2, 0, 0, 0, 0, 1]),
         arch: Some(arch),
         stage,
     };
-    offer(
-        &machine,
-        from.catalog,
-        from.loaders,
-        from.loader,
-        &from.menu.boot,
-        from.menu.kind,
-        from.server,
-    )
-    // What would be in a journal makes no other rule.
-    .map(|offer| Offer {
-        remark: None,
-        ..offer
-    })
+    let offers = Offers {
+        catalog: from.catalog,
+        loaders: from.loaders,
+        choice: from.loader,
+        boot: &from.menu.boot,
+        menu: from.menu.kind,
+        proxy,
+    };
+    offer(&machine, &offers, from.server)
+        // What would be in a journal makes no other rule.
+        .map(|offer| Offer {
+            remark: None,
+            ..offer
+        })
 }
 
 /// What of an offer has a byte that means something in one of the formats. Our own names and URLs

@@ -11,7 +11,9 @@ use proptest::prelude::*;
 
 use super::rules::{Rule, Rules, Which, rules};
 use super::*;
-use crate::catalog::testing::{catalog, image, installer, keep, literal, server};
+use crate::catalog::testing::{
+    catalog, chain_without_proxy, image, installer, keep, literal, server,
+};
 use crate::catalog::{
     BootChoice, Cpu, Image, MenuKind, Offer, Signed, StockMenu, Transport, Transports, Way,
     image_name,
@@ -146,7 +148,7 @@ fn every_dhcp_fragment_reads_as_it_was_approved() {
     for (name, fragment, expected) in [
         (
             "dnsmasq.conf",
-            dnsmasq::fragment(&rules),
+            dnsmasq::fragment(&rules, &rules),
             include_str!("golden/dnsmasq.conf"),
         ),
         (
@@ -276,6 +278,42 @@ fn the_rules_are_what_this_dhcp_would_offer() {
         .find(|r| r.stage == Stage::Ipxe && r.which == Which::Other);
     // BIOS machines, and those whose BIOS boots over HTTP.
     assert_eq!(pxelinux.beside(other.unwrap()).count(), 2);
+}
+
+/// dnsmasq as the only server names ours as the one with the files; as a proxy it leaves that to
+/// the server that gives the addresses.
+#[test]
+fn a_grub_that_needs_its_server_named_is_not_for_dnsmasq_as_a_proxy() {
+    let (catalog, menu, server) = (catalog(), menu(""), server());
+    let loaders = Loaders {
+        chains: vec![chain_without_proxy(Arch::X64Uefi, "Debian", false)],
+        ..loaders()
+    };
+    let given = Export {
+        catalog: &catalog,
+        loaders: &loaders,
+        menu: &menu,
+        loader: &LoaderChoice::default(),
+        server: &server,
+        netmask: NETMASK,
+        flags: &[],
+    };
+    let text = export(Format::Dnsmasq, &given).text;
+    let lines = |start: &str| -> Vec<&str> {
+        let lines = text.lines().filter(|line| line.starts_with(start));
+        lines
+            .filter(|line| line.contains(",7,") || line.contains("x64-uefi,"))
+            .collect()
+    };
+    let (own, proxied) = (lines("dhcp-boot="), lines("#pxe-service="));
+    assert!(
+        own[0].ends_with(",loader/secure/x86_64/shimx64.efi,,10.0.0.1"),
+        "{own:?}"
+    );
+    assert!(
+        proxied[0].ends_with(",7,lanboot,loader/snponly-x86_64.efi,10.0.0.1"),
+        "{proxied:?}"
+    );
 }
 
 #[test]

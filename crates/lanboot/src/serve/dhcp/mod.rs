@@ -28,8 +28,8 @@ use std::time::Duration;
 use anyhow::Context as _;
 use lanboot_core::catalog::{self, LoaderChoice, MenuKind, Server};
 use lanboot_core::dhcp::{
-    Answer, BootFile, Config, Leases, MAX_LEN, Note, Outgoing, Packet, Port, Probe, Receipt, Why,
-    checked, pxe, respond,
+    Answer, BootFile, Config, Leases, MAX_LEN, Mode, Note, Outgoing, Packet, Port, Probe, Receipt,
+    Why, checked, pxe, respond,
 };
 use lanboot_core::journal::{Peer, What};
 use lanboot_core::machine::Machine;
@@ -118,12 +118,14 @@ pub async fn run(
         context,
         committed,
         decided: Some(decided),
+        told_proxy: false,
         probes: HashMap::new(),
         recent: Recent::default(),
         looping: Complaint::default(),
     };
     loop {
         server.tell_decided();
+        server.tell_proxy();
         let wake = server.next();
         tokio::select! {
             ready = poll_fn(|cx| server.poll(cx)) => server.read(ready?),
@@ -157,6 +159,8 @@ struct Serving {
     committed: mpsc::Sender<Committed>,
     /// Gone once it was sent.
     decided: Option<oneshot::Sender<()>>,
+    /// Said already which machines cannot boot beside another server.
+    told_proxy: bool,
     probes: HashMap<Ipv4Addr, Pending>,
     recent: Recent,
     looping: Complaint,
@@ -302,16 +306,16 @@ impl Serving {
             nbd: site.nbd,
         };
         let no_loader = RefCell::new(None);
-        let (choice, menu) = (&self.loader, self.menu);
-        let boot = |machine: &Machine| match catalog::offer(
-            machine,
-            &site.catalog,
-            &site.loaders,
-            choice,
-            &site.menu.boot,
-            menu,
-            &server,
-        ) {
+        let offers = catalog::Offers {
+            catalog: &site.catalog,
+            loaders: &site.loaders,
+            choice: &self.loader,
+            boot: &site.menu.boot,
+            menu: self.menu,
+            // Of this interface, now: another server may have come or gone.
+            proxy: mode == Mode::Proxy,
+        };
+        let boot = |machine: &Machine| match catalog::offer(machine, &offers, &server) {
             Ok(offer) => {
                 *no_loader.borrow_mut() = offer.remark;
                 Some(BootFile {

@@ -2,13 +2,15 @@
 
 use std::hash::{BuildHasher as _, RandomState};
 
-use lanboot_core::dhcp::{MessageType, Op, Packet, Port};
+use lanboot_core::catalog::MenuKind;
+use lanboot_core::dhcp::{MessageType, Mode, Op, Packet, Port};
 use tokio::time::Instant;
 
 use super::auto::Step;
-use super::link::Origin;
+use super::link::{Link, Origin};
 use super::question::{self, Voice};
 use super::{BURST, Serving};
+use crate::doctor;
 
 impl Serving {
     /// Does what `auto` of a link has in mind for now.
@@ -113,6 +115,23 @@ impl Serving {
         {
             // Nobody waits for it any more only while the program ends.
             let _ = decided.send(());
+        }
+    }
+
+    /// Says once which machines have nothing to start beside another server, when the first link
+    /// leaves the addresses to one.
+    pub(super) fn tell_proxy(&mut self) {
+        let is_proxy = |link: &Link| link.auto.mode() == Some(Mode::Proxy);
+        if self.told_proxy || !self.links.iter().any(is_proxy) {
+            return;
+        }
+        self.told_proxy = true;
+        // The medium's own menu is not made from these.
+        let site = self.context.site.load();
+        if self.menu == MenuKind::Generated
+            && let Some(text) = doctor::beside_another(&site.catalog, &site.loaders)
+        {
+            self.notice(text);
         }
     }
 }

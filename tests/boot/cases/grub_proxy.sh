@@ -1,0 +1,80 @@
+# shellcheck shell=bash disable=SC2034  # what lib.sh reads
+# Debian's shim and GRUB where another DHCP server gives the addresses and says that the files are
+# its own. GRUB 2.06 of Debian 12 asks that server for its files, for ever; 2.12 of Debian 13 takes
+# the server from the proxy's offer.
+#
+# case: grub-proxy       Debian 12's chain beside another DHCP server: iPXE instead, and the log says why
+# case: grub-proxy-new   Debian 13's chain beside another DHCP server: GRUB starts the image
+# long: grub-proxy-named --loader grub with Debian 12's chain: iPXE all the same
+# long: grub-proxy-auto  as grub-proxy, where lanboot found the other server by itself
+# long: grub-proxy-secure Secure Boot on, Debian 13's chain, up to the installer's first screen
+# long: grub-proxy-http  HTTP Boot with Debian 12's GRUB on a disk, beside another DHCP server
+
+# beside_with MODE SUITE FLAGS…: an x64 machine, the chain of that suite, and this host's iPXE.
+beside_with() {
+    local mode=$1 suite=$2
+    shift 2
+    GUEST_FIRMWARE=uefi GUEST_MEMORY=1024
+    LANBOOT_DHCP=(--dhcp "$mode")
+    signed_loaders "$suite" >/dev/null
+    cp /usr/lib/ipxe/snponly.efi "$LOGS/loaders/snponly-x86_64.efi"
+    image arch
+    start_other
+    start_server "$IMAGE" -- --menu-timeout 0 --append "$QUIET" --loaders "$LOGS/loaders" "$@"
+    boot_one 1
+    [[ $(guest_says dhcp_server) == "$OTHER_ADDRESS" ]] || fail "the address came from $(guest_says dhcp_server)"
+    grep -q "next server: $OTHER_ADDRESS" "$LOGS/other.log" || fail "the other server does not say that the files are its own"
+}
+
+# The reason is in the line of the offer and, for machines with Secure Boot on, at the start.
+ipxe_and_why() {
+    has_sent_file '/?loader/snponly-x86_64.efi'
+    ! grep -q 'sent .*shimx64.efi' "$SERVER_LOG" || fail "the machine got shim and GRUB"
+    grep -qE 'DHCPOFFER.*GRUB 2\.06 \(.*would look for its files' "$SERVER_LOG" || fail "the offer does not say why"
+    grep -qE 'Secure Boot on machines have nothing to start.*install ' "$SERVER_LOG" ||
+        fail "the start does not say what Secure Boot needs"
+}
+
+case_grub-proxy() {
+    beside_with proxy bookworm
+    ipxe_and_why
+}
+
+case_grub-proxy-named() {
+    beside_with proxy bookworm --loader grub
+    ipxe_and_why
+}
+
+case_grub-proxy-auto() {
+    beside_with auto bookworm
+    ipxe_and_why
+}
+
+case_grub-proxy-new() {
+    beside_with proxy trixie
+    has_sent_file '/?loader/secure/x86_64/grubx64.efi'
+    ! grep -q 'have nothing to start' "$SERVER_LOG" || fail "the log says that machines cannot start"
+}
+
+case_grub-proxy-secure() {
+    GUEST_FIRMWARE=secure GUEST_MEMORY=1024
+    LANBOOT_DHCP=(--dhcp proxy)
+    image debian
+    start_other
+    start_server "$IMAGE" -- --menu-timeout 0 --loaders "$(signed_loaders trixie)" --append "$INSTALLER"
+    start_guest 1
+    installer
+    has_sent_file '/?loader/secure/x86_64/locked.cfg'
+}
+
+case_grub-proxy-http() {
+    GUEST_HTTP_BOOT=yes
+    GUEST_FIRMWARE=secure GUEST_MEMORY=1024
+    LANBOOT_DHCP=(--dhcp proxy)
+    image debian
+    start_other
+    start_server "$IMAGE" -- --menu-timeout 0 --loaders "$(signed_loaders)" --append "$INSTALLER"
+    start_guest 1
+    installer
+    has_sent_file '/?loader/secure-http/x86_64/boot.img'
+}
