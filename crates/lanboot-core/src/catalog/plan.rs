@@ -77,7 +77,7 @@ pub enum NoLoader {
     GrubWithoutProxy(String, String),
     /// There is nothing else: why not GRUB, and why not iPXE.
     #[error("{0}; and {1}")]
-    Neither(Box<NoLoader>, Box<NoLoader>),
+    Neither(Box<Self>, Box<Self>),
 }
 
 /// What offers are made from.
@@ -146,7 +146,7 @@ pub fn offer(machine: &Machine, from: &Offers<'_>, server: &Server) -> Result<Of
     // A RAM disk brings its own loader and kernel.
     let empty = asked.nothing_fits().filter(|_| way != Way::Iso);
     offer.map(|offer| Offer {
-        remark: unable.or(joined(offer.remark.clone(), empty)),
+        remark: unable.or_else(|| joined(offer.remark.clone(), empty)),
         ..asked.at(offer, server)
     })
 }
@@ -719,8 +719,11 @@ mod tests {
             made(Arch::X64Uefi, "Debian", false),
         );
         new.shim.from = "EFI/new/shim".into();
-        assert_eq!(offered(&[old.clone()], false), Ok("shim".into()));
-        let refused = offered(&[old.clone()], true);
+        assert_eq!(
+            offered(std::slice::from_ref(&old), false),
+            Ok("shim".into())
+        );
+        let refused = offered(std::slice::from_ref(&old), true);
         assert!(
             matches!(refused, Err(NoLoader::GrubWithoutProxy(..))),
             "{refused:?}"
