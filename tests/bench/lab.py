@@ -13,6 +13,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -21,7 +22,7 @@ PREFIX = 16
 SRV_IF, CLI_IF = "srv0", "cli0"
 TICKS = os.sysconf("SC_CLK_TCK")
 # A client that takes longer than this has hung.
-CLIENT_SECONDS = 180
+CLIENT_SECONDS = 600
 
 
 class Failure(Exception):
@@ -114,7 +115,7 @@ class Lab:
         for name in (self.srv, self.cli):
             subprocess.run(["ip", "netns", "del", name], stderr=subprocess.DEVNULL, check=False)
 
-    def start(self, name, command, ready, seconds=10):
+    def start(self, name, command, ready, seconds=60):
         """Starts a server and waits until `ready()` is true."""
         log = self.logs / f"{name}.log"
         with log.open("wb") as out:
@@ -151,6 +152,23 @@ class Lab:
             except ProcessLookupError:
                 pass  # Ended with its parent.
         server.process.wait()
+
+    def attempt(self, rows, side, work):
+        """What `work` returns; None when it failed and `side` is a peer's: then `rows` say why, and
+        what it started here is stopped. A failure of ours is raised."""
+        before = list(self.servers)
+        try:
+            return work()
+        except (Failure, subprocess.TimeoutExpired) as failure:
+            if side == 0:
+                raise
+            for server in [server for server in self.servers if server not in before]:
+                self.stop(server, kill=True)
+            why = " ".join(str(failure).split())[:120].replace("|", "/")
+            print(f"    the peer failed, on without it: {why}", file=sys.stderr, flush=True)
+            for row in rows:
+                row.failed = why
+            return None
 
     def client(self, *command, check=True):
         """Runs one client to its end; what it printed."""

@@ -146,4 +146,4 @@ def ganesha(lab, root, folder):
     def is_ready():
         return "NFS SERVER INITIALIZED" in (lab.logs / "nfs-ganesha.log").read_text(errors="replace")
 
-    return lab.start("nfs-ganesha", command, is_ready, 30)
+    return lab.start("nfs-ganesha", command, is_ready, 120)

@@ -49,21 +49,29 @@ def measure_nbd(bench, lab, quick):
         (lambda: servers.nbd_server(lab, image, bench.WORK), PEER),
     ]
     bench.warm(image)
+
+    def measure(turn, start, address):
+        server = start()
+        uri = f"nbd://{address}/bench"
+        if turn == 0:
+            verify_nbd(lab, uri, image)
+        values = [
+            *nbd_copy(lab, server, uri, image, size),
+            *nbd_fio(lab, server, uri, "randread", 1, size),
+        ]
+        if server.name != "nbd-server":
+            values += nbd_fio(lab, server, uri, "read", MANY, size)
+            values += nbd_fio(lab, server, uri, "randread", MANY, size)
+        lab.stop(server, kill=True)
+        return server, values
+
     for turn in bench.turns(bench.rounds):
-        order = list(enumerate(sides))
-        for side, (start, address) in order if turn % 2 == 0 else order[::-1]:
-            server = start()
-            uri = f"nbd://{address}/bench"
-            if turn == 0:
-                verify_nbd(lab, uri, image)
-            values = [
-                *nbd_copy(lab, server, uri, image, size),
-                *nbd_fio(lab, server, uri, "randread", 1, size),
-            ]
-            if server.name != "nbd-server":
-                values += nbd_fio(lab, server, uri, "read", MANY, size)
-                values += nbd_fio(lab, server, uri, "randread", MANY, size)
-            lab.stop(server, kill=True)
+        for side, what in bench.ordered(sides, turn):
+            done = lab.attempt(rows[side - 1], side, lambda: measure(turn, *what))
+            if not done:
+                sides[side] = None
+                continue
+            server, values = done
             if side == 0:
                 for peer_rows in rows:
                     bench.record(peer_rows, 0, values[:len(peer_rows)])
@@ -131,20 +139,29 @@ def measure_nfs(bench, lab, quick):
     ]
     bench.warm(image, folder / file)
     want = lab.client(load, "hash", folder / file).split()[-1]
+
+    def measure(turn, start, address, export):
+        server = start()
+        where = (load, address, export, file)
+        if turn == 0:
+            verify_nfs(lab, where, want, server)
+        values = []
+        for clients in (1, MANY):
+            values += nfs_read(bench, lab, server, where, clients, size)
+            for what in ("getattr", "lookup"):
+                printed = lab.client(*where, what, clients, 32, size.seconds)
+                values.append(bench.number(printed, r"calls (\d+)") / bench.number(printed, r"seconds ([\d.]+)"))
+        server.check()
+        lab.stop(server, kill=True)
+        return server, values
+
     for turn in bench.turns(bench.rounds):
-        for side, (start, address, export) in bench.ordered(sides, turn):
-            server = start()
-            where = (load, address, export, file)
-            if turn == 0:
-                verify_nfs(lab, where, want, server)
-            values = []
-            for clients in (1, MANY):
-                values += nfs_read(bench, lab, server, where, clients, size)
-                for what in ("getattr", "lookup"):
-                    printed = lab.client(*where, what, clients, 32, size.seconds)
-                    values.append(bench.number(printed, r"calls (\d+)") / bench.number(printed, r"seconds ([\d.]+)"))
-            server.check()
-            lab.stop(server, kill=True)
+        for side, what in bench.ordered(sides, turn):
+            done = lab.attempt(rows, side, lambda: measure(turn, *what))
+            if not done:
+                sides[side] = None
+                continue
+            server, values = done
             bench.record(rows, side, values)
             bench.say(f"nfs round {turn + 1}: {server.name} READ {values[0]:.0f} MB/s, GETATTR {values[2]:.0f}/s;"
                       f" {MANY} clients READ {values[4]:.0f} MB/s, GETATTR {values[6]:.0f}/s")

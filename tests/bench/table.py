@@ -16,6 +16,8 @@ class Row:
     def __init__(self, what, unit, peer=None, goal=None):
         self.what, self.unit, self.peer, self.goal = what, unit, peer, goal
         self.ours, self.theirs = [], []
+        # Why there are no more samples of the peer.
+        self.failed = None
 
     def ratio(self):
         """Median of ours over median of theirs."""
@@ -46,6 +48,8 @@ class Row:
             sign = {">=": "≥", "<=": "≤"}[self.goal[0]]
             goal = f"{sign} {self.goal[1]:g}" + ("×" if self.peer else f" {self.unit}")
         peer = f"{self.peer} {self.spread(self.theirs)}" if self.peer else ""
+        if self.failed:
+            peer += f", FAILED: {self.failed}"
         return (f"{self.what}, {self.unit}", self.spread(self.ours), peer, shown, goal, self.verdict())
 
     def spread(self, samples):

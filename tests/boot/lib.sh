@@ -7,9 +7,11 @@
 #
 # Nothing leaves the namespaces. `lab_down` ends what runs in them, by process id, and removes
 # them; callers set it as their exit trap. No step sleeps for a time: each waits for a fact, most
-# often a line in a log, with a deadline.
+# often a line in a log, with a deadline (patience.sh).
 
 BOOT=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=patience.sh
+. "$BOOT/patience.sh"
 REPO=$(cd "$BOOT/../.." && pwd)
 : "${LANBOOT:=$REPO/target/release/lanboot}"
 
@@ -58,6 +60,7 @@ need_tools() {
 lab_up() {
     LOGS=$1
     PATH=$PATH:/usr/sbin:/sbin
+    measure_speed
     need_tools qemu-system-x86_64=qemu-system-x86 ip=iproute2 python3=python3
     [[ $(id -u) == 0 ]] || fail "namespaces and taps need root: run this with sudo"
     [[ -e /usr/lib/ipxe/qemu/pxe-virtio.rom ]] || fail "missing tools: apt-get install -y ipxe-qemu"
@@ -118,33 +121,6 @@ start_capture() {
     ip netns exec "$LAB-lan" tcpdump -q -U -s 0 -i lan0 -w "$LOGS/lan.pcap" "$LAB_CAPTURE" 2>/dev/null &
 }
 
-# --- waiting -----------------------------------------------------------------------------------
-
-is_running() { kill -0 "$1" 2>/dev/null; }
-
-# wait_until SECONDS COMMAND…: looks at a fact 20 times a second; 1 when the time is over.
-wait_until() {
-    local deadline=$((SECONDS + $1))
-    shift
-    until "$@"; do
-        ((SECONDS < deadline)) || return 1
-        sleep 0.05
-    done
-}
-
-# wait_line FILE REGEX SECONDS [PID]: prints the first line of FILE, old or new, that matches; 1
-# when the time is over or the process PID has ended.
-wait_line() {
-    local file=$1 regex=$2 seconds=$3 pid=${4:-} follower lines status=0
-    [[ -e $file ]] || : >>"$file"
-    exec {lines}< <(exec timeout "$seconds" tail -n +1 -s 0.1 -f ${pid:+--pid="$pid"} "$file" 2>/dev/null)
-    follower=$!
-    grep -a -m 1 -E -- "$regex" <&"$lines" || status=1
-    exec {lines}<&-
-    kill "$follower" 2>/dev/null || true
-    return "$status"
-}
-
 # --- servers -----------------------------------------------------------------------------------
 
 # start_server IMAGE… -- FLAGS…: serves the images; SERVER is `lanboot` or `classic`.
@@ -169,14 +145,15 @@ LANBOOT_DHCP=(--dhcp server --range "$POOL_FIRST-$POOL_LAST")
 
 start_lanboot() {
     [[ -x $LANBOOT ]] || fail "$LANBOOT is not built: cargo build --release"
-    rm -f "$LOGS/ready"
+    READY=$LOGS/ready
+    rm -f "$READY"
     mkdir -p "$LOGS/state"
     ip netns exec "$LAB-srv" "$LANBOOT" serve --interface srv0 \
         --address "$SERVER_ADDRESS/$SERVER_PREFIX" "${LANBOOT_DHCP[@]}" \
-        --ready-file "$LOGS/ready" --state "$LOGS/state" "$@" >>"$SERVER_LOG" 2>&1 &
+        --ready-file "$READY" --state "$LOGS/state" "$@" >>"$SERVER_LOG" 2>&1 &
     SERVER_PID=$!
-    wait_until 10 server_answers || true
-    [[ -e $LOGS/ready ]] || fail "the server was not ready in 10 s: $(tail -n 3 "$SERVER_LOG")"
+    wait_until 20 server_answers || true
+    [[ -e $READY ]] || fail "the server was not ready in time: $(tail -n 3 "$SERVER_LOG")"
 }
 
 # A host on the LAN in a namespace of its own: NAME ADDRESS.
@@ -222,7 +199,7 @@ start_relay() {
     step "a relay runs at $RELAY_ADDRESS"
 }
 
-server_answers() { [[ -e $LOGS/ready ]] || ! is_running "$SERVER_PID"; }
+server_answers() { [[ -e $READY ]] || ! is_running "$SERVER_PID"; }
 
 # Kills the server as a power cut would; the same start_server starts it again on the same state.
 kill_server() {
@@ -343,8 +320,6 @@ wait_up() {
 wait_off() {
     wait_until "$2" is_off "$1" || fail "the machine did not switch itself off in $2 s"
 }
-
-is_off() { ! is_running "$1"; }
 
 # guest_says KEY: one value out of GUEST_LINE.
 guest_says() { sed -n "s/.* $1=\([^ ]*\).*/\1/p" <<<"$GUEST_LINE"; }

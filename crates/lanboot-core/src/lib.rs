@@ -16,6 +16,9 @@
 
 pub mod bytes;
 pub mod catalog;
+#[cfg(test)]
+#[path = "../tests/cpu/mod.rs"]
+mod cpu;
 pub mod dhcp;
 pub mod export;
 pub mod http;

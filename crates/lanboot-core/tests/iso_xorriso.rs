@@ -14,6 +14,8 @@ use std::time::Instant;
 use lanboot_core::iso::{self, Medium, Naming, Platform, ReadAt};
 use lanboot_core::vfs::{Content, ImageId, Kind, Meta, NodeId, Source, Tree};
 
+mod cpu;
+
 const IMAGE: ImageId = ImageId(7);
 
 struct Disk(File);
@@ -570,7 +572,7 @@ fn bytes_flipped_anywhere_in_the_metadata_do_no_harm() {
             let at = 32_768 + next(first - 32_768);
             image[at] = [0, 1, 0x7f, 0x80, 0xff, image[at] ^ 1, image[at] ^ 0x10][next(7)];
         }
-        let before = Instant::now();
+        let before = cpu::seconds();
         match iso::read(IMAGE, &image) {
             Ok(medium) => {
                 read += 1;
@@ -578,7 +580,7 @@ fn bytes_flipped_anywhere_in_the_metadata_do_no_harm() {
             }
             Err(_) => refused += 1,
         }
-        worst = worst.max(before.elapsed().as_secs_f64());
+        worst = worst.max(cpu::seconds() - before);
     }
     println!(
         "{read} read, {refused} refused, worst {worst:.3} s, all {:?}",

@@ -65,7 +65,7 @@ is_others() { in_range "$1" 200 210; }
 pxe() {
     local number=$1
     shift
-    in_client "$number" timeout 30 python3 "$CLIENTS/pxe" eth0 "$(client_mac "$number")" "$@"
+    in_client "$number" "$WITHIN" 30 python3 "$CLIENTS/pxe" eth0 "$(client_mac "$number")" "$@"
 }
 
 srv0_mac() { ip -n "$LAB-srv" -o link show srv0 | sed 's,.*link/ether \([^ ]*\).*,\1,'; }
@@ -212,12 +212,12 @@ auto_overheard() {
         [[ $what == choice ]] || flags=-B
         START_LOG=overheard-$what start_ready "${HERE[@]}" "$(image arch)"
         # Its next question comes 7.5 s after this one: what it knows by then it overheard.
-        [[ $(in_client 2 timeout 30 python3 "$CLIENTS/pxe" eth0 "$(srv0_mac)" question) == asked ]] || wrong "it does not ask again"
+        [[ $(in_client 2 "$WITHIN" 30 python3 "$CLIENTS/pxe" eth0 "$(srv0_mac)" question) == asked ]] || wrong "it does not ask again"
         rm -f "$LOGS/hold-go"
         : >"$LOGS/hold"
         mkfifo "$LOGS/hold-go"
         # shellcheck disable=SC2094  # held open for writing, so that it waits
-        ip netns exec "$LAB-c1" timeout 30 python3 "$CLIENTS/pxe" eth0 "$(client_mac 1)" hold <>"$LOGS/hold-go" >"$LOGS/hold" 2>&1 &
+        ip netns exec "$LAB-c1" "$WITHIN" 30 python3 "$CLIENTS/pxe" eth0 "$(client_mac 1)" hold <>"$LOGS/hold-go" >"$LOGS/hold" 2>&1 &
         HOLD_PID=$!
         wait_line "$LOGS/hold" "OFFER .*server=$SERVER_ADDRESS " 5 >/dev/null || wrong "no offer: $(cat "$LOGS/hold")"
         other_server 2 --no-ping

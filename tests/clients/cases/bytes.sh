@@ -25,7 +25,7 @@ whole_tree() {
     local got=$LOGS/got count
     rm -rf "$got"
     python3 "$CLIENTS/trees" fetch "$LOGS/tree-$1" "$2" "$got" >"$LOGS/curl.cfg"
-    in_lan curl -sS --fail --path-as-is --tftp-blksize 1468 --max-time 60 --config "$LOGS/curl.cfg" \
+    in_lan "$WITHIN" 60 curl -sS --fail --path-as-is --tftp-blksize 1468 --config "$LOGS/curl.cfg" \
         2>"$LOGS/curl.err" || wrong "$2: curl: $(sort -u "$LOGS/curl.err" | head -n 2)"
     count=$(python3 "$CLIENTS/trees" compare "$LOGS/tree-$1" "$got" 2>"$LOGS/compare") ||
         wrong "$2: $(head -n 3 "$LOGS/compare")"

@@ -23,7 +23,7 @@ case_curl() {
 }
 
 # status [CURL FLAGS…] URL: the status code.
-status() { in_lan curl -sS --max-time 20 -o "$LOGS/body" -D "$LOGS/head" -w '%{http_code}' "$@" || true; }
+status() { in_lan "$WITHIN" 20 curl -sS -o "$LOGS/body" -D "$LOGS/head" -w '%{http_code}' "$@" || true; }
 
 # answers CODE WHAT [CURL FLAGS…] URL
 answers() {
@@ -109,7 +109,7 @@ curl_answers() {
     answers 404 "another case" "$BASE/ARCH/boot/x86_64/vmlinuz-linux"
     answers 405 POST -d x=y "$BASE/$FILE"
     field Allow "GET, HEAD"
-    answers 405 PUT -T "$WANT" --max-time 10 "$BASE/upload"
+    answers 405 PUT -T "$WANT" "$BASE/upload"
     answers 405 DELETE -X DELETE "$BASE/$FILE"
     answers 200 "the menu for iPXE" "$BASE/boot.ipxe"
     head -n 1 "$LOGS/body" | grep -qx '#!ipxe' || wrong "boot.ipxe begins with '$(head -n 1 "$LOGS/body")'"
@@ -148,7 +148,7 @@ curl_many() {
     for number in {1..64}; do
         printf 'url = "%s"\noutput = "%s"\n' "$BASE/$FILE" "$LOGS/many/$number"
     done >"$LOGS/many.cfg"
-    in_lan curl -sS --fail -Z --parallel-immediate --parallel-max 64 --max-time 60 --config "$LOGS/many.cfg" 2>"$LOGS/many.err" ||
+    in_lan "$WITHIN" 60 curl -sS --fail -Z --parallel-immediate --parallel-max 64 --config "$LOGS/many.cfg" 2>"$LOGS/many.err" ||
         wrong "64 downloads at once: $(head -n 1 "$LOGS/many.err")"
     for number in {1..64}; do
         same "$WANT" "$LOGS/many/$number" "download $number of 64"

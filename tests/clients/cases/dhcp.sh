@@ -64,7 +64,7 @@ in_pool() {
 dhclient_in() {
     local number=$1
     shift
-    LEASE_FILE=$LOGS/lease-$number in_client "$number" timeout 30 dhclient -4 -v -cf /dev/null \
+    LEASE_FILE=$LOGS/lease-$number in_client "$number" "$WITHIN" 30 dhclient -4 -v -cf /dev/null \
         -sf "$CLIENTS/lease-script" -lf "$LOGS/dhclient.leases" -pf "$LOGS/dhclient.pid" \
         -e "LEASE_FILE=$LOGS/lease-$number" "$@" eth0 >>"$LOGS/dhclient.log" 2>&1
 }
@@ -181,7 +181,7 @@ dhcp_declines() {
     logs "DHCPDECLINE\(srv0\) $declined $(client_mac 1)" 2
     in_client 3 ip address flush dev eth0 scope global
     # One that declines whatever it gets is ignored after three, and others are served.
-    in_client 2 timeout 30 python3 "$CLIENTS/dhcp" eth0 "$(client_mac 2)" decline 4 >"$LOGS/declined"
+    in_client 2 "$WITHIN" 30 python3 "$CLIENTS/dhcp" eth0 "$(client_mac 2)" decline 4 >"$LOGS/declined"
     [[ $(grep -c '^192\.168\.77\.8[0-9]$' "$LOGS/declined") == 3 && $(tail -n 1 "$LOGS/declined") == nothing ]] ||
         wrong "a client that declines everything got: $(paste -s -d ' ' "$LOGS/declined")"
     [[ -z $(sort "$LOGS/declined" | uniq -d) ]] || wrong "a declined address was offered again: $(paste -s -d ' ' "$LOGS/declined")"

@@ -83,7 +83,7 @@ address_up() { in_srv ip address add "$SERVER_ADDRESS/$SERVER_PREFIX" dev srv0 &
 address_down() { in_srv ip address flush dev srv0 scope global; }
 
 # offers FILE [proxy] KIND…: what machines are offered, into LOGS/FILE.
-offers() { in_client 1 timeout 60 python3 "$CLIENTS/offers" eth0 "${@:2}" >"$LOGS/$1"; }
+offers() { in_client 1 "$WITHIN" 60 python3 "$CLIENTS/offers" eth0 "${@:2}" >"$LOGS/$1"; }
 
 # like_own NAME SERVER [KIND…]: asks the server that runs now, and compares.
 like_own() {

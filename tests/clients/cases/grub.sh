@@ -50,7 +50,7 @@ grub_media() {
 # fetch PATH: by HTTP and by TFTP, which must be the same, as LOGS/fetched.
 fetch() {
     get "http://$SERVER_ADDRESS/$1" "$LOGS/fetched" || { wrong "$1 is not served over HTTP"; return; }
-    in_lan timeout 30 tftp -m binary "$SERVER_ADDRESS" -c get "$1" "$LOGS/by-tftp" >>"$LOGS/tftp.log" 2>&1 || wrong "$1 is not served over TFTP"
+    in_lan "$WITHIN" 30 tftp -m binary "$SERVER_ADDRESS" -c get "$1" "$LOGS/by-tftp" >>"$LOGS/tftp.log" 2>&1 || wrong "$1 is not served over TFTP"
     same "$LOGS/fetched" "$LOGS/by-tftp" "$1 by HTTP and TFTP"
 }
 

@@ -144,18 +144,12 @@ images_change() {
 
 # wait_size FILE BYTES
 wait_size() {
-    local deadline=$((SECONDS + 10))
-    until (($(stat -c %s "$1" 2>/dev/null || echo 0) >= $2)); do
-        ((SECONDS < deadline)) || fail "$1 has not $2 bytes after 10 s"
-        read -r -t 0.05 <> <(:) || true
-    done
+    wait_until 10 has_size "$@" || fail "$1 has not $2 bytes after 10 s"
 }
+has_size() { (($(stat -c %s "$1" 2>/dev/null || echo 0) >= $2)); }
 
 # wait_lines REGEX COUNT SECONDS: 1 when there are not that many in time.
 wait_lines() {
-    local deadline=$((SECONDS + $3))
-    until (($(grep -cE "$1" "$SERVER_LOG") >= $2)); do
-        ((SECONDS < deadline)) || return 1
-        read -r -t 0.2 <> <(:) || true
-    done
+    wait_until "$3" has_lines "$@"
 }
+has_lines() { (($(grep -cE "$1" "$SERVER_LOG") >= $2)); }

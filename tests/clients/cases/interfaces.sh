@@ -91,7 +91,7 @@ interfaces_serve() {
 python_pxe() {
     local number=$1
     shift
-    in_client "$number" timeout 30 python3 "$CLIENTS/pxe" eth0 "$(client_mac "$number")" "$@"
+    in_client "$number" "$WITHIN" 30 python3 "$CLIENTS/pxe" eth0 "$(client_mac "$number")" "$@"
 }
 
 # interfaces_door NUMBER ADDRESS: a client fetches a file by HTTP and by TFTP; the menus name ADDRESS.

@@ -60,14 +60,14 @@ nfs_ports() {
     for program in 'nfs 3' 'mountd 1' 'mountd 3' 'nfs' 'mountd' 'portmapper 2' 'portmapper 4'; do
         for transport in udp tcp; do
             # shellcheck disable=SC2086  # program and version are two words
-            in_lan timeout 10 rpcinfo -T $transport "$SERVER_ADDRESS" $program >"$LOGS/rpcinfo-ping" 2>&1 || wrong "rpcinfo -T $transport $program: $(tail -n 1 "$LOGS/rpcinfo-ping")"
+            in_lan "$WITHIN" 10 rpcinfo -T $transport "$SERVER_ADDRESS" $program >"$LOGS/rpcinfo-ping" 2>&1 || wrong "rpcinfo -T $transport $program: $(tail -n 1 "$LOGS/rpcinfo-ping")"
         done
     done
     for program in 'nfs 2' 'nfs 4' 'nlockmgr 4'; do
         # shellcheck disable=SC2086
-        ! in_lan timeout 10 rpcinfo -T tcp "$SERVER_ADDRESS" $program >/dev/null 2>&1 || wrong "rpcinfo: $program is said to be there"
+        ! in_lan "$WITHIN" 10 rpcinfo -T tcp "$SERVER_ADDRESS" $program >/dev/null 2>&1 || wrong "rpcinfo: $program is said to be there"
     done
-    # An answer to everybody would be asked for by somebody.
+    # An answer to everybody would be asked for by somebody. rpcinfo listens until it is ended.
     ! in_lan timeout 3 rpcinfo -b 100003 3 2>/dev/null | grep -q "$SERVER_ADDRESS" || wrong "a broadcast was answered"
     step "rpcinfo: versions 2 to 4, over UDP and TCP"
 }
@@ -117,7 +117,7 @@ nfs_refusals() {
 nfs_many() {
     local file=arch/boot/x86_64/vmlinuz-linux want got
     want=$("$NFS_LOAD" hash "$LOGS/tree-arch/$file")
-    got=$(in_lan timeout 120 "$NFS_LOAD" "$SERVER_ADDRESS" /iso/arch "$file" verify 200 1 2>&1) || wrong "200 mounts at once: $got"
+    got=$(in_lan "$WITHIN" 120 "$NFS_LOAD" "$SERVER_ADDRESS" /iso/arch "$file" verify 200 1 2>&1) || wrong "200 mounts at once: $got"
     [[ $got == *"$want" ]] || wrong "200 mounts at once: read $got, not $want"
     step "200 mounts at once: $got"
 }
@@ -151,7 +151,7 @@ port_mapper() {
 
 # The host has its own port mapper: lanboot registers there, and takes it back at the end.
 nfs_host_port_mapper() {
-    local deadline program
+    local program
     port_mapper
     START_LOG=mapped start_ready --address "$SERVER_ADDRESS/$SERVER_PREFIX" --dhcp off "$(image arch)"
     logs 'registered with the port mapper' 2
@@ -170,11 +170,7 @@ nfs_host_port_mapper() {
     kill "$MAPPER"
     wait "$MAPPER" 2>/dev/null || true
     port_mapper
-    deadline=$((SECONDS + 15))
-    until in_lan rpcinfo -p "$SERVER_ADDRESS" | grep -q '100005 .*3 .*udp .*2049'; do
-        ((SECONDS < deadline)) || { wrong "a port mapper that was started anew is not told again"; break; }
-        read -r -t 0.2 <> <(:) || true
-    done
+    wait_until 15 port_mapper_knows || wrong "a port mapper that was started anew is not told again"
     stop_server
     ! in_lan rpcinfo -p "$SERVER_ADDRESS" | grep -q 100003 || wrong "the registration outlives lanboot"
     kill "$MAPPER"
@@ -183,12 +179,10 @@ nfs_host_port_mapper() {
 }
 
 wait_port_mapper() {
-    local deadline=$((SECONDS + 5))
-    until in_srv rpcinfo -p 127.0.0.1 >/dev/null 2>&1; do
-        ((SECONDS < deadline)) || fail "rpcbind does not run: $(tail -n 1 "$LOGS/rpcbind.log")"
-        read -r -t 0.05 <> <(:) || true
-    done
+    wait_until 5 port_mapper_runs || fail "rpcbind does not run: $(tail -n 1 "$LOGS/rpcbind.log")"
 }
+port_mapper_runs() { in_srv rpcinfo -p 127.0.0.1 >/dev/null 2>&1; }
+port_mapper_knows() { in_lan rpcinfo -p "$SERVER_ADDRESS" | grep '100005 .*3 .*udp .*2049' >/dev/null; }
 
 # hold PORT: a program that has a port, over both protocols, and says nothing; HOLDER is its process.
 hold() {

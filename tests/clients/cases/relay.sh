@@ -201,7 +201,7 @@ relay_loop() {
     RELAYS+=("$RELAY_PID")
     pxe 1 offers 0 plain >"$LOGS/offers"
     [[ -s $LOGS/offers ]] || wrong "two relays in a loop: no offer"
-    # Until nothing has passed for two seconds.
+    # Until nothing has passed for two seconds by the clock.
     wait_until 30 loop_is_quiet || wrong "two relays in a loop: it does not end"
     kill "$first"
     wait "$first" || true

@@ -29,7 +29,7 @@ strangers_vlan() {
 
 # Two that start together, and a machine that asks both, so that each hears the other's offer.
 strangers_two() {
-    local second deadline=$((SECONDS + 12)) offers
+    local second offers
     : >"$LOGS/second.log"
     in_client 2 ip address flush dev eth0 scope global
     ip netns exec "$LAB-c2" "$LANBOOT" serve --interface eth0 --state "$LOGS/second-state" --address "$OTHER/24" \
@@ -37,10 +37,7 @@ strangers_two() {
     second=$!
     LAB_PIDS+=("$second")
     START_LOG=first start "${HERE[@]}" "$(image arch)"
-    until grep -q 'hands out no more\|leaves that to it' "$SERVER_LOG" "$LOGS/second.log" || ((SECONDS > deadline)); do
-        pxe 3 ask-once
-        read -r -t 0.05 <> <(:) || true
-    done
+    wait_until 12 strangers_settled || true
     offers=$(pxe 3 offers 0)
     [[ $(grep -c 'yiaddr=192' <<<"$offers") == 1 ]] || wrong "two lanboots and a machine: not exactly one hands out addresses: $offers"
     kill "$second"
@@ -49,13 +46,20 @@ strangers_two() {
     step "two started together while a machine asks: one hands out addresses"
 }
 
+# Asks once more, and says whether one of the two has given way.
+strangers_settled() {
+    ! grep -q 'hands out no more\|leaves that to it' "$SERVER_LOG" "$LOGS/second.log" || return 0
+    pxe 3 ask-once
+    return 1
+}
+
 # An address the host got after the start answers no probe of its own.
 strangers_own_address() {
     START_LOG=own start_ready --address "$SERVER_ADDRESS/$SERVER_PREFIX" --range 192.168.77.50-192.168.77.51 "$(image arch)"
     in_srv ip address add 192.168.77.50/24 dev srv0
     in_srv ip address add 192.168.77.51/24 dev srv0
     # It looks at itself when it looks for others.
-    [[ $(in_client 2 timeout 30 python3 "$CLIENTS/pxe" eth0 "$(srv0_mac)" question) == asked ]] || wrong "it does not ask again"
+    [[ $(in_client 2 "$WITHIN" 30 python3 "$CLIENTS/pxe" eth0 "$(srv0_mac)" question) == asked ]] || wrong "it does not ask again"
     ask 1 -t 2
     [[ -z $ADDRESS ]] || wrong "it handed out its own address $ADDRESS"
     in_srv ip address flush dev srv0 to 192.168.77.50/31

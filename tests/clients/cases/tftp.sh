@@ -59,18 +59,18 @@ END
 
 # tftp_through_nat SECONDS: the kernel, asked for by the machine behind the router.
 tftp_through_nat() {
-    in_client 2 timeout "$1" busybox tftp -g -b 1428 -r "$TFTP_FILE" -l "$LOGS/got" "$SERVER_ADDRESS" 2>>"$LOGS/tftp-nat.log"
+    in_client 2 "$WITHIN" "$1" busybox tftp -g -b 1428 -r "$TFTP_FILE" -l "$LOGS/got" "$SERVER_ADDRESS" 2>>"$LOGS/tftp-nat.log"
 }
 
 tftp_nat() {
     local n pids=() small
     tftp_through_nat 60 || wrong "--tftp-single-port: nothing comes through address translation"
     fetched "busybox through address translation"
-    in_client 2 curl -sS --max-time 60 -o "$LOGS/got" "tftp://$SERVER_ADDRESS/$TFTP_FILE" 2>>"$LOGS/tftp-nat.log" || wrong "curl failed through address translation"
+    in_client 2 "$WITHIN" 60 curl -sS -o "$LOGS/got" "tftp://$SERVER_ADDRESS/$TFTP_FILE" 2>>"$LOGS/tftp-nat.log" || wrong "curl failed through address translation"
     fetched "curl through address translation"
     # Many machines with one address: only their ports tell them apart.
     for n in {1..30}; do
-        in_client 2 curl -sS --max-time 100 -o "$LOGS/got-$n" "tftp://$SERVER_ADDRESS/$TFTP_FILE" 2>>"$LOGS/tftp-nat.log" &
+        in_client 2 "$WITHIN" 100 curl -sS -o "$LOGS/got-$n" "tftp://$SERVER_ADDRESS/$TFTP_FILE" 2>>"$LOGS/tftp-nat.log" &
         pids+=("$!")
     done
     for n in {1..30}; do
@@ -84,10 +84,10 @@ tftp_nat() {
     in_client 1 nft add rule ip home way meta l4proto udp numgen random mod 100 \< 10 drop
     # Not atftp: it answers no block twice, and breaks off at a second OACK. curl without options,
     # because it asks for waits of 6 s with them.
-    in_client 2 timeout 100 busybox tftp -g -b 1428 -r "$small" -l "$LOGS/got" "$SERVER_ADDRESS" 2>>"$LOGS/tftp-nat.log" ||
+    in_client 2 "$WITHIN" 100 busybox tftp -g -b 1428 -r "$small" -l "$LOGS/got" "$SERVER_ADDRESS" 2>>"$LOGS/tftp-nat.log" ||
         wrong "busybox failed where one of 10 datagrams is lost"
     fetched "busybox where one of 10 datagrams is lost"
-    in_client 2 curl -sS --tftp-no-options --max-time 200 -o "$LOGS/got" "tftp://$SERVER_ADDRESS/$small" 2>>"$LOGS/tftp-nat.log" ||
+    in_client 2 "$WITHIN" 200 curl -sS --tftp-no-options -o "$LOGS/got" "tftp://$SERVER_ADDRESS/$small" 2>>"$LOGS/tftp-nat.log" ||
         wrong "curl failed where one of 10 datagrams is lost"
     fetched "curl where one of 10 datagrams is lost"
     in_client 1 nft flush chain ip home way
@@ -101,46 +101,46 @@ fetched() {
 
 tftp_hpa() {
     local text=$LOGS/tree-arch/boot/syslinux/archiso_tail.cfg said
-    in_lan timeout 60 tftp -m binary "$SERVER_ADDRESS" -c get "$TFTP_FILE" "$LOGS/got" >>"$LOGS/tftp.log" 2>&1 || wrong "tftp-hpa failed"
+    in_lan "$WITHIN" 60 tftp -m binary "$SERVER_ADDRESS" -c get "$TFTP_FILE" "$LOGS/got" >>"$LOGS/tftp.log" 2>&1 || wrong "tftp-hpa failed"
     fetched "tftp-hpa"
-    in_lan timeout 60 tftp -m binary "$SERVER_ADDRESS" -c get "//arch\\boot//x86_64/vmlinuz-linux" "$LOGS/got" >>"$LOGS/tftp.log" 2>&1 || wrong "tftp-hpa failed with a backslash"
+    in_lan "$WITHIN" 60 tftp -m binary "$SERVER_ADDRESS" -c get "//arch\\boot//x86_64/vmlinuz-linux" "$LOGS/got" >>"$LOGS/tftp.log" 2>&1 || wrong "tftp-hpa failed with a backslash"
     fetched "tftp-hpa with backslashes and doubled slashes"
     # Its own mode when nobody says binary: netascii. Line ends come out as they went in.
     if [[ -e $text ]]; then
-        in_lan timeout 20 tftp -m ascii "$SERVER_ADDRESS" -c get boot/syslinux/archiso_tail.cfg "$LOGS/got" >>"$LOGS/tftp.log" 2>&1
+        in_lan "$WITHIN" 20 tftp -m ascii "$SERVER_ADDRESS" -c get boot/syslinux/archiso_tail.cfg "$LOGS/got" >>"$LOGS/tftp.log" 2>&1
         same "$text" "$LOGS/got" "tftp-hpa in netascii"
     else
         wrong "the image has no boot/syslinux/archiso_tail.cfg"
     fi
-    said=$(in_lan timeout 20 tftp -m binary "$SERVER_ADDRESS" -c get nothing "$LOGS/got" 2>&1 || true)
+    said=$(in_lan "$WITHIN" 20 tftp -m binary "$SERVER_ADDRESS" -c get nothing "$LOGS/got" 2>&1 || true)
     grep -qi 'file not found' <<<"$said" || wrong "tftp-hpa, a file that is not there: $said"
     logs 'TFTP file nothing not found for 192\.168\.77\.2' 5
-    said=$(in_lan timeout 20 tftp -m binary "$SERVER_ADDRESS" -c put "$TFTP_WANT" upload 2>&1 || true)
+    said=$(in_lan "$WITHIN" 20 tftp -m binary "$SERVER_ADDRESS" -c put "$TFTP_WANT" upload 2>&1 || true)
     grep -qi 'error' <<<"$said" || wrong "tftp-hpa may write: $said"
 }
 
 tftp_atftp() {
     local said
-    said=$(in_lan timeout 60 atftp --trace --option "windowsize 16" --option "blksize 1468" -g -r "$TFTP_FILE" -l "$LOGS/got" "$SERVER_ADDRESS" 2>&1) ||
+    said=$(in_lan "$WITHIN" 60 atftp --trace --option "windowsize 16" --option "blksize 1468" -g -r "$TFTP_FILE" -l "$LOGS/got" "$SERVER_ADDRESS" 2>&1) ||
         wrong "atftp failed: $(tail -n 1 <<<"$said")"
     echo "$said" >"$LOGS/atftp.log"
     fetched "atftp with windows of 16"
     grep -E 'received OACK' "$LOGS/atftp.log" | grep -q 'windowsize: 16' && grep -qE 'received OACK.*blksize: 1468' "$LOGS/atftp.log" ||
         wrong "atftp was granted: $(grep OACK "$LOGS/atftp.log" | head -n 1)"
-    in_lan timeout 60 atftp -g -r "$TFTP_FILE" -l "$LOGS/got" "$SERVER_ADDRESS" >>"$LOGS/atftp.log" 2>&1 || wrong "atftp without options failed"
+    in_lan "$WITHIN" 60 atftp -g -r "$TFTP_FILE" -l "$LOGS/got" "$SERVER_ADDRESS" >>"$LOGS/atftp.log" 2>&1 || wrong "atftp without options failed"
     fetched "atftp without options"
-    ! in_lan timeout 20 atftp -g -r nothing -l "$LOGS/got" "$SERVER_ADDRESS" >>"$LOGS/atftp.log" 2>&1 || wrong "atftp has a file that is not there"
+    ! in_lan "$WITHIN" 20 atftp -g -r nothing -l "$LOGS/got" "$SERVER_ADDRESS" >>"$LOGS/atftp.log" 2>&1 || wrong "atftp has a file that is not there"
     rm -f "$LOGS/got"
 }
 
 tftp_busybox() {
     local size
     for size in 512 1024 1428 1468; do
-        in_lan timeout 60 busybox tftp -g -b "$size" -r "$TFTP_FILE" -l "$LOGS/got" "$SERVER_ADDRESS" 2>>"$LOGS/tftp.log" || wrong "busybox tftp -b $size failed"
+        in_lan "$WITHIN" 60 busybox tftp -g -b "$size" -r "$TFTP_FILE" -l "$LOGS/got" "$SERVER_ADDRESS" 2>>"$LOGS/tftp.log" || wrong "busybox tftp -b $size failed"
         fetched "busybox tftp -b $size"
     done
-    ! in_lan timeout 20 busybox tftp -g -r nothing -l "$LOGS/got" "$SERVER_ADDRESS" 2>>"$LOGS/tftp.log" || wrong "busybox tftp has a file that is not there"
-    ! in_lan timeout 20 busybox tftp -p -l "$TFTP_WANT" -r upload "$SERVER_ADDRESS" 2>>"$LOGS/tftp.log" || wrong "busybox tftp may write"
+    ! in_lan "$WITHIN" 20 busybox tftp -g -r nothing -l "$LOGS/got" "$SERVER_ADDRESS" 2>>"$LOGS/tftp.log" || wrong "busybox tftp has a file that is not there"
+    ! in_lan "$WITHIN" 20 busybox tftp -p -l "$TFTP_WANT" -r upload "$SERVER_ADDRESS" 2>>"$LOGS/tftp.log" || wrong "busybox tftp may write"
     rm -f "$LOGS/got"
 }
 
@@ -148,8 +148,8 @@ tftp_busybox() {
 tftp_wraps() {
     TFTP_WANT=$(image arch-2013)
     (($(stat -c %s "$TFTP_WANT") > 65536 * 512)) || fail "arch-2013 is too small to wrap"
-    in_lan timeout 100 atftp --option "windowsize 16" --option "blksize 512" -g -r iso/arch-2013.iso -l "$LOGS/got" "$SERVER_ADDRESS" >>"$LOGS/atftp.log" 2>&1 || wrong "atftp failed behind block 65535"
+    in_lan "$WITHIN" 100 atftp --option "windowsize 16" --option "blksize 512" -g -r iso/arch-2013.iso -l "$LOGS/got" "$SERVER_ADDRESS" >>"$LOGS/atftp.log" 2>&1 || wrong "atftp failed behind block 65535"
     fetched "atftp behind block 65535"
-    in_lan curl -sS --tftp-blksize 512 --max-time 100 -o "$LOGS/got" "tftp://$SERVER_ADDRESS/iso/arch-2013.iso" 2>>"$LOGS/tftp.log" || wrong "curl failed behind block 65535"
+    in_lan "$WITHIN" 100 curl -sS --tftp-blksize 512 -o "$LOGS/got" "tftp://$SERVER_ADDRESS/iso/arch-2013.iso" 2>>"$LOGS/tftp.log" || wrong "curl failed behind block 65535"
     fetched "curl behind block 65535"
 }

@@ -1,0 +1,119 @@
+# shellcheck shell=bash
+# The one place where tests decide that something takes too long.
+#
+# A deadline is a number of seconds on an idle machine of the speed REFERENCE. Elsewhere it lasts
+# longer: each moment of waiting counts by the share of a processor a process gets in it (those that
+# want to run, /proc/loadavg, against the processors there are) and by the measured speed of one. So
+# a deadline also holds when the load rises while it runs. Plain seconds are only what a product does
+# after a fixed time, and how long one listens for what must not come.
+
+# Microseconds that `busy` takes on the machine for which deadlines are written.
+REFERENCE=4000
+# No load makes a second last longer than so many.
+LONGEST_SECOND=20
+PROCESSORS=$(nproc)
+
+busy() {
+    local i
+    for ((i = 0; i < 2000; i++)); do :; done
+}
+
+# now: sets NOW, in microseconds.
+now() { NOW=${EPOCHREALTIME/[.,]/}; }
+
+# measure_speed: sets SLOWNESS, the time `busy` takes in per cent of REFERENCE, at least 100: the
+# best of twenty that each fit into one turn on a loaded processor. Measured once in a run.
+measure_speed() {
+    local begun best=
+    [[ -z ${SLOWNESS:-} ]] || return 0
+    for _ in {1..20}; do
+        now
+        begun=$NOW
+        busy
+        now
+        [[ $best ]] && ((NOW - begun >= best)) || best=$((NOW - begun))
+    done
+    SLOWNESS=$((best > REFERENCE ? best * 100 / REFERENCE : 100))
+    export SLOWNESS
+}
+
+# stretch: sets STRETCH, how long a second of a deadline lasts at this moment, in per cent.
+stretch() {
+    local wanting
+    read -r _ _ _ wanting _ </proc/loadavg
+    # Without the one who asks.
+    wanting=$((${wanting%/*} - 1))
+    STRETCH=$((wanting > PROCESSORS ? SLOWNESS * wanting / PROCESSORS : SLOWNESS))
+    ((STRETCH <= LONGEST_SECOND * 100)) || STRETCH=$((LONGEST_SECOND * 100))
+}
+
+# deadline SECONDS: begins one, in the caller's own variables `left` and `seen`.
+deadline() {
+    measure_speed
+    now
+    left=$(($1 * 1000000)) seen=$NOW
+}
+
+# in_time: counts what has passed since the last call against the caller's deadline; 1 when it is
+# over. Where nobody woke this process for long, nobody else ran either.
+in_time() {
+    local moment
+    now
+    moment=$((NOW - seen)) seen=$NOW
+    ((moment <= 500000)) || moment=500000
+    stretch
+    left=$((left - moment * 100 / STRETCH))
+    ((left > 0))
+}
+
+# scaled SECONDS: prints how long so many seconds of a deadline last now, twice as long to be sure:
+# for programs that count by themselves.
+scaled() {
+    measure_speed
+    stretch
+    echo $(($1 * STRETCH / 50))
+}
+
+# nap: a moment, without a process.
+nap() { read -r -t "${1:-0.05}" <> <(:) || true; }
+
+is_running() { kill -0 "$1" 2>/dev/null; }
+is_off() { ! is_running "$1"; }
+
+# wait_until SECONDS COMMAND…: looks at a fact 20 times a second; 1 when the time is over.
+wait_until() {
+    local left seen
+    deadline "$1"
+    shift
+    until "$@"; do
+        in_time || return 1
+        nap
+    done
+}
+
+# wait_line FILE REGEX SECONDS [PID]: prints the first line of FILE, old or new, that matches; 1
+# when the time is over or the process PID has ended.
+wait_line() {
+    local file=$1 regex=$2 pid=${4:-} left seen lines found follower searcher line status=0
+    [[ -e $file ]] || : >>"$file"
+    exec {lines}< <(exec tail -n +1 -s 0.1 -f ${pid:+--pid="$pid"} "$file" 2>/dev/null)
+    follower=$!
+    exec {found}< <(exec grep -a -m 1 -E -- "$regex" <&"$lines")
+    searcher=$!
+    exec {lines}<&-
+    deadline "$3"
+    while :; do
+        status=0
+        IFS= read -r -t 0.25 -u "$found" line || status=$?
+        # Over 128: nothing yet. Else a line, or nobody can find one any more.
+        ((status > 128)) || break
+        in_time || break
+    done
+    exec {found}<&-
+    kill "$follower" "$searcher" 2>/dev/null || true
+    ((status == 0)) || return 1
+    printf '%s\n' "$line"
+}
+
+# ended PID SECONDS: waits until the process has ended; 1 when it has not.
+ended() { wait_until "$2" is_off "$1"; }
