@@ -6,8 +6,8 @@ BUILD_PACKAGES=(ca-certificates gcc libc6-dev)
 # To make images (tests/images) and boot machines (tests/boot).
 BOOT_PACKAGES=(
     binutils busybox-static cpio curl e2fsprogs gcc iproute2 ipxe ipxe-qemu isolinux kmod make mtools
-    openssl ovmf procps pxelinux python3 qemu-system-x86 seabios squashfs-tools syslinux-common
-    syslinux-utils xorriso xz-utils zstd
+    openssl ovmf procps pxelinux python3 python3-cryptography python3-pefile qemu-system-x86
+    sbsigntool seabios squashfs-tools syslinux-common syslinux-utils xorriso xz-utils zstd
 )
 # To boot 64-bit ARM machines.
 ARM_PACKAGES=(qemu-efi-aarch64 qemu-system-arm)

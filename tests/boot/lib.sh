@@ -215,7 +215,7 @@ kill_server() {
 # start_guest NUMBER [QEMU FLAGS…]: switches a machine on. GUEST_MEMORY is its memory in MiB and
 # GUEST_NIC its card (virtio-net-pci, e1000); both have iPXE of 2019 as their ROM. With
 # GUEST_FIRMWARE=uefi it has OVMF, and its card no ROM: the firmware's own PXE; with `secure` it
-# has Microsoft's keys and Secure Boot on; with `arm64` it is an ARM machine. GUEST_HTTP_BOOT=yes
+# has Microsoft's keys (or those in GUEST_VARS) and Secure Boot on; with `arm64` it is an ARM machine. GUEST_HTTP_BOOT=yes
 # leaves UEFI HTTP Boot as the only way. GUEST_LAN=rly puts it behind the relay.
 # Sets GUEST_PID; SERIAL and MONITOR are its console's file and its monitor's socket.
 start_guest() {
@@ -273,7 +273,7 @@ firmware_variables() {
     case ${GUEST_FIRMWARE:-bios} in
     bios) ;;
     uefi) cp "$OVMF/OVMF_VARS_4M.fd" "$1" || fail "missing tools: apt-get install -y ovmf" ;;
-    secure) cp "$OVMF/OVMF_VARS_4M.ms.fd" "$1" || fail "missing tools: apt-get install -y ovmf" ;;
+    secure) cp "${GUEST_VARS:-$OVMF/OVMF_VARS_4M.ms.fd}" "$1" || fail "missing tools: apt-get install -y ovmf" ;;
     arm64)
         need_tools qemu-system-aarch64=qemu-system-arm
         cp --sparse=always "$AAVMF/AAVMF_VARS.fd" "$1" || fail "missing tools: apt-get install -y qemu-efi-aarch64"

@@ -1,0 +1,296 @@
+# shellcheck shell=bash disable=SC2034  # what lib.sh reads
+# The loader matrix: every loader chain × how addresses are given × Secure Boot off and on, each cell
+# booted once by an x64 machine with OVMF. A cell ends well when the machine is where it should be, or
+# when it was refused in a sentence and its firmware has given up by itself. What a whole run found is
+# written into docs/firmware.md (matrix-table).
+#
+# "ipxe-shim" stands for what iPXE 2.0 publishes: Microsoft's signature on that is not to be had here.
+# It is Debian's shim with the vendor certificate of a key made here, and Debian's iPXE 2.0, both
+# signed with that key and named as the published ones; the key is in the firmware's db. Debian's shim
+# asks for grubx64.efi whatever its own name is.
+# "shim-2011" is Debian's shim without the signature made with Microsoft's key of 2023.
+#
+# long: matrix-ipxe-2019-server-off  Debian 12's iPXE, Secure Boot off
+# long: matrix-ipxe-2019-server-on  Debian 12's iPXE, Secure Boot on
+# long: matrix-ipxe-2019-proxy-off  Debian 12's iPXE, beside another DHCP server, Secure Boot off
+# long: matrix-ipxe-2019-proxy-on  Debian 12's iPXE, beside another DHCP server, Secure Boot on
+# long: matrix-ipxe-2019-relay-off  Debian 12's iPXE, behind a relay, Secure Boot off
+# long: matrix-ipxe-2019-relay-on  Debian 12's iPXE, behind a relay, Secure Boot on
+# long: matrix-ipxe-2.0-server-off  iPXE 2.0, Secure Boot off
+# long: matrix-ipxe-2.0-server-on  iPXE 2.0, Secure Boot on
+# long: matrix-ipxe-2.0-proxy-off  iPXE 2.0, beside another DHCP server, Secure Boot off
+# long: matrix-ipxe-2.0-proxy-on  iPXE 2.0, beside another DHCP server, Secure Boot on
+# long: matrix-ipxe-2.0-relay-off  iPXE 2.0, behind a relay, Secure Boot off
+# long: matrix-ipxe-2.0-relay-on  iPXE 2.0, behind a relay, Secure Boot on
+# long: matrix-ipxe-shim-server-off  iPXE 2.0 behind a shim, Secure Boot off
+# long: matrix-ipxe-shim-server-on  iPXE 2.0 behind a shim, Secure Boot on
+# long: matrix-ipxe-shim-proxy-off  iPXE 2.0 behind a shim, beside another DHCP server, Secure Boot off
+# long: matrix-ipxe-shim-proxy-on  iPXE 2.0 behind a shim, beside another DHCP server, Secure Boot on
+# long: matrix-ipxe-shim-relay-off  iPXE 2.0 behind a shim, behind a relay, Secure Boot off
+# long: matrix-ipxe-shim-relay-on  iPXE 2.0 behind a shim, behind a relay, Secure Boot on
+# long: matrix-grub-2.06-server-off  shim and GRUB of Debian 12, Secure Boot off
+# long: matrix-grub-2.06-server-on  shim and GRUB of Debian 12, Secure Boot on
+# long: matrix-grub-2.06-proxy-off  shim and GRUB of Debian 12, beside another DHCP server, Secure Boot off
+# long: matrix-grub-2.06-proxy-on  shim and GRUB of Debian 12, beside another DHCP server, Secure Boot on
+# long: matrix-grub-2.06-relay-off  shim and GRUB of Debian 12, behind a relay, Secure Boot off
+# long: matrix-grub-2.06-relay-on  shim and GRUB of Debian 12, behind a relay, Secure Boot on
+# long: matrix-grub-2.12-server-off  shim and GRUB of Debian 13, Secure Boot off
+# long: matrix-grub-2.12-server-on  shim and GRUB of Debian 13, Secure Boot on
+# long: matrix-grub-2.12-proxy-off  shim and GRUB of Debian 13, beside another DHCP server, Secure Boot off
+# long: matrix-grub-2.12-proxy-on  shim and GRUB of Debian 13, beside another DHCP server, Secure Boot on
+# long: matrix-grub-2.12-relay-off  shim and GRUB of Debian 13, behind a relay, Secure Boot off
+# long: matrix-grub-2.12-relay-on  shim and GRUB of Debian 13, behind a relay, Secure Boot on
+# long: matrix-grub-2.14-server-off  shim and GRUB of Debian sid, Secure Boot off
+# long: matrix-grub-2.14-server-on  shim and GRUB of Debian sid, Secure Boot on
+# long: matrix-grub-2.14-proxy-off  shim and GRUB of Debian sid, beside another DHCP server, Secure Boot off
+# long: matrix-grub-2.14-proxy-on  shim and GRUB of Debian sid, beside another DHCP server, Secure Boot on
+# long: matrix-grub-2.14-relay-off  shim and GRUB of Debian sid, behind a relay, Secure Boot off
+# long: matrix-grub-2.14-relay-on  shim and GRUB of Debian sid, behind a relay, Secure Boot on
+# long: matrix-shim-dual-firmware-2011  shim with both of Microsoft's signatures, firmware that trusts 2011
+# long: matrix-shim-dual-firmware-2023  shim with both of Microsoft's signatures, firmware that trusts 2023
+# long: matrix-shim-dual-firmware-both  shim with both of Microsoft's signatures, firmware that trusts both
+# long: matrix-shim-2011-firmware-2011  shim with Microsoft's signature of 2011 alone, firmware that trusts 2011
+# long: matrix-shim-2011-firmware-2023  shim with Microsoft's signature of 2011 alone, firmware that trusts 2023
+# long: matrix-shim-2011-firmware-both  shim with Microsoft's signature of 2011 alone, firmware that trusts both
+
+# --- loaders -----------------------------------------------------------------------------------
+
+# loader_set NAME: fills LOGS/loaders with one loader chain and nothing else.
+loader_set() {
+    mkdir -p "$LOGS/loaders"
+    case $1 in
+    ipxe-2019) cp /usr/lib/ipxe/snponly.efi "$LOGS/loaders/snponly-x86_64.efi" ;;
+    ipxe-2.0)
+        ipxe_2 >/dev/null
+        rm -f "$LOGS/loaders"/{snponly-arm64.efi,undionly.kpxe}
+        ;;
+    ipxe-shim) ipxe_behind_shim ;;
+    grub-2.06) signed_loaders bookworm >/dev/null ;;
+    grub-2.12) signed_loaders trixie >/dev/null ;;
+    grub-2.14) signed_loaders sid >/dev/null ;;
+    esac
+}
+
+# A key of our own: KEY.key and KEY.pem. Made once.
+own_key() {
+    KEY=$REPO/target/boot/matrix-key
+    need_tools openssl=openssl sbsign=sbsigntool sbattach=sbsigntool objcopy=binutils
+    (
+        flock 9
+        [[ -e $KEY.pem ]] || {
+            openssl req -x509 -newkey rsa:2048 -nodes -days 3650 -subj '/CN=lanboot test key' \
+                -keyout "$KEY.key" -out "$KEY.new" 2>/dev/null
+            mv "$KEY.new" "$KEY.pem"
+        }
+    ) 9>"$KEY.lock"
+}
+
+# bare_shim FILE SIGNATURES: a copy of Debian's shim with so many of its two signatures.
+bare_shim() {
+    local dir=$REPO/target/boot/signed-bookworm
+    signed_loaders bookworm >/dev/null
+    rm -f "$LOGS/loaders"/*
+    cp "$dir/usr/lib/shim/shimx64.efi.signed" "$1"
+    while (($(sbverify --list "$1" 2>/dev/null | grep -c '^signature ') > $2)); do
+        sbattach --signum "$(sbverify --list "$1" 2>/dev/null | grep -c '^signature ')" --remove "$1" >>"$LOGS/sign.log" 2>&1 ||
+            fail "a signature of shim cannot be removed: $(tail -n 1 "$LOGS/sign.log")"
+    done
+}
+
+ipxe_behind_shim() {
+    local work=$LOGS/signing name
+    own_key
+    mkdir -p "$work"
+    bare_shim "$work/shim.efi" 0
+    # The table of certificates: two sizes, two offsets, then the certificate (shim's cert.S).
+    openssl x509 -in "$KEY.pem" -outform der -out "$work/cert.der"
+    python3 - "$work/cert.der" >"$work/vendor" <<'END'
+import struct, sys
+cert = open(sys.argv[1], "rb").read()
+sys.stdout.buffer.write(struct.pack("<4I", len(cert), 0, 16, 16 + len(cert)) + cert)
+END
+    objcopy --update-section .vendor_cert="$work/vendor" "$work/shim.efi" "$work/shim-own.efi" >>"$LOGS/sign.log" 2>&1 ||
+        fail "the vendor certificate of shim cannot be replaced: $(tail -n 1 "$LOGS/sign.log")"
+    ipxe_2 >/dev/null
+    cp "$LOGS/loaders/snponly-x86_64.efi" "$work/snponly.efi"
+    rm -f "$LOGS/loaders"/*
+    sbsign --key "$KEY.key" --cert "$KEY.pem" --output "$LOGS/loaders/snponly-shim.efi" "$work/shim-own.efi" >>"$LOGS/sign.log" 2>&1 &&
+        sbsign --key "$KEY.key" --cert "$KEY.pem" --output "$LOGS/loaders/snponly.efi" "$work/snponly.efi" >>"$LOGS/sign.log" 2>&1 ||
+        fail "sbsign: $(tail -n 1 "$LOGS/sign.log")"
+}
+
+# --- firmware ----------------------------------------------------------------------------------
+
+# virt_fw_vars ARGS…: of Debian's python3-virt-firmware, whose package for Debian 12 is too old.
+virt_fw_vars() {
+    local dir=$REPO/target/boot/virt-firmware
+    "$REPO/tests/images/fetch" "$dir" sid python3-virt-firmware:all || fail "virt-firmware cannot be fetched"
+    PYTHONPATH=$dir/usr/lib/python3/dist-packages /usr/bin/python3 -B -m virt.firmware.vars "$@" >>"$LOGS/virt-fw-vars.log" 2>&1 ||
+        fail "virt-fw-vars: $(tail -n 1 "$LOGS/virt-fw-vars.log") (needs python3-cryptography, python3-pefile)"
+}
+
+# firmware_that_trusts WHAT: sets GUEST_VARS: 2011 or 2023, Microsoft's keys of that year; both; own,
+# those of 2011 and ours.
+firmware_that_trusts() {
+    local dir
+    GUEST_VARS=$LOGS/trusts-$1.fd
+    case $1 in
+    2011) cp "$OVMF/OVMF_VARS_4M.ms.fd" "$GUEST_VARS" ;;
+    2023) virt_fw_vars -i "$OVMF/OVMF_VARS_4M.fd" --enroll-generate "lanboot tests" --microsoft-db uefi23 \
+        --microsoft-kek 2023 --sb -o "$GUEST_VARS" ;;
+    both)
+        dir=$REPO/target/boot/ovmf-sid
+        "$REPO/tests/images/fetch" "$dir" sid ovmf-generic:all || fail "OVMF of sid cannot be fetched"
+        cp "$dir/usr/share/OVMF/OVMF_VARS_4M.ms.fd" "$GUEST_VARS"
+        ;;
+    own)
+        own_key
+        virt_fw_vars -i "$OVMF/OVMF_VARS_4M.ms.fd" --add-db 4c414e42-4f4f-5400-8000-000000000001 "$KEY.pem" --sb -o "$GUEST_VARS"
+        ;;
+    esac
+}
+
+# --- one cell ----------------------------------------------------------------------------------
+
+# matrix_serve MODE: the server, and what stands beside it.
+matrix_serve() {
+    local flags=(--menu-timeout 0 --append "$QUIET ignore_loglevel" --loaders "$LOGS/loaders")
+    # The installer has a shim and a GRUB of its own.
+    [[ $LOADER != ipxe-shim ]] || flags+=(--loader ipxe)
+    case $1 in
+    proxy)
+        LANBOOT_DHCP=(--dhcp proxy)
+        start_other
+        ;;
+    relay)
+        far_subnet
+        GUEST_LAN=rly
+        ;;
+    esac
+    start_server "$IMAGE" -- "${flags[@]}"
+    [[ $1 != relay ]] || start_relay
+}
+
+# found WHAT: the result of this cell, for the table.
+found() {
+    mkdir -p "$REPO/target/boot/matrix"
+    echo "$1" >"$REPO/target/boot/matrix/${LOGS##*/}"
+    step "$1"
+}
+
+# up WHERE: the machine is up, or its kernel runs where the image is an installer.
+up() {
+    if [[ $IMAGE == */debian.iso ]]; then
+        wait_line "$SERIAL" 'Linux version' "$DEADLINE" "$GUEST_PID" >/dev/null ||
+            fail "no kernel in $DEADLINE s; the server said last: $(tail -n 1 "$SERVER_LOG")"
+        wait_line "$SERIAL" '[Ss]ecure boot enabled' "$DEADLINE" "$GUEST_PID" >/dev/null || fail "the kernel does not see Secure Boot"
+    else
+        wait_up 1 "$DEADLINE"
+        expect transport http
+    fi
+    found "$(awk -v a="$POWERED" -v b="$(date +%s.%N)" 'BEGIN {printf "%.0f s", b - a}')${1:+, $1}"
+}
+
+# sentence REGEX: the first such line of the log, without time and addresses; SENTENCE.
+sentence() {
+    SENTENCE=$(grep -m 1 -oE "$1" "$SERVER_LOG") || fail "no line /$1/ in the log; the server said last: $(tail -n 1 "$SERVER_LOG")"
+}
+
+# refused REGEX: the log says so, and the firmware gives the file up by itself.
+refused() {
+    wait_line "$SERIAL" 'Access Denied|Security Violation|failed to (load|start) Boot' "$DEADLINE" "$GUEST_PID" >/dev/null || {
+        screen "$LOGS/screen.png"
+        fail "the firmware does not give up; see screen.png; the server said last: $(tail -n 1 "$SERVER_LOG")"
+    }
+    sentence "$1"
+    found "refused: $SENTENCE"
+}
+
+# GRUB that asks the server of the addresses for its files has no place beside one.
+is_deaf_to_proxies() { [[ $1-$2 == grub-2.06-proxy ]]; }
+
+# What the log says where nothing here starts with Secure Boot on.
+NOTHING='Secure Boot on machines? (have|has) nothing to start[^;]*'
+
+# matrix LOADER MODE SECURE
+matrix() {
+    local loader=$1 mode=$2 secure=$3
+    LOADER=$loader
+    rm -f "$REPO/target/boot/matrix/${LOGS##*/}"
+    GUEST_FIRMWARE=uefi GUEST_MEMORY=1024
+    loader_set "$loader"
+    if [[ $secure == on ]]; then
+        GUEST_FIRMWARE=secure
+        [[ $loader != ipxe-shim ]] || firmware_that_trusts own
+    fi
+    # With Secure Boot on GRUB starts only a kernel somebody signed; iPXE without a shim does not
+    # even start itself.
+    if [[ $secure == off || $loader == ipxe-2* ]]; then image arch; else image debian; fi
+    # The alternative of a chain that cannot be offered.
+    ! is_deaf_to_proxies "$loader" "$mode" || cp /usr/lib/ipxe/snponly.efi "$LOGS/loaders/snponly-x86_64.efi"
+    matrix_serve "$mode"
+    POWERED=$(date +%s.%N)
+    start_guest 1
+    case $loader-$secure in
+    ipxe-2*-on) refused "$NOTHING" ;;
+    *)
+        if ! is_deaf_to_proxies "$loader" "$mode"; then
+            up
+        elif [[ $secure == on ]]; then
+            refused "$NOTHING"
+        else
+            sentence 'GRUB 2\.06 \(.*would look for its files[^)]*\)?'
+            up "by iPXE: $SENTENCE"
+        fi
+        ;;
+    esac
+    [[ $loader != grub-* ]] || is_deaf_to_proxies "$loader" "$mode" || this_grub
+}
+
+# The machine had GRUB, and it is the one under test.
+this_grub() {
+    has_sent_file '/?loader/secure/x86_64/grubx64.efi'
+    in_srv "$BOOT/within" 20 curl -sS --fail -o "$LOGS/sent-grub" "http://$SERVER_ADDRESS/loader/secure/x86_64/grubx64.efi" ||
+        fail "the GRUB that is served cannot be read"
+    cmp -s "$LOGS/sent-grub" "$LOGS/loaders/grubx64.efi" || fail "another GRUB than the one under test is served"
+}
+
+# shim_on SIGNATURES FIRMWARE: Debian's shim and GRUB with firmware of one kind.
+shim_on() {
+    GUEST_FIRMWARE=secure GUEST_MEMORY=1024
+    firmware_that_trusts "$2"
+    if [[ $1 == dual ]]; then
+        loader_set grub-2.12
+    else
+        mkdir -p "$LOGS/signing"
+        bare_shim "$LOGS/signing/shim.efi" 1
+        sbverify --list "$LOGS/signing/shim.efi" 2>/dev/null | grep 'UEFI CA 2011' >/dev/null || fail "the signature of 2011 is not the first"
+        loader_set grub-2.12
+        cp "$LOGS/signing/shim.efi" "$LOGS/loaders/shimx64.efi"
+    fi
+    LOADER=shim
+    rm -f "$REPO/target/boot/matrix/${LOGS##*/}"
+    # An image without a shim of its own, so that this one is used.
+    image arch
+    matrix_serve server
+    POWERED=$(date +%s.%N)
+    start_guest 1
+    if [[ $1-$2 == 2011-2023 ]]; then
+        refused '[^ ]*shimx64\.efi[^;]*2011[^;]*'
+    else
+        wait_line "$SERVER_LOG" 'Secure Boot is on' "$DEADLINE" "$GUEST_PID" >/dev/null || fail "GRUB does not run"
+        found "$(awk -v a="$POWERED" -v b="$(date +%s.%N)" 'BEGIN {printf "%.0f s", b - a}')"
+    fi
+}
+
+for MATRIX_LOADER in ipxe-2019 ipxe-2.0 ipxe-shim grub-2.06 grub-2.12 grub-2.14; do
+    for MATRIX_MODE in server proxy relay; do
+        for MATRIX_SECURE in off on; do
+            eval "case_matrix-$MATRIX_LOADER-$MATRIX_MODE-$MATRIX_SECURE() { matrix $MATRIX_LOADER $MATRIX_MODE $MATRIX_SECURE; }"
+        done
+    done
+done
+for MATRIX_FIRMWARE in 2011 2023 both; do
+    eval "case_matrix-shim-dual-firmware-$MATRIX_FIRMWARE() { shim_on dual $MATRIX_FIRMWARE; }"
+    eval "case_matrix-shim-2011-firmware-$MATRIX_FIRMWARE() { shim_on 2011 $MATRIX_FIRMWARE; }"
+done
