@@ -343,7 +343,7 @@ impl<'a> Exchange<'a> {
             .into_iter()
             .find(|a| !a.is_unspecified())
             .ok_or(Why::NoAddress)?;
-        if self.place.subnet.is_host(address) {
+        if self.place.subnet.is_host(address) && !self.receipt.is_own(address) {
             Ok(address)
         } else {
             Err(Why::ForeignAddress(address))
