@@ -121,6 +121,29 @@ start_capture() {
     ip netns exec "$LAB-lan" tcpdump -q -U -s 0 -i lan0 -w "$LOGS/lan.pcap" "$LAB_CAPTURE" 2>/dev/null &
 }
 
+# --- cases ---------------------------------------------------------------------------------------
+
+# A case is a process, since `set -e` means nothing inside an `if`, and a process group, so that
+# an end from outside reaches all of it and its exit trap still removes the namespaces.
+in_own_group() {
+    local child
+    setsid "$@" &
+    child=$!
+    # shellcheck disable=SC2064  # this child
+    trap "kill -TERM -- -$child 2>/dev/null; wait $child; exit 143" INT TERM
+    wait "$child"
+}
+
+# matrix_table NAME…: writes the table of the loader matrix when this run had all of it.
+matrix_table() {
+    local name
+    for name in $(all_cases | cut -d ' ' -f 1 | grep '^matrix-'); do
+        [[ " $* " == *" $name "* ]] || return 0
+    done
+    "$BOOT/matrix-table" "$REPO/target/boot/matrix" "$REPO/docs/firmware.md"
+    echo "boot: the loader matrix is in docs/firmware.md"
+}
+
 # --- servers -----------------------------------------------------------------------------------
 
 # start_server IMAGE… -- FLAGS…: serves the images; SERVER is `lanboot` or `classic`.
