@@ -25,8 +25,10 @@ mod ramdisk;
 use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 
-use crate::catalog::{Catalog, Entry, Image, Loaders, Memory, MenuKind, PXELINUX_FOLDER, Server};
-use crate::journal::Role;
+use crate::catalog::{
+    Catalog, Entry, Image, Loaders, Memory, MenuKind, PXELINUX_FOLDER, Server, Transport,
+};
+use crate::journal::{Expected, FileUse, Role};
 use crate::script::{self, Menu};
 use crate::vfs::{Content, File, Kind, Path, Tree};
 
@@ -124,49 +126,74 @@ impl Site {
         }
     }
 
-    /// What a file at `path` is to a boot.
-    pub fn role(&self, path: &[u8]) -> Role {
+    /// Says what a file at `path` means to a boot, and for a root file system what the boot fetches
+    /// with it.
+    pub fn file_use(&self, path: &[u8]) -> FileUse {
+        let is = |role| FileUse {
+            role,
+            begins_boot: role == Role::Loader,
+            ..FileUse::default()
+        };
         let Ok(path) = Path::parse(path) else {
-            return Role::Other;
+            return FileUse::default();
         };
         let (image, names) = match path.names() {
-            [b"boot.ipxe"] | [b"loader", b"pxelinux", b"pxelinux.cfg", ..] => return Role::Menu,
-            // The RAM disk is the root.
-            [b"loader", b"ramdisk", ..] => return Role::Root,
-            names if loader::is_menu(names) => return Role::Menu,
-            [b"loader", ..] => return Role::Loader,
+            [b"boot.ipxe"] | [b"loader", b"pxelinux", b"pxelinux.cfg", ..] => {
+                return is(Role::Menu);
+            }
+            // The RAM disk is the root, and only firmware makes one.
+            [b"loader", b"ramdisk", ..] => {
+                return FileUse {
+                    begins_boot: true,
+                    ..is(Role::Root)
+                };
+            }
+            names if loader::is_menu(names) => return is(Role::Menu),
+            [b"loader", ..] => return is(Role::Loader),
             [b"iso", name, rest @ ..] => (self.catalog.image(name), rest),
             names => (self.catalog.default_image(), names),
         };
         let (Some(image), Ok(file)) = (image, String::from_utf8(names.join(&b'/'))) else {
-            return Role::Other;
+            return FileUse::default();
         };
-        let role_in = |entry: &Entry| {
-            if entry.kernel == file {
-                Some(Role::Kernel)
-            } else if entry.root.is_none() && entry.initrd.last() == Some(&file) {
-                // It is the whole system.
-                Some(Role::Root)
-            } else if entry.initrd.contains(&file) {
-                Some(Role::Initramfs)
-            } else if entry.root.as_deref() == Some(&file) {
-                Some(Role::Root)
-            } else {
-                None
-            }
-        };
+        self.use_in(image, &file)
+    }
+
+    /// What a file of an image means to a boot.
+    fn use_in(&self, image: &Image, file: &str) -> FileUse {
+        let name = |file: &str| format!("{}/{file}", image.name);
         let in_loader_folder = || {
-            image
-                .found
-                .pxelinux
-                .as_ref()
-                .is_some_and(|folder| file.starts_with(folder.as_str()))
+            let folder = image.found.pxelinux.as_ref();
+            folder.is_some_and(|folder| file.starts_with(folder.as_str()))
         };
-        match image.found.entries.iter().find_map(role_in) {
-            Some(role) => role,
+        let mut entries = image.found.entries.iter();
+        let found = entries.find_map(|entry| Some((role_in(entry, file)?, entry)));
+        let role = match found {
+            Some((role, _)) => role,
             None if file.ends_with(".cfg") => Role::Menu,
             None if in_loader_folder() => Role::Loader,
             None => Role::Other,
+        };
+        let fetched = found.filter(|_| role == Role::Root).map(|(_, entry)| {
+            // What a medium's own menu says besides is not known here.
+            let append = match self.menu.kind {
+                MenuKind::Generated => self.menu.append.as_str(),
+                MenuKind::Stock => "",
+            };
+            entry.fetches(Transport::Http, append)
+        });
+        let expected = fetched
+            .unwrap_or_default()
+            .into_iter()
+            .map(|fetch| Expected {
+                name: name(&fetch.path),
+                required: fetch.required,
+            });
+        FileUse {
+            role,
+            name: name(file),
+            begins_boot: matches!(role, Role::Loader | Role::Kernel | Role::Initramfs),
+            expected: expected.collect(),
         }
     }
 
@@ -218,6 +245,23 @@ impl Site {
             "\nMenus: /boot.ipxe and /{PXELINUX_FOLDER}/pxelinux.cfg/default\n"
         ));
         out
+    }
+}
+
+/// What a file of an entry's medium is to the entry's boot.
+fn role_in(entry: &Entry, file: &str) -> Option<Role> {
+    let is_initrd = || entry.initrd.iter().any(|path| path == file);
+    if entry.kernel == file {
+        Some(Role::Kernel)
+    } else if entry.root.is_none() && entry.initrd.last().is_some_and(|last| last == file) {
+        // It is the whole system.
+        Some(Role::Root)
+    } else if is_initrd() {
+        Some(Role::Initramfs)
+    } else if entry.root.as_deref() == Some(file) {
+        Some(Role::Root)
+    } else {
+        None
     }
 }
 
@@ -440,8 +484,35 @@ mod tests {
             ("iso/other/arch/x86_64/airootfs.sfs", Role::Other),
             ("", Role::Other),
         ] {
-            assert_eq!(site.role(path.as_bytes()), role, "{path}");
+            assert_eq!(site.file_use(path.as_bytes()).role, role, "{path}");
         }
+    }
+
+    #[test]
+    fn a_root_says_what_is_fetched_with_it_by_whatever_path_it_is_asked_for() {
+        let site = site(catalog());
+        let root = "dual/arch/x86_64/airootfs.sfs";
+        for path in [
+            "/iso/dual//arch/x86_64/airootfs.sfs",
+            "arch/x86_64/airootfs.sfs",
+        ] {
+            let used = site.file_use(path.as_bytes());
+            assert_eq!(
+                (used.role, used.name.as_str()),
+                (Role::Root, root),
+                "{path}"
+            );
+            let [expected] = &used.expected[..] else {
+                panic!("{used:?}")
+            };
+            assert!(expected.required && expected.name == root);
+            assert!(!used.begins_boot, "anybody may download it");
+        }
+        let kernel = site.file_use(b"iso/dual/arch/vmlinuz");
+        assert!(kernel.begins_boot && kernel.expected.is_empty());
+        let ramdisk = site.file_use(b"loader/ramdisk/dual.iso");
+        assert!(ramdisk.begins_boot && ramdisk.expected.is_empty());
+        assert!(!site.file_use(b"boot.ipxe").begins_boot);
     }
 
     #[test]
@@ -450,8 +521,14 @@ mod tests {
         use crate::catalog::{Cpu, Signed};
         let deb = installer("deb", Cpu::X86_64, Signed::No);
         let site = site(Catalog::new(vec![Arc::new(deb)]));
-        assert_eq!(site.role(b"iso/deb/arch/early img"), Role::Initramfs);
-        assert_eq!(site.role(b"iso/deb/arch/initramfs.img"), Role::Root);
+        assert_eq!(
+            site.file_use(b"iso/deb/arch/early img").role,
+            Role::Initramfs
+        );
+        assert_eq!(
+            site.file_use(b"iso/deb/arch/initramfs.img").role,
+            Role::Root
+        );
     }
 
     #[test]

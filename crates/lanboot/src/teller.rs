@@ -6,8 +6,8 @@
 
 use std::collections::HashMap;
 use std::io::{IsTerminal as _, Write as _};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -15,7 +15,8 @@ use arc_swap::ArcSwap;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use lanboot_core::journal::repeats::SUMMARY;
 use lanboot_core::journal::{
-    Door, Event, Folded, Journal, Peer, Repeats, Role, Step, Story, What, bytes, tell,
+    BootState, Door, Event, FileUse, Folded, Journal, Outlook, Peer, Repeats, Story, What, bytes,
+    tell,
 };
 use lanboot_core::machine::Mac;
 use lanboot_core::site::Site;
@@ -46,8 +47,10 @@ pub struct Teller {
     losses: Losses,
     site: Arc<ArcSwap<Site>>,
     output: Output,
-    /// When a machine was last heard.
-    last: Duration,
+    /// When the program became ready.
+    began: Duration,
+    /// Whether the program ends when every machine is up: then it says what it waits for.
+    once: bool,
     /// The second in which it was last looked at what is due.
     looked: u64,
 }
@@ -83,7 +86,8 @@ impl Teller {
             losses: Losses::new(bus.dropped()),
             site,
             output,
-            last: now,
+            began: now,
+            once: settings.once,
             looked: 0,
         }
     }
@@ -91,40 +95,69 @@ impl Teller {
     /// Takes one event in and tells it; `ending`: what the program says of itself are its last
     /// words, which are always told.
     fn take(&mut self, event: &Event, ending: bool) {
-        let role = match &event.what {
+        let file = match &event.what {
             // A mount and a network disk are where the root is.
             What::Started { door, .. } | What::Finished { door, .. }
                 if matches!(door, Door::Nfs | Door::Nbd) =>
             {
-                Role::Root
+                FileUse::mounted()
             }
             What::Started { path, .. } | What::Finished { path, .. } => {
-                self.site.load().role(path.as_bytes())
+                self.site.load().file_use(path.as_bytes())
             }
-            _ => Role::Other,
+            _ => FileUse::default(),
         };
         let notice = matches!(event.what, What::Notice { .. });
-        if !notice {
-            self.last = event.at;
-        }
         if self.output.shows(event) && (ending && notice || self.repeats.admit(event)) {
             self.output.write(event);
         }
         if let (Some(story), Output::Live { screen, bars }) =
-            (self.journal.fold(event, role), &mut self.output)
+            (self.journal.fold(event, &file), &mut self.output)
         {
-            show(screen, bars, story);
+            show(screen, bars, story, event.at);
+        }
+    }
+
+    /// Brings every boot to its state at `now`, says what changed, and returns what the machines
+    /// need from here.
+    fn advance(&mut self, now: Duration) -> Outlook {
+        let (mut outlook, events) = self.journal.advance(now);
+        outlook.last = outlook.last.max(self.began);
+        for event in &events {
+            if self.shows_state(event) && self.repeats.admit(event) {
+                self.output.write(event);
+            }
+        }
+        outlook
+    }
+
+    /// Whether a boot's new state has a line of its own: that it is up or was given up, always; what
+    /// it waits for, only where the program waits too.
+    fn shows_state(&self, event: &Event) -> bool {
+        let What::Boot { state, .. } = &event.what else {
+            return false;
+        };
+        match (&self.output, state) {
+            (Output::Json, _) | (_, BootState::Up | BootState::GivenUp) => true,
+            (_, BootState::Streaming | BootState::AwaitsFile(_) | BootState::AwaitsAddress) => {
+                self.once
+            }
+            (_, BootState::Loading | BootState::NotBooting) => false,
         }
     }
 
     /// Does what is due at `now`, once a second.
     fn look(&mut self, now: Duration) {
-        if now.as_secs() == self.looked {
+        if !self.is_due(now) {
             return;
         }
         self.looked = now.as_secs();
         self.tidy(now);
         self.admit_gaps(now, SUMMARY);
+    }
+
+    fn is_due(&self, now: Duration) -> bool {
+        now.as_secs() != self.looked
     }
 
     /// Says what was left out at least `patience` ago.
@@ -146,6 +179,12 @@ impl Teller {
         let Output::Live { screen, bars } = &mut self.output else {
             return;
         };
+        // What a machine waits for changes without an event.
+        for story in self.journal.stories() {
+            if story.mac.is_some_and(|mac| bars.contains_key(&mac)) {
+                show(screen, bars, story, now);
+            }
+        }
         let stale = self
             .journal
             .stories()
@@ -202,9 +241,7 @@ pub struct Telling {
 /// What the rest of the program wants to know.
 #[derive(Debug)]
 struct Known {
-    all_up: AtomicBool,
-    /// When a machine was last heard, in milliseconds since 1970.
-    last: AtomicU64,
+    outlook: Mutex<Outlook>,
     ending: AtomicBool,
 }
 
@@ -212,8 +249,7 @@ impl Teller {
     /// Starts telling what comes out of `events`.
     pub fn start(mut self, mut events: mpsc::Receiver<Event>) -> std::io::Result<Telling> {
         let known = Arc::new(Known {
-            all_up: AtomicBool::new(false),
-            last: AtomicU64::new(millis(self.last)),
+            outlook: Mutex::new(self.advance(self.began)),
             ending: AtomicBool::new(false),
         });
         let told = Arc::clone(&known);
@@ -223,8 +259,11 @@ impl Teller {
                 let ending = told.ending.load(Ordering::Relaxed);
                 if let Some(event) = &heard {
                     self.take(event, ending);
-                    told.all_up.store(self.journal.all_up(), Ordering::Relaxed);
-                    told.last.store(millis(self.last), Ordering::Relaxed);
+                }
+                // It looks at every machine, so not after each event of many.
+                if events.is_empty() || self.is_due(bus::now()) {
+                    let outlook = self.advance(bus::now());
+                    *told.outlook.lock().unwrap_or_else(PoisonError::into_inner) = outlook;
                 }
                 self.look(heard.map_or_else(bus::now, |event| event.at));
                 if ending && events.is_empty() {
@@ -250,16 +289,10 @@ fn hear(clock: &Runtime, events: &mut mpsc::Receiver<Event>) -> Option<Option<Ev
 }
 
 impl Telling {
-    /// Whether every machine that began to boot has its root file system.
-    pub fn all_up(&self) -> bool {
-        self.known.all_up.load(Ordering::Relaxed)
-    }
-
-    /// How long no machine has asked for anything.
-    pub fn idle(&self, now: Duration) -> Duration {
-        now.saturating_sub(Duration::from_millis(
-            self.known.last.load(Ordering::Relaxed),
-        ))
+    /// What the machines need from this server, as of a second ago at most.
+    pub fn outlook(&self) -> Outlook {
+        let outlook = self.known.outlook.lock();
+        outlook.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Says `last_words` and waits a moment until everything is told.
@@ -278,16 +311,12 @@ impl Telling {
     }
 }
 
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
 impl Output {
     /// Whether `event` has a line of its own here.
     fn shows(&self, event: &Event) -> bool {
         match (self, &event.what) {
             (Self::Json, _) => true,
-            (_, What::Progress { .. }) => false,
+            (_, What::Progress { .. } | What::OtherLease { .. }) => false,
             // The live line shows these better.
             (Self::Live { .. }, What::Started { .. } | What::NotFound { .. }) => false,
             (_, What::Started { len, .. }) => *len >= LARGE,
@@ -327,8 +356,13 @@ impl Output {
     }
 }
 
-fn show(screen: &MultiProgress, bars: &mut HashMap<Mac, ProgressBar>, story: &Story) {
-    let Some(mac) = story.mac.filter(|_| story.booting) else {
+fn show(
+    screen: &MultiProgress,
+    bars: &mut HashMap<Mac, ProgressBar>,
+    story: &Story,
+    now: Duration,
+) {
+    let Some(mac) = story.mac.filter(|_| story.is_booting()) else {
         return;
     };
     if !bars.contains_key(&mac) && bars.len() >= MAX_LIVE {
@@ -351,13 +385,11 @@ fn show(screen: &MultiProgress, bars: &mut HashMap<Mac, ProgressBar>, story: &St
             bar.set_message(format!("{percent:>3}% {name} {}/s", bytes(running.rate)));
         }
         None => {
+            let state = story.state(now);
             bar.set_length(1);
-            bar.set_position(u64::from(story.step == Step::Up));
-            bar.set_message(if story.step == Step::Up {
-                "has its root file system"
-            } else {
-                ""
-            });
+            let is_up = matches!(state, BootState::Up | BootState::Streaming);
+            bar.set_position(u64::from(is_up));
+            bar.set_message(state.to_string());
         }
     }
     bar.tick();
@@ -417,6 +449,22 @@ fn json(event: &Event) -> Value {
             );
             put("detail", json!(detail));
             "dhcp"
+        }
+        What::OtherLease {
+            interface,
+            server,
+            address,
+            ..
+        } => {
+            put("interface", json!(interface.as_ref()));
+            put("server", json!(server));
+            put("address", json!(address));
+            "other-lease"
+        }
+        What::Boot { state, text } => {
+            put("state", json!(state.name()));
+            put("text", json!(text));
+            "boot"
         }
         What::Ignored { door, request, why } => {
             put("door", json!(door.name()));

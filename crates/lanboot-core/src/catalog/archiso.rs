@@ -3,7 +3,7 @@
 //! (2012 to 2014). Kernel, initramfs and arguments come from the medium's own PXE configuration;
 //! where the root comes from is rewritten for the network.
 
-use super::entry::{Finds, NetworkForm};
+use super::entry::{Companion, Finds, NetworkForm};
 use super::image::{Family, Given, Recognised, StockMenu};
 use super::syslinux::{self, Label};
 use super::{Cpu, Entry, MAX_CONFIG_BYTES, ReadSmall, pe};
@@ -203,6 +203,7 @@ impl Layout {
             },
             finds: Finds::Archiso,
             root: Some(root.image.clone()),
+            companions: self.companions(tree, root),
             root_bytes: root.bytes,
             initrd_bytes,
             http_copies: if self.aitab { 1 } else { 2 },
@@ -266,6 +267,38 @@ impl Layout {
         [format!("{beside}.sha512"), format!("{beside}.md5"), older]
             .iter()
             .any(|path| tree.file(path).is_some())
+    }
+
+    /// What archiso_pxe_http fetches besides the root, before and after it.
+    fn companions(&self, tree: &Tree, root: &Root) -> (Vec<Companion>, Vec<Companion>) {
+        let companion = |path: String, asked_by| Companion { path, asked_by };
+        let (image, base) = (&root.image, &self.base);
+        let stem = image.rsplit_once('.').map_or("", |(stem, _)| stem);
+        let (mut before, mut after) = (Vec::new(), Vec::new());
+        if self.aitab {
+            before.push(companion(format!("{base}/aitab"), None));
+            // The rows of aitab, of which the root is one.
+            for folder in [format!("{base}/{}", root.cpu), format!("{base}/any")] {
+                let layers = file_names(tree, &folder).filter(|name| name.ends_with(".sfs"));
+                let layers = layers.map(|name| format!("{folder}/{name}"));
+                after.extend(
+                    layers
+                        .filter(|path| path != image)
+                        .map(|path| companion(path, None)),
+                );
+            }
+        }
+        for path in [
+            format!("{stem}.sha512"),
+            format!("{stem}.md5"),
+            format!("{base}/checksum.{}.md5", root.cpu),
+        ] {
+            after.push(companion(path, Some("checksum")));
+        }
+        after.push(companion(format!("{image}.sig"), Some("verify")));
+        after.push(companion(format!("{image}.cms.sig"), Some("cms_verify")));
+        after.retain(|file| tree.file(&file.path).is_some());
+        (before, after)
     }
 
     /// Whether the medium's list of packages shows an `nbd-client` that can keep a disk.
@@ -679,5 +712,59 @@ mod tests {
             assert_eq!(recognised(&files).entries[0].nbd_streams, streams, "{list}");
         }
         assert!(!recognised(&modern()).entries[0].nbd_streams);
+    }
+
+    /// What a boot fetches, `?` behind what this server's arguments do not make it fetch.
+    fn fetched(entry: &Entry, transport: Transport, append: &str) -> Vec<String> {
+        let fetches = entry.fetches(transport, append).into_iter();
+        let mark = |fetch: crate::catalog::Fetch| match fetch.required {
+            true => fetch.path,
+            false => fetch.path + "?",
+        };
+        fetches.map(mark).collect()
+    }
+
+    #[test]
+    fn a_boot_fetches_the_root_then_checksum_and_signatures_that_are_there_and_asked_for() {
+        let mut files = modern();
+        files.push(("arch/x86_64/airootfs.sha512", "sum"));
+        files.push(("arch/x86_64/airootfs.sfs.cms.sig", "signature"));
+        let found = recognised(&files);
+        let entry = &found.entries[0];
+        let (root, sum) = ("arch/x86_64/airootfs.sfs", "arch/x86_64/airootfs.sha512");
+        let (sum_unasked, signature) = (format!("{sum}?"), format!("{root}.cms.sig"));
+        let of = |append| fetched(entry, Transport::Http, append);
+        assert_eq!(of(""), [root, &sum_unasked, &signature]);
+        assert_eq!(of("checksum=y"), [root, sum, &signature]);
+        assert_eq!(of("checksum"), [root, sum, &signature]);
+        assert_eq!(of("checksums=y checksum=y checksum=n"), of(""));
+        let unsigned = of("cms_verify=n");
+        assert_eq!(unsigned, [root, &sum_unasked, &format!("{signature}?")]);
+        for mounted in [Transport::Nfs, Transport::Nbd] {
+            assert!(entry.fetches(mounted, "checksum=y").is_empty());
+        }
+    }
+
+    #[test]
+    fn a_boot_of_2013_fetches_aitab_first_and_every_layer() {
+        let found = recognised(&[
+            ("arch/aitab", "root-image / x86_64 xz ext4 50%"),
+            ("arch/any/usr-share.fs.sfs", "layer"),
+            ("arch/boot/x86_64/archiso.img", "i"),
+            ("arch/boot/x86_64/vmlinuz", "k"),
+            ("arch/checksum.x86_64.md5", "sums"),
+            ("arch/x86_64/lib-modules.fs.sfs", "layer"),
+            ("arch/x86_64/root-image.fs.sfs", "root"),
+        ]);
+        assert_eq!(
+            fetched(&found.entries[0], Transport::Http, "checksum=y"),
+            [
+                "arch/aitab",
+                "arch/x86_64/root-image.fs.sfs",
+                "arch/x86_64/lib-modules.fs.sfs",
+                "arch/any/usr-share.fs.sfs",
+                "arch/checksum.x86_64.md5",
+            ]
+        );
     }
 }

@@ -123,6 +123,25 @@ pub(super) enum Finds {
     Itself,
 }
 
+/// A file that an initramfs fetches besides its root.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Companion {
+    /// Path on the medium.
+    pub path: String,
+    /// The kernel argument that makes the initramfs fetch it; `None` when it always does.
+    pub asked_by: Option<&'static str>,
+}
+
+/// A file that a boot fetches from this server after its initramfs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fetch {
+    /// Path on the medium.
+    pub path: String,
+    /// Whether the boot fails without it. One that is not required is fetched only by arguments
+    /// this server does not give.
+    pub required: bool,
+}
+
 /// Something a person can boot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
@@ -147,6 +166,9 @@ pub struct Entry {
     /// Path on the medium of the root file system's image; `None` when the initramfs is the whole
     /// system and fetches nothing from here.
     pub root: Option<String>,
+    /// What its initramfs fetches over HTTP besides the root: before it (aitab) and after it
+    /// (signature, checksum, further layers), in order.
+    pub(super) companions: (Vec<Companion>, Vec<Companion>),
     /// Its size in bytes.
     pub root_bytes: u64,
     /// Size of the initramfs files together, in bytes.
@@ -211,6 +233,40 @@ impl Entry {
             (Transport::Nfs, None) => true,
             (Transport::Nbd, None) => self.nbd_streams,
         }
+    }
+
+    /// Lists what the initramfs fetches from here, in order, when the root travels by `transport`
+    /// and the operator's own arguments are `append`. Through a mount and a network disk it reads
+    /// everything, and fetches nothing.
+    pub fn fetches(&self, transport: Transport, append: &str) -> Vec<Fetch> {
+        let (Transport::Http, Some(root)) = (transport, &self.root) else {
+            return Vec::new();
+        };
+        let given = self.kept.iter().chain(&self.added).map(String::as_str);
+        let words: Vec<&str> = given.chain(append.split_whitespace()).collect();
+        // `key` alone means `y`, and the last of several wins.
+        let is_asked = |key: &str| {
+            let of_key = |word: &&str| match word.strip_prefix(key) {
+                Some("") => Some(true),
+                Some(rest) => rest.strip_prefix('=').map(|value| value == "y"),
+                None => None,
+            };
+            words.iter().rev().find_map(of_key).unwrap_or(false)
+        };
+        let fetch = |companion: &Companion| Fetch {
+            path: companion.path.clone(),
+            required: companion.asked_by.is_none_or(is_asked),
+        };
+        let (before, after) = &self.companions;
+        let root = Fetch {
+            path: root.clone(),
+            required: true,
+        };
+        let before = before.iter().map(fetch);
+        before
+            .chain([root])
+            .chain(after.iter().map(fetch))
+            .collect()
     }
 
     /// About how much memory a machine needs to start from a copy over HTTP, in bytes. The copy

@@ -103,6 +103,7 @@ fn entry(given: Given<'_>, found: &Found, count: usize) -> Option<Entry> {
         network: NetworkForm::Own,
         finds: Finds::Itself,
         root: None,
+        companions: (Vec::new(), Vec::new()),
         root_bytes: 0,
         initrd_bytes,
         http_copies: 0,

@@ -18,7 +18,7 @@ mod transport;
 mod whole;
 
 pub use choice::{BootChoice, CannotBoot, Firmware, UnknownEntry, nearest};
-pub use entry::{Cpu, Entry, Place, Refusal, Server, Spelling};
+pub use entry::{Cpu, Entry, Fetch, Place, Refusal, Server, Spelling};
 pub use image::{Family, Image, Recognised, StockMenu, image_name, recognise};
 pub use loader::{
     IPXE, Ipxe, LoaderChoice, Loaders, MenuKind, PXELINUX_FOLDER, SignedIpxe, Way, chain,

@@ -65,6 +65,7 @@ fn entry(name: &str, cpu: Cpu) -> Entry {
         network: NetworkForm::Dhcp,
         finds: Finds::Archiso,
         root: Some(format!("arch/{cpu}/airootfs.sfs")),
+        companions: (Vec::new(), Vec::new()),
         root_bytes: 300 << 20,
         initrd_bytes: 20 << 20,
         http_copies: 2,

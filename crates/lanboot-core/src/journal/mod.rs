@@ -1,9 +1,15 @@
 //! The story of each machine: what it did, what it was given, and why nothing happened.
 
+mod outlook;
+mod progress;
 pub mod repeats;
 mod story;
 mod tell;
 
+pub use outlook::{Outlook, Waiting};
+pub use progress::{
+    ADDRESS_GRACE, BootState, Expected, FileUse, GRACE, MAX_PAUSE, MAX_PAUSE_UNLOADED, Role, SETTLE,
+};
 pub use repeats::{Folded, Repeats};
 pub use story::{Journal, MAX_MACHINES, MAX_TOLD, Running, Step, Story};
 pub use tell::{bytes, tell};
@@ -63,23 +69,6 @@ impl Door {
     }
 }
 
-/// What a file is to a boot, in the order a boot needs them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Role {
-    /// Anything else.
-    Other,
-    /// What the firmware runs first, and its modules.
-    Loader,
-    /// A menu or script.
-    Menu,
-    /// The kernel.
-    Kernel,
-    /// The initramfs.
-    Initramfs,
-    /// The root file system.
-    Root,
-}
-
 /// What happened.
 #[derive(Clone, Debug, PartialEq)]
 pub enum What {
@@ -95,6 +84,24 @@ pub enum What {
         machine: Option<Machine>,
         /// What was added for the reader: the boot file, or why a NAK was sent.
         detail: Option<String>,
+    },
+    /// A machine was heard taking an address from another DHCP server.
+    OtherLease {
+        /// Interface it was heard on.
+        interface: Arc<str>,
+        /// The server it named; `None` when it asks whichever gave the address before.
+        server: Option<IpAddr>,
+        /// The address.
+        address: IpAddr,
+        /// What the machine said of itself.
+        machine: Machine,
+    },
+    /// A machine's boot came to another state, as the journal sees it.
+    Boot {
+        /// The state.
+        state: BootState,
+        /// Why it is taken to be in it, or what it waits for: one plain sentence part.
+        text: String,
     },
     /// Nothing was sent, and why: one plain sentence part, such as "not a PXE client".
     Ignored {

@@ -80,6 +80,10 @@ pub const NOTICES: Allowance = Allowance {
 pub enum Kind {
     /// A DHCP message of this name.
     Dhcp(&'static str),
+    /// An address from another DHCP server.
+    OtherLease,
+    /// A boot came to another state.
+    Boot,
     /// Something was ignored at a door.
     Ignored(Door),
     /// A file began to leave.
@@ -103,6 +107,8 @@ impl Kind {
     pub fn of(event: &Event) -> Self {
         match &event.what {
             What::Dhcp { message, .. } => Self::Dhcp(message),
+            What::OtherLease { .. } => Self::OtherLease,
+            What::Boot { .. } => Self::Boot,
             What::Ignored { door, .. } => Self::Ignored(*door),
             What::Started { door, .. } => Self::Started(*door),
             What::Progress { .. } => Self::Progress,
@@ -117,8 +123,8 @@ impl Kind {
     /// How many lines of it are told.
     pub fn allowance(self) -> Allowance {
         match self {
-            Self::Dhcp(_) => MESSAGES,
-            Self::Started(_) | Self::Finished(_) | Self::Planned => PROGRESS,
+            Self::Dhcp(_) | Self::OtherLease => MESSAGES,
+            Self::Started(_) | Self::Finished(_) | Self::Planned | Self::Boot => PROGRESS,
             Self::Progress => AMOUNTS,
             Self::NotFound(_) => PROBES,
             Self::Failed(_) => FAILURES,
@@ -131,6 +137,8 @@ impl Kind {
     pub fn name(self) -> &'static str {
         match self {
             Self::Dhcp(_) => "dhcp",
+            Self::OtherLease => "other-lease",
+            Self::Boot => "boot",
             Self::Ignored(_) => "ignored",
             Self::Started(_) => "started",
             Self::Progress => "progress",
@@ -145,13 +153,13 @@ impl Kind {
     /// Where the machine knocked, when the kind tells.
     pub fn door(self) -> Option<Door> {
         match self {
-            Self::Dhcp(_) => Some(Door::Dhcp),
+            Self::Dhcp(_) | Self::OtherLease => Some(Door::Dhcp),
             Self::Ignored(door)
             | Self::Started(door)
             | Self::Finished(door)
             | Self::Failed(door)
             | Self::NotFound(door) => Some(door),
-            Self::Progress | Self::Planned | Self::Notice => None,
+            Self::Progress | Self::Planned | Self::Boot | Self::Notice => None,
         }
     }
 }
@@ -162,6 +170,8 @@ impl fmt::Display for Kind {
             Self::Dhcp(message) => return f.write_str(message),
             Self::Progress => "transfers under way",
             Self::Planned => "ways to boot",
+            Self::OtherLease => "leases of other servers",
+            Self::Boot => "states of boots",
             Self::Notice => "notices",
             Self::Ignored(_) => "requests ignored",
             Self::Started(_) => "transfers begun",

@@ -4,8 +4,9 @@ use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::tell::{rate, tell};
-use super::{Door, Event, Peer, Role, What};
+use super::progress::{MAX_PAUSE, Progress, Transfers};
+use super::tell::{rate, tell, who};
+use super::{BootState, Door, Event, FileUse, Peer, Role, What};
 use crate::machine::{Mac, Machine, Stage};
 
 /// Machines remembered. Beyond that the one silent for longest is forgotten, so a LAN full of
@@ -33,7 +34,7 @@ pub enum Step {
     Initramfs,
     /// It loads its root file system.
     Root,
-    /// It has its root file system.
+    /// Its system is up; see [`BootState::Up`].
     Up,
 }
 
@@ -59,6 +60,8 @@ impl Step {
 pub struct Running {
     /// Its number.
     pub transfer: u64,
+    /// Through which listener.
+    pub door: Door,
     /// The path asked for.
     pub path: String,
     /// Bytes to send.
@@ -69,6 +72,8 @@ pub struct Running {
     pub since: Duration,
     /// Bytes per second so far.
     pub rate: u64,
+    /// Whether it is the root file system.
+    pub is_root: bool,
 }
 
 /// One machine's story.
@@ -82,8 +87,12 @@ pub struct Story {
     pub machine: Option<Machine>,
     /// How far it has come.
     pub step: Step,
-    /// Whether its firmware or loader asked to boot: a phone that only wants an address did not.
-    pub booting: bool,
+    /// What it fetched in this boot.
+    progress: Progress,
+    /// Whether it was up in any boot.
+    pub(super) was_up: bool,
+    /// The state it was last said to be in.
+    pub(super) said: BootState,
     /// Transfers under way, oldest first.
     pub running: Vec<Running>,
     /// The latest lines about it with their time, oldest first.
@@ -115,58 +124,28 @@ impl Journal {
         self.machines.values()
     }
 
-    /// Whether at least one machine has its root file system and none that began is still on its
-    /// way.
-    pub fn all_up(&self) -> bool {
-        let mut booting = self.machines.values().filter(|s| s.booting).peekable();
-        booting.peek().is_some() && booting.all(|s| s.step == Step::Up && s.running.is_empty())
+    /// Every story, to be changed.
+    pub(super) fn stories_mut(&mut self) -> impl Iterator<Item = &mut Story> {
+        self.machines.values_mut()
     }
 
-    /// Takes one event in; `role` is what the path of its transfer is to a boot. Returns the
+    /// Takes one event in; `file` is what the path of its transfer means to a boot. Returns the
     /// story it belongs to.
-    pub fn fold(&mut self, event: &Event, role: Role) -> Option<&Story> {
+    pub fn fold(&mut self, event: &Event, file: &FileUse) -> Option<&Story> {
         let key = match &event.what {
-            What::Notice { .. } => return None,
+            What::Notice { .. } | What::Boot { .. } => return None,
             What::Progress { transfer, .. } => *self.by_transfer.get(transfer)?,
             _ => self.key(event.peer)?,
         };
         self.make_room(key);
-        let story = self.machines.entry(key).or_insert_with(|| Story {
-            mac: event.peer.mac,
-            ip: None,
-            machine: None,
-            step: Step::Seen,
-            booting: false,
-            running: Vec::new(),
-            told: VecDeque::new(),
-            last: event.at,
-        });
-        story.last = event.at;
-        if let Some(ip) = event.peer.ip {
-            story.ip = Some(ip);
-        }
-        if let Some(line) = tell(event) {
-            if story.told.len() >= MAX_TOLD {
-                story.told.pop_front();
-            }
-            story.told.push_back((event.at, line));
-        }
-        // Anybody may mount an image or attach one as a disk. Only a machine that is booting has its
-        // root there.
-        let role = match &event.what {
-            What::Started { door, .. } | What::Finished { door, .. }
-                if streams(*door) && !story.booting =>
-            {
-                Role::Other
-            }
-            // What it left behind when it was restarted says nothing about this boot.
-            What::Finished { door, transfer, .. }
-                if streams(*door) && !story.is_running(*transfer) =>
-            {
-                Role::Other
-            }
-            _ => role,
-        };
+        let story = self
+            .machines
+            .entry(key)
+            .or_insert_with(|| Story::new(event));
+        story.note(event);
+        // Only a machine that is booting has its root here.
+        let counts = file.begins_boot || story.progress.booting;
+        let file = if counts { file } else { &FileUse::default() };
         match &event.what {
             What::Dhcp {
                 message,
@@ -174,19 +153,37 @@ impl Journal {
                 machine,
                 ..
             } => {
-                story.dhcp(message, *address, machine.as_ref());
-                if let (&"DHCPACK", Some(ip), Some(mac)) = (message, address, story.mac) {
-                    self.by_ip.insert(*ip, mac);
+                story.dhcp(message, *address, machine.as_ref(), event.at);
+                let is_system = machine.as_ref().is_some_and(|m| m.stage == Stage::Plain);
+                if let ("DHCPACK", Some(ip), Some(mac)) = (*message, address, story.mac) {
+                    self.tie(*ip, mac, is_system, event.at);
                 }
             }
+            What::OtherLease {
+                address, machine, ..
+            } => {
+                story.other_lease(*address, machine, event.at);
+                let is_system = machine.stage == Stage::Plain;
+                self.tie(*address, machine.mac, is_system, event.at);
+            }
             What::Started {
+                door,
                 transfer,
                 path,
                 len,
-                ..
             } => {
                 self.by_transfer.insert(*transfer, key);
-                story.started(*transfer, path, *len, event.at, role);
+                let running = Running {
+                    transfer: *transfer,
+                    door: *door,
+                    path: path.clone(),
+                    len: *len,
+                    sent: 0,
+                    since: event.at,
+                    rate: 0,
+                    is_root: false,
+                };
+                story.started(running, file);
             }
             What::Progress { transfer, sent } => {
                 if let Some(running) = story.running.iter_mut().find(|r| r.transfer == *transfer) {
@@ -196,9 +193,9 @@ impl Journal {
             }
             What::Finished { transfer, .. } => {
                 self.by_transfer.remove(transfer);
-                story.ended(*transfer);
-                if role == Role::Root {
-                    story.step = Step::Up;
+                // What it left behind when it was restarted says nothing about this boot.
+                if story.ended(*transfer) || story.running.len() >= MAX_RUNNING {
+                    story.progress.has(file);
                 }
             }
             What::Failed { transfer, .. } => {
@@ -210,18 +207,42 @@ impl Journal {
             What::Ignored { .. }
             | What::NotFound { .. }
             | What::Planned { .. }
+            | What::Boot { .. }
             | What::Notice { .. } => {}
         }
         self.machines.get(&key)
     }
 
     /// DHCP knows the hardware address; the other doors know only the IP address, which the last
-    /// DHCPACK ties to one.
+    /// lease ties to one.
     fn key(&self, peer: Peer) -> Option<Key> {
         match (peer.mac, peer.ip) {
             (Some(mac), _) => Some(Key::Mac(mac)),
             (None, Some(ip)) => Some(self.by_ip.get(&ip).map_or(Key::Ip(ip), |m| Key::Mac(*m))),
             (None, None) => None,
+        }
+    }
+
+    /// Notes whose address this is. What a machine did before its hardware address was known, as
+    /// after a restart of this server in the middle of a boot, is its own. `is_system`: it is a
+    /// system that took the address.
+    fn tie(&mut self, ip: IpAddr, mac: Mac, is_system: bool, at: Duration) {
+        self.by_ip.insert(ip, mac);
+        let recent = |story: &Story| at.saturating_sub(story.last) < MAX_PAUSE;
+        if !self.machines.get(&Key::Ip(ip)).is_some_and(recent) {
+            return;
+        }
+        let before = self.machines.remove(&Key::Ip(ip));
+        let story = self.machines.get_mut(&Key::Mac(mac));
+        let (Some(before), Some(story)) = (before, story) else {
+            return;
+        };
+        for running in &before.running {
+            self.by_transfer.insert(running.transfer, Key::Mac(mac));
+        }
+        story.absorb(before);
+        if is_system {
+            story.take_address(at);
         }
     }
 
@@ -252,39 +273,145 @@ fn streams(door: Door) -> bool {
 }
 
 impl Story {
-    fn dhcp(&mut self, message: &str, address: Option<IpAddr>, machine: Option<&Machine>) {
+    fn new(event: &Event) -> Self {
+        Self {
+            mac: event.peer.mac,
+            ip: None,
+            machine: None,
+            step: Step::Seen,
+            progress: Progress::default(),
+            was_up: false,
+            said: BootState::NotBooting,
+            running: Vec::new(),
+            told: VecDeque::new(),
+            last: event.at,
+        }
+    }
+
+    /// Whether its firmware or loader asked to boot: a phone that only wants an address did not.
+    pub fn is_booting(&self) -> bool {
+        self.progress.booting
+    }
+
+    /// Where it is on its way to a running system at `now`.
+    pub fn state(&self, now: Duration) -> BootState {
+        self.progress.state(now, self.transfers())
+    }
+
+    /// Its hardware address, or its network address, or both.
+    pub fn who(&self) -> String {
+        let Self { mac, ip, .. } = *self;
+        who(Peer { mac, ip })
+    }
+
+    /// Keeps that it is up: what it asks for afterwards does not change that.
+    pub(super) fn is_up(&mut self) {
+        self.step = Step::Up;
+        self.progress.up = true;
+        self.was_up = true;
+    }
+
+    /// How it came that it is up: its system took an address.
+    pub(super) fn has_own_address(&self) -> bool {
+        self.progress.has_own_address()
+    }
+
+    /// Whether it was offered an address from here in this boot.
+    pub(super) fn is_given_address(&self) -> bool {
+        self.progress.address_from_here
+    }
+
+    /// Whether it loaded anything in this boot.
+    pub(super) fn has_loaded(&self) -> bool {
+        self.progress.loaded
+    }
+
+    fn transfers(&self) -> Transfers {
+        Transfers {
+            copies: self.running.iter().any(|r| !streams(r.door)),
+            streams: self.running.iter().any(|r| streams(r.door) && r.is_root),
+        }
+    }
+
+    fn note(&mut self, event: &Event) {
+        self.last = event.at;
+        // The end of a mount is noticed long after it; everything else shows that the machine acts.
+        let acts = match &event.what {
+            What::Finished { door, .. } | What::Failed { door, .. } => !streams(*door),
+            _ => true,
+        };
+        if acts {
+            self.progress.asked = event.at;
+        }
+        if let Some(ip) = event.peer.ip {
+            self.ip = Some(ip);
+        }
+        if let Some(line) = tell(event) {
+            if self.told.len() >= MAX_TOLD {
+                self.told.pop_front();
+            }
+            self.told.push_back((event.at, line));
+        }
+    }
+
+    fn dhcp(
+        &mut self,
+        message: &str,
+        address: Option<IpAddr>,
+        machine: Option<&Machine>,
+        at: Duration,
+    ) {
+        let is_system = machine.is_some_and(|m| m.stage == Stage::Plain);
         if let Some(machine) = machine.filter(|m| m.stage != Stage::Plain) {
             // Firmware asking again after the root was there: the machine has been restarted.
             if message == "DHCPDISCOVER" && self.step > Step::Menu {
                 self.step = Step::Seen;
                 self.running.clear();
+                self.progress.restart();
             }
-            self.booting = true;
+            self.progress.booting = true;
             self.machine = Some(machine.clone());
         }
         match message {
-            "DHCPOFFER" => self.step = self.step.max(Step::Offered),
+            "DHCPOFFER" => {
+                self.step = self.step.max(Step::Offered);
+                // A proxy offers a boot file and no address.
+                if address.is_some() {
+                    self.progress.offered(true);
+                }
+            }
             "DHCPACK" => {
                 self.step = self.step.max(Step::Leased);
                 self.ip = address.or(self.ip);
+                if is_system {
+                    self.take_address(at);
+                }
             }
+            "DHCPDECLINE" if is_system => self.progress.declined(),
             _ => {}
         }
     }
 
-    fn started(&mut self, transfer: u64, path: &str, len: u64, at: Duration, role: Role) {
-        if self.running.len() < MAX_RUNNING {
-            let path = path.to_owned();
-            self.running.push(Running {
-                transfer,
-                path,
-                len,
-                sent: 0,
-                since: at,
-                rate: 0,
-            });
+    fn other_lease(&mut self, address: IpAddr, machine: &Machine, at: Duration) {
+        self.step = self.step.max(Step::Leased);
+        self.ip = Some(address);
+        self.progress.offered(false);
+        if machine.stage == Stage::Plain {
+            self.take_address(at);
         }
-        let step = match role {
+    }
+
+    fn take_address(&mut self, at: Duration) {
+        let has_root = self.transfers().streams;
+        self.progress.took_address(at, has_root);
+    }
+
+    fn started(&mut self, mut running: Running, file: &FileUse) {
+        running.is_root = file.role == Role::Root;
+        if self.running.len() < MAX_RUNNING {
+            self.running.push(running);
+        }
+        let step = match file.role {
             Role::Other => return,
             Role::Loader => Step::Loader,
             Role::Menu => Step::Menu,
@@ -292,190 +419,53 @@ impl Story {
             Role::Initramfs => Step::Initramfs,
             Role::Root => Step::Root,
         };
-        self.booting = true;
         // A loader or kernel after the root was there is the next boot.
-        self.step = if self.step == Step::Up {
-            step
+        let again = file.role == Role::Kernel && self.progress.has_fetched(&file.name);
+        let after_root = self.step == Step::Up || self.step == Step::Root && again;
+        if after_root && step < Step::Root {
+            self.progress.restart();
+            self.step = step;
         } else {
-            self.step.max(step)
-        };
+            self.step = self.step.max(step);
+        }
+        self.progress.booting = true;
+        self.progress.loaded = true;
+        if !self.progress.up {
+            self.progress.expects(file);
+        }
     }
 
-    fn is_running(&self, transfer: u64) -> bool {
-        self.running.iter().any(|r| r.transfer == transfer)
-    }
-
-    fn ended(&mut self, transfer: u64) {
+    /// Forgets a transfer; whether it was known.
+    fn ended(&mut self, transfer: u64) -> bool {
+        let before = self.running.len();
         self.running.retain(|r| r.transfer != transfer);
+        self.running.len() < before
+    }
+
+    /// Takes over what was known of the same machine by its network address alone.
+    fn absorb(&mut self, before: Self) {
+        let Self {
+            step,
+            progress,
+            was_up,
+            running,
+            told,
+            ..
+        } = before;
+        if progress.booting && step > self.step {
+            self.step = step;
+            self.progress = progress;
+            self.was_up |= was_up;
+        }
+        let room = MAX_RUNNING.saturating_sub(self.running.len());
+        self.running.extend(running.into_iter().take(room));
+        for line in told.into_iter().rev() {
+            if self.told.len() < MAX_TOLD {
+                self.told.push_front(line);
+            }
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::machine::Arch;
-
-    const MAC: Mac = Mac([2, 0, 0, 0, 0, 1]);
-
-    fn ip() -> IpAddr {
-        "10.0.0.50".parse().unwrap()
-    }
-
-    fn dhcp(message: &'static str, stage: Stage) -> Event {
-        let machine = Machine {
-            mac: MAC,
-            arch: Some(Arch::X86Bios),
-            stage,
-        };
-        Event {
-            at: Duration::from_secs(1),
-            peer: Peer {
-                mac: Some(MAC),
-                ip: None,
-            },
-            what: What::Dhcp {
-                interface: "eth0".into(),
-                message,
-                address: Some(ip()),
-                machine: Some(machine),
-                detail: None,
-            },
-        }
-    }
-
-    fn http(what: What, at: u64) -> Event {
-        Event {
-            at: Duration::from_secs(at),
-            peer: Peer {
-                mac: None,
-                ip: Some(ip()),
-            },
-            what,
-        }
-    }
-
-    fn started(transfer: u64) -> What {
-        What::Started {
-            door: Door::Http,
-            transfer,
-            path: "x".into(),
-            len: 1000,
-        }
-    }
-
-    fn finished(transfer: u64) -> What {
-        What::Finished {
-            door: Door::Http,
-            transfer,
-            path: "x".into(),
-            sent: 1000,
-            took: Duration::from_secs(1),
-            retransmits: 0,
-        }
-    }
-
-    #[test]
-    fn a_boot_is_told_from_discover_to_root() {
-        let mut journal = Journal::default();
-        for (event, role, step) in [
-            (
-                dhcp("DHCPDISCOVER", Stage::Firmware),
-                Role::Other,
-                Step::Seen,
-            ),
-            (
-                dhcp("DHCPOFFER", Stage::Firmware),
-                Role::Other,
-                Step::Offered,
-            ),
-            (dhcp("DHCPACK", Stage::Firmware), Role::Other, Step::Leased),
-            (http(started(1), 2), Role::Loader, Step::Loader),
-            (http(finished(1), 3), Role::Loader, Step::Loader),
-            (http(started(2), 4), Role::Kernel, Step::Kernel),
-            (
-                http(
-                    What::Progress {
-                        transfer: 2,
-                        sent: 500,
-                    },
-                    6,
-                ),
-                Role::Other,
-                Step::Kernel,
-            ),
-            (http(finished(2), 7), Role::Kernel, Step::Kernel),
-            (dhcp("DHCPACK", Stage::Plain), Role::Other, Step::Kernel),
-            (http(started(3), 8), Role::Root, Step::Root),
-            (http(finished(3), 9), Role::Root, Step::Up),
-            (dhcp("DHCPACK", Stage::Plain), Role::Other, Step::Up),
-        ] {
-            let story = journal.fold(&event, role).unwrap();
-            assert_eq!((story.mac, story.step), (Some(MAC), step), "{event:?}");
-            if let What::Progress { .. } = event.what {
-                assert_eq!(story.running[0].rate, 250);
-            }
-        }
-        assert!(journal.all_up());
-        assert_eq!(
-            journal.stories().count(),
-            1,
-            "HTTP was joined to DHCP by the lease"
-        );
-        let again = dhcp("DHCPDISCOVER", Stage::Firmware);
-        assert_eq!(journal.fold(&again, Role::Other).unwrap().step, Step::Seen);
-        assert!(!journal.all_up());
-    }
-
-    #[test]
-    fn a_mount_is_a_root_only_to_a_machine_that_boots_and_only_in_that_boot() {
-        let nfs = |mut what| {
-            let (What::Started { door, .. } | What::Finished { door, .. }) = &mut what else {
-                panic!("{what:?}")
-            };
-            *door = Door::Nfs;
-            http(what, 5)
-        };
-        let mut journal = Journal::default();
-        journal.fold(&nfs(started(1)), Role::Root);
-        journal.fold(&nfs(finished(1)), Role::Root);
-        assert!(!journal.all_up(), "somebody looked at an image");
-        let mut step = |event: &Event, role| journal.fold(event, role).unwrap().step;
-        let discover = dhcp("DHCPDISCOVER", Stage::Firmware);
-        step(&discover, Role::Other);
-        step(&dhcp("DHCPACK", Stage::Firmware), Role::Other);
-        assert_eq!(step(&nfs(started(2)), Role::Root), Step::Root);
-        // Switched off and on again; the mount is forgotten later.
-        assert_eq!(step(&discover, Role::Other), Step::Seen);
-        assert_eq!(step(&nfs(finished(2)), Role::Root), Step::Seen);
-        step(&nfs(started(3)), Role::Root);
-        assert_eq!(step(&nfs(finished(3)), Role::Root), Step::Up);
-        assert!(journal.all_up());
-    }
-
-    #[test]
-    fn a_phone_that_wants_an_address_is_no_boot() {
-        let mut journal = Journal::default();
-        journal.fold(&dhcp("DHCPACK", Stage::Plain), Role::Other);
-        assert!(!journal.all_up());
-        assert!(!journal.stories().next().unwrap().booting);
-    }
-
-    #[test]
-    fn invented_addresses_cost_a_bounded_amount() {
-        let mut journal = Journal::default();
-        for n in 0..20_000u32 {
-            let [a, b, c, d] = n.to_be_bytes();
-            let mut event = dhcp("DHCPACK", Stage::Firmware);
-            event.peer.mac = Some(Mac([2, 0, a, b, c, d]));
-            event.at = Duration::from_secs(u64::from(n));
-            journal.fold(&event, Role::Other);
-            for _ in 0..3 {
-                journal.fold(&event, Role::Other);
-            }
-        }
-        assert!(journal.machines.len() <= MAX_MACHINES);
-        assert!(journal.by_ip.len() <= MAX_MACHINES);
-        let last = Key::Mac(Mac([2, 0, 0, 0, 0x4e, 0x1f]));
-        assert_eq!(journal.machines[&last].told.len(), 4);
-    }
-}
+mod tests;

@@ -31,6 +31,9 @@ pub fn tell(event: &Event) -> Option<String> {
             }
             line
         }
+        // What the machine was answered here is told anyway.
+        What::OtherLease { .. } => return None,
+        What::Boot { text, .. } => format!("{} {text}", who(event.peer)),
         What::Ignored { door, request, why } => {
             // `DHCPDISCOVER` names its protocol itself.
             let door = if request.starts_with(door.name()) {
@@ -120,6 +123,16 @@ fn streamed(door: Door, path: &str) -> String {
     match door {
         Door::Nbd => format!("disk {}", path.split('@').next().unwrap_or(path)),
         _ => format!("mount {path}"),
+    }
+}
+
+/// A machine by both its addresses.
+pub(super) fn who(peer: Peer) -> String {
+    match (peer.mac, peer.ip) {
+        (Some(mac), Some(ip)) => format!("{mac} ({ip})"),
+        (Some(mac), None) => mac.to_string(),
+        (None, Some(ip)) => ip.to_string(),
+        (None, None) => "a machine".into(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod datagram;
 pub mod dhcp;
+mod ending;
 mod hangup;
 pub mod http;
 mod listen;
@@ -27,7 +28,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{MissedTickBehavior, interval};
 
 use crate::bus::{self, Bus};
 use crate::disks::Disks;
@@ -36,8 +37,6 @@ use crate::settings::Settings;
 use crate::teller::{Teller, Telling};
 use hangup::{Hangup, Meaning};
 
-/// How long transfers may go on after SIGTERM: systemd kills after 90 s.
-const DRAIN: Duration = Duration::from_secs(30);
 /// How often image files and folders are looked at for changes.
 const RESCAN: Duration = Duration::from_secs(5);
 /// Threads for TFTP, HTTP and NBD. More than cores, because `sendfile` of a cold page holds one.
@@ -157,15 +156,19 @@ async fn attend(
     let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT")?;
     let mut hangup = Hangup::new().context("SIGHUP")?;
     let mut is_ready = false;
+    let mut how_to_end = "a second SIGTERM ends it";
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let result = loop {
         tokio::select! {
-            _ = terminate.recv() => break Ok("SIGTERM"),
-            _ = interrupt.recv() => break Ok("interrupted"),
+            _ = terminate.recv() => break Ok("SIGTERM".to_owned()),
+            _ = interrupt.recv() => {
+                how_to_end = "Ctrl-C again ends it";
+                break Ok("interrupted".to_owned());
+            }
             meaning = hangup.recv() => match meaning {
                 Meaning::Again => waits.again.notify_one(),
-                Meaning::Closed => break Ok("the terminal was closed"),
+                Meaning::Closed => break Ok("the terminal was closed".to_owned()),
             },
             // Without a decision the door has failed, which is heard of below.
             decided = &mut waits.decision, if !is_ready => {
@@ -180,16 +183,18 @@ async fn attend(
                 Err(error) => Err(anyhow!("a door failed: {error}")),
             },
             _ = tick.tick() => {
-                if settings.once && telling.all_up() {
-                    break Ok("every machine has its root file system (--once)");
+                let outlook = telling.outlook();
+                if settings.once && outlook.is_done() {
+                    break Ok(format!("{} (--once)", outlook.done_text()));
                 }
-                if settings.until_idle.is_some_and(|limit| telling.idle(bus::now()) >= limit) {
-                    break Ok("nothing was asked for long enough (--until-idle)");
+                let is_idle = |limit| outlook.is_idle(bus::now(), limit);
+                if settings.until_idle.is_some_and(is_idle) {
+                    break Ok("nothing was asked for long enough (--until-idle)".to_owned());
                 }
             }
         }
     };
-    let why = *result.as_ref().unwrap_or(&"a door failed");
+    let why = result.as_ref().map_or("a door failed", String::as_str);
     bus.publish(
         Peer::default(),
         What::Notice {
@@ -200,22 +205,13 @@ async fn attend(
     let _ = drain.send(true);
     // That systemd is not there is no fault.
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
-    let finished = timeout(DRAIN, async {
-        loop {
-            tokio::select! {
-                ended = doors.join_next() => if ended.is_none() { break },
-                _ = terminate.recv() => break,
-                _ = interrupt.recv() => break,
-            }
+    let again = async {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
         }
-    });
-    let last_words = match finished.await {
-        Ok(()) => "stopped".into(),
-        Err(_) => format!(
-            "transfers still ran after {} s and were cut",
-            DRAIN.as_secs()
-        ),
     };
+    let last_words = ending::wait(doors, again, &telling, bus, how_to_end).await;
     telling.end(bus, last_words).await;
     remove_ready(settings.ready_file.as_deref());
     result.map(|_| ())

@@ -272,6 +272,7 @@ impl Serving {
             return;
         }
         self.tell_incoming(&packet, &origin);
+        self.tell_other_lease(&packet, &origin);
         self.overhear(&packet, &origin);
         let overloaded = self.probes.len() >= MAX_PROBES;
         let (answer, no_loader) = self.ask(&packet, &origin, overloaded, None);

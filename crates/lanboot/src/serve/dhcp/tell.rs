@@ -1,9 +1,9 @@
 //! What the DHCP door tells of what it hears, and why it is silent.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use lanboot_core::dhcp::{Packet, pxe};
+use lanboot_core::dhcp::{Code, MessageType, Mode, Op, Packet, Port, pxe};
 use lanboot_core::journal::{self, Peer, What};
 use lanboot_core::machine::Stage;
 
@@ -27,6 +27,42 @@ impl Serving {
             address: None,
             machine,
             detail: None,
+        };
+        self.context.bus.publish(peer(packet, origin), what);
+    }
+
+    /// Tells that a machine takes an address from another server, when its REQUEST says so: it names
+    /// that server, or it asks whichever gave the address before while this one gives none.
+    pub(super) fn tell_other_lease(&self, packet: &Packet, origin: &Origin) {
+        let Some(link) = self.links.get(origin.link) else {
+            return;
+        };
+        let is_request = packet.op == Op::Request
+            && packet.message_type() == Some(MessageType::Request)
+            && origin.port == Port::Server;
+        let Some(machine) = pxe::machine(packet).filter(|_| is_request) else {
+            return;
+        };
+        let options = &packet.options;
+        let named = options.address(Code::SERVER_ID);
+        let is_other = match named {
+            Some(server) => !self.own.contains(&server),
+            None => link.auto.mode() == Some(Mode::Proxy),
+        };
+        let known = |address: &Ipv4Addr| !address.is_unspecified();
+        let address = [
+            options.address(Code::REQUESTED_ADDRESS),
+            Some(packet.ciaddr),
+        ];
+        let address = address.into_iter().flatten().find(known);
+        let Some(address) = address.filter(|_| is_other) else {
+            return;
+        };
+        let what = What::OtherLease {
+            interface: Arc::clone(&link.interface),
+            server: named.map(IpAddr::V4),
+            address: IpAddr::V4(address),
+            machine,
         };
         self.context.bus.publish(peer(packet, origin), what);
     }
