@@ -1,4 +1,4 @@
-//! Two questions to the kernel that no safe wrapper asks.
+//! Questions to the kernel that no safe wrapper asks.
 
 use std::fs::File;
 use std::io;
@@ -26,12 +26,25 @@ pub fn is_in_memory(file: &File, offset: i64) -> bool {
     read >= 0 || io::Error::last_os_error().kind() != io::ErrorKind::WouldBlock
 }
 
-/// Bytes sent on a TCP connection and not yet acknowledged by the peer.
+/// Bytes sent on a TCP connection and not yet acknowledged by the peer; of one that was reset, not
+/// acknowledged until then.
 pub fn unacknowledged(stream: &impl AsRawFd) -> io::Result<u64> {
+    // SIOCOUTQ has the number of TIOCOUTQ.
+    queued(stream, libc::TIOCOUTQ)
+}
+
+/// Bytes of these that never left this host: the peer's window is closed.
+pub fn unsent(stream: &impl AsRawFd) -> io::Result<u64> {
+    // linux/sockios.h; libc has no name for it.
+    const SIOCOUTQNSD: libc::Ioctl = 0x894B;
+    queued(stream, SIOCOUTQNSD)
+}
+
+fn queued(stream: &impl AsRawFd, question: libc::Ioctl) -> io::Result<u64> {
     let mut bytes: libc::c_int = 0;
-    // SAFETY: the descriptor is open for as long as `stream` lives, and SIOCOUTQ (which has the
-    // number of TIOCOUTQ) writes one int to the address given.
-    let done = unsafe { libc::ioctl(stream.as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) };
+    // SAFETY: the descriptor is open for as long as `stream` lives, and both questions asked here
+    // write one int to the address given.
+    let done = unsafe { libc::ioctl(stream.as_raw_fd(), question, &raw mut bytes) };
     if done < 0 {
         return Err(io::Error::last_os_error());
     }

@@ -8,7 +8,7 @@ mod ping;
 mod port;
 
 pub use address::Borrowed;
-pub use ask::{is_in_memory, unacknowledged};
+pub use ask::{is_in_memory, unacknowledged, unsent};
 pub use changes::{Change, ChangeSocket};
 pub use frame::{ArpSocket, ClientSocket, FrameSocket};
 pub use ping::PingSocket;

@@ -288,7 +288,13 @@ where
             match stream::send(&self.stream, reply, &self.shared.disks, stall, progress).await {
                 // The kernel has it all; what counts is that the machine has. A machine that asks
                 // for the next file has this one.
-                Sent::Whole if is_told && !has_more => stream::settled(&self.stream, stall).await,
+                Sent::Whole if is_told && !has_more => {
+                    let delivered = stream::delivered(&self.stream, len, stall).await;
+                    delivered.map_err(|(cut, missing)| {
+                        sent = len.saturating_sub(missing);
+                        cut
+                    })
+                }
                 Sent::Whole => Ok(()),
                 Sent::ReadError(cut) | Sent::Cut(cut) => Err(cut),
             };

@@ -5,8 +5,10 @@
 //! the disk and holds its thread while it does, so the doors run on more threads than there are
 //! cores.
 
+mod delivery;
 mod outbox;
 
+pub use delivery::delivered;
 pub use outbox::{Held, Outbox};
 
 use std::io;
