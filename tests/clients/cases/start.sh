@@ -371,12 +371,14 @@ start_once() {
     udhcpc 1 'busybox udhcpc' -f -n -q -t 4 -T 1 -V PXEClient:Arch:00000:UNDI:002001 -x 0x5d:0000 -x 0x5e:010201 || wrong "--once: no lease"
     [[ -n $(leased 1 boot_file) ]] || wrong "--once: a machine that boots is given no file"
     logs 'DHCPACK\(srv0\) .* \(x86 BIOS\): ' 2
-    for path in arch/boot/x86_64/vmlinuz-linux arch/boot/x86_64/initramfs-linux.img arch/x86_64/airootfs.sfs; do
+    for path in arch/boot/x86_64/vmlinuz-linux arch/boot/x86_64/initramfs-linux.img arch/x86_64/airootfs.sfs{,.cms.sig}; do
         kill -0 "$SERVER_PID" 2>/dev/null || { wrong "--once: it ended before $path"; return; }
         in_client 1 curl -sS --fail -o /dev/null "http://$SERVER_ADDRESS/iso/arch/$path" || wrong "--once: $path"
     done
-    ended "$SERVER_PID" 5 || { wrong "--once: it does not end"; return; }
+    # Its system.
+    ask 1
+    ended "$SERVER_PID" 8 || { wrong "--once: it does not end"; return; }
     wait "$SERVER_PID" || status=$?
     [[ $status == 0 ]] || wrong "--once: exit status $status"
-    step "--once: over when the machine had its root"
+    step "--once: over when the machine's system had its address"
 }
