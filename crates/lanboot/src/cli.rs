@@ -183,11 +183,12 @@ pub struct Serve {
     #[arg(long, value_name = "MAC")]
     #[serde(deserialize_with = "one_or_many")]
     pub only: Vec<String>,
-    /// Stop when every machine that began to boot has its root file system and none reads it from
-    /// here
+    /// Stop when every machine that began to boot is up with its address and none reads its root
+    /// file system from here
     #[arg(long)]
     pub once: bool,
-    /// Stop when no machine has asked for anything for this long, such as 10m
+    /// Stop when no machine is in the middle of a boot and none has asked for anything for this
+    /// long, such as 10m
     #[arg(long, value_name = "DURATION")]
     pub until_idle: Option<String>,
     /// plain lines or one JSON object per line [default: plain; live on a terminal]

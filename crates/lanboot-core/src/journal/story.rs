@@ -138,77 +138,38 @@ impl Journal {
             _ => self.key(event.peer)?,
         };
         self.make_room(key);
-        let story = self
-            .machines
-            .entry(key)
-            .or_insert_with(|| Story::new(event));
-        story.note(event);
-        // Only a machine that is booting has its root here.
-        let counts = file.begins_boot || story.progress.booting;
-        let file = if counts { file } else { &FileUse::default() };
+        let machines = &mut self.machines;
+        let story = machines.entry(key).or_insert_with(|| Story::new(event));
+        story.take(event, file);
         match &event.what {
             What::Dhcp {
-                message,
-                address,
+                message: "DHCPACK",
+                address: Some(ip),
                 machine,
                 ..
             } => {
-                story.dhcp(message, *address, machine.as_ref(), event.at);
                 let is_system = machine.as_ref().is_some_and(|m| m.stage == Stage::Plain);
-                if let ("DHCPACK", Some(ip), Some(mac)) = (*message, address, story.mac) {
+                if let Some(mac) = story.mac {
                     self.tie(*ip, mac, is_system, event.at);
                 }
             }
             What::OtherLease {
                 address, machine, ..
             } => {
-                story.other_lease(*address, machine, event.at);
                 let is_system = machine.stage == Stage::Plain;
                 self.tie(*address, machine.mac, is_system, event.at);
             }
-            What::Started {
-                door,
-                transfer,
-                path,
-                len,
-            } => {
+            What::Started { transfer, .. } => {
                 self.by_transfer.insert(*transfer, key);
-                let running = Running {
-                    transfer: *transfer,
-                    door: *door,
-                    path: path.clone(),
-                    len: *len,
-                    sent: 0,
-                    since: event.at,
-                    rate: 0,
-                    is_root: false,
-                };
-                story.started(running, file);
             }
-            What::Progress { transfer, sent } => {
-                if let Some(running) = story.running.iter_mut().find(|r| r.transfer == *transfer) {
-                    running.sent = *sent;
-                    running.rate = rate(*sent, event.at.saturating_sub(running.since));
-                }
-            }
-            What::Finished { transfer, .. } => {
+            What::Finished { transfer, .. }
+            | What::Failed {
+                transfer: Some(transfer),
+                ..
+            } => {
                 self.by_transfer.remove(transfer);
-                // What it left behind when it was restarted says nothing about this boot.
-                if story.ended(*transfer) || story.running.len() >= MAX_RUNNING {
-                    story.progress.has(file);
-                }
             }
-            What::Failed { transfer, .. } => {
-                if let Some(transfer) = transfer {
-                    self.by_transfer.remove(transfer);
-                    story.ended(*transfer);
-                }
-            }
-            What::Ignored { .. }
-            | What::NotFound { .. }
-            | What::Planned { .. }
-            | What::Boot { .. }
-            | What::Notice { .. } => {}
+            _ => {}
         }
         self.machines.get(&key)
     }
@@ -333,6 +294,64 @@ impl Story {
         }
     }
 
+    fn take(&mut self, event: &Event, file: &FileUse) {
+        self.note(event);
+        // Only a machine that is booting has its root here.
+        let counts = file.begins_boot || self.progress.booting;
+        let file = if counts { file } else { &FileUse::default() };
+        match &event.what {
+            What::Dhcp {
+                message,
+                address,
+                machine,
+                ..
+            } => self.dhcp(message, *address, machine.as_ref(), event.at),
+            What::OtherLease {
+                address, machine, ..
+            } => self.other_lease(*address, machine, event.at),
+            What::Started {
+                door,
+                transfer,
+                path,
+                len,
+            } => {
+                let running = Running {
+                    transfer: *transfer,
+                    door: *door,
+                    path: path.clone(),
+                    len: *len,
+                    sent: 0,
+                    since: event.at,
+                    rate: 0,
+                    is_root: file.role == Role::Root,
+                };
+                self.started(running, file);
+            }
+            What::Progress { transfer, sent } => {
+                if let Some(running) = self.running.iter_mut().find(|r| r.transfer == *transfer) {
+                    running.sent = *sent;
+                    running.rate = rate(*sent, event.at.saturating_sub(running.since));
+                }
+            }
+            What::Finished { transfer, .. } => {
+                // What it left behind when it was restarted says nothing about this boot.
+                if self.ended(*transfer) || self.running.len() >= MAX_RUNNING {
+                    self.progress.has(file);
+                }
+            }
+            What::Failed { transfer, .. } => {
+                if let Some(transfer) = transfer {
+                    self.ended(*transfer);
+                }
+            }
+            What::Ignored { .. }
+            | What::NotFound { .. }
+            | What::Planned { .. }
+            | What::Boot { .. }
+            | What::Notice { .. } => {}
+        }
+    }
+
     fn note(&mut self, event: &Event) {
         self.last = event.at;
         // The end of a mount is noticed long after it; everything else shows that the machine acts.
@@ -406,8 +425,7 @@ impl Story {
         self.progress.took_address(at, has_root);
     }
 
-    fn started(&mut self, mut running: Running, file: &FileUse) {
-        running.is_root = file.role == Role::Root;
+    fn started(&mut self, running: Running, file: &FileUse) {
         if self.running.len() < MAX_RUNNING {
             self.running.push(running);
         }
