@@ -49,7 +49,7 @@ impl FromStr for Mac {
 /// Client system architecture, DHCP option 93 (RFC 4578 §2.1 and IANA's registry).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Arch {
-    /// 0: x86 PC BIOS (also what Raspberry Pi 3 and 4 announce).
+    /// 0: x86 PC BIOS (also what Raspberry Pis announce).
     X86Bios,
     /// 6: IA-32 UEFI.
     X86Uefi,
@@ -164,6 +164,20 @@ pub enum Stage {
     Ipxe,
     /// Anything else: an initramfs, an installed system, a phone.
     Plain,
+}
+
+impl Stage {
+    /// What software of this stage runs on that names no architecture anywhere. PXE ROMs of before
+    /// RFC 4578 (2006) and iPXE built without option 93 (<https://github.com/ipxe/ipxe/issues/1527>)
+    /// are BIOS. HTTP Boot is UEFI, where x64 is the one a machine most likely has; the others name
+    /// theirs. `None` for a plain client.
+    pub fn unsaid_arch(self) -> Option<Arch> {
+        match self {
+            Self::Firmware | Self::Ipxe => Some(Arch::X86Bios),
+            Self::HttpBoot => Some(Arch::X64Http),
+            Self::Plain => None,
+        }
+    }
 }
 
 /// A machine as one DHCP message describes it.

@@ -39,9 +39,6 @@ pub enum NoLoader {
          brings one; or put {1} into a folder and name it with --loaders"
     )]
     NoEfiLoader(Arch, &'static str),
-    /// It said no architecture.
-    #[error("it did not say its architecture (option 93)")]
-    NoArch,
     /// `--menu stock`, and the default image has none.
     #[error("--menu stock was asked for, but {0} carries no PXE menu")]
     NoStockMenu(String),
@@ -101,13 +98,9 @@ pub struct Offers<'a> {
 /// What `machine` gets from `server`.
 pub fn offer(machine: &Machine, from: &Offers<'_>, server: &Server) -> Result<Offer, NoLoader> {
     let Offers { catalog, menu, .. } = *from;
-    let arch = match (machine.stage, machine.arch) {
-        (Stage::Plain, _) => return Err(NoLoader::NotAsked),
-        (_, Some(arch)) => arch,
-        // Some ROMs send no option 93; iPXE and everything before 2006 is then BIOS.
-        (Stage::Ipxe, None) => Arch::X86Bios,
-        (_, None) => return Err(NoLoader::NoArch),
-    };
+    // Plain clients say theirs at times and load nothing all the same.
+    let unsaid = machine.stage.unsaid_arch().ok_or(NoLoader::NotAsked)?;
+    let arch = machine.arch.unwrap_or(unsaid);
     if catalog.starts().next().is_none() {
         return Err(NoLoader::NothingToBoot);
     }
@@ -889,7 +882,9 @@ mod tests {
             arch: None,
             ..machine(Stage::Firmware, 0)
         };
-        assert_eq!(given(&silent, &host, auto), Err(NoLoader::NoArch));
+        let bios = given(&machine(Stage::Firmware, 0), &host, auto);
+        assert!(bios.is_ok());
+        assert_eq!(given(&silent, &host, auto), bios, "BIOS unless it says");
         let rom = machine(Stage::Ipxe, 0);
         let (none, stock) = (Catalog::default(), MenuKind::Stock);
         let first = BootChoice::first(&none);

@@ -76,8 +76,9 @@ pub enum Answer {
     Check {
         /// The address.
         address: Ipv4Addr,
-        /// It lies behind a relay, where ARP does not reach; only a ping does.
-        relayed: bool,
+        /// By ping: it lies behind a relay, where ARP does not reach, or who answered ARP for it is
+        /// doubted.
+        by_ping: bool,
     },
     /// Send nothing.
     Ignore(Why),
@@ -105,8 +106,8 @@ pub struct Outgoing {
 /// Where an answer goes (RFC 2131 §4.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Destination {
-    /// To the relay's server port, 67.
-    Relay(Ipv4Addr),
+    /// To the relay: its server port, 67, or the port it asks for (RFC 8357).
+    Relay(SocketAddrV4),
     /// To a client that has an address.
     Unicast(SocketAddrV4),
     /// To a client that has none yet and cannot answer ARP: a frame to its hardware address.

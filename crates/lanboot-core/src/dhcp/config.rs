@@ -57,9 +57,12 @@ pub struct Subnet {
     pub dns: Vec<Ipv4Addr>,
     /// Domain name. None unless configured.
     pub domain: Option<String>,
-    /// More options, as configured: sent after all others, to whoever gets an address or asks for
-    /// parameters, as far as they fit. None of those the server decides; see [`Config::check`].
+    /// More options, as configured: sent after all others, as far as they fit, to whoever asks for
+    /// them or asks for nothing in particular. None of those the server decides; see
+    /// [`Config::check`].
     pub options: Vec<(Code, Vec<u8>)>,
+    /// Those of `options` that are sent unasked: for clients that need one and do not ask for it.
+    pub always: Vec<Code>,
 }
 
 /// A subnet that cannot be served.
@@ -92,6 +95,12 @@ pub enum BadConfig {
     /// An option is there twice.
     #[error("option {0} is set twice for the network {1}/{2}; keep one")]
     Twice(Code, Ipv4Addr, u8),
+    /// Nothing is there to be sent always.
+    #[error("option {0} is to be sent always in the network {1}/{2}, which has no option {0}")]
+    Missing(Code, Ipv4Addr, u8),
+    /// Its own RFC forbids it.
+    #[error("option {0} of the network {1}/{2} only goes to machines that ask for it ({3})")]
+    OnlyAsked(Code, Ipv4Addr, u8, &'static str),
     /// No option of this code may be so long.
     #[error("option {0} of the network {1}/{2} cannot have {3} bytes")]
     Length(Code, Ipv4Addr, u8, usize),
@@ -239,7 +248,24 @@ impl Subnet {
             };
             return Err(bad(*code, network, prefix));
         }
+        for code in &self.always {
+            if let Some(source) = only_asked(*code) {
+                return Err(BadConfig::OnlyAsked(*code, network, prefix, source));
+            }
+            if self.options.iter().all(|(there, _)| there != code) {
+                return Err(BadConfig::Missing(*code, network, prefix));
+            }
+        }
         Ok(())
+    }
+}
+
+/// Where it says that an option may only be sent to who asks for it.
+pub(super) fn only_asked(code: Code) -> Option<&'static str> {
+    match code {
+        Code::IPV6_ONLY => Some("RFC 8925 §3.3"),
+        Code::AUTO_CONFIGURE => Some("RFC 2563 §2.2"),
+        _ => None,
     }
 }
 
@@ -257,6 +283,7 @@ mod tests {
             dns: vec![],
             domain: None,
             options: vec![],
+            always: vec![],
         }
     }
 
@@ -354,6 +381,17 @@ mod tests {
         }
         assert!(try_one(&[(42, 4), (42, 4)]).unwrap_err().contains("twice"));
         assert!(try_one(&[(42, 256)]).unwrap_err().contains("256 bytes"));
+        for (always, part) in [
+            (42, "has no option 42"),
+            (108, "only goes to machines that ask for it (RFC 8925 §3.3)"),
+            (116, "only goes to machines that ask for it (RFC 2563 §2.2)"),
+        ] {
+            let mut subnet = subnet(24, [10, 0, 0, 9], [10, 0, 0, 9]);
+            subnet.options = vec![(Code(108), vec![0; 4]), (Code(116), vec![0])];
+            subnet.always = vec![Code(always)];
+            let error = subnet.check(Mode::Server).unwrap_err().to_string();
+            assert!(error.contains(part), "{error}");
+        }
     }
 
     #[test]

@@ -42,10 +42,36 @@ impl ClientId {
         }
     }
 
+    /// How the client names itself, whose hardware address is `mac`.
+    pub(super) fn form(&self, mac: Mac) -> Form {
+        let Some(id) = self.0.strip_suffix(&mac.0) else {
+            return Form::Other;
+        };
+        match (id, id.len()) {
+            ([1], _) => Form::Hardware,
+            ([0, ..], 17) => Form::Board,
+            ([0xff, ..], 7..) => Form::Duid,
+            _ => Form::Other,
+        }
+    }
+
     /// The bytes, for the store.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
+}
+
+/// What a client identifier is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// The hardware address: iPXE, `ipconfig`, NetworkManager, and whoever sends no option 61.
+    Hardware,
+    /// Type 0 and the board's UUID: PXE firmware (PXE 2.1 table 2-1).
+    Board,
+    /// Type 255, an interface and a DUID (RFC 4361): systemd-networkd, dhcpcd.
+    Duid,
+    /// Anything else: somebody chose it, perhaps to be told apart.
+    Other,
 }
 
 impl fmt::Display for ClientId {
@@ -105,6 +131,8 @@ pub(super) enum Refusal {
     Leased(Ipv4Addr),
     #[error("{0} is offered to another machine")]
     Offered(Ipv4Addr),
+    #[error("{0} went to the next stage of the same boot, which uses it")]
+    PassedOn(Ipv4Addr),
     #[error("{0} was declined a while ago")]
     Declined(Ipv4Addr),
     #[error("{0} is in use by a machine without a lease")]

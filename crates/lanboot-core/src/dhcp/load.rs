@@ -32,6 +32,16 @@ impl Exchange<'_> {
         }
     }
 
+    /// Warns when option 82 does not fit into an answer: RFC 3046 §2.2 has it left out then, and
+    /// relays that look for it drop the answer.
+    pub(super) fn warn_of_relay(&mut self, encoded: &Encoded) {
+        if encoded.left_out.contains(&Code::RELAY) {
+            let relay = self.packet.giaddr;
+            let len = self.packet.options.get(Code::RELAY).map_or(0, <[u8]>::len);
+            self.leases.warn_of_relay(relay, len, self.now);
+        }
+    }
+
     /// What the log says of an answer: its file, or why there is none, and what did not fit.
     pub(super) fn detail(&self, boot: Option<&BootFile>, encoded: &Encoded) -> Option<String> {
         let mut parts = Vec::new();

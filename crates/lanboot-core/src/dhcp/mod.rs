@@ -26,16 +26,20 @@ pub mod pxe;
 pub mod quirk;
 
 mod answer;
+mod claims;
 mod config;
 mod decliners;
+mod finding;
 mod lease;
 mod load;
+mod offer;
 mod packet;
 mod pool;
 mod proxy;
 mod relay;
 mod reply;
 mod respond;
+mod stages;
 mod table;
 mod timed;
 mod why;
@@ -46,11 +50,13 @@ mod tests;
 pub use answer::{Answer, BootFile, Destination, Note, Outgoing, Port, Probe, Receipt};
 pub use config::{BadConfig, Config, MAX_POOL, Mode, Subnet};
 pub use decliners::{MAX_DECLINERS, MAX_DECLINES};
+pub use finding::Finding;
 pub use lease::{ClientId, Lease, State};
+pub use offer::MAX_CHECKS;
 pub use option::{Code, Options};
 pub use packet::{CLIENT_PORT, MAX_LEN, Malformed, MessageType, Op, Packet, SERVER_PORT};
 pub use reply::is_parting;
-pub use respond::{MAX_CHECKS, checked, respond};
+pub use respond::{checked, respond};
 pub use table::{
     CHECK_HOLD, DECLINE_TIME, IN_USE_TIME, KNOWN_FREE_TIME, Leases, OFFER_HOLD, Restored,
 };

@@ -71,14 +71,22 @@ impl Code {
     pub const NDI: Self = Self(94);
     /// 97: machine identifier (RFC 4578 §2.3).
     pub const UUID: Self = Self(97);
+    /// 108: IPv6 only preferred (RFC 8925).
+    pub const IPV6_ONLY: Self = Self(108);
+    /// 116: whether a client may give itself an address (RFC 2563).
+    pub const AUTO_CONFIGURE: Self = Self(116);
     /// 118: the subnet an address is wanted from (RFC 3011).
     pub const SUBNET_SELECTION: Self = Self(118);
     /// 175: encapsulated iPXE options.
     pub const IPXE: Self = Self(175);
+    /// 208: PXELINUX's magic number (RFC 5071 §3).
+    pub const PXELINUX_MAGIC: Self = Self(208);
     /// 209: PXELINUX configuration file (RFC 5071 §4).
     pub const CONFIG_FILE: Self = Self(209);
     /// 210: PXELINUX path prefix (RFC 5071 §5).
     pub const PATH_PREFIX: Self = Self(210);
+    /// 211: PXELINUX reboot time (RFC 5071 §6).
+    pub const REBOOT_TIME: Self = Self(211);
     /// 255: the end.
     pub const END: Self = Self(255);
 }
@@ -410,6 +418,11 @@ impl Writer {
     pub fn put_addresses(&mut self, code: Code, addresses: &[Ipv4Addr]) -> bool {
         let bytes: Vec<u8> = addresses.iter().flat_map(|a| a.octets()).collect();
         self.put(code, &bytes)
+    }
+
+    /// Notes that an option found no room without being tried.
+    pub fn leave_out(&mut self, code: Code) {
+        self.left_out.push(code);
     }
 
     /// What did not fit, in order.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 use super::config::MAX_POOL;
+use crate::machine::Mac;
 
 /// One pool.
 #[derive(Clone, Debug)]
@@ -152,6 +153,16 @@ impl Bits {
         let word = level.get(index as usize)?;
         (*word != 0).then(|| index * 64 + word.trailing_zeros())
     }
+}
+
+/// Where in its pool a machine's search begins: FNV-1a over its hardware address, the one thing that
+/// all stages of a boot have in common; for each failure one step of the golden ratio on.
+pub(super) fn seed(mac: Mac, failed: u8) -> u64 {
+    const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+    let hash = mac.0.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    (hash ^ (hash >> 32)).wrapping_add(STEP.wrapping_mul(u64::from(failed)))
 }
 
 #[cfg(test)]

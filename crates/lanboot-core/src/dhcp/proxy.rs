@@ -94,8 +94,9 @@ impl Exchange<'_> {
     }
 
     /// Tells a machine where its boot file is, and nothing of addresses.
-    fn direct(&self, message: MessageType, boot: &BootFile, to: Destination) -> Answer {
+    fn direct(&mut self, message: MessageType, boot: &BootFile, to: Destination) -> Answer {
         let encoded = self.reply(message, None, None, Some(boot)).encode_proxy();
+        self.warn_of_relay(&encoded);
         let address = match to {
             Destination::Unicast(target) => Some(*target.ip()),
             _ => None,

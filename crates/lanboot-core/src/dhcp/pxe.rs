@@ -82,8 +82,8 @@ pub fn stage(packet: &Packet) -> Stage {
     }
 }
 
-/// The client's architecture: of option 93 and the number inside option 60 the first that has a
-/// name, else the first there is (65535, for one).
+/// Finds the client's architecture: of option 93 and the number inside option 60 the first that has
+/// a name, else the first there is (65535, for one), else [`Stage::unsaid_arch`].
 ///
 /// Where it contradicts the vendor class, the class counts: it decides which answer the firmware
 /// takes. `HTTPClient` with 7 is x64 HTTP Boot, `PXEClient` with 16 is x64 PXE. `HTTPClient` is UEFI
@@ -99,8 +99,8 @@ pub fn arch(packet: &Packet) -> Option<Arch> {
     let is_named = |arch: &Arch| !matches!(arch, Arch::Other(_));
     let fits = |arch: &Arch| is_named(arch) && (stage, *arch) != (Stage::HttpBoot, Arch::X86Bios);
     let named = said().find(fits).or_else(|| said().find(is_named));
-    let arch = named.or_else(|| said().next())?;
-    Some(as_stage(stage, arch))
+    let arch = named.or_else(|| said().next());
+    arch.map_or_else(|| stage.unsaid_arch(), |arch| Some(as_stage(stage, arch)))
 }
 
 /// What `arch` means when software of this stage says it, and nothing else of itself.
@@ -343,9 +343,43 @@ mod tests {
         assert_eq!(find(&[(Code::ARCH, &[0, 0]), class]), Some(Arch::X86Bios));
         assert_eq!(find(&[class]), Some(Arch::X64Uefi));
         assert_eq!(find(&[(Code::ARCH, &[7]), class]), Some(Arch::X64Uefi));
-        assert_eq!(find(&[(Code::VENDOR_CLASS, b"PXEClient:Arch:99999")]), None);
-        assert_eq!(find(&[(Code::VENDOR_CLASS, b"PXEClient:Arch")]), None);
         assert_eq!(find(&[]), None);
+    }
+
+    #[test]
+    fn who_boots_and_names_no_architecture_is_the_likeliest_of_its_kind() {
+        let find = |options: &[(Code, &[u8])]| arch(&with(options));
+        let empty: (Code, &[u8]) = (Code::ARCH, &[]);
+        for (class, expected) in [
+            ("PXEClient", Arch::X86Bios),
+            ("PXEClient:Arch", Arch::X86Bios),
+            ("PXEClient:Arch:", Arch::X86Bios),
+            ("PXEClient:Arch:99999", Arch::X86Bios),
+            ("PXEClient:UNDI:002001", Arch::X86Bios),
+            ("PXEClient:Arch:00007", Arch::X64Uefi),
+            ("PXEClient:Arch:00009:UNDI:003016", Arch::X64Uefi),
+            ("PXEClient:Arch:00011:UNDI:003000", Arch::Arm64Uefi),
+            ("PXEClient:Arch:00016:UNDI:003001", Arch::X64Uefi),
+            ("HTTPClient", Arch::X64Http),
+            ("HTTPClient:Arch:00019:UNDI:003001", Arch::Arm64Http),
+            ("HTTPClient:Arch:00011", Arch::Arm64Http),
+        ] {
+            let class = (Code::VENDOR_CLASS, class.as_bytes());
+            assert_eq!(find(&[class]), Some(expected), "{class:?}");
+            // Too short an option 93 says nothing either.
+            assert_eq!(find(&[class, empty]), Some(expected), "{class:?}");
+            assert_eq!(find(&[class, (Code::ARCH, &[0])]), Some(expected));
+        }
+        let pxe: (Code, &[u8]) = (Code::VENDOR_CLASS, b"PXEClient");
+        let ipxe: (Code, &[u8]) = (Code::USER_CLASS, b"iPXE");
+        assert_eq!(find(&[ipxe]), Some(Arch::X86Bios));
+        assert_eq!(find(&[ipxe, pxe]), Some(Arch::X86Bios));
+        assert_eq!(find(&[(Code::VENDOR_CLASS, b"udhcp 1.36")]), None);
+        // The rows about an architecture hold for it as for one that was named.
+        let packet = with(&[pxe]);
+        let (machine, manner) = read(&packet).unwrap();
+        assert_eq!(machine.arch, Some(Arch::X86Bios));
+        assert_eq!(manner.discovery, quirk::Discovery::Menu);
     }
 
     #[test]

@@ -34,8 +34,8 @@ pub enum Sign {
     Arch(&'static [Arch]),
     /// Its hardware address begins with one of these.
     Oui(&'static [[u8; 3]]),
-    /// Option 97 begins so, its type byte included.
-    Uuid(&'static [u8]),
+    /// Option 97 begins with one of these, its type byte included.
+    Uuid(&'static [&'static [u8]]),
 }
 
 /// What a row changes.
@@ -93,7 +93,8 @@ const UEFI: &[Arch] = &[
     Arch::Loong64Uefi,
 ];
 
-/// The prefixes the Raspberry Pi foundation and company have registered.
+/// The prefixes the Raspberry Pi foundation and company have registered so far (IEEE, MA-L). The
+/// list grows: newer boards are known by option 97 first.
 const RASPBERRY_PI: &[[u8; 3]] = &[
     [0xb8, 0x27, 0xeb],
     [0xdc, 0xa6, 0x32],
@@ -101,29 +102,36 @@ const RASPBERRY_PI: &[[u8; 3]] = &[
     [0xd8, 0x3a, 0xdd],
     [0x2c, 0xcf, 0x67],
     [0x28, 0xcd, 0xc1],
+    [0x88, 0xa2, 0x9e],
 ];
+
+/// How option 97 of a Raspberry Pi begins, its type byte included: `RPi` and the model's digit
+/// (`RPi4`, `RPi5`; whatever comes next), or what the boot ROM of the Pi 3, which nobody can change,
+/// sends.
+const RASPBERRY_PI_UUIDS: &[&[u8]] = &[b"\0RPi", b"\0DDDDDDDDDDDDDDDD"];
 
 /// Every row. Later rows see what earlier ones made of the architecture.
 pub const QUIRKS: &[Quirk] = &[
     Quirk {
-        firmware: "Raspberry Pi 3 and 4, which say they are PCs",
+        firmware: "Raspberry Pis, which say they are PCs",
         signs: &[
             Sign::Stage(Stage::Firmware),
             Sign::Arch(&[Arch::X86Bios]),
             Sign::Oui(RASPBERRY_PI),
         ],
         effects: &[Effect::Arch(Arch::RaspberryPi)],
-        source: "https://github.com/raspberrypi/rpi-eeprom/issues/82",
+        source: "https://github.com/raspberrypi/rpi-eeprom/issues/182",
     },
     Quirk {
-        firmware: "Raspberry Pi 4 with a boot loader of 2020 or later, whatever its address",
+        firmware: "Raspberry Pi 3, and every one with a boot loader of 2020 or later, whatever its address",
         signs: &[
             Sign::Stage(Stage::Firmware),
             Sign::Arch(&[Arch::X86Bios]),
-            Sign::Uuid(b"\0RPi4"),
+            Sign::Uuid(RASPBERRY_PI_UUIDS),
         ],
         effects: &[Effect::Arch(Arch::RaspberryPi)],
-        source: "https://github.com/raspberrypi/rpi-eeprom/issues/103",
+        source: "https://github.com/raspberrypi/rpi-eeprom/issues/103, \
+                 https://github.com/raspberrypi/documentation/issues/3586",
     },
     Quirk {
         firmware: "Raspberry Pi's boot loader, which takes no answer without its menu entry",
@@ -223,9 +231,9 @@ impl Sign {
             Self::Stage(stage) => machine.stage == *stage,
             Self::Arch(archs) => manner.arch.is_some_and(|arch| archs.contains(&arch)),
             Self::Oui(prefixes) => prefixes.iter().any(|p| machine.mac.0.starts_with(p)),
-            Self::Uuid(prefix) => {
-                let uuid = packet.options.get(Code::UUID);
-                uuid.is_some_and(|uuid| uuid.starts_with(prefix))
+            Self::Uuid(prefixes) => {
+                let uuid = packet.options.get(Code::UUID).unwrap_or_default();
+                prefixes.iter().any(|prefix| uuid.starts_with(prefix))
             }
         }
     }
@@ -269,9 +277,9 @@ mod tests {
                     packet.options.set(Code::ARCH, code.unwrap().to_be_bytes());
                 }
                 Sign::Oui(prefixes) => packet.chaddr[..3].copy_from_slice(&prefixes[0]),
-                Sign::Uuid(prefix) => {
+                Sign::Uuid(prefixes) => {
                     let mut uuid = [0; 17];
-                    uuid[..prefix.len()].copy_from_slice(prefix);
+                    uuid[..prefixes[0].len()].copy_from_slice(prefixes[0]);
                     packet.options.set(Code::UUID, uuid);
                 }
             }
@@ -326,10 +334,25 @@ mod tests {
             assert_eq!(machine.arch, Some(Arch::Arm64Uefi));
             assert_eq!(manner.discovery, Discovery::AskBootServer);
         }
-        let mut pi = pc;
-        pi.options
-            .set(Code::UUID, *b"\0RPi4\x11\x31\xd0\0\x32\x2e\xf8\xed\x10abc");
+        // Of another maker's or a made-up address, with or without option 93.
+        for model in *b"0123456789" {
+            let mut pi = pc.clone();
+            let mut uuid = *b"\0RPi4\x11\x31\xd0\0\x32\x2e\xf8\xed\x10abc";
+            uuid[4] = model;
+            pi.options.set(Code::UUID, uuid);
+            assert_eq!(pxe::machine(&pi).unwrap().arch, Some(Arch::RaspberryPi));
+            pi.options.remove(Code::ARCH);
+            assert_eq!(pxe::machine(&pi).unwrap().arch, Some(Arch::RaspberryPi));
+        }
+        // The boot ROM of the Pi 3.
+        let mut pi = pc.clone();
+        pi.options.set(Code::UUID, *b"\0DDDDDDDDDDDDDDDD");
         assert_eq!(pxe::machine(&pi).unwrap().arch, Some(Arch::RaspberryPi));
+        for uuid in [*b"\0DDDDDDDDDDDDDDD\0", *b"\x01RPi5567812345678", [0; 17]] {
+            let mut other = pc.clone();
+            other.options.set(Code::UUID, uuid);
+            assert_eq!(pxe::machine(&other).unwrap().arch, Some(Arch::X86Bios));
+        }
     }
 
     #[test]

@@ -1,17 +1,27 @@
 //! Which network a message is about, and what its relay says (RFC 3046 and its sub-options).
 
+use std::collections::HashMap;
 use std::net::Ipv4Addr;
 
 use super::answer::{Port, Receipt};
 use super::config::{Config, Mode, Subnet};
+use super::finding::Finding;
 use super::option::{Code, encapsulated};
 use super::packet::{MessageType, Packet};
+use super::table::Leases;
 use super::why::Why;
 
 /// Sub-option 5 of option 82: link selection (RFC 3527).
 const LINK_SELECTION: u8 = 5;
 /// Sub-option 11 of option 82: server identifier override (RFC 5107).
 const SERVER_OVERRIDE: u8 = 11;
+
+/// Sub-option 19 of option 82: the answer goes to the port the message came from (RFC 8357 §5.1).
+const SOURCE_PORT: u8 = 19;
+/// How long, in seconds, until an operator is warned again about one relay.
+const WARN_AGAIN: u64 = 3600;
+/// Relays warned about by address; of more, nothing is said.
+const MAX_WARNED: usize = 64;
 
 /// The network a message is about, and who we are there.
 #[derive(Clone, Copy, Debug)]
@@ -91,6 +101,28 @@ impl<'a> Place<'a> {
             server,
             by_option: link.is_none() && selected.is_some(),
         })
+    }
+}
+
+/// Whether the relay wants its answer at the port it sent from.
+pub(super) fn wants_source_port(packet: &Packet) -> bool {
+    let agent = packet.options.get(Code::RELAY).unwrap_or_default();
+    packet.is_relayed() && encapsulated(agent).any(|(code, _)| code == SOURCE_PORT)
+}
+
+/// Relays warned about lately, and when; at most [`MAX_WARNED`].
+#[derive(Clone, Debug, Default)]
+pub(super) struct Warned(HashMap<Ipv4Addr, u64>);
+
+impl Leases {
+    /// Warns that option 82 of a relay, `len` bytes long, found no room in an answer.
+    pub(super) fn warn_of_relay(&mut self, relay: Ipv4Addr, len: usize, now: u64) {
+        let warned = &mut self.warned.0;
+        warned.retain(|_, at| now.checked_sub(*at).is_some_and(|age| age < WARN_AGAIN));
+        if !warned.contains_key(&relay) && warned.len() < MAX_WARNED {
+            warned.insert(relay, now);
+            self.find(Finding::NoRoomForRelay { relay, len });
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 use std::net::Ipv4Addr;
 
 use super::answer::BootFile;
-use super::config::Subnet;
+use super::config::{Subnet, only_asked};
 use super::option::{Code, Writer, wire_len};
 use super::packet::{BROADCAST_FLAG, HEADER_LEN, MessageType, Op, Packet};
 use super::pxe::{
@@ -43,6 +43,8 @@ pub(super) struct Reply<'a> {
     /// How to answer who asks, and what it shall load.
     pub(super) manner: Manner,
     pub(super) boot: Option<&'a BootFile>,
+    /// It is firmware or a loader.
+    pub(super) boots: bool,
     /// Option 118 goes back as it came.
     pub(super) by_option: bool,
     /// It only keeps a word given before; see [`is_parting`].
@@ -83,10 +85,11 @@ impl Reply<'_> {
                 writer.put(Code::IPXE, &NO_PXE_DHCP);
             }
         }
-        if !subnet.routers.is_empty() {
+        // Who boots has to reach the server.
+        if !subnet.routers.is_empty() && (self.boots || self.is_asked(Code::ROUTERS)) {
             writer.put_addresses(Code::ROUTERS, &subnet.routers);
         }
-        if !subnet.dns.is_empty() {
+        if !subnet.dns.is_empty() && self.is_asked(Code::DNS) {
             writer.put_addresses(Code::DNS, &subnet.dns);
         }
         // From here on, what clients can work out or do without.
@@ -99,15 +102,20 @@ impl Reply<'_> {
             writer.put(Code::RENEWAL, &(secs / 2).to_be_bytes());
             writer.put(Code::REBINDING, &(secs - secs / 8).to_be_bytes());
         }
-        writer.put(Code::BROADCAST, &subnet.broadcast().octets());
-        if let Some(domain) = subnet.domain.as_deref().filter(|d| !d.is_empty()) {
+        if self.is_asked(Code::BROADCAST) {
+            writer.put(Code::BROADCAST, &subnet.broadcast().octets());
+        }
+        let domain = subnet.domain.as_deref().filter(|d| !d.is_empty());
+        if let Some(domain) = domain.filter(|_| self.is_asked(Code::DOMAIN)) {
             writer.put(Code::DOMAIN, domain.as_bytes());
         }
         if let Some(boot) = self.boot {
             writer.put(Code::TFTP_SERVER, &nul_terminated(&boot.server.to_string()));
         }
         for (code, value) in &subnet.options {
-            writer.put(*code, value);
+            if self.is_asked(*code) || subnet.always.contains(code) {
+                writer.put(*code, value);
+            }
         }
         finish(&packet, writer, relay)
     }
@@ -209,11 +217,28 @@ impl Reply<'_> {
         writer
     }
 
+    /// Whether a client wants an option: it lists it (option 55), or lists nothing, as dnsmasq
+    /// takes it. Of those that only go to who asks, silence is no request; and RFC 2563 has a
+    /// request of its own, the option itself. Nobody lists PXELINUX's, which it needs (RFC 5071).
+    fn is_asked(&self, code: Code) -> bool {
+        let options = &self.request.options;
+        match (code, options.get(Code::PARAMETERS)) {
+            (Code::AUTO_CONFIGURE, _) => options.has(code),
+            (Code::PXELINUX_MAGIC | Code::REBOOT_TIME, _) if self.boots => true,
+            (_, Some(listed)) if !listed.is_empty() => listed.contains(&code.0),
+            _ => only_asked(code).is_none(),
+        }
+    }
+
     /// Keeps room for option 82, which goes last. One too long for the message is left out, as
     /// RFC 3046 §2.2 wants.
     fn reserve_relay(&self, writer: &mut Writer) -> Option<&[u8]> {
         let relay = self.request.options.get(Code::RELAY)?;
-        writer.reserve(wire_len(relay.len())).then_some(relay)
+        let fits = writer.reserve(wire_len(relay.len()));
+        if !fits {
+            writer.leave_out(Code::RELAY);
+        }
+        fits.then_some(relay)
     }
 
     /// Options 60 and 43 of an answer that gives an address: only for those that take no boot file

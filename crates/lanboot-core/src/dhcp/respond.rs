@@ -6,20 +6,17 @@ use super::answer::{Answer, BootFile, Destination, Note, Outgoing, Port, Probe, 
 use super::config::{Config, Mode};
 use super::lease::{Client, ClientId, Lease, Refusal};
 use super::option::Code;
-use super::packet::{CLIENT_PORT, MessageType, Op, Packet};
+use super::packet::{CLIENT_PORT, MessageType, Op, Packet, SERVER_PORT};
 use super::quirk::Manner;
 use super::relay::Place;
 use super::reply::Reply;
-use super::table::{Leases, Step};
+use super::table::Leases;
 use super::why::Why;
 use crate::bytes::printable;
 use crate::machine::{Mac, Machine, Stage};
 
 /// Relays a message may have passed (RFC 1542 §4.1.1).
 const MAX_HOPS: u8 = 16;
-/// Addresses checked for one DISCOVER. Each takes about 0.3 s and firmware gives up on an attempt
-/// after 4; its next attempt goes on with other addresses.
-pub const MAX_CHECKS: u8 = 4;
 /// Longest host name kept (RFC 1123 §2.1).
 const MAX_HOSTNAME: usize = 255;
 
@@ -59,14 +56,14 @@ pub fn checked(
 pub(super) struct Exchange<'a> {
     pub(super) packet: &'a Packet,
     pub(super) receipt: &'a Receipt<'a>,
-    config: &'a Config,
+    pub(super) config: &'a Config,
     pub(super) leases: &'a mut Leases,
     pub(super) boot: &'a dyn Fn(&Machine) -> Option<BootFile>,
     pub(super) message: MessageType,
     pub(super) machine: Machine,
     manner: Manner,
     pub(super) client: Client,
-    place: Place<'a>,
+    pub(super) place: Place<'a>,
     /// Seconds since 1970.
     pub(super) now: u64,
 }
@@ -92,6 +89,9 @@ impl<'a> Exchange<'a> {
         if packet.hops > MAX_HOPS {
             return Err(Why::Hops(packet.hops));
         }
+        if receipt.source.port() == 0 && super::relay::wants_source_port(packet) {
+            return Err(Why::NoSourcePort);
+        }
         let (machine, manner) = super::pxe::read(packet).ok_or(Why::NotEthernet {
             htype: packet.htype,
             hlen: packet.hlen,
@@ -113,6 +113,9 @@ impl<'a> Exchange<'a> {
             leases.withhold(*address);
         }
         leases.refresh(now);
+        if machine.stage != Stage::Plain {
+            leases.stages.boots(machine.mac, now);
+        }
         let client = Client {
             id: ClientId::of(packet),
             mac: machine.mac,
@@ -132,7 +135,7 @@ impl<'a> Exchange<'a> {
         })
     }
 
-    fn respond(&mut self) -> Result<Answer, Why> {
+    pub(super) fn respond(&mut self) -> Result<Answer, Why> {
         match (self.receipt.port, self.config.mode) {
             (Port::BootServer, _) => self.boot_server(),
             (Port::Server, Mode::Proxy) => self.proxy(),
@@ -153,98 +156,6 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// RFC 2131 §4.3.1.
-    fn discover(&mut self) -> Result<Answer, Why> {
-        self.refuse_decliners()?;
-        match self.leases.held_for(&self.client.id) {
-            Some((address, Step::Checking { .. })) => Err(Why::Checking(address)),
-            Some((address, Step::Offered)) if self.place.subnet.contains(address) => {
-                Ok(self.offer(address))
-            }
-            _ => self.look_for_address(0, true),
-        }
-    }
-
-    fn checked(&mut self, address: Ipv4Addr, probe: Probe) -> Result<Answer, Why> {
-        if self.config.mode != Mode::Server {
-            // Another server appeared in the meantime.
-            if let Some((_, Step::Checking { .. })) = self.leases.held_for(&self.client.id) {
-                self.leases.drop_hold(&self.client.id);
-            }
-            return self.respond();
-        }
-        let Some((
-            held,
-            Step::Checking {
-                failed,
-                mut takeover,
-            },
-        )) = self.leases.held_for(&self.client.id)
-        else {
-            return Err(Why::StaleCheck(address));
-        };
-        if held != address {
-            return Err(Why::StaleCheck(address));
-        }
-        let lease = self.leases.get(address).filter(|l| l.expires > self.now);
-        let leased_to_another_name = lease.is_some_and(|l| l.client != self.client.id);
-        match probe {
-            // Its own last life still answers for the address: it may have it back.
-            Probe::Answered(Some(mac)) if mac == self.client.mac && !leased_to_another_name => {
-                return Ok(self.offer(address));
-            }
-            Probe::Silent => {
-                self.leases.mark_free(address, self.now);
-                return Ok(self.offer(address));
-            }
-            // Two clients behind one hardware address; the other keeps its lease.
-            Probe::Answered(_) if leased_to_another_name => {
-                takeover = false;
-                self.leases.drop_hold(&self.client.id);
-            }
-            Probe::Answered(_) => self.leases.mark_in_use(address, self.now),
-        }
-        self.look_for_address(failed.saturating_add(1), takeover)
-    }
-
-    /// Offers an address, or has it checked first.
-    fn look_for_address(&mut self, failed: u8, takeover: bool) -> Result<Answer, Why> {
-        if failed >= MAX_CHECKS {
-            return Err(Why::AllInUse(failed));
-        }
-        let requested = self.packet.options.address(Code::REQUESTED_ADDRESS);
-        let choice = loop {
-            let subnet = self.place.subnet;
-            let choice = self
-                .leases
-                .choose(&self.client, requested, takeover, subnet, self.now)
-                .ok_or(Why::PoolFull(subnet.range.0, subnet.range.1))?;
-            if !self.is_relays(choice.address) {
-                break choice;
-            }
-            // Not chosen again, so this ends.
-            self.leases.mark_in_use(choice.address, self.now);
-        };
-        if choice.sure || !self.config.check || self.receipt.overloaded {
-            return Ok(self.offer(choice.address));
-        }
-        let step = Step::Checking { failed, takeover };
-        self.leases
-            .hold(choice.address, &self.client.id, step, self.now);
-        Ok(Answer::Check {
-            address: choice.address,
-            relayed: self.packet.is_relayed(),
-        })
-    }
-
-    fn offer(&mut self, address: Ipv4Addr) -> Answer {
-        self.leases
-            .hold(address, &self.client.id, Step::Offered, self.now);
-        let secs = self.lease_secs();
-        let to = self.destination(address);
-        self.send(MessageType::Offer, address, Some(secs), to, None)
-    }
-
     /// RFC 2131 §4.3.2. The client's state shows in which fields it filled.
     fn request(&mut self) -> Result<Answer, Why> {
         let (address, _) = self.requested()?;
@@ -254,6 +165,11 @@ impl<'a> Exchange<'a> {
         match self.claim(address) {
             Ok(()) => Ok(self.acknowledge(address, self.lease_secs())),
             Err(Refusal::OutsideRange(_)) if self.is_strange() => Err(Why::Stranger(address)),
+            Err(refusal @ Refusal::PassedOn(_)) => {
+                // Both are alive, so they are two.
+                self.leases.stages.share(self.client.mac, self.now);
+                Ok(self.refuse(address, refusal.to_string()))
+            }
             Err(refusal) => Ok(self.refuse(address, refusal.to_string())),
         }
     }
@@ -300,15 +216,15 @@ impl<'a> Exchange<'a> {
     }
 
     /// Whether an address is the relay's own.
-    fn is_relays(&self, address: Ipv4Addr) -> bool {
+    pub(super) fn is_relays(&self, address: Ipv4Addr) -> bool {
         address == self.packet.giaddr || address == self.place.server
     }
 
     pub(super) fn acknowledge(&mut self, address: Ipv4Addr, secs: u32) -> Answer {
-        let expires = self.now.saturating_add(u64::from(secs));
+        let hostname = hostname(self.packet);
         let lease = self
             .leases
-            .bind(address, &self.client, hostname(self.packet), expires);
+            .bind(address, &self.client, hostname, secs, self.now);
         let to = self.destination(address);
         self.send(MessageType::Ack, address, Some(secs), to, Some(lease))
     }
@@ -320,6 +236,7 @@ impl<'a> Exchange<'a> {
         let encoded = self
             .reply(MessageType::Nak, None, None, None)
             .encode_nak(&text);
+        self.warn_of_relay(&encoded);
         Answer::Send(Outgoing {
             bytes: encoded.bytes,
             to,
@@ -390,7 +307,7 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    fn refuse_decliners(&self) -> Result<(), Why> {
+    pub(super) fn refuse_decliners(&self) -> Result<(), Why> {
         match self.leases.penance(&self.client.id, self.now) {
             Some((declines, secs)) => Err(Why::Declines { declines, secs }),
             None => Ok(()),
@@ -402,14 +319,21 @@ impl<'a> Exchange<'a> {
         self.place.subnet.lease_secs(asked)
     }
 
-    /// Where an answer goes that passes a relay again.
+    /// Where an answer goes that passes a relay again: to its server port, or to the port it sent
+    /// from where it asks for that (RFC 8357).
     pub(super) fn relay(&self) -> Option<Destination> {
-        let relayed = self.packet.is_relayed();
-        relayed.then_some(Destination::Relay(self.packet.giaddr))
+        let port = match super::relay::wants_source_port(self.packet) {
+            true => self.receipt.source.port(),
+            false => SERVER_PORT,
+        };
+        let relay = SocketAddrV4::new(self.packet.giaddr, port);
+        self.packet
+            .is_relayed()
+            .then_some(Destination::Relay(relay))
     }
 
     /// RFC 2131 §4.1, for OFFER and ACK.
-    fn destination(&self, address: Ipv4Addr) -> Destination {
+    pub(super) fn destination(&self, address: Ipv4Addr) -> Destination {
         if let Some(relay) = self.relay() {
             relay
         } else if self.message == MessageType::Request && self.packet.ciaddr == address {
@@ -425,8 +349,8 @@ impl<'a> Exchange<'a> {
     }
 
     /// OFFER and ACK; without lease time the address is not given but only spoken to.
-    fn send(
-        &self,
+    pub(super) fn send(
+        &mut self,
         message: MessageType,
         address: Ipv4Addr,
         lease_secs: Option<u32>,
@@ -445,6 +369,7 @@ impl<'a> Exchange<'a> {
                 boot.as_ref(),
             )
             .encode(self.place.subnet);
+        self.warn_of_relay(&encoded);
         let detail = self.detail(boot.as_ref(), &encoded);
         Answer::Send(Outgoing {
             bytes: encoded.bytes,
@@ -471,6 +396,7 @@ impl<'a> Exchange<'a> {
             lease_secs,
             manner: self.manner,
             boot,
+            boots: self.machine.stage != Stage::Plain,
             by_option: self.place.by_option,
             parting: lease_secs.is_some() && self.config.mode == Mode::Proxy,
         }

@@ -9,10 +9,14 @@ use std::collections::{HashMap, HashSet};
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use super::claims::Claims;
 use super::config::Subnet;
-use super::decliners::{Decliners, MAX_DECLINES};
+use super::decliners::Decliners;
+use super::finding::Finding;
 use super::lease::{Client, ClientId, Lease, Refusal, State};
-use super::pool::Pool;
+use super::pool::{Pool, seed};
+use super::relay::Warned;
+use super::stages::Stages;
 use super::timed::Timed;
 use crate::machine::Mac;
 
@@ -27,10 +31,6 @@ pub const KNOWN_FREE_TIME: u64 = 60;
 pub const IN_USE_TIME: u64 = 600;
 /// How long, in seconds, a declined address is left alone, and a machine that declined too often.
 pub const DECLINE_TIME: u64 = 600;
-/// Declined addresses may be one in so many of all; beyond it the oldest is free again, so that
-/// nobody can take the whole pool by declining.
-const DECLINED_SHARE: usize = 4;
-
 /// What [`Leases::restore`] did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Restored {
@@ -55,6 +55,8 @@ pub(super) enum Step {
         failed: u8,
         /// Whether an address leased to the same hardware under another name may be tried.
         takeover: bool,
+        /// Who answered for it by ARP, when that is doubted and a ping is under way.
+        doubted: Option<Mac>,
     },
     /// It has been offered.
     Offered,
@@ -71,7 +73,7 @@ pub(super) struct Choice {
 /// The lease table. Bounded by the pools it was made for.
 #[derive(Clone, Debug)]
 pub struct Leases {
-    pools: Vec<Pool>,
+    pub(super) pools: Vec<Pool>,
     /// No lease lasts longer, in seconds. Never less than the default, which an earlier run may
     /// have given.
     longest: u64,
@@ -82,10 +84,14 @@ pub struct Leases {
     holds: HashMap<Ipv4Addr, Hold>,
     held_for: HashMap<ClientId, Ipv4Addr>,
     held: Timed,
-    in_use: Timed,
-    declined: Timed,
-    known_free: Timed,
-    decliners: Decliners,
+    pub(super) in_use: Timed,
+    pub(super) declined: Timed,
+    pub(super) known_free: Timed,
+    pub(super) decliners: Decliners,
+    pub(super) stages: Stages,
+    pub(super) claims: Claims,
+    pub(super) findings: Vec<Finding>,
+    pub(super) warned: Warned,
 }
 
 impl Leases {
@@ -107,6 +113,10 @@ impl Leases {
             declined: Timed::default(),
             known_free: Timed::default(),
             decliners: Decliners::default(),
+            stages: Stages::default(),
+            claims: Claims::default(),
+            findings: Vec::new(),
+            warned: Warned::default(),
         };
         for subnet in subnets {
             let known = subnet.routers.iter().chain(&subnet.dns).copied();
@@ -204,32 +214,44 @@ impl Leases {
 
     /// The address for a client: its own, the one its hardware had under another name, the one it
     /// asks for, a free one that its hardware address picks (so that it stays the same even without
-    /// memory), the one longest over.
+    /// memory), the one longest over. After `failed` addresses that were in use the search goes on
+    /// somewhere else: addresses by hand stand side by side.
     pub(super) fn choose(
         &self,
         client: &Client,
         requested: Option<Ipv4Addr>,
         takeover: bool,
+        failed: u8,
         subnet: &Subnet,
         now: u64,
     ) -> Option<Choice> {
         let pool = self.pool(subnet)?;
         let own = self.by_client.get(&client.id).copied();
         let own = own.filter(|a| pool.contains(*a) && !self.is_busy(*a, &client.id));
-        if let Some(address) = own {
-            let live = self.leases.get(&address).is_some_and(|l| is_live(l, now));
-            return Some(self.choice(address, live));
-        }
+        let is_live = |address: &Ipv4Addr| self.leases.get(address).filter(|l| is_live(l, now));
         let sibling = self.by_mac.get(&client.mac).copied();
         let sibling =
             sibling.filter(|a| takeover && pool.contains(*a) && !self.is_busy(*a, &client.id));
+        // What this stage had in an earlier boot counts less than what the machine has in this one.
+        let goes_on = sibling.filter(|address| {
+            is_live(address).is_some_and(|lease| {
+                let (earlier, mac) = (&lease.client, client.mac);
+                self.stages.follows(earlier, &client.id, mac, *address, now)
+            })
+        });
+        if let Some(address) = own {
+            let live = is_live(&address).is_some();
+            if live || goes_on.is_none() {
+                return Some(self.choice(address, live));
+            }
+        }
         let requested = requested.filter(|a| {
-            let taken = self.leases.get(a).is_some_and(|l| is_live(l, now));
+            let taken = is_live(a).is_some();
             pool.contains(*a) && !self.is_busy(*a, &client.id) && !taken
         });
         sibling
             .or(requested)
-            .or_else(|| pool.next_free(seed(client.mac)))
+            .or_else(|| pool.next_free(seed(client.mac, failed)))
             .or_else(|| pool.oldest_ended(now))
             .map(|address| self.choice(address, false))
     }
@@ -312,6 +334,9 @@ impl Leases {
         {
             return Err(Refusal::Offered(address));
         }
+        if uses_it && lease.is_some() && self.stages.had_before(address, &client.id) {
+            return Err(Refusal::PassedOn(address));
+        }
         // The same hardware under another name is the next stage of the same boot.
         if lease.is_some_and(|l| l.mac != client.mac) {
             return Err(Refusal::Leased(address));
@@ -319,18 +344,27 @@ impl Leases {
         Ok(())
     }
 
-    /// Leases an address, which [`Leases::claim`] granted, until `expires`.
+    /// Leases an address, which [`Leases::claim`] granted, for `secs` from `now` on.
     pub(super) fn bind(
         &mut self,
         address: Ipv4Addr,
         client: &Client,
         hostname: Option<String>,
-        expires: u64,
+        secs: u32,
+        now: u64,
     ) -> Lease {
+        let expires = now.saturating_add(u64::from(secs));
         self.drop_hold(&client.id);
         self.remove_hold(address);
         self.in_use.remove(address);
         self.known_free.remove(address);
+        let before = self.leases.get(&address);
+        if before.is_some_and(|l| l.mac != client.mac) {
+            self.stages.forget(address);
+        }
+        if before.is_none_or(|l| l.client != client.id) {
+            self.stages.bound(address, &client.id, now);
+        }
         let lease = Lease {
             address,
             client: client.id.clone(),
@@ -361,35 +395,6 @@ impl Leases {
         Some(lease)
     }
 
-    /// A client says its new address is taken. Returns how often it declined lately; `None` when
-    /// the address is not its own.
-    pub(super) fn decline(&mut self, address: Ipv4Addr, client: &Client, now: u64) -> Option<u8> {
-        if self.leases.get(&address)?.client != client.id {
-            return None;
-        }
-        self.drop_hold(&client.id);
-        self.remove(address);
-        self.known_free.remove(address);
-        let count = self.decliners.count(&client.id, now);
-        if count <= MAX_DECLINES {
-            self.declined
-                .insert(address, now.saturating_add(DECLINE_TIME));
-            let all: usize = self.pools.iter().map(|p| p.len() as usize).sum();
-            if self.declined.len() > (all / DECLINED_SHARE).max(1)
-                && let Some(oldest) = self.declined.pop_first()
-            {
-                self.settle(oldest);
-            }
-        }
-        self.settle(address);
-        Some(count)
-    }
-
-    /// For a client that declined too often: how often, and how many seconds it has to wait.
-    pub(super) fn penance(&self, client: &ClientId, now: u64) -> Option<(u8, u64)> {
-        self.decliners.penance(client, now)
-    }
-
     /// Somebody answered on this address.
     pub(super) fn mark_in_use(&mut self, address: Ipv4Addr, now: u64) {
         self.remove_hold(address);
@@ -418,7 +423,7 @@ impl Leases {
         self.pools.iter().any(|p| p.contains(address))
     }
 
-    fn pool(&self, subnet: &Subnet) -> Option<&Pool> {
+    pub(super) fn pool(&self, subnet: &Subnet) -> Option<&Pool> {
         self.pools.iter().find(|p| p.contains(subnet.range.0))
     }
 
@@ -437,7 +442,7 @@ impl Leases {
     }
 
     /// Takes a lease out of every index. The caller settles the address.
-    fn remove(&mut self, address: Ipv4Addr) {
+    pub(super) fn remove(&mut self, address: Ipv4Addr) {
         let Some(lease) = self.leases.remove(&address) else {
             return;
         };
@@ -459,7 +464,7 @@ impl Leases {
     }
 
     /// Makes the pool agree with the tables about one address.
-    fn settle(&mut self, address: Ipv4Addr) {
+    pub(super) fn settle(&mut self, address: Ipv4Addr) {
         let busy = self.withheld.contains(&address)
             || self.declined.contains(address)
             || self.in_use.contains(address)
@@ -483,15 +488,6 @@ impl Leases {
 
 fn is_live(lease: &Lease, now: u64) -> bool {
     lease.expires > now
-}
-
-/// Where in its pool a machine's search begins: FNV-1a over its hardware address, the one thing
-/// that all stages of a boot have in common.
-fn seed(mac: Mac) -> u64 {
-    let hash = mac.0.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    hash ^ (hash >> 32)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::Fragment;
-use super::rules::{Rule, Rules, Which, stage_slug};
+use super::rules::{Mark, Rule, Rules, Which, hex, stage_slug};
 use crate::machine::Stage;
 
 /// `proxied` are the rules where a third server gives the addresses.
@@ -39,6 +39,11 @@ pub(super) fn fragment(rules: &Rules, proxied: &Rules) -> Fragment {
                 Stage::HttpBoot | Stage::Firmware | Stage::Plain => {}
             }
         }
+        out.push_str(
+            "# Who sends no option 93 is known by the number in option 60, if that has one.\n\
+             dhcp-match=set:lanboot-number,option:client-arch\n\
+             dhcp-vendorclass=set:lanboot-number-in-class,:Arch:\n",
+        );
         for rule in &rules.rules {
             boot(out, rules, rule);
         }
@@ -59,6 +64,20 @@ fn boot(out: &mut String, rules: &Rules, rule: &Rule) {
                 tag(rule)
             );
         }
+        for number in numbers {
+            let tag = tag(rule);
+            let _ = writeln!(out, "dhcp-vendorclass=set:{tag}-class,:Arch:{number:05}");
+        }
+        for tags in unnumbered(rule) {
+            let _ = writeln!(out, "tag-if=set:{},tag:!lanboot-number,{tags}", tag(rule));
+        }
+    }
+    for mark in &rule.except {
+        let not = format!("set:{}-not", tag(rule));
+        let _ = match mark {
+            Mark::Oui(oui) => writeln!(out, "dhcp-mac={not},{}:*:*:*", hex(oui, ":")),
+            Mark::Uuid(uuid) => writeln!(out, "dhcp-match={not},97,{}", hex(uuid, ":")),
+        };
     }
     let Some(offer) = &rule.offer else {
         out.push_str("# Nothing to load.\n");
@@ -78,6 +97,14 @@ fn boot(out: &mut String, rules: &Rules, rule: &Rule) {
     }
 }
 
+/// What else holds of a machine of this rule that sends no option 93, one way a line.
+fn unnumbered(rule: &Rule) -> impl Iterator<Item = String> {
+    let by_class = format!("tag:{}-class", tag(rule));
+    let by_nothing = rule.is_for_unsaid();
+    let by_nothing = by_nothing.then(|| "tag:!lanboot-number-in-class".to_owned());
+    [by_class].into_iter().chain(by_nothing)
+}
+
 /// `tag:…` for every condition of a rule; all of them must hold.
 fn tags(rules: &Rules, rule: &Rule) -> String {
     let mut tags = vec![format!("tag:lanboot-{}", stage_slug(rule.stage))];
@@ -87,6 +114,9 @@ fn tags(rules: &Rules, rule: &Rule) -> String {
     match &rule.which {
         Which::Numbers(..) => tags.push(format!("tag:{}", tag(rule))),
         Which::Other => tags.extend(rules.beside(rule).map(|r| format!("tag:!{}", tag(r)))),
+    }
+    if !rule.except.is_empty() {
+        tags.push(format!("tag:!{}-not", tag(rule)));
     }
     tags.join(",")
 }
@@ -103,17 +133,22 @@ fn proxy(out: &mut String, rules: &Rules) {
         out,
         "\n# PROXY: another server hands out the addresses and dnsmasq only names boot files. Then have\n\
          # no other dhcp-range, and use these lines too, without their #. UEFI HTTP Boot gets no answer\n\
-         # from dnsmasq then; lanboot's own proxy (lanboot serve --dhcp proxy) answers it.\n\
+         # from dnsmasq then, nor do machines that send no option 93; lanboot's own proxy answers both\n\
+         # (lanboot serve --dhcp proxy).\n\
          #dhcp-range={address},proxy\n"
     );
     for (rule, offer) in rules.giving() {
         let (Stage::Firmware, Which::Numbers(numbers, _)) = (rule.stage, &rule.which) else {
             continue;
         };
+        let not = match rule.except.is_empty() {
+            true => String::new(),
+            false => format!("tag:!{}-not,", tag(rule)),
+        };
         for number in numbers {
             let _ = writeln!(
                 out,
-                "#pxe-service=tag:!lanboot-ipxe,{number},lanboot,{},{address}",
+                "#pxe-service=tag:!lanboot-ipxe,{not}{number},lanboot,{},{address}",
                 offer.file
             );
         }

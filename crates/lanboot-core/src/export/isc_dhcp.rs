@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::Fragment;
-use super::rules::{Rule, Rules, STAGES, Which};
+use super::rules::{Mark, Rule, Rules, STAGES, Which, class, hex};
 use crate::machine::Stage;
 
 pub(super) fn fragment(rules: &Rules) -> Fragment {
@@ -46,25 +46,69 @@ fn archs(out: &mut String, rules: &Rules, stage: Stage) {
     for rule in rules.rules.iter().filter(|rule| rule.stage == stage) {
         let _ = writeln!(out, "    # {rule}");
         let _ = match &rule.which {
-            Which::Numbers(numbers, _) => writeln!(out, "    {word} {} {{", is_one_of(numbers)),
+            Which::Numbers(numbers, _) => {
+                writeln!(out, "    {word} {} {{", is_one_of(rule, numbers))
+            }
             Which::Other if word == "if" => {
                 body(out, "    ", rules, rule);
                 return;
             }
             Which::Other => writeln!(out, "    else {{"),
         };
-        body(out, "        ", rules, rule);
+        if rule.except.is_empty() {
+            body(out, "        ", rules, rule);
+        } else {
+            let shows: Vec<String> = rule.except.iter().map(shows).collect();
+            let _ = writeln!(
+                out,
+                "        # Those that only say so load nothing.\n        if not ({}) {{",
+                shows.join("\n            or ")
+            );
+            body(out, "            ", rules, rule);
+            out.push_str("        }\n");
+        }
         out.push_str("    }\n");
         word = "elsif";
     }
 }
 
-fn is_one_of(numbers: &[u16]) -> String {
-    let is = |number: &u16| {
-        let [high, low] = number.to_be_bytes();
-        format!("option pxe-system-type = {high:02x}:{low:02x}")
+/// The numbers of option 93; without one, the number in option 60; without either, BIOS.
+fn is_one_of(rule: &Rule, numbers: &[u16]) -> String {
+    let of_option = |number: &u16| {
+        let number = hex(&number.to_be_bytes(), ":");
+        format!("option pxe-system-type = {number}")
     };
-    numbers.iter().map(is).collect::<Vec<_>>().join(" or ")
+    // Two bytes are never equal to a text of ten.
+    let after_class = class(rule.stage).len() + 1;
+    let first = format!(
+        "pick-first-value(option pxe-system-type, \
+         substring(option vendor-class-identifier, {after_class}, 10))"
+    );
+    let of_class = |number: &u16| format!("{first} = \"Arch:{number:05}\"");
+    let named = numbers.iter().map(of_option);
+    let named = named.chain(numbers.iter().map(of_class));
+    let unnamed = rule.is_for_unsaid().then(|| {
+        format!(
+            "not (exists pxe-system-type or \
+             substring(option vendor-class-identifier, {after_class}, 5) = \"Arch:\")"
+        )
+    });
+    named
+        .chain(unnamed)
+        .collect::<Vec<_>>()
+        .join("\n        or ")
+}
+
+fn shows(mark: &Mark) -> String {
+    match mark {
+        // The hardware type comes first.
+        Mark::Oui(oui) => format!("substring(hardware, 1, 3) = {}", hex(oui, ":")),
+        Mark::Uuid(uuid) => format!(
+            "substring(option pxe-client-id, 0, {}) = {}",
+            uuid.len(),
+            hex(uuid, ":")
+        ),
+    }
 }
 
 fn body(out: &mut String, indent: &str, rules: &Rules, rule: &Rule) {

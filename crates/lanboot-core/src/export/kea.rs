@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::Fragment;
-use super::rules::{Rule, Rules, Which};
+use super::rules::{Mark, Rule, Rules, Which, class, hex};
 use crate::machine::Stage;
 
 pub(super) fn fragment(rules: &Rules) -> Fragment {
@@ -67,22 +67,50 @@ fn test(rules: &Rules, rule: &Rule) -> String {
         }
     }];
     match &rule.which {
-        Which::Numbers(numbers, _) => terms.push(is_one_of(numbers)),
+        Which::Numbers(numbers, _) => terms.push(is_one_of(rule, numbers)),
         Which::Other => {
             for beside in rules.beside(rule) {
                 if let Which::Numbers(numbers, _) = &beside.which {
-                    terms.push(format!("not {}", is_one_of(numbers)));
+                    terms.push(format!("not {}", is_one_of(beside, numbers)));
                 }
             }
         }
     }
+    if !rule.except.is_empty() {
+        let shown: Vec<String> = rule.except.iter().map(shows).collect();
+        terms.push(format!("not ({})", shown.join(" or ")));
+    }
     terms.join(" and ")
 }
 
-fn is_one_of(numbers: &[u16]) -> String {
-    let terms: Vec<String> = numbers
+/// The numbers of option 93; without one, the number in option 60; without either, BIOS.
+fn is_one_of(rule: &Rule, numbers: &[u16]) -> String {
+    let after_class = class(rule.stage).len() + 1;
+    let of_option = numbers
         .iter()
-        .map(|n| format!("substring(option[93].hex, 0, 2) == 0x{n:04x}"))
-        .collect();
-    format!("({})", terms.join(" or "))
+        .map(|n| format!("substring(option[93].hex, 0, 2) == 0x{n:04x}"));
+    let of_class = numbers
+        .iter()
+        .map(|n| format!("substring(option[60].hex, {after_class}, 10) == 'Arch:{n:05}'"));
+    let unnamed = rule
+        .is_for_unsaid()
+        .then(|| format!("not substring(option[60].hex, {after_class}, 5) == 'Arch:'"));
+    let of_option: Vec<String> = of_option.collect();
+    let of_class: Vec<String> = of_class.chain(unnamed).collect();
+    format!(
+        "({} or (not option[93].exists and ({})))",
+        of_option.join(" or "),
+        of_class.join(" or ")
+    )
+}
+
+fn shows(mark: &Mark) -> String {
+    match mark {
+        Mark::Oui(oui) => format!("substring(pkt4.mac, 0, 3) == 0x{}", hex(oui, "")),
+        Mark::Uuid(uuid) => format!(
+            "substring(option[97].hex, 0, {}) == 0x{}",
+            uuid.len(),
+            hex(uuid, "")
+        ),
+    }
 }

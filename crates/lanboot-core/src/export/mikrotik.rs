@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 
 use super::Fragment;
-use super::rules::{Rule, Rules, Which};
+use super::rules::{Rule, Rules, Which, class};
 use crate::catalog::Offer;
 use crate::machine::Stage;
 
@@ -68,10 +68,7 @@ fn set(out: &mut String, rule: &Rule, offer: &Offer) {
 /// A matcher sees one option, so architectures are told by the number inside option 60. iPXE is
 /// told by option 77 and cannot be told apart further.
 fn matchers(out: &mut String, rules: &Rules, rule: &Rule) {
-    let class = match rule.stage {
-        Stage::HttpBoot => "HTTPClient",
-        Stage::Ipxe | Stage::Firmware | Stage::Plain => "PXEClient",
-    };
+    let class = class(rule.stage);
     let mut add = |suffix: &str, code: u8, kind: &str, value: &str| {
         let _ = writeln!(
             out,
@@ -100,6 +97,14 @@ fn matchers(out: &mut String, rules: &Rules, rule: &Rule) {
                     60,
                     "substring",
                     &format!("{class}:Arch:{number:05}"),
+                );
+            }
+            if rule.is_for_unsaid() {
+                add("-none", 60, "exact", class);
+            }
+            if !rule.except.is_empty() {
+                out.push_str(
+                    "# Raspberry Pis say they are such PCs, and one matcher cannot tell them apart.\n",
                 );
             }
         }

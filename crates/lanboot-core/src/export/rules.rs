@@ -35,6 +35,16 @@ pub(super) struct Rule {
     pub(super) which: Which,
     /// `None` only keeps these machines away from the rule for every other one.
     pub(super) offer: Option<Offer>,
+    /// Machines that show one of these only say they are of this kind and get nothing.
+    pub(super) except: Vec<Mark>,
+}
+
+/// What a machine shows that another server can see: the beginning of its hardware address or of
+/// its option 97.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mark {
+    Oui([u8; 3]),
+    Uuid(&'static [u8]),
 }
 
 /// Which architectures of a stage.
@@ -83,6 +93,7 @@ fn made(from: &Export<'_>, proxy: bool) -> Rules {
                     stage,
                     which: Which::Numbers(numbers, arch),
                     offer: offered.clone().ok(),
+                    except: impostors(&|arch| ask(from, proxy, stage, arch), stage, arch, &offered),
                 }),
                 (Err(_), Err(_)) => {}
             }
@@ -100,6 +111,7 @@ fn made(from: &Export<'_>, proxy: bool) -> Rules {
                 stage,
                 which: Which::Other,
                 offer: Some(offer),
+                except: Vec::new(),
             });
         }
     }
@@ -216,8 +228,39 @@ fn archs(stage: Stage) -> Vec<(Vec<u16>, Arch)> {
     found
 }
 
+/// What machines show that say they are of this architecture, are of another, and would get
+/// something else: a Raspberry Pi says it is a PC.
+fn impostors(
+    ask: &dyn Fn(Arch) -> Result<Offer, NoLoader>,
+    stage: Stage,
+    arch: Arch,
+    offered: &Result<Offer, NoLoader>,
+) -> Vec<Mark> {
+    let mut marks = Vec::new();
+    let Ok(offered) = offered else { return marks };
+    for quirk in QUIRKS {
+        let fits = quirk.signs.iter().all(|sign| match sign {
+            Sign::Stage(other) => *other == stage,
+            Sign::Arch(archs) => archs.contains(&arch),
+            Sign::Oui(_) | Sign::Uuid(_) => true,
+        });
+        let is_other = quirk.effects.iter().any(|effect| match effect {
+            Effect::Arch(other) => ask(*other).as_ref() != Ok(offered),
+            _ => false,
+        });
+        for sign in quirk.signs.iter().filter(|_| fits && is_other) {
+            match sign {
+                Sign::Oui(ouis) => marks.extend(ouis.iter().map(|oui| Mark::Oui(*oui))),
+                Sign::Uuid(uuids) => marks.extend(uuids.iter().map(|uuid| Mark::Uuid(uuid))),
+                Sign::Stage(_) | Sign::Arch(_) => {}
+            }
+        }
+    }
+    marks
+}
+
 /// The numbers without a name that firmware of this stage uses for an architecture all the same.
-/// Quirks that need more than the number to be told cannot be told by other servers either.
+/// Quirks that need more than the number to be told are [`impostors`].
 fn misnumbered(stage: Stage) -> impl Iterator<Item = (u16, Arch)> {
     QUIRKS.iter().flat_map(move |quirk| {
         let is_stage = quirk.signs.iter().all(|sign| match sign {
@@ -309,6 +352,12 @@ impl Rule {
         self.offer.as_ref()
     }
 
+    /// Whether it is also for machines that name no number anywhere.
+    pub(super) fn is_for_unsaid(&self) -> bool {
+        let unsaid = self.stage.unsaid_arch();
+        matches!(&self.which, Which::Numbers(_, arch) if Some(*arch) == unsaid)
+    }
+
     /// A name for the class, tag or policy: `pxe-x64-uefi`, `ipxe-any`.
     pub(super) fn slug(&self) -> String {
         let stage = stage_slug(self.stage);
@@ -317,6 +366,20 @@ impl Rule {
             Which::Other => format!("{stage}-any"),
         }
     }
+}
+
+/// How the vendor class (option 60) of a stage begins.
+pub(super) fn class(stage: Stage) -> &'static str {
+    match stage {
+        Stage::HttpBoot => "HTTPClient",
+        Stage::Ipxe | Stage::Firmware | Stage::Plain => "PXEClient",
+    }
+}
+
+/// Bytes as hexadecimal digits, with `between` between two bytes.
+pub(super) fn hex(bytes: &[u8], between: &str) -> String {
+    let bytes: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    bytes.join(between)
 }
 
 /// One word for a stage.

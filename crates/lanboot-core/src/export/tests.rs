@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::rules::{Rule, Rules, Which, rules};
+use super::rules::{Mark, Rule, Rules, Which, rules};
 use super::*;
 use crate::catalog::testing::{
     catalog, chain_without_proxy, image, installer, keep, literal, server,
@@ -79,6 +79,7 @@ fn all_rules() -> Rules {
         stage,
         which,
         offer,
+        except: Vec::new(),
     };
     let x64 = || numbers(&[7, 9, 2, 8], Arch::X64Uefi);
     let bios = || numbers(&[0], Arch::X86Bios);
@@ -94,7 +95,14 @@ fn all_rules() -> Rules {
                 numbers(&[16, 17], Arch::X64Http),
                 Some(http),
             ),
-            rule(Stage::Firmware, bios(), Some(pxelinux)),
+            Rule {
+                except: vec![
+                    Mark::Oui([0xb8, 0x27, 0xeb]),
+                    Mark::Oui([0xdc, 0xa6, 0x32]),
+                    Mark::Uuid(b"\0RPi"),
+                ],
+                ..rule(Stage::Firmware, bios(), Some(pxelinux))
+            },
             rule(
                 Stage::Firmware,
                 x64(),
@@ -262,6 +270,19 @@ fn the_rules_are_what_this_dhcp_would_offer() {
     let http = auto.rules.iter().find(|r| r.slug() == "http-x64-uefi-http");
     let numbers = Which::Numbers(vec![16, 17, 7, 9], Arch::X64Http);
     assert_eq!(http.map(|rule| &rule.which), Some(&numbers));
+    // Of all kinds of machine, only PCs are mistaken for others: Raspberry Pis say they are some.
+    let excepting: Vec<&Rule> = auto.rules.iter().filter(|r| !r.except.is_empty()).collect();
+    assert_eq!(excepting.len(), 1);
+    assert_eq!(excepting[0].slug(), "pxe-x86-bios");
+    assert!(excepting[0].except.contains(&Mark::Oui([0x88, 0xa2, 0x9e])));
+    assert!(excepting[0].except.contains(&Mark::Uuid(b"\0RPi")));
+    let unsaid = auto.rules.iter().filter(|rule| rule.is_for_unsaid());
+    let unsaid: Vec<String> = unsaid.map(Rule::slug).collect();
+    assert_eq!(
+        unsaid,
+        ["http-x64-uefi-http", "pxe-x86-bios"],
+        "iPXE all get one script"
+    );
     assert_eq!(given(&auto, Stage::Ipxe, Arch::X86Bios), script);
     assert_eq!(given(&auto, Stage::Ipxe, Arch::Riscv64Uefi), script);
     assert_eq!(
@@ -817,7 +838,9 @@ fn powershell_and_routeros_name_only_what_they_made() {
         match line.split(' ').next().unwrap() {
             "Add-DhcpServerv4Class" => classes.push(names[0].clone()),
             "Add-DhcpServerv4Policy" => {
-                for class in &names[1..] {
+                // What the addresses begin with is no class.
+                let (named, _) = line.split_once(" -MacAddress ").unwrap_or((line, ""));
+                for class in &quoted(named)[1..] {
                     let class = class.trim_end_matches('*');
                     assert!(classes.iter().any(|c| c == class), "{class}: {line}");
                 }

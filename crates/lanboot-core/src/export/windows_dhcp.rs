@@ -7,7 +7,7 @@
 use std::fmt::Write as _;
 
 use super::Fragment;
-use super::rules::{Rule, Rules, Which};
+use super::rules::{Mark, Rule, Rules, Which, class, hex};
 use crate::machine::Stage;
 
 pub(super) fn fragment(rules: &Rules) -> Fragment {
@@ -37,8 +37,17 @@ pub(super) fn fragment(rules: &Rules) -> Fragment {
         };
         let mut conditions = format!(" -UserClass {user},'lanboot iPXE'");
         if !classes.is_empty() {
-            let classes: Vec<String> = classes.iter().map(|c| format!("'{c}*'")).collect();
+            let classes: Vec<String> = classes.iter().map(|c| format!("'{c}'")).collect();
             let _ = write!(conditions, " -VendorClass EQ,{}", classes.join(","));
+        }
+        let ouis = rule.except.iter().filter_map(|mark| match mark {
+            Mark::Oui(oui) => Some(format!("'{}*'", hex(oui, "").to_uppercase())),
+            Mark::Uuid(_) => None,
+        });
+        let ouis: Vec<String> = ouis.collect();
+        if !ouis.is_empty() {
+            out.push_str("# Raspberry Pis say they are such PCs; they are known by their address.\n");
+            let _ = write!(conditions, " -MacAddress NE,{}", ouis.join(","));
         }
         let _ = writeln!(
             out,
@@ -103,10 +112,7 @@ fn definitions(out: &mut String, rules: &Rules) {
 
 /// A vendor class for each number; its data is the beginning of option 60.
 fn vendor_classes(out: &mut String, rule: &Rule) -> Vec<String> {
-    let class = match rule.stage {
-        Stage::HttpBoot => "HTTPClient",
-        Stage::Ipxe | Stage::Firmware | Stage::Plain => "PXEClient",
-    };
+    let class = class(rule.stage);
     let Which::Numbers(numbers, _) = &rule.which else {
         return Vec::new();
     };
@@ -116,6 +122,15 @@ fn vendor_classes(out: &mut String, rule: &Rule) -> Vec<String> {
         let _ = writeln!(
             out,
             "Add-DhcpServerv4Class -Name '{name}' -Type Vendor -Data '{class}:Arch:{number:05}'"
+        );
+        // The class begins so.
+        names.push(format!("{name}*"));
+    }
+    if rule.is_for_unsaid() {
+        let name = format!("lanboot {} none", rule.slug());
+        let _ = writeln!(
+            out,
+            "Add-DhcpServerv4Class -Name '{name}' -Type Vendor -Data '{class}'"
         );
         names.push(name);
     }

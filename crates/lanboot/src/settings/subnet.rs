@@ -18,7 +18,7 @@ const MAX_OPTIONS: usize = 64;
 /// Longest domain name (RFC 1035 §2.3.4).
 const MAX_DOMAIN: usize = 253;
 /// The keys of a table.
-pub(super) const KEYS: [&str; 7] = [
+pub(super) const KEYS: [&str; 8] = [
     "network",
     "range",
     "router",
@@ -26,6 +26,7 @@ pub(super) const KEYS: [&str; 7] = [
     "domain",
     "lease-time",
     "option",
+    "always-send",
 ];
 
 /// A table as written.
@@ -41,6 +42,7 @@ pub struct Table {
     domain: Option<String>,
     lease_time: Option<String>,
     option: BTreeMap<String, Value>,
+    always_send: Vec<u8>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -70,6 +72,8 @@ pub struct Subnet {
     pub lease_time: Option<Duration>,
     /// Further options: code and value.
     pub options: Vec<(u8, Vec<u8>)>,
+    /// Codes of those that are sent to machines that do not ask for them, too.
+    pub always: Vec<u8>,
 }
 
 impl Subnet {
@@ -110,6 +114,7 @@ impl Subnet {
                 .transpose()
                 .map_err(key("lease-time"))?,
             options: options(table.option).map_err(key("option"))?,
+            always: table.always_send,
         })
     }
 
@@ -251,7 +256,7 @@ mod tests {
             "network = '10.1.0.0/16'\nrange = '10.1.2.0-10.1.2.99'\nrouter = '10.1.0.1'\n\
              dns = ['9.9.9.9', '10.1.0.2']\ndomain = 'lab.example'\nlease-time = '30m'\n\
              option.42 = ['10.1.0.3', '10.1.0.4']\noption.43 = 'hex:01 02:ff'\n\
-             option.100 = 'EST5EDT'\noption.66 = '10.1.0.3'\n",
+             option.100 = 'EST5EDT'\noption.66 = '10.1.0.3'\nalways-send = [42, 100]\n",
         )
         .unwrap();
         assert_eq!(found.network.address, Ipv4Addr::new(10, 1, 0, 0));
@@ -260,6 +265,7 @@ mod tests {
         assert!(!found.is(Ipv4Addr::new(10, 2, 0, 3), 16));
         assert_eq!(found.lease_time, Some(Duration::from_secs(1800)));
         assert_eq!(found.dns.len(), 2);
+        assert_eq!(found.always, [42, 100]);
         assert_eq!(
             found.options,
             [

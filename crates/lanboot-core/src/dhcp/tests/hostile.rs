@@ -398,6 +398,8 @@ proptest! {
             match outgoing.to {
                 Destination::Broadcast => prop_assert!(!boot_server),
                 Destination::Relay(relay) => {
+                    prop_assert_ne!(relay.port(), 0);
+                    let relay = *relay.ip();
                     prop_assert!(!boot_server && relay == packet.giaddr && !relay.is_unspecified());
                     prop_assert!(subnet.is_host(relay) || relay == server.source);
                 }

@@ -4,8 +4,11 @@ mod foreign;
 mod golden;
 mod hostile;
 mod load;
+mod options;
+mod probes;
 mod proxy;
 mod relay;
+mod stages;
 mod states;
 
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -103,7 +106,13 @@ pub(super) fn subnet(first: u8, last: u8) -> Subnet {
         dns: vec![],
         domain: None,
         options: vec![],
+        always: vec![],
     }
+}
+
+/// To a relay's server port.
+pub(super) fn to_relay(relay: Ipv4Addr) -> Destination {
+    Destination::Relay(SocketAddrV4::new(relay, SERVER_PORT))
 }
 
 /// A server with its leases, its clock, and what it hands to machines that boot.

@@ -52,7 +52,7 @@ fn each_subnet_has_its_own_pool_and_options() {
     let (_, near) = server.sent(&discover(1));
     assert!(!near.options.has(Code(42)) && !near.options.has(Code::ROUTERS));
     let (outgoing, far) = server.sent(&through(RELAY, discover(2), &[]));
-    assert_eq!(outgoing.to, Destination::Relay(RELAY));
+    assert_eq!(outgoing.to, to_relay(RELAY));
     assert!(server.config.subnets[1].contains(far.yiaddr));
     assert_eq!(far.options.get(Code(42)), Some(&[10, 9, 0, 7][..]));
     assert_eq!(far.options.address(Code::ROUTERS), Some(RELAY));
@@ -85,7 +85,7 @@ fn link_selection_chooses_the_subnet_and_the_relay_still_gets_the_answer() {
     server.source = LOOPBACK;
     let agent = link([10, 9, 0, 0]);
     let (outgoing, reply) = server.sent(&through(LOOPBACK, discover(1), &agent));
-    assert_eq!(outgoing.to, Destination::Relay(LOOPBACK));
+    assert_eq!(outgoing.to, to_relay(LOOPBACK));
     assert!(server.config.subnets[1].contains(reply.yiaddr));
     assert_eq!(
         reply.options.iter().last().unwrap(),
@@ -144,6 +144,45 @@ fn a_stranger_who_says_he_is_a_relay_gets_nothing_of_the_networks_we_stand_in() 
             "no subnet is configured for the relay 203.0.113.9"
         );
     }
+}
+
+#[test]
+fn a_relay_that_asks_for_it_is_answered_at_the_port_it_sent_from() {
+    // RFC 8357: sub-option 19, without a value; it goes back with the rest.
+    let agent = [1, 2, 0, 7, 19, 0];
+    let at = |port| Destination::Relay(SocketAddrV4::new(RELAY, port));
+    let mut server = server();
+    (server.source, server.source_port) = (RELAY, 40_067);
+    let (outgoing, reply) = server.sent(&through(RELAY, discover(1), &agent));
+    assert_eq!(outgoing.to, at(40_067));
+    assert_eq!(reply.options.get(Code::RELAY), Some(&agent[..]));
+    let request = through(RELAY, select(1, reply.yiaddr), &agent);
+    assert_eq!(server.sent(&request).0.to, at(40_067));
+    let refused = through(RELAY, reboot(1, host(10)), &agent);
+    let (nak, reply) = server.sent(&refused);
+    assert_eq!((nak.message, nak.to), (MessageType::Nak, at(40_067)));
+    assert_eq!(reply.options.get(Code::RELAY), Some(&agent[..]));
+    // Whoever does not ask is answered at 67, wherever it sent from.
+    let (outgoing, _) = server.sent(&through(RELAY, discover(2), &agent[..4]));
+    assert_eq!(outgoing.to, at(67));
+    // A proxy's offer.
+    server.config.mode = Mode::Proxy;
+    let packet = edk2(7, "PXEClient:Arch:00007:UNDI:003016");
+    let (outgoing, _) = server.sent(&through(RELAY, packet, &agent));
+    assert_eq!(outgoing.to, at(40_067));
+    server.config.mode = Mode::Server;
+    // Without a relay there is nobody who could ask.
+    let mut packet = discover(3);
+    packet.options.set(Code::RELAY, agent);
+    assert!(matches!(
+        server.sent(&packet).0.to,
+        Destination::Frame { .. }
+    ));
+    server.source_port = 0;
+    assert_eq!(
+        server.ignored(&through(RELAY, discover(4), &agent)),
+        "it was sent from port 0"
+    );
 }
 
 #[test]
@@ -228,7 +267,7 @@ fn a_proxy_answers_through_the_relay_with_the_broadcast_flag() {
     packet.flags = 0;
     let agent = [1, 4, b'e', b't', b'h', b'3'];
     let (outgoing, reply) = server.sent(&through(RELAY, packet.clone(), &agent));
-    assert_eq!(outgoing.to, Destination::Relay(RELAY));
+    assert_eq!(outgoing.to, to_relay(RELAY));
     // Without `yiaddr` the relay has nowhere else to send it.
     assert_eq!(reply.flags, 0x8000);
     assert_eq!((reply.giaddr, reply.siaddr), (RELAY, SERVER));

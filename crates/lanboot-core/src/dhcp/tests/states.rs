@@ -239,13 +239,13 @@ fn a_relayed_message_is_answered_to_its_relay_from_its_own_subnet() {
     packet.options.set(Code(12), *b"box");
     let Answer::Check {
         address,
-        relayed: true,
+        by_ping: true,
     } = server.take(&packet)
     else {
         panic!("not checked through the relay");
     };
     let (outgoing, reply) = open(server.probed(&packet, address, Probe::Silent));
-    assert_eq!(outgoing.to, Destination::Relay(relay));
+    assert_eq!(outgoing.to, to_relay(relay));
     assert_eq!((reply.giaddr, reply.hops), (relay, 1));
     assert!(server.config.subnets[1].contains(reply.yiaddr));
     // RFC 3046 §2.2: echoed as the last option.
@@ -269,10 +269,7 @@ fn a_relayed_message_is_answered_to_its_relay_from_its_own_subnet() {
     let mut packet = reboot(1, host(10));
     packet.giaddr = relay;
     let (nak, reply) = server.sent(&packet);
-    assert_eq!(
-        (nak.message, nak.to),
-        (MessageType::Nak, Destination::Relay(relay))
-    );
+    assert_eq!((nak.message, nak.to), (MessageType::Nak, to_relay(relay)));
     assert_eq!(reply.flags, 0x8000);
 }
 
@@ -542,7 +539,7 @@ fn an_address_in_use_is_left_alone_and_the_next_one_checked() {
     let packet = discover(1);
     let Answer::Check {
         address: first,
-        relayed: false,
+        by_ping: false,
     } = server.take(&packet)
     else {
         panic!("not checked");

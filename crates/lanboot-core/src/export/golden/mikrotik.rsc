@@ -28,6 +28,7 @@
 /ip dhcp-server option sets add name=lanboot-http-x64-uefi-http options=lanboot-server,lanboot-http-x64-uefi-http-67,lanboot-http-x64-uefi-http-60
 /ip dhcp-server matcher add name=lanboot-http-x64-uefi-http-16 server=$server address-pool=$pool code=60 matching-type=substring value="HTTPClient:Arch:00016" option-set=lanboot-http-x64-uefi-http
 /ip dhcp-server matcher add name=lanboot-http-x64-uefi-http-17 server=$server address-pool=$pool code=60 matching-type=substring value="HTTPClient:Arch:00017" option-set=lanboot-http-x64-uefi-http
+/ip dhcp-server matcher add name=lanboot-http-x64-uefi-http-none server=$server address-pool=$pool code=60 matching-type=exact value="HTTPClient" option-set=lanboot-http-x64-uefi-http
 
 # PXE, x86 BIOS (option 93: 0)
 /ip dhcp-server option add name=lanboot-pxe-x86-bios-67 code=67 value="s'loader/pxelinux/lpxelinux.0'0x00"
@@ -35,6 +36,8 @@
 /ip dhcp-server option add name=lanboot-pxe-x86-bios-210 code=210 value="s'http://10.0.0.1/loader/pxelinux/'" force=yes
 /ip dhcp-server option sets add name=lanboot-pxe-x86-bios options=lanboot-server,lanboot-pxe-x86-bios-67,lanboot-pxe-x86-bios-209,lanboot-pxe-x86-bios-210
 /ip dhcp-server matcher add name=lanboot-pxe-x86-bios-0 server=$server address-pool=$pool code=60 matching-type=substring value="PXEClient:Arch:00000" option-set=lanboot-pxe-x86-bios
+/ip dhcp-server matcher add name=lanboot-pxe-x86-bios-none server=$server address-pool=$pool code=60 matching-type=exact value="PXEClient" option-set=lanboot-pxe-x86-bios
+# Raspberry Pis say they are such PCs, and one matcher cannot tell them apart.
 
 # PXE, x64 UEFI (option 93: 7 or 9 or 2 or 8)
 /ip dhcp-server option add name=lanboot-pxe-x64-uefi-67 code=67 value="s'loader/snponly-x86_64.efi'0x00"

@@ -18,7 +18,8 @@ Add-DhcpServerv4OptionDefinition -OptionId 210 -Name 'PXELINUX path prefix' -Typ
 
 # iPXE, x86 BIOS (option 93: 0)
 Add-DhcpServerv4Class -Name 'lanboot ipxe-x86-bios 0' -Type Vendor -Data 'PXEClient:Arch:00000'
-Add-DhcpServerv4Policy @scope -Name 'lanboot ipxe-x86-bios' -Condition AND -UserClass EQ,'lanboot iPXE' -VendorClass EQ,'lanboot ipxe-x86-bios 0*'
+Add-DhcpServerv4Class -Name 'lanboot ipxe-x86-bios none' -Type Vendor -Data 'PXEClient'
+Add-DhcpServerv4Policy @scope -Name 'lanboot ipxe-x86-bios' -Condition AND -UserClass EQ,'lanboot iPXE' -VendorClass EQ,'lanboot ipxe-x86-bios 0*','lanboot ipxe-x86-bios none'
 Set-DhcpServerv4OptionValue @scope -PolicyName 'lanboot ipxe-x86-bios' -OptionId 66 -Value '10.0.0.1'
 Set-DhcpServerv4OptionValue @scope -PolicyName 'lanboot ipxe-x86-bios' -OptionId 67 -Value 'loader/pxelinux/lpxelinux.0'
 Set-DhcpServerv4OptionValue @scope -PolicyName 'lanboot ipxe-x86-bios' -OptionId 209 -Value 'pxelinux.cfg/default'
@@ -32,14 +33,17 @@ Set-DhcpServerv4OptionValue @scope -PolicyName 'lanboot ipxe-any' -OptionId 67 -
 # UEFI HTTP Boot, x64 UEFI HTTP (option 93: 16 or 17)
 Add-DhcpServerv4Class -Name 'lanboot http-x64-uefi-http 16' -Type Vendor -Data 'HTTPClient:Arch:00016'
 Add-DhcpServerv4Class -Name 'lanboot http-x64-uefi-http 17' -Type Vendor -Data 'HTTPClient:Arch:00017'
-Add-DhcpServerv4Policy @scope -Name 'lanboot http-x64-uefi-http' -Condition AND -UserClass NE,'lanboot iPXE' -VendorClass EQ,'lanboot http-x64-uefi-http 16*','lanboot http-x64-uefi-http 17*'
+Add-DhcpServerv4Class -Name 'lanboot http-x64-uefi-http none' -Type Vendor -Data 'HTTPClient'
+Add-DhcpServerv4Policy @scope -Name 'lanboot http-x64-uefi-http' -Condition AND -UserClass NE,'lanboot iPXE' -VendorClass EQ,'lanboot http-x64-uefi-http 16*','lanboot http-x64-uefi-http 17*','lanboot http-x64-uefi-http none'
 Set-DhcpServerv4OptionValue @scope -PolicyName 'lanboot http-x64-uefi-http' -OptionId 60 -Value 'HTTPClient'
 Set-DhcpServerv4OptionValue @scope -PolicyName 'lanboot http-x64-uefi-http' -OptionId 66 -Value '10.0.0.1'
 Set-DhcpServerv4OptionValue @scope -PolicyName 'lanboot http-x64-uefi-http' -OptionId 67 -Value 'http://10.0.0.1/loader/snponly-x86_64.efi'
 
 # PXE, x86 BIOS (option 93: 0)
 Add-DhcpServerv4Class -Name 'lanboot pxe-x86-bios 0' -Type Vendor -Data 'PXEClient:Arch:00000'
-Add-DhcpServerv4Policy @scope -Name 'lanboot pxe-x86-bios' -Condition AND -UserClass NE,'lanboot iPXE' -VendorClass EQ,'lanboot pxe-x86-bios 0*'
+Add-DhcpServerv4Class -Name 'lanboot pxe-x86-bios none' -Type Vendor -Data 'PXEClient'
+# Raspberry Pis say they are such PCs; they are known by their address.
+Add-DhcpServerv4Policy @scope -Name 'lanboot pxe-x86-bios' -Condition AND -UserClass NE,'lanboot iPXE' -VendorClass EQ,'lanboot pxe-x86-bios 0*','lanboot pxe-x86-bios none' -MacAddress NE,'B827EB*','DCA632*'
 Set-DhcpServerv4OptionValue @scope -PolicyName 'lanboot pxe-x86-bios' -OptionId 66 -Value '10.0.0.1'
 Set-DhcpServerv4OptionValue @scope -PolicyName 'lanboot pxe-x86-bios' -OptionId 67 -Value 'loader/pxelinux/lpxelinux.0'
 Set-DhcpServerv4OptionValue @scope -PolicyName 'lanboot pxe-x86-bios' -OptionId 209 -Value 'pxelinux.cfg/default'

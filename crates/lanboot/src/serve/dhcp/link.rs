@@ -252,10 +252,9 @@ impl Link {
     pub(super) fn send(&self, outgoing: &Outgoing, origin: &Origin) -> io::Result<()> {
         let (own, bytes) = (self.address, &outgoing.bytes);
         match outgoing.to {
-            Destination::Relay(relay) => {
-                self.send_to(origin, SocketAddrV4::new(relay, SERVER_PORT), bytes)
+            Destination::Relay(target) | Destination::Unicast(target) => {
+                self.send_to(origin, target, bytes)
             }
-            Destination::Unicast(target) => self.send_to(origin, target, bytes),
             Destination::Frame { mac, address } => self.frames.send(own, address, mac, bytes),
             // By frame too: without a default route the kernel has no way to 255.255.255.255.
             Destination::Broadcast => {

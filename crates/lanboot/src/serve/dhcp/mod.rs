@@ -67,7 +67,7 @@ pub struct Door {
     pub links: Vec<Opened>,
     /// Every address of this host.
     pub own: Vec<Ipv4Addr>,
-    /// For probes behind relays, where the process may.
+    /// For probes behind relays and of addresses for which ARP is doubted, where the process may.
     pub ping: Option<PingSocket>,
     /// What becomes of the interfaces.
     pub changes: ChangeSocket,
@@ -171,7 +171,7 @@ struct Pending {
     packet: Packet,
     origin: Origin,
     /// By ping, not by ARP.
-    relayed: bool,
+    by_ping: bool,
     asked_again: bool,
     next: Instant,
     end: Instant,
@@ -348,6 +348,9 @@ impl Serving {
                 checked(packet, &receipt, config, leases, &boot, address, probe)
             }
         };
+        for finding in self.leases.take_findings() {
+            self.notice(finding.to_string());
+        }
         (Ok(answer), no_loader.into_inner())
     }
 
@@ -377,22 +380,27 @@ impl Serving {
                     None => self.send(&origin, &outgoing, machine),
                 }
             }
-            Ok(Answer::Check { address, relayed }) => {
-                if self.probe(address, relayed, origin.link) {
+            Ok(Answer::Check { address, by_ping }) => {
+                if self.probe(address, by_ping, origin.link) {
                     let now = Instant::now();
-                    let wait = if relayed { PING_WAIT } else { ARP_WAIT };
+                    let wait = if by_ping { PING_WAIT } else { ARP_WAIT };
                     let pending = Pending {
                         packet,
                         origin,
-                        relayed,
+                        by_ping,
                         asked_again: false,
                         next: now + wait / 2,
                         end: now + wait,
                     };
                     self.probes.insert(address, pending);
                 } else {
-                    // Nobody can be asked; the machine's own probe has to do.
-                    let probed = Some((address, Probe::Silent));
+                    let probe = match by_ping && !packet.is_relayed() {
+                        // ARP was answered, and nothing speaks against it.
+                        true => Probe::Answered(None),
+                        // Nobody can be asked; the machine's own probe has to do.
+                        false => Probe::Silent,
+                    };
+                    let probed = Some((address, probe));
                     let (answer, no_loader) = self.ask(&packet, &origin, true, probed);
                     self.perform(packet, origin, answer, no_loader);
                 }

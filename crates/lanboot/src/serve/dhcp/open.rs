@@ -23,7 +23,6 @@ impl Door {
         notices: &mut Vec<String>,
     ) -> anyhow::Result<Self> {
         let subnets = subnets(settings, served, notices)?;
-        let has_relays = subnets.len() > served.len();
         let config = Config {
             // Chosen anew for each message; here it says what the networks are needed for.
             mode: match settings.dhcp {
@@ -58,8 +57,9 @@ impl Door {
                 .context("cannot ask the kernel about changes (netlink)")?,
             links,
             own,
-            // Without the rights for it, addresses behind relays are offered unasked.
-            ping: has_relays.then(PingSocket::open).and_then(Result::ok),
+            // Without the rights for it, addresses behind relays are offered unasked, and ARP is
+            // believed longer.
+            ping: PingSocket::open().ok(),
             config,
             leases,
             store,
@@ -174,6 +174,7 @@ fn here(
         dns: settings.dns.clone(),
         domain: None,
         options: Vec::new(),
+        always: Vec::new(),
     };
     Ok(match told {
         Some(told) => with(subnet, told),
@@ -199,6 +200,7 @@ fn behind_a_relay(settings: &Settings, told: &settings::Subnet) -> anyhow::Resul
         dns: settings.dns.clone(),
         domain: None,
         options: Vec::new(),
+        always: Vec::new(),
     };
     Ok(with(subnet, told))
 }
@@ -215,6 +217,7 @@ fn with(subnet: Subnet, told: &settings::Subnet) -> Subnet {
         },
         domain: told.domain.clone(),
         options: options.map(|(c, v)| (Code(*c), v.clone())).collect(),
+        always: told.always.iter().map(|code| Code(*code)).collect(),
         ..subnet
     }
 }

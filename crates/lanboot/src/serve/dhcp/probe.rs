@@ -1,4 +1,5 @@
-//! Is an address in use? Asked by ARP on our own networks (RFC 5227), by ping behind a relay.
+//! Is an address in use? Asked by ARP on our own networks (RFC 5227), by ping behind a relay and where
+//! who answers ARP is doubted.
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -8,12 +9,13 @@ use tokio::io::Interest;
 use tokio::time::Instant;
 
 use super::{BURST, Pending, Serving};
+use crate::bus;
 use crate::net::PingSocket;
 
 impl Serving {
     /// Asks whether `address` is in use; `false` when that cannot be asked.
-    pub(super) fn probe(&self, address: Ipv4Addr, relayed: bool, link: usize) -> bool {
-        if relayed {
+    pub(super) fn probe(&self, address: Ipv4Addr, by_ping: bool, link: usize) -> bool {
+        if by_ping {
             // No way there says nothing about the address.
             let ping = self.ping.as_ref();
             return ping.is_some_and(|ping| ping.get_ref().probe(address).is_ok());
@@ -40,8 +42,8 @@ impl Serving {
                 Some(pending) if !pending.asked_again => {
                     pending.asked_again = true;
                     pending.next = pending.end;
-                    let (relayed, link) = (pending.relayed, pending.origin.link);
-                    self.probe(address, relayed, link);
+                    let (by_ping, link) = (pending.by_ping, pending.origin.link);
+                    self.probe(address, by_ping, link);
                 }
                 _ => {
                     if let Some(pending) = self.probes.remove(&address) {
@@ -60,8 +62,10 @@ impl Serving {
             };
             match link.hear_arp() {
                 Ok(Some((address, mac))) => {
-                    let is_asked = |p: &Pending| !p.relayed && p.origin.link == number;
+                    let is_asked = |p: &Pending| !p.by_ping && p.origin.link == number;
+                    // Somebody else may still answer.
                     if self.probes.get(&address).is_some_and(is_asked)
+                        && !self.leases.ignores(mac, bus::now())
                         && let Some(pending) = self.probes.remove(&address)
                     {
                         self.probed(address, pending, Probe::Answered(Some(mac)));
@@ -80,7 +84,7 @@ impl Serving {
             let Some(ping) = &self.ping else { return };
             match ping.try_io(Interest::READABLE, PingSocket::heard) {
                 Ok(Some(address)) => {
-                    if self.probes.get(&address).is_some_and(|p| p.relayed)
+                    if self.probes.get(&address).is_some_and(|p| p.by_ping)
                         && let Some(pending) = self.probes.remove(&address)
                     {
                         self.probed(address, pending, Probe::Answered(None));
@@ -96,15 +100,6 @@ impl Serving {
 
     fn probed(&mut self, address: Ipv4Addr, pending: Pending, probe: Probe) {
         let Pending { packet, origin, .. } = pending;
-        match probe {
-            Probe::Answered(Some(mac)) => self.notice(format!(
-                "{address} is in use by {mac}, which has no lease; not offered"
-            )),
-            Probe::Answered(None) => self.notice(format!(
-                "{address} answers pings and has no lease; not offered"
-            )),
-            Probe::Silent => {}
-        }
         let (answer, no_loader) = self.ask(&packet, &origin, false, Some((address, probe)));
         self.perform(packet, origin, answer, no_loader);
     }

@@ -219,6 +219,7 @@ mod tests {
                 dns: Vec::new(),
                 domain: None,
                 options: Vec::new(),
+                always: Vec::new(),
             }],
             only: Vec::new(),
             check: false,

@@ -1,0 +1,369 @@
+//! Who answers probes for which addresses. One answer says that an address is in use; answers for
+//! many addresses from one place say something about that place: a router with proxy ARP, which
+//! answers for everything (<https://github.com/lwip-tcpip/lwip/pull/95>), a firewall that answers
+//! pings for a whole network, or an attacker. The addresses it blocked are then free again.
+//!
+//! A machine may have several addresses of the range by hand. So three addresses answered for by ARP
+//! are always believed, and a further one is asked by ping as well: behind proxy ARP nobody answers
+//! that. Where the ping is silent, each later answer by ARP is checked by ping, too: the router
+//! itself may have an address of the range, and so may somebody whom it answers before. Who answers
+//! both for [`ANSWERS_ALL`] addresses is ignored altogether. Pings over a relay show no hardware
+//! address: there the answers of a network count together, and only while no address asked there is
+//! silent.
+
+use std::collections::HashMap;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use super::config::Subnet;
+use super::finding::{Finding, MAX_FINDINGS};
+use super::pool::Pool;
+use super::table::{IN_USE_TIME, Leases};
+use crate::machine::Mac;
+
+/// From so many addresses of one hardware address on an answer by ARP is doubted; fewer where the
+/// pool has no more.
+const DOUBTED: usize = 4;
+/// So many addresses nobody has.
+const ANSWERS_ALL: usize = 8;
+/// So many addresses side by side and apart are not all in use behind a relay, unless there are
+/// hardly more.
+const PINGS_ALL: usize = 12;
+/// How long, in seconds, who answered for nobody is not believed after the last such answer.
+const DISBELIEF_TIME: u64 = 3600;
+/// Places remembered; of more, the one heard longest ago is forgotten.
+const MAX_CLAIMANTS: usize = 256;
+
+/// Where answers come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Claimant {
+    /// By ARP, this hardware address.
+    Mac(Mac),
+    /// By ping, the network behind a relay, by its own address.
+    Network(Ipv4Addr),
+}
+
+/// What an answer is worth.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Worth {
+    /// The address is in use.
+    InUse,
+    /// A ping has to say the same.
+    Doubtful,
+    /// Nothing: who answered has answered for all of these, the last one included, or is ignored
+    /// already.
+    Nothing(Vec<Ipv4Addr>),
+}
+
+/// Answers of late, from at most [`MAX_CLAIMANTS`] places, [`PINGS_ALL`] addresses each.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Claims(HashMap<Claimant, Claim>);
+
+#[derive(Clone, Debug, Default)]
+struct Claim {
+    /// With the time of the answer.
+    addresses: Vec<(Ipv4Addr, u64)>,
+    trust: Trust,
+    latest: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Trust {
+    /// Up to a number of addresses.
+    #[default]
+    Some,
+    /// Each answer is checked.
+    Little,
+    /// None counts.
+    None,
+}
+
+impl Claims {
+    /// Takes in an answer for an address nobody was given. `pool` is how many addresses can be
+    /// asked for.
+    pub(super) fn answered(
+        &mut self,
+        who: Claimant,
+        address: Ipv4Addr,
+        pool: usize,
+        now: u64,
+    ) -> Worth {
+        self.make_room(who);
+        let claim = self.0.entry(who).or_default();
+        claim.expire(now);
+        claim.latest = now;
+        if !claim.addresses.iter().any(|(known, _)| *known == address) {
+            claim.addresses.push((address, now));
+        }
+        let count = claim.addresses.len();
+        let is_many = match who {
+            Claimant::Mac(_) => count >= ANSWERS_ALL,
+            // A small pool may well be full of machines with addresses by hand.
+            Claimant::Network(_) => count >= PINGS_ALL && pool > 2 * PINGS_ALL,
+        };
+        if claim.trust == Trust::None || is_many {
+            return Worth::Nothing(claim.lower(Trust::None));
+        }
+        let is_doubted = claim.trust == Trust::Little || count >= DOUBTED.min(pool.max(2));
+        match who {
+            Claimant::Mac(_) if is_doubted => Worth::Doubtful,
+            Claimant::Mac(_) | Claimant::Network(_) => Worth::InUse,
+        }
+    }
+
+    /// A ping to an address was silent for which a doubted hardware address had answered. Returns
+    /// what it has answered for by ARP, and whether that is news.
+    pub(super) fn refuted(&mut self, mac: Mac, now: u64) -> (Vec<Ipv4Addr>, bool) {
+        self.make_room(Claimant::Mac(mac));
+        let claim = self.0.entry(Claimant::Mac(mac)).or_default();
+        claim.latest = now;
+        let is_news = claim.trust == Trust::Some;
+        (claim.lower(Trust::Little), is_news)
+    }
+
+    /// An address of this network was silent: what answers there does not answer for all.
+    pub(super) fn silent(&mut self, network: Ipv4Addr) {
+        let who = Claimant::Network(network);
+        if self.0.get(&who).is_some_and(|c| c.trust == Trust::Some) {
+            self.0.remove(&who);
+        }
+    }
+
+    /// Whether an answer from there counts for nothing.
+    pub(super) fn is_ignored(&mut self, who: Claimant, now: u64) -> bool {
+        let Some(claim) = self.0.get_mut(&who) else {
+            return false;
+        };
+        claim.expire(now);
+        let is_ignored = claim.trust == Trust::None;
+        if is_ignored {
+            claim.latest = now;
+        }
+        is_ignored
+    }
+
+    fn make_room(&mut self, who: Claimant) {
+        if self.0.len() < MAX_CLAIMANTS || self.0.contains_key(&who) {
+            return;
+        }
+        let first = self.0.iter().min_by_key(|(_, claim)| claim.latest);
+        if let Some(first) = first.map(|(who, _)| *who) {
+            self.0.remove(&first);
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+impl Claim {
+    /// Forgets what is long ago, or from before the clock was set back.
+    fn expire(&mut self, now: u64) {
+        let is_within = |at: u64, secs| now.checked_sub(at).is_some_and(|age| age <= secs);
+        self.addresses.retain(|(_, at)| is_within(*at, IN_USE_TIME));
+        if !is_within(self.latest, DISBELIEF_TIME) {
+            self.trust = Trust::Some;
+        }
+    }
+
+    fn lower(&mut self, trust: Trust) -> Vec<Ipv4Addr> {
+        self.trust = trust;
+        let addresses = std::mem::take(&mut self.addresses);
+        addresses.into_iter().map(|(address, _)| address).collect()
+    }
+}
+
+impl Leases {
+    /// What an answer for an address nobody was given is worth.
+    pub(super) fn claimed(
+        &mut self,
+        who: Claimant,
+        address: Ipv4Addr,
+        subnet: &Subnet,
+        now: u64,
+    ) -> Worth {
+        let pool = self.pool(subnet).map_or(0, Pool::len);
+        let pool = usize::try_from(pool).unwrap_or(usize::MAX);
+        self.claims.answered(who, address, pool, now)
+    }
+
+    /// `mac` answered ARP for an address where nobody is: what it blocked is free again.
+    pub(super) fn refute(&mut self, mac: Mac, address: Ipv4Addr, interface: &str, now: u64) {
+        let (freed, is_news) = self.claims.refuted(mac, now);
+        self.free(&freed);
+        if is_news {
+            self.find(Finding::ProxyArp {
+                mac,
+                interface: interface.to_owned(),
+                address,
+                others: freed.len().saturating_sub(1),
+            });
+        }
+    }
+
+    /// The answers of one place count no more: what it blocked, `freed`, is free again.
+    pub(super) fn ignore(
+        &mut self,
+        who: Claimant,
+        freed: &[Ipv4Addr],
+        interface: &str,
+        subnet: &Subnet,
+        now: u64,
+    ) {
+        self.free(freed);
+        // One address comes alone when it was known before.
+        let Some((address, others)) = freed.split_last().filter(|(_, others)| !others.is_empty())
+        else {
+            return;
+        };
+        self.mark_free(*address, now);
+        self.find(match who {
+            Claimant::Mac(mac) => Finding::ProxyArp {
+                mac,
+                interface: interface.to_owned(),
+                address: *address,
+                others: others.len(),
+            },
+            Claimant::Network(network) => Finding::AllPings {
+                network,
+                prefix: subnet.prefix,
+                count: freed.len(),
+            },
+        });
+    }
+
+    fn free(&mut self, addresses: &[Ipv4Addr]) {
+        for address in addresses {
+            self.in_use.remove(*address);
+            self.settle(*address);
+        }
+    }
+
+    /// An address of a network behind a relay did not answer.
+    pub(super) fn is_silent(&mut self, network: Ipv4Addr) {
+        self.claims.silent(network);
+    }
+
+    /// Whether `mac` answers ARP for everything, so that its answers count for nothing.
+    pub fn ignores(&mut self, mac: Mac, now: Duration) -> bool {
+        self.claims.is_ignored(Claimant::Mac(mac), now.as_secs())
+    }
+
+    /// Keeps something for the operator.
+    pub(super) fn find(&mut self, finding: Finding) {
+        if self.findings.len() < MAX_FINDINGS {
+            self.findings.push(finding);
+        }
+    }
+
+    /// Takes what was found since the last time, in order.
+    pub fn take_findings(&mut self) -> Vec<Finding> {
+        std::mem::take(&mut self.findings)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WHO: Claimant = Claimant::Mac(Mac([2; 6]));
+    const FAR: Claimant = Claimant::Network(Ipv4Addr::new(10, 9, 0, 0));
+
+    fn host(last: u8) -> Ipv4Addr {
+        Ipv4Addr::new(10, 9, 0, last)
+    }
+
+    #[test]
+    fn three_addresses_are_believed_and_more_are_doubted() {
+        let mut claims = Claims::default();
+        for last in [1, 2, 3, 2, 1, 3] {
+            assert_eq!(claims.answered(WHO, host(last), 50, 100), Worth::InUse);
+        }
+        assert_eq!(claims.answered(WHO, host(4), 50, 100), Worth::Doubtful);
+        // Those of long ago do not count.
+        let later = 101 + IN_USE_TIME;
+        assert_eq!(claims.answered(WHO, host(5), 50, later), Worth::InUse);
+        // With a pool of two or three all of it is enough.
+        let mut claims = Claims::default();
+        assert_eq!(claims.answered(WHO, host(1), 2, 100), Worth::InUse);
+        assert_eq!(claims.answered(WHO, host(2), 2, 100), Worth::Doubtful);
+        let mut claims = Claims::default();
+        assert_eq!(claims.answered(WHO, host(1), 1, 100), Worth::InUse);
+    }
+
+    #[test]
+    fn who_is_refuted_is_checked_each_time_for_an_hour() {
+        let mac = Mac([2; 6]);
+        let mut claims = Claims::default();
+        for last in 1..=4 {
+            claims.answered(WHO, host(last), 50, 100);
+        }
+        assert_eq!(
+            claims.refuted(mac, 100),
+            ((1..=4).map(host).collect(), true)
+        );
+        for (at, last) in (5..=20).enumerate() {
+            let now = 200 + at as u64 * 3000;
+            assert_eq!(claims.answered(WHO, host(last), 50, now), Worth::Doubtful);
+            assert_eq!(claims.refuted(mac, now), (vec![host(last)], false));
+            assert!(!claims.is_ignored(WHO, now));
+        }
+        let later = 200 + 15 * 3000 + DISBELIEF_TIME;
+        assert_eq!(claims.answered(WHO, host(1), 50, later), Worth::Doubtful);
+        let later = later + DISBELIEF_TIME + 1;
+        assert_eq!(claims.answered(WHO, host(1), 50, later), Worth::InUse);
+        assert_eq!(
+            claims.answered(WHO, host(1), 50, 50),
+            Worth::InUse,
+            "set back"
+        );
+    }
+
+    #[test]
+    fn who_answers_arp_and_pings_for_all_is_ignored_for_an_hour() {
+        let mut claims = Claims::default();
+        for last in 1..=7 {
+            let worth = claims.answered(WHO, host(last), 50, 100);
+            assert!(!matches!(worth, Worth::Nothing(_)), "{last}");
+            assert!(!claims.is_ignored(WHO, 100));
+        }
+        let all = claims.answered(WHO, host(8), 50, 100);
+        assert!(matches!(all, Worth::Nothing(freed) if freed.len() == 8));
+        assert!(claims.is_ignored(WHO, 100) && !claims.is_ignored(FAR, 100));
+        let later = claims.answered(WHO, host(99), 50, 3000);
+        assert_eq!(later, Worth::Nothing(vec![host(99)]));
+        assert!(claims.is_ignored(WHO, 3000 + DISBELIEF_TIME));
+        assert!(!claims.is_ignored(WHO, 3001 + 2 * DISBELIEF_TIME));
+    }
+
+    #[test]
+    fn a_network_behind_a_relay_answers_for_all_only_when_nothing_there_is_silent() {
+        let mut claims = Claims::default();
+        for last in 1..=11 {
+            assert_eq!(claims.answered(FAR, host(last), 50, 100), Worth::InUse);
+        }
+        claims.silent(host(0));
+        for last in 12..=22 {
+            assert_eq!(claims.answered(FAR, host(last), 50, 100), Worth::InUse);
+        }
+        let all = claims.answered(FAR, host(23), 50, 100);
+        assert!(matches!(all, Worth::Nothing(addresses) if addresses.len() == 12));
+        let mut claims = Claims::default();
+        for last in 1..=24 {
+            assert_eq!(claims.answered(FAR, host(last), 24, 100), Worth::InUse);
+        }
+    }
+
+    #[test]
+    fn places_remembered_are_bounded() {
+        let mut claims = Claims::default();
+        for n in 0..1000_u32 {
+            let [a, b, c, d] = n.to_be_bytes();
+            let who = Claimant::Mac(Mac([2, 0, a, b, c, d]));
+            claims.answered(who, host(1), 50, u64::from(n));
+        }
+        assert_eq!(claims.len(), MAX_CLAIMANTS);
+    }
+}

@@ -1,0 +1,223 @@
+//! DISCOVER: which address a machine is offered, and what a probe of it said (RFC 2131 §4.3.1).
+
+use std::net::Ipv4Addr;
+
+use super::answer::{Answer, Probe};
+use super::claims::{Claimant, Worth};
+use super::config::Mode;
+use super::finding::Finding;
+use super::option::Code;
+use super::packet::MessageType;
+use super::respond::Exchange;
+use super::table::Step;
+use super::why::Why;
+use crate::machine::Mac;
+
+/// Addresses checked for one DISCOVER. Each takes about 0.3 s and firmware gives up on an attempt
+/// after 4; its next attempt goes on with other addresses.
+pub const MAX_CHECKS: u8 = 4;
+
+/// How often addresses were found in use for one DISCOVER, and whether one leased to the same
+/// hardware under another name may be tried.
+#[derive(Clone, Copy)]
+struct Search {
+    failed: u8,
+    takeover: bool,
+}
+
+impl Exchange<'_> {
+    pub(super) fn discover(&mut self) -> Result<Answer, Why> {
+        self.refuse_decliners()?;
+        match self.leases.held_for(&self.client.id) {
+            Some((address, Step::Checking { .. })) => Err(Why::Checking(address)),
+            Some((address, Step::Offered)) if self.place.subnet.contains(address) => {
+                Ok(self.offer(address))
+            }
+            _ => self.look_for_address(Search {
+                failed: 0,
+                takeover: true,
+            }),
+        }
+    }
+
+    /// Goes on with what the probe of `address` found.
+    pub(super) fn checked(&mut self, address: Ipv4Addr, probe: Probe) -> Result<Answer, Why> {
+        let held = self.leases.held_for(&self.client.id);
+        if self.config.mode != Mode::Server {
+            // Another server appeared in the meantime.
+            if let Some((_, Step::Checking { .. })) = held {
+                self.leases.drop_hold(&self.client.id);
+            }
+            return self.respond();
+        }
+        let Some((
+            held,
+            Step::Checking {
+                failed,
+                takeover,
+                doubted,
+            },
+        )) = held.filter(|(held, _)| *held == address)
+        else {
+            return Err(Why::StaleCheck(address));
+        };
+        let search = Search { failed, takeover };
+        match (probe, doubted) {
+            (Probe::Silent, _) => {
+                self.silent(held, doubted);
+                Ok(self.offer(held))
+            }
+            // By ping, after ARP.
+            (Probe::Answered(_), Some(mac)) => self.in_use(held, Some(mac), search),
+            (Probe::Answered(mac), None) => self.answered(held, mac, search),
+        }
+    }
+
+    /// Nobody uses an address. `doubted` answered ARP for it all the same.
+    fn silent(&mut self, address: Ipv4Addr, doubted: Option<Mac>) {
+        self.leases.mark_free(address, self.now);
+        match doubted {
+            Some(mac) => {
+                let interface = self.receipt.interface;
+                self.leases.refute(mac, address, interface, self.now);
+            }
+            None if self.packet.is_relayed() => self.leases.is_silent(self.place.subnet.base()),
+            None => {}
+        }
+    }
+
+    /// Somebody answered for an address: `mac` by ARP, somebody unknown by ping.
+    fn answered(
+        &mut self,
+        address: Ipv4Addr,
+        mac: Option<Mac>,
+        search: Search,
+    ) -> Result<Answer, Why> {
+        let is_own_mac = mac.is_none_or(|mac| mac == self.client.mac);
+        let lease = self.leases.get(address);
+        let live = lease.filter(|l| l.expires > self.now);
+        if let Some(other) = live.filter(|l| l.client != self.client.id) {
+            let (earlier, lease_mac) = (other.client.clone(), other.mac);
+            let stages = &self.leases.stages;
+            if is_own_mac && stages.follows(&earlier, &self.client.id, lease_mac, address, self.now)
+            {
+                self.leases.stages.pass_on(address, earlier);
+                return Ok(self.offer(address));
+            }
+            self.leases.find(match mac {
+                Some(user) if user != lease_mac => Finding::Disputed {
+                    address,
+                    lease: lease_mac,
+                    user,
+                },
+                _ => Finding::SecondClient(address, lease_mac),
+            });
+            // The other one keeps its lease.
+            self.leases.drop_hold(&self.client.id);
+            return self.look_further(Search {
+                takeover: false,
+                ..search
+            });
+        }
+        // Its own last life still answers for the address: it may have it back.
+        if mac == Some(self.client.mac) {
+            return Ok(self.offer(address));
+        }
+        if let (Some(lease), Some(user)) = (lease, mac)
+            && lease.mac == user
+        {
+            self.leases.find(Finding::Ended(address, user));
+            self.leases.mark_in_use(address, self.now);
+            return self.look_further(search);
+        }
+        let subnet = self.place.subnet;
+        let who = mac.map_or(Claimant::Network(subnet.base()), Claimant::Mac);
+        match self.leases.claimed(who, address, subnet, self.now) {
+            Worth::InUse => self.in_use(address, mac, search),
+            Worth::Doubtful => Ok(self.check(address, search, mac)),
+            Worth::Nothing(freed) => {
+                let interface = self.receipt.interface;
+                self.leases.ignore(who, &freed, interface, subnet, self.now);
+                Ok(self.offer(address))
+            }
+        }
+    }
+
+    /// Somebody without a lease uses an address.
+    fn in_use(
+        &mut self,
+        address: Ipv4Addr,
+        mac: Option<Mac>,
+        search: Search,
+    ) -> Result<Answer, Why> {
+        self.leases.find(match mac {
+            Some(mac) => Finding::InUse(address, mac),
+            None => Finding::AnswersPings(address),
+        });
+        self.leases.mark_in_use(address, self.now);
+        self.look_further(search)
+    }
+
+    fn look_further(&mut self, search: Search) -> Result<Answer, Why> {
+        self.look_for_address(Search {
+            failed: search.failed.saturating_add(1),
+            ..search
+        })
+    }
+
+    /// Offers an address, or has it checked first.
+    fn look_for_address(&mut self, search: Search) -> Result<Answer, Why> {
+        if search.failed >= MAX_CHECKS {
+            return Err(Why::AllInUse(search.failed));
+        }
+        let requested = self.packet.options.address(Code::REQUESTED_ADDRESS);
+        let takeover = search.takeover;
+        let choice = loop {
+            let subnet = self.place.subnet;
+            let choice = self
+                .leases
+                .choose(
+                    &self.client,
+                    requested,
+                    takeover,
+                    search.failed,
+                    subnet,
+                    self.now,
+                )
+                .ok_or(Why::PoolFull(subnet.range.0, subnet.range.1))?;
+            if !self.is_relays(choice.address) {
+                break choice;
+            }
+            // Not chosen again, so this ends.
+            self.leases.mark_in_use(choice.address, self.now);
+        };
+        if choice.sure || !self.config.check || self.receipt.overloaded {
+            return Ok(self.offer(choice.address));
+        }
+        Ok(self.check(choice.address, search, None))
+    }
+
+    /// Holds an address and has it checked: by ARP, or by ping behind a relay and where `doubted`
+    /// answered ARP.
+    fn check(&mut self, address: Ipv4Addr, search: Search, doubted: Option<Mac>) -> Answer {
+        let Search { failed, takeover } = search;
+        let step = Step::Checking {
+            failed,
+            takeover,
+            doubted,
+        };
+        self.leases.hold(address, &self.client.id, step, self.now);
+        Answer::Check {
+            address,
+            by_ping: doubted.is_some() || self.packet.is_relayed(),
+        }
+    }
+
+    fn offer(&mut self, address: Ipv4Addr) -> Answer {
+        self.leases
+            .hold(address, &self.client.id, Step::Offered, self.now);
+        let secs = self.lease_secs();
+        let to = self.destination(address);
+        self.send(MessageType::Offer, address, Some(secs), to, None)
+    }
+}

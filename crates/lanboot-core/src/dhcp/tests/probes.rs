@@ -1,0 +1,251 @@
+//! What answers to probes are worth: machines with addresses by hand, proxy ARP, attackers.
+
+use std::collections::HashSet;
+
+use super::*;
+
+/// Who answers what on the wire.
+#[derive(Default)]
+struct Wire {
+    /// Answers ARP for everything; with pings, too, where `pings`.
+    liar: Option<Mac>,
+    pings: bool,
+    /// Addresses of an honest machine, and whether it answers pings.
+    honest: HashSet<Ipv4Addr>,
+    honest_pings: bool,
+    by_arp: u32,
+    by_ping: u32,
+}
+
+const LIAR: Mac = Mac([2, 0xbb, 0, 0, 0, 1]);
+const HONEST: Mac = Mac([2, 0xaa, 0, 0, 0, 1]);
+
+impl Wire {
+    fn probe(&mut self, server: &mut Server, address: Ipv4Addr, by_ping: bool) -> Probe {
+        let honest = self.honest.contains(&address);
+        if by_ping {
+            self.by_ping += 1;
+            let answers = self.pings || honest && self.honest_pings;
+            return if answers {
+                Probe::Answered(None)
+            } else {
+                Probe::Silent
+            };
+        }
+        self.by_arp += 1;
+        let now = Duration::from_secs(server.now);
+        let liar = self.liar.filter(|mac| !server.leases.ignores(*mac, now));
+        match liar.or(honest.then_some(HONEST)) {
+            Some(mac) => Probe::Answered(Some(mac)),
+            None => Probe::Silent,
+        }
+    }
+
+    /// The address offered to one DISCOVER.
+    fn discover(&mut self, server: &mut Server, machine: u32) -> Option<Ipv4Addr> {
+        let packet = discover(machine);
+        let mut answer = server.take(&packet);
+        while let Answer::Check { address, by_ping } = answer {
+            let probe = self.probe(server, address, by_ping);
+            answer = server.probed(&packet, address, probe);
+        }
+        match answer {
+            Answer::Send(_) => Some(open(answer).1.yiaddr),
+            _ => None,
+        }
+    }
+}
+
+#[test]
+fn beside_a_router_with_proxy_arp_each_machine_is_served_at_its_first_try() {
+    let mut server = Server::checking(10, 60);
+    let mut wire = Wire {
+        liar: Some(LIAR),
+        ..Wire::default()
+    };
+    let mut given = HashSet::new();
+    for machine in 1..=50 {
+        let offered = wire.discover(&mut server, machine).expect("an offer");
+        server.bound(&select(machine, offered));
+        assert!(given.insert(offered), "{offered} twice");
+        server.now += 20;
+    }
+    // Said once, with the hardware address; nothing is blocked.
+    let findings = server.leases.take_findings();
+    let proxy = findings
+        .iter()
+        .filter(|f| matches!(f, Finding::ProxyArp { .. }));
+    let [said] = proxy.collect::<Vec<_>>().try_into().unwrap();
+    let text = said.to_string();
+    assert!(text.starts_with("02:bb:00:00:00:01 on eth0 answers ARP for "));
+    assert!(text.contains(" and 3 others"), "{text}");
+    let in_use = findings.iter().filter(|f| matches!(f, Finding::InUse(..)));
+    assert_eq!(in_use.count(), 3);
+    let last = wire.discover(&mut server, 99).expect("an offer");
+    assert!(given.insert(last), "{last} twice");
+}
+
+#[test]
+fn who_answers_arp_and_pings_for_all_is_ignored_at_the_second_try() {
+    let mut server = Server::checking(10, 60);
+    let mut wire = Wire {
+        liar: Some(LIAR),
+        pings: true,
+        ..Wire::default()
+    };
+    assert_eq!(wire.discover(&mut server, 1), None);
+    server.now += 4;
+    assert!(wire.discover(&mut server, 1).is_some());
+    server.leases.take_findings();
+    for machine in 2..40 {
+        assert!(wire.discover(&mut server, machine).is_some(), "{machine}");
+    }
+    assert_eq!(server.leases.take_findings(), []);
+    // An honest machine is heard beside it.
+    wire.honest = (10..=60).map(host).collect();
+    assert_eq!(wire.discover(&mut server, 40), None);
+}
+
+#[test]
+fn addresses_an_honest_machine_has_by_hand_are_not_given_away() {
+    for (count, pings) in [(1, false), (2, false), (3, false), (5, true), (7, true)] {
+        let mut server = Server::checking(10, 60);
+        let mut wire = Wire {
+            honest: (10..10 + count).map(host).collect(),
+            honest_pings: pings,
+            ..Wire::default()
+        };
+        for round in 0..4 {
+            for machine in 0..60 {
+                let offered = wire.discover(&mut server, round * 100 + machine);
+                let taken = offered.filter(|a| wire.honest.contains(a));
+                assert_eq!(taken, None, "{count} {pings}");
+            }
+            server.now += IN_USE_TIME + 1;
+        }
+        let findings = server.leases.take_findings();
+        let is_use = |f: &Finding| matches!(f, Finding::InUse(_, HONEST));
+        assert!(findings.iter().all(is_use), "{findings:?}");
+    }
+}
+
+#[test]
+fn an_honest_machine_beside_proxy_arp_keeps_its_address_as_long_as_it_answers_pings() {
+    let mut server = Server::checking(10, 60);
+    let mut wire = Wire {
+        liar: Some(LIAR),
+        honest: [host(20), host(30), host(40)].into(),
+        honest_pings: true,
+        ..Wire::default()
+    };
+    for machine in 1..=47 {
+        if let Some(offered) = wire.discover(&mut server, machine) {
+            server.bound(&select(machine, offered));
+            assert!(!wire.honest.contains(&offered), "{offered}");
+        }
+    }
+    assert_eq!(server.leases.iter().count(), 47);
+}
+
+#[test]
+fn a_small_pool_beside_proxy_arp_is_served_as_well() {
+    for last in [11, 12, 13] {
+        let mut server = Server::checking(10, last);
+        let mut wire = Wire {
+            liar: Some(LIAR),
+            ..Wire::default()
+        };
+        assert!(wire.discover(&mut server, 1).is_some(), "{last}");
+    }
+}
+
+#[test]
+fn a_network_behind_a_relay_whose_every_address_answers_pings_is_served() {
+    let far = |last| Ipv4Addr::new(10, 9, 0, last);
+    let serve = |last: u8, answers: &dyn Fn(Ipv4Addr) -> bool| {
+        let mut subnet = subnet(10, 20);
+        subnet.network = far(0);
+        subnet.range = (far(50), far(last));
+        let mut server = Server::with(Config {
+            mode: Mode::Server,
+            subnets: vec![super::subnet(10, 20), subnet],
+            only: vec![],
+            check: true,
+        });
+        server.source = far(1);
+        let mut offers = Vec::new();
+        // One machine that asks three times.
+        for _ in 0..3 {
+            let mut packet = discover(1);
+            packet.giaddr = far(1);
+            let mut answer = server.take(&packet);
+            while let Answer::Check { address, by_ping } = answer {
+                assert!(by_ping);
+                let probe = match answers(address) {
+                    true => Probe::Answered(None),
+                    false => Probe::Silent,
+                };
+                answer = server.probed(&packet, address, probe);
+            }
+            if let Answer::Send(_) = answer {
+                offers.push(open(answer).1.yiaddr);
+                break;
+            }
+            server.now += 8;
+        }
+        (offers, server.leases.take_findings())
+    };
+    let (offers, findings) = serve(250, &|_| true);
+    assert_eq!(offers.len(), 1, "at the third try");
+    let all = "every address asked of 10.9.0.0/24 answers pings (12 of 12): ";
+    let said = findings.iter().filter(|f| f.to_string().starts_with(all));
+    assert_eq!(said.count(), 1, "{findings:?}");
+    // Machines with addresses by hand: every other one, or side by side.
+    let (offers, _) = serve(250, &|address| address.octets()[3] % 2 == 0);
+    assert!(offers.len() == 1 && offers[0].octets()[3] % 2 == 1);
+    for first in (50..230).step_by(10) {
+        let (offers, _) = serve(250, &|a| (first..first + 20).contains(&a.octets()[3]));
+        assert!(
+            !(first..first + 20).contains(&offers[0].octets()[3]),
+            "{first}"
+        );
+    }
+    // A small pool that is full of them.
+    let (offers, _) = serve(61, &|_| true);
+    assert!(offers.is_empty());
+}
+
+#[test]
+fn what_is_said_of_an_address_in_use_is_true() {
+    let said = |server: &mut Server| {
+        let findings = server.leases.take_findings();
+        findings.iter().map(Finding::to_string).collect::<Vec<_>>()
+    };
+    let mut server = Server::checking(10, 11);
+    let packet = discover(1);
+    let Answer::Check { address, .. } = server.take(&packet) else {
+        panic!("not checked");
+    };
+    server.probed(&packet, address, Probe::Answered(Some(HONEST)));
+    assert_eq!(
+        said(&mut server),
+        [format!(
+            "{address} is in use by {HONEST}, which has no lease; not offered"
+        )]
+    );
+    // Its own last life answers: offered, and nothing is said.
+    let mut server = Server::checking(10, 10);
+    server.bound(&reboot(1, host(10)));
+    server.now += 24 * 3600;
+    server.take(&packet);
+    open(server.probed(&packet, host(10), Probe::Answered(Some(mac(1)))));
+    assert_eq!(said(&mut server), [""; 0]);
+    // A machine whose lease has ended goes on using its address.
+    let mut server = Server::checking(10, 10);
+    server.bound(&reboot(2, host(10)));
+    server.now += 24 * 3600;
+    server.take(&packet);
+    server.probed(&packet, host(10), Probe::Answered(Some(mac(2))));
+    let ended = "192.168.77.10 is in use by 02:00:00:00:00:02, whose lease has ended; not offered";
+    assert_eq!(said(&mut server), [ended]);
+}
