@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
 
-use super::lease::{Client, ClientId};
+use super::lease::{Client, ClientId, Lease};
 use super::table::{DECLINE_TIME, Leases};
 
 /// How often one machine may decline within [`DECLINE_TIME`] before it is ignored: three addresses
@@ -50,6 +50,13 @@ impl Decliners {
         entry.count
     }
 
+    /// Takes the last decline of a client back.
+    fn forgive(&mut self, client: &ClientId) {
+        if let Some(declines) = self.0.get_mut(client) {
+            declines.count = declines.count.saturating_sub(1);
+        }
+    }
+
     /// For a client that declined too often: how often, and how many seconds it has to wait.
     pub(super) fn penance(&self, client: &ClientId, now: u64) -> Option<(u8, u64)> {
         let declines = self.0.get(client)?;
@@ -71,16 +78,23 @@ impl Declines {
     }
 }
 
+/// A DECLINE that is being looked into.
+#[derive(Clone, Debug)]
+pub(super) struct Declined {
+    /// What the client had.
+    lease: Lease,
+    /// How often it declined lately, this one included.
+    pub(super) count: u8,
+}
+
 impl Leases {
     /// A client says its new address is taken. Returns how often it declined lately; `None` when
-    /// the address is not its own.
+    /// the address is not its own. Until [`Leases::confirm_decline`] or [`Leases::undo_decline`]
+    /// its lease is remembered.
     pub(super) fn decline(&mut self, address: Ipv4Addr, client: &Client, now: u64) -> Option<u8> {
-        if self.get(address)?.client != client.id {
-            return None;
-        }
+        let lease = self.get(address).filter(|l| l.client == client.id)?.clone();
         self.drop_hold(&client.id);
         self.remove(address);
-        self.stages.forget(address);
         self.known_free.remove(address);
         let count = self.decliners.count(&client.id, now);
         if count <= MAX_DECLINES {
@@ -94,7 +108,37 @@ impl Leases {
             }
         }
         self.settle(address);
+        self.doubted.insert(address, Declined { lease, count });
         Some(count)
+    }
+
+    /// Whether the DECLINE of an address in this client's name is being looked into.
+    pub(super) fn is_doubted(&self, address: Ipv4Addr, client: &ClientId) -> bool {
+        let declined = self.doubted.get(&address);
+        declined.is_some_and(|declined| declined.lease.client == *client)
+    }
+
+    /// The DECLINE of an address stands. Returns how often its client declined lately; `None` when
+    /// nothing was known of it.
+    pub(super) fn confirm_decline(&mut self, address: Ipv4Addr) -> Option<u8> {
+        self.stages.forget(address);
+        self.doubted.remove(&address).map(|declined| declined.count)
+    }
+
+    /// The DECLINE of an address was false: its client has it again, unless it or somebody else has
+    /// got a lease since. Returns whether it has.
+    pub(super) fn undo_decline(&mut self, address: Ipv4Addr) -> bool {
+        let Some(Declined { lease, .. }) = self.doubted.remove(&address) else {
+            return false;
+        };
+        if self.get(address).is_some() || self.has_lease(&lease.client) {
+            return false;
+        }
+        self.decliners.forgive(&lease.client);
+        self.declined.remove(address);
+        self.remove_hold(address);
+        self.insert(lease);
+        true
     }
 
     /// For a client that declined too often: how often, and how many seconds it has to wait.

@@ -42,6 +42,9 @@ impl Exchange<'_> {
 
     /// Goes on with what the probe of `address` found.
     pub(super) fn checked(&mut self, address: Ipv4Addr, probe: Probe) -> Result<Answer, Why> {
+        if self.message == MessageType::Decline {
+            return self.decline_checked(address, probe);
+        }
         let held = self.leases.held_for(&self.client.id);
         if self.config.mode != Mode::Server {
             // Another server appeared in the meantime.

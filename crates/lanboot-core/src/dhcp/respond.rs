@@ -292,12 +292,37 @@ impl<'a> Exchange<'a> {
             .leases
             .decline(address, &self.client, self.now)
             .ok_or(Why::NotIts(address))?;
-        Ok(Answer::Done(Note {
+        // Anybody can send one in its name. Behind a relay a ping would not say who answers.
+        if self.config.check && !self.packet.is_relayed() {
+            let by_ping = false;
+            return Ok(Answer::Check { address, by_ping });
+        }
+        Ok(self.declined(address, count))
+    }
+
+    /// Goes on with a DECLINE after a probe: the lease's own machine still answers for the address
+    /// and nobody else does, or it was right.
+    pub(super) fn decline_checked(
+        &mut self,
+        address: Ipv4Addr,
+        probe: Probe,
+    ) -> Result<Answer, Why> {
+        if probe == Probe::Answered(Some(self.client.mac)) && self.leases.undo_decline(address) {
+            return Err(Why::FalseDecline(address, self.client.mac));
+        }
+        let count = self.leases.confirm_decline(address);
+        let count = count.ok_or(Why::StaleCheck(address))?;
+        Ok(self.declined(address, count))
+    }
+
+    fn declined(&mut self, address: Ipv4Addr, count: u8) -> Answer {
+        self.leases.confirm_decline(address);
+        Answer::Done(Note {
             message: MessageType::Decline,
             address,
             record: None,
             detail: Some(format!("another machine uses it, it says; decline {count}")),
-        }))
+        })
     }
 
     fn is_for_us(&self, address: Ipv4Addr) -> Result<(), Why> {

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::claims::Claims;
 use super::config::Subnet;
-use super::decliners::Decliners;
+use super::decliners::{Declined, Decliners};
 use super::finding::Finding;
 use super::lease::{Client, ClientId, Lease, Refusal, State};
 use super::pool::{Pool, seed};
@@ -88,6 +88,8 @@ pub struct Leases {
     pub(super) declined: Timed,
     pub(super) known_free: Timed,
     pub(super) decliners: Decliners,
+    /// Declined addresses somebody finds out about; each was leased, so the pools bound them.
+    pub(super) doubted: HashMap<Ipv4Addr, Declined>,
     pub(super) stages: Stages,
     pub(super) claims: Claims,
     pub(super) findings: Vec<Finding>,
@@ -113,6 +115,7 @@ impl Leases {
             declined: Timed::default(),
             known_free: Timed::default(),
             decliners: Decliners::default(),
+            doubted: HashMap::new(),
             stages: Stages::default(),
             claims: Claims::default(),
             findings: Vec::new(),
@@ -158,6 +161,14 @@ impl Leases {
             self.remove(address);
             self.settle(address);
         }
+    }
+
+    /// Whether a machine could get an address of this subnet at all, were there no other machine.
+    pub fn has_room(&self, subnet: &Subnet) -> bool {
+        self.pool(subnet).is_some_and(|pool| {
+            let is_in = |address: &&Ipv4Addr| pool.contains(**address);
+            self.withheld.iter().filter(is_in).count() < pool.len() as usize
+        })
     }
 
     /// Every lease, live and remembered, in no order.
@@ -263,6 +274,11 @@ impl Leases {
         }
     }
 
+    /// Whether a client has a lease, live or remembered.
+    pub(super) fn has_lease(&self, client: &ClientId) -> bool {
+        self.by_client.contains_key(client)
+    }
+
     /// What is held for a client.
     pub(super) fn held_for(&self, client: &ClientId) -> Option<(Ipv4Addr, Step)> {
         let address = self.held_for.get(client)?;
@@ -321,7 +337,11 @@ impl Leases {
             return Ok(());
         }
         if self.declined.contains(address) {
-            return Err(Refusal::Declined(address));
+            // Who uses it has not declined it.
+            return match uses_it && self.is_doubted(address, &client.id) {
+                true => Ok(()),
+                false => Err(Refusal::Declined(address)),
+            };
         }
         // The one that answered the check may be this client, whose lease we lost.
         if self.in_use.contains(address) && !uses_it {
@@ -354,6 +374,7 @@ impl Leases {
         now: u64,
     ) -> Lease {
         let expires = now.saturating_add(u64::from(secs));
+        self.undo_decline(address);
         self.drop_hold(&client.id);
         self.remove_hold(address);
         self.in_use.remove(address);
@@ -428,7 +449,7 @@ impl Leases {
     }
 
     /// Puts a lease in, and out whatever its address and its client had before.
-    fn insert(&mut self, lease: Lease) {
+    pub(super) fn insert(&mut self, lease: Lease) {
         self.remove(lease.address);
         if let Some(before) = self.by_client.get(&lease.client).copied() {
             self.remove(before);
@@ -455,7 +476,7 @@ impl Leases {
         }
     }
 
-    fn remove_hold(&mut self, address: Ipv4Addr) {
+    pub(super) fn remove_hold(&mut self, address: Ipv4Addr) {
         if let Some(hold) = self.holds.remove(&address) {
             self.held_for.remove(&hold.client);
             self.held.remove(address);

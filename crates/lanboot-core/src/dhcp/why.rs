@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use super::packet::MessageType;
-use crate::machine::Arch;
+use crate::machine::{Arch, Mac};
 
 /// Why nothing is sent, as it stands after "DHCPDISCOVER from 00:1a:… ignored: ".
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -91,6 +91,11 @@ pub enum Why {
     /// Somebody answered on each address tried.
     #[error("the {0} addresses tried for it are all in use by others")]
     AllInUse(u8),
+    /// A DECLINE that its own machine belies.
+    #[error(
+        "{0} is answered for by {1} alone, which has the lease: it goes on, and the message may be forged"
+    )]
+    FalseDecline(Ipv4Addr, Mac),
     /// It declined too often; see [`super::MAX_DECLINES`].
     #[error("it declined {declines} addresses; it is asked to wait {secs} s")]
     Declines {

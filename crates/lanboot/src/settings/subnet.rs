@@ -78,7 +78,7 @@ pub struct Subnet {
 
 impl Subnet {
     /// What a table says. Errors are one sentence that names the subnet.
-    pub(super) fn new(table: Table, number: usize) -> anyhow::Result<Self> {
+    pub(crate) fn new(table: Table, number: usize) -> anyhow::Result<Self> {
         let Some(network) = table.network else {
             bail!("[[subnet]] number {number} has no network; write network = \"10.1.0.0/24\"");
         };

@@ -249,3 +249,71 @@ fn what_is_said_of_an_address_in_use_is_true() {
     let ended = "192.168.77.10 is in use by 02:00:00:00:00:02, whose lease has ended; not offered";
     assert_eq!(said(&mut server), [ended]);
 }
+
+#[test]
+fn a_decline_that_the_leases_own_machine_belies_is_not_counted() {
+    let mut server = Server::checking(10, 60);
+    let address = Wire::default().discover(&mut server, 1).unwrap();
+    let lease = server.bound(&select(1, address));
+    for _ in 0..6 {
+        let packet = decline(1, address);
+        let Answer::Check { by_ping: false, .. } = server.take(&packet) else {
+            panic!("not checked");
+        };
+        let answer = server.probed(&packet, address, Probe::Answered(Some(mac(1))));
+        let Answer::Ignore(why) = answer else {
+            panic!("believed: {answer:?}");
+        };
+        assert!(why.to_string().contains("which has the lease: it goes on"));
+        assert_eq!(server.leases.get(address), Some(&lease));
+    }
+    // It renews, and is no machine that declines too often.
+    assert_eq!(server.bound(&renew(1, address)).address, address);
+    assert_eq!(server.bound(&reboot(1, address)).address, address);
+    assert_eq!(server.offered(&discover(1)), address);
+    // It may renew while the probe is under way.
+    server.take(&decline(1, address));
+    assert_eq!(server.bound(&renew(1, address)).address, address);
+    let late = server.probed(&decline(1, address), address, Probe::Silent);
+    assert_eq!(late, Answer::Ignore(Why::StaleCheck(address)));
+    // One that names the wrong machine changes nothing.
+    assert!(
+        server
+            .ignored(&decline(2, address))
+            .ends_with("is not leased to it")
+    );
+}
+
+#[test]
+fn a_decline_nobody_belies_counts_and_nothing_is_lost_in_between() {
+    for probe in [Probe::Silent, Probe::Answered(Some(HONEST))] {
+        let mut server = Server::checking(10, 60);
+        let address = Wire::default().discover(&mut server, 1).unwrap();
+        server.bound(&select(1, address));
+        let packet = decline(1, address);
+        assert!(matches!(server.take(&packet), Answer::Check { .. }));
+        // It asks for another one before the probe ends.
+        let other = Wire::default().discover(&mut server, 1).unwrap();
+        assert_ne!(other, address);
+        let Answer::Done(note) = server.probed(&packet, address, probe) else {
+            panic!("not believed");
+        };
+        assert_eq!((note.address, note.record), (address, None));
+        server.bound(&select(1, other));
+        assert_eq!(server.leases.get(address), None);
+        assert!(server.refused(&reboot(2, address)).contains("declined"));
+        let stale = server.probed(&packet, address, probe);
+        assert_eq!(stale, Answer::Ignore(Why::StaleCheck(address)));
+    }
+    // It has another one already when its kernel answers for the old: it meant what it said.
+    let mut server = Server::checking(10, 60);
+    let address = Wire::default().discover(&mut server, 1).unwrap();
+    server.bound(&select(1, address));
+    let packet = decline(1, address);
+    server.take(&packet);
+    let other = Wire::default().discover(&mut server, 1).unwrap();
+    server.bound(&select(1, other));
+    let answer = server.probed(&packet, address, Probe::Answered(Some(mac(1))));
+    assert!(matches!(answer, Answer::Ignore(Why::StaleCheck(_))));
+    assert_eq!(server.leases.iter().count(), 1);
+}

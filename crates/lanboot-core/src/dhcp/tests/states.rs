@@ -667,6 +667,28 @@ fn routers_name_servers_and_ourselves_are_never_handed_out() {
 }
 
 #[test]
+fn a_range_of_reserved_addresses_alone_has_no_room() {
+    for (range, room) in [
+        ((1, 1), false),
+        ((0, 3), false),
+        ((0, 4), true),
+        ((255, 255), false),
+        ((0, 0), false),
+        ((10, 10), true),
+    ] {
+        let mut server = Server::new(10, 10);
+        let subnet = &mut server.config.subnets[0];
+        subnet.range = (host(range.0), host(range.1));
+        subnet.routers = vec![host(2)];
+        subnet.dns = vec![host(3)];
+        let mut leases = Leases::new(&server.config.subnets);
+        leases.withhold(SERVER);
+        let subnet = &server.config.subnets[0];
+        assert_eq!(leases.has_room(subnet), room, "{range:?}");
+    }
+}
+
+#[test]
 fn other_machines_than_those_named_get_nothing() {
     let mut server = Server::new(10, 20);
     server.config.only = vec![mac(1)];

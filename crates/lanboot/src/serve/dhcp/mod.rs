@@ -32,7 +32,7 @@ use lanboot_core::dhcp::{
     Why, checked, pxe, respond,
 };
 use lanboot_core::journal::{Peer, What};
-use lanboot_core::machine::Machine;
+use lanboot_core::machine::{Mac, Machine};
 use tokio::io::unix::AsyncFd;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
@@ -173,6 +173,8 @@ struct Pending {
     /// By ping, not by ARP.
     by_ping: bool,
     asked_again: bool,
+    /// The machine itself answered for the address; somebody else may, too.
+    own: Option<Mac>,
     next: Instant,
     end: Instant,
 }
@@ -389,6 +391,7 @@ impl Serving {
                         origin,
                         by_ping,
                         asked_again: false,
+                        own: None,
                         next: now + wait / 2,
                         end: now + wait,
                     };

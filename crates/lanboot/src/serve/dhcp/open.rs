@@ -22,7 +22,7 @@ impl Door {
         others: &[Interface],
         notices: &mut Vec<String>,
     ) -> anyhow::Result<Self> {
-        let subnets = subnets(settings, served, notices)?;
+        let subnets = subnets(settings, served, others, notices)?;
         let config = Config {
             // Chosen anew for each message; here it says what the networks are needed for.
             mode: match settings.dhcp {
@@ -52,6 +52,9 @@ impl Door {
         for address in &own {
             leases.withhold(*address);
         }
+        if settings.dhcp != Dhcp::Proxy {
+            check_room(settings, &config.subnets, &leases)?;
+        }
         Ok(Self {
             changes: ChangeSocket::open()
                 .context("cannot ask the kernel about changes (netlink)")?,
@@ -68,6 +71,22 @@ impl Door {
             http_port: settings.http_port,
         })
     }
+}
+
+/// Refuses a range none of whose addresses a machine could get.
+fn check_room(settings: &Settings, subnets: &[Subnet], leases: &Leases) -> anyhow::Result<()> {
+    let Some(Subnet { range, .. }) = subnets.iter().find(|s| !leases.has_room(s)) else {
+        return Ok(());
+    };
+    let (first, last) = *range;
+    let key = match settings.range {
+        Some(own) if own == *range => "--range",
+        _ => "[[subnet]]: the range",
+    };
+    bail!(
+        "{key} {first}-{last} has no address for a machine: all are lanboot's own, a router's or a DNS \
+         server's, or the first and last of their network; give a range with other ones"
+    )
 }
 
 /// What to say of stored leases that were dropped.
@@ -107,6 +126,7 @@ fn check_scope(settings: &Settings, network: Ipv4Addr, prefix: u8) -> anyhow::Re
 fn subnets(
     settings: &Settings,
     served: &[Served],
+    others: &[Interface],
     notices: &mut Vec<String>,
 ) -> anyhow::Result<Vec<Subnet>> {
     let mut subnets = Vec::new();
@@ -120,7 +140,9 @@ fn subnets(
         subnets.push(here(settings, *address, told)?);
     }
     for told in settings.subnets.iter().filter(|s| !is_here(s)) {
-        if told.routers.is_empty() && settings.dhcp != Dhcp::Proxy {
+        if let Some(why) = beside(told, served, others) {
+            notices.push(why);
+        } else if told.routers.is_empty() && settings.dhcp != Dhcp::Proxy {
             notices.push(format!(
                 "subnet {}/{} names no router: machines there find no way to lanboot",
                 told.network.address, told.network.prefix
@@ -129,6 +151,30 @@ fn subnets(
         subnets.push(behind_a_relay(settings, told)?);
     }
     Ok(subnets)
+}
+
+/// Why nobody on the wire is served in a network of a `[[subnet]]` that this host stands in: with
+/// another address of an interface, of which one is served, or on an interface that is not.
+fn beside(told: &settings::Subnet, served: &[Served], others: &[Interface]) -> Option<String> {
+    let settings::Cidr { address, prefix } = told.network;
+    let mut there = others
+        .iter()
+        .flat_map(|i| i.addresses.iter().map(move |a| (i, a)));
+    let (interface, own) = there.find(|(_, own)| told.is(own.address, prefix))?;
+    let (name, own) = (&interface.name, own.address);
+    let is_it = |(other, _): &&Served| other.name == *name;
+    Some(match served.iter().find(is_it) {
+        Some((_, first)) => format!(
+            "subnet {address}/{prefix}: {own} is a second address of {name}, not served: machines on \
+             {name} get addresses of the network of {}. To serve this one instead: --address \
+             {own}/{prefix}",
+            first.address
+        ),
+        None => format!(
+            "subnet {address}/{prefix}: {own} is the address of {name}, which is not served: add \
+             --interface {name}"
+        ),
+    })
 }
 
 /// The network of an interface, with what a `[[subnet]]` says of it.
@@ -225,6 +271,42 @@ fn with(subnet: Subnet, told: &settings::Subnet) -> Subnet {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_network_this_host_stands_in_and_does_not_serve_is_named() {
+        let address = |last: [u8; 4]| Address {
+            address: last.into(),
+            prefix: 24,
+        };
+        let interface = |name: &str, addresses: &[[u8; 4]]| Interface {
+            name: name.to_owned(),
+            index: 2,
+            mac: None,
+            addresses: addresses.iter().map(|a| address(*a)).collect(),
+            up: true,
+            loopback: false,
+        };
+        let br0 = interface("br0", &[[192, 168, 0, 1], [10, 1, 0, 1]]);
+        let all = [br0.clone(), interface("eth1", &[[10, 2, 0, 1]])];
+        let served = [(br0, address([192, 168, 0, 1]))];
+        let said = |network: &str| {
+            let table = toml::from_str(&format!("network = '{network}'\n")).unwrap();
+            let told = settings::Subnet::new(table, 1).unwrap();
+            beside(&told, &served, &all)
+        };
+        let second = said("10.1.0.0/24").unwrap();
+        assert_eq!(
+            second,
+            "subnet 10.1.0.0/24: 10.1.0.1 is a second address of br0, not served: machines on br0 get \
+             addresses of the network of 192.168.0.1. To serve this one instead: --address 10.1.0.1/24"
+        );
+        assert!(
+            said("10.2.0.0/24")
+                .unwrap()
+                .ends_with("add --interface eth1")
+        );
+        assert_eq!(said("10.3.0.0/24"), None);
+    }
 
     #[test]
     fn one_stored_lease_is_one_lease() {

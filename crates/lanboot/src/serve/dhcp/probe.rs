@@ -5,6 +5,7 @@ use std::io;
 use std::net::Ipv4Addr;
 
 use lanboot_core::dhcp::Probe;
+use lanboot_core::machine::Mac;
 use tokio::io::Interest;
 use tokio::time::Instant;
 
@@ -47,7 +48,8 @@ impl Serving {
                 }
                 _ => {
                     if let Some(pending) = self.probes.remove(&address) {
-                        self.probed(address, pending, Probe::Silent);
+                        let own = pending.own.map(|mac| Probe::Answered(Some(mac)));
+                        self.probed(address, pending, own.unwrap_or(Probe::Silent));
                     }
                 }
             }
@@ -61,20 +63,31 @@ impl Serving {
                 return;
             };
             match link.hear_arp() {
-                Ok(Some((address, mac))) => {
-                    let is_asked = |p: &Pending| !p.by_ping && p.origin.link == number;
-                    // Somebody else may still answer.
-                    if self.probes.get(&address).is_some_and(is_asked)
-                        && !self.leases.ignores(mac, bus::now())
-                        && let Some(pending) = self.probes.remove(&address)
-                    {
-                        self.probed(address, pending, Probe::Answered(Some(mac)));
-                    }
-                }
+                Ok(Some((address, mac))) => self.arp_answer(number, address, mac),
                 Ok(None) => {}
                 // Nothing more, or the interface went down.
                 Err(_) => return,
             }
+        }
+    }
+
+    fn arp_answer(&mut self, number: usize, address: Ipv4Addr, mac: Mac) {
+        let pending = self.probes.get_mut(&address);
+        let is_asked = |p: &&mut Pending| !p.by_ping && p.origin.link == number;
+        let Some(pending) = pending.filter(is_asked) else {
+            return;
+        };
+        // Whether somebody else answers as well is what counts then.
+        if pending.packet.hardware_address() == mac.0 {
+            pending.own = Some(mac);
+            return;
+        }
+        // Of those that answer for all, none counts.
+        if self.leases.ignores(mac, bus::now()) {
+            return;
+        }
+        if let Some(pending) = self.probes.remove(&address) {
+            self.probed(address, pending, Probe::Answered(Some(mac)));
         }
     }
 

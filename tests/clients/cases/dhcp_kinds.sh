@@ -1,0 +1,219 @@
+# shellcheck shell=bash
+# case: dhcp-kinds  stages of one machine, proxy ARP, options nobody asks for, relays' wishes, odd firmware, ranges without room
+#
+# Machines and networks of kinds nobody has at hand, as raw packets; udhcpc where it can do it.
+
+case_dhcp-kinds() {
+    clients_up "$LOGS"
+    need_tools busybox=busybox-static
+    local number
+    for number in 1 2 3 4; do client_up "$number"; done
+    kinds_stages
+    kinds_two_clients
+    kinds_proxy_arp
+    kinds_aliases
+    kinds_options
+    kinds_relay
+    kinds_firmware
+    kinds_ranges
+    kinds_second_address
+}
+
+# kinds NUMBER COMMAND…: the scripted client, with the hardware address of that client.
+kinds() { in_client "$1" timeout 30 python3 "$CLIENTS/kinds" eth0 "$(client_mac "$1")" "${@:2}"; }
+
+# keep NUMBER ADDRESS: the kernel of a client answers for this address and no other.
+keep() {
+    in_client "$1" ip address flush dev eth0 scope global
+    [[ -z ${2:-} ]] || in_client "$1" ip address add "$2/24" dev eth0
+}
+
+kinds_serve() { # LOG FLAGS…
+    rm -rf "$LOGS/$1state"
+    START_LOG=$1 start_ready --address "$SERVER_ADDRESS/$SERVER_PREFIX" --dhcp server "${@:2}"
+}
+
+# Option 61: firmware's UUID; iPXE's and NetworkManager's hardware address; networkd's DUID.
+stage_ids() {
+    local mac
+    mac=$(client_mac 1)
+    FIRMWARE=id=00$(printf '42%.0s' {1..16})
+    IPXE=id=01${mac//:/}
+    NETWORKD=id=ff0000000100020000ab110102030405060708
+    INITRAMFS=id=ff0000000100020000ab11a1a2a3a4a5a6a7a8
+}
+
+# From firmware to the system while the kernel keeps what an earlier stage got.
+kinds_stages() {
+    local first found stage
+    stage_ids
+    kinds_serve stages --range "$POOL_FIRST-$POOL_LAST" "$(image arch)"
+    found=$(kinds 1 lease "$FIRMWARE" class=PXEClient:Arch:00007:UNDI:003016)
+    first=${found%% *}
+    in_pool "$first" || wrong "firmware got '$found'"
+    keep 1 "$first"
+    for stage in "$IPXE" "" "$INITRAMFS" "$IPXE" "$NETWORKD" "$INITRAMFS" "$NETWORKD"; do
+        found=$(kinds 1 lease ${stage:+"$stage"})
+        [[ ${found%% *} == "$first" ]] || wrong "stage '$stage' of a machine that keeps $first got '${found%% *}'"
+        [[ $(kinds 1 reboot "$first" ${stage:+"$stage"}) == ACK ]] || wrong "stage '$stage' cannot go on with $first"
+        found=$(kinds 1 lease ${stage:+"$stage"} "wish=$first")
+        [[ ${found%% *} == "$first" ]] || wrong "stage '$stage' that wishes $first got '${found%% *}'"
+    done
+    ! grep -q 'in use' "$SERVER_LOG" || wrong "it says of a machine's own address: $(grep -m 1 'in use' "$SERVER_LOG")"
+    # systemd#21967: nothing of it asked to boot; udhcpc names its hardware address.
+    keep 2
+    udhcpc 2 'busybox udhcpc' -f -n -q -t 4 -T 1
+    first=$(leased 2 ip)
+    in_pool "$first" || wrong "udhcpc got '$first'"
+    found=$(kinds 2 lease "$NETWORKD")
+    [[ ${found%% *} == "$first" ]] || wrong "networkd after udhcpc, which keeps $first, got '${found%% *}'"
+    keep 1
+    keep 2
+    stop_server
+    step "one address from firmware to the system, whatever each stage calls itself"
+}
+
+# Two clients behind one hardware address, one after the other has had its lease for long.
+kinds_two_clients() {
+    local first found
+    kinds_serve two --range "$POOL_FIRST-$POOL_LAST" "$(image arch)"
+    found=$(kinds 1 lease id=00aa)
+    first=${found%% *}
+    keep 1 "$first"
+    found=$(kinds 1 lease id=00bb)
+    [[ -n $first && ${found%% *} != "$first" ]] || wrong "two clients behind one hardware address both got '$first'"
+    in_pool "${found%% *}" || wrong "the second client got '$found'"
+    logs "$first is leased to and in use by another client with the hardware address $(client_mac 1)" 2
+    in_client 1 ip address add "${found%% *}/24" dev eth0
+    [[ $(kinds 1 renew "$first" id=00aa) == ACK ]] || wrong "the first client cannot renew $first"
+    [[ $(kinds 1 renew "${found%% *}" id=00bb) == ACK ]] || wrong "the second client cannot renew ${found%% *}"
+    keep 1
+    stop_server
+    step "two clients that hold leases stay two"
+}
+
+# A router that answers ARP for everything, as lwip's PR#95 has it.
+kinds_proxy_arp() {
+    local liar first found begun took
+    kinds_serve proxy-arp --range "$POOL_FIRST-$POOL_LAST" "$(image arch)"
+    kinds 3 arp-all "$SERVER_ADDRESS" "$LAN_ADDRESS" >"$LOGS/arp-all" &
+    liar=$!
+    LAB_PIDS+=("$liar")
+    wait_line "$LOGS/arp-all" ready 5 >/dev/null || fail "nobody answers ARP"
+    begun=$(date +%s.%N)
+    found=$(kinds 1 lease)
+    took=$(since "$begun")
+    first=${found%% *}
+    in_pool "$first" || wrong "beside proxy ARP the first machine got '$found'"
+    found=$(kinds 2 lease)
+    { in_pool "${found%% *}" && [[ ${found%% *} != "$first" ]]; } || wrong "beside proxy ARP the second machine got '$found'"
+    (($(grep -c "$(client_mac 3) on srv0 answers ARP for addresses that nobody uses" "$SERVER_LOG") == 1)) ||
+        wrong "proxy ARP is not said exactly once: $(grep -c 'answers ARP' "$SERVER_LOG")"
+    kill "$liar"
+    wait "$liar" 2>/dev/null || true
+    stop_server
+    step "beside a router that answers every ARP: the first lease after $took s"
+}
+
+# A machine with three addresses of the range by hand, which answers no pings.
+kinds_aliases() {
+    local address found
+    kinds_serve aliases --range 192.168.77.60-192.168.77.64 "$(image arch)"
+    in_client 3 sysctl -qw net.ipv4.icmp_echo_ignore_all=1
+    for address in 60 62 64; do in_client 3 ip address add "192.168.77.$address/24" dev eth0; done
+    for address in 60 62 64; do
+        found=$(kinds 1 lease "wish=192.168.77.$address" "id=00$address")
+        [[ ${found%% *} == 192.168.77.6[13] || $found == nothing ]] || wrong "an address somebody has by hand was given: '$found'"
+    done
+    in_client 3 sysctl -qw net.ipv4.icmp_echo_ignore_all=0
+    keep 3
+    stop_server
+    step "three addresses by hand are left alone"
+}
+
+kinds_options() {
+    printf '%s\n' '[[subnet]]' 'network = "192.168.77.0/24"' "range = \"$POOL_FIRST-$POOL_LAST\"" 'router = "192.168.77.254"' \
+        'option.42 = ["192.168.77.3"]' 'option.108 = "hex:00 00 07 08"' 'option.114 = "https://portal.example/"' 'always-send = [114]' >"$LOGS/options.toml"
+    kinds_serve options --config "$LOGS/options.toml" "$(image arch)"
+    has_options 1 'list=1,3' ',1,3,' ',42,|,108,|,28,'
+    has_options 1 'list=1,3,42' ',42,' ',108,'
+    has_options 1 'list=1,3,108' ',108,' ',42,'
+    has_options 1 '' ',42,' ',108,'
+    has_options 1 'list=1' ',114,' ',3,|,42,|,108,'
+    stop_server
+    printf '%s\n' "images = ['$(image arch)']" '[[subnet]]' 'network = "192.168.77.0/24"' 'option.108 = "hex:00 00 07 08"' 'always-send = [108]' >"$LOGS/wrong.toml"
+    refuses 1 --address "$SERVER_ADDRESS/24" --dhcp server --config "$LOGS/wrong.toml"
+    says 'option 108 .* only goes to machines that ask for it \(RFC 8925' 'option 108 always'
+    step "options go to who asks for them"
+}
+
+# has_options NUMBER LIST REGEX NOT-REGEX: which options a client with this option 55 is sent.
+has_options() {
+    local found
+    found=$(kinds "$1" lease ${2:+"$2"})
+    # Each between commas, and in order of their codes.
+    found=,$(tr ',' '\n' <<<"${found##*options=}" | sort -n | paste -s -d ','),
+    [[ $found =~ ${3//|/.*} ]] || wrong "asking '$2': expected /$3/ among $found"
+    ! grep -qE "$4" <<<"$found" || wrong "asking '$2': expected no /$4/ among $found"
+}
+
+kinds_relay() {
+    local found
+    in_client 4 ip address add 192.168.77.9/24 dev eth0
+    kinds_serve relay --range "$POOL_FIRST-$POOL_LAST" "$(image arch)"
+    found=$(in_client 4 timeout 30 python3 "$CLIENTS/kinds" - 52:54:00:4c:44:01 relay "$SERVER_ADDRESS" 192.168.77.9 40067 010200071300)
+    [[ $found == "OFFER port=40067 82=010200071300" ]] || wrong "RFC 8357: '$found'"
+    found=$(in_client 4 timeout 30 python3 "$CLIENTS/kinds" - 52:54:00:4c:44:02 relay "$SERVER_ADDRESS" 192.168.77.9 40067 01020007)
+    [[ $found == "OFFER port=67 82=01020007" ]] || wrong "a relay that does not ask for its port: '$found'"
+    found=$(in_client 4 timeout 30 python3 "$CLIENTS/kinds" - 52:54:00:4c:44:03 relay "$SERVER_ADDRESS" 192.168.77.9 67000 00 2>&1) && wrong "port 67000 exists"
+    found=$(in_client 4 timeout 30 python3 "$CLIENTS/kinds" - 52:54:00:4c:44:03 relay "$SERVER_ADDRESS" 192.168.77.9 40067 "$(printf '0102%04x' {1..100} | tr -d ' ')")
+    [[ $found == "OFFER port=67 82=-" ]] || wrong "an option 82 of 400 bytes: '$found'"
+    logs "the relay 192\.168\.77\.9 sends an option 82 of 400 bytes, which does not fit" 2
+    keep 4
+    stop_server
+    step "a relay's own port; an option 82 without room is said"
+}
+
+# PXEClient without a number, as a server and as a proxy; a Raspberry Pi 5.
+kinds_firmware() {
+    local mode
+    for mode in server proxy; do
+        rm -rf "$LOGS/firmware-${mode}state"
+        START_LOG=firmware-$mode start_ready --address "$SERVER_ADDRESS/$SERVER_PREFIX" --dhcp "$mode" --loader pxelinux "$(image arch)"
+        [[ $mode == server ]] && in_client 1 timeout 60 python3 "$CLIENTS/offers" eth0 pxe:-/- pxe:0@rpi5 pxe:0@pi >"$LOGS/firmware-$mode"
+        [[ $mode == proxy ]] && in_client 1 timeout 60 python3 "$CLIENTS/offers" eth0 proxy pxe:-/- pxe:0@rpi5 pxe:0@pi >"$LOGS/firmware-$mode"
+        grep -q '^pxe:-/- .*file=.*lpxelinux.0' "$LOGS/firmware-$mode" || wrong "$mode, PXEClient without a number: $(cat "$LOGS/firmware-$mode")"
+        ! grep -q '^pxe:0@.*lpxelinux' "$LOGS/firmware-$mode" || wrong "$mode, a Raspberry Pi gets a PC's loader: $(cat "$LOGS/firmware-$mode")"
+        stop_server
+    done
+    step "PXEClient without a number is BIOS, a Raspberry Pi 5 is none"
+}
+
+kinds_ranges() {
+    local range
+    for range in "$SERVER_ADDRESS-$SERVER_ADDRESS" 192.168.77.255-192.168.77.255 192.168.77.0-192.168.77.1; do
+        refuses 1 --address "$SERVER_ADDRESS/24" --dhcp server --range "$range" "$(image arch)"
+        says "--range $range has no address for a machine: " "--range $range"
+    done
+    refuses 1 --address "$SERVER_ADDRESS/24" --dhcp auto --range 192.168.77.1-192.168.77.2 --router 192.168.77.2 "$(image arch)"
+    says 'has no address for a machine' "a range of lanboot and its router"
+    step "a range without an address for a machine is refused"
+}
+
+kinds_second_address() {
+    in_srv ip address add "$SERVER_ADDRESS/24" dev srv0
+    in_srv ip address add 10.5.0.1/24 dev srv0
+    printf '%s\n' '[[subnet]]' 'network = "10.5.0.0/24"' >"$LOGS/second.toml"
+    rm -rf "$LOGS/secondstate"
+    START_LOG=second start_ready --dhcp server --config "$LOGS/second.toml" "$(image arch)"
+    logs 'subnet 10\.5\.0\.0/24: 10\.5\.0\.1 is a second address of srv0, not served' 2
+    ! grep -q 'names no router' "$SERVER_LOG" || wrong "it speaks of a router: $(grep 'names no router' "$SERVER_LOG")"
+    stop_server
+    # What it says helps.
+    START_LOG=second-named start_ready --dhcp server --address 10.5.0.1/24 --config "$LOGS/second.toml" "$(image arch)"
+    ask 1
+    [[ $ADDRESS == 10.5.0.* ]] || wrong "--address 10.5.0.1/24: the client got '$ADDRESS'"
+    stop_server
+    in_srv ip address flush dev srv0 scope global
+    step "a second address of the interface is said"
+}
