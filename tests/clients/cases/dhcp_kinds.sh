@@ -12,6 +12,7 @@ case_dhcp-kinds() {
     kinds_two_clients
     kinds_proxy_arp
     kinds_aliases
+    kinds_decline
     kinds_options
     kinds_relay
     kinds_firmware
@@ -96,7 +97,8 @@ kinds_two_clients() {
 kinds_proxy_arp() {
     local liar first found begun took
     kinds_serve proxy-arp --range "$POOL_FIRST-$POOL_LAST" "$(image arch)"
-    kinds 3 arp-all "$SERVER_ADDRESS" "$LAN_ADDRESS" >"$LOGS/arp-all" &
+    # No function here: its process would be a shell that waits.
+    ip netns exec "$LAB-c3" python3 "$CLIENTS/kinds" eth0 "$(client_mac 3)" arp-all "$SERVER_ADDRESS" "$LAN_ADDRESS" >"$LOGS/arp-all" &
     liar=$!
     LAB_PIDS+=("$liar")
     wait_line "$LOGS/arp-all" ready 5 >/dev/null || fail "nobody answers ARP"
@@ -130,6 +132,35 @@ kinds_aliases() {
     stop_server
     step "three addresses by hand are left alone"
 }
+
+# Somebody else declines in the name of a machine that is up; then the machine itself, of an address
+# somebody else has.
+kinds_decline() {
+    local first again
+    kinds_serve decline --range 192.168.77.80-192.168.77.89 "$(image arch)"
+    first=$(kinds 1 lease)
+    first=${first%% *}
+    keep 1 "$first"
+    for again in 1 2 3 4 5; do
+        in_client 2 python3 "$CLIENTS/kinds" eth0 "$(client_mac 1)" decline "$first" "$SERVER_ADDRESS"
+        wait_until 5 kinds_ignored "$again" || wrong "forged DECLINE $again: $(tail -n 1 "$SERVER_LOG")"
+    done
+    [[ $(kinds 1 renew "$first") == ACK ]] || wrong "after five forged DECLINEs the machine cannot renew $first"
+    again=$(kinds 1 lease)
+    [[ ${again%% *} == "$first" ]] || wrong "after five forged DECLINEs the machine gets '${again%% *}', not $first"
+    keep 1
+    keep 3 "$first"
+    kinds 1 decline "$first" "$SERVER_ADDRESS"
+    logs "DHCPDECLINE\(srv0\) $first $(client_mac 1)" 3
+    again=$(kinds 1 lease)
+    [[ ${again%% *} == 192.168.77.8? && ${again%% *} != "$first" ]] || wrong "it declined $first and got '${again%% *}'"
+    keep 3
+    stop_server
+    step "forged DECLINEs are found out, true ones are not"
+}
+
+# kinds_ignored NUMBER: so many DECLINEs have been found false.
+kinds_ignored() { (($(grep -c 'DHCPDECLINE from .* which has the lease: it goes on' "$SERVER_LOG") >= $1)); }
 
 kinds_options() {
     printf '%s\n' '[[subnet]]' 'network = "192.168.77.0/24"' "range = \"$POOL_FIRST-$POOL_LAST\"" 'router = "192.168.77.254"' \

@@ -38,8 +38,8 @@ pub enum Finding {
     /// One place answers for every address.
     #[error(
         "{mac} on {interface} answers ARP for addresses that nobody uses ({address} and {others} \
-         others): a router with proxy ARP, or an attack. Its answers are ignored from now on; look \
-         for proxy_arp there"
+         others): a router with proxy ARP, or an attack. Its answers are not believed from now on; \
+         look for proxy_arp there"
     )]
     ProxyArp {
         /// Who answers.

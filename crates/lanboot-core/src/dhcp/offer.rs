@@ -134,7 +134,7 @@ impl Exchange<'_> {
             return self.look_further(search);
         }
         let subnet = self.place.subnet;
-        let who = mac.map_or(Claimant::Network(subnet.base()), Claimant::Mac);
+        let who = mac.map_or_else(|| Claimant::Network(subnet.base()), Claimant::Mac);
         match self.leases.claimed(who, address, subnet, self.now) {
             Worth::InUse => self.in_use(address, mac, search),
             Worth::Doubtful => Ok(self.check(address, search, mac)),

@@ -35,7 +35,7 @@ impl Wire {
         self.by_arp += 1;
         let now = Duration::from_secs(server.now);
         let liar = self.liar.filter(|mac| !server.leases.ignores(*mac, now));
-        match liar.or(honest.then_some(HONEST)) {
+        match liar.or_else(|| honest.then_some(HONEST)) {
             Some(mac) => Probe::Answered(Some(mac)),
             None => Probe::Silent,
         }
