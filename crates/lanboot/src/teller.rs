@@ -261,7 +261,9 @@ impl Teller {
                     self.take(event, ending);
                 }
                 // It looks at every machine, so not after each event of many.
-                if events.is_empty() || self.is_due(bus::now()) {
+                let is_progress = |event: &Event| matches!(event.what, What::Progress { .. });
+                let is_last = events.is_empty() && !heard.as_ref().is_some_and(is_progress);
+                if is_last || self.is_due(bus::now()) {
                     let outlook = self.advance(bus::now());
                     *told.outlook.lock().unwrap_or_else(PoisonError::into_inner) = outlook;
                 }

@@ -46,6 +46,7 @@ fetch_modern() {
         stop "http: neither airootfs.sfs nor airootfs.erofs at ${archiso_http_srv}${archisobasedir}/$arch/"
     fi
     fetch "$arch/$file"
+    pause_as_slow_machines_do
     [ "$checksum" = y ] && fetch "$arch/airootfs.sha512"
     [ "$verify" = y ] && fetch "$arch/$file.sig"
     [ "$cms_verify" = y ] && fetch "$arch/$file.cms.sig"

@@ -59,6 +59,7 @@ mount_modern() {
     [ -e "$dir/$file" ] || file=airootfs.erofs
     [ -e "$dir/$file" ] || stop "no airootfs.sfs in $archisobasedir/$arch"
     [ "$copytoram" != auto ] || auto_copytoram "$dir/$file"
+    pause_as_slow_machines_do
     check_modern "$dir" "$file"
     if [ "$copytoram" = y ]; then
         copy_to_ram "$dir/$file"

@@ -45,6 +45,10 @@ load_modules() {
 
 say() { echo ":: $*"; }
 
+# Not archiso's doing: `lanboot_pause=SECONDS` stands for the time a slow machine takes to write and to
+# verify a large root, between that and its next request.
+pause_as_slow_machines_do() { [ -z "$lanboot_pause" ] || sleep "$lanboot_pause"; }
+
 # stop WHY: the end of this boot. It is also said on the first serial port, whatever the console.
 stop() {
     echo "LANBOOT-GUEST-STOPPED $*"

@@ -1,0 +1,66 @@
+# shellcheck shell=bash disable=SC2034  # what lib.sh reads
+# --once ends when the machine is up with its address, and not before, however slow the machine is
+# between its root, the signature of it and its own DHCP. The order of requests is upstream's.
+#
+# case: endings            --once as the only DHCP server, a signed root over HTTP
+# case: endings-proxy      --once beside another DHCP server, a signed root over HTTP
+# case: endings-nbd        --once as the only DHCP server, the root copied from a disk over NBD
+# long: endings-nfs        the same over NFS
+# long: endings-proxy-nbd  --once beside another DHCP server, the root copied over NBD
+# long: endings-proxy-nfs  the same over NFS
+# long: endings-uefi       --once and a UEFI machine, over HTTP
+# long: endings-idle       --until-idle 3s and a machine that pauses for longer, over HTTP
+# long: endings-stream     --once and a root that stays here over NFS: lanboot stays too
+
+# once TRANSPORT APPEND FLAGS…: a machine that pauses between the steps; it comes up, then lanboot
+# ends by itself.
+once() {
+    local transport=$1 append=$2 status=0
+    shift 2
+    image arch
+    start_server "$IMAGE" -- --menu-timeout 0 --transport "$transport" --append "$QUIET lanboot_pause=6 $append" "$@"
+    start_guest 1
+    wait_up 1 "$DEADLINE"
+    expect transport "$transport"
+    expect dhcp ok
+    expect cms ok
+    wait_until 60 is_off "$SERVER_PID" || fail "lanboot is still there; it said last: $(tail -n 1 "$SERVER_LOG")"
+    wait "$SERVER_PID" || status=$?
+    [[ $status == 0 ]] || fail "lanboot ended with status $status"
+    grep -q ' is up: its system has its address' "$SERVER_LOG" || fail "that the machine is up is not in the log"
+    step "lanboot ended by itself: $(grep 'stopping: ' "$SERVER_LOG")"
+}
+
+case_endings() {
+    once http '' --once
+    [[ $(guest_says dhcp_server) == "$SERVER_ADDRESS" ]] || fail "the address came from $(guest_says dhcp_server)"
+}
+case_endings-nbd() { once nbd copytoram=y --once; }
+case_endings-nfs() { once nfs copytoram=y --once; }
+case_endings-uefi() {
+    GUEST_FIRMWARE=uefi GUEST_MEMORY=1024
+    once http '' --once --loader ipxe
+}
+case_endings-idle() { once http '' --until-idle 3s; }
+
+# proxied TRANSPORT APPEND
+proxied() {
+    LANBOOT_DHCP=(--dhcp proxy)
+    start_other
+    once "$1" "$2" --once
+    [[ $(guest_says dhcp_server) == "$OTHER_ADDRESS" ]] || fail "the address came from $(guest_says dhcp_server)"
+}
+case_endings-proxy() { proxied http ''; }
+case_endings-proxy-nbd() { proxied nbd copytoram=y; }
+case_endings-proxy-nfs() { proxied nfs copytoram=y; }
+
+# The machine stays on and reads from here.
+case_endings-stream() {
+    image arch
+    start_server "$IMAGE" -- --menu-timeout 0 --transport nfs --append console=ttyS0 --once
+    start_guest 1
+    wait_up 1 "$DEADLINE"
+    expect copytoram n
+    wait_line "$SERVER_LOG" 'is up and reads its root file system from here' 10 >/dev/null || fail "the log does not say that it is up"
+    ! wait_until 5 is_off "$SERVER_PID" || fail "lanboot left a machine without its root: $(tail -n 1 "$SERVER_LOG")"
+}
