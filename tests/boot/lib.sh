@@ -134,16 +134,6 @@ in_own_group() {
     wait "$child"
 }
 
-# matrix_table NAME…: writes the table of the loader matrix when this run had all of it.
-matrix_table() {
-    local name
-    for name in $(all_cases | cut -d ' ' -f 1 | grep '^matrix-'); do
-        [[ " $* " == *" $name "* ]] || return 0
-    done
-    "$BOOT/matrix-table" "$REPO/target/boot/matrix" "$REPO/docs/firmware.md"
-    echo "boot: the loader matrix is in docs/firmware.md"
-}
-
 # --- servers -----------------------------------------------------------------------------------
 
 # start_server IMAGE… -- FLAGS…: serves the images; SERVER is `lanboot` or `classic`.

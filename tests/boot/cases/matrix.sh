@@ -4,10 +4,11 @@
 # when it was refused in a sentence and its firmware has given up by itself. What a whole run found is
 # written into docs/firmware.md (matrix-table).
 #
-# "ipxe-shim" stands for what iPXE 2.0 publishes: Microsoft's signature on that is not to be had here.
-# It is Debian's shim with the vendor certificate of a key made here, and Debian's iPXE 2.0, both
-# signed with that key and named as the published ones; the key is in the firmware's db. Debian's shim
-# asks for grubx64.efi whatever its own name is.
+# "ipxe-shim" stands for what iPXE 2.0 publishes: that set itself, with Microsoft's signature, is not
+# to be had here. It is Debian's shim and Debian's iPXE 2.0 under the names of that set, with two keys
+# of the test's own: shim carries the vendor's certificate, iPXE is signed by the vendor, and shim by
+# a key that the firmware trusts beside Microsoft's. Debian's shim asks for grubx64.efi, whatever its
+# own name is; the published one derives the name of iPXE from its own.
 # "shim-2011" is Debian's shim without the signature made with Microsoft's key of 2023.
 #
 # long: matrix-ipxe-2019-server-off  Debian 12's iPXE, Secure Boot off
@@ -71,18 +72,27 @@ loader_set() {
     esac
 }
 
-# A key of our own: KEY.key and KEY.pem. Made once.
-own_key() {
-    KEY=$REPO/target/boot/matrix-key
+# Two keys, made once: KEYS-firmware, which a machine's firmware is made to trust, and KEYS-vendor,
+# which only a shim knows; each with .key and .pem.
+own_keys() {
+    local name
+    KEYS=$REPO/target/boot/matrix
     need_tools openssl=openssl sbsign=sbsigntool sbattach=sbsigntool objcopy=binutils
     (
         flock 9
-        [[ -e $KEY.pem ]] || {
-            openssl req -x509 -newkey rsa:2048 -nodes -days 3650 -subj '/CN=lanboot test key' \
-                -keyout "$KEY.key" -out "$KEY.new" 2>/dev/null
-            mv "$KEY.new" "$KEY.pem"
-        }
-    ) 9>"$KEY.lock"
+        for name in firmware vendor; do
+            [[ ! -e $KEYS-$name.pem ]] || continue
+            openssl req -x509 -newkey rsa:2048 -nodes -days 3650 -subj "/CN=lanboot tests, $name" \
+                -keyout "$KEYS-$name.key" -out "$KEYS-$name.new" 2>/dev/null
+            mv "$KEYS-$name.new" "$KEYS-$name.pem"
+        done
+    ) 9>"$KEYS.lock"
+}
+
+# signed KEY FROM TO
+signed() {
+    sbsign --key "$KEYS-$1.key" --cert "$KEYS-$1.pem" --output "$3" "$2" >>"$LOGS/sign.log" 2>&1 ||
+        fail "sbsign: $(tail -n 1 "$LOGS/sign.log")"
 }
 
 # bare_shim FILE SIGNATURES: a copy of Debian's shim with so many of its two signatures.
@@ -98,12 +108,12 @@ bare_shim() {
 }
 
 ipxe_behind_shim() {
-    local work=$LOGS/signing name
-    own_key
+    local work=$LOGS/signing
+    own_keys
     mkdir -p "$work"
     bare_shim "$work/shim.efi" 0
     # The table of certificates: two sizes, two offsets, then the certificate (shim's cert.S).
-    openssl x509 -in "$KEY.pem" -outform der -out "$work/cert.der"
+    openssl x509 -in "$KEYS-vendor.pem" -outform der -out "$work/cert.der"
     python3 - "$work/cert.der" >"$work/vendor" <<'END'
 import struct, sys
 cert = open(sys.argv[1], "rb").read()
@@ -114,9 +124,8 @@ END
     ipxe_2 >/dev/null
     cp "$LOGS/loaders/snponly-x86_64.efi" "$work/snponly.efi"
     rm -f "$LOGS/loaders"/*
-    sbsign --key "$KEY.key" --cert "$KEY.pem" --output "$LOGS/loaders/snponly-shim.efi" "$work/shim-own.efi" >>"$LOGS/sign.log" 2>&1 &&
-        sbsign --key "$KEY.key" --cert "$KEY.pem" --output "$LOGS/loaders/snponly.efi" "$work/snponly.efi" >>"$LOGS/sign.log" 2>&1 ||
-        fail "sbsign: $(tail -n 1 "$LOGS/sign.log")"
+    signed firmware "$work/shim-own.efi" "$LOGS/loaders/snponly-shim.efi"
+    signed vendor "$work/snponly.efi" "$LOGS/loaders/snponly.efi"
 }
 
 # --- firmware ----------------------------------------------------------------------------------
@@ -144,8 +153,8 @@ firmware_that_trusts() {
         cp "$dir/usr/share/OVMF/OVMF_VARS_4M.ms.fd" "$GUEST_VARS"
         ;;
     own)
-        own_key
-        virt_fw_vars -i "$OVMF/OVMF_VARS_4M.ms.fd" --add-db 4c414e42-4f4f-5400-8000-000000000001 "$KEY.pem" --sb -o "$GUEST_VARS"
+        own_keys
+        virt_fw_vars -i "$OVMF/OVMF_VARS_4M.ms.fd" --add-db 4c414e42-4f4f-5400-8000-000000000001 "$KEYS-firmware.pem" --sb -o "$GUEST_VARS"
         ;;
     esac
 }
@@ -180,7 +189,7 @@ found() {
 
 # up WHERE: the machine is up, or its kernel runs where the image is an installer.
 up() {
-    if [[ $IMAGE == */debian.iso ]]; then
+    if [[ $IMAGE == */debian*.iso ]]; then
         wait_line "$SERIAL" 'Linux version' "$DEADLINE" "$GUEST_PID" >/dev/null ||
             fail "no kernel in $DEADLINE s; the server said last: $(tail -n 1 "$SERVER_LOG")"
         wait_line "$SERIAL" '[Ss]ecure boot enabled' "$DEADLINE" "$GUEST_PID" >/dev/null || fail "the kernel does not see Secure Boot"
@@ -191,19 +200,22 @@ up() {
     found "$(awk -v a="$POWERED" -v b="$(date +%s.%N)" 'BEGIN {printf "%.0f s", b - a}')${1:+, $1}"
 }
 
-# sentence REGEX: the first such line of the log, without time and addresses; SENTENCE.
+# sentence REGEX: what of the log matches first, without this machine's paths; SENTENCE.
 sentence() {
-    SENTENCE=$(grep -m 1 -oE "$1" "$SERVER_LOG") || fail "no line /$1/ in the log; the server said last: $(tail -n 1 "$SERVER_LOG")"
+    SENTENCE=$(grep -m 1 -oE "$1" "$SERVER_LOG" | sed "s|$LOGS/loaders/||g") || fail "no line /$1/ in the log; the server said last: $(tail -n 1 "$SERVER_LOG")"
 }
 
 # refused REGEX: the log says so, and the firmware gives the file up by itself.
 refused() {
-    wait_line "$SERIAL" 'Access Denied|Security Violation|failed to (load|start) Boot' "$DEADLINE" "$GUEST_PID" >/dev/null || {
+    local line
+    line=$(wait_line "$SERIAL" 'BdsDxe: failed to (load|start) Boot' "$DEADLINE" "$GUEST_PID") || {
         screen "$LOGS/screen.png"
         fail "the firmware does not give up; see screen.png; the server said last: $(tail -n 1 "$SERVER_LOG")"
     }
+    line=$(tr -d '\r' <<<"${line##*: }")
+    step "the firmware says: $line"
     sentence "$1"
-    found "refused: $SENTENCE"
+    found "firmware: $line; lanboot: $SENTENCE"
 }
 
 # GRUB that asks the server of the addresses for its files has no place beside one.
@@ -223,9 +235,13 @@ matrix() {
         GUEST_FIRMWARE=secure
         [[ $loader != ipxe-shim ]] || firmware_that_trusts own
     fi
-    # With Secure Boot on GRUB starts only a kernel somebody signed; iPXE without a shim does not
-    # even start itself.
-    if [[ $secure == off || $loader == ipxe-2* ]]; then image arch; else image debian; fi
+    # With Secure Boot on GRUB starts only a kernel somebody signed, and iPXE only one with the shim
+    # of its vendor beside it; iPXE without a shim does not even start itself.
+    case $loader-$secure in
+    grub-*-on) image debian-bare ;;
+    ipxe-shim-on) image debian ;;
+    *) image arch ;;
+    esac
     # The alternative of a chain that cannot be offered.
     ! is_deaf_to_proxies "$loader" "$mode" || cp /usr/lib/ipxe/snponly.efi "$LOGS/loaders/snponly-x86_64.efi"
     matrix_serve "$mode"
@@ -244,6 +260,7 @@ matrix() {
         fi
         ;;
     esac
+    [[ $loader != ipxe-shim ]] || has_sent_file '/?loader/.*shim.*\.efi'
     [[ $loader != grub-* ]] || is_deaf_to_proxies "$loader" "$mode" || this_grub
 }
 
