@@ -221,8 +221,8 @@ refused() {
 # GRUB that asks the server of the addresses for its files has no place beside one.
 is_deaf_to_proxies() { [[ $1-$2 == grub-2.06-proxy ]]; }
 
-# What the log says where nothing here starts with Secure Boot on.
-NOTHING='Secure Boot on machines? (have|has) nothing to start[^;]*'
+# What an offer says where nothing here starts with Secure Boot on.
+NOTHING='(it starts only with Secure Boot off|iPXE, which does not start with Secure Boot on)[^(]*'
 
 # matrix LOADER MODE SECURE
 matrix() {
@@ -293,7 +293,7 @@ shim_on() {
     POWERED=$(date +%s.%N)
     start_guest 1
     if [[ $1-$2 == 2011-2023 ]]; then
-        refused '[^ ]*shimx64\.efi[^;]*2011[^;]*'
+        refused "the shim [^ ]*shimx64\.efi starts on machines that trust .* of 2011$"
     else
         wait_line "$SERVER_LOG" 'Secure Boot is on' "$DEADLINE" "$GUEST_PID" >/dev/null || fail "GRUB does not run"
         found "$(awk -v a="$POWERED" -v b="$(date +%s.%N)" 'BEGIN {printf "%.0f s", b - a}')"

@@ -7,6 +7,10 @@ use super::secure::secure_names;
 use super::{BootChoice, Catalog, Chain, Image, Server};
 use crate::machine::{Arch, Machine, Stage};
 
+/// What the line of an offer says of iPXE without a shim of its own.
+const NEEDS_SECURE_BOOT_OFF: &str =
+    "it starts only with Secure Boot off (lanboot doctor names the packages for on)";
+
 /// What the DHCP answer says about booting.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Offer {
@@ -308,6 +312,11 @@ impl Asked<'_> {
                 ..offer
             }),
             Err(no_ipxe) if is_told => Err(NoLoader::Neither(Box::new(why), Box::new(no_ipxe))),
+            // Firmware that refuses it says so on the machine's screen only.
+            Ok(offer) if secure_names(self.arch).is_some() => Ok(Offer {
+                remark: Some(NEEDS_SECURE_BOOT_OFF.into()),
+                ..offer
+            }),
             ipxe => ipxe,
         }
     }
@@ -737,6 +746,27 @@ mod tests {
     }
 
     #[test]
+    fn an_offer_says_that_its_loader_needs_secure_boot_off() {
+        let unsigned = host(&["undionly.kpxe", "snponly-x86_64.efi", "ipxe-i386.efi"]);
+        let signed = Loaders {
+            chains: vec![made(Arch::X64Uefi, "Debian", false)],
+            ..host(&["snponly-x86_64.efi"])
+        };
+        for (loaders, stage, arch, off) in [
+            (&unsigned, Stage::Firmware, 7, true),
+            (&unsigned, Stage::HttpBoot, 16, true),
+            (&unsigned, Stage::Firmware, 0, false),
+            (&unsigned, Stage::Firmware, 6, false),
+            (&unsigned, Stage::Ipxe, 7, false),
+            (&signed, Stage::Firmware, 7, false),
+        ] {
+            let offer = offered(&machine(stage, arch), loaders, &all(Way::Auto)).unwrap();
+            let off = off.then_some(NEEDS_SECURE_BOOT_OFF);
+            assert_eq!(offer.remark.as_deref(), off, "{stage:?} {arch}");
+        }
+    }
+
+    #[test]
     fn what_firmware_cannot_do_falls_back_and_is_told_where_it_was_asked_for_by_name() {
         let loaders = host(&["undionly.kpxe", "snponly-x86_64.efi", "ipxe-i386.efi"]);
         let named = |way| LoaderChoice {
@@ -761,7 +791,11 @@ mod tests {
             let remark = told.remark.unwrap();
             assert!(remark.contains(&format!("--loader {way} ")), "{remark}");
             let silent = offered(&machine, &loaders, &all(way)).unwrap();
-            assert_eq!((silent.file.as_str(), silent.remark), (file, None));
+            let off = (arch == 7).then_some(NEEDS_SECURE_BOOT_OFF);
+            assert_eq!(
+                (silent.file.as_str(), silent.remark.as_deref()),
+                (file, off)
+            );
         }
         let missing = offered(&machine(Stage::Firmware, 7), &loaders, &named(Way::Grub));
         assert_eq!(missing, Err(NoLoader::NoChain(Arch::X64Uefi)));
@@ -816,7 +850,8 @@ mod tests {
         // The first that can start as a whole, where that is asked for; else a kernel's menu.
         assert_eq!(given(&beside, None, Way::Iso, http), disk);
         let (file, remark) = given(&beside, None, Way::Auto, http).unwrap();
-        assert!(file.ends_with("snponly-x86_64.efi") && remark.is_none());
+        assert!(file.ends_with("snponly-x86_64.efi"));
+        assert_eq!(remark.as_deref(), Some(NEEDS_SECURE_BOOT_OFF));
         for (machine, says) in [
             ((Stage::Firmware, 0), "this machine has a BIOS"),
             (
@@ -832,7 +867,7 @@ mod tests {
             let (_, remark) = given(&beside, by_name, Way::Auto, machine).unwrap();
             let remark = remark.unwrap();
             assert!(
-                remark.starts_with("memtest starts only as a whole"),
+                remark.contains("memtest starts only as a whole"),
                 "{remark}"
             );
         }
@@ -846,7 +881,10 @@ mod tests {
             let (choice, first) = (all(Way::Auto), BootChoice::first(catalog));
             let from = of(catalog, &loaders, &choice, &first);
             let offered = offer(&machine(stage, arch), &from, &server());
-            offered.unwrap().remark
+            let remark = offered.unwrap().remark?;
+            let rest = remark.strip_prefix(NEEDS_SECURE_BOOT_OFF);
+            let rest = rest.map_or(&*remark, |rest| rest.trim_start_matches("; "));
+            (!rest.is_empty()).then(|| rest.to_owned())
         };
         let none_for = |arch: &str| Some(format!("no image served is for {arch} machines"));
         let both = catalog();
