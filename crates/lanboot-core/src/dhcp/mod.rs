@@ -30,6 +30,7 @@ mod claims;
 mod config;
 mod decliners;
 mod finding;
+mod grant;
 mod lease;
 mod load;
 mod offer;

@@ -13,7 +13,7 @@ use super::claims::Claims;
 use super::config::Subnet;
 use super::decliners::{Declined, Decliners};
 use super::finding::Finding;
-use super::lease::{Client, ClientId, Lease, Refusal, State};
+use super::lease::{Client, ClientId, Lease};
 use super::pool::{Pool, seed};
 use super::relay::Warned;
 use super::stages::Stages;
@@ -43,7 +43,7 @@ pub struct Restored {
 /// An address kept for a machine that has no lease on it yet.
 #[derive(Clone, Debug)]
 pub(super) struct Hold {
-    client: ClientId,
+    pub(super) client: ClientId,
     pub(super) step: Step,
 }
 
@@ -77,11 +77,11 @@ pub struct Leases {
     /// No lease lasts longer, in seconds. Never less than the default, which an earlier run may
     /// have given.
     longest: u64,
-    withheld: HashSet<Ipv4Addr>,
-    leases: HashMap<Ipv4Addr, Lease>,
+    pub(super) withheld: HashSet<Ipv4Addr>,
+    pub(super) leases: HashMap<Ipv4Addr, Lease>,
     by_client: HashMap<ClientId, Ipv4Addr>,
     by_mac: HashMap<Mac, Ipv4Addr>,
-    holds: HashMap<Ipv4Addr, Hold>,
+    pub(super) holds: HashMap<Ipv4Addr, Hold>,
     held_for: HashMap<ClientId, Ipv4Addr>,
     held: Timed,
     pub(super) in_use: Timed,
@@ -314,108 +314,6 @@ impl Leases {
         }
     }
 
-    /// Whether a client may have the address it names. `uses_it` says that it is using it already.
-    pub(super) fn claim(
-        &self,
-        address: Ipv4Addr,
-        client: &Client,
-        uses_it: bool,
-        subnet: &Subnet,
-        now: u64,
-    ) -> Result<(), Refusal> {
-        if !subnet.is_host(address) {
-            return Err(Refusal::WrongNetwork(address, subnet.base(), subnet.prefix));
-        }
-        if self.withheld.contains(&address) {
-            return Err(Refusal::Withheld(address));
-        }
-        if !self.pool(subnet).is_some_and(|p| p.contains(address)) {
-            return Err(Refusal::OutsideRange(address));
-        }
-        let lease = self.leases.get(&address).filter(|l| is_live(l, now));
-        if lease.is_some_and(|l| l.client == client.id) {
-            return Ok(());
-        }
-        if self.declined.contains(address) {
-            // Who uses it has not declined it.
-            return match uses_it && self.is_doubted(address, &client.id) {
-                true => Ok(()),
-                false => Err(Refusal::Declined(address)),
-            };
-        }
-        // The one that answered the check may be this client, whose lease we lost.
-        if self.in_use.contains(address) && !uses_it {
-            return Err(Refusal::InUse(address));
-        }
-        if self
-            .holds
-            .get(&address)
-            .is_some_and(|h| h.client != client.id)
-        {
-            return Err(Refusal::Offered(address));
-        }
-        if uses_it && lease.is_some() && self.stages.had_before(address, &client.id) {
-            return Err(Refusal::PassedOn(address));
-        }
-        // The same hardware under another name is the next stage of the same boot.
-        if lease.is_some_and(|l| l.mac != client.mac) {
-            return Err(Refusal::Leased(address));
-        }
-        Ok(())
-    }
-
-    /// Leases an address, which [`Leases::claim`] granted, for `secs` from `now` on.
-    pub(super) fn bind(
-        &mut self,
-        address: Ipv4Addr,
-        client: &Client,
-        hostname: Option<String>,
-        secs: u32,
-        now: u64,
-    ) -> Lease {
-        let expires = now.saturating_add(u64::from(secs));
-        self.undo_decline(address);
-        self.drop_hold(&client.id);
-        self.remove_hold(address);
-        self.in_use.remove(address);
-        self.known_free.remove(address);
-        let before = self.leases.get(&address);
-        if before.is_some_and(|l| l.mac != client.mac) {
-            self.stages.forget(address);
-        }
-        if before.is_none_or(|l| l.client != client.id) {
-            self.stages.bound(address, &client.id, now);
-        }
-        let lease = Lease {
-            address,
-            client: client.id.clone(),
-            mac: client.mac,
-            hostname,
-            expires,
-            state: State::Bound,
-        };
-        self.insert(lease.clone());
-        lease
-    }
-
-    /// Ends a client's lease and remembers it; `None` when it has none on that address.
-    pub(super) fn release(
-        &mut self,
-        address: Ipv4Addr,
-        client: &Client,
-        now: u64,
-    ) -> Option<Lease> {
-        let mut lease = self.leases.get(&address)?.clone();
-        if lease.client != client.id {
-            return None;
-        }
-        lease.expires = lease.expires.min(now);
-        lease.state = State::Released;
-        self.drop_hold(&client.id);
-        self.insert(lease.clone());
-        Some(lease)
-    }
-
     /// Somebody answered on this address.
     pub(super) fn mark_in_use(&mut self, address: Ipv4Addr, now: u64) {
         self.remove_hold(address);
@@ -507,7 +405,7 @@ impl Leases {
     }
 }
 
-fn is_live(lease: &Lease, now: u64) -> bool {
+pub(super) fn is_live(lease: &Lease, now: u64) -> bool {
     lease.expires > now
 }
 
