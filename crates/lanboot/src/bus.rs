@@ -7,6 +7,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use lanboot_core::journal::{Event, Peer, What};
 use tokio::sync::mpsc;
 
+use crate::net::Service;
+
 /// Events waiting for the teller. A full queue drops events and counts them: telling a story
 /// never delays a boot.
 const QUEUE: usize = 65_536;
@@ -22,6 +24,7 @@ struct Inner {
     queue: mpsc::Sender<Event>,
     dropped: Arc<AtomicU64>,
     transfers: AtomicU64,
+    arrivals: [AtomicU64; Service::ALL.len()],
 }
 
 impl Bus {
@@ -32,6 +35,7 @@ impl Bus {
             queue,
             dropped: Arc::default(),
             transfers: AtomicU64::new(0),
+            arrivals: Default::default(),
         };
         (
             Self {
@@ -56,6 +60,21 @@ impl Bus {
     /// A number no other transfer of this run has.
     pub fn next_transfer(&self) -> u64 {
         self.inner.transfers.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Counts a request or connection that reached the listener of `service`.
+    pub fn arrived(&self, service: Service) {
+        let mut counts = Service::ALL.iter().zip(&self.inner.arrivals);
+        if let Some((_, count)) = counts.find(|(other, _)| **other == service) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// How many reached the listener of `service` so far.
+    pub fn arrivals(&self, service: Service) -> u64 {
+        let mut counts = Service::ALL.iter().zip(&self.inner.arrivals);
+        let count = counts.find(|(other, _)| **other == service);
+        count.map_or(0, |(_, count)| count.load(Ordering::Relaxed))
     }
 
     /// Events lost to a full queue since the start. Whoever holds it does not hold the bus, so

@@ -3,11 +3,12 @@
 use std::io;
 use std::net::Ipv4Addr;
 
-use anyhow::Context as _;
 use nix::sys::socket::{
     AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, recv, sendto, socket,
 };
 use std::os::fd::{AsRawFd as _, OwnedFd};
+
+use super::rights::{Capability, MoreRights};
 
 /// An address that this program gave an interface. Dropping it takes the address away again.
 #[derive(Debug)]
@@ -31,17 +32,20 @@ impl Borrowed {
         prefix: u8,
         up: bool,
     ) -> anyhow::Result<Self> {
-        let wrong = |what: &str| {
-            format!("cannot {what} {name}; it needs root or the capability CAP_NET_ADMIN")
+        let wrong = |what: &str, error: io::Error| match error.raw_os_error() {
+            Some(libc::EPERM) => {
+                MoreRights::new(&format!("to {what} {name}"), Capability::NetAdmin).into()
+            }
+            _ => anyhow::Error::new(error).context(format!("cannot {what} {name}")),
         };
         if !up {
-            set_link(index, true).with_context(|| wrong("bring up"))?;
+            set_link(index, true).map_err(|error| wrong("bring up", error))?;
         }
         let added = match change_address(RTM_NEWADDR, index, address, prefix) {
             Ok(()) => true,
             Err(error) if error.raw_os_error() == Some(libc::EEXIST) => false,
             Err(error) => {
-                return Err(error).with_context(|| wrong(&format!("add {address}/{prefix} to")));
+                return Err(wrong(&format!("add {address}/{prefix} to"), error));
             }
         };
         Ok(Self {

@@ -8,11 +8,11 @@ use nix::sys::socket::{
 };
 use tokio::io::unix::AsyncFd;
 
+use super::links::{self, HEAD};
+
 /// Longest datagram taken, in bytes: the kernel puts several messages into one, of at most a page
 /// or 8 KiB (`NLMSG_GOODSIZE`).
 const MAX_DATAGRAM: usize = 32 * 1024;
-/// Head of a message: length, type, flags, sequence, port (`struct nlmsghdr`).
-const HEAD: usize = 16;
 
 /// Something that changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +23,14 @@ pub enum Change {
         index: u32,
         /// Whether it has one.
         up: bool,
+        /// Whether it is a port or member of another.
+        is_member: bool,
+    },
+    /// Another device begins or ceases to take everything that the interface with this number
+    /// receives.
+    Taken {
+        /// Its number.
+        index: u32,
     },
     /// An address came or went.
     Addresses,
@@ -88,16 +96,23 @@ fn changes(mut datagram: &[u8]) -> Vec<Change> {
 fn change(message: &[u8]) -> Option<Change> {
     // `struct ifinfomsg`: family, type, number, flags. A port that joins or leaves a bridge is
     // told with the bridge's family; its own link is as it was.
-    let link = || {
+    let link = |is_there: bool| {
         let is_own = message.get(HEAD) == Some(&0);
-        let index = number(message, HEAD + 4)?;
         let running = u32::try_from(libc::IFF_RUNNING).unwrap_or(0);
         let up = number(message, HEAD + 8)? & running != 0;
-        is_own.then_some((index, up))
+        let link = links::link(message)?;
+        if let (true, Some(index)) = (link.takes_all, link.lower) {
+            return Some(Change::Taken { index });
+        }
+        is_own.then_some(Change::Link {
+            index: link.index,
+            up: up && is_there,
+            is_member: link.master.is_some() && is_there,
+        })
     };
     match u16::from_ne_bytes(*message.get(4..6)?.first_chunk()?) {
-        libc::RTM_NEWLINK => link().map(|(index, up)| Change::Link { index, up }),
-        libc::RTM_DELLINK => link().map(|(index, _)| Change::Link { index, up: false }),
+        libc::RTM_NEWLINK => link(true),
+        libc::RTM_DELLINK => link(false),
         libc::RTM_NEWADDR | libc::RTM_DELADDR => Some(Change::Addresses),
         _ => None,
     }
@@ -152,7 +167,11 @@ mod tests {
             message(libc::RTM_DELLINK, 0, 5, running),
         ]
         .concat();
-        let link = |index, up| Change::Link { index, up };
+        let link = |index, up| Change::Link {
+            index,
+            up,
+            is_member: false,
+        };
         let expected = [
             link(3, false),
             link(3, true),

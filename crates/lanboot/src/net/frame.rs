@@ -10,7 +10,8 @@ use lanboot_core::machine::Mac;
 use socket2::{SockFilter, SockRef};
 use tokio::io::unix::AsyncFd;
 
-const ETH_P_IP: u16 = 0x0800;
+const ETH_P_ALL: u16 = 0x0003;
+pub(super) const ETH_P_IP: u16 = 0x0800;
 const ETH_P_ARP: u16 = 0x0806;
 /// Size of `sockaddr_ll`.
 #[allow(clippy::cast_possible_truncation, reason = "it is 20")]
@@ -61,10 +62,7 @@ impl ClientSocket {
     /// Opens it on the interface with this number. Needs `CAP_NET_RAW`. It is raw because the
     /// host's own DHCP client holds port 68.
     pub fn open(index: u32) -> io::Result<Self> {
-        // Bound last: what came before the filter would be every packet of the interface.
-        let socket = packet_socket(0)?;
-        SockRef::from(&socket).attach_filter(&for_interface(index, FOR_CLIENTS))?;
-        bind(&socket, index, ETH_P_IP)?;
+        let socket = hearing(index, &for_interface(index, ETH_P_IP, FOR_CLIENTS))?;
         Ok(Self { socket, index })
     }
 
@@ -92,9 +90,9 @@ impl ClientSocket {
 }
 
 // Instructions of the kernel's packet filters that both filters below use.
-const IF_EQUAL: u16 = 0x15;
-const IF_ANY_BIT: u16 = 0x45;
-const RETURN: u16 = 0x06;
+pub(super) const IF_EQUAL: u16 = 0x15;
+pub(super) const IF_ANY_BIT: u16 = 0x45;
+pub(super) const RETURN: u16 = 0x06;
 
 /// Lets through unfragmented UDP datagrams to port 68 and nothing else, in the kernel: the
 /// interface carries whole file systems to machines. Offsets count from the IP header.
@@ -116,23 +114,69 @@ const FOR_CLIENTS: [SockFilter; 9] = {
     ]
 };
 
-/// Lets through what is for the interface itself, in front of another filter. The kernel shows a
-/// packet socket also what came in for other VLANs on the same cable: as another interface's where
-/// the VLAN has one, else as somebody else's. A DHCP server there is none of ours, nor an address.
-fn for_interface<const N: usize>(index: u32, then: [SockFilter; N]) -> Vec<SockFilter> {
+/// Lets through what came in for the interface itself, of one Ethernet type, in front of another
+/// filter. The sockets here see every frame before bridges, tc, nftables' netdev hooks and
+/// firewalls do, so that silence is that of the wire; and with that frames of other VLANs on the
+/// same cable, and what leaves. A DHCP server there is none of ours, nor an address. Tag 0 is only
+/// a priority.
+pub(super) fn for_interface(
+    index: u32,
+    kind: u16,
+    then: impl IntoIterator<Item = SockFilter>,
+) -> Vec<SockFilter> {
     const LOAD: u16 = 0x20;
-    // SKF_AD_OFF and what stands there: SKF_AD_IFINDEX, SKF_AD_PKTTYPE.
-    const AT_INTERFACE: u32 = 0xffff_f000 + 8;
-    const AT_KIND: u32 = 0xffff_f000 + 4;
+    // SKF_AD_OFF and what stands there: SKF_AD_PROTOCOL, SKF_AD_PKTTYPE, SKF_AD_IFINDEX,
+    // SKF_AD_VLAN_TAG, SKF_AD_VLAN_TAG_PRESENT.
+    const AT: u32 = 0xffff_f000;
+    const AT_PROTOCOL: u32 = AT;
+    const AT_KIND: u32 = AT + 4;
+    const AT_INTERFACE: u32 = AT + 8;
+    const AT_TAG: u32 = AT + 44;
+    const AT_HAS_TAG: u32 = AT + 48;
+    const TAG_NUMBER: u32 = 0xfff;
     const FOR_SOMEBODY_ELSE: u32 = libc::PACKET_OTHERHOST as u32;
+    const LEAVES: u32 = libc::PACKET_OUTGOING as u32;
     let own = [
         SockFilter::new(LOAD, 0, 0, AT_INTERFACE),
-        SockFilter::new(IF_EQUAL, 0, 2, index),
+        SockFilter::new(IF_EQUAL, 0, 9, index),
         SockFilter::new(LOAD, 0, 0, AT_KIND),
-        SockFilter::new(IF_EQUAL, 0, 1, FOR_SOMEBODY_ELSE),
+        SockFilter::new(IF_EQUAL, 7, 0, FOR_SOMEBODY_ELSE),
+        SockFilter::new(IF_EQUAL, 6, 0, LEAVES),
+        SockFilter::new(LOAD, 0, 0, AT_PROTOCOL),
+        SockFilter::new(IF_EQUAL, 0, 4, u32::from(kind)),
+        SockFilter::new(LOAD, 0, 0, AT_HAS_TAG),
+        SockFilter::new(IF_EQUAL, 3, 0, 0),
+        SockFilter::new(LOAD, 0, 0, AT_TAG),
+        SockFilter::new(IF_ANY_BIT, 0, 1, TAG_NUMBER),
         SockFilter::new(RETURN, 0, 0, 0),
     ];
     own.into_iter().chain(then).collect()
+}
+
+/// Opens a socket that hears every frame of the interface which `filter` lets through.
+pub(super) fn hearing(index: u32, filter: &[SockFilter]) -> io::Result<OwnedFd> {
+    // Bound last: what came before the filter would be every packet of the interface.
+    let socket = packet_socket(0)?;
+    ignore_outgoing(&socket);
+    SockRef::from(&socket).attach_filter(filter)?;
+    bind(&socket, index, ETH_P_ALL)?;
+    Ok(socket)
+}
+
+/// Spares the kernel a copy of every packet that leaves; before Linux 4.20 the filter alone does.
+fn ignore_outgoing(socket: &OwnedFd) {
+    const PACKET_IGNORE_OUTGOING: libc::c_int = 23;
+    let on: libc::c_int = 1;
+    // SAFETY: the descriptor is open, and the option reads one int at the address given.
+    unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_PACKET,
+            PACKET_IGNORE_OUTGOING,
+            (&raw const on).cast(),
+            size_of::<libc::c_int>().try_into().unwrap_or(4),
+        )
+    };
 }
 
 // tokio asks for both.
@@ -176,9 +220,7 @@ impl ArpSocket {
     /// Opens it on the interface with this number and hardware address. Needs `CAP_NET_RAW`.
     pub fn open(index: u32, mac: Mac) -> io::Result<Self> {
         const ALL: [SockFilter; 1] = [SockFilter::new(RETURN, 0, 0, u32::MAX)];
-        let socket = packet_socket(0)?;
-        SockRef::from(&socket).attach_filter(&for_interface(index, ALL))?;
-        bind(&socket, index, ETH_P_ARP)?;
+        let socket = hearing(index, &for_interface(index, ETH_P_ARP, ALL))?;
         Ok(Self { socket, index, mac })
     }
 
@@ -229,7 +271,7 @@ impl AsFd for ArpSocket {
     }
 }
 
-fn receive<'a>(socket: &OwnedFd, buffer: &'a mut [u8]) -> io::Result<&'a [u8]> {
+pub(super) fn receive<'a>(socket: &OwnedFd, buffer: &'a mut [u8]) -> io::Result<&'a [u8]> {
     // SAFETY: the buffer is valid for its length for the duration of the call.
     let got = unsafe {
         libc::recv(

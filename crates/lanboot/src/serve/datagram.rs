@@ -185,10 +185,14 @@ impl Burst {
         burst
     }
 
-    /// Sends `bytes` as datagrams of this burst's size, the last one perhaps shorter. What the
-    /// kernel has no room for is lost, as on any network.
+    /// Sends `bytes` as datagrams of this burst's size, the last one perhaps shorter.
+    ///
+    /// # Errors
+    /// Why a datagram, the last one that did not, never left this host; the rest was sent
+    /// regardless. What cannot be sent at all ends it at once.
     pub fn send(&mut self, socket: &UdpSocket, bytes: &[u8]) -> io::Result<()> {
         let mut rest = bytes;
+        let mut unsent = Ok(());
         loop {
             let run = rest.len().min(self.size * self.at_once);
             let (now, later) = rest.split_at(run);
@@ -198,11 +202,15 @@ impl Burst {
                     cut_at(socket, 0)?;
                     continue;
                 }
-                Err(e) if !is_loss(&e) => return Err(e),
-                Ok(_) | Err(_) => rest = later,
+                Err(e) if !is_passing(&e) => return Err(e),
+                Err(e) => {
+                    unsent = Err(e);
+                    rest = later;
+                }
+                Ok(_) => rest = later,
             }
             if rest.is_empty() {
-                return Ok(());
+                return unsent;
             }
         }
     }
@@ -227,8 +235,9 @@ fn refuses_bursts(error: &io::Error) -> bool {
         .is_some_and(|code| known.contains(&Errno::from_raw(code)))
 }
 
-/// The datagram is gone, the socket is fine.
-fn is_loss(error: &io::Error) -> bool {
+/// The datagram is gone; the next one may leave: a queue was full, or the firewall's limit or its
+/// table of connections.
+fn is_passing(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::WouldBlock
         || error.raw_os_error() == Some(libc::ENOBUFS)
         || error.raw_os_error() == Some(libc::ENOMEM)

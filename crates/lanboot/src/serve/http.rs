@@ -21,6 +21,7 @@ use super::seats::{Seat, Seats};
 use super::stream::{self, Cut, Sent};
 use crate::bus::{self, Bus};
 use crate::disks::Disks;
+use crate::net::{Listeners, Service};
 
 /// Most connections at once: four for each of a thousand machines.
 pub const MAX_CONNECTIONS: usize = 4096;
@@ -82,19 +83,19 @@ impl Default for Limits {
     }
 }
 
-/// Serves the site of `context` on `listener` until it drains; see [`run`].
+/// Serves the site of `context` on `listeners` until it drains; see [`run`].
 pub async fn serve(
-    listener: std::net::TcpListener,
+    listeners: impl Into<Listeners>,
     context: Context,
     limits: Limits,
 ) -> io::Result<()> {
     let (disks, bus) = (Arc::clone(&context.disks), context.bus.clone());
     let drain = context.drain.clone();
     let find = move |path: &[u8], query: &[u8], peer: IpAddr| context.find(path, query, peer);
-    run(listener, find, disks, bus, drain, limits).await
+    run(listeners, find, disks, bus, drain, limits).await
 }
 
-/// Serves what `find` finds (by path, query and peer) on `listener`.
+/// Serves what `find` finds (by path, query and peer) on `listeners`.
 ///
 /// When `drain` becomes true it stops accepting, closes connections that wait, lets replies
 /// finish and returns; how long that may take is the caller's business. Dropping the future
@@ -102,9 +103,9 @@ pub async fn serve(
 /// holds one.
 ///
 /// # Errors
-/// Only when the listener cannot be used at all.
+/// Only when a listener cannot be used at all.
 pub async fn run<F>(
-    listener: std::net::TcpListener,
+    listeners: impl Into<Listeners>,
     find: F,
     disks: Arc<Disks>,
     bus: Bus,
@@ -117,6 +118,7 @@ where
     let seats = Seats::new(limits.connections, limits.connections_per_peer);
     let door = listen::Door {
         door: Door::Http,
+        service: Service::Http,
         seats: &seats,
         bus: &bus.clone(),
         drain,
@@ -136,7 +138,7 @@ where
         };
         connection.run(seat)
     };
-    door.run(listener, KEEPALIVE, connection).await
+    door.run(listeners, KEEPALIVE, connection).await
 }
 
 /// Says 503 as far as that works without waiting; iPXE comes again when told so.

@@ -1,9 +1,10 @@
 //! What every TCP door does with its listener: options, seats, and an accept loop that neither a
 //! crowd nor a lack of descriptors ends.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::task::Poll;
 use std::time::Duration;
 
 use lanboot_core::journal::{self, Peer, What};
@@ -15,6 +16,7 @@ use tokio::time::{Instant, sleep};
 
 use super::seats::{Seat, Seats};
 use crate::bus::Bus;
+use crate::net::{Listeners, Service};
 
 /// How fast a connection speeds up and slows down: Linux's own default. Some hosts are set to bbr
 /// for the Internet's sake. It spreads packets by a timer each, which on a local network gains
@@ -40,6 +42,8 @@ pub(super) struct Keepalive {
 pub(super) struct Door<'a, R> {
     /// Its name in the journal.
     pub door: journal::Door,
+    /// What its port is for.
+    pub service: Service,
     /// Who may sit.
     pub seats: &'a Seats,
     /// Where to tell what happened.
@@ -59,7 +63,7 @@ impl<R: Fn(&TcpStream)> Door<'_, R> {
     /// Only when the listener cannot be used at all.
     pub(super) async fn run<C, F>(
         mut self,
-        listener: std::net::TcpListener,
+        all: impl Into<Listeners>,
         keepalive: Keepalive,
         connection: C,
     ) -> io::Result<()>
@@ -67,8 +71,11 @@ impl<R: Fn(&TcpStream)> Door<'_, R> {
         C: Fn(TcpStream, IpAddr, Seat) -> F,
         F: Future<Output = ()> + Send + 'static,
     {
-        prepare(&listener, keepalive)?;
-        let listener = TcpListener::from_std(listener)?;
+        let mut listeners = Vec::new();
+        for listener in all.into().all {
+            prepare(&listener, keepalive)?;
+            listeners.push(TcpListener::from_std(listener)?);
+        }
         let mut connections = JoinSet::new();
         let mut no_descriptor = Complaint::default();
         let mut no_seat = Complaint::default();
@@ -77,10 +84,11 @@ impl<R: Fn(&TcpStream)> Door<'_, R> {
                 // An error says that whoever could tell to drain is gone, which means the same.
                 _ = self.drain.wait_for(|is_draining| *is_draining) => break,
                 Some(_) = connections.join_next() => continue,
-                accepted = listener.accept() => accepted,
+                accepted = accept(&listeners) => accepted,
             };
             match accepted {
                 Ok((stream, address)) => {
+                    self.bus.arrived(self.service);
                     let ip = address.ip().to_canonical();
                     let Some(seat) = self.seats.take(ip) else {
                         (self.refuse)(&stream);
@@ -108,11 +116,24 @@ impl<R: Fn(&TcpStream)> Door<'_, R> {
                 Err(_) => {}
             }
         }
-        drop(listener);
+        drop(listeners);
         self.seats.close();
         while connections.join_next().await.is_some() {}
         Ok(())
     }
+}
+
+/// The next connection of any of them.
+async fn accept(listeners: &[TcpListener]) -> io::Result<(TcpStream, SocketAddr)> {
+    poll_fn(|cx| {
+        for listener in listeners {
+            if let Poll::Ready(accepted) = listener.poll_accept(cx) {
+                return Poll::Ready(accepted);
+            }
+        }
+        Poll::Pending
+    })
+    .await
 }
 
 /// Options that accepted connections inherit, so that they cost nothing per connection.

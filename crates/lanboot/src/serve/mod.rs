@@ -5,11 +5,13 @@ pub mod dhcp;
 mod ending;
 mod hangup;
 pub mod http;
+mod interface_watch;
 mod listen;
 pub mod nbd;
 pub mod nfs;
 mod open;
 pub mod seats;
+mod send_error;
 pub mod stream;
 pub mod tftp;
 
@@ -123,6 +125,10 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
         }
         // Received below.
         None => drop(decided.send(())),
+    }
+    for watched in opened.watches {
+        // Without it nothing is missing but its words.
+        control.spawn(watched.run(bus.clone(), context.drain.clone()));
     }
     let rescan = rescan(opened.library, context.clone(), settings.boot.clone());
     control.spawn(rescan);

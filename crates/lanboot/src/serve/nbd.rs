@@ -29,6 +29,7 @@ use super::listen::{self, Complaint, Keepalive, peer};
 use super::seats::{Seat, Seats};
 use super::stream::{Cut, Held, Outbox, Sent, settled};
 use crate::bus;
+use crate::net::{Listeners, Service};
 use told::Transfer;
 
 /// The port of the NBD door; the clients of initramfs scripts know no other.
@@ -86,7 +87,7 @@ impl Default for Limits {
     }
 }
 
-/// Serves the images of `context` as disks on `listener` to machines of the served networks.
+/// Serves the images of `context` as disks on `listeners` to machines of the served networks.
 ///
 /// When the context drains it stops accepting, finishes the replies under way, closes every
 /// connection and returns: a machine that streams its root comes again, to the program's next
@@ -94,9 +95,9 @@ impl Default for Limits {
 /// cores: a cold disk read holds one.
 ///
 /// # Errors
-/// Only when the listener cannot be used at all.
+/// Only when a listener cannot be used at all.
 pub async fn serve(
-    listener: std::net::TcpListener,
+    listeners: impl Into<Listeners>,
     context: Context,
     limits: Limits,
 ) -> io::Result<()> {
@@ -104,6 +105,7 @@ pub async fn serve(
     let bus = context.bus.clone();
     let door = listen::Door {
         door: Door::Nbd,
+        service: Service::Nbd,
         seats: &seats,
         bus: &bus,
         drain: context.drain.clone(),
@@ -124,7 +126,7 @@ pub async fn serve(
         };
         connection.run(seat)
     };
-    door.run(listener, KEEPALIVE, connection).await
+    door.run(listeners, KEEPALIVE, connection).await
 }
 
 /// What all connections of the door share.

@@ -30,7 +30,7 @@ use tokio::net::TcpStream;
 use super::Context;
 use super::listen::{self, Complaint, Keepalive, peer};
 use super::seats::Seats;
-use crate::net;
+use crate::net::{self, Listeners, Service};
 use accounts::{Account, Accounts, Mount};
 use rpcbind::Registered;
 use tcp::Connection;
@@ -94,18 +94,22 @@ pub struct Door {
 #[derive(Debug)]
 struct Sockets {
     address: SocketAddrV4,
-    tcp: std::net::TcpListener,
+    tcp: Listeners,
     udp: std::net::UdpSocket,
 }
 
 impl Sockets {
-    fn bind(address: SocketAddrV4) -> anyhow::Result<Self> {
-        let tcp = net::tcp(address)?;
+    fn bind(
+        interface: Option<&str>,
+        address: SocketAddrV4,
+        service: Service,
+    ) -> anyhow::Result<Self> {
+        let tcp = net::listen(interface, address, service)?;
         let IpAddr::V4(ip) = tcp.local_addr()?.ip() else {
             anyhow::bail!("{address} is no IPv4 address");
         };
         let address = SocketAddrV4::new(ip, tcp.local_addr()?.port());
-        let udp = net::udp(None, address)?;
+        let udp = net::udp(None, address, service)?;
         // An answer to a forged sender must never reach everybody.
         udp.set_broadcast(false)?;
         Ok(Self { address, tcp, udp })
@@ -113,25 +117,27 @@ impl Sockets {
 }
 
 impl Door {
-    /// Binds both ports of `address`. The key of the handles is kept in the folder `state`.
+    /// Binds both ports of `address`, which is one of `interface`. The key of the handles is kept in the folder `state`.
     /// Without port 111, which the host's own port mapper may have, the door is registered there;
     /// what the operator must know goes to `notices`.
     ///
     /// # Errors
     /// When NFS cannot be served at all: one sentence that says what to do.
     pub fn open(
+        interface: &str,
         address: Ipv4Addr,
         state: &Path,
         notices: &mut Vec<String>,
     ) -> anyhow::Result<Self> {
-        let nfs = Sockets::bind(SocketAddrV4::new(address, PORT)).map_err(|error| {
-            match rpcbind::kernel_server() {
-                Some(why) => error.context(why),
-                None => error,
-            }
+        let bind = |port, service| {
+            Sockets::bind(Some(interface), SocketAddrV4::new(address, port), service)
+        };
+        let nfs = bind(PORT, Service::Nfs).map_err(|error| match rpcbind::kernel_server() {
+            Some(why) => error.context(why),
+            None => error,
         })?;
         let handles = Handles::new(key::load(state)?);
-        let (portmap, registered) = match Sockets::bind(SocketAddrV4::new(address, PORTMAP_PORT)) {
+        let (portmap, registered) = match bind(PORTMAP_PORT, Service::Portmap) {
             Ok(sockets) => (Some(sockets), None),
             Err(error) => match Registered::new(PORT) {
                 Ok(registered) => {
@@ -171,7 +177,7 @@ impl Door {
 /// A port that is free over both protocols.
 fn anywhere(address: Ipv4Addr) -> anyhow::Result<Sockets> {
     const TRIES: usize = 20;
-    let bind = || Sockets::bind(SocketAddrV4::new(address, 0));
+    let bind = || Sockets::bind(None, SocketAddrV4::new(address, 0), Service::Nfs);
     (1..TRIES).find_map(|_| bind().ok()).map_or_else(bind, Ok)
 }
 
@@ -237,6 +243,7 @@ struct Complaints {
     stranger: Complaint,
     refused: Complaint,
     ignored: Complaint,
+    unsent: Complaint,
     stalled: Complaint,
     not_found: Complaint,
 }
@@ -253,6 +260,7 @@ impl Shared {
         let seats = Seats::new(most, most_per_peer);
         let door = listen::Door {
             door: journal::Door::Nfs,
+            service: service(port),
             seats: &seats,
             bus: &self.context.bus,
             drain: drain.clone(),
@@ -370,6 +378,14 @@ impl Shared {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         which(&mut complaints).is_due()
+    }
+}
+
+/// Which port of the host a port of the protocol is.
+fn service(port: Port) -> Service {
+    match port {
+        Port::Nfs => Service::Nfs,
+        Port::Portmap => Service::Portmap,
     }
 }
 

@@ -11,12 +11,16 @@ use lanboot_core::site::{Address, Site};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
+use super::interface_watch::Watch;
 use super::{dhcp, nbd, nfs, tftp};
 use crate::disks::Disks;
 use crate::doctor;
 use crate::library::Library;
 use crate::loaders;
-use crate::net::{self, Borrowed, Interface, MoreRights};
+use crate::net::{
+    self, Borrowed, Capability, Interface, Listeners, MoreRights, Protocol, Service,
+    first_free_port,
+};
 use crate::settings::{self, Dhcp, Settings};
 
 /// The port of the TFTP door.
@@ -33,12 +37,14 @@ pub(super) struct Opened {
     pub disks: Arc<Disks>,
     /// One for each address, as of all doors.
     pub tftp: Vec<std::net::UdpSocket>,
-    pub http: Vec<std::net::TcpListener>,
+    pub http: Vec<Listeners>,
     /// None when the port is somebody else's.
-    pub nbd: Vec<std::net::TcpListener>,
+    pub nbd: Vec<Listeners>,
     /// None when another NFS server runs here.
     pub nfs: Vec<nfs::Door>,
     pub dhcp: Option<dhcp::Door>,
+    /// One for each interface.
+    pub watches: Vec<Watch>,
     /// What the operator should know, one line each.
     pub notices: Vec<String>,
     /// Given back when this is dropped.
@@ -57,10 +63,13 @@ fn all_rights(settings: &Settings, error: anyhow::Error) -> anyhow::Error {
         Err(error) => return error,
     };
     if settings.dhcp != Dhcp::Off {
-        rights = rights.with("CAP_NET_RAW");
+        rights = rights.with(Capability::NetRaw);
     }
     if !settings.addresses.is_empty() {
-        rights = rights.with("CAP_NET_ADMIN");
+        rights = rights.with(Capability::NetAdmin);
+    }
+    if first_free_port() > TFTP_PORT {
+        rights = rights.with(Capability::NetBindService);
     }
     rights.into()
 }
@@ -87,14 +96,20 @@ fn open_all(settings: &Settings) -> anyhow::Result<Opened> {
 
     let interfaces = net::interfaces()?;
     let (served, borrowed) = served(settings, &interfaces)?;
+    notices.extend(about_interfaces(settings, &interfaces, &served));
     let addresses: Vec<Address> = served.iter().map(|(_, address)| *address).collect();
-    let tftp_sockets = each(&addresses, |own| {
-        let socket = net::udp(None, SocketAddrV4::new(own, TFTP_PORT))?;
+    let tftp_sockets = each(&served, |_, own| {
+        let socket = net::udp(None, SocketAddrV4::new(own, TFTP_PORT), Service::Tftp)?;
         tftp::prepare(&socket).context("the TFTP socket cannot tell where requests came in")?;
         Ok(socket)
     })?;
-    let http = each(&addresses, |own| {
-        net::tcp(SocketAddrV4::new(own, settings.http_port))
+    let listen = |interface: &Interface, own, port, service| {
+        // The loopback is nobody's wire.
+        let name = Some(interface.name.as_str()).filter(|_| !interface.loopback);
+        net::listen(name, SocketAddrV4::new(own, port), service)
+    };
+    let http = each(&served, |interface, own| {
+        listen(interface, own, settings.http_port, Service::Http)
     })?;
     let transports = &settings.transports;
     let asks = |transport| (transport, transports.ask_for(transport));
@@ -103,14 +118,14 @@ fn open_all(settings: &Settings) -> anyhow::Result<Opened> {
         asks(Transport::Nfs),
         &mut notices,
         |notices| {
-            each(&addresses, |own| {
-                nfs::Door::open(own, &settings.state, notices)
+            each(&served, |interface, own| {
+                nfs::Door::open(&interface.name, own, &settings.state, notices)
             })
         },
     )?;
     let nbd = door(settings.nbd, asks(Transport::Nbd), &mut notices, |_| {
-        each(&addresses, |own| {
-            net::tcp(SocketAddrV4::new(own, nbd::PORT))
+        each(&served, |interface, own| {
+            listen(interface, own, nbd::PORT, Service::Nbd)
         })
     })?;
     let dhcp = match settings.dhcp {
@@ -143,6 +158,7 @@ fn open_all(settings: &Settings) -> anyhow::Result<Opened> {
         nbd: !nbd.is_empty(),
     };
     check_plans(&site)?;
+    let watches = watches(settings, &served, dhcp.as_ref(), &nfs, !nbd.is_empty());
     notices.push(about_doors(settings, &site, &served, dhcp.as_ref()));
     Ok(Opened {
         site,
@@ -153,6 +169,7 @@ fn open_all(settings: &Settings) -> anyhow::Result<Opened> {
         nbd,
         nfs,
         dhcp,
+        watches,
         notices,
         borrowed,
     })
@@ -160,11 +177,13 @@ fn open_all(settings: &Settings) -> anyhow::Result<Opened> {
 
 /// One door for each of our addresses.
 fn each<T>(
-    addresses: &[Address],
-    open: impl FnMut(Ipv4Addr) -> anyhow::Result<T>,
+    served: &[Served],
+    mut open: impl FnMut(&Interface, Ipv4Addr) -> anyhow::Result<T>,
 ) -> anyhow::Result<Vec<T>> {
-    let own = addresses.iter().map(|address| address.address);
-    own.map(open).collect()
+    let doors = served.iter();
+    doors
+        .map(|(interface, address)| open(interface, address.address))
+        .collect()
 }
 
 /// A door that can be done without unless it was asked for: another server of its kind may be at
@@ -238,6 +257,63 @@ fn served(
         served.push((interface, address));
     }
     Ok((served, borrowed))
+}
+
+/// Watches each interface for requests to the ports that are ours there.
+fn watches(
+    settings: &Settings,
+    served: &[Served],
+    dhcp: Option<&dhcp::Door>,
+    nfs: &[nfs::Door],
+    has_nbd: bool,
+) -> Vec<Watch> {
+    let both = [Protocol::Udp, Protocol::Tcp];
+    let mut all = vec![
+        (Service::Tftp, Protocol::Udp, TFTP_PORT),
+        (Service::Http, Protocol::Tcp, settings.http_port),
+    ];
+    for (nfs, portmap) in nfs.iter().take(1).map(nfs::Door::ports) {
+        all.extend(both.map(|protocol| (Service::Nfs, protocol, nfs.port())));
+        let portmap = portmap.map(|at| both.map(|p| (Service::Portmap, p, at.port())));
+        all.extend(portmap.into_iter().flatten());
+    }
+    if has_nbd {
+        all.push((Service::Nbd, Protocol::Tcp, nbd::PORT));
+    }
+    let watch = |(number, (interface, address)): (usize, &Served)| {
+        let link = dhcp.and_then(|door| door.links.get(number));
+        let ports = link.map(dhcp::Opened::ports).unwrap_or_default();
+        let ports = ports
+            .into_iter()
+            .map(|(service, port)| (service, Protocol::Udp, port));
+        let ports: Vec<_> = ports.chain(all.iter().copied()).collect();
+        Watch::open(interface, *address, &ports, dhcp.is_some())
+    };
+    served.iter().enumerate().map(watch).collect()
+}
+
+/// What the operator should know of the interfaces served, and of those that are not.
+fn about_interfaces(
+    settings: &Settings,
+    interfaces: &[Interface],
+    served: &[Served],
+) -> Vec<String> {
+    let names: Vec<&str> = served.iter().map(|(i, _)| i.name.as_str()).collect();
+    let is_named = !settings.interfaces.is_empty();
+    let mut said = net::unserved(interfaces, &names, is_named);
+    said.extend(net::shared_networks(
+        interfaces,
+        served,
+        net::drops_unexpected,
+    ));
+    let with_xdp = served.iter().filter(|(interface, _)| interface.has_xdp);
+    said.extend(with_xdp.map(|(Interface { name, .. }, _)| {
+        format!(
+            "an XDP program is attached to {name} and may take packets before lanboot hears them \
+             (ip link show {name})"
+        )
+    }));
+    said
 }
 
 /// Refuses arguments that no entry could start with, and says so when there is none to start.

@@ -29,8 +29,10 @@ use tokio::sync::{mpsc, watch};
 
 use crate::bus::Bus;
 use crate::disks::Disks;
+use crate::net::Service;
 use crate::serve::Context;
 use crate::serve::datagram::{self, Arrival, Burst};
+use crate::serve::send_error::{self, Unsent};
 use admission::Admission;
 use blocks::{DataBlocks, OpenFile};
 use pump::{Pump, Sending};
@@ -154,6 +156,7 @@ where
         };
         match arrival {
             Ok(arrival) => {
+                desk.bus.arrived(Service::Tftp);
                 let request = buf.get(..arrival.len).unwrap_or_default();
                 desk.answer(&arrival, request).await;
             }
@@ -271,7 +274,7 @@ impl<F: Fn(&[u8], IpAddr) -> Option<File>> Desk<'_, F> {
         }
         // Nothing is sent when this fails: firmware asks again, after an ERROR it would give up.
         let socket = self.socket_for(arrival);
-        let socket = socket.map_err(|e| failed(format!("no socket: {e}")))?;
+        let socket = socket.map_err(|e| failed(send_error::sentence(&e)))?;
         let mtu = datagram::path_mtu(&socket).filter(|_| !self.limits.fragments);
         let now = Instant::now();
         let len = file.len();
@@ -291,6 +294,7 @@ impl<F: Fn(&[u8], IpAddr) -> Option<File>> Desk<'_, F> {
             begun: now,
             told: now,
             number: None,
+            unsent: Unsent::default(),
             ticket,
         };
         if let Some(pump) = self.pumps.iter().min_by_key(|pump| pump.load()) {

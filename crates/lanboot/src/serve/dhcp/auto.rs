@@ -60,6 +60,8 @@ pub(super) struct Auto {
     unplugged: bool,
     /// A question was due while there was no cable, and reached nobody.
     was_unheard: bool,
+    /// There is no cable because the interface is switched off.
+    is_off: bool,
     told: HashMap<Voice, Instant>,
     /// Our address here.
     address: Ipv4Addr,
@@ -115,6 +117,7 @@ impl Auto {
             phase,
             unplugged: false,
             was_unheard: false,
+            is_off: false,
             told: HashMap::new(),
             address,
             yielding: Vec::new(),
@@ -201,14 +204,19 @@ impl Auto {
                     ask: false,
                     say: is_news.then(|| {
                         format!(
-                            "{interface} has no link (is the cable plugged in?): who hands out the \
-                             addresses there is found out once it has"
+                            "{interface} {}: who hands out the addresses there is found out once it \
+                             has a link",
+                            self.no_link()
                         )
                     }),
                 }
             }
             Phase::Asking { .. } => self.silence(now, random),
+            Phase::Watching { next } if next <= now && self.wanted == Dhcp::Server && !has_link => {
+                self.no_link_to_serve(now)
+            }
             Phase::Watching { next } if next <= now => {
+                self.was_unheard = false;
                 let pause = match self.wanted {
                     Dhcp::Server => ANYWAY,
                     Dhcp::Auto | Dhcp::Proxy | Dhcp::Off => AGAIN,
@@ -234,6 +242,52 @@ impl Auto {
             Phase::Doubting { .. } => self.doubted(now, random),
             Phase::Watching { .. } | Phase::Listening => Step::default(),
         }
+    }
+
+    /// The operator wants addresses handed out where there is no cable. A card that was switched
+    /// on just now takes a few seconds to find one.
+    fn no_link_to_serve(&mut self, now: Instant) -> Step {
+        self.phase = Phase::Watching {
+            next: now + PATIENCE,
+        };
+        let is_sure = std::mem::replace(&mut self.was_unheard, true);
+        if !is_sure || std::mem::replace(&mut self.unplugged, true) {
+            return Step::default();
+        }
+        let interface = &self.interface;
+        Step::say(format!(
+            "{interface} {}: no machine there can be served until it has a link",
+            self.no_link()
+        ))
+    }
+
+    /// What is wrong with a link that is none.
+    fn no_link(&self) -> String {
+        if self.is_off {
+            format!("is switched off (ip link set {} up)", self.interface)
+        } else {
+            "has no link (is the cable plugged in?)".into()
+        }
+    }
+
+    /// Takes down whether the interface is switched off.
+    pub(super) fn set_off(&mut self, is_off: bool) {
+        self.is_off = is_off;
+    }
+
+    /// A question could not be sent, so silence says nothing.
+    pub(super) fn unasked(&mut self) {
+        self.was_unheard = true;
+        if matches!(self.phase, Phase::Asking { .. }) {
+            // Nobody shall wait for an answer that may never come.
+            self.unplugged = true;
+        }
+    }
+
+    /// The interface became a part of another one, which takes all it receives. The caller says so.
+    pub(super) fn deafened(&mut self, now: Instant) {
+        self.lost(now);
+        self.unplugged = true;
     }
 
     /// The time is over in which other lanboots could say that they are.
@@ -380,17 +434,26 @@ impl Auto {
             self.mode = Some(Mode::Proxy);
             self.phase = Phase::asking(now);
         }
+        if self.wanted == Dhcp::Server {
+            self.was_unheard = true;
+            self.phase = Phase::Watching {
+                next: now + PATIENCE,
+            };
+        }
     }
 
     /// There is a link and an address, again or for the first time: who answers is found out from
     /// now on.
     pub(super) fn found(&mut self, now: Instant) -> Step {
         self.was_unheard = false;
-        self.unplugged = false;
+        let was_unplugged = std::mem::replace(&mut self.unplugged, false);
         match self.phase {
             Phase::Asking { .. } => self.phase = Phase::asking(now),
             Phase::Watching { .. } => self.phase = Phase::Watching { next: now },
             Phase::Doubting { .. } | Phase::Listening => return Step::default(),
+        }
+        if self.wanted == Dhcp::Server && was_unplugged {
+            return Step::say(format!("{} has a link now", self.interface));
         }
         if self.wanted != Dhcp::Auto {
             return Step::default();

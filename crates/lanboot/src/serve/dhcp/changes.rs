@@ -1,6 +1,7 @@
 //! Cables are pulled and put in elsewhere; addresses come and go.
 
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 use tokio::io::Interest;
 use tokio::time::Instant;
@@ -19,7 +20,17 @@ impl Serving {
             };
             for change in changes {
                 match change {
-                    Change::Link { index, up } => self.link_is(index, up),
+                    Change::Link {
+                        index,
+                        up,
+                        is_member,
+                    } => {
+                        if self.is_news(index, is_member) {
+                            self.look_above(index);
+                        }
+                        self.link_is(index, up);
+                    }
+                    Change::Taken { index } => self.look_above(index),
                     Change::Addresses => self.look_at_addresses(),
                     Change::Missed => self.look_at_everything(),
                 }
@@ -36,7 +47,57 @@ impl Serving {
             match (was, up) {
                 (true, false) => link.auto.lost(Instant::now()),
                 // Without its address nothing is asked; that comes back later.
-                (false, true) if link.has_address => self.found(number),
+                (false, true) if link.has_address && link.upper.is_none() => self.found(number),
+                _ => {}
+            }
+        }
+    }
+
+    /// Whether it is news that a link is a part of another, or no longer.
+    fn is_news(&self, index: u32, is_member: bool) -> bool {
+        let mut links = self.links.iter().filter(|link| link.index == index);
+        links.any(|link| link.upper.is_some() != is_member)
+    }
+
+    /// Looks at what every link is a part of.
+    pub(super) fn look_above_all(&mut self) {
+        let indices: Vec<u32> = self.links.iter().map(|link| link.index).collect();
+        for index in indices {
+            self.look_above(index);
+        }
+    }
+
+    /// A link became a part of a bridge, a bond or the like, and hears nothing more; or it is free
+    /// again. Silence of a deaf one counts for nothing.
+    fn look_above(&mut self, index: u32) {
+        let upper = net::upper(index);
+        for number in 0..self.links.len() {
+            let Some(link) = self.links.get_mut(number).filter(|l| l.index == index) else {
+                continue;
+            };
+            let was = std::mem::replace(&mut link.upper, upper.clone());
+            let interface = Arc::clone(&link.interface);
+            match (was, &upper) {
+                (None, Some(upper)) => {
+                    link.auto.deafened(Instant::now());
+                    self.notice(format!(
+                        "{interface} is {} now, which takes what machines send: DHCP is not \
+                         answered there until {interface} is free again. Restart lanboot to serve \
+                         elsewhere: {}",
+                        upper.role(),
+                        upper.instead()
+                    ));
+                }
+                (Some(was), None) => {
+                    self.notice(format!("{interface} is no longer {}", was.role()));
+                    if self
+                        .links
+                        .get(number)
+                        .is_some_and(|l| l.is_linked && l.has_address)
+                    {
+                        self.found(number);
+                    }
+                }
                 _ => {}
             }
         }
@@ -71,8 +132,11 @@ impl Serving {
                     ),
                 });
             } else if is_there && !was_there {
+                let is_free = link.upper.is_none();
                 self.notice(format!("{interface} has the address {address} again"));
-                self.found(number);
+                if is_free {
+                    self.found(number);
+                }
             }
         }
     }
@@ -84,6 +148,7 @@ impl Serving {
             self.link_is(index, false);
         }
         self.look_at_addresses();
+        self.look_above_all();
         for number in 0..self.links.len() {
             if let Some(link) = self.links.get(number)
                 && link.has_link()
@@ -131,7 +196,6 @@ mod tests {
         let interface = |name: &str, index, addresses: &[Ipv4Addr]| Interface {
             name: name.to_owned(),
             index,
-            mac: None,
             addresses: addresses
                 .iter()
                 .map(|address| Address {
@@ -140,7 +204,7 @@ mod tests {
                 })
                 .collect(),
             up: true,
-            loopback: false,
+            ..Interface::default()
         };
         let other = Ipv4Addr::new(10, 0, 0, 2);
         for (there, expected) in [

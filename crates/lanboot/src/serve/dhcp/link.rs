@@ -17,7 +17,9 @@ use tokio::time::Instant;
 
 use super::auto::Auto;
 use super::question;
-use crate::net::{self, ArpSocket, ClientSocket, FrameSocket, Interface};
+use crate::net::{
+    self, ArpSocket, Capability, ClientSocket, FrameSocket, Interface, MoreRights, Service, Upper,
+};
 use crate::serve::datagram::{self, Arrival};
 use crate::settings::Dhcp;
 
@@ -57,18 +59,24 @@ impl Opened {
                 "{name} is not an Ethernet interface; DHCP cannot be served there (--dhcp off)"
             );
         };
-        let raw = |what: &str| {
-            format!("cannot open a raw socket for {what} on {name}; it needs root or CAP_NET_RAW")
+        let raw = |what: &str, error: io::Error| match error.raw_os_error() {
+            Some(libc::EPERM | libc::EACCES) => {
+                let what = format!("a raw socket for {what} on {name}");
+                MoreRights::new(&what, Capability::NetRaw).into()
+            }
+            _ => anyhow::Error::new(error)
+                .context(format!("cannot open a raw socket for {what} on {name}")),
         };
-        let port = |port| {
-            let socket = net::udp(Some(name), SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port))?;
+        let port = |port, service| {
+            let any = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port);
+            let socket = net::udp(Some(name), any, service)?;
             // Everybody is answered by frame; an answer to a forged sender must reach one at most.
             socket.set_broadcast(false)?;
             datagram::prepare(&socket)
                 .with_context(|| format!("UDP port {port} cannot tell where messages came in"))?;
             anyhow::Ok(socket)
         };
-        let boot_server = port(BOOT_SERVER_PORT).map_err(|error| {
+        let boot_server = port(BOOT_SERVER_PORT, Service::BootServer).map_err(|error| {
             notices.push(format!(
                 "PXE's port 4011 is not served on {name}: {error:#}. Beside another DHCP server, \
                  machines are told their boot file at once instead; those that still ask there (UEFI \
@@ -76,17 +84,25 @@ impl Opened {
             ));
         });
         Ok(Self {
-            server: port(SERVER_PORT)?,
+            server: port(SERVER_PORT, Service::Dhcp)?,
             boot_server: boot_server.ok(),
-            frames: FrameSocket::open(interface.index).with_context(|| raw("DHCP"))?,
-            arp: ArpSocket::open(interface.index, mac).with_context(|| raw("ARP"))?,
-            client: ClientSocket::open(interface.index).with_context(|| raw("DHCP"))?,
+            frames: FrameSocket::open(interface.index).map_err(|error| raw("DHCP", error))?,
+            arp: ArpSocket::open(interface.index, mac).map_err(|error| raw("ARP", error))?,
+            client: ClientSocket::open(interface.index).map_err(|error| raw("DHCP", error))?,
             interface: name.as_str().into(),
             index: interface.index,
             address,
             mac,
             wanted,
         })
+    }
+
+    /// The UDP ports that are ours here.
+    pub fn ports(&self) -> Vec<(Service, u16)> {
+        let boot_server = self.boot_server.as_ref();
+        let boot_server = boot_server.map(|_| (Service::BootServer, BOOT_SERVER_PORT));
+        let server = Some((Service::Dhcp, SERVER_PORT));
+        server.into_iter().chain(boot_server).collect()
     }
 
     /// The same, to be waited for.
@@ -97,6 +113,7 @@ impl Opened {
         Ok(Link {
             is_linked: net::has_link(&self.interface),
             has_address: true,
+            upper: None,
             interface: self.interface,
             index: self.index,
             address: self.address,
@@ -167,6 +184,8 @@ pub(super) struct Link {
     pub(super) is_linked: bool,
     /// Whether `address` was ours there when that was last looked at.
     pub(super) has_address: bool,
+    /// The device that takes what this one receives, since it is a part of it.
+    pub(super) upper: Option<Upper>,
     mac: Mac,
     server: UdpSocket,
     boot_server: Option<UdpSocket>,
@@ -230,9 +249,9 @@ impl Link {
         self.question == Some(packet.xid) && packet.hardware_address() == self.mac.0
     }
 
-    /// Whether a cable is plugged in.
+    /// Whether a cable is plugged in and what comes in is for this interface.
     pub(super) fn has_link(&self) -> bool {
-        net::has_link(&self.interface)
+        self.upper.is_none() && net::has_link(&self.interface)
     }
 
     /// Remembers a machine's DISCOVER.

@@ -39,9 +39,10 @@ use tokio::time::{Instant, sleep_until};
 
 use super::Context;
 use super::listen::Complaint;
+use super::send_error;
 use crate::bus;
 use crate::leases::{Change, Store};
-use crate::net::{ChangeSocket, PingSocket};
+use crate::net::{ChangeSocket, PingSocket, Service};
 use link::{Link, Origin, Readable, Ready};
 use recent::Recent;
 use tell::peer;
@@ -122,7 +123,10 @@ pub async fn run(
         probes: HashMap::new(),
         recent: Recent::default(),
         looping: Complaint::default(),
+        unsent: Unsent::default(),
     };
+    // What changed before changes were heard.
+    server.look_above_all();
     loop {
         server.tell_decided();
         server.tell_proxy();
@@ -164,6 +168,17 @@ struct Serving {
     probes: HashMap<Ipv4Addr, Pending>,
     recent: Recent,
     looping: Complaint,
+    /// About what this host itself did not send, by what it was.
+    unsent: Unsent,
+}
+
+/// What was said of what this host did not send.
+#[derive(Debug, Default)]
+struct Unsent {
+    probe: Complaint,
+    ping: Complaint,
+    /// Why the last question could not be put.
+    question: Option<String>,
 }
 
 /// A message that waits for the probe of an address.
@@ -236,6 +251,10 @@ impl Serving {
             };
             match link.receive(port, &mut buffer) {
                 Ok(arrival) => {
+                    self.context.bus.arrived(match port {
+                        Port::Server => Service::Dhcp,
+                        Port::BootServer => Service::BootServer,
+                    });
                     let origin = Origin {
                         link: number,
                         port,
@@ -294,6 +313,10 @@ impl Serving {
         };
         if !link.has_address {
             let why = format!("{} has not got {}", link.interface, link.address);
+            return (Err(why), None);
+        }
+        if let Some(upper) = &link.upper {
+            let why = format!("{} is {}", link.interface, upper.role());
             return (Err(why), None);
         }
         let Some(mode) = link.auto.mode() else {
@@ -477,7 +500,7 @@ impl Serving {
                 self.context.bus.publish(peer, what);
             }
             Err(error) => {
-                let why = format!("it could not be sent: {error}");
+                let why = format!("it could not be sent: {}", send_error::sentence(&error));
                 self.ignored(peer, outgoing.message.name().into(), why);
             }
         }

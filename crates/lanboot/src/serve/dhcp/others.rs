@@ -11,6 +11,8 @@ use super::link::{Link, Origin};
 use super::question::{self, Voice};
 use super::{BURST, Serving};
 use crate::doctor;
+use crate::net;
+use crate::serve::send_error;
 
 impl Serving {
     /// Does what `auto` of a link has in mind for now.
@@ -21,6 +23,7 @@ impl Serving {
         };
         if link.auto.next().is_some_and(|next| next <= now) {
             let has_link = link.has_link();
+            link.auto.set_off(!has_link && net::is_off(&link.interface));
             let step = link.auto.tick(now, has_link, random);
             self.take(number, step);
         }
@@ -93,18 +96,20 @@ impl Serving {
         let [.., a, b, c, d] = RandomState::new().hash_one(number).to_be_bytes();
         let xid = u32::from_be_bytes([a, b, c, d]);
         let link = self.links.get_mut(number);
-        let Some(link) = link.filter(|link| link.has_address) else {
+        let Some(link) = link.filter(|link| link.has_address && link.upper.is_none()) else {
             return;
         };
         // While the interface is down nobody can be there to answer.
         if let Err(error) = link.ask(xid)
             && link.has_link()
         {
-            let text = format!(
-                "cannot look for DHCP servers on {}: {error}",
-                link.interface
-            );
-            self.notice(text);
+            link.auto.unasked();
+            let why = send_error::sentence(&error);
+            if self.unsent.question.as_ref() != Some(&why) {
+                let text = format!("cannot look for DHCP servers on {}: {why}", link.interface);
+                self.unsent.question = Some(why);
+                self.notice(text);
+            }
         }
     }
 

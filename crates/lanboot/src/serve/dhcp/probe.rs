@@ -12,18 +12,36 @@ use tokio::time::Instant;
 use super::{BURST, Pending, Serving};
 use crate::bus;
 use crate::net::PingSocket;
+use crate::serve::send_error;
 
 impl Serving {
     /// Asks whether `address` is in use; `false` when that cannot be asked.
-    pub(super) fn probe(&self, address: Ipv4Addr, by_ping: bool, link: usize) -> bool {
+    pub(super) fn probe(&mut self, address: Ipv4Addr, by_ping: bool, link: usize) -> bool {
         if by_ping {
             // No way there says nothing about the address.
-            let ping = self.ping.as_ref();
-            return ping.is_some_and(|ping| ping.get_ref().probe(address).is_ok());
+            let Some(ping) = &self.ping else {
+                return false;
+            };
+            let sent = ping.get_ref().probe(address);
+            if let Err(error) = &sent
+                && error.raw_os_error() == Some(libc::EPERM)
+                && self.unsent.ping.is_due()
+            {
+                self.notice(format!(
+                    "cannot ask by ping whether {address} is in use: {}",
+                    send_error::sentence(error)
+                ));
+            }
+            return sent.is_ok();
         }
         match self.links.get(link).map(|link| link.probe(address)) {
             Some(Err(error)) => {
-                self.notice(format!("cannot probe {address} by ARP: {error}"));
+                if self.unsent.probe.is_due() {
+                    let why = send_error::sentence(&error);
+                    self.notice(format!(
+                        "cannot ask by ARP whether {address} is in use: {why}"
+                    ));
+                }
                 false
             }
             sent => sent.is_some(),

@@ -2,10 +2,12 @@
 //! asks without end makes only itself wait.
 
 use std::collections::{HashMap, VecDeque};
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Semaphore;
+
+use crate::serve::datagram::Arrival;
 
 /// Most calls that wait: as many as the kernel holds too, 8 MiB of the longest ones.
 const MAX_WAITING: usize = 1024;
@@ -16,7 +18,7 @@ const MAX_WAITING_PER_PEER: usize = 128;
 /// A call as it came in.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Call {
-    pub(super) from: SocketAddr,
+    pub(super) arrival: Arrival,
     pub(super) message: Box<[u8]>,
 }
 
@@ -49,7 +51,7 @@ impl Calls {
     /// machine that has most, and that machine is returned: it asks again.
     pub(super) fn push(&self, call: Call) -> Option<IpAddr> {
         let mut inner = self.lock();
-        let ip = call.from.ip();
+        let ip = IpAddr::V4(*call.arrival.from.ip());
         let own = inner.queues.get(&ip).map_or(0, VecDeque::len);
         if own >= MAX_WAITING_PER_PEER {
             return Some(ip);
@@ -113,11 +115,17 @@ impl Inner {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::{Ipv4Addr, SocketAddrV4};
 
     fn call(machine: u16, number: u8) -> Call {
         let [a, b] = machine.to_be_bytes();
         Call {
-            from: (IpAddr::from([10, 0, a, b]), 700).into(),
+            arrival: Arrival {
+                len: 1,
+                from: SocketAddrV4::new([10, 0, a, b].into(), 700),
+                to: Ipv4Addr::LOCALHOST,
+                interface: None,
+            },
             message: [number].into(),
         }
     }
@@ -133,8 +141,8 @@ mod tests {
         }
         let mut order = Vec::new();
         for _ in 0..6 {
-            let Call { from, message } = calls.pop().await;
-            order.push((from.ip().to_string(), message[0]));
+            let Call { arrival, message } = calls.pop().await;
+            order.push((arrival.from.ip().to_string(), message[0]));
         }
         let (one, two) = ("10.0.0.1".to_owned(), "10.0.0.2".to_owned());
         let expected = [
@@ -168,7 +176,7 @@ mod tests {
                 assert_eq!(calls.push(call(machine, 0)), None);
             }
         }
-        let greediest = call(5, 0).from.ip();
+        let greediest = IpAddr::V4(*call(5, 0).arrival.from.ip());
         assert_eq!(calls.push(call(9, 7)), Some(greediest));
         assert_eq!(calls.lock().waiting, MAX_WAITING);
         let mut heard = 0;
@@ -189,7 +197,10 @@ mod tests {
             calls.push(call(machine, 0));
         }
         assert_eq!(calls.lock().waiting, MAX_WAITING);
-        assert_eq!(calls.push(call(5000, 0)), Some(call(5000, 0).from.ip()));
+        assert_eq!(
+            calls.push(call(5000, 0)),
+            Some(IpAddr::V4(*call(5000, 0).arrival.from.ip()))
+        );
         assert_eq!(calls.pop().await, call(0, 0));
     }
 }

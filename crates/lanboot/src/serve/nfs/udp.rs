@@ -1,5 +1,5 @@
-//! Calls in datagrams: answered in turn ([`Calls`]), out of the socket they came in at, which is
-//! bound to one of our addresses. Who is in no served network gets no answer, so that nobody can be made a
+//! Calls in datagrams: answered in turn ([`Calls`]), from the address and by the interface they came
+//! in at. Who is in no served network gets no answer, so that nobody can be made a
 //! target from far away.
 
 use std::io;
@@ -9,13 +9,15 @@ use std::sync::Arc;
 use lanboot_core::nfs::Asked;
 use nix::sys::socket::{setsockopt, sockopt};
 use socket2::SockRef;
+use tokio::io::Interest;
 use tokio::net::UdpSocket;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::Shared;
 use super::calls::{Call, Calls};
+use super::{Shared, service};
 use crate::serve::stream::gather;
+use crate::serve::{datagram, send_error};
 
 /// Longest call read: a WRITE of 32 KiB would be one, and is answered with "read-only" by its
 /// beginning.
@@ -34,7 +36,7 @@ pub(super) async fn serve(
     shared: Arc<Shared>,
     drain: watch::Receiver<bool>,
 ) -> io::Result<()> {
-    socket.set_nonblocking(true)?;
+    datagram::prepare(&socket)?;
     let options = SockRef::from(&socket);
     // Only who may override the system's limit gets all of it; with less, who is not heard asks
     // again.
@@ -62,7 +64,7 @@ pub(super) async fn serve(
             }
         });
     }
-    tasks.spawn(listen(socket, calls, shared, drain));
+    tasks.spawn(listen(socket, calls, asked, shared, drain));
     while let Some(ended) = tasks.join_next().await {
         // A panic is a fault of ours and already printed; the other tasks go on.
         if let Ok(result) = ended {
@@ -76,6 +78,7 @@ pub(super) async fn serve(
 async fn listen(
     socket: Arc<UdpSocket>,
     calls: Arc<Calls>,
+    asked: Asked,
     shared: Arc<Shared>,
     mut drain: watch::Receiver<bool>,
 ) -> io::Result<()> {
@@ -84,20 +87,21 @@ async fn listen(
         let received = tokio::select! {
             biased;
             _ = drain.wait_for(|is_draining| *is_draining) => return Ok(()),
-            received = socket.recv_from(&mut buffer) => received,
+            received = socket.async_io(Interest::READABLE, || datagram::receive(&socket, &mut buffer)) => received,
         };
-        let (len, from) = match received {
+        let arrival = match received {
             Ok(received) => received,
             Err(error) if is_passing(&error) => continue,
             Err(error) => return Err(error),
         };
-        let ip = from.ip();
+        shared.context.bus.arrived(service(asked.port));
+        let ip = IpAddr::V4(*arrival.from.ip());
         // Nobody calls from port 0, and what is sent there comes back as an error.
-        if from.port() == 0 || is_everybody(ip) || !shared.admits(ip, "datagram") {
+        if arrival.from.port() == 0 || is_everybody(ip) || !shared.admits(ip, "datagram") {
             continue;
         }
-        let message = buffer.get(..len).unwrap_or_default().into();
-        if let Some(ip) = calls.push(Call { from, message }) {
+        let message = buffer.get(..arrival.len).unwrap_or_default().into();
+        if let Some(ip) = calls.push(Call { arrival, message }) {
             let why = "too many calls of this machine wait".to_owned();
             shared.complain(|c| &mut c.ignored, ip, "datagram", why);
         }
@@ -105,8 +109,7 @@ async fn listen(
 }
 
 async fn answer(socket: &UdpSocket, call: &Call, asked: Asked, shared: &Shared) {
-    let from = call.from;
-    let ip = from.ip();
+    let ip = IpAddr::V4(*call.arrival.from.ip());
     let site = shared.context.site.load_full();
     match shared.answer(&call.message, asked, &site) {
         Ok(answer) => {
@@ -119,8 +122,12 @@ async fn answer(socket: &UdpSocket, call: &Call, asked: Asked, shared: &Shared) 
                     Some(why) => shared.accounts.broken(&mount, &why),
                 }
             }
-            // What is lost is asked for again.
-            let _ = socket.send_to(&bytes, from).await;
+            let reply = || datagram::reply(socket, &call.arrival, &bytes);
+            // What the network loses is asked for again; what never left is said.
+            if let Err(error) = socket.async_io(Interest::WRITABLE, reply).await {
+                let why = format!("it could not be answered: {}", send_error::sentence(&error));
+                shared.complain(|c| &mut c.unsent, ip, "datagram", why);
+            }
         }
         Err(why) => shared.complain(|c| &mut c.ignored, ip, "datagram", why.to_string()),
     }

@@ -23,6 +23,7 @@ use super::blocks::DataBlocks;
 use super::{Stray, stray};
 use crate::bus::Bus;
 use crate::serve::datagram::{self, Arrival, Burst};
+use crate::serve::send_error::{self, Unsendable, Unsent};
 
 /// How often deadlines are looked at: finer than the shortest wait, coarse enough to cost nothing.
 const TICK: Duration = Duration::from_millis(50);
@@ -57,6 +58,8 @@ pub(super) struct Sending {
     pub(super) told: Instant,
     /// Its number on the bus, once data was sent.
     pub(super) number: Option<u64>,
+    /// What of it this host itself did not send.
+    pub(super) unsent: Unsent,
     pub(super) ticket: Ticket,
 }
 
@@ -341,13 +344,31 @@ impl Sending {
             }
         };
         match sent {
-            Err(e) if e.kind() == io::ErrorKind::ConnectionRefused => {
+            Err(e) if send_error::is_of_the_machine(&e) => {
                 let step = self.transfer.on_unreachable();
                 self.perform(step, bus, now)
             }
-            // Anything else is a lost datagram; the deadline sends it again.
-            Ok(()) | Err(_) => Ok(()),
+            Err(e) => self.unsent(&e, bus),
+            Ok(()) => {
+                self.unsent.sent();
+                Ok(())
+            }
         }
+    }
+
+    /// This host did not let a datagram leave. Of the first one of a transfer that is the end: the
+    /// machine asks again. Later it may be a full queue, so the deadline sends it again; it is
+    /// said at once, and is the reason given if that does not help.
+    fn unsent(&mut self, error: &io::Error, bus: &Bus) -> Result<(), Over> {
+        match self.unsent.failed(error) {
+            Unsendable::End(why) => return Err(self.fail(why)),
+            Unsendable::Say(why) => {
+                let text = format!("TFTP {}: {why}; trying again", self.path);
+                bus.publish(self.peer, What::Notice { text });
+            }
+            Unsendable::Wait => {}
+        }
+        Ok(())
     }
 
     /// Tells that it began, and now and then how far it is.
@@ -388,6 +409,10 @@ impl Sending {
                 took: now.saturating_duration_since(self.begun),
                 retransmits: self.transfer.retransmits(),
             }),
+            (Finish::Vanished { .. }, _) => {
+                let why = self.unsent.why().map(str::to_owned);
+                return self.fail(why.unwrap_or_else(|| finish.to_string()));
+            }
             _ => return self.fail(finish.to_string()),
         };
         Over { last_word }

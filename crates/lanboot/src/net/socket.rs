@@ -1,0 +1,311 @@
+//! Ports: who may have them, and by which interface their answers leave.
+
+use std::io;
+use std::net::{SocketAddrV4, TcpListener, UdpSocket};
+
+use anyhow::{Context as _, anyhow};
+use nix::net::if_::InterfaceFlags;
+use socket2::{Domain, Socket, Type};
+
+use super::port::{Protocol, holders};
+use super::rights::{Capability, MoreRights};
+
+/// What a port is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Service {
+    /// DHCP, UDP 67.
+    Dhcp,
+    /// The PXE boot server, UDP 4011.
+    BootServer,
+    /// TFTP, UDP 69.
+    Tftp,
+    /// HTTP.
+    Http,
+    /// NFS and MOUNT, 2049.
+    Nfs,
+    /// The port mapper, 111.
+    Portmap,
+    /// NBD, 10809.
+    Nbd,
+}
+
+impl Service {
+    /// Every one.
+    pub const ALL: [Self; 7] = [
+        Self::Dhcp,
+        Self::BootServer,
+        Self::Tftp,
+        Self::Http,
+        Self::Nfs,
+        Self::Portmap,
+        Self::Nbd,
+    ];
+
+    /// What can be done when the port is somebody else's.
+    fn instead(self, port: u16) -> Option<String> {
+        let words = match self {
+            Self::Dhcp => {
+                "stop it, serve another interface with --interface, or use --dhcp off and let it tell \
+                 machines what to boot (lanboot export)"
+            }
+            Self::BootServer => "stop it if lanboot is to answer there",
+            Self::Tftp => "stop it: firmware asks for boot files at no other port",
+            Self::Http => {
+                let other = if port == 8080 { 8081 } else { 8080 };
+                return Some(format!(
+                    "stop it, or serve HTTP at another port: --http-port {other}"
+                ));
+            }
+            Self::Nfs => "stop it, or serve no NFS: --no-nfs",
+            // Registering with whoever has it comes next.
+            Self::Portmap => return None,
+            Self::Nbd => "stop it, or serve no NBD: --no-nbd",
+        };
+        Some(words.into())
+    }
+}
+
+/// The listeners of one TCP port at one address.
+#[derive(Debug)]
+pub struct Listeners {
+    /// One for machines on the address's own interface, whose answers leave there whatever the
+    /// routes say, and one for everybody else: other interfaces, this host itself.
+    pub all: Vec<TcpListener>,
+}
+
+impl From<TcpListener> for Listeners {
+    fn from(one: TcpListener) -> Self {
+        Self { all: vec![one] }
+    }
+}
+
+impl Listeners {
+    /// The address and port they listen at.
+    pub fn local_addr(&self) -> io::Result<std::net::SocketAddr> {
+        let first = self.all.first().ok_or(io::ErrorKind::NotConnected)?;
+        first.local_addr()
+    }
+}
+
+/// A UDP socket on `address`; with an interface it receives only from that one, so that it lives
+/// beside a server on another (a bridge of virtual machines).
+pub fn udp(
+    interface: Option<&str>,
+    address: SocketAddrV4,
+    service: Service,
+) -> anyhow::Result<UdpSocket> {
+    let socket = Socket::new(Domain::IPV4, Type::DGRAM, None).context("cannot open a socket")?;
+    socket
+        .bind_device(interface.map(str::as_bytes))
+        .map_err(|error| {
+            explain(
+                &error,
+                Protocol::Udp,
+                address.port(),
+                service,
+                Capability::NetRaw,
+            )
+        })?;
+    socket
+        .set_broadcast(true)
+        .and_then(|()| socket.bind(&address.into()))
+        .and_then(|()| socket.set_nonblocking(true))
+        .map_err(|error| {
+            let bind = Capability::NetBindService;
+            explain(&error, Protocol::Udp, address.port(), service, bind)
+        })?;
+    Ok(socket.into())
+}
+
+/// Listens at `address`, which is one of `interface`: connections that come in there are answered
+/// there, also when the routing table prefers another interface of the same network. Those that
+/// come in elsewhere are answered as the routing table says.
+pub fn listen(
+    interface: Option<&str>,
+    address: SocketAddrV4,
+    service: Service,
+) -> anyhow::Result<Listeners> {
+    let wrong = |error: io::Error| {
+        let bind = Capability::NetBindService;
+        explain(&error, Protocol::Tcp, address.port(), service, bind)
+    };
+    let near = tcp_socket().context("cannot open a socket")?;
+    // A kernel before 5.7 may refuse without CAP_NET_RAW; the routing table is right mostly.
+    let is_near = interface.is_some_and(|name| near.bind_device(Some(name.as_bytes())).is_ok());
+    near.bind(&address.into()).map_err(wrong)?;
+    let far = if is_near { far(&near, address) } else { None };
+    let mut all = Vec::new();
+    for socket in [Some(near), far].into_iter().flatten() {
+        start(&socket).map_err(wrong)?;
+        all.push(socket);
+    }
+    for socket in &all {
+        // From now on nobody else may have the port either, nor a second lanboot.
+        socket.set_reuse_port(false)?;
+        socket.set_nonblocking(true)?;
+    }
+    let all = all.into_iter().map(TcpListener::from).collect();
+    Ok(Listeners { all })
+}
+
+/// A second socket at the port of `near`, for what comes in by other interfaces; none where
+/// another program has it there. The port is shared only after `near` had it alone, so that one
+/// that is somebody else's is still noticed.
+fn far(near: &Socket, address: SocketAddrV4) -> Option<Socket> {
+    near.set_reuse_port(true).ok()?;
+    let far = tcp_socket().ok()?;
+    far.set_reuse_port(true).ok()?;
+    far.bind(&address.into()).ok()?;
+    Some(far)
+}
+
+fn tcp_socket() -> io::Result<Socket> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    Ok(socket)
+}
+
+fn start(socket: &Socket) -> io::Result<()> {
+    /// As nginx: a classroom that is switched on at once.
+    const BACKLOG: i32 = 511;
+    socket.listen(BACKLOG)
+}
+
+/// What to do about a socket that could not be had.
+fn explain(
+    error: &io::Error,
+    protocol: Protocol,
+    port: u16,
+    service: Service,
+    capability: Capability,
+) -> anyhow::Error {
+    let place = match protocol {
+        Protocol::Udp => format!("UDP port {port}"),
+        Protocol::Tcp => format!("TCP port {port}"),
+    };
+    match error.raw_os_error() {
+        Some(libc::EADDRINUSE) => anyhow!(taken(&place, &holders(protocol, port), service, port)),
+        Some(libc::EACCES | libc::EPERM) => MoreRights::new(&place, capability).into(),
+        Some(libc::EADDRNOTAVAIL) => anyhow!("{place}: this host has no such address"),
+        Some(libc::ENODEV) => anyhow!("{place}: the interface is gone"),
+        _ => anyhow!("{place} cannot be opened: {error}"),
+    }
+}
+
+fn taken(place: &str, holders: &[String], service: Service, port: u16) -> String {
+    let whose = match holders {
+        [] => "another program (run as root to see which)".into(),
+        // It listens for a service that starts with the first request.
+        [one] if one.starts_with("systemd (") => {
+            format!("{one}; 'systemctl list-sockets' names the unit to stop")
+        }
+        all => all.join(" and "),
+    };
+    match service.instead(port) {
+        Some(instead) => format!("{place} is taken by {whose}; {instead}"),
+        None => format!("{place} is taken by {whose}"),
+    }
+}
+
+/// Whether the kernel drops what comes in by an interface where its answer would not leave
+/// (`rp_filter` 1, of the interface or of all; RFC 3704 §2.2).
+pub fn drops_unexpected(interface: &str) -> bool {
+    let value = |name: &str| {
+        let path = format!("/proc/sys/net/ipv4/conf/{name}/rp_filter");
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        text.trim().parse::<u8>().unwrap_or(0)
+    };
+    // The larger of the two counts.
+    value("all").max(value(interface)) == 1
+}
+
+/// Whether an interface is switched off (`ip link set … down`).
+pub fn is_off(name: &str) -> bool {
+    nix::ifaddrs::getifaddrs().is_ok_and(|mut entries| {
+        entries.any(|entry| {
+            entry.interface_name == name && !entry.flags.contains(InterfaceFlags::IFF_UP)
+        })
+    })
+}
+
+/// Whether an interface has a link: up, with a cable plugged in or a radio connected.
+pub fn has_link(name: &str) -> bool {
+    nix::ifaddrs::getifaddrs().is_ok_and(|mut entries| {
+        entries.any(|entry| {
+            entry.interface_name == name && entry.flags.contains(InterfaceFlags::IFF_RUNNING)
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::{Ipv4Addr, TcpStream};
+
+    #[test]
+    fn a_taken_port_names_its_holder_and_the_flag_where_there_is_one() {
+        let held = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = held.local_addr().unwrap().port();
+        let here = SocketAddrV4::new(Ipv4Addr::LOCALHOST, port);
+        let me = std::process::id().to_string();
+        for (service, expected) in [
+            (
+                Service::Http,
+                "or serve HTTP at another port: --http-port 8080",
+            ),
+            (Service::Nfs, "--no-nfs"),
+            (Service::Nbd, "--no-nbd"),
+        ] {
+            for interface in [None, Some("lo")] {
+                let error = listen(interface, here, service).unwrap_err().to_string();
+                let taken = format!("TCP port {port} is taken by ");
+                assert!(error.starts_with(&taken) && error.contains(&me), "{error}");
+                assert!(error.ends_with(expected), "{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_to_do_is_said_only_where_something_can_be_done() {
+        let said = |service, port| taken("port", &["x (process 7)".into()], service, port);
+        assert!(
+            said(Service::Tftp, 69)
+                .ends_with("; stop it: firmware asks for boot files at no other port")
+        );
+        assert!(said(Service::Dhcp, 67).contains("--dhcp off"));
+        assert!(said(Service::Http, 8080).contains("--http-port 8081"));
+        assert_eq!(
+            said(Service::Portmap, 111),
+            "port is taken by x (process 7)"
+        );
+        for service in [Service::Tftp, Service::Dhcp, Service::Nfs, Service::Nbd] {
+            assert!(
+                !said(service, 1).contains("port or"),
+                "no flag for a port that is fixed"
+            );
+        }
+        let text = taken("port", &["systemd (process 1)".into()], Service::Tftp, 69);
+        assert!(text.contains("systemctl list-sockets"), "{text}");
+        assert!(taken("port", &[], Service::Tftp, 69).contains("run as root to see which"));
+    }
+
+    #[test]
+    fn both_listeners_are_one_port_that_nobody_else_gets() {
+        // Bound to the loopback, "elsewhere" is nowhere; that the port is shared by the two counts.
+        let free = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = free.local_addr().unwrap().port();
+        drop(free);
+        let here = SocketAddrV4::new(Ipv4Addr::LOCALHOST, port);
+        let listeners = listen(Some("lo"), here, Service::Http).unwrap();
+        assert_eq!(listeners.all.len(), 2);
+        let _stream = TcpStream::connect(here).unwrap();
+        // The one bound to the interface has it.
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+        while listeners.all[0].accept().is_err() {
+            assert!(std::time::Instant::now() < deadline, "nobody came");
+            std::thread::yield_now();
+        }
+        assert!(TcpListener::bind(here).is_err(), "a second server gets it");
+        assert!(listen(Some("lo"), here, Service::Http).is_err());
+    }
+}

@@ -1,0 +1,636 @@
+//! Watches one served interface from outside the listeners: what arrives there and never reaches
+//! them is dropped by a firewall of this host, which no listener can notice. Where DHCP is off, it
+//! also says what becomes of the interface; else DHCP does.
+//!
+//! A port is looked at once a minute until its listener was reached, so that a busy one costs
+//! nothing; and no more than [`MAX_SEEN`] packets are taken of one that is not reached.
+
+use std::fs;
+use std::future::pending;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::time::Duration;
+
+use lanboot_core::journal::{Peer, What};
+use lanboot_core::site::Address;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+
+use crate::bus::Bus;
+use crate::net::{self, Change, ChangeSocket, Interface, Protocol, Seen, Service, TapSocket};
+
+/// How often a port that was reached is looked at again: a firewall may be switched on later.
+const AGAIN: Duration = Duration::from_secs(60);
+/// How often waiting requests are looked at.
+const TICK: Duration = Duration::from_millis(500);
+/// From a datagram's arrival until its listener must have been reached.
+const DATAGRAM_WAIT: Duration = Duration::from_secs(2);
+/// From a connection's first packet until it must be there; machines ask again after one second.
+const CONNECTION_WAIT: Duration = Duration::from_millis(2500);
+/// After that it is given up: a scanner, or a machine that was switched off.
+const GIVE_UP: Duration = Duration::from_secs(6);
+/// Least time between two sentences about one port.
+const SAY_AGAIN: Duration = Duration::from_secs(600);
+/// Packets taken of a port that is not reached, each minute.
+const MAX_SEEN: u32 = 32;
+/// Packets taken before other work gets its turn.
+const BURST: usize = 64;
+/// How long a card that was just switched on may look for its link.
+const LINK_WAIT: Duration = Duration::from_secs(4);
+
+/// One port of one interface.
+#[derive(Debug)]
+struct Port {
+    service: Service,
+    protocol: Protocol,
+    number: u16,
+    /// Arrivals at the listener when it was last looked at.
+    base: u64,
+    /// Packets seen since.
+    seen: u32,
+    /// Its listener was reached, or it was said that it is not.
+    is_settled: bool,
+    waiting: Option<Waiting>,
+    said: Option<Instant>,
+}
+
+/// A request that arrived and has not reached its listener.
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    from: SocketAddrV4,
+    since: Instant,
+    is_repeated: bool,
+}
+
+/// What becomes of requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Finding {
+    /// They are dropped before a listener gets them.
+    Dropped(Ipv4Addr),
+    /// They get in, and the answer does not get there.
+    Unheard(Ipv4Addr),
+}
+
+impl Port {
+    fn new(service: Service, protocol: Protocol, number: u16) -> Self {
+        Self {
+            service,
+            protocol,
+            number,
+            base: 0,
+            seen: 0,
+            is_settled: false,
+            waiting: None,
+            said: None,
+        }
+    }
+
+    /// Whether packets to it are to be shown.
+    fn is_watched(&self) -> bool {
+        !self.is_settled && self.seen < MAX_SEEN
+    }
+
+    /// Begins to look at it, again.
+    fn begin(&mut self, arrivals: u64, now: Instant) {
+        let was_said = self.said.is_some_and(|said| now < said + SAY_AGAIN);
+        self.base = arrivals;
+        self.seen = 0;
+        self.is_settled = was_said;
+        self.waiting = None;
+    }
+
+    /// A packet to it arrived.
+    fn see(&mut self, seen: &Seen, now: Instant) {
+        if (seen.protocol, seen.port) != (self.protocol, self.number) || self.is_settled {
+            return;
+        }
+        self.seen = self.seen.saturating_add(1);
+        match &mut self.waiting {
+            // Somebody who only looks takes back what was answered.
+            Some(waiting) if seen.is_reset && waiting.from == seen.from => self.waiting = None,
+            Some(waiting) => waiting.is_repeated |= waiting.from == seen.from,
+            None if !seen.is_reset => {
+                self.waiting = Some(Waiting {
+                    from: seen.from,
+                    since: now,
+                    is_repeated: false,
+                });
+            }
+            None => {}
+        }
+    }
+
+    /// Decides what became of the request that waits. `is_answered` tells whether the kernel has
+    /// answered a connection's first packet.
+    fn judge(
+        &mut self,
+        arrivals: u64,
+        now: Instant,
+        is_answered: impl FnOnce(SocketAddrV4) -> bool,
+    ) -> Option<Finding> {
+        if self.is_settled {
+            return None;
+        }
+        if arrivals != self.base {
+            self.is_settled = true;
+            self.waiting = None;
+            return None;
+        }
+        let waiting = self.waiting?;
+        let (waited, source) = (now.duration_since(waiting.since), *waiting.from.ip());
+        let finding = match self.protocol {
+            Protocol::Udp if waited < DATAGRAM_WAIT => return None,
+            Protocol::Udp => Finding::Dropped(source),
+            Protocol::Tcp if waited < CONNECTION_WAIT => return None,
+            Protocol::Tcp if !is_answered(waiting.from) => Finding::Dropped(source),
+            Protocol::Tcp if waiting.is_repeated => Finding::Unheard(source),
+            Protocol::Tcp => {
+                if waited >= GIVE_UP {
+                    self.waiting = None;
+                }
+                return None;
+            }
+        };
+        self.is_settled = true;
+        self.waiting = None;
+        self.said = Some(now);
+        Some(finding)
+    }
+}
+
+/// What the firewall of this host is set up with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tool {
+    Ufw,
+    Firewalld,
+    Unknown,
+}
+
+impl Tool {
+    fn of_this_host() -> Self {
+        let ufw = fs::read_to_string("/etc/ufw/ufw.conf").unwrap_or_default();
+        if ufw.lines().any(|line| line.trim() == "ENABLED=yes") {
+            Self::Ufw
+        } else if fs::exists("/run/firewalld").unwrap_or(false) {
+            Self::Firewalld
+        } else {
+            Self::Unknown
+        }
+    }
+}
+
+/// Says what becomes of requests to a port at `interface`. `is_strict` tells whether the kernel
+/// itself drops what comes in where it would not go out.
+fn sentence(port: &Port, interface: &str, finding: Finding, is_strict: bool, tool: Tool) -> String {
+    let (transport, word) = match port.protocol {
+        Protocol::Udp => ("UDP", "udp"),
+        Protocol::Tcp => ("TCP", "tcp"),
+    };
+    let name = match port.service {
+        Service::Dhcp => "DHCP",
+        Service::BootServer => "PXE boot server",
+        Service::Tftp => "TFTP",
+        Service::Http => "HTTP",
+        Service::Nfs => "NFS",
+        Service::Portmap => "port mapper",
+        Service::Nbd => "NBD",
+    };
+    let number = port.number;
+    match finding {
+        Finding::Dropped(from) => {
+            let from = match from {
+                Ipv4Addr::UNSPECIFIED => String::new(),
+                from => format!(" from {from}"),
+            };
+            let or = if is_strict { ", or its rp_filter," } else { "" };
+            let remedy = match tool {
+                Tool::Ufw => {
+                    format!("ufw allow in on {interface} to any port {number} proto {word}")
+                }
+                Tool::Firewalld => format!("firewall-cmd --add-port={number}/{word}"),
+                Tool::Unknown => {
+                    format!("allow {transport} port {number}; 'nft list ruleset' has the rules")
+                }
+            };
+            format!(
+                "requests to {transport} port {number} ({name}){from} arrive at {interface} and a \
+                 firewall of this host{or} drops them: let them in ({remedy})"
+            )
+        }
+        Finding::Unheard(from) => format!(
+            "connections to {transport} port {number} ({name}) at {interface} do not come about: \
+             this host answers {from}, which does not hear it. A firewall drops the answers, of this \
+             host or on the way"
+        ),
+    }
+}
+
+/// One interface to watch.
+#[derive(Debug)]
+pub(super) struct Watch {
+    name: String,
+    index: u32,
+    tap: Option<TapSocket>,
+    ports: Vec<Port>,
+    /// Hears of changes, where DHCP does not say them.
+    changes: Option<ChangeSocket>,
+}
+
+impl Watch {
+    /// Opens what watching `ports` of an interface needs; without the rights for it nothing is
+    /// watched. `has_dhcp` tells whether DHCP says what becomes of the interface.
+    pub(super) fn open(
+        interface: &Interface,
+        address: Address,
+        ports: &[(Service, Protocol, u16)],
+        has_dhcp: bool,
+    ) -> Self {
+        let own = address.address;
+        let broadcast = Ipv4Addr::from_bits(own.to_bits() | !address.mask().to_bits());
+        // The loopback is nobody's wire.
+        let tap = (!interface.loopback).then(|| TapSocket::open(interface.index, own, broadcast));
+        let ports = ports.iter();
+        Self {
+            name: interface.name.clone(),
+            index: interface.index,
+            tap: tap.and_then(Result::ok),
+            ports: ports.map(|(s, p, n)| Port::new(*s, *p, *n)).collect(),
+            changes: (!has_dhcp).then(ChangeSocket::open).and_then(Result::ok),
+        }
+    }
+
+    /// Watches until the program winds down.
+    ///
+    /// # Errors
+    /// When a socket cannot be waited for; nothing depends on it.
+    pub(super) async fn run(self, bus: Bus, mut drain: watch::Receiver<bool>) -> io::Result<()> {
+        let mut run = Running {
+            tap: self.tap.map(TapSocket::polled).transpose()?,
+            changes: self.changes.map(ChangeSocket::polled).transpose()?,
+            name: self.name,
+            index: self.index,
+            ports: self.ports,
+            link_due: None,
+            is_linked: true,
+            is_member: false,
+            bus,
+        };
+        if run.changes.is_some() {
+            run.link_due = Some(Instant::now() + LINK_WAIT);
+        }
+        let mut again = Instant::now();
+        loop {
+            let now = Instant::now();
+            if again <= now {
+                run.begin(now);
+                again = now + AGAIN;
+            }
+            let is_waiting = run.ports.iter().any(|port| port.waiting.is_some());
+            let tick = if is_waiting { now + TICK } else { again };
+            let next = run.link_due.map_or(tick, |due| due.min(tick)).min(again);
+            tokio::select! {
+                _ = drain.wait_for(|is_draining| *is_draining) => return Ok(()),
+                () = readable(run.tap.as_ref()) => run.hear(),
+                () = readable(run.changes.as_ref()) => run.hear_changes(),
+                () = sleep_until(next) => run.judge(),
+            }
+        }
+    }
+}
+
+/// Waits until there is something to read, for ever where there is nothing to read from.
+async fn readable<T: std::os::fd::AsRawFd>(socket: Option<&AsyncFd<T>>) {
+    match socket {
+        Some(socket) if socket.readable().await.is_ok() => {}
+        _ => pending().await,
+    }
+}
+
+struct Running {
+    name: String,
+    index: u32,
+    tap: Option<AsyncFd<TapSocket>>,
+    changes: Option<AsyncFd<ChangeSocket>>,
+    ports: Vec<Port>,
+    /// When a link that is not there is said to be missing.
+    link_due: Option<Instant>,
+    is_linked: bool,
+    is_member: bool,
+    bus: Bus,
+}
+
+impl Running {
+    fn begin(&mut self, now: Instant) {
+        for port in &mut self.ports {
+            port.begin(self.bus.arrivals(port.service), now);
+        }
+        self.show();
+    }
+
+    /// Tells the kernel which ports are of interest now.
+    fn show(&self) {
+        let watched = self.ports.iter().filter(|port| port.is_watched());
+        let watched: Vec<(Protocol, u16)> = watched.map(|p| (p.protocol, p.number)).collect();
+        if let Some(tap) = &self.tap {
+            // An interface that is gone has no packets.
+            let _ = tap.get_ref().watch(&watched);
+        }
+    }
+
+    fn hear(&mut self) {
+        let now = Instant::now();
+        for _ in 0..BURST {
+            let Some(tap) = &self.tap else { return };
+            let seen = match tap.try_io(Interest::READABLE, TapSocket::heard) {
+                Ok(Some(seen)) => seen,
+                Ok(None) => continue,
+                // Nothing more, or the interface went down.
+                Err(_) => break,
+            };
+            for port in &mut self.ports {
+                port.see(&seen, now);
+            }
+        }
+        if self
+            .ports
+            .iter()
+            .any(|port| port.seen >= MAX_SEEN && !port.is_settled)
+        {
+            self.show();
+        }
+    }
+
+    fn judge(&mut self) {
+        let now = Instant::now();
+        let mut said = Vec::new();
+        let mut has_changed = false;
+        if self.ports.iter().any(|port| port.waiting.is_some()) && net::upper(self.index).is_some()
+        {
+            // What takes its packets is said elsewhere, and is no firewall.
+            self.ports.iter_mut().for_each(|port| port.waiting = None);
+        }
+        for port in &mut self.ports {
+            let (was, number) = (port.is_settled, port.number);
+            let arrivals = self.bus.arrivals(port.service);
+            if let Some(finding) = port.judge(arrivals, now, |from| is_answered(number, from)) {
+                let is_strict = net::drops_unexpected(&self.name);
+                let tool = Tool::of_this_host();
+                said.push(sentence(port, &self.name, finding, is_strict, tool));
+            }
+            has_changed |= was != port.is_settled;
+        }
+        if has_changed {
+            self.show();
+        }
+        if self.link_due.is_some_and(|due| due <= now) {
+            self.link_due = None;
+            self.is_linked = net::has_link(&self.name);
+            if !self.is_linked {
+                said.push(no_link(&self.name, net::is_off(&self.name)));
+            }
+        }
+        for text in said {
+            self.say(text);
+        }
+    }
+
+    fn hear_changes(&mut self) {
+        for _ in 0..BURST {
+            let Some(changes) = &self.changes else { return };
+            let Ok(heard) = changes.try_io(Interest::READABLE, ChangeSocket::heard) else {
+                return;
+            };
+            for change in heard {
+                match change {
+                    Change::Link {
+                        index,
+                        up,
+                        is_member,
+                    } if index == self.index => {
+                        if is_member != self.is_member {
+                            self.look_above();
+                        }
+                        self.link_is(up);
+                    }
+                    Change::Taken { index } if index == self.index => self.look_above(),
+                    Change::Missed => self.look_above(),
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    fn link_is(&mut self, up: bool) {
+        if up && !self.is_linked {
+            self.say(format!("{} has a link now", self.name));
+        }
+        if !up && self.is_linked {
+            self.link_due = Some(Instant::now() + LINK_WAIT);
+        }
+        self.is_linked |= up;
+    }
+
+    fn look_above(&mut self) {
+        let upper = net::upper(self.index);
+        let was = std::mem::replace(&mut self.is_member, upper.is_some());
+        let name = &self.name;
+        match upper {
+            Some(upper) if !was => self.say(format!(
+                "{name} is {} now, which takes what machines send there. Restart lanboot to serve \
+                 elsewhere: {}",
+                upper.role(),
+                upper.instead()
+            )),
+            None if was => self.say(format!("{name} is free again")),
+            _ => {}
+        }
+    }
+
+    fn say(&self, text: String) {
+        self.bus.publish(Peer::default(), What::Notice { text });
+    }
+}
+
+fn no_link(name: &str, is_off: bool) -> String {
+    let what = if is_off {
+        format!("is switched off (ip link set {name} up)")
+    } else {
+        "has no link (is the cable plugged in?)".into()
+    };
+    format!("{name} {what}: no machine there can be served until it has a link")
+}
+
+/// Whether the kernel has answered the first packet of a connection and waits for the second.
+fn is_answered(port: u16, from: SocketAddrV4) -> bool {
+    let table = fs::read_to_string("/proc/net/tcp").unwrap_or_default();
+    table.lines().any(|line| is_half_open(line, port, from))
+}
+
+/// Whether a line of `/proc/net/tcp` is that of such a connection.
+fn is_half_open(line: &str, port: u16, from: SocketAddrV4) -> bool {
+    const SYN_RECEIVED: &str = "03";
+    let mut fields = line.split_whitespace().skip(1);
+    let (Some(local), Some(remote), Some(state)) = (fields.next(), fields.next(), fields.next())
+    else {
+        return false;
+    };
+    let number = |text: &str| u16::from_str_radix(text.rsplit_once(':')?.1, 16).ok();
+    let address = |text: &str| {
+        // As the kernel keeps it in memory.
+        let bits = u32::from_str_radix(text.split_once(':')?.0, 16).ok()?;
+        Some(Ipv4Addr::from(bits.to_ne_bytes()))
+    };
+    state == SYN_RECEIVED
+        && number(local) == Some(port)
+        && number(remote) == Some(from.port())
+        && address(remote) == Some(*from.ip())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FROM: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 9), 1000);
+
+    fn seen(protocol: Protocol, port: u16, from: SocketAddrV4, is_reset: bool) -> Seen {
+        Seen {
+            protocol,
+            from,
+            port,
+            is_reset,
+        }
+    }
+
+    fn after(now: Instant, millis: u64) -> Instant {
+        now + Duration::from_millis(millis)
+    }
+
+    #[test]
+    fn a_datagram_that_never_reaches_its_listener_was_dropped() {
+        let now = Instant::now();
+        let mut port = Port::new(Service::Dhcp, Protocol::Udp, 67);
+        port.begin(5, now);
+        port.see(&seen(Protocol::Udp, 69, FROM, false), now);
+        assert!(port.waiting.is_none(), "another port's");
+        port.see(&seen(Protocol::Udp, 67, FROM, false), now);
+        assert_eq!(port.judge(5, after(now, 1900), |_| false), None, "not yet");
+        let finding = Finding::Dropped(*FROM.ip());
+        assert_eq!(port.judge(5, after(now, 2000), |_| false), Some(finding));
+        // Once in ten minutes, and nothing is looked at meanwhile.
+        assert!(!port.is_watched());
+        port.begin(5, after(now, 60_000));
+        assert!(!port.is_watched());
+        port.begin(5, after(now, 700_000));
+        assert!(port.is_watched());
+    }
+
+    #[test]
+    fn one_that_is_reached_is_left_alone_for_a_minute() {
+        let now = Instant::now();
+        let mut port = Port::new(Service::Tftp, Protocol::Udp, 69);
+        port.begin(5, now);
+        port.see(&seen(Protocol::Udp, 69, FROM, false), now);
+        assert_eq!(port.judge(6, after(now, 500), |_| false), None);
+        assert!(!port.is_watched());
+        assert_eq!(port.judge(6, after(now, 5000), |_| false), None);
+        port.begin(6, after(now, 60_000));
+        assert!(port.is_watched(), "a firewall may be switched on later");
+        for _ in 0..MAX_SEEN {
+            port.see(&seen(Protocol::Udp, 69, FROM, false), now);
+        }
+        assert!(!port.is_watched(), "enough was seen");
+    }
+
+    #[test]
+    fn connections_are_dropped_or_unheard_or_nobodys_business() {
+        let now = Instant::now();
+        let http = || {
+            let mut port = Port::new(Service::Http, Protocol::Tcp, 80);
+            port.begin(0, now);
+            port.see(&seen(Protocol::Tcp, 80, FROM, false), now);
+            port
+        };
+        let mut port = http();
+        assert_eq!(port.judge(0, after(now, 2400), |_| false), None);
+        let dropped = Some(Finding::Dropped(*FROM.ip()));
+        assert_eq!(
+            port.judge(0, after(now, 2500), |_| false),
+            dropped,
+            "or rejected"
+        );
+        // It is answered, and asks again all the same.
+        let mut port = http();
+        port.see(&seen(Protocol::Tcp, 80, FROM, false), after(now, 1000));
+        let unheard = Some(Finding::Unheard(*FROM.ip()));
+        assert_eq!(port.judge(0, after(now, 2500), |_| true), unheard);
+        // It is answered and then gone.
+        let mut port = http();
+        assert_eq!(port.judge(0, after(now, 6000), |_| true), None);
+        assert!(port.waiting.is_none());
+        // A scanner.
+        let mut port = http();
+        port.see(&seen(Protocol::Tcp, 80, FROM, true), now);
+        assert_eq!(port.judge(0, after(now, 6000), |_| false), None);
+        // Another one's reset and repetition say nothing of this one.
+        let other = SocketAddrV4::new(*FROM.ip(), 1001);
+        let mut port = http();
+        port.see(&seen(Protocol::Tcp, 80, other, true), now);
+        port.see(&seen(Protocol::Tcp, 80, other, false), now);
+        assert!(port.waiting.is_some_and(|waiting| !waiting.is_repeated));
+    }
+
+    #[test]
+    fn what_is_said_names_port_interface_and_remedy() {
+        let port = Port::new(Service::Dhcp, Protocol::Udp, 67);
+        let anybody = Finding::Dropped(Ipv4Addr::UNSPECIFIED);
+        assert_eq!(
+            sentence(&port, "eth0", anybody, false, Tool::Ufw),
+            "requests to UDP port 67 (DHCP) arrive at eth0 and a firewall of this host drops them: let \
+             them in (ufw allow in on eth0 to any port 67 proto udp)"
+        );
+        let text = sentence(
+            &port,
+            "eth0",
+            Finding::Dropped(*FROM.ip()),
+            true,
+            Tool::Firewalld,
+        );
+        assert!(
+            text.contains(" from 10.0.0.9 arrive") && text.contains("or its rp_filter,"),
+            "{text}"
+        );
+        assert!(text.ends_with("(firewall-cmd --add-port=67/udp)"), "{text}");
+    }
+
+    #[test]
+    fn a_half_open_connection_is_found_in_the_kernels_table() {
+        // As of a little-endian machine.
+        if cfg!(target_endian = "big") {
+            return;
+        }
+        let line =
+            "   2: 0100000A:0050 0900000A:03E8 03 00000000:00000000 01:00000064 00000000     0";
+        assert!(is_half_open(line, 80, FROM));
+        assert!(!is_half_open(line, 81, FROM));
+        assert!(!is_half_open(&line.replace(" 03 ", " 01 "), 80, FROM));
+        assert!(!is_half_open(
+            &line.replace("0900000A", "0800000A"),
+            80,
+            FROM
+        ));
+        assert!(!is_half_open(
+            "  sl  local_address rem_address   st",
+            80,
+            FROM
+        ));
+        assert!(!is_half_open("", 80, FROM));
+    }
+
+    #[test]
+    fn a_link_that_is_missing_says_why() {
+        assert!(no_link("eth0", false).contains("is the cable plugged in?"));
+        assert!(no_link("eth0", true).contains("is switched off (ip link set eth0 up)"));
+    }
+}
