@@ -41,10 +41,46 @@ impl Cli {
                     ),
                 )
             }
+            _ if error.kind() == ErrorKind::UnknownArgument => with_long_flag(error, &arguments),
             _ => error,
         })
     }
 }
+
+/// Names the flags that a short one may stand for: there are none, as there would be too many.
+fn with_long_flag(mut error: clap::Error, arguments: &[OsString]) -> clap::Error {
+    use clap::error::{ContextKind, ContextValue};
+    let written = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(written)) => written.clone(),
+        _ => return error,
+    };
+    let mut letters = written.trim_start_matches('-').chars();
+    let (false, Some(first)) = (written.starts_with("--"), letters.next()) else {
+        return error;
+    };
+    let top = Cli::command();
+    let of = arguments.get(1).and_then(|name| top.find_subcommand(name));
+    let flags = of
+        .unwrap_or(&top)
+        .get_arguments()
+        .filter_map(|a| a.get_long());
+    let flags: Vec<String> = flags
+        .filter(|long| long.starts_with(first))
+        .map(|long| format!("--{long}"))
+        .collect();
+    if !flags.is_empty() && flags.len() <= MAX_HINTS {
+        error.insert(
+            ContextKind::SuggestedArg,
+            ContextValue::String(flags.join("' or '")),
+        );
+        // What clap says of values that begin with a dash would lead elsewhere.
+        error.remove(ContextKind::Suggested);
+    }
+    error
+}
+
+/// Most flags a short one is said to stand for.
+const MAX_HINTS: usize = 4;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -328,6 +364,24 @@ mod tests {
             assert_eq!(doctor.loaders, folder, "{line}");
             assert_eq!(doctor.images.len(), images, "{line}");
         }
+    }
+
+    #[test]
+    fn a_short_flag_names_the_long_one() {
+        for (line, expected) in [
+            ("lanboot serve -i eth0 a.iso", "'--interface'"),
+            ("lanboot serve -ieth0 a.iso", "'--interface'"),
+            ("lanboot serve -interface eth0 a.iso", "'--interface'"),
+            ("lanboot serve -d off a.iso", "'--dhcp' or '--dns'"),
+            ("lanboot export grub -i eth0 a.iso", "'--interface'"),
+            ("lanboot inspect -j a.iso", "'--json'"),
+        ] {
+            let error = read(line).unwrap_err();
+            assert!(error.contains(expected), "{line}: {error}");
+            assert!(!error.contains("to pass '-"), "{line}: {error}");
+        }
+        let error = read("lanboot serve -z a.iso").unwrap_err();
+        assert!(error.contains("unexpected argument '-z'"), "{error}");
     }
 
     #[test]

@@ -1,10 +1,13 @@
 //! The durable half of the lease table: an embedded database with one writer thread. Writes that
 //! wait together are committed together, so a durable lease costs a share of one disk flush.
 
+use std::fs::{File, TryLockError};
+use std::io::{Read as _, Write as _};
 use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use lanboot_core::dhcp::{ClientId, Lease, State};
@@ -18,6 +21,9 @@ const QUEUE: usize = 4096;
 const BATCH: usize = 1024;
 /// The layout of the database, in `PRAGMA user_version`.
 const SCHEMA_VERSION: i64 = 1;
+
+/// Longest process number read from the lock, in bytes.
+const MAX_PID: u64 = 16;
 
 /// A change to the stored leases.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,15 +49,67 @@ pub struct Store {
     writer: Option<JoinHandle<()>>,
 }
 
+/// The state folder is ours for as long as this lives.
+#[derive(Debug)]
+pub struct StateLock {
+    /// Locked until it is closed, also by a kill. None where the file system knows no locks; the
+    /// database has its own then.
+    _file: Option<File>,
+}
+
+impl StateLock {
+    /// Makes `folder` and locks it, without waiting.
+    ///
+    /// # Errors
+    /// When another program has it, which is named, or the folder cannot be made.
+    pub fn take(folder: &Path) -> anyhow::Result<Self> {
+        make(folder)?;
+        let options = File::options()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .to_owned();
+        // What is wrong with the folder is said better by the database.
+        let Ok(mut file) = options.open(folder.join("lock")) else {
+            return Ok(Self { _file: None });
+        };
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut text = String::new();
+                let _ = file.take(MAX_PID).read_to_string(&mut text);
+                let holder = text.trim().parse::<u32>();
+                let holder =
+                    holder.map_or_else(|_| String::new(), |pid| format!(" (process {pid})"));
+                bail!(
+                    "another lanboot{holder} is using the state folder {}; stop that one or give this \
+                     one its own --state folder",
+                    folder.display()
+                );
+            }
+            Err(TryLockError::Error(_)) => return Ok(Self { _file: None }),
+        }
+        // Only for whoever comes second.
+        let _ = file.set_len(0);
+        let _ = writeln!(file, "{}", std::process::id());
+        Ok(Self { _file: Some(file) })
+    }
+}
+
+fn make(folder: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(folder).with_context(|| {
+        format!(
+            "cannot make the folder {}; choose another with --state",
+            folder.display()
+        )
+    })
+}
+
 impl Store {
     /// Opens or creates the database in `folder` and returns what it holds.
     pub fn open(folder: &Path) -> anyhow::Result<(Self, Vec<Lease>)> {
-        std::fs::create_dir_all(folder).with_context(|| {
-            format!(
-                "cannot make the folder {}; choose another with --state",
-                folder.display()
-            )
-        })?;
+        make(folder)?;
         let path = folder.join("leases.db");
         let (connection, leases) = open(&path)
             .with_context(|| format!("cannot use the lease database {}", path.display()))?;
@@ -102,6 +160,8 @@ impl Job {
 
 fn open(path: &Path) -> anyhow::Result<(Connection, Vec<Lease>)> {
     let connection = Connection::open(path)?;
+    // Who has it keeps it for hours.
+    connection.busy_timeout(Duration::ZERO)?;
     // One program at a time: a second one would hand out the same addresses.
     connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
     let journal = connection.pragma_update(None, "journal_mode", "WAL");
@@ -246,6 +306,26 @@ mod tests {
         let _first = Store::open(folder.path()).unwrap();
         let error = format!("{:#}", Store::open(folder.path()).unwrap_err());
         assert!(error.contains("another lanboot is using it"), "{error}");
+    }
+
+    #[test]
+    fn a_state_folder_has_one_lanboot_and_the_second_is_told_at_once_which() {
+        let folder = tempfile::tempdir().unwrap();
+        let inside = folder.path().join("new");
+        let first = StateLock::take(&inside).unwrap();
+        let error = StateLock::take(&inside).unwrap_err().to_string();
+        let me = format!("another lanboot (process {}) is using", std::process::id());
+        assert!(
+            error.starts_with(&me) && error.contains("--state"),
+            "{error}"
+        );
+        drop(first);
+        StateLock::take(&inside).unwrap();
+        let error = StateLock::take(Path::new("/dev/null/x")).unwrap_err();
+        assert!(
+            error.to_string().contains("choose another with --state"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What was written becomes what is used. Only this module reads arguments, the environment and
 //! the configuration file; everything travels on from here by value.
 
+mod effect;
 mod network;
 mod subnet;
 
@@ -133,6 +134,11 @@ impl Settings {
     }
 
     fn merged(flags: Serve, file: Serve) -> anyhow::Result<Self> {
+        effect::check_lists(&flags, &file)?;
+        let is_overruled = flags.dhcp.is_some();
+        let word = flags.dhcp.clone().or_else(|| file.dhcp.clone());
+        let dhcp = parsed("dhcp", word, dhcp)?.unwrap_or(Dhcp::Auto);
+        effect::check(&flags, &file, dhcp)?;
         let many = |a: Vec<String>, b: Vec<String>| if a.is_empty() { b } else { a };
         let images = if flags.images.is_empty() {
             file.images
@@ -155,31 +161,18 @@ impl Settings {
         check_interfaces(&interfaces)?;
         let addresses = addresses(&many(flags.address, file.address), &interfaces)
             .map_err(|error| anyhow!("--address: {error}"))?;
-        // A flag overrules the file; two words of one place contradict each other.
-        let is_one_place = flags.range.is_some() || flags.dhcp.is_none();
-        let dhcp = parsed("dhcp", flags.dhcp.or(file.dhcp), dhcp)?.unwrap_or(Dhcp::Auto);
         let range = parsed("range", flags.range.or(file.range), range)?;
-        if let (true, Some(_), Dhcp::Proxy | Dhcp::Off) = (is_one_place, range, dhcp) {
-            let word = if dhcp == Dhcp::Off { "off" } else { "proxy" };
-            bail!("--dhcp {word} hands out no addresses, and --range says which; leave one out");
-        }
         let router = parsed("router", flags.router.or(file.router), machine)?;
-        let alone = [("range", range.is_some()), ("router", router.is_some())];
-        for (key, _) in alone.into_iter().filter(|(_, is_given)| *is_given) {
-            if interfaces.len() > 1 {
-                bail!(
-                    "--{key} is for one interface; for several, write a [[subnet]] for each into \
-                     the configuration file"
-                );
-            }
-        }
+        effect::check_alone(range.is_some(), router.is_some(), interfaces.len() > 1)?;
+        let subnets = subnets(file.subnet)?;
+        effect::check_subnets(&subnets, dhcp, is_overruled)?;
         Ok(Self {
             images,
             interfaces,
             addresses,
             dhcp,
             range,
-            subnets: subnets(file.subnet)?,
+            subnets,
             lease_time: parsed(
                 "lease-time",
                 flags.lease_time.or(file.lease_time),
@@ -511,7 +504,7 @@ mod tests {
         }
     }
 
-    fn settings(words: &[&str], config: &str) -> anyhow::Result<Settings> {
+    pub(super) fn settings(words: &[&str], config: &str) -> anyhow::Result<Settings> {
         Settings::merged(flags(words), parse_config(config)?)
     }
 

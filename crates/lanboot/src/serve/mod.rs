@@ -72,7 +72,7 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
     remove_ready(settings.ready_file.as_deref());
     let opened = open::open(settings)?;
     // Dropped last, after every door is shut.
-    let _borrowed = opened.borrowed;
+    let (_borrowed, _lock) = (opened.borrowed, opened.lock);
     let (bus, events) = Bus::new();
     let (drain, draining) = watch::channel(false);
     let context = Context {

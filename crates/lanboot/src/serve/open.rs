@@ -15,6 +15,7 @@ use super::interface_watch::Watch;
 use super::{dhcp, nbd, nfs, tftp};
 use crate::disks::Disks;
 use crate::doctor;
+use crate::leases::StateLock;
 use crate::library::Library;
 use crate::loaders;
 use crate::net::{
@@ -49,6 +50,8 @@ pub(super) struct Opened {
     pub notices: Vec<String>,
     /// Given back when this is dropped.
     pub borrowed: Vec<Borrowed>,
+    /// So is the folder with the leases.
+    pub lock: Option<StateLock>,
 }
 
 /// Opens everything `settings` ask for.
@@ -76,6 +79,10 @@ fn all_rights(settings: &Settings, error: anyhow::Error) -> anyhow::Error {
 
 fn open_all(settings: &Settings) -> anyhow::Result<Opened> {
     raise_descriptor_limit();
+    // First of all: with many images the rest takes time.
+    let has_leases = settings.dhcp != Dhcp::Off;
+    let lock = has_leases.then(|| StateLock::take(&settings.state));
+    let lock = lock.transpose()?;
     let disks = Arc::new(Disks::default());
     let mut library = Library::new(settings.images.clone(), Arc::clone(&disks));
     let scan = library.scan(None);
@@ -172,6 +179,7 @@ fn open_all(settings: &Settings) -> anyhow::Result<Opened> {
         watches,
         notices,
         borrowed,
+        lock,
     })
 }
 
