@@ -273,7 +273,7 @@ mod tests {
         }
         for byte in [0, 1, 255] {
             assert!(read(&[byte; 64], &mut Vec::new()).is_err());
-            assert_eq!(attributes(&[byte; 64]).count() > 64, false);
+            assert!(attributes(&[byte; 64]).count() <= 16, "four bytes each");
         }
         let mut error = message(NLMSG_ERROR, 0, &[]);
         error[HEAD..HEAD + 4].copy_from_slice(&(-libc::EPERM).to_ne_bytes());

@@ -560,6 +560,69 @@ mod tests {
     }
 
     #[test]
+    fn a_server_without_a_cable_says_so_once_and_when_it_has_one() {
+        let mut link = Link::new(Dhcp::Server);
+        link.has_link = false;
+        // A card that was just switched on looks for its link.
+        link.pass(3);
+        assert!(link.said.is_empty(), "{:?}", link.said);
+        link.pass(600);
+        assert_eq!(link.said.len(), 1, "{:?}", link.said);
+        assert!(
+            link.last()
+                .starts_with("eth0 has no link (is the cable plugged in?): no machine")
+        );
+        link.has_link = true;
+        let step = link.auto.found(link.now);
+        link.take(step);
+        assert_eq!(link.last(), "eth0 has a link now");
+        // Pulled out for a moment is no news; for longer it is, and switched off is another thing.
+        link.auto.lost(link.now);
+        link.pass(60);
+        assert_eq!(link.said.len(), 2, "{:?}", link.said);
+        link.has_link = false;
+        link.auto.lost(link.now);
+        link.auto.set_off(true);
+        link.pass(9);
+        assert!(
+            link.last()
+                .starts_with("eth0 is switched off (ip link set eth0 up): no machine")
+        );
+        assert_eq!(link.auto.mode(), Some(Mode::Server));
+    }
+
+    #[test]
+    fn silence_after_questions_that_never_left_or_could_not_be_heard_counts_for_nothing() {
+        let mut link = Link::new(Dhcp::Auto);
+        for _ in 0..60 {
+            link.auto.unasked();
+            link.pass(1);
+        }
+        assert_eq!(link.auto.mode(), None, "{:?}", link.said);
+        assert!(link.auto.is_settled(), "nobody waits for it");
+        link.pass(9);
+        assert_eq!(
+            link.auto.mode(),
+            Some(Mode::Server),
+            "questions leave again"
+        );
+        // A part of a bridge has no link of its own.
+        link.auto.deafened(link.now);
+        link.has_link = false;
+        let said = link.said.len();
+        link.pass(60);
+        assert_eq!(
+            (link.auto.mode(), link.said.len()),
+            (Some(Mode::Proxy), said)
+        );
+        link.has_link = true;
+        let step = link.auto.found(link.now);
+        link.take(step);
+        link.pass(9);
+        assert_eq!(link.auto.mode(), Some(Mode::Server));
+    }
+
+    #[test]
     fn a_server_whose_cable_was_out_asks_before_it_goes_on() {
         let alone = || {
             let mut link = Link::new(Dhcp::Auto);
