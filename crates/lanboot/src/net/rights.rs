@@ -61,8 +61,7 @@ impl Process {
         Self {
             is_root: nix::unistd::geteuid().is_root(),
             effective: effective.unwrap_or(0),
-            in_container: std::env::var_os("container").is_some()
-                || marks.iter().any(|mark| fs::exists(mark).unwrap_or(false)),
+            in_container: marks.iter().any(|mark| fs::exists(mark).unwrap_or(false)),
             in_user_namespace: !matches!(map[..], [] | ["0", "0", "4294967295"]),
         }
     }
