@@ -281,10 +281,9 @@ mod tests {
         let interface = |name: &str, addresses: &[[u8; 4]]| Interface {
             name: name.to_owned(),
             index: 2,
-            mac: None,
             addresses: addresses.iter().map(|a| address(*a)).collect(),
             up: true,
-            loopback: false,
+            ..Interface::default()
         };
         let br0 = interface("br0", &[[192, 168, 0, 1], [10, 1, 0, 1]]);
         let all = [br0.clone(), interface("eth1", &[[10, 2, 0, 1]])];
