@@ -6,6 +6,7 @@
 //! * [`bytes`] — cursors that never panic; [`machine`] — who is booting.
 //! * [`vfs`] — files as pieces of images: [`vfs::Content`], [`vfs::Slice`], [`vfs::Tree`].
 //! * [`iso`] — an ISO image read into a [`vfs::Tree`].
+//! * [`boot_config`] — the menus a medium carries, read into entries.
 //! * [`catalog`] — which images there are, what they can boot, and what one machine gets.
 //! * [`script`] — menus as text; [`site`] — every path a machine can ask for.
 //! * [`export`] — the same offers as configuration for the servers people have already.
@@ -14,6 +15,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod boot_config;
 pub mod bytes;
 pub mod catalog;
 #[cfg(test)]

@@ -8,13 +8,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Core: each room and the rooms it may use.
-const CORE: [(&str, &[&str]); 14] = [
+const CORE: [(&str, &[&str]); 15] = [
     ("bytes", &[]),
     ("machine", &[]),
     ("vfs", &[]),
     ("iso", &["bytes", "vfs"]),
+    ("boot_config", &["vfs"]),
     // The medium's tree and label are all a recogniser sees of an image format.
-    ("catalog", &["bytes", "vfs", "machine", "iso"]),
+    (
+        "catalog",
+        &["boot_config", "bytes", "vfs", "machine", "iso"],
+    ),
     ("script", &["bytes", "catalog", "machine"]),
     // It answers as our own DHCP does, quirks included.
     ("export", &["bytes", "catalog", "dhcp", "machine", "script"]),

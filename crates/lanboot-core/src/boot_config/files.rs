@@ -1,0 +1,169 @@
+//! The files of a medium's menus: found by the paths menus write, read within limits.
+
+use std::collections::HashSet;
+
+use super::{Limit, MAX_FILES, MAX_STEPS, MAX_TOTAL_BYTES};
+use crate::vfs::{Content, Kind, NodeId, Path, Tree};
+
+/// Gives the bytes of a small file, or `None` when the disk fails.
+pub type ReadSmall<'a> = &'a dyn Fn(&Content) -> Option<Vec<u8>>;
+
+/// Longest boot configuration file that is read, in bytes.
+pub const MAX_FILE_BYTES: u64 = 256 * 1024;
+
+/// Reads files and counts what was read.
+pub(super) struct Files<'a> {
+    pub(super) tree: &'a Tree,
+    read_small: ReadSmall<'a>,
+    /// Paths read so far, as the medium spells them.
+    seen: HashSet<String>,
+    count: usize,
+    bytes: usize,
+    steps: usize,
+    pub(super) limits: Vec<Limit>,
+}
+
+impl<'a> Files<'a> {
+    pub(super) fn new(tree: &'a Tree, read_small: ReadSmall<'a>) -> Self {
+        Self {
+            tree,
+            read_small,
+            seen: HashSet::new(),
+            count: 0,
+            bytes: 0,
+            steps: 0,
+            limits: Vec::new(),
+        }
+    }
+
+    /// Remembers a limit, once.
+    pub(super) fn limit(&mut self, limit: Limit) {
+        if !self.limits.contains(&limit) {
+            self.limits.push(limit);
+        }
+    }
+
+    /// Counts a command of a script; `false` when there were too many.
+    pub(super) fn step(&mut self) -> bool {
+        self.steps += 1;
+        if self.steps > MAX_STEPS {
+            self.limit(Limit::TooManySteps);
+        }
+        self.steps <= MAX_STEPS
+    }
+
+    /// Whether this file was read before.
+    pub(super) fn was_read(&self, path: &str) -> bool {
+        self.seen.contains(path)
+    }
+
+    /// The text of a file that exists; damaged UTF-8 is replaced.
+    pub(super) fn text(&mut self, path: &str) -> Option<String> {
+        let content = self.tree.file(path)?;
+        self.seen.insert(path.to_owned());
+        if content.len() > MAX_FILE_BYTES {
+            self.limit(Limit::FileTooLong(path.to_owned()));
+            return None;
+        }
+        self.count += 1;
+        if self.count > MAX_FILES || self.bytes > MAX_TOTAL_BYTES {
+            self.limit(Limit::TooManyFiles);
+            return None;
+        }
+        let Some(bytes) = (self.read_small)(content) else {
+            self.limit(Limit::Unreadable(path.to_owned()));
+            return None;
+        };
+        self.bytes += bytes.len();
+        let text = String::from_utf8_lossy(&bytes);
+        Some(text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned())
+    }
+
+    /// The file a menu means by `written`: from the root when it says so, else beside the file that
+    /// names it, in one of the folders above it, or from the root.
+    pub(super) fn locate(&self, written: &str, folder: &str) -> Option<String> {
+        let is_absolute = written.starts_with('/') || written.starts_with("::");
+        let path = medium_path(written);
+        let mut base = folder;
+        while !is_absolute && !base.is_empty() {
+            if let Some(found) = find_file(self.tree, &format!("{base}/{path}")) {
+                return Some(found);
+            }
+            base = base.rsplit_once('/').map_or("", |(parent, _)| parent);
+        }
+        // Configurations of 2013 write some from their base folder, slash or not.
+        find_file(self.tree, &path)
+    }
+}
+
+/// The folder of a path; empty for one at the root.
+pub(super) fn folder_of(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(folder, _)| folder)
+}
+
+/// A path as a menu writes it, made relative to the medium's root: `::/arch/x` is TFTP from the
+/// server's root, `../../x` climbs out of the configuration's folder, `(cd0)/x` names a device, and
+/// EFI writes backslashes.
+pub(super) fn medium_path(written: &str) -> String {
+    let written = written.trim();
+    let path = written.strip_prefix("::").unwrap_or(written);
+    let path = match path.strip_prefix('(') {
+        Some(rest) => rest.split_once(')').map_or("", |(_, path)| path),
+        None => path,
+    };
+    let path = path.replace('\\', "/");
+    let mut names: Vec<&str> = Vec::new();
+    for name in path.split('/') {
+        match name {
+            "" | "." => {}
+            ".." => drop(names.pop()),
+            name => names.push(name),
+        }
+    }
+    names.join("/")
+}
+
+/// The path of a regular file as the medium spells it. ISOLINUX and firmware do not mind upper and
+/// lower case, so neither does this where the exact name is missing.
+pub fn find_file(tree: &Tree, path: &str) -> Option<String> {
+    if path.is_empty() || path.len() > Path::MAX_BYTES {
+        return None;
+    }
+    if tree.file(path).is_some() {
+        return Some(path.to_owned());
+    }
+    let mut at = Tree::ROOT;
+    let mut found = String::new();
+    for name in path.split('/').filter(|name| !name.is_empty()) {
+        let entries = tree.entries(at).iter();
+        let mut alike = entries.filter_map(|(other, id)| {
+            let other = std::str::from_utf8(other).ok()?;
+            other.eq_ignore_ascii_case(name).then_some((other, *id))
+        });
+        let exact = tree.lookup(at, name.as_bytes()).map(|id| (name, id));
+        let (name, id) = exact.or_else(|| alike.next())?;
+        if !found.is_empty() {
+            found.push('/');
+        }
+        found.push_str(name);
+        at = id;
+    }
+    tree.file(&found).is_some().then_some(found)
+}
+
+/// The folder at `path`, links followed.
+pub(super) fn folder(tree: &Tree, path: &str) -> Option<NodeId> {
+    Some(tree.resolve(&Path::parse(path.as_bytes()).ok()?)?.id)
+}
+
+/// Names of the files in `directory`, sorted, those that are UTF-8.
+pub(super) fn file_names<'a>(
+    tree: &'a Tree,
+    directory: &str,
+) -> impl Iterator<Item = &'a str> + use<'a> {
+    let entries = folder(tree, directory).map_or(&[][..], |id| tree.entries(id));
+    entries.iter().filter_map(|(name, id)| {
+        let is_file = matches!(tree.node(*id)?.kind, Kind::File(_) | Kind::Symlink(_));
+        std::str::from_utf8(name).ok().filter(|_| is_file)
+    })
+}

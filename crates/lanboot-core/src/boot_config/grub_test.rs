@@ -1,0 +1,79 @@
+//! GRUB's `[` and `test`: comparisons of words, and files of the medium. `None` is what only a
+//! running GRUB knows.
+
+use super::files::{find_file, folder, medium_path};
+use crate::vfs::Tree;
+
+/// Evaluates the words behind `[` or `test`; `-o` binds weaker than `-a`.
+pub(super) fn evaluate(words: &[String], tree: &Tree) -> Option<bool> {
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let words = match words.split_last() {
+        Some((&"]", rest)) => rest,
+        _ => &words[..],
+    };
+    let any = words.split(|word| *word == "-o").map(|all| {
+        let each = all.split(|word| *word == "-a");
+        each.map(|one| single(one, tree)).fold(Some(true), and)
+    });
+    any.fold(Some(false), |a, b| negate(and(negate(a), negate(b))))
+}
+
+fn and(a: Option<bool>, b: Option<bool>) -> Option<bool> {
+    match (a, b) {
+        (Some(false), _) | (_, Some(false)) => Some(false),
+        (Some(true), Some(true)) => Some(true),
+        _ => None,
+    }
+}
+
+fn negate(value: Option<bool>) -> Option<bool> {
+    value.map(|value| !value)
+}
+
+fn single(words: &[&str], tree: &Tree) -> Option<bool> {
+    let is_file = |path: &str| find_file(tree, &medium_path(path)).is_some();
+    let is_folder = |path: &str| folder(tree, &medium_path(path)).is_some() && !is_file(path);
+    let numbers = |a: &str, b: &str| Some((a.parse::<i64>().ok()?, b.parse::<i64>().ok()?));
+    match words {
+        [] => Some(false),
+        // `!!…!` of any length.
+        ["!", ..] => {
+            let rest = words.iter().skip_while(|word| **word == "!");
+            let rest: Vec<&str> = rest.copied().collect();
+            let is_odd = (words.len() - rest.len()) % 2 == 1;
+            let value = plain(&rest, is_file, is_folder, numbers);
+            if is_odd { negate(value) } else { value }
+        }
+        words => plain(words, is_file, is_folder, numbers),
+    }
+}
+
+fn plain(
+    words: &[&str],
+    is_file: impl Fn(&str) -> bool,
+    is_folder: impl Fn(&str) -> bool,
+    numbers: impl Fn(&str, &str) -> Option<(i64, i64)>,
+) -> Option<bool> {
+    match words {
+        [] => Some(false),
+        [word] => Some(!word.is_empty()),
+        ["-n", word] => Some(!word.is_empty()),
+        ["-z", word] => Some(word.is_empty()),
+        ["-f" | "-s", path] => Some(is_file(path)),
+        ["-d", path] => Some(is_folder(path)),
+        ["-e", path] => Some(is_file(path) || is_folder(path)),
+        [a, "=" | "==", b] => Some(a == b),
+        [a, "!=", b] => Some(a != b),
+        [a, "<", b] => Some(a < b),
+        [a, ">", b] => Some(a > b),
+        [a, "<=", b] => Some(a <= b),
+        [a, ">=", b] => Some(a >= b),
+        [a, "-eq", b] => numbers(a, b).map(|(a, b)| a == b),
+        [a, "-ne", b] => numbers(a, b).map(|(a, b)| a != b),
+        [a, "-lt", b] => numbers(a, b).map(|(a, b)| a < b),
+        [a, "-le", b] => numbers(a, b).map(|(a, b)| a <= b),
+        [a, "-gt", b] => numbers(a, b).map(|(a, b)| a > b),
+        [a, "-ge", b] => numbers(a, b).map(|(a, b)| a >= b),
+        _ => None,
+    }
+}
