@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use super::image::pinned_name;
-use super::{Firmware, Signed, Transport};
+use super::{Firmware, Lack, Signed, Transport};
 use crate::machine::Arch;
 use crate::vfs::Identity;
 
@@ -142,6 +142,44 @@ pub struct Fetch {
     pub required: bool,
 }
 
+/// What a medium's `nbd-client` and hooks do with a root that stays on the server over NBD.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NbdRoot {
+    /// The disk stays attached and the boot goes on.
+    Streams,
+    /// `nbd-client -persist` stays in the foreground (nbd 3.27 and later), and the boot with it.
+    Stalls,
+    /// The hook disconnects the disk in any case (archiso before v27, 2016-05): the root has to be
+    /// copied.
+    Disconnects,
+    /// Nothing tells.
+    #[default]
+    Unknown,
+}
+
+/// Something a person should know of an entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// The medium's own menu says `copytoram=n`, which is not taken over: what its maker chose for
+    /// a disk does not bind a boot over the network.
+    CopyToRamOverridden {
+        /// The menu's path on the medium.
+        menu: String,
+    },
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CopyToRamOverridden { menu } => write!(
+                f,
+                "copytoram=n in its own menu ({menu}) is not used: over HTTP the root is always \
+                 copied into memory, over NFS and NBD --transport and --append decide"
+            ),
+        }
+    }
+}
+
 /// Something a person can boot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
@@ -176,9 +214,12 @@ pub struct Entry {
     /// How many copies of the root are in memory at once while it is copied over HTTP: today's
     /// hook keeps what it downloaded beside the copy it boots from.
     pub(super) http_copies: u64,
-    /// Whether the medium's `nbd-client` leaves its hook when it shall keep the disk. From nbd
-    /// 3.27 on `-persist` stays in the foreground, and the boot with it.
-    pub nbd_streams: bool,
+    /// What its `nbd-client` and hooks do with a root that stays on the server.
+    pub nbd_root: NbdRoot,
+    /// What its initramfs is known not to have.
+    pub lacks: Vec<Lack>,
+    /// What a person should know of it.
+    pub notes: Vec<Note>,
     /// Who signed the kernel for Secure Boot.
     pub signed: Signed,
 }
@@ -188,10 +229,20 @@ pub struct Entry {
 pub enum Refusal {
     /// archiso's HTTP hook always copies the root into memory.
     #[error(
-        "copytoram=n cannot work with an HTTP root: over HTTP the root file system is always \
-         downloaded into memory; leave copytoram=n out, or stream the root with NFS or NBD"
+        "copytoram=n in --append cannot work with an HTTP root: over HTTP the root file system is \
+         always downloaded into memory; leave copytoram=n out, or stream the root with NFS or NBD"
     )]
     CopyToRamOff,
+    /// Its hooks disconnect an NBD disk in any case.
+    #[error(
+        "over NBD this medium starts only with copytoram=y: its hooks (archiso before v27, 2016) \
+         disconnect the disk before the system starts from it; leave copytoram= out of --append, \
+         or stream the root with NFS"
+    )]
+    NbdDisconnects,
+    /// The initramfs has not what this way needs.
+    #[error("{0}")]
+    Lacks(Lack),
     /// There is no root that could travel.
     #[error(
         "its initramfs is the whole system and is loaded over HTTP; there is no root that could \
@@ -212,14 +263,36 @@ const SYSTEM_MEMORY: u64 = 160 << 20;
 impl Entry {
     /// Whether this entry can start by `transport` with the operator's own arguments `append`.
     pub fn check(&self, transport: Transport, append: &str) -> Result<(), Refusal> {
-        let kept = self.kept.iter().map(String::as_str);
-        let last = copy_to_ram(append).or_else(|| kept.rev().find_map(copy_to_ram));
-        match (transport, last) {
-            (Transport::Http, _) if self.root.is_none() => Ok(()),
-            (Transport::Nfs | Transport::Nbd, _) if self.root.is_none() => Err(Refusal::NoRoot),
+        if self.root.is_none() {
+            return match transport {
+                Transport::Http => Ok(()),
+                Transport::Nfs | Transport::Nbd => Err(Refusal::NoRoot),
+            };
+        }
+        if let Some(lack) = self.lack_for(transport) {
+            return Err(Refusal::Lacks(lack.clone()));
+        }
+        match (transport, copy_to_ram(append)) {
             (Transport::Http, Some("n")) => Err(Refusal::CopyToRamOff),
+            // `auto` makes hooks of that time copy no more than `n` does.
+            (Transport::Nbd, Some(asked))
+                if asked != "y" && self.nbd_root == NbdRoot::Disconnects =>
+            {
+                Err(Refusal::NbdDisconnects)
+            }
             (Transport::Http | Transport::Nfs | Transport::Nbd, _) => Ok(()),
         }
+    }
+
+    /// What its initramfs has not of what a root needs that travels by `transport`.
+    pub fn lack_for(&self, transport: Transport) -> Option<&Lack> {
+        let mut lacks = self.lacks.iter().filter(|_| self.root.is_some());
+        lacks.find(|lack| lack.part.is_needed_by(transport))
+    }
+
+    /// Whether no root can travel to it in any way.
+    pub fn is_unreachable(&self) -> bool {
+        Transport::ALL.iter().all(|t| self.lack_for(*t).is_some())
     }
 
     /// Whether the root stays on the server.
@@ -231,7 +304,7 @@ impl Entry {
             (Transport::Http, _) => false,
             (Transport::Nfs | Transport::Nbd, Some(asked)) => asked == "n",
             (Transport::Nfs, None) => true,
-            (Transport::Nbd, None) => self.nbd_streams,
+            (Transport::Nbd, None) => self.nbd_root == NbdRoot::Streams,
         }
     }
 
@@ -269,12 +342,18 @@ impl Entry {
             .collect()
     }
 
-    /// About how much memory a machine needs to start from a copy over HTTP, in bytes. The copy
-    /// lies in file systems of at most three quarters of the memory; the initramfs is there
-    /// packed and unpacked before.
-    pub fn copy_memory(&self) -> u64 {
-        let copies = self.root_bytes.saturating_mul(self.http_copies);
-        let all = copies
+    /// About how much memory a machine needs to start from a copy of the root that came by
+    /// `transport`, in bytes. The copy lies in file systems of at most three quarters of the
+    /// memory; the initramfs is there packed and unpacked before. Over NFS and NBD the root is
+    /// copied once.
+    pub fn copy_memory(&self, transport: Transport) -> u64 {
+        let copies = match transport {
+            Transport::Http => self.http_copies,
+            Transport::Nfs | Transport::Nbd => 1,
+        };
+        let all = self
+            .root_bytes
+            .saturating_mul(copies)
             .saturating_add(self.initrd_bytes.saturating_mul(3))
             .saturating_add(SYSTEM_MEMORY);
         all.max(self.root_bytes / 3 * 4)
@@ -331,8 +410,12 @@ impl Entry {
                 format!("archiso_nbd_name={}", pinned_name(image, identity)),
             ]),
         }
-        if copy_to_ram(append).is_none() && self.streams(transport, append) {
-            words.push("copytoram=n".into());
+        let disconnects = self.nbd_root == NbdRoot::Disconnects;
+        match copy_to_ram(append) {
+            None if self.streams(transport, append) => words.push("copytoram=n".into()),
+            // Before v27 nothing but the argument makes the hook copy.
+            None if transport == Transport::Nbd && disconnects => words.push("copytoram=y".into()),
+            _ => {}
         }
         words.extend(network(self.network, spelling, *address));
         words.extend(self.added.iter().cloned());
@@ -382,7 +465,11 @@ impl Entry {
 /// What the last `copytoram=` of these arguments says; the last one counts in the initramfs.
 fn copy_to_ram(arguments: &str) -> Option<&str> {
     let mut words = arguments.split_whitespace().rev();
-    words.find_map(|word| word.strip_prefix("copytoram="))
+    words.find_map(|word| match word.strip_prefix("copytoram")? {
+        // The word alone means yes (mkinitcpio's `parse_cmdline`).
+        "" => Some("y"),
+        value => value.strip_prefix('='),
+    })
 }
 
 fn network(form: NetworkForm, spelling: Spelling, server: Ipv4Addr) -> Vec<String> {

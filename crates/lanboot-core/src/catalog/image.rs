@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Chain, Entry, Grub, Place, ReadSmall, Server, Shim, archiso, installer, whole};
+use super::{Chain, Entry, Grub, Lack, Place, ReadSmall, Server, Shim, archiso, installer, whole};
 use crate::iso::{Medium, Platform};
 use crate::machine::Arch;
 use crate::vfs::{Content, Identity, ImageId, Kind, NodeId, Tree};
@@ -121,6 +121,8 @@ pub struct Recognised {
     pub family: Family,
     /// What it can boot; empty when nothing was recognised.
     pub entries: Vec<Entry>,
+    /// What it could boot if its initramfs could use the network; in no menu.
+    pub unreachable: Vec<Entry>,
     /// The menu it carries for PXE.
     pub stock: Option<StockMenu>,
     /// The folder on it with `lpxelinux.0` and its modules.
@@ -137,6 +139,31 @@ pub struct Recognised {
     pub warnings: Vec<String>,
 }
 
+impl Recognised {
+    /// Takes entries out of the menus to which no root can travel, and says why. Every other lack
+    /// is said, too.
+    pub(super) fn withdraw(&mut self) {
+        let (unreachable, entries) = std::mem::take(&mut self.entries)
+            .into_iter()
+            .partition(Entry::is_unreachable);
+        self.entries = entries;
+        self.unreachable = unreachable;
+        for entry in &self.unreachable {
+            if let Some(lack) = entry.lacks.first() {
+                let id = &entry.id;
+                self.warnings.push(format!("{id} is not offered: {lack}"));
+            }
+        }
+        let mut told: Vec<&Lack> = Vec::new();
+        for lack in self.entries.iter().flat_map(|entry| &entry.lacks) {
+            if !told.contains(&lack) {
+                told.push(lack);
+                self.warnings.push(lack.to_string());
+            }
+        }
+    }
+}
+
 /// A medium, as recognisers see it.
 #[derive(Clone, Copy)]
 pub(super) struct Given<'a> {
@@ -146,6 +173,8 @@ pub(super) struct Given<'a> {
     pub(super) name: &'a str,
     /// The volume's label.
     pub(super) label: &'a str,
+    /// The volume's date, `YYYY-MM-DD…`.
+    pub(super) date: Option<&'a str>,
     pub(super) read: ReadSmall<'a>,
 }
 
@@ -157,6 +186,7 @@ pub fn recognise(medium: &Medium, name: &str, read: ReadSmall<'_>) -> Recognised
         tree,
         name,
         label: &medium.label,
+        date: medium.uuid.as_deref(),
         read,
     };
     let is_efi = |entry: &crate::iso::BootEntry| {

@@ -5,11 +5,11 @@
 //! and `initrd.gz` beside `.disk`, as on `mini.iso`. The images for CDs keep theirs in
 //! `install.*`: those look for their own disk and are left to other recognisers.
 
-use super::archiso::{file_names, is_harmless, title, within_limit};
+use super::archiso::{is_harmless, title, within_limit};
 use super::entry::{Finds, NetworkForm};
 use super::image::{Family, Given, Recognised};
-use super::syslinux::{self, Label};
-use super::{Cpu, Entry, MAX_CONFIG_BYTES, ReadSmall, grub_cfg, pe};
+use super::{Cpu, Entry, NbdRoot, ReadSmall, pe};
+use crate::boot_config::{self, Dialect, MenuEntry};
 use crate::vfs::{Content, Tree};
 
 /// Debian's names of the processors.
@@ -18,9 +18,6 @@ const ARCHS: [(&str, Cpu); 3] = [
     ("i386", Cpu::I686),
     ("arm64", Cpu::Aarch64),
 ];
-/// Most configuration files read for one kernel.
-const MAX_CONFIG_FILES: usize = 64;
-
 /// A kernel with its initramfs.
 struct Found {
     cpu: Cpu,
@@ -84,14 +81,13 @@ fn entry(given: Given<'_>, found: &Found, count: usize) -> Option<Entry> {
     let Found { cpu, folder } = found;
     let (kernel, initrd) = (format!("{folder}linux"), format!("{folder}initrd.gz"));
     let initrd_bytes = tree.file(&initrd)?.len();
-    let labels = labels(tree, folder, read);
+    let menu = menu(tree, folder, read);
     // The plain installation; others are for experts, rescue and automation.
-    let is_plain =
-        |label: &&Label| label.name == "install" || label.title.as_deref() == Some("Install");
-    let fits = |label: &&Label| label.kernel == kernel && label.initrd.contains(&initrd);
-    let fitting = || labels.iter().filter(fits);
+    let is_plain = |entry: &&MenuEntry| entry.id == "install" || entry.title == "Install";
+    let fits = |entry: &&MenuEntry| entry.kernel == kernel && entry.initrds.contains(&initrd);
+    let fitting = || menu.iter().filter(fits);
     let own = fitting().find(is_plain).or_else(|| fitting().next());
-    let kept = own.map(|label| label.append.clone()).unwrap_or_default();
+    let kept = own.map(|entry| entry.arguments.clone()).unwrap_or_default();
     Some(Entry {
         id: title(count, name, &format!("-{cpu}")),
         title: title(count, name, &format!(" ({cpu})")),
@@ -107,39 +103,19 @@ fn entry(given: Given<'_>, found: &Found, count: usize) -> Option<Entry> {
         root_bytes: 0,
         initrd_bytes,
         http_copies: 0,
-        nbd_streams: false,
+        nbd_root: NbdRoot::Unknown,
+        lacks: Vec::new(),
+        notes: Vec::new(),
         signed: pe::signed(tree.file(&kernel)?, read),
         kernel,
     })
 }
 
-/// Every label of the medium's own menus, those for GRUB first: UEFI has no other.
-fn labels(tree: &Tree, folder: &str, read: ReadSmall<'_>) -> Vec<Label> {
-    let mut labels = Vec::new();
-    let mut files = 0;
-    let mut add = |path: String, parse: fn(&[u8]) -> Vec<Label>| {
-        let content = tree.file(&path).filter(|c| c.len() <= MAX_CONFIG_BYTES);
-        files += 1;
-        if let Some(text) = content.filter(|_| files <= MAX_CONFIG_FILES).and_then(read) {
-            labels.extend(parse(&text));
-        }
-    };
-    for path in [
-        format!("{folder}grub/grub.cfg"),
-        "boot/grub/grub.cfg".into(),
-    ] {
-        add(path, grub_cfg::parse);
-    }
-    for directory in [
-        format!("{folder}boot-screens"),
-        "isolinux".into(),
-        String::new(),
-    ] {
-        for name in file_names(tree, &directory).filter(|name| name.ends_with(".cfg")) {
-            add(format!("{directory}/{name}"), syslinux::parse);
-        }
-    }
-    labels
+/// Every entry of the medium's own menus, those for GRUB first: UEFI has no other.
+fn menu(tree: &Tree, folder: &str, read: ReadSmall<'_>) -> Vec<MenuEntry> {
+    let mut entries = boot_config::read(tree, read, &[format!("{folder}boot-screens")]).entries;
+    entries.sort_by_key(|entry| entry.dialect != Dialect::Grub);
+    entries
 }
 
 #[cfg(test)]

@@ -4,22 +4,22 @@
 mod archiso;
 mod choice;
 mod entry;
-mod grub_cfg;
 mod image;
 mod installer;
+mod lack;
 mod loader;
 mod pe;
 mod plan;
 mod secure;
-mod syslinux;
 #[cfg(test)]
 pub(crate) mod testing;
 mod transport;
 mod whole;
 
 pub use choice::{BootChoice, CannotBoot, Firmware, UnknownEntry, nearest};
-pub use entry::{Cpu, Entry, Fetch, Place, Refusal, Server, Spelling};
+pub use entry::{Cpu, Entry, Fetch, NbdRoot, Note, Place, Refusal, Server, Spelling};
 pub use image::{Family, Image, Recognised, StockMenu, image_name, recognise};
+pub use lack::{Lack, Part, ShownBy};
 pub use loader::{
     IPXE, Ipxe, LoaderChoice, Loaders, MenuKind, PXELINUX_FOLDER, SignedIpxe, Way, chain,
     ipxe_loader, pxelinux_image,
@@ -33,13 +33,9 @@ pub use whole::Start;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::vfs::{Content, Identity};
+use crate::vfs::Identity;
 
-/// Gives the bytes of a small file, or `None` when the disk fails.
-pub type ReadSmall<'a> = &'a dyn Fn(&Content) -> Option<Vec<u8>>;
-
-/// Largest boot configuration file of a medium that is read, in bytes.
-pub const MAX_CONFIG_BYTES: u64 = 256 * 1024;
+pub use crate::boot_config::{MAX_FILE_BYTES as MAX_CONFIG_BYTES, ReadSmall};
 
 /// Every image served, in the order they were named; the first one is the default.
 #[derive(Clone, Debug, Default)]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::entry::{Finds, NetworkForm};
 use super::image::{Given, Recognised};
-use super::{Catalog, Chain, Cpu, Entry, Family, Grub, Image, Server, Shim, Signed};
+use super::{Catalog, Chain, Cpu, Entry, Family, Grub, Image, NbdRoot, Server, Shim, Signed};
 use crate::machine::Arch;
 use crate::vfs::{Content, Identity, ImageId, Kind, Meta, NodeId, Tree, TreeBuilder};
 
@@ -69,7 +69,9 @@ fn entry(name: &str, cpu: Cpu) -> Entry {
         root_bytes: 300 << 20,
         initrd_bytes: 20 << 20,
         http_copies: 2,
-        nbd_streams: false,
+        nbd_root: NbdRoot::Unknown,
+        lacks: Vec::new(),
+        notes: Vec::new(),
         signed: Signed::No,
     }
 }
@@ -164,6 +166,7 @@ pub(in crate::catalog) fn given<'a>(tree: &'a Tree, name: &'a str, label: &'a st
         tree,
         name,
         label,
+        date: None,
         read: &read,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Catalog, Entry, Image, Server, UnknownEntry};
+use super::{Catalog, Entry, Image, NbdRoot, Refusal, Server, UnknownEntry};
 
 /// How the root file system reaches the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -153,6 +153,15 @@ pub enum Reason {
     NoRoot,
     /// `copytoram=n` was asked for, which HTTP cannot do.
     CopyToRamOff,
+    /// The initramfs has not what HTTP needs.
+    NoHttp,
+    /// The operator said so, and the copy does not fit.
+    AskedTooLittleMemory {
+        /// What the machine has, in bytes.
+        has: u64,
+        /// What the copy takes, in bytes.
+        needs: u64,
+    },
     /// The copy does not fit, so the root is read when it is needed.
     TooLittleMemory {
         /// What the machine has, in bytes.
@@ -181,26 +190,43 @@ pub fn plan(
     memory: Memory,
     append: &str,
 ) -> Plan {
-    let streams = |transport: &Transport| {
-        server.offers(*transport) && entry.check(*transport, append).is_ok() && {
-            *transport == Transport::Nfs || entry.nbd_streams
-        }
-    };
-    let streaming = [Transport::Nfs, Transport::Nbd].into_iter().find(streams);
-    let needs = entry.copy_memory();
-    let has = memory.bytes().filter(|has| *has < needs);
+    let works = |t: Transport| server.offers(t) && entry.check(t, append).is_ok();
+    let by_itself =
+        |t: Transport| works(t) && (t == Transport::Nfs || entry.nbd_root == NbdRoot::Streams);
+    let ways = [Transport::Nfs, Transport::Nbd];
+    let streaming = ways.into_iter().find(|t| by_itself(*t));
     let plan = |transport, reason| Plan { transport, reason };
-    match (asked.of(image, entry), has, streaming) {
-        _ if entry.root.is_none() => plan(Transport::Http, Reason::NoRoot),
-        (Some(transport), _, _) => plan(transport, Reason::Asked),
-        (None, _, Some(streaming)) if entry.check(Transport::Http, append).is_err() => {
-            plan(streaming, Reason::CopyToRamOff)
-        }
-        (None, Some(has), Some(streaming)) => {
+    let short = |transport| {
+        let needs = entry.copy_memory(transport);
+        let has = memory.bytes().filter(|has| *has < needs);
+        has.map(|has| (has, needs))
+    };
+    if entry.root.is_none() {
+        return plan(Transport::Http, Reason::NoRoot);
+    }
+    if let Some(asked) = asked.of(image, entry) {
+        // Over HTTP somebody who asks for it knows that it is copied.
+        let is_copied = asked != Transport::Http && !entry.streams(asked, append);
+        let too_little = short(asked).filter(|_| is_copied);
+        let reason = too_little.map_or(Reason::Asked, |(has, needs)| {
+            Reason::AskedTooLittleMemory { has, needs }
+        });
+        return plan(asked, reason);
+    }
+    if let Err(refusal) = entry.check(Transport::Http, append) {
+        let other = streaming.or_else(|| ways.into_iter().find(|t| works(*t)));
+        let reason = match refusal {
+            Refusal::Lacks(_) => Reason::NoHttp,
+            _ => Reason::CopyToRamOff,
+        };
+        return other.map_or(plan(Transport::Http, Reason::Copy), |t| plan(t, reason));
+    }
+    match (short(Transport::Http), streaming) {
+        (Some((has, needs)), Some(streaming)) => {
             plan(streaming, Reason::TooLittleMemory { has, needs })
         }
-        (None, Some(has), None) => plan(Transport::Http, Reason::TooLittleForAny { has, needs }),
-        (None, None, _) => plan(Transport::Http, Reason::Copy),
+        (Some((has, needs)), None) => plan(Transport::Http, Reason::TooLittleForAny { has, needs }),
+        (None, _) => plan(Transport::Http, Reason::Copy),
     }
 }
 
@@ -208,8 +234,14 @@ impl Plan {
     /// What the journal of a machine should say; `None` where nothing is remarkable.
     pub fn remark(&self) -> Option<String> {
         match self.reason {
-            Reason::Asked | Reason::Copy | Reason::NoRoot | Reason::CopyToRamOff => None,
-            Reason::TooLittleMemory { .. } | Reason::TooLittleForAny { .. } => {
+            Reason::Asked
+            | Reason::Copy
+            | Reason::NoRoot
+            | Reason::CopyToRamOff
+            | Reason::NoHttp => None,
+            Reason::TooLittleMemory { .. }
+            | Reason::TooLittleForAny { .. }
+            | Reason::AskedTooLittleMemory { .. } => {
                 Some(format!("root over {}: {}", self.transport, self.reason))
             }
         }
@@ -224,6 +256,14 @@ impl fmt::Display for Reason {
             Self::Copy => f.write_str("a copy in memory is the fastest"),
             Self::NoRoot => f.write_str("everything is in its initramfs"),
             Self::CopyToRamOff => f.write_str("copytoram=n was asked for"),
+            Self::NoHttp => f.write_str("its initramfs cannot fetch the root over HTTP"),
+            Self::AskedTooLittleMemory { has, needs } => write!(
+                f,
+                "it was asked for; the root is copied, which takes about {} MiB, and the machine \
+                 has only {} MiB; it may not start",
+                mib(*needs),
+                mib(*has)
+            ),
             Self::TooLittleMemory { has, needs } => write!(
                 f,
                 "a copy in memory takes about {} MiB and the machine has {} MiB, \
@@ -274,7 +314,8 @@ mod tests {
     #[test]
     fn memory_decides_between_copy_and_stream() {
         let auto = Transports::default();
-        let needs = image("dual", &[Cpu::X86_64]).found.entries[0].copy_memory() >> 20;
+        let needs =
+            image("dual", &[Cpu::X86_64]).found.entries[0].copy_memory(Transport::Http) >> 20;
         let way = |memory| planned(&OPEN, &auto, memory, "").transport;
         assert_eq!(way(Memory::Mib(needs + 1)), Transport::Http);
         assert_eq!(way(Memory::Mib(needs - 1)), Transport::Nfs);

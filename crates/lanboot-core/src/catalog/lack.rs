@@ -1,0 +1,77 @@
+//! What a way to boot needs and a medium does not have, and how that is known.
+
+use std::fmt;
+
+use super::Transport;
+
+/// A part of an initramfs that some way to boot needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Part {
+    /// `ipconfig`, which gives the initramfs its address; nothing travels without it.
+    Ipconfig,
+    /// The hook that configures the network (`archiso_pxe_common`).
+    NetworkHook,
+    /// `curl` and the hook that fetches the root over HTTP.
+    Http,
+    /// `nfsmount` and the hook that mounts the root over NFS.
+    Nfs,
+    /// `nbd-client`, its kernel module and the hook that attaches the disk.
+    Nbd,
+    /// The kernel modules that find a RAM disk which the firmware made.
+    RamDisk,
+}
+
+impl Part {
+    /// Whether a root that travels by `transport` needs it.
+    pub fn is_needed_by(self, transport: Transport) -> bool {
+        match self {
+            Self::Ipconfig | Self::NetworkHook => true,
+            Self::Http => transport == Transport::Http,
+            Self::Nfs => transport == Transport::Nfs,
+            Self::Nbd => transport == Transport::Nbd,
+            Self::RamDisk => false,
+        }
+    }
+}
+
+/// Something a medium does not have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lack {
+    /// The part.
+    pub part: Part,
+    /// What exactly is not there: a program, a hook, a module, or the package that brings them.
+    pub missing: String,
+    /// The file on the medium that shows it.
+    pub shown_by: ShownBy,
+}
+
+/// What shows a [`Lack`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ShownBy {
+    /// The medium's list of packages, at this path.
+    PackageList(String),
+    /// The initramfs itself, at this path.
+    Initramfs(String),
+}
+
+impl fmt::Display for Lack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let cannot = match self.part {
+            Part::Ipconfig | Part::NetworkHook => "cannot use the network",
+            Part::Http => "cannot fetch the root over HTTP",
+            Part::Nfs => "cannot mount the root over NFS",
+            Part::Nbd => "cannot attach the root over NBD",
+            Part::RamDisk => "does not see a RAM disk made by the firmware",
+        };
+        let missing = &self.missing;
+        match &self.shown_by {
+            ShownBy::PackageList(path) => write!(
+                f,
+                "its initramfs {cannot}: the package {missing} is not in {path}"
+            ),
+            ShownBy::Initramfs(path) => {
+                write!(f, "its initramfs {cannot}: {path} has no {missing}")
+            }
+        }
+    }
+}
