@@ -20,6 +20,8 @@ struct Report {
     uuid: Option<String>,
     family: &'static str,
     entries: Vec<ReportStart>,
+    /// What it could boot if its initramfs could use the network.
+    not_offered: Vec<ReportEntry>,
     stock_menu: Option<String>,
     bios_loader: Option<String>,
     /// Loaders on it that start over the network with Secure Boot on, by their shim and GRUB.
@@ -61,6 +63,8 @@ struct ReportEntry {
     secure_boot: String,
     /// Kernel arguments by transport.
     arguments: Vec<Arguments>,
+    /// What a person should know of it.
+    notes: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -101,6 +105,12 @@ fn report(image: &Image, append: &str) -> Report {
                 }),
             })
             .collect(),
+        not_offered: image
+            .found
+            .unreachable
+            .iter()
+            .map(|entry| kernel(image, entry, append))
+            .collect(),
         stock_menu: image.found.stock.as_ref().map(|stock| stock.loader.clone()),
         bios_loader: image
             .found
@@ -132,6 +142,7 @@ fn kernel(image: &Image, entry: &Entry, append: &str) -> ReportEntry {
         arguments: Transport::ALL
             .map(|transport| arguments(image, entry, transport, append))
             .into(),
+        notes: entry.notes.iter().map(ToString::to_string).collect(),
     }
 }
 
@@ -210,9 +221,12 @@ fn text(report: &Report) -> String {
     );
     for entry in &report.entries {
         match entry {
-            ReportStart::Kernel(entry) => kernel_text(&mut out, entry),
+            ReportStart::Kernel(entry) => kernel_text(&mut out, "entry", entry),
             ReportStart::WholeImage(whole) => whole_text(&mut out, whole),
         }
+    }
+    for entry in &report.not_offered {
+        kernel_text(&mut out, "not offered", entry);
     }
     for warning in &report.warnings {
         out.push_str(&format!("\n  note: {warning}\n"));
@@ -220,8 +234,8 @@ fn text(report: &Report) -> String {
     out
 }
 
-fn kernel_text(out: &mut String, entry: &ReportEntry) {
-    out.push_str(&format!("\n  entry {}: {}\n", entry.id, entry.title));
+fn kernel_text(out: &mut String, what: &str, entry: &ReportEntry) {
+    out.push_str(&format!("\n  {what} {}: {}\n", entry.id, entry.title));
     let mut field = |name: &str, value: &str| out.push_str(&format!("    {name:<10} {value}\n"));
     field("kernel", &entry.kernel);
     for initramfs in &entry.initramfs {
@@ -241,6 +255,9 @@ fn kernel_text(out: &mut String, entry: &ReportEntry) {
             .or(way.refused.as_deref())
             .unwrap_or_default();
         field(way.transport, line);
+    }
+    for note in &entry.notes {
+        field("note", note);
     }
 }
 

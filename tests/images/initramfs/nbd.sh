@@ -15,13 +15,16 @@ mount_nbd() {
     # Not archiso's doing: with `lanboot_nbd=disk` the machine's own disk is the network disk.
     if [ "$lanboot_nbd" = disk ]; then
         archisodevice=/dev/vda
-    elif [ "$copytoram" = n ]; then
+    elif [ "$copytoram" = n ] && [ "$ERA" != 2013 ]; then
         nbd-client "$archiso_nbd_srv" -N "$archiso_nbd_name" -systemd-mark -persist /dev/nbd0
     else
-        copytoram=y
+        [ "$copytoram" = n ] || copytoram=y
         nbd-client "$archiso_nbd_srv" -N "$archiso_nbd_name" /dev/nbd0
     fi || stop "nbd: cannot attach $archiso_nbd_name from $archiso_nbd_srv"
     [ -n "$archisosearchuuid$archisolabel$archisodevice" ] || archisodevice=/dev/nbd0
     mount_medium
-    [ "$copytoram" = n ] || nbd-client -d /dev/nbd0
+    # Before archiso v27 (2016-05) the disk is gone afterwards in any case, also under a mounted root.
+    if [ "$ERA" = 2013 ] || [ "$copytoram" != n ]; then
+        nbd-client -d /dev/nbd0
+    fi
 }

@@ -90,12 +90,14 @@ odd_files() {
     ln -s /nowhere "$1/odd/dangling"
 }
 
-# package_list ARCH: the programs of the system with their versions, as on Arch's medium.
+# package_list ARCH: the programs of the system with their versions, by the names they have on Arch's
+# medium. klibc is mkinitcpio-nfs-utils there: it brings ipconfig and nfsmount.
 package_list() {
     local package
-    for package in busybox-static nbd-client; do
-        package_versions "$package:$1"
-    done | sed -E 's/:[^ ]+ (1:)?/ /; s/^busybox-static/busybox/; s/^nbd-client/nbd/'
+    for package in busybox-static klibc-utils nbd-client "$(kernel_package "$(kernel_meta "$1")")"; do
+        package_versions "${package%:*}:$1"
+    done | sed -E 's/:[^ ]+ (1:)?/ /; s/^busybox-static/busybox/; s/^nbd-client/nbd/
+        s/^klibc-utils/mkinitcpio-nfs-utils/; s/^linux-image-[^ ]*/linux/'
 }
 
 # system_with_udp SYSTEM: prints a copy of it whose NFS client also speaks UDP.

@@ -50,26 +50,26 @@ pub(super) enum Node {
     Entry {
         is_submenu: bool,
         words: Vec<Word>,
-        body: Rc<[Node]>,
+        body: Rc<[Self]>,
         line: usize,
     },
     /// Every `if` and `elif` with its block; the block of `else`.
     If {
-        branches: Vec<(Vec<Node>, Vec<Node>)>,
-        otherwise: Vec<Node>,
+        branches: Vec<(Vec<Self>, Vec<Self>)>,
+        otherwise: Vec<Self>,
     },
     For {
         name: String,
         words: Vec<Word>,
-        body: Vec<Node>,
+        body: Vec<Self>,
     },
     /// `while` and `until`.
     Loop {
-        body: Vec<Node>,
+        body: Vec<Self>,
     },
     Function {
         name: String,
-        body: Rc<[Node]>,
+        body: Rc<[Self]>,
     },
 }
 

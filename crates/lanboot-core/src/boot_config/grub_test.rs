@@ -11,19 +11,23 @@ pub(super) fn evaluate(words: &[String], tree: &Tree) -> Option<bool> {
         Some((&"]", rest)) => rest,
         _ => &words[..],
     };
-    let any = words.split(|word| *word == "-o").map(|all| {
-        let each = all.split(|word| *word == "-a");
-        each.map(|one| single(one, tree)).fold(Some(true), and)
-    });
-    any.fold(Some(false), |a, b| negate(and(negate(a), negate(b))))
+    let any: Vec<Option<bool>> = words
+        .split(|word| *word == "-o")
+        .map(|all| {
+            let each = all.split(|word| *word == "-a");
+            let each: Vec<Option<bool>> = each.map(|one| single(one, tree)).collect();
+            decide(&each, false)
+        })
+        .collect();
+    decide(&any, true)
 }
 
-fn and(a: Option<bool>, b: Option<bool>) -> Option<bool> {
-    match (a, b) {
-        (Some(false), _) | (_, Some(false)) => Some(false),
-        (Some(true), Some(true)) => Some(true),
-        _ => None,
+/// `winner` when one of the values is it, its opposite when all are that.
+fn decide(values: &[Option<bool>], winner: bool) -> Option<bool> {
+    if values.contains(&Some(winner)) {
+        return Some(winner);
     }
+    (!values.contains(&None)).then_some(!winner)
 }
 
 fn negate(value: Option<bool>) -> Option<bool> {

@@ -235,9 +235,9 @@ pub enum Refusal {
     CopyToRamOff,
     /// Its hooks disconnect an NBD disk in any case.
     #[error(
-        "over NBD this medium starts only with copytoram=y: its hooks (archiso before v27, 2016) \
-         disconnect the disk before the system starts from it; leave copytoram= out of --append, \
-         or stream the root with NFS"
+        "copytoram=n in --append cannot work with an NBD root here: the hooks on this medium \
+         (archiso before v27, 2016) disconnect the disk before the system starts from it; leave \
+         copytoram=n out, or stream the root with NFS"
     )]
     NbdDisconnects,
     /// The initramfs has not what this way needs.
@@ -274,10 +274,7 @@ impl Entry {
         }
         match (transport, copy_to_ram(append)) {
             (Transport::Http, Some("n")) => Err(Refusal::CopyToRamOff),
-            // `auto` makes hooks of that time copy no more than `n` does.
-            (Transport::Nbd, Some(asked))
-                if asked != "y" && self.nbd_root == NbdRoot::Disconnects =>
-            {
+            (Transport::Nbd, Some("n")) if self.nbd_root == NbdRoot::Disconnects => {
                 Err(Refusal::NbdDisconnects)
             }
             (Transport::Http | Transport::Nfs | Transport::Nbd, _) => Ok(()),

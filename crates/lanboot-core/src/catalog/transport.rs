@@ -219,7 +219,10 @@ pub fn plan(
             Refusal::Lacks(_) => Reason::NoHttp,
             _ => Reason::CopyToRamOff,
         };
-        return other.map_or(plan(Transport::Http, Reason::Copy), |t| plan(t, reason));
+        return other.map_or_else(
+            || plan(Transport::Http, Reason::Copy),
+            |transport| plan(transport, reason),
+        );
     }
     match (short(Transport::Http), streaming) {
         (Some((has, needs)), Some(streaming)) => {

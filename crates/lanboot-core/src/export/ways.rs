@@ -23,6 +23,13 @@ pub(super) fn ways<'a>(from: &Export<'a>, fragment: &mut Fragment) -> (Vec<Way<'
         let remark = format!("nothing will start: {}", NoLoader::NothingToBoot);
         fragment.remarks.push(remark);
     }
+    let silent = from.catalog.images().iter();
+    for entry in silent.flat_map(|image| &image.found.unreachable) {
+        if let Some(lack) = entry.lacks.first() {
+            let remark = format!("{} is not offered: {lack}", entry.id);
+            fragment.remarks.push(remark);
+        }
+    }
     let menu = from.menu;
     for (image, entry) in from.catalog.entries() {
         // A menu that is written once cannot know the machine's memory.

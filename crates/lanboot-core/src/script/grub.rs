@@ -13,7 +13,7 @@
 use std::fmt::Write as _;
 use std::net::Ipv4Addr;
 
-use super::{MAX_HELP, Menu, url_path, way};
+use super::{MAX_HELP, Menu, unreachable, url_path, way};
 use crate::bytes::printable;
 use crate::catalog::{
     Catalog, Cpu, Entry, Firmware, Image, Loaders, Memory, Server, Shim, Signed, Spelling,
@@ -140,6 +140,7 @@ impl Grub<'_> {
         for cpu in Cpu::ALL {
             self.of_cpu(out, cpu, lock);
         }
+        self.unreachable(out);
         self.nothing(out);
         if lock != Lock::Off {
             out.push_str("menuentry 'Firmware setup' --id lanboot-setup { fwsetup }\n");
@@ -186,6 +187,20 @@ impl Grub<'_> {
             (Firmware::Arm64Uefi, "[ \"$grub_cpu\" = \"arm64\" ]"),
         ] {
             set(&[test], start(firmware));
+        }
+    }
+
+    /// The entries to which no root can travel: choosing one says why.
+    fn unreachable(&self, out: &mut String) {
+        for (entry, sentence) in unreachable(self.catalog) {
+            let _ = writeln!(
+                out,
+                "if {}; then menuentry {} --id {} {{ echo {}; sleep --interruptible 30; }}; fi",
+                grub_starts(entry.cpu),
+                quoted(&format!("{} (not offered)", entry.title)),
+                quoted(&id(&entry.id)),
+                quoted(&printable(sentence.as_bytes(), 4 * MAX_HELP)),
+            );
         }
     }
 
@@ -240,7 +255,7 @@ impl Grub<'_> {
         if self.server.transports().count() > 1 && entries().any(|found| is_choice(&found)) {
             out.push_str("submenu 'Other ways for the root to travel ...' {\n");
             for (image, entry) in entries().filter(is_choice) {
-                for transport in self.server.transports() {
+                for transport in self.menu.transports(entry, self.server) {
                     let title = format!("{} - {}", entry.title, way(transport));
                     let id = format!("{transport}-{}", entry.id);
                     self.entry(out, &title, &id, image, entry, transport);

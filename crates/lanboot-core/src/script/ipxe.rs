@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Fit, MAX_HELP, Menu, line, url, url_path, way, where_it_starts};
+use super::{Fit, MAX_HELP, Menu, line, unreachable, url, url_path, way, where_it_starts};
 use crate::catalog::{Catalog, Cpu, Entry, Image, Memory, Server, Signed, Spelling, Transport};
 
 /// The script for `server` and a machine with so much `memory`.
@@ -22,6 +22,11 @@ pub fn ipxe(catalog: &Catalog, menu: &Menu, server: &Server, memory: Memory) -> 
     out.push_str("\n:menu\nmenu lanboot - ${netX/mac} ${netX/ip}\n");
     for (_, entry) in catalog.entries() {
         item_of(&mut out, entry, &label(&entry.id), &entry.title);
+    }
+    for (entry, sentence) in unreachable(catalog) {
+        for part in lines(&sentence) {
+            where_it_starts(&mut out, entry.cpu, &format!("item --gap {part}"));
+        }
     }
     if is_choosing {
         let rooted: Vec<Cpu> = with_root(catalog).map(|(_, entry)| entry.cpu).collect();
@@ -43,15 +48,13 @@ pub fn ipxe(catalog: &Catalog, menu: &Menu, server: &Server, memory: Memory) -> 
     );
     out.push_str("goto ${picked}\n");
     if is_choosing {
-        ways(&mut out, catalog, server);
+        ways(&mut out, catalog, menu, server);
     }
     for (image, entry) in catalog.entries() {
         let planned = menu.plan(image, entry, server, memory).transport;
         let _ = write!(out, "\n:{}\n", label(&entry.id));
         start(&mut out, image, entry, menu, server, planned);
-        let ways = server
-            .transports()
-            .filter(|_| is_choosing && entry.root.is_some());
+        let ways = menu.transports(entry, server).filter(|_| is_choosing);
         for transport in ways {
             let _ = write!(out, "\n:{}\n", way_label(&entry.id, transport));
             start(&mut out, image, entry, menu, server, transport);
@@ -97,11 +100,11 @@ fn ask_for_memory(out: &mut String, server: &Server) {
     );
 }
 
-/// The menu of every entry by every open door.
-fn ways(out: &mut String, catalog: &Catalog, server: &Server) {
+/// The menu of every entry by every open door that it can use.
+fn ways(out: &mut String, catalog: &Catalog, menu: &Menu, server: &Server) {
     out.push_str("\n:ways\nmenu How shall the root travel?\n");
     for (_, entry) in with_root(catalog) {
-        for transport in server.transports() {
+        for transport in menu.transports(entry, server) {
             let title = format!("{} - {}", entry.title, way(transport));
             let label = way_label(&entry.id, transport);
             item_of(out, entry, &label, &title);
@@ -113,6 +116,25 @@ fn ways(out: &mut String, catalog: &Catalog, server: &Server) {
 
 fn item(out: &mut String, label: &str, title: &str) {
     let _ = writeln!(out, "item {label} {}", line(title, MAX_HELP));
+}
+
+/// A sentence in lines that fit on a text screen, at most four.
+fn lines(sentence: &str) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in line(sentence, 4 * MAX_HELP).split(' ') {
+        match lines.last_mut() {
+            Some(last) if last.len() + 1 + word.len() <= MAX_HELP => {
+                last.push(' ');
+                last.push_str(word);
+            }
+            _ => lines.push(line(word, MAX_HELP)),
+        }
+    }
+    // What begins with a hyphen would be an option.
+    lines
+        .iter_mut()
+        .for_each(|line| *line = line.replace("--", "- -"));
+    lines
 }
 
 /// An item that only machines see that can start `entry`.

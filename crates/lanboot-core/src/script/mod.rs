@@ -74,6 +74,18 @@ impl Menu {
         })
     }
 
+    /// The transports by which the root of `entry` can travel, of those `server` offers.
+    pub(crate) fn transports<'a>(
+        &'a self,
+        entry: &'a Entry,
+        server: &'a Server,
+    ) -> impl Iterator<Item = Transport> + use<'a> {
+        let works = |transport: &Transport| entry.check(*transport, &self.append).is_ok();
+        server
+            .transports()
+            .filter(move |transport| entry.root.is_some() && works(transport))
+    }
+
     /// What is worth telling about the entry that a 64-bit machine with so much memory starts.
     pub(crate) fn remark(
         &self,
@@ -93,6 +105,18 @@ pub(crate) fn way(transport: Transport) -> &'static str {
         Transport::Nfs => "read over NFS, little memory",
         Transport::Nbd => "the image as a disk over NBD",
     }
+}
+
+/// What a menu says of images to which no root can travel: each entry with a sentence.
+pub(crate) fn unreachable(catalog: &Catalog) -> impl Iterator<Item = (&Entry, String)> {
+    let entries = catalog
+        .images()
+        .iter()
+        .flat_map(|image| &image.found.unreachable);
+    entries.filter_map(|entry| {
+        let lack = entry.lacks.first()?;
+        Some((entry, format!("{} is not offered: {lack}", entry.title)))
+    })
 }
 
 /// `text` on one line: printable ASCII, at most `limit` bytes, and nothing iPXE would expand.

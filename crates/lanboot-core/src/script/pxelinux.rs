@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{MAX_HELP, Menu, line, url, way};
+use super::{MAX_HELP, Menu, line, unreachable, url, way};
 use crate::catalog::{Catalog, Cpu, Entry, Firmware, Image, Memory, Server, Spelling, Transport};
 
 /// The configuration for `server`. `can_tell_cpu`: the loader's folder has `ifcpu64.c32`.
@@ -56,6 +56,17 @@ pub fn pxelinux(catalog: &Catalog, menu: &Menu, server: &Server, can_tell_cpu: b
             &mut out, &entry.id, title, image, entry, menu, server, planned,
         );
     }
+    let silent = unreachable(catalog).filter(|(entry, _)| entry.cpu != Cpu::Aarch64);
+    for (entry, sentence) in silent {
+        let _ = write!(
+            out,
+            "\nLABEL {}\nMENU LABEL {} (not offered)\nMENU DISABLE\nLOCALBOOT 0\n\
+             TEXT HELP\n{}\nENDTEXT\n",
+            entry.id,
+            line(&entry.title, 40),
+            line(&sentence, MAX_HELP),
+        );
+    }
     let has_root = |(_, entry): (_, &Entry)| entry.root.is_some();
     if server.transports().count() > 1 && wait && entries(catalog).any(has_root) {
         ways(&mut out, catalog, menu, server);
@@ -78,7 +89,7 @@ fn ways(out: &mut String, catalog: &Catalog, menu: &Menu, server: &Server) {
          MENU TITLE How shall the root travel?\n",
     );
     for (image, entry) in entries(catalog).filter(|(_, entry)| entry.root.is_some()) {
-        for transport in server.transports() {
+        for transport in menu.transports(entry, server) {
             let title = format!("{} - {}", entry.title, way(transport));
             // No entry's own name has a slash.
             let name = format!("{}/{transport}", entry.id);

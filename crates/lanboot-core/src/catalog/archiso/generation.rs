@@ -31,7 +31,7 @@ pub(super) enum Generation {
 }
 
 /// The first month whose media have the hooks of v27. The image of May 2016 was made before it.
-const V27_MONTH: u32 = 2016_06;
+const V27_MONTH: u32 = 201_606;
 
 /// What tells a generation.
 pub(super) struct Signs<'a> {
@@ -71,7 +71,7 @@ impl Generation {
         }
         let month = label_month(signs.label).or_else(|| date_month(signs.date?))?;
         // With an older checksum and a later date, somebody has changed an old medium.
-        let is_changed = has("airootfs.md5") && month > 2017_11;
+        let is_changed = has("airootfs.md5") && month > 201_711;
         (!is_changed).then(|| is_new(month >= V27_MONTH))
     }
 

@@ -177,12 +177,11 @@ impl Layout {
         let files = pair.initrd.iter().filter_map(|path| tree.file(path));
         let initrd_bytes = files.map(Content::len).sum();
         let mut kept = vec![format!("archisobasedir={}", self.base)];
-        kept.extend(within_limit(pair.arguments.iter().cloned().filter(
-            |word| {
-                let key = word.split('=').next().unwrap_or(word);
-                !DECIDED_HERE.contains(&key) && is_harmless(word)
-            },
-        )));
+        let words = pair.arguments.iter().filter(|word| {
+            let key = word.split('=').next().unwrap_or(word);
+            !DECIDED_HERE.contains(&key) && is_harmless(word)
+        });
+        kept.extend(within_limit(words.cloned()));
         let cpus = (self.roots.len() > 1).then(|| root.cpu.name());
         let parts = [cpus, Some(suffix).filter(|suffix| !suffix.is_empty())];
         let parts: Vec<&str> = parts.into_iter().flatten().collect();

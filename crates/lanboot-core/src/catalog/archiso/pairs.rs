@@ -97,7 +97,7 @@ impl Group<'_> {
             .rev()
             .map(|(_, initrd)| initrd)
             .max_by_key(|initrd| initrd.len());
-        let initrd = initrd.or(last_resort.map(|(_, initrd)| initrd));
+        let initrd = initrd.or_else(|| last_resort.map(|(_, initrd)| initrd));
         let chosen = [network, local].into_iter().flatten().collect::<Vec<_>>();
         let chosen = if chosen.is_empty() {
             last_resort.into_iter().collect()
