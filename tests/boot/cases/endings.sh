@@ -9,7 +9,7 @@
 # long: endings-proxy-nbd  --once beside another DHCP server, the root copied over NBD
 # long: endings-proxy-nfs  the same over NFS
 # long: endings-uefi       --once and a UEFI machine, over HTTP
-# long: endings-idle       --until-idle 3s and a machine that pauses for longer, over HTTP
+# long: endings-idle       --until-idle 20s and a machine that pauses for longer, over HTTP
 # long: endings-stream     --once and a root that stays here over NFS: lanboot stays too
 
 # once TRANSPORT APPEND FLAGS…: a machine that pauses between the steps; it comes up, then lanboot
@@ -18,7 +18,7 @@ once() {
     local transport=$1 append=$2 status=0
     shift 2
     image arch
-    start_server "$IMAGE" -- --menu-timeout 0 --transport "$transport" --append "$QUIET lanboot_pause=6 $append" "$@"
+    start_server "$IMAGE" -- --menu-timeout 0 --transport "$transport" --append "$QUIET lanboot_pause=${PAUSE:-6} $append" "$@"
     start_guest 1
     wait_up 1 "$DEADLINE"
     expect transport "$transport"
@@ -41,7 +41,10 @@ case_endings-uefi() {
     GUEST_FIRMWARE=uefi GUEST_MEMORY=1024
     once http '' --once --loader ipxe
 }
-case_endings-idle() { once http '' --until-idle 3s; }
+case_endings-idle() {
+    PAUSE=25
+    once http '' --until-idle 20s
+}
 
 # proxied TRANSPORT APPEND
 proxied() {
