@@ -137,7 +137,8 @@ relay_isc() {
     relay r dhcrelay -4 -d --no-pid -a -D -id r1 -iu r0 "$SERVER_ADDRESS"
     rm -f "$LOGS/dhclient.leases"
     # It asks for NTP servers only when told to.
-    dhclient_in 3 -1 -R subnet-mask,routers,ntp-servers || wrong "dhclient, with option 82: no lease: $(tail -n 1 "$LOGS/dhclient.log")"
+    echo 'request subnet-mask, routers, ntp-servers;' >"$LOGS/dhclient.conf"
+    dhclient_in 3 -1 -cf "$LOGS/dhclient.conf" || wrong "dhclient, with option 82: no lease: $(tail -n 1 "$LOGS/dhclient.log")"
     [[ $(leased 3 ip) == 10.1.0.5? && $(leased 3 ntpsrv) == 10.1.0.7 ]] || wrong "dhclient, with option 82, got '$(leased 3 ip)'"
     dhclient_stop
     in_client 3 ip address flush dev eth0 scope global
