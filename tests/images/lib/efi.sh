@@ -45,7 +45,7 @@ build_arm64() {
 # The installer's packages hold the whole tree that Debian publishes for network booting.
 installer_packages() {
     case $1 in
-    debian | debian-bare) echo debian-installer-12-netboot-amd64:all ;;
+    debian | debian-bare | debian-shim) echo debian-installer-12-netboot-amd64:all ;;
     debian-arm64) echo debian-installer-12-netboot-arm64:all ;;
     esac
 }
@@ -55,7 +55,10 @@ build_installer() {
     local debian=$CACHE/work/installer tree
     fetch_packages "$debian" "$(installer_packages "$1")"
     tree=$(echo "$debian"/usr/lib/debian-installer/images/*/*/text)
-    [[ $1 != debian-bare ]] || find "$tree" -name '*.efi' -delete
+    case $1 in
+    debian-bare) find "$tree" -name '*.efi' -delete ;;
+    debian-shim) find "$tree" -name 'grub*.efi' -delete ;;
+    esac
     one_date "$tree"
     write_iso "$2" -volid "DEBIAN_NETBOOT" -joliet on -map "$tree" /
 }
