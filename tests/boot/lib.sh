@@ -15,6 +15,14 @@ BOOT=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 REPO=$(cd "$BOOT/../.." && pwd)
 : "${LANBOOT:=$REPO/target/release/lanboot}"
 
+# Nothing of what this host's user prefers changes what programs say and do here: not the language,
+# not a proxy (which the networks of the laboratories do not have), not curl's own file.
+export LC_ALL=C.UTF-8 no_proxy=127.0.0.0/8,10.0.0.0/8,192.168.0.0/16
+export NO_PROXY=$no_proxy CURL_HOME=$REPO/target/curl
+unset LANGUAGE
+mkdir -p "$CURL_HOME"
+: >"$CURL_HOME/.curlrc"
+
 SERVER_ADDRESS=192.168.77.1
 SERVER_PREFIX=24
 # Of QEMU itself, for what it asks of the server for a machine.
