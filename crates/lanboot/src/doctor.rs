@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use lanboot_core::catalog::{
-    BootChoice, Catalog, Loaders, chain, pxelinux_image, secure_arch, usual_loader,
+    Authorities, BootChoice, Catalog, Entry, Loaders, Shim, chain, pxelinux_image, secure_arch,
+    usual_loader,
 };
 use lanboot_core::machine::Arch;
 use serde::Serialize;
@@ -126,6 +127,12 @@ struct Answer {
     loader: Option<&'static str>,
     /// The files that is, or the image that carries them.
     files: Vec<String>,
+    /// Who signed its shim for firmware; absent where there is no shim.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    authorities: Option<Vec<&'static str>>,
+    /// On which machines that shim starts with Secure Boot on.
+    #[serde(skip)]
+    starts: Option<String>,
     /// Packages that bring a loader, where there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     packages: Option<Packages>,
@@ -229,16 +236,18 @@ fn catalog(images: &[PathBuf], faults: &mut Vec<String>) -> Catalog {
 }
 
 fn answer(kind: &Kind, catalog: &Catalog, loaders: &Loaders, folder: Option<&Path>) -> Answer {
-    let file = usual_loader(catalog, loaders, kind.arch.into(), kind.secure, false);
-    let found = file
-        .ok()
-        .map(|file| origin(&file, catalog, loaders, folder));
+    let file = usual_loader(catalog, loaders, kind.arch.into(), kind.secure, false).ok();
+    let shim = file.as_ref().and_then(|file| shim(file, catalog, loaders));
+    let authorities = shim.map(|shim| shim.authorities);
+    let found = file.map(|file| origin(&file, catalog, loaders, folder));
     let packages = found.is_none().then_some(kind.packages);
     let (loader, files) = found.map_or((None, Vec::new()), |(name, files)| (Some(name), files));
     Answer {
         machine: kind.name,
         loader,
         files,
+        authorities: authorities.map(Authorities::names),
+        starts: authorities.filter(|_| kind.secure).map(|of| of.to_string()),
         packages,
         proxy: beside(kind, catalog, loaders, folder),
     }
@@ -273,6 +282,43 @@ fn beside(
     }
 }
 
+/// The shim that a file of the site is, if it is one.
+fn shim<'a>(file: &str, catalog: &'a Catalog, loaders: &'a Loaders) -> Option<&'a Shim> {
+    let parts: Vec<&str> = file.split('/').collect();
+    match parts.as_slice() {
+        ["loader", way @ ("secure" | "secure-http"), name, _] => {
+            let (arch, http) = (secure_arch(name.as_bytes())?, *way == "secure-http");
+            let first = BootChoice::first(catalog);
+            Some(&chain(catalog, loaders, &first, arch, http)?.shim)
+        }
+        ["loader", "secure-ipxe", name, _] => {
+            let arch = secure_arch(name.as_bytes())?;
+            Some(&loaders.signed_ipxe(arch)?.shim)
+        }
+        _ => None,
+    }
+}
+
+/// What the server should say at its start of the shims that machines get: where they start with
+/// Secure Boot on. Only of machines that some image is for.
+pub fn authorities(catalog: &Catalog, loaders: &Loaders) -> Vec<String> {
+    let kinds = KINDS.iter().filter(|kind| kind.secure);
+    let said = kinds.filter_map(|kind| {
+        let arch = Arch::from(kind.arch);
+        let is_for = |entry: &Entry| entry.cpu.runs_on(arch);
+        if arch.is_http() || !catalog.entries().any(|(_, entry)| is_for(entry)) {
+            return None;
+        }
+        let file = usual_loader(catalog, loaders, arch, true, false).ok()?;
+        let shim = shim(&file, catalog, loaders)?;
+        Some(format!(
+            "{}: the shim {} {}",
+            kind.name, shim.from, shim.authorities
+        ))
+    });
+    said.collect()
+}
+
 const SHIM_AND_GRUB: &str = "shim and GRUB";
 
 /// What a file of the site is, and where it comes from.
@@ -304,7 +350,7 @@ fn origin(
         }
         ["loader", "secure-ipxe", name, _] => {
             let found = loaders.signed_ipxe(arch(name));
-            let files = found.map(|signed| vec![signed.from.clone()]);
+            let files = found.map(|signed| vec![signed.shim.from.clone()]);
             ("iPXE behind its own shim", files.unwrap_or_default())
         }
         ["loader", "pxelinux", _] => {
@@ -383,7 +429,14 @@ fn text(answers: &[Answer], host: Host) -> String {
     let mut out = String::new();
     for answer in answers {
         let says = match (answer.loader, answer.packages) {
-            (Some(loader), _) => format!("yes  {loader}: {}", answer.files.join(" and ")),
+            (Some(loader), _) => {
+                let starts = answer
+                    .starts
+                    .iter()
+                    .map(|starts| format!("; the shim {starts}"));
+                let files = answer.files.join(" and ");
+                format!("yes  {loader}: {files}{}", starts.collect::<String>())
+            }
             (None, Some(packages)) => format!("no   install {}", packages.of(host)),
             (None, None) => "no".into(),
         };
@@ -415,7 +468,7 @@ impl Beside {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use lanboot_core::catalog::{Chain, Grub, Shim, Signed};
+    use lanboot_core::catalog::{Chain, Grub, Signed};
     use lanboot_core::vfs::Content;
 
     fn host_with(names: &[&'static str]) -> Loaders {
@@ -501,6 +554,32 @@ mod tests {
         assert_eq!(lines.len(), 5, "HTTP Boot has no such trouble");
     }
 
+    #[test]
+    fn doctor_says_on_which_machines_a_shim_starts() {
+        let loaders = Loaders {
+            chains: vec![chain()],
+            ..Loaders::default()
+        };
+        let secure = row("x64 UEFI, Secure Boot on", &loaders, None);
+        assert_eq!(
+            secure.authorities.as_deref(),
+            Some(&["Microsoft Corporation UEFI CA 2011"][..])
+        );
+        let plain = row("x64 UEFI", &loaders, None);
+        let lines = text(&[plain, secure], Host::Debian);
+        let lines: Vec<&str> = lines.lines().collect();
+        let said = "; the shim starts only on machines that trust Microsoft's UEFI CA of 2011";
+        assert!(lines[1].contains(said), "{lines:?}");
+        assert!(
+            !lines[0].contains("Microsoft"),
+            "it is said of Secure Boot: {lines:?}"
+        );
+        let bios = host_with(&["undionly.kpxe"]);
+        assert_eq!(row("BIOS", &bios, None).authorities, None);
+        // Nobody needs one where no image is for such machines.
+        assert!(authorities(&Catalog::default(), &loaders).is_empty());
+    }
+
     /// One that starts with Secure Boot on.
     fn chain() -> Chain {
         Chain {
@@ -510,6 +589,10 @@ mod tests {
                 from: "shimx64.efi".into(),
                 vendor: Vec::new(),
                 denied: Vec::new(),
+                authorities: Authorities {
+                    of_2011: true,
+                    of_2023: false,
+                },
             },
             grub: Grub {
                 arch: Arch::X64Uefi,

@@ -5,13 +5,16 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use lanboot_core::catalog::{
-    Chain, Grub, IPXE, Ipxe, Loaders, Shim, SignedIpxe, efi_arch, secure_arch, secure_names,
+    Chain, Grub, IPXE, Ipxe, Loaders, Shim, SignedBuild, SignedIpxe, efi_arch, ipxe_build,
+    is_shim_name, secure_names,
 };
 use lanboot_core::machine::Arch;
 use lanboot_core::vfs::Content;
 
 /// Largest loader file, in bytes.
 const MAX_LOADER_BYTES: u64 = 16 << 20;
+/// Most shims, and most builds of iPXE, of one folder looked at.
+const MAX_SIGNED: usize = 16;
 /// Most installer releases looked at for their loaders.
 const MAX_RELEASES: usize = 16;
 
@@ -157,14 +160,13 @@ pub fn loaders(folder: Option<&Path>) -> anyhow::Result<Loaders> {
         let ipxe = IPXE_PATHS
             .iter()
             .filter_map(|(name, paths)| Some((*name, first_of(paths)?)));
-        let signed = SIGNED_IPXE.iter().map(Path::new);
         return Ok(Loaders {
             ipxe: ipxe.collect(),
             pxelinux: first_of(&LPXELINUX)
                 .map(|loader| pxelinux(loader, MODULES.iter().map(Path::new)))
                 .unwrap_or_default(),
             chains: host_chains(),
-            signed_ipxe: signed.flat_map(signed_ipxe).collect(),
+            signed_ipxe: signed_ipxe(SIGNED_IPXE.iter().map(Path::new)),
         });
     };
     if !folder.is_dir() {
@@ -185,7 +187,7 @@ pub fn loaders(folder: Option<&Path>) -> anyhow::Result<Loaders> {
             .map(|loader| pxelinux(loader, [folder].into_iter()))
             .unwrap_or_default(),
         chains: chosen(archs.flat_map(|arch| chains_in(folder, arch))),
-        signed_ipxe: signed_ipxe(folder),
+        signed_ipxe: signed_ipxe([folder].into_iter()),
     })
 }
 
@@ -235,7 +237,10 @@ fn host_chains() -> Vec<Chain> {
 fn chosen(all: impl Iterator<Item = Chain>) -> Vec<Chain> {
     let is_alike = |a: &Chain, b: &Chain| {
         let asked = |of: &Chain| (of.arch(), of.grub.http, of.grub.tftp, of.grub.proxy);
-        let names = |of: &Chain| (of.shim.vendor.clone(), of.shim.denied.clone());
+        let names = |of: &Chain| {
+            let shim = &of.shim;
+            (shim.vendor.clone(), shim.denied.clone(), shim.authorities)
+        };
         asked(a) == asked(b) && names(a) == names(b)
     };
     let mut kept: Vec<Chain> = Vec::new();
@@ -298,38 +303,69 @@ fn chain([shim, grub, manager]: &[PathBuf; 3]) -> Vec<Chain> {
     Chain::pair(&[shim], &[grub], manager.as_slice())
 }
 
-/// iPXE behind its own shim in this folder.
-fn signed_ipxe(folder: &Path) -> Vec<SignedIpxe> {
-    let builds = ["x86_64", "arm64"].iter().flat_map(|name| {
-        let arch = secure_arch(name.as_bytes());
-        ["snponly", "ipxe"].map(|stem| (arch, stem))
-    });
-    let found = builds.filter_map(|(arch, stem)| {
-        let arch = arch?;
-        let (_, suffix) = secure_names(arch)?;
-        let shim_name = format!("{stem}-shim{suffix}.efi");
-        let shim = small_file(&folder.join(&shim_name))?;
-        // The folder may hold iPXE for another processor under the same name.
-        let name = format!("{stem}.efi");
-        let content = small_file(&folder.join(&name))?;
-        let parsed = Shim::parse(&shim, "", &|_| None)?;
-        let fits = parsed.arch == arch && parsed.trusts_program(&content, &|_| None);
-        fits.then(|| SignedIpxe {
-            arch,
-            from: folder.join(&shim_name).display().to_string(),
-            shim_name,
-            shim,
-            name,
-            content,
-        })
-    });
+/// iPXE behind its own shim: the best shim of these folders for each firmware, with what it starts.
+/// The release has them in `x86_64-sb` and `arm64-sb`, the shim under three names (`shimx64.efi`,
+/// `ipxe-shim.efi`, `snponly-shim.efi`); which is which is told by content.
+fn signed_ipxe<'a>(folders: impl Iterator<Item = &'a Path>) -> Vec<SignedIpxe> {
+    let parts = ["", "x86_64-sb", "arm64-sb"];
+    let folders = folders.flat_map(|folder| parts.map(|part| folder.join(part)));
     let mut kept: Vec<SignedIpxe> = Vec::new();
-    for one in found {
-        if kept.iter().all(|other| other.arch != one.arch) {
-            kept.push(one);
+    for one in folders.flat_map(|folder| signed_ipxe_in(&folder)) {
+        match kept.iter_mut().find(|other| other.arch == one.arch) {
+            Some(other) if starts_on(&one.shim) > starts_on(&other.shim) => *other = one,
+            Some(_) => {}
+            None => kept.push(one),
         }
     }
     kept
+}
+
+/// On how many kinds of machines a shim starts.
+fn starts_on(shim: &Shim) -> u8 {
+    shim.authorities.count()
+}
+
+/// Every shim in this folder that starts an iPXE in it, in the order of their names.
+fn signed_ipxe_in(folder: &Path) -> Vec<SignedIpxe> {
+    let mut names: Vec<String> = std::fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect();
+    names.sort();
+    let shims = names.iter().filter(|name| is_shim_name(name.as_bytes()));
+    let shims = shims.take(MAX_SIGNED).filter_map(|name| {
+        let path = folder.join(name);
+        Shim::parse(&small_file(&path)?, &path.display().to_string(), &|_| None)
+    });
+    let shims: Vec<Shim> = shims.collect();
+    if shims.is_empty() {
+        return Vec::new();
+    }
+    let builds = names.iter().filter_map(|name| {
+        let (kind, _) = ipxe_build(name.as_bytes())?;
+        let content = small_file(&folder.join(name))?;
+        Some(SignedBuild { kind, content })
+    });
+    let builds: Vec<SignedBuild> = builds.take(MAX_SIGNED).collect();
+    let behind = |shim: Shim| {
+        // The folder may hold iPXE for another processor under the same name.
+        let of = |kind| {
+            let mut of_kind = builds.iter().filter(|build| build.kind == kind);
+            let trusts = |build: &&SignedBuild| shim.trusts_program(&build.content, &|_| None);
+            of_kind.find(trusts).cloned()
+        };
+        let mut found = ["snponly", "ipxe"].into_iter().filter_map(of);
+        let (build, other) = (found.next()?, found.next());
+        Some(SignedIpxe {
+            arch: shim.arch,
+            shim,
+            build,
+            other,
+        })
+    };
+    shims.into_iter().filter_map(behind).collect()
 }
 
 /// The first of these files there is.
@@ -426,7 +462,7 @@ mod tests {
 
     #[test]
     fn of_chains_that_are_alike_the_first_is_kept() {
-        use lanboot_core::catalog::Signed;
+        use lanboot_core::catalog::{Authorities, Signed};
         let made = |from: &str, vendor: &str, http, proxy| Chain {
             shim: Shim {
                 arch: Arch::X64Uefi,
@@ -434,6 +470,7 @@ mod tests {
                 from: from.to_owned(),
                 vendor: vec![vendor.to_owned()],
                 denied: Vec::new(),
+                authorities: Authorities::default(),
             },
             grub: Grub {
                 arch: Arch::X64Uefi,
@@ -459,6 +496,143 @@ mod tests {
         let kept = chosen(all.into_iter());
         let from: Vec<&str> = kept.iter().map(|chain| chain.shim.from.as_str()).collect();
         assert_eq!(from, ["13", "12", "fedora", "backports"]);
+    }
+
+    /// A certificate's common name, as in a signature and in `.vendor_cert`.
+    fn common_name(name: &str) -> Vec<u8> {
+        let len = u8::try_from(name.len()).unwrap();
+        [
+            &[0x06, 0x03, 0x55, 0x04, 0x03, 0x0c, len][..],
+            name.as_bytes(),
+        ]
+        .concat()
+    }
+
+    /// A UEFI program for this processor, signed by these; a shim when it trusts a vendor.
+    fn efi(machine: u16, vendor: Option<&str>, signers: &[&str]) -> Vec<u8> {
+        let mut program = vec![0; 0x400];
+        program[..2].copy_from_slice(b"MZ");
+        program[0x3c] = 0x40;
+        program[0x40..0x44].copy_from_slice(b"PE\0\0");
+        program[0x44..0x46].copy_from_slice(&machine.to_le_bytes());
+        program[0x46] = u8::from(vendor.is_some());
+        program[0x54] = 240;
+        program[0x58..0x5a].copy_from_slice(&[0x0b, 2]);
+        let word = |program: &mut Vec<u8>, at: usize, value: usize| {
+            let value = u32::try_from(value).unwrap().to_le_bytes();
+            program[at..at + 4].copy_from_slice(&value);
+        };
+        if let Some(vendor) = vendor {
+            // The name has more than eight bytes, so it stands behind the symbols, of which there are
+            // none.
+            let cert = common_name(vendor);
+            word(&mut program, 0x4c, 0x300);
+            program[0x304..0x310].copy_from_slice(b".vendor_cert");
+            let section = 0x58 + 240;
+            program[section..section + 2].copy_from_slice(b"/4");
+            word(&mut program, section + 16, 16 + cert.len());
+            word(&mut program, section + 20, 0x320);
+            word(&mut program, 0x320, cert.len());
+            word(&mut program, 0x328, 16);
+            program[0x330..0x330 + cert.len()].copy_from_slice(&cert);
+        }
+        let table: Vec<u8> = signers.iter().flat_map(|name| common_name(name)).collect();
+        if !table.is_empty() {
+            let at = program.len();
+            word(&mut program, 0x58 + 112 + 32, at);
+            word(&mut program, 0x58 + 112 + 36, table.len());
+            program.extend(table);
+        }
+        program
+    }
+
+    const OLD: &str = "Microsoft Corporation UEFI CA 2011";
+    const NEW: &str = "Microsoft UEFI CA 2023";
+
+    /// iPXE 2.0 as it is published, and as its shim's documentation names the files.
+    #[test]
+    fn ipxe_behind_its_own_shim_is_found_under_every_name_it_is_published_by() {
+        let shim = |machine| efi(machine, Some("iPXE Secure Boot CA"), &[OLD, NEW]);
+        let ipxe = |machine| efi(machine, None, &["iPXE Secure Boot CA"]);
+        for (machine, arch, part, offered, shims) in [
+            (
+                0x8664,
+                Arch::X64Uefi,
+                "",
+                "snponly-shimx64.efi",
+                &["snponly-shim.efi"][..],
+            ),
+            (
+                0x8664,
+                Arch::X64Uefi,
+                "",
+                "snponly-shimx64.efi",
+                &["ipxe-shimx64.efi"],
+            ),
+            (
+                0x8664,
+                Arch::X64Uefi,
+                "",
+                "snponly-shimx64.efi",
+                &["shimx64.efi"],
+            ),
+            (
+                0x8664,
+                Arch::X64Uefi,
+                "x86_64-sb",
+                "snponly-shimx64.efi",
+                &["ipxe-shim.efi", "shimx64.efi", "snponly-shim.efi"],
+            ),
+            (
+                0xaa64,
+                Arch::Arm64Uefi,
+                "arm64-sb",
+                "snponly-shimaa64.efi",
+                &["ipxe-shim.efi"],
+            ),
+            (
+                0xaa64,
+                Arch::Arm64Uefi,
+                "",
+                "snponly-shimaa64.efi",
+                &["snponly-shimaa64.efi"],
+            ),
+        ] {
+            let held = tempfile::tempdir().unwrap();
+            let folder = held.path().join(part);
+            std::fs::create_dir_all(&folder).unwrap();
+            for name in shims {
+                std::fs::write(folder.join(name), shim(machine)).unwrap();
+            }
+            for name in ["ipxe.efi", "snponly.efi"] {
+                std::fs::write(folder.join(name), ipxe(machine)).unwrap();
+            }
+            let found = loaders(Some(held.path())).unwrap().signed_ipxe;
+            let [signed] = &found[..] else {
+                panic!("{shims:?}: {}", found.len())
+            };
+            assert_eq!((signed.arch, signed.build.kind), (arch, "snponly"));
+            assert_eq!(signed.shim_name(), offered);
+            assert_eq!(signed.other.as_ref().map(|build| build.kind), Some("ipxe"));
+            assert_eq!(signed.shim.authorities.count(), 2);
+        }
+    }
+
+    #[test]
+    fn an_ipxe_that_its_shim_refuses_is_none_and_the_shim_for_most_machines_wins() {
+        let held = tempfile::tempdir().unwrap();
+        let put = |name: &str, bytes| std::fs::write(held.path().join(name), bytes).unwrap();
+        let found = || loaders(Some(held.path())).unwrap().signed_ipxe;
+        put("a-shim.efi", efi(0x8664, Some("iPXE"), &[OLD]));
+        // Debian's own, which nobody signed.
+        put("snponly.efi", efi(0x8664, None, &[]));
+        assert!(found().is_empty());
+        put("ipxe.efi", efi(0x8664, None, &["iPXE"]));
+        let one = found().remove(0);
+        assert_eq!((one.build.kind, one.other), ("ipxe", None));
+        assert_eq!(one.shim.authorities.count(), 1);
+        put("b-shim.efi", efi(0x8664, Some("iPXE"), &[NEW, OLD]));
+        assert!(found().remove(0).shim.from.ends_with("b-shim.efi"));
     }
 
     #[test]

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::secure::{Chain, secure_names};
+use super::secure::{Chain, Shim, secure_names};
+use super::shim_names::{Wanted, ipxe_build, wanted};
 use super::{BootChoice, Catalog, Entry, Firmware, Image};
 use crate::machine::{Arch, Mac};
 use crate::vfs::Content;
@@ -28,33 +29,48 @@ impl Loaders {
     }
 }
 
-/// iPXE's own signed shim and the signed iPXE that it starts (iPXE 2.0). shim finds it by taking
-/// `-shim` and the architecture out of its own name, so both keep theirs.
+/// iPXE's own signed shim and the signed builds of iPXE that it starts (iPXE 2.0). It finds one by
+/// taking `-shim` and the architecture out of its own name, or asks for `ipxe.efi`, beside itself or
+/// at the root of TFTP (ipxe/ipxe#1684): each name is answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignedIpxe {
     /// The firmware it runs on.
     pub arch: Arch,
-    /// File name of the shim.
-    pub shim_name: String,
     /// The shim.
-    pub shim: Content,
-    /// File name of iPXE.
-    pub name: String,
-    /// iPXE.
+    pub shim: Shim,
+    /// The build that is started.
+    pub build: SignedBuild,
+    /// The other one, for whoever asks for it by name.
+    pub other: Option<SignedBuild>,
+}
+
+/// A signed build of iPXE.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedBuild {
+    /// `snponly` or `ipxe`.
+    pub kind: &'static str,
+    /// The program.
     pub content: Content,
-    /// Where it was found.
-    pub from: String,
 }
 
 impl SignedIpxe {
-    /// The file of this name.
+    /// The name its shim is offered under, which leads to the build that is to be started.
+    pub fn shim_name(&self) -> String {
+        let (_, suffix) = secure_names(self.arch).unwrap_or_default();
+        format!("{}-shim{suffix}.efi", self.build.kind)
+    }
+
+    /// The file beside the shim for a request of this name.
     pub fn file(&self, name: &[u8]) -> Option<&Content> {
-        if name == self.shim_name.as_bytes() {
-            Some(&self.shim)
-        } else if name == self.name.as_bytes() {
-            Some(&self.content)
-        } else {
-            None
+        match wanted(name, self.arch) {
+            Wanted::Shim => Some(&self.shim.content),
+            Wanted::SecondStage => {
+                let kind = ipxe_build(name).map(|(kind, _)| kind);
+                let other = self.other.as_ref();
+                let named = other.filter(|other| kind == Some(other.kind));
+                Some(&named.unwrap_or(&self.build).content)
+            }
+            Wanted::Other => None,
         }
     }
 }
@@ -209,8 +225,9 @@ pub fn pxelinux_image(catalog: &Catalog) -> Option<&Image> {
 /// The shim and GRUB that machines of this kind get, over HTTP or over TFTP. First one whose shim
 /// trusts the kernel that starts there when nobody presses a key (`boot`); among those one whose
 /// GRUB speaks the protocol; then one whose GRUB boots beside another DHCP server too, because the
-/// files are the same for everybody; then that kernel's image's own, because its vendor made them
-/// for each other; then the host's, which are kept up to date; then any image's.
+/// files are the same for everybody; then one whose shim starts on the most machines
+/// ([`Authorities`](super::Authorities)); then that kernel's image's own, because its vendor made
+/// them for each other; then the host's, which are kept up to date; then any image's.
 ///
 /// A few comparisons of names: nothing of it is kept from one request to the next.
 pub fn chain<'a>(
@@ -245,7 +262,8 @@ pub fn chain<'a>(
         };
         let proxy = http || chain.grub.proxy;
         // One that does not trust its own image's kernel is no better than the host's.
-        (trusts, speaks, proxy, trusts || !is_own)
+        let machines = chain.shim.authorities.count();
+        (trusts, speaks, proxy, machines, trusts || !is_own)
     };
     let fitting: Vec<_> = candidates
         .filter(|(chain, _)| chain.arch() == arch)

@@ -11,6 +11,7 @@ mod loader;
 mod pe;
 mod plan;
 mod secure;
+mod shim_names;
 #[cfg(test)]
 pub(crate) mod testing;
 mod transport;
@@ -21,12 +22,13 @@ pub use entry::{Cpu, Entry, Fetch, NbdRoot, Note, Place, Refusal, Server, Spelli
 pub use image::{Family, Image, Recognised, StockMenu, image_name, recognise};
 pub use lack::{Lack, Part, ShownBy};
 pub use loader::{
-    IPXE, Ipxe, LoaderChoice, Loaders, MenuKind, PXELINUX_FOLDER, SignedIpxe, Way, chain,
-    ipxe_loader, pxelinux_image,
+    IPXE, Ipxe, LoaderChoice, Loaders, MenuKind, PXELINUX_FOLDER, SignedBuild, SignedIpxe, Way,
+    chain, ipxe_loader, pxelinux_image,
 };
 pub use pe::{Signed, efi_arch};
 pub use plan::{NoLoader, Offer, Offers, offer, usual_loader};
-pub use secure::{Chain, Grub, Shim, secure_arch, secure_names};
+pub use secure::{Authorities, Chain, Grub, Shim, secure_arch, secure_names};
+pub use shim_names::{ipxe_build, is_garbled, is_shim_name};
 pub use transport::{Memory, Plan, Reason, Transport, Transports, plan};
 pub use whole::Start;
 

@@ -370,7 +370,7 @@ impl Asked<'_> {
         let signed = self.loaders.signed_ipxe(self.arch).ok_or_else(none)?;
         Ok(loader(&format!(
             "secure-ipxe/{folder}/{}",
-            signed.shim_name
+            signed.shim_name()
         )))
     }
 
@@ -522,14 +522,7 @@ mod tests {
     }
 
     fn signed_ipxe() -> crate::catalog::SignedIpxe {
-        crate::catalog::SignedIpxe {
-            arch: Arch::X64Uefi,
-            shim_name: "snponly-shimx64.efi".into(),
-            shim: Content::memory(*b"s"),
-            name: "snponly.efi".into(),
-            content: Content::memory(*b"i"),
-            from: "/usr/lib/ipxe".into(),
-        }
+        crate::catalog::testing::signed_ipxe(Arch::X64Uefi)
     }
 
     fn host(names: &[&'static str]) -> Loaders {

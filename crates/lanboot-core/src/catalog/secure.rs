@@ -6,8 +6,11 @@
 //! the section `mods` (GRUB's `kernel.h`, `struct grub_module_info`), so it is known whether it can
 //! load anything from a network. With Secure Boot on it can load no further ones.
 
+use std::fmt;
+
 use super::ReadSmall;
 use super::pe::{Program, Signed, common_names, u16_at, u32_at, u64_at};
+use super::shim_names::{Wanted, wanted};
 use crate::machine::Arch;
 use crate::vfs::Content;
 
@@ -26,10 +29,15 @@ const MAX_SBAT: u64 = 64 * 1024;
 /// Longest version number kept, in bytes.
 const MAX_VERSION: usize = 24;
 
+/// Microsoft's authority for programs of others, until June 2026.
+const UEFI_CA_2011: &str = "Microsoft Corporation UEFI CA 2011";
+/// The one after it.
+const UEFI_CA_2023: &str = "Microsoft UEFI CA 2023";
+
 /// Certificates that firmware itself trusts, whatever a shim says.
 const TRUSTED_BY_FIRMWARE: [&str; 4] = [
-    "Microsoft Corporation UEFI CA 2011",
-    "Microsoft UEFI CA 2023",
+    UEFI_CA_2011,
+    UEFI_CA_2023,
     "Microsoft Windows Production PCA 2011",
     "Windows UEFI CA 2023",
 ];
@@ -66,6 +74,63 @@ pub struct Shim {
     /// The names in the certificates it refuses, whoever vouches for them: those of keys that were
     /// taken back.
     pub denied: Vec<String>,
+    /// Who signed it for firmware.
+    pub authorities: Authorities,
+}
+
+/// The authorities of Microsoft that signed a shim. With Secure Boot on, firmware starts one that was
+/// signed under an authority it trusts: older machines trust that of 2011, some of 2026 only that of
+/// 2023 (rhboot/shim#825), most both. Since June 2026 Microsoft signs under that of 2023 alone, so a
+/// shim with both signatures starts on the most machines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Authorities {
+    /// Microsoft Corporation UEFI CA 2011.
+    pub of_2011: bool,
+    /// Microsoft UEFI CA 2023.
+    pub of_2023: bool,
+}
+
+impl Authorities {
+    /// Reads them from the names in all signatures of a program.
+    pub fn of(signed: &Signed) -> Self {
+        let has = |name: &str| signed.names().iter().any(|other| other == name);
+        Self {
+            of_2011: has(UEFI_CA_2011),
+            of_2023: has(UEFI_CA_2023),
+        }
+    }
+
+    /// Their names, as in their certificates.
+    pub fn names(self) -> Vec<&'static str> {
+        let all = [(self.of_2011, UEFI_CA_2011), (self.of_2023, UEFI_CA_2023)];
+        let signed = all.into_iter().filter(|(is_there, _)| *is_there);
+        signed.map(|(_, name)| name).collect()
+    }
+
+    /// How many there are.
+    pub fn count(self) -> u8 {
+        u8::from(self.of_2011) + u8::from(self.of_2023)
+    }
+}
+
+impl fmt::Display for Authorities {
+    /// For a sentence: on which machines such a shim starts with Secure Boot on.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match (self.of_2011, self.of_2023) {
+            (true, true) => "starts on machines that trust Microsoft's UEFI CA of 2011 or of 2023",
+            (true, false) => {
+                "starts only on machines that trust Microsoft's UEFI CA of 2011, and newest ones \
+                 trust only that of 2023"
+            }
+            (false, true) => {
+                "starts only on machines that trust Microsoft's UEFI CA of 2023, and older ones \
+                 trust only that of 2011"
+            }
+            (false, false) => {
+                "is not signed by Microsoft: it starts only on machines whose owner enrolled its key"
+            }
+        })
+    }
 }
 
 impl Shim {
@@ -91,6 +156,7 @@ impl Shim {
             from: from.to_owned(),
             vendor,
             denied,
+            authorities: Authorities::of(&program.signed()),
         })
     }
 
@@ -320,7 +386,17 @@ impl Chain {
         self.shim.arch
     }
 
-    /// The file of this name beside the shim, as shim and GRUB ask for it.
+    /// The file beside the shim for a request of this name, whatever shim makes of GRUB's.
+    pub fn beside(&self, name: &[u8]) -> Option<&Content> {
+        match (self.file(name), wanted(name, self.arch())) {
+            (Some(file), _) => Some(file),
+            (None, Wanted::Shim) => Some(&self.shim.content),
+            (None, Wanted::SecondStage) => Some(&self.grub.content),
+            (None, Wanted::Other) => None,
+        }
+    }
+
+    /// The file of exactly this name, as shim and GRUB ask for it.
     pub fn file(&self, name: &[u8]) -> Option<&Content> {
         let (_, suffix) = secure_names(self.arch())?;
         let is = |stem: &str| name == format!("{stem}{suffix}.efi").as_bytes();
@@ -339,7 +415,7 @@ impl Chain {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::testing::{grub_file, no_disk, program, shim_file};
+    use crate::catalog::testing::{grub_file, no_disk, program, shim_file, shim_signed};
 
     const X64: u16 = 0x8664;
 
@@ -354,6 +430,30 @@ mod tests {
         // As in a signature: the signer, and who vouches for it.
         let both = |signer: &str| Signed::By(vec!["Debian Secure Boot CA".into(), signer.into()]);
         assert!(shim.trusts(&both("Signer")) && !shim.trusts(&both("Revoked")));
+    }
+
+    /// Every certificate of the table counts: signed twice, a shim has two.
+    #[test]
+    fn the_authorities_of_a_shim_are_those_of_all_its_signatures() {
+        let (old, new) = (UEFI_CA_2011, UEFI_CA_2023);
+        for (names, of_2011, of_2023, says) in [
+            (&[old][..], true, false, "UEFI CA of 2011, and newest ones"),
+            (&[new], false, true, "UEFI CA of 2023, and older ones"),
+            (
+                &["signer", old, "signer", new],
+                true,
+                true,
+                "of 2011 or of 2023",
+            ),
+            (&["Somebody"], false, false, "not signed by Microsoft"),
+            (&[], false, false, "not signed by Microsoft"),
+        ] {
+            let shim = shim_signed(X64, "Debian", "", names);
+            let shim = Shim::parse(&Content::memory(shim), "s", &no_disk).unwrap();
+            assert_eq!(shim.authorities, Authorities { of_2011, of_2023 });
+            let said = shim.authorities.to_string();
+            assert!(said.contains(says), "{said}");
+        }
     }
 
     #[test]
@@ -392,6 +492,11 @@ mod tests {
         assert_eq!(chain.file(b"shimx64.efi"), Some(&chain.shim.content));
         for name in ["mmx64.efi", "grubaa64.efi", "revocations_sbat.efi"] {
             assert_eq!(chain.file(name.as_bytes()), None, "{name}");
+            assert_eq!(chain.beside(name.as_bytes()), None, "{name}");
+        }
+        for name in [&b"grub.efi"[..], b"\xeaonboard"] {
+            assert_eq!(chain.beside(name), Some(&chain.grub.content));
+            assert_eq!(chain.file(name), None);
         }
     }
     #[test]

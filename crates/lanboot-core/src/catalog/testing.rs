@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use super::entry::{Finds, NetworkForm};
 use super::image::{Given, Recognised};
-use super::{Catalog, Chain, Cpu, Entry, Family, Grub, Image, NbdRoot, Server, Shim, Signed};
+use super::{
+    Catalog, Chain, Cpu, Entry, Family, Grub, Image, NbdRoot, Server, Shim, Signed, SignedBuild,
+    SignedIpxe,
+};
 use crate::machine::Arch;
 use crate::vfs::{Content, Identity, ImageId, Kind, Meta, NodeId, Tree, TreeBuilder};
 
@@ -295,6 +298,15 @@ pub(crate) fn grub_file(machine: u16, modules: &[&str], prefix: &str, names: &[&
 }
 
 pub(crate) fn shim_file(machine: u16, allowed: &str, denied: &str) -> Vec<u8> {
+    shim_signed(
+        machine,
+        allowed,
+        denied,
+        &["Microsoft Corporation UEFI CA 2011"],
+    )
+}
+
+pub(crate) fn shim_signed(machine: u16, allowed: &str, denied: &str, by: &[&str]) -> Vec<u8> {
     let (allowed, denied) = (common_name(allowed), common_name(denied));
     let len = |part: &[u8]| u32::try_from(part.len()).unwrap();
     let mut table = Vec::new();
@@ -302,15 +314,25 @@ pub(crate) fn shim_file(machine: u16, allowed: &str, denied: &str) -> Vec<u8> {
         table.extend(word.to_le_bytes());
     }
     table.extend([allowed, denied].concat());
-    program(
-        machine,
-        &[(b".vendor_cert", table)],
-        &["Microsoft Corporation UEFI CA 2011"],
-    )
+    program(machine, &[(b".vendor_cert", table)], by)
 }
 
 /// A module that takes the server from a proxy's offer.
 pub(crate) const EFINET_PROXY: &str = "efinet=proxy offer receive\0setting values from proxy offer";
+
+/// iPXE behind its own shim, with both of its builds.
+pub(crate) fn signed_ipxe(arch: Arch) -> SignedIpxe {
+    let build = |kind, content: &[u8]| SignedBuild {
+        kind,
+        content: Content::memory(content),
+    };
+    SignedIpxe {
+        arch,
+        shim: chain(arch, "iPXE", false).shim,
+        build: build("snponly", b"signed snponly"),
+        other: Some(build("ipxe", b"signed ipxe")),
+    }
+}
 
 /// A chain whose GRUB boots beside another DHCP server.
 pub(crate) fn chain(arch: Arch, vendor: &str, http: bool) -> Chain {

@@ -67,7 +67,7 @@ impl Site {
         if file == b"boot.img" {
             return self.boot_disk(chain?, peer);
         }
-        match chain.and_then(|chain| chain.file(file)) {
+        match chain.and_then(|chain| chain.beside(file)) {
             Some(content) => Some(self.program(content)),
             None => self.looked_for(&[b"loader", b"secure", folder, file], peer),
         }
@@ -87,20 +87,31 @@ impl Site {
                 if on_image.is_some() {
                     return None;
                 }
-                let archs = [b"x86_64".as_slice(), b"arm64"]
-                    .into_iter()
-                    .filter_map(secure_arch);
-                archs
-                    .filter_map(|arch| self.chain(arch, false))
-                    .find_map(|chain| {
-                        let (_, suffix) = secure_names(chain.arch())?;
-                        let is_shim = *file == format!("shim{suffix}.efi").as_bytes();
-                        chain.file(file).filter(|_| !is_shim)
-                    })
+                self.second_stage_at_root(file)
                     .map(|content| self.program(content))
             }
             _ => None,
         }
+    }
+
+    /// The program a shim at the root looks for: GRUB, or iPXE behind its own shim. Which machine
+    /// asks is not known; names that are the same for all of them are x64's first.
+    fn second_stage_at_root(&self, file: &[u8]) -> Option<&Content> {
+        let archs = || [Arch::X64Uefi, Arch::Arm64Uefi].into_iter();
+        if let Some((_, of)) = catalog::ipxe_build(file) {
+            let mut fit = archs().filter(|arch| of.is_none_or(|of| of == *arch));
+            // Whatever its name says, shim could not make one: it is the build we offered.
+            return fit.find_map(|arch| Some(&self.loaders.signed_ipxe(arch)?.build.content));
+        }
+        let mut chains = archs().filter_map(|arch| self.chain(arch, false));
+        if catalog::is_garbled(file) {
+            return chains.next().map(|chain| &chain.grub.content);
+        }
+        chains.find_map(|chain| {
+            let (_, suffix) = secure_names(chain.arch())?;
+            let is_shim = file == format!("shim{suffix}.efi").as_bytes();
+            chain.file(file).filter(|_| !is_shim)
+        })
     }
 
     /// The shim and GRUB of this kind of firmware.
@@ -244,8 +255,8 @@ fn is_grub_folder(folder: &[&[u8]]) -> bool {
 mod tests {
     use super::super::tests::{PEER, site, text};
     use super::*;
-    use crate::catalog::testing::{chain, image};
-    use crate::catalog::{Catalog, Cpu, Loaders, SignedIpxe};
+    use crate::catalog::testing::{chain, image, signed_ipxe};
+    use crate::catalog::{Catalog, Cpu, Loaders};
     use crate::vfs::{Kind, Meta, Tree, TreeBuilder};
     use std::sync::Arc;
 
@@ -269,20 +280,12 @@ mod tests {
         let mut image = image("live", &[Cpu::X86_64]);
         image.tree = Arc::new(tree.build());
         let mut site = site(Catalog::new(vec![Arc::new(image)]));
-        let signed = SignedIpxe {
-            arch: Arch::X64Uefi,
-            shim_name: "snponly-shimx64.efi".into(),
-            shim: Content::memory(*b"its shim"),
-            name: "snponly.efi".into(),
-            content: Content::memory(*b"signed"),
-            from: String::new(),
-        };
         site.loaders = Arc::new(Loaders {
             chains: vec![
                 chain(Arch::X64Uefi, "Debian", false),
                 chain(Arch::Arm64Uefi, "Debian", false),
             ],
-            signed_ipxe: vec![signed],
+            signed_ipxe: vec![signed_ipxe(Arch::X64Uefi)],
             ..Loaders::clone(&site.loaders)
         });
         site
@@ -321,6 +324,17 @@ mod tests {
             }
         }
         assert_eq!(len(&site, "loader/secure/riscv64/shimriscv64.efi"), None);
+        // shim 15.8 on some Dells asks for the title of a boot entry.
+        let grub = chain(Arch::X64Uefi, "Debian", false).grub.content.len();
+        for path in [&b"loader/secure/x86_64/\xeaonboard"[..], b"/\xeaonboard"] {
+            let found = site.find(path, b"", PEER).unwrap();
+            assert_eq!(found.content.len(), grub);
+        }
+        assert_eq!(
+            len(&site, "onboard"),
+            None,
+            "at the root it may be anything"
+        );
         let own = with_files(&["grubx64.efi"]);
         assert_eq!(text(&own, "grubx64.efi").as_deref(), Some("of the image"));
     }
@@ -329,14 +343,52 @@ mod tests {
     fn ipxe_is_beside_its_shim() {
         let site = with_files(&[]);
         let at = |name: &str| text(&site, &format!("loader/secure-ipxe/x86_64/{name}"));
-        assert_eq!(at("snponly-shimx64.efi").as_deref(), Some("its shim"));
-        assert_eq!(at("snponly.efi").as_deref(), Some("signed"));
+        let shim = signed_ipxe(Arch::X64Uefi).shim.content.len();
+        for name in [
+            "snponly-shimx64.efi",
+            "snponly-shim.efi",
+            "ipxe-shim.efi",
+            "shimx64.efi",
+        ] {
+            let path = format!("loader/secure-ipxe/x86_64/{name}");
+            assert_eq!(len(&site, &path), Some(shim), "{name}");
+        }
+        for name in [
+            "snponly.efi",
+            "snponlyx64.efi",
+            "SNPONLY.EFI",
+            "grubx64.efi",
+            "x.efi",
+        ] {
+            assert_eq!(at(name).as_deref(), Some("signed snponly"), "{name}");
+        }
+        for name in ["ipxe.efi", "ipxex64.efi", "ipxe-x86_64.efi"] {
+            assert_eq!(at(name).as_deref(), Some("signed ipxe"), "{name}");
+        }
+        // Where the shim has no folder it asks for what it was built with.
+        for name in ["/ipxe.efi", "snponly.efi", "ipxex64.efi"] {
+            assert_eq!(
+                text(&site, name).as_deref(),
+                Some("signed snponly"),
+                "{name}"
+            );
+        }
+        assert_eq!(len(&site, "ipxeaa64.efi"), None, "there is none for ARM");
         assert!(
             at("autoexec.ipxe")
                 .unwrap()
                 .contains("http://10.0.0.1/boot.ipxe")
         );
-        assert_eq!(at("ipxe.efi"), None);
+        for name in [
+            "revocations_sku.efi",
+            "shim_certificate_0.efi",
+            "mmx64.efi",
+            "ipxeaa64.efi",
+        ] {
+            assert_eq!(at(name), None, "{name}");
+        }
+        let own = with_files(&["ipxe.efi"]);
+        assert_eq!(text(&own, "ipxe.efi").as_deref(), Some("of the image"));
     }
 
     #[test]
