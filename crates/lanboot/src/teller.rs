@@ -15,8 +15,8 @@ use arc_swap::ArcSwap;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use lanboot_core::journal::repeats::SUMMARY;
 use lanboot_core::journal::{
-    BootState, Door, Event, FileUse, Folded, Journal, Outlook, Peer, Repeats, Story, What, bytes,
-    tell,
+    BootState, Door, Event, FileUse, Folded, Journal, Outlook, Peer, Repeats, ShimLoads, Story,
+    What, bytes, tell,
 };
 use lanboot_core::machine::Mac;
 use lanboot_core::site::Site;
@@ -45,6 +45,7 @@ pub struct Teller {
     journal: Journal,
     repeats: Repeats,
     losses: Losses,
+    shim_loads: ShimLoads,
     site: Arc<ArcSwap<Site>>,
     output: Output,
     /// When the program became ready.
@@ -84,6 +85,7 @@ impl Teller {
             journal: Journal::default(),
             repeats: Repeats::default(),
             losses: Losses::new(bus.dropped()),
+            shim_loads: ShimLoads::default(),
             site,
             output,
             began: now,
@@ -110,6 +112,11 @@ impl Teller {
         let notice = matches!(event.what, What::Notice { .. });
         if self.output.shows(event) && (ending && notice || self.repeats.admit(event)) {
             self.output.write(event);
+        }
+        if let Some(refused) = self.refused_shim(event)
+            && self.repeats.admit(&refused)
+        {
+            self.output.write(&refused);
         }
         if let (Some(story), Output::Live { screen, bars }) =
             (self.journal.fold(event, &file), &mut self.output)
@@ -144,6 +151,31 @@ impl Teller {
             }
             (_, BootState::Loading | BootState::NotBooting) => false,
         }
+    }
+
+    /// What is to be said of a machine that loads its shim again and nothing after it.
+    fn refused_shim(&mut self, event: &Event) -> Option<Event> {
+        let (What::Started { path, .. }
+        | What::Finished { path, .. }
+        | What::NotFound { path, .. }) = &event.what
+        else {
+            return None;
+        };
+        let site = self.site.load();
+        let shim = site.shim(path.as_bytes());
+        let text = self.shim_loads.saw(event, shim.is_some()).then(|| {
+            let starts = shim.map(|shim| format!(": this shim {}", shim.authorities));
+            format!(
+                "it loaded the shim twice and nothing after it; with Secure Boot on its firmware may \
+                 refuse it{}",
+                starts.unwrap_or_default()
+            )
+        })?;
+        Some(Event {
+            at: event.at,
+            peer: event.peer,
+            what: What::Planned { text },
+        })
     }
 
     /// Does what is due at `now`, once a second.

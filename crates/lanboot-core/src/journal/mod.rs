@@ -3,6 +3,7 @@
 mod outlook;
 mod progress;
 pub mod repeats;
+mod shim_loads;
 mod story;
 mod tell;
 
@@ -11,6 +12,7 @@ pub use progress::{
     ADDRESS_GRACE, BootState, Expected, FileUse, GRACE, MAX_PAUSE, MAX_PAUSE_UNLOADED, Role, SETTLE,
 };
 pub use repeats::{Folded, Repeats};
+pub use shim_loads::ShimLoads;
 pub use story::{Journal, MAX_MACHINES, MAX_TOLD, Running, Step, Story};
 pub use tell::{bytes, tell};
 

@@ -3,10 +3,10 @@
 use std::net::IpAddr;
 
 use super::{Site, file_of, generated, plain, ramdisk, version_of};
-use crate::catalog::{self, Chain, MenuKind, pxelinux_image, secure_arch, secure_names};
+use crate::catalog::{self, Chain, MenuKind, Shim, pxelinux_image, secure_arch, secure_names};
 use crate::machine::Arch;
 use crate::script::{self, Grub, LOCKED};
-use crate::vfs::{Content, File, Source};
+use crate::vfs::{Content, File, Path, Source};
 
 impl Site {
     /// A file of the folder `loader`.
@@ -50,6 +50,21 @@ impl Site {
                 }
             }
             names => self.autoexec(names, peer),
+        }
+    }
+
+    /// The shim at `path`, if one is served there.
+    pub fn shim(&self, path: &[u8]) -> Option<&Shim> {
+        let path = Path::parse(path).ok()?;
+        let [b"loader", way, folder, file] = path.names() else {
+            return None;
+        };
+        let arch = secure_arch(folder).filter(|_| catalog::is_shim_name(file))?;
+        match *way {
+            b"secure" => Some(&self.chain(arch, false)?.shim),
+            b"secure-http" => Some(&self.chain(arch, true)?.shim),
+            b"secure-ipxe" => Some(&self.loaders.signed_ipxe(arch)?.shim),
+            _ => None,
         }
     }
 
@@ -337,6 +352,27 @@ mod tests {
         );
         let own = with_files(&["grubx64.efi"]);
         assert_eq!(text(&own, "grubx64.efi").as_deref(), Some("of the image"));
+    }
+
+    #[test]
+    fn a_shim_is_known_by_its_path() {
+        let site = with_files(&[]);
+        for (path, vendor) in [
+            ("loader/secure/x86_64/shimx64.efi", Some("Debian")),
+            ("/loader/secure-http/arm64/shimaa64.efi", Some("Debian")),
+            (
+                "loader/secure-ipxe/x86_64/snponly-shimx64.efi",
+                Some("iPXE"),
+            ),
+            ("loader/secure/x86_64/grubx64.efi", None),
+            ("loader/secure/riscv64/shimriscv64.efi", None),
+            ("loader/secure/shimx64.efi", None),
+            ("iso/live/EFI/BOOT/BOOTX64.EFI", None),
+        ] {
+            let shim = site.shim(path.as_bytes());
+            let vendor_of = |shim: &Shim| shim.vendor.concat();
+            assert_eq!(shim.map(vendor_of).as_deref(), vendor, "{path}");
+        }
     }
 
     #[test]
