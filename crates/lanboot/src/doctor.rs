@@ -214,9 +214,9 @@ pub fn beside_another(catalog: &Catalog, loaders: &Loaders) -> Option<String> {
             Err(_) => "; nor has one with Secure Boot off, without iPXE",
         };
         Some(format!(
-            "{} machines have nothing to start beside another DHCP server: {why}; install \
-             {}{unlocked} (lanboot doctor says more)",
-            kind.name,
+            "{} machines with Secure Boot on have nothing to start beside another DHCP server: {why}; \
+             install {}{unlocked} (lanboot doctor says more)",
+            Arch::from(kind.arch),
             kind.beside.of(host())
         ))
     });
@@ -299,9 +299,9 @@ fn shim<'a>(file: &str, catalog: &'a Catalog, loaders: &'a Loaders) -> Option<&'
     }
 }
 
-/// What the server should say at its start of the shims that machines get: where they start with
-/// Secure Boot on. Only of machines that some image is for.
-pub fn authorities(catalog: &Catalog, loaders: &Loaders) -> Vec<String> {
+/// What the server should say at its start of Secure Boot: on which machines the shims start that they
+/// get, and which have nothing to start. Only of machines that some image is for.
+pub fn secure_boot(catalog: &Catalog, loaders: &Loaders) -> Vec<String> {
     let kinds = KINDS.iter().filter(|kind| kind.secure);
     let said = kinds.filter_map(|kind| {
         let arch = Arch::from(kind.arch);
@@ -309,12 +309,17 @@ pub fn authorities(catalog: &Catalog, loaders: &Loaders) -> Vec<String> {
         if arch.is_http() || !catalog.entries().any(|(_, entry)| is_for(entry)) {
             return None;
         }
-        let file = usual_loader(catalog, loaders, arch, true, false).ok()?;
+        let Ok(file) = usual_loader(catalog, loaders, arch, true, false) else {
+            // Nor without Secure Boot: that is said already.
+            usual_loader(catalog, loaders, arch, false, false).ok()?;
+            return Some(format!(
+                "{arch} machines with Secure Boot on have nothing to start: iPXE is signed by nobody \
+                 they trust; install {} (lanboot doctor says more)",
+                kind.packages.of(host())
+            ));
+        };
         let shim = shim(&file, catalog, loaders)?;
-        Some(format!(
-            "{}: the shim {} {}",
-            kind.name, shim.from, shim.authorities
-        ))
+        Some(format!("{}: the shim {} {}", kind.name, shim.from, shim.authorities))
     });
     said.collect()
 }
@@ -529,7 +534,7 @@ mod tests {
         let said = beside_another(&none, &unable).unwrap();
         assert!(
             said.starts_with(
-                "x64 UEFI, Secure Boot on machines have nothing to start beside another DHCP \
+                "x64 UEFI machines with Secure Boot on have nothing to start beside another DHCP \
                  server: GRUB 2.06 (grubx64.efi) would look"
             ) && said.contains("; with Secure Boot off they get iPXE ("),
             "{said}"
@@ -577,7 +582,7 @@ mod tests {
         let bios = host_with(&["undionly.kpxe"]);
         assert_eq!(row("BIOS", &bios, None).authorities, None);
         // Nobody needs one where no image is for such machines.
-        assert!(authorities(&Catalog::default(), &loaders).is_empty());
+        assert!(secure_boot(&Catalog::default(), &loaders).is_empty());
     }
 
     /// One that starts with Secure Boot on.

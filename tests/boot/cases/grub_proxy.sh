@@ -31,7 +31,7 @@ ipxe_and_why() {
     has_sent_file '/?loader/snponly-x86_64.efi'
     ! grep -q 'sent .*shimx64.efi' "$SERVER_LOG" || fail "the machine got shim and GRUB"
     grep -qE 'DHCPOFFER.*GRUB 2\.06 \(.*would look for its files' "$SERVER_LOG" || fail "the offer does not say why"
-    grep -qE 'Secure Boot on machines have nothing to start.*install ' "$SERVER_LOG" ||
+    grep -qE 'machines with Secure Boot on have nothing to start.*install ' "$SERVER_LOG" ||
         fail "the start does not say what Secure Boot needs"
 }
 

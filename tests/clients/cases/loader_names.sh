@@ -14,6 +14,7 @@ case_loader-names() {
     CHAIN_SHIM=$chain/usr/lib/shim/shimx64.efi.signed
     CHAIN_NEXT=$chain/usr/lib/grub/x86_64-efi-signed/grubnetx64.efi.signed
     names_of_ipxe
+    names_without_a_shim
     mkdir "$LOGS/grub"
     cp "$CHAIN_SHIM" "$LOGS/grub/shimx64.efi"
     cp "$CHAIN_NEXT" "$LOGS/grub/grubx64.efi"
@@ -36,6 +37,18 @@ case_loader-names() {
 shim_again() {
     in_lan timeout 30 tftp -m binary "$SERVER_ADDRESS" -c get loader/secure/x86_64/shimx64.efi "$LOGS/by-tftp" >>"$LOGS/tftp.log" 2>&1
     grep -q 'it loaded the shim twice and nothing after it; with Secure Boot on .* of 2011 or of 2023' "$SERVER_LOG"
+}
+
+# Plain iPXE is signed by nobody.
+names_without_a_shim() {
+    mkdir "$LOGS/bare"
+    cp /usr/lib/ipxe/snponly.efi "$LOGS/bare/" || fail "missing tools: apt-get install -y ipxe"
+    START_LOG=bare serve --loaders "$LOGS/bare" "$(image arch)"
+    grep -q 'x64 UEFI machines with Secure Boot on have nothing to start: .*; install ' "$SERVER_LOG" ||
+        wrong "the start does not say that Secure Boot has nothing to start"
+    ! grep -q 'arm64' "$SERVER_LOG" || wrong "the start tells of machines no image is for"
+    stop_server
+    step "iPXE alone"
 }
 
 # Debian's shim stands for iPXE's, and what it trusts for iPXE: nobody distributes that in a package.

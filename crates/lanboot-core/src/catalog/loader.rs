@@ -124,7 +124,8 @@ pub enum Way {
     /// with Secure Boot on, else iPXE.
     #[default]
     Auto,
-    /// iPXE on top of the firmware's own network driver.
+    /// iPXE on top of the firmware's own network driver, behind its own signed shim where there is
+    /// one.
     Ipxe,
     /// iPXE with its own drivers.
     IpxeNative,

@@ -259,7 +259,8 @@ impl Asked<'_> {
         match (way, self.arch) {
             (Way::Auto, Arch::X86Bios) => self.ipxe(false).or_else(|_| self.pxelinux()),
             (Way::Auto, _) => self.secure().or_else(|why| self.unsigned(why)),
-            (Way::Ipxe, _) => self.ipxe(false),
+            // Behind its own shim it starts with Secure Boot on and off.
+            (Way::Ipxe, _) => self.signed_ipxe().or_else(|_| self.ipxe(false)),
             (Way::IpxeNative, _) => self.ipxe(true),
             (Way::Pxelinux, _) => self.pxelinux(),
             (Way::Grub, _) => match self.chain() {
@@ -736,6 +737,19 @@ mod tests {
         let given = given(&machine(Stage::HttpBoot, 16), &loaders, Way::Auto);
         let url = "http://10.0.0.1/loader/secure-ipxe/x86_64/snponly-shimx64.efi";
         assert_eq!(given, Ok(url.into()));
+        let ipxe = |way, ipxe: &[&'static str]| {
+            let loaders = Loaders {
+                signed_ipxe: vec![signed_ipxe()],
+                ..host(ipxe)
+            };
+            offered(&machine(Stage::Firmware, 7), &loaders, &all(way)).map(|o| o.file)
+        };
+        let both = ["snponly-x86_64.efi", "ipxe-x86_64.efi"];
+        let shim = Ok("loader/secure-ipxe/x86_64/snponly-shimx64.efi".to_owned());
+        assert_eq!(ipxe(Way::Ipxe, &both), shim);
+        // For machines on which the signed build hangs.
+        let native = Ok("loader/ipxe-x86_64.efi".into());
+        assert_eq!(ipxe(Way::IpxeNative, &both), native);
     }
 
     #[test]

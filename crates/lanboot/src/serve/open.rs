@@ -377,7 +377,7 @@ fn about_loaders(
     let missing = doctor::missing(catalog, loaders);
     missing
         .into_iter()
-        .chain(doctor::authorities(catalog, loaders))
+        .chain(doctor::secure_boot(catalog, loaders))
         .chain(settings.loader.remark(catalog, boot))
         .collect()
 }
