@@ -7,6 +7,7 @@
 //! * [`vfs`] — files as pieces of images: [`vfs::Content`], [`vfs::Slice`], [`vfs::Tree`].
 //! * [`iso`] — an ISO image read into a [`vfs::Tree`].
 //! * [`boot_config`] — the menus a medium carries, read into entries.
+//! * [`initramfs`] — the names of what an initramfs holds.
 //! * [`catalog`] — which images there are, what they can boot, and what one machine gets.
 //! * [`script`] — menus as text; [`site`] — every path a machine can ask for.
 //! * [`export`] — the same offers as configuration for the servers people have already.
@@ -24,6 +25,7 @@ mod cpu;
 pub mod dhcp;
 pub mod export;
 pub mod http;
+pub mod initramfs;
 pub mod iso;
 pub mod journal;
 pub mod machine;

@@ -8,16 +8,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Core: each room and the rooms it may use.
-const CORE: [(&str, &[&str]); 15] = [
+const CORE: [(&str, &[&str]); 16] = [
     ("bytes", &[]),
     ("machine", &[]),
     ("vfs", &[]),
     ("iso", &["bytes", "vfs"]),
     ("boot_config", &["vfs"]),
+    ("initramfs", &[]),
     // The medium's tree and label are all a recogniser sees of an image format.
     (
         "catalog",
-        &["boot_config", "bytes", "vfs", "machine", "iso"],
+        &["boot_config", "bytes", "initramfs", "vfs", "machine", "iso"],
     ),
     ("script", &["bytes", "catalog", "machine"]),
     // It answers as our own DHCP does, quirks included.

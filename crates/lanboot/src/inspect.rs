@@ -28,6 +28,8 @@ struct Report {
     secure_loaders: Vec<[String; 2]>,
     /// Whether firmware can start the whole image as a disk (UEFI HTTP Boot).
     ram_disk: bool,
+    /// Why the system on it would not find its root on such a disk.
+    ram_disk_lack: Option<String>,
     warnings: Vec<String>,
 }
 
@@ -124,6 +126,7 @@ fn report(image: &Image, append: &str) -> Report {
             .map(|chain| [chain.shim.from.clone(), chain.grub.from.clone()])
             .collect(),
         ram_disk: image.found.efi_boot,
+        ram_disk_lack: image.found.ram_disk_lack().map(ToString::to_string),
         warnings: image.found.warnings.clone(),
     }
 }
@@ -206,7 +209,12 @@ fn text(report: &Report) -> String {
             &format!("{shim} and {grub}, with Secure Boot on or off"),
         );
     }
-    if report.ram_disk {
+    if let Some(lack) = report.ram_disk_lack.as_ref().filter(|_| report.ram_disk) {
+        field(
+            "RAM disk",
+            &format!("not recommended (--loader iso): {lack}"),
+        );
+    } else if report.ram_disk {
         field(
             "RAM disk",
             "UEFI HTTP Boot can take the whole image (--loader iso)",

@@ -6,6 +6,7 @@ pub mod clock;
 pub mod disks;
 pub mod doctor;
 pub mod export;
+pub mod initramfs;
 pub mod inspect;
 pub mod leases;
 pub mod library;

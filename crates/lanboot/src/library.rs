@@ -17,6 +17,7 @@ use siphasher::sip128::{Hasher128 as _, SipHasher13};
 
 use crate::bus;
 use crate::disks::{Disk, Disks};
+use crate::initramfs;
 
 /// Most images served at once: what a rescan can look at in a moment.
 pub const MAX_IMAGES: usize = 4096;
@@ -311,16 +312,22 @@ impl Library {
     }
 }
 
-/// One image on its own, for `inspect`.
+/// One image on its own, for `inspect`, with what its initramfs holds.
 pub fn open_one(path: &Path) -> anyhow::Result<Image> {
     let name = path.display();
     let stamp = stamp(path).with_context(|| format!("{name}: cannot be opened"))?;
     if path.is_dir() {
         bail!("{name}: is a folder; name an image in it");
     }
-    Library::new(Vec::new(), Arc::default())
+    let disks: Arc<Disks> = Arc::default();
+    let mut image = Library::new(Vec::new(), Arc::clone(&disks))
         .read(path, stamp)
-        .with_context(|| name.to_string())
+        .with_context(|| name.to_string())?;
+    if let Some(disk) = disks.get(image.id) {
+        let failed = initramfs::examine(&mut image, &disk);
+        image.found.warnings.extend(failed);
+    }
+    Ok(image)
 }
 
 fn image(

@@ -2,7 +2,12 @@
 
 use std::sync::Arc;
 
-use super::{Chain, Entry, Grub, Lack, Place, ReadSmall, Server, Shim, archiso, installer, whole};
+use super::entry::Finds;
+use super::{
+    Chain, Entry, Grub, Lack, Part, Place, ReadSmall, Server, Shim, Transport, archiso, installer,
+    whole,
+};
+use crate::initramfs::Contents;
 use crate::iso::{Medium, Platform};
 use crate::machine::Arch;
 use crate::vfs::{Content, Identity, ImageId, Kind, NodeId, Tree};
@@ -148,19 +153,47 @@ impl Recognised {
             .partition(Entry::is_unreachable);
         self.entries = entries;
         self.unreachable = unreachable;
-        for entry in &self.unreachable {
-            if let Some(lack) = entry.lacks.first() {
-                let id = &entry.id;
-                self.warnings.push(format!("{id} is not offered: {lack}"));
+        self.warnings.extend(self.lack_sentences());
+    }
+
+    fn lack_sentences(&self) -> Vec<String> {
+        let silent = self.unreachable.iter().filter_map(|entry| {
+            let lack = entry.lack_for(Transport::Http)?;
+            Some(format!("{} is not offered: {lack}", entry.id))
+        });
+        let mut sentences: Vec<String> = silent.collect();
+        let of_transports = |lack: &&Lack| lack.part != Part::RamDisk;
+        let lacks = self.entries.iter().flat_map(|entry| &entry.lacks);
+        for lack in lacks.filter(of_transports).map(ToString::to_string) {
+            if !sentences.contains(&lack) {
+                sentences.push(lack);
             }
         }
-        let mut told: Vec<&Lack> = Vec::new();
-        for lack in self.entries.iter().flat_map(|entry| &entry.lacks) {
-            if !told.contains(&lack) {
-                told.push(lack);
-                self.warnings.push(lack.to_string());
+        sentences
+    }
+
+    /// Takes what the initramfs of each entry holds for what the medium can do, in place of what its
+    /// list of packages says. `list` gives `None` where an initramfs cannot be listed.
+    pub fn examine(&mut self, mut list: impl FnMut(&Entry) -> Option<Contents>) {
+        let before = self.lack_sentences();
+        self.warnings.retain(|warning| !before.contains(warning));
+        self.entries.append(&mut self.unreachable);
+        let archiso = self.entries.iter_mut();
+        for entry in archiso.filter(|entry| entry.finds == Finds::Archiso) {
+            if let Some(contents) = list(entry) {
+                let path = entry.initrd.last().map_or("", String::as_str);
+                entry.lacks = archiso::lacks_of(&contents, path);
             }
         }
+        self.withdraw();
+    }
+
+    /// Why the system of a machine that got the whole image as a RAM disk would not find its root
+    /// there, as far as [`Self::examine`] found out: what the first entry lacks.
+    pub fn ram_disk_lack(&self) -> Option<&Lack> {
+        let entry = self.entries.iter().chain(&self.unreachable).next()?;
+        let mut lacks = entry.lacks.iter();
+        lacks.find(|lack| lack.part == Part::RamDisk)
     }
 }
 

@@ -183,12 +183,18 @@ impl LoaderChoice {
         named.map_or((self.all, false), |(_, way)| (*way, true))
     }
 
+    /// Whether some machine is to get the whole image as a RAM disk.
+    pub fn asks_for_iso(&self) -> bool {
+        self.all == Way::Iso || self.of.iter().any(|(mac, _)| self.of(*mac).0 == Way::Iso)
+    }
+
     /// What the operator should know before the first machine comes: `iso` was asked for, for all
     /// or for some, and no firmware could start what it would get, where `boot` says what starts.
     pub fn remark(&self, catalog: &Catalog, boot: &BootChoice) -> Option<String> {
-        let asks =
-            self.all == Way::Iso || self.of.iter().any(|(mac, _)| self.of(*mac).0 == Way::Iso);
-        let image = boot.images(catalog).next().filter(|_| asks)?;
+        let image = boot
+            .images(catalog)
+            .next()
+            .filter(|_| self.asks_for_iso())?;
         let none = !boot.images(catalog).any(|image| image.found.efi_boot);
         none.then(|| {
             format!(

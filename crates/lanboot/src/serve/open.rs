@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use lanboot_core::catalog::{BootChoice, Catalog, Loaders, MenuKind, Transport};
+use lanboot_core::catalog::{BootChoice, Catalog, Image, Loaders, MenuKind, Transport};
 use lanboot_core::script::Menu;
 use lanboot_core::site::{Address, Site};
 
@@ -15,6 +15,7 @@ use super::interface_watch::Watch;
 use super::{dhcp, nbd, nfs, tftp};
 use crate::disks::Disks;
 use crate::doctor;
+use crate::initramfs;
 use crate::leases::StateLock;
 use crate::library::Library;
 use crate::loaders;
@@ -100,6 +101,7 @@ fn open_all(settings: &Settings) -> anyhow::Result<Opened> {
     check_entries(settings, &catalog, &mut notices)?;
     let loaders = Arc::new(loaders::loaders(settings.loaders.as_deref())?);
     notices.extend(about_loaders(settings, &catalog, &boot, &loaders));
+    notices.extend(about_ram_disks(settings, &catalog, &boot, &disks));
 
     let interfaces = net::interfaces()?;
     let (served, borrowed) = served(settings, &interfaces)?;
@@ -345,6 +347,36 @@ fn check_entries(
         notices.push("no image can be booted; machines get an address and nothing to load".into());
     }
     Ok(())
+}
+
+/// What machines would find out after they have loaded a whole image: its system does not see it.
+/// Reads the initramfs of images that are handed out so, and no other.
+fn about_ram_disks(
+    settings: &Settings,
+    catalog: &Catalog,
+    boot: &BootChoice,
+    disks: &Disks,
+) -> Vec<String> {
+    let asked = settings.loader.asks_for_iso();
+    let default = boot.images(catalog).filter(|_| asked);
+    let only_whole = catalog
+        .whole_images()
+        .filter(|image| !image.found.unreachable.is_empty());
+    let mut seen = std::collections::HashSet::new();
+    let images = default.chain(only_whole);
+    images
+        .filter(|image| image.found.efi_boot && seen.insert(image.id))
+        .filter_map(|image| {
+            let mut examined = Image::clone(image);
+            let _not_listed = initramfs::examine(&mut examined, &*disks.get(image.id)?);
+            let lack = examined.found.ram_disk_lack()?;
+            Some(format!(
+                "{}: the whole image as a RAM disk will not start: {lack}; its files travel by \
+                 the other loaders",
+                image.file
+            ))
+        })
+        .collect()
 }
 
 /// Refuses arguments that the transports left by the open doors cannot do.

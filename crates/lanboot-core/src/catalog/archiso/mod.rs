@@ -3,9 +3,12 @@
 //! (2012 to 2014). Kernel, initramfs and arguments come from the medium's own PXE configuration;
 //! where the root comes from is rewritten for the network.
 
+mod evidence;
 mod generation;
 mod packages;
 mod pairs;
+
+pub(super) use evidence::lacks as lacks_of;
 
 use super::entry::{Companion, Finds};
 use super::image::{Family, Given, Recognised, StockMenu};

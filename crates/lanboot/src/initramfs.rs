@@ -1,0 +1,90 @@
+//! Reads the initramfs of an image's entries, to see what it can do. This takes some seconds for a
+//! large one, so only `inspect` does it, and `serve` where whole images are handed out.
+
+use std::io::{self, Read};
+use std::sync::Arc;
+
+use lanboot_core::catalog::Image;
+use lanboot_core::initramfs;
+use lanboot_core::iso::ReadAt as _;
+use lanboot_core::vfs::{Piece, Source};
+
+use crate::disks::Disk;
+
+/// Most different initramfs of one image that are read.
+const MAX_READ: usize = 4;
+
+/// Takes what is in the initramfs of each entry into account, and returns a sentence for each that
+/// cannot be listed.
+pub fn examine(image: &mut Image, disk: &Disk) -> Vec<String> {
+    let tree = Arc::clone(&image.tree);
+    let mut read: Vec<(Vec<String>, Option<initramfs::Contents>)> = Vec::new();
+    let mut failed = Vec::new();
+    image.found.examine(|entry| {
+        if let Some((_, contents)) = read.iter().find(|(files, _)| *files == entry.initrd) {
+            return contents.clone();
+        }
+        if read.len() >= MAX_READ {
+            return None;
+        }
+        let files = entry.initrd.iter().filter_map(|path| tree.file(path));
+        let pieces: Vec<Piece> = files.flat_map(|file| file.pieces().to_vec()).collect();
+        let contents = match initramfs::list(Pieces::new(disk, pieces)) {
+            Ok(contents) => Some(contents),
+            Err(error) => {
+                let path = entry.initrd.last().map_or("", String::as_str);
+                failed.push(format!("{path} was not examined: {error}"));
+                None
+            }
+        };
+        read.push((entry.initrd.clone(), contents.clone()));
+        contents
+    });
+    failed
+}
+
+/// Files of an image, one after another.
+struct Pieces<'a> {
+    disk: &'a Disk,
+    /// What is left, the next one last.
+    left: Vec<Piece>,
+    /// How much of that one was read.
+    at: u64,
+}
+
+impl<'a> Pieces<'a> {
+    fn new(disk: &'a Disk, mut pieces: Vec<Piece>) -> Self {
+        pieces.reverse();
+        Self {
+            disk,
+            left: pieces,
+            at: 0,
+        }
+    }
+}
+
+impl Read for Pieces<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while let Some(piece) = self.left.last() {
+            let rest = usize::try_from(piece.len - self.at).unwrap_or(usize::MAX);
+            let len = rest.min(buffer.len());
+            let Some(part) = buffer.get_mut(..len).filter(|_| rest > 0) else {
+                self.left.pop();
+                self.at = 0;
+                continue;
+            };
+            let read = match &piece.source {
+                Source::Disk { offset, .. } => self.disk.read_at(part, offset + self.at)?,
+                Source::Memory { .. } | Source::Zero => {
+                    return Err(io::Error::other("it is not on the disk"));
+                }
+            };
+            if read == 0 && len > 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            self.at += read as u64;
+            return Ok(read);
+        }
+        Ok(0)
+    }
+}
