@@ -43,8 +43,10 @@ impl Transports {
     pub fn of(&self, image: &Image, entry: &Entry) -> Option<Transport> {
         let names = |wanted: &str| self.of.iter().rev().find(|(name, _)| name == wanted);
         let named = names(&entry.id).or_else(|| names(&image.name));
-        // What is said for all is not meant for those that have no root to send.
-        let all = self.all.filter(|_| entry.root.is_some());
+        // What is said for all is not meant for those that have no root to send, or that cannot
+        // get it so.
+        let able = |asked: &Transport| entry.root.is_some() && entry.lack_for(*asked).is_none();
+        let all = self.all.filter(able);
         named.map_or(all, |(_, transport)| *transport)
     }
 

@@ -342,6 +342,14 @@ fn check_entries(
         {
             bail!("{}: {refusal}", entry.id);
         }
+        if let (Some(asked), None) = (transports.all, transports.of(image, entry))
+            && let Some(lack) = entry.lack_for(asked)
+        {
+            notices.push(format!(
+                "{}: --transport {asked} is not used: {lack}",
+                entry.id
+            ));
+        }
     }
     if catalog.starts().next().is_none() {
         notices.push("no image can be booted; machines get an address and nothing to load".into());

@@ -515,6 +515,17 @@ fn what_no_package_brings_is_no_way_to_boot() {
         "{refusal}"
     );
     assert_eq!(found.warnings, [refusal]);
+    let image = crate::catalog::testing::image("disc", &[]);
+    let asked = crate::catalog::Transports {
+        all: Some(Transport::Nbd),
+        of: Vec::new(),
+    };
+    assert_eq!(asked.of(&image, entry), None, "for those that can");
+    let named = crate::catalog::Transports {
+        all: None,
+        of: vec![("disc".into(), Some(Transport::Nbd))],
+    };
+    assert_eq!(named.of(&image, entry), Some(Transport::Nbd));
     let found = with("linux 6.12-1\nnbd 3.26-1\n");
     assert_eq!((found.entries.len(), found.unreachable.len()), (0, 1));
     assert_eq!(
