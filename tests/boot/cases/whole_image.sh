@@ -29,9 +29,9 @@ END
 memtest_starts() {
     GUEST_HTTP_BOOT=yes GUEST_FIRMWARE=uefi GUEST_MEMORY=512
     start_guest 1
-    wait_line "$SERVER_LOG" 'sent /loader/ramdisk/memtest86-x64.iso' "$DEADLINE" "$GUEST_PID" >/dev/null ||
-        fail "the image was not loaded; the server said last: $(tail -n 1 "$SERVER_LOG")"
-    step "the firmware has the whole image"
+    wait_line "$SERVER_LOG" 'HTTP sending /loader/ramdisk/memtest86-x64.iso' "$DEADLINE" "$GUEST_PID" >/dev/null ||
+        fail "the image was not asked for; the server said last: $(tail -n 1 "$SERVER_LOG")"
+    step "the firmware loads the whole image"
     wait_until "$DEADLINE" screen_shows_memtest || {
         screen "$LOGS/screen.png"
         fail "memtest86+ is not on the screen; see screen.png"
