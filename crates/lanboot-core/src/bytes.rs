@@ -85,22 +85,6 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Text that came from the network, made safe to print: printable ASCII stays, the rest becomes
-/// `?`, and at most `limit` bytes are kept.
-pub fn printable(bytes: &[u8], limit: usize) -> String {
-    bytes
-        .iter()
-        .take(limit)
-        .map(|&b| {
-            if b.is_ascii_graphic() || b == b' ' {
-                char::from(b)
-            } else {
-                '?'
-            }
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -122,11 +106,5 @@ mod tests {
             Reader::new(b"abc").c_string("mode"),
             Err(Truncated { what: "mode" })
         );
-    }
-
-    #[test]
-    fn text_from_the_network_cannot_carry_control_bytes() {
-        assert_eq!(printable(b"a\x1b[2Jb\n", 64), "a?[2Jb?");
-        assert_eq!(printable(b"abcdef", 3), "abc");
     }
 }

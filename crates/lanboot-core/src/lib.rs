@@ -33,6 +33,7 @@ pub mod nbd;
 pub mod nfs;
 pub mod script;
 pub mod site;
+pub mod text;
 pub mod tftp;
 pub mod vfs;
 

@@ -8,8 +8,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Core: each room and the rooms it may use.
-const CORE: [(&str, &[&str]); 16] = [
+const CORE: [(&str, &[&str]); 17] = [
     ("bytes", &[]),
+    ("text", &[]),
     ("machine", &[]),
     ("vfs", &[]),
     ("iso", &["bytes", "vfs"]),
@@ -18,22 +19,36 @@ const CORE: [(&str, &[&str]); 16] = [
     // The medium's tree and label are all a recogniser sees of an image format.
     (
         "catalog",
-        &["boot_config", "bytes", "initramfs", "vfs", "machine", "iso"],
+        &[
+            "boot_config",
+            "bytes",
+            "initramfs",
+            "text",
+            "vfs",
+            "machine",
+            "iso",
+        ],
     ),
-    ("script", &["bytes", "catalog", "machine"]),
+    ("script", &["bytes", "text", "catalog", "machine"]),
     // It answers as our own DHCP does, quirks included.
-    ("export", &["bytes", "catalog", "dhcp", "machine", "script"]),
-    ("dhcp", &["bytes", "machine", "catalog"]),
-    ("tftp", &["bytes", "machine", "vfs"]),
-    ("http", &["bytes", "machine", "vfs"]),
-    ("nbd", &["bytes", "machine", "vfs"]),
-    ("nfs", &["bytes", "machine", "vfs"]),
-    ("journal", &["bytes", "machine", "dhcp", "tftp", "http"]),
+    (
+        "export",
+        &["bytes", "text", "catalog", "dhcp", "machine", "script"],
+    ),
+    ("dhcp", &["bytes", "text", "machine", "catalog"]),
+    ("tftp", &["bytes", "text", "machine", "vfs"]),
+    ("http", &["bytes", "text", "machine", "vfs"]),
+    ("nbd", &["bytes", "text", "machine", "vfs"]),
+    ("nfs", &["bytes", "text", "machine", "vfs"]),
+    (
+        "journal",
+        &["bytes", "text", "machine", "dhcp", "tftp", "http"],
+    ),
     (
         "site",
         // It is also what the doors of NFS and NBD export.
         &[
-            "bytes", "machine", "vfs", "catalog", "script", "journal", "nbd", "nfs",
+            "bytes", "text", "machine", "vfs", "catalog", "script", "journal", "nbd", "nfs",
         ],
     ),
 ];

@@ -8,6 +8,8 @@ use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use serde::Deserialize;
 
+use lanboot_core::text;
+
 use crate::settings::Table;
 
 /// Boot every machine on the LAN from unopened ISO images.
@@ -27,13 +29,26 @@ impl Cli {
     /// As clap's; of an image without a command before it the error says which one is missing.
     pub fn of(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
         let arguments: Vec<OsString> = arguments.into_iter().collect();
-        Self::try_parse_from(&arguments).map_err(|error| match arguments.get(1) {
+        Self::try_parse_from(&arguments).map_err(|error| {
+            // An error repeats what was typed: it is made of what can be printed.
+            let printable = |word: &OsString| OsString::from(text::path(word.as_ref()));
+            let shown: Vec<OsString> = arguments.iter().map(printable).collect();
+            match Self::try_parse_from(&shown) {
+                Err(of_shown) if of_shown.kind() == error.kind() => Self::explain(of_shown, &shown),
+                _ => error,
+            }
+        })
+    }
+
+    /// Says of an image without a command before it which one is missing.
+    fn explain(error: clap::Error, arguments: &[OsString]) -> clap::Error {
+        match arguments.get(1) {
             // No command has such a name.
             Some(image)
                 if error.kind() == ErrorKind::InvalidSubcommand
                     && image.to_string_lossy().contains(['.', '/']) =>
             {
-                let image = image.display();
+                let image = text::path(image.as_ref());
                 Self::command().error(
                     ErrorKind::InvalidSubcommand,
                     format!(
@@ -43,7 +58,7 @@ impl Cli {
             }
             _ if error.kind() == ErrorKind::UnknownArgument => with_long_flag(error, &arguments),
             _ => error,
-        })
+        }
     }
 }
 
@@ -390,6 +405,27 @@ mod tests {
         assert!(error.contains("lanboot serve Cargo.toml"), "{error}");
         let error = read("lanboot sevre").unwrap_err();
         assert!(error.contains("'serve'"), "{error}");
+    }
+
+    #[test]
+    fn an_error_repeats_what_was_typed_without_acting_on_the_terminal() {
+        for typed in [
+            "a\x1b[2J\nforged.iso",
+            "--log\x1b[2J\nforged",
+            "serve --only=x --\x1b]0;t\x07",
+            "serve --menu-timeout=\u{9b}2J -\u{202e}",
+        ] {
+            let error = read(&format!("lanboot {typed}")).unwrap_err();
+            let has = |c: char| error.contains(c);
+            assert!(
+                !has('\x1b') && !has('\u{9b}') && !has('\u{202e}'),
+                "{error}"
+            );
+            assert!(
+                !error.lines().any(|line| line.starts_with("forged")),
+                "{error}"
+            );
+        }
     }
 
     /// The words of a line as a shell would split it, without redirections.

@@ -1,6 +1,7 @@
 //! `lanboot doctor`: which machines can be served with what is on this host and on these images,
 //! and which package brings the rest.
 
+use lanboot_core::text;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -173,9 +174,13 @@ pub fn run(doctor: &Doctor) -> anyhow::Result<Found> {
         .map(|kind| answer(kind, &catalog, &loaders, folder))
         .collect();
     let text = if doctor.json {
-        serde_json::to_string_pretty(&answers)? + "\n"
+        text::json(&serde_json::to_string_pretty(&answers)?) + "\n"
     } else {
-        text(&answers, host()) + &faults.iter().map(|f| format!("{f}\n")).collect::<String>()
+        text(&answers, host())
+            + &faults
+                .iter()
+                .map(|f| text::line(f) + "\n")
+                .collect::<String>()
     };
     let usable = ["BIOS", "x64 UEFI"].iter().all(|name| {
         let row = answers.iter().find(|answer| answer.machine == *name);
@@ -366,14 +371,14 @@ fn origin(
                 }
                 None => folder.map_or_else(
                     || "the package pxelinux".into(),
-                    |folder| folder.join("lpxelinux.0").display().to_string(),
+                    |folder| text::path(&folder.join("lpxelinux.0")),
                 ),
             };
             ("PXELINUX", vec![files])
         }
         ["loader", name] => {
             let from = loaders::ipxe_file(name, folder);
-            let from = from.map(|path| path.display().to_string());
+            let from = from.map(|path| text::path(&path));
             ("iPXE", from.into_iter().collect())
         }
         _ => ("a loader", vec![file.to_owned()]),
@@ -446,6 +451,7 @@ fn text(answers: &[Answer], host: Host) -> String {
             (None, None) => "no".into(),
         };
         let says = says.replace("install no package", "no package");
+        let says = text::line(&says);
         out.push_str(&format!("{:width$}  {says}\n", answer.machine));
         if let Some(beside) = &answer.proxy {
             out.push_str(&format!("{:width$}  {}\n", "", beside.text(host)));
@@ -498,7 +504,7 @@ mod tests {
         let found = row("x64 UEFI", &loaders, folder);
         assert_eq!(
             (found.loader, &found.files[..]),
-            (Some("iPXE"), &[file.display().to_string()][..])
+            (Some("iPXE"), &[text::path(&file)][..])
         );
         assert_eq!(row("riscv64 UEFI", &loaders, folder).loader, Some("iPXE"));
         let secure = row("x64 UEFI, Secure Boot on", &loaders, folder);
@@ -507,7 +513,7 @@ mod tests {
         let expected = format!(
             "x64 UEFI                  yes  iPXE: {}\n\
             x64 UEFI, Secure Boot on  no   install shim-signed and grub-efi-amd64-signed\n",
-            file.display()
+            text::path(&file)
         );
         assert_eq!(lines, expected);
     }

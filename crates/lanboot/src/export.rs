@@ -10,9 +10,10 @@ use lanboot_core::catalog::{BootChoice, Catalog, Server, nearest};
 use lanboot_core::export::{Export, Format, export};
 use lanboot_core::script::Menu;
 use lanboot_core::site::Address;
+use lanboot_core::text;
 
 use crate::disks::Disks;
-use crate::library::Library;
+use crate::library::{self, Library};
 use crate::settings::{Settings, ipv4};
 use crate::{cli, loaders, net};
 
@@ -42,7 +43,7 @@ pub fn run(flags: cli::Export) -> anyhow::Result<String> {
     remarks.extend(scan.remarks);
     let catalog = scan.catalog;
     if catalog.images().is_empty() {
-        bail!("nothing can be served:\n  {}", remarks.join("\n  "));
+        bail!("nothing can be served:{}", library::list(&remarks));
     }
     let menu = menu(&settings, &catalog)?;
     menu.check(&catalog, &server)
@@ -69,7 +70,7 @@ pub fn run(flags: cli::Export) -> anyhow::Result<String> {
     }
     remarks.dedup();
     for remark in remarks {
-        eprintln!("lanboot: {remark}");
+        eprintln!("lanboot: {}", text::line(&remark));
     }
     Ok(fragment.text)
 }
@@ -119,7 +120,7 @@ fn repeated(flags: &cli::Serve) -> Vec<String> {
         ready_file: _,
         tftp_single_port: _,
     } = flags;
-    let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+    let path = |path: &Option<PathBuf>| path.as_ref().map(|path| text::path(path));
     let (config, loaders) = (path(config), path(loaders));
     let values = [
         ("--config", config.as_slice()),

@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use lanboot_core::catalog::{Entry, Image, Server, Shim, Spelling, Start, Transport};
 use lanboot_core::journal::bytes;
 use lanboot_core::machine::Arch;
+use lanboot_core::text;
 use serde::Serialize;
 
 use crate::cli::Inspect;
@@ -83,7 +84,7 @@ pub fn run(inspect: &Inspect) -> anyhow::Result<String> {
     let image = library::open_one(&inspect.image)?;
     let report = report(&image, inspect.append.as_deref().unwrap_or(""));
     if inspect.json {
-        Ok(serde_json::to_string_pretty(&report)?)
+        Ok(text::json(&serde_json::to_string_pretty(&report)?))
     } else {
         Ok(text(&report))
     }
@@ -186,11 +187,12 @@ fn arguments(image: &Image, entry: &Entry, transport: Transport, append: &str) -
 fn text(report: &Report) -> String {
     let mut out = format!(
         "{}\n  volume    {} ({})\n",
-        report.file,
-        report.volume,
+        text::line(&report.file),
+        text::line(&report.volume),
         bytes(report.size)
     );
-    let mut field = |name: &str, value: &str| out.push_str(&format!("  {name:<9} {value}\n"));
+    let mut field =
+        |name: &str, value: &str| out.push_str(&format!("  {name:<9} {}\n", text::line(value)));
     if let Some(uuid) = &report.uuid {
         field("uuid", uuid);
     }
@@ -237,14 +239,20 @@ fn text(report: &Report) -> String {
         kernel_text(&mut out, "not offered", entry);
     }
     for warning in &report.warnings {
-        out.push_str(&format!("\n  note: {warning}\n"));
+        out.push_str(&format!("\n  note: {}\n", text::line(warning)));
     }
     out
 }
 
 fn kernel_text(out: &mut String, what: &str, entry: &ReportEntry) {
-    out.push_str(&format!("\n  {what} {}: {}\n", entry.id, entry.title));
-    let mut field = |name: &str, value: &str| out.push_str(&format!("    {name:<10} {value}\n"));
+    out.push_str(&format!(
+        "\n  {what} {}: {}\n",
+        entry.id,
+        text::line(&entry.title)
+    ));
+    let mut field = |name: &str, value: &str| {
+        out.push_str(&format!("    {name:<10} {}\n", text::line(value)));
+    };
     field("kernel", &entry.kernel);
     for initramfs in &entry.initramfs {
         field("initramfs", initramfs);

@@ -1,6 +1,7 @@
 //! The durable half of the lease table: an embedded database with one writer thread. Writes that
 //! wait together are committed together, so a durable lease costs a share of one disk flush.
 
+use lanboot_core::text;
 use std::fs::{File, TryLockError};
 use std::io::{Read as _, Write as _};
 use std::net::Ipv4Addr;
@@ -85,7 +86,7 @@ impl StateLock {
                 bail!(
                     "another lanboot{holder} is using the state folder {}; stop that one or give this \
                      one its own --state folder",
-                    folder.display()
+                    text::path(folder)
                 );
             }
             Err(TryLockError::Error(_)) => return Ok(Self { _file: None }),
@@ -101,7 +102,7 @@ fn make(folder: &Path) -> anyhow::Result<()> {
     std::fs::create_dir_all(folder).with_context(|| {
         format!(
             "cannot make the folder {}; choose another with --state",
-            folder.display()
+            text::path(folder)
         )
     })
 }
@@ -112,7 +113,7 @@ impl Store {
         make(folder)?;
         let path = folder.join("leases.db");
         let (connection, leases) = open(&path)
-            .with_context(|| format!("cannot use the lease database {}", path.display()))?;
+            .with_context(|| format!("cannot use the lease database {}", text::path(&path)))?;
         let (queue, jobs) = sync_channel(QUEUE);
         let writer = std::thread::Builder::new()
             .name("leases".into())

@@ -12,6 +12,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::{Context as _, anyhow, bail};
 use lanboot_core::catalog::{Catalog, Image, MAX_CONFIG_BYTES, image_name, recognise};
 use lanboot_core::iso::{self, Medium, ReadAt};
+use lanboot_core::text;
 use lanboot_core::vfs::{Content, Identity, NodeId, Source, Tree};
 use siphasher::sip128::{Hasher128 as _, SipHasher13};
 
@@ -129,7 +130,7 @@ impl Library {
                         self.retire(before, &mut scan);
                     }
                     if let Ok(image) = &image {
-                        let line = |warning| format!("{}: {warning}", path.display());
+                        let line = |warning| format!("{}: {warning}", text::path(&path));
                         scan.remarks.extend(image.found.warnings.iter().map(line));
                     }
                     let image = image.map_err(|error| format!("{error:#}"));
@@ -147,7 +148,7 @@ impl Library {
                         self.retire(before, &mut scan);
                     }
                     scan.faults
-                        .push(format!("{}: cannot be opened: {error}", path.display()));
+                        .push(format!("{}: cannot be opened: {error}", text::path(&path)));
                     continue;
                 }
             };
@@ -161,7 +162,7 @@ impl Library {
                         images.push(Arc::clone(image));
                     }
                 },
-                Err(fault) => scan.faults.push(format!("{}: {fault}", path.display())),
+                Err(fault) => scan.faults.push(format!("{}: {fault}", text::path(&path))),
             }
             still.insert(path, known);
         }
@@ -206,11 +207,11 @@ impl Library {
                 Ok(found) if found.is_empty() => {
                     faults.push(format!(
                         "{}: there is no *.iso file in it",
-                        written.display()
+                        text::path(written)
                     ));
                 }
                 Ok(found) => files.extend(found),
-                Err(error) => faults.push(format!("{}: {error}", written.display())),
+                Err(error) => faults.push(format!("{}: {error}", text::path(written))),
             }
         }
         let mut seen = HashSet::new();
@@ -312,9 +313,17 @@ impl Library {
     }
 }
 
+/// Lines about images below a sentence, each on a line of its own.
+pub fn list(lines: &[String]) -> String {
+    lines
+        .iter()
+        .map(|line| format!("\n  {}", text::line(line)))
+        .collect()
+}
+
 /// One image on its own, for `inspect`, with what its initramfs holds.
 pub fn open_one(path: &Path) -> anyhow::Result<Image> {
-    let name = path.display();
+    let name = text::path(path);
     let stamp = stamp(path).with_context(|| format!("{name}: cannot be opened"))?;
     if path.is_dir() {
         bail!("{name}: is a folder; name an image in it");
@@ -322,7 +331,7 @@ pub fn open_one(path: &Path) -> anyhow::Result<Image> {
     let disks: Arc<Disks> = Arc::default();
     let mut image = Library::new(Vec::new(), Arc::clone(&disks))
         .read(path, stamp)
-        .with_context(|| name.to_string())?;
+        .context(name)?;
     if let Some(disk) = disks.get(image.id) {
         let failed = initramfs::examine(&mut image, &disk);
         image.found.warnings.extend(failed);
@@ -348,7 +357,7 @@ fn image(
     let identity = identity(stamp, disk, first_bytes(disk).unwrap_or(0), &medium.tree);
     Image {
         name,
-        file: path.display().to_string(),
+        file: text::path(path),
         id,
         size: disk.len(),
         version: hasher.finish(),

@@ -1,5 +1,6 @@
 //! The loaders that are at hand: the distribution's packages, or a folder the operator names.
 
+use lanboot_core::text;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -174,7 +175,7 @@ pub fn loaders(folder: Option<&Path>) -> anyhow::Result<Loaders> {
             true => "is not a folder",
             false => "there is no such folder",
         };
-        bail!("--loaders {}: {fault}", folder.display());
+        bail!("--loaders {}: {fault}", text::path(folder));
     }
     let own = IPXE.iter().filter_map(|build| {
         let path = in_folder(folder, build)?;
@@ -293,7 +294,7 @@ fn chains_in(folder: &Path, arch: Arch) -> Vec<Chain> {
 fn chain([shim, grub, manager]: &[PathBuf; 3]) -> Vec<Chain> {
     // They are in memory already.
     let no_disk = |_: &Content| None;
-    let file = |path: &PathBuf| Some((small_file(path)?, path.display().to_string()));
+    let file = |path: &PathBuf| Some((small_file(path)?, text::path(path)));
     let shim = file(shim).and_then(|(content, from)| Shim::parse(&content, &from, &no_disk));
     let grub = file(grub).and_then(|(content, from)| Grub::parse(&content, &from, &no_disk));
     let (Some(shim), Some(grub)) = (shim, grub) else {
@@ -337,7 +338,7 @@ fn signed_ipxe_in(folder: &Path) -> Vec<SignedIpxe> {
     let shims = names.iter().filter(|name| is_shim_name(name.as_bytes()));
     let shims = shims.take(MAX_SIGNED).filter_map(|name| {
         let path = folder.join(name);
-        Shim::parse(&small_file(&path)?, &path.display().to_string(), &|_| None)
+        Shim::parse(&small_file(&path)?, &text::path(&path), &|_| None)
     });
     let shims: Vec<Shim> = shims.collect();
     if shims.is_empty() {

@@ -6,13 +6,26 @@ use std::process::ExitCode;
 use lanboot::cli::{Cli, Command};
 use lanboot::settings::Settings;
 use lanboot::{doctor, export, inspect, serve};
+use lanboot_core::text;
 
 fn main() -> ExitCode {
-    let cli = Cli::of(std::env::args_os()).unwrap_or_else(|error| error.exit());
+    let cli = Cli::of(std::env::args_os()).unwrap_or_else(|error| refuse(&error));
     run(cli.command).unwrap_or_else(|error| {
-        eprintln!("lanboot: {error:#}");
+        eprintln!("lanboot: {}", text::lines(&format!("{error:#}")));
         ExitCode::FAILURE
     })
+}
+
+/// Ends the program over what was typed, or with the help that was asked for.
+fn refuse(error: &clap::Error) -> ! {
+    let plain = error.render().to_string();
+    let shown = text::lines(&plain);
+    if shown == plain {
+        // In colour where that can be shown.
+        error.exit();
+    }
+    eprint!("{shown}");
+    std::process::exit(error.exit_code())
 }
 
 fn run(command: Command) -> anyhow::Result<ExitCode> {

@@ -5,6 +5,7 @@ mod effect;
 mod network;
 mod subnet;
 
+use lanboot_core::text;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -243,17 +244,17 @@ fn default_state() -> PathBuf {
 
 fn read_config(path: &Path) -> anyhow::Result<Serve> {
     let size = std::fs::metadata(path)
-        .with_context(|| format!("cannot read the configuration file {}", path.display()))?
+        .with_context(|| format!("cannot read the configuration file {}", text::path(path)))?
         .len();
     if size > MAX_CONFIG_BYTES {
         bail!(
             "{} is {size} bytes long; a configuration file has at most {MAX_CONFIG_BYTES}",
-            path.display()
+            text::path(path)
         );
     }
     let text = std::fs::read_to_string(path)
-        .with_context(|| format!("cannot read the configuration file {}", path.display()))?;
-    parse_config(&text).map_err(|error| anyhow!("{}: {error}", path.display()))
+        .with_context(|| format!("cannot read the configuration file {}", text::path(path)))?;
+    parse_config(&text).map_err(|error| anyhow!("{}: {error}", text::path(path)))
 }
 
 /// Parses a configuration. Errors name the line and, for an unknown key, the nearest valid one.

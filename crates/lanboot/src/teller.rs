@@ -20,6 +20,7 @@ use lanboot_core::journal::{
 };
 use lanboot_core::machine::Mac;
 use lanboot_core::site::Site;
+use lanboot_core::text;
 use serde_json::{Map, Value, json};
 
 use tokio::runtime::{Builder, Runtime};
@@ -360,10 +361,10 @@ impl Output {
 
     fn write(&self, event: &Event) {
         match self {
-            Self::Json => self.put(event.at, &json(event).to_string()),
+            Self::Json => self.put(event.at, &text::json(&json(event).to_string())),
             Self::Plain { .. } | Self::Live { .. } => {
                 if let Some(line) = tell(event) {
-                    self.put(event.at, &line);
+                    self.put(event.at, &text::line(&line));
                 }
             }
         }
@@ -412,7 +413,7 @@ fn show(
     let largest = story.running.iter().max_by_key(|r| r.len);
     match largest {
         Some(running) => {
-            let name = running.path.rsplit('/').next().unwrap_or_default();
+            let name = text::line(running.path.rsplit('/').next().unwrap_or_default());
             let percent = running.sent.saturating_mul(100) / running.len.max(1);
             bar.set_length(running.len.max(1));
             bar.set_position(running.sent);

@@ -5,8 +5,8 @@
 //! signature is what a person is told and what two programs are matched by.
 
 use super::{MAX_CONFIG_BYTES, ReadSmall};
-use crate::bytes::printable;
 use crate::machine::Arch;
+use crate::text::printable;
 use crate::vfs::Content;
 
 /// Bytes of the headers that are read; section tables end well before.

@@ -2,8 +2,8 @@
 //! of its own, out of what it was built with, or out of what the firmware hands it, and not every
 //! firmware hands it a name.
 
-use crate::bytes::printable;
 use crate::machine::Arch;
+use crate::text::printable;
 
 use super::secure::secure_names;
 

@@ -12,8 +12,8 @@ use super::relay::Place;
 use super::reply::Reply;
 use super::table::Leases;
 use super::why::Why;
-use crate::bytes::printable;
 use crate::machine::{Mac, Machine, Stage};
+use crate::text::printable;
 
 /// Relays a message may have passed (RFC 1542 §4.1.1).
 const MAX_HOPS: u8 = 16;

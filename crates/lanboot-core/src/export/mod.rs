@@ -27,9 +27,9 @@ mod tests;
 use std::fmt;
 use std::net::Ipv4Addr;
 
-use crate::bytes::printable;
 use crate::catalog::{Catalog, LoaderChoice, Loaders, Server};
 use crate::script::Menu;
+use crate::text::ascii;
 
 /// What a fragment is written for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,7 +173,7 @@ const MAX_TITLE: usize = 78;
 /// `text` as printable ASCII on one line, and nothing a script language reads at the end of a line
 /// (`\` joins the next one to it).
 fn text(text: &str, limit: usize) -> String {
-    printable(text.as_bytes(), limit).replace('\\', "/")
+    ascii(text, limit).replace('\\', "/")
 }
 
 /// Comment lines, each after `mark`.

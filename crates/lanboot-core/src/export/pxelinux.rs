@@ -111,5 +111,5 @@ fn is_plain(path: &str) -> bool {
 
 /// Arguments on one line; PXELINUX reads the rest of a line as it is.
 fn text_kept(arguments: &str) -> String {
-    crate::bytes::printable(arguments.as_bytes(), MAX_ARGUMENTS)
+    crate::text::ascii(arguments, MAX_ARGUMENTS)
 }

@@ -97,8 +97,8 @@ pub enum Why {
     /// A request line without a version.
     #[error("the request is HTTP/0.9")]
     Http09,
-    /// A version other than 1.0 and 1.1.
-    #[error("the request is neither HTTP/1.0 nor HTTP/1.1")]
+    /// A major version other than 1.
+    #[error("the request is not HTTP/1")]
     Version,
     /// Any method but GET and HEAD.
     #[error("only GET and HEAD are served")]
@@ -182,7 +182,10 @@ impl Session {
             };
         };
         // Checked before the head is complete: HTTP/0.9 has no head, so its end never comes.
-        check_version(input.get(..line).unwrap_or_default())?;
+        let minor = check_version(input.get(..line).unwrap_or_default())?;
+        if let Some(minor) = input.get_mut(minor).filter(|minor| **minor != b'0') {
+            *minor = b'1';
+        }
         let Some(end) = head_end(input, self.scanned.max(line)) else {
             self.scanned = input.len().saturating_sub(3);
             return if input.len() > MAX_HEAD_BYTES {
@@ -218,13 +221,22 @@ fn head_end(input: &[u8], from: usize) -> Option<usize> {
     }
 }
 
-fn check_version(line: &[u8]) -> Result<(), Why> {
-    let mut words = line.split(|b| b.is_ascii_whitespace()).rev();
-    let last = words.by_ref().find(|w| !w.is_empty()).unwrap_or_default();
+/// Checks the version a request line ends with and returns where the digit behind its dot stands.
+/// Of a major version every minor one is understood as the highest we know (RFC 9110 §2.5); the
+/// form is exact, also its letters (RFC 9112 §2.3).
+fn check_version(line: &[u8]) -> Result<usize, Why> {
+    let end = line.trim_ascii_end().len();
+    let mut words = line.split(u8::is_ascii_whitespace);
+    let words = words.by_ref().filter(|word| !word.is_empty());
+    let (count, last) = words.fold((0u32, &[][..]), |(n, _), word| (n + 1, word));
     match last {
-        b"HTTP/1.0" | b"HTTP/1.1" => Ok(()),
-        last if last.starts_with(b"HTTP/") => Err(Why::Version),
-        _ if line.starts_with(b"GET ") => Err(Why::Http09),
+        [b'H', b'T', b'T', b'P', b'/', major, b'.', minor] if minor.is_ascii_digit() => match major
+        {
+            b'1' => Ok(end.saturating_sub(1)),
+            b'0'..=b'9' => Err(Why::Version),
+            _ => Err(Why::Malformed),
+        },
+        _ if line.starts_with(b"GET ") && count == 2 => Err(Why::Http09),
         _ => Err(Why::Malformed),
     }
 }
@@ -475,6 +487,9 @@ mod tests {
         for (version, fields, keep) in [
             ("1.1", "", true),
             ("1.0", "", false),
+            ("1.2", "", true),
+            ("1.9", "", true),
+            ("1.2", "Connection: close\r\n", false),
             ("1.0", "Connection: Keep-Alive\r\n", true),
             ("1.1", "connection: close\r\n", false),
             ("1.1", "Connection: keep-alive, Close\r\n", false),
@@ -493,7 +508,16 @@ mod tests {
             ("GET / HTTP/2.0\r\n", Why::Version),
             ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", Why::Version),
             ("GET / HTTP/0.9\r\n\r\n", Why::Version),
-            ("GET / http/1.1\r\n\r\n", Why::Http09),
+            ("GET / HTTP/3.1\r\n\r\n", Why::Version),
+            ("GET / http/1.1\r\n\r\n", Why::Malformed),
+            ("GET / HTTP/1.10\r\n\r\n", Why::Malformed),
+            ("GET / HTTP/1.\r\n\r\n", Why::Malformed),
+            ("GET / HTTP/1\r\n\r\n", Why::Malformed),
+            ("GET / HTTP/11\r\n\r\n", Why::Malformed),
+            ("GET / HTTP/1.x\r\n\r\n", Why::Malformed),
+            ("GET / HTTP/x.1\r\n\r\n", Why::Malformed),
+            ("GET / HTTP/ 1.1\r\n\r\n", Why::Malformed),
+            ("GET HTTP/1.1\r\n\r\n", Why::Malformed),
             (
                 "POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc",
                 Why::Method,

@@ -1,6 +1,6 @@
 //! Why a connection ended, or why a machine was refused something.
 
-use crate::bytes::printable;
+use crate::text::printable;
 
 /// Longest part of a name that is told, in bytes.
 const TOLD_NAME_BYTES: usize = 256;

@@ -14,12 +14,12 @@ use std::fmt::Write as _;
 use std::net::Ipv4Addr;
 
 use super::{MAX_HELP, Menu, unreachable, url_path, way};
-use crate::bytes::printable;
 use crate::catalog::{
     Catalog, Cpu, Entry, Firmware, Image, Loaders, Memory, Server, Shim, Signed, Spelling,
     Transport, chain, secure_names,
 };
 use crate::machine::Arch;
+use crate::text::ascii;
 
 /// What GRUB calls the processors it can be built for, with UEFI (`$grub_cpu`).
 const CPUS: [(Arch, &str); 6] = [
@@ -286,12 +286,9 @@ impl Grub<'_> {
         let _ = writeln!(
             out,
             "menuentry {} --id {} {{\necho {}\nif linux {} {}; then initrd {}; fi\n}}",
-            quoted(&printable(title.as_bytes(), MAX_HELP)),
+            quoted(&ascii(title, MAX_HELP)),
             quoted(id),
-            quoted(&format!(
-                "Loading {} ...",
-                printable(title.as_bytes(), MAX_HELP)
-            )),
+            quoted(&format!("Loading {} ...", ascii(title, MAX_HELP))),
             file(&entry.kernel),
             arguments.join(" "),
             initrd.join(" "),
@@ -305,7 +302,7 @@ impl Grub<'_> {
             return format!("($lanboot)/iso/{}/{path}", image.name);
         }
         let address = self.server.http.ip();
-        let path = printable(path.as_bytes(), MAX_WORD);
+        let path = ascii(path, MAX_WORD);
         quoted(&format!("(tftp,{address})/iso/{}/{path}", image.name))
     }
 }
@@ -372,7 +369,7 @@ fn trusts(shim: Option<&Shim>, entry: &Entry) -> bool {
 /// An entry that says why it will not start and never tries. It waits until Esc is pressed, also
 /// where the menu was to start it at once, and leaves a menu that waits.
 pub(crate) fn refused(out: &mut String, entry: &Entry, id: &str) {
-    let title = printable(entry.title.as_bytes(), 40);
+    let title = ascii(&entry.title, 40);
     let by = match entry.signed.names().first() {
         Some(name) => format!(
             "It is signed by {}, whom this shim does not know.",
@@ -402,7 +399,7 @@ pub(crate) fn refused(out: &mut String, entry: &Entry, id: &str) {
 
 /// A signer's name as part of a sentence on one line.
 fn quiet(name: &str) -> String {
-    printable(name.as_bytes(), 36)
+    ascii(name, 36)
 }
 
 /// An entry's name in the menu; the prefix keeps it apart from ours.
@@ -412,15 +409,12 @@ fn id(entry: &str) -> String {
 
 /// A word that GRUB takes as it stands. Inside single quotes nothing is special but their end.
 fn quoted(text: &str) -> String {
-    format!(
-        "'{}'",
-        printable(text.as_bytes(), MAX_WORD).replace('\'', "'\\''")
-    )
+    format!("'{}'", ascii(text, MAX_WORD).replace('\'', "'\\''"))
 }
 
 /// A kernel argument: [`KNOWN`] variables are expanded, everything else stays as it is.
 fn argument(word: &str) -> String {
-    let word = printable(word.as_bytes(), MAX_WORD);
+    let word = ascii(word, MAX_WORD);
     let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-_./:=,@%+".contains(&b);
     if !word.is_empty() && word.bytes().all(is_plain) {
         return word;

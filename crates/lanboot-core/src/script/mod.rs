@@ -121,7 +121,7 @@ pub(crate) fn unreachable(catalog: &Catalog) -> impl Iterator<Item = (&Entry, St
 
 /// `text` on one line: printable ASCII, at most `limit` bytes, and nothing iPXE would expand.
 pub(crate) fn line(text: &str, limit: usize) -> String {
-    crate::bytes::printable(text.as_bytes(), limit).replace("${", "$ {")
+    crate::text::ascii(text, limit).replace("${", "$ {")
 }
 
 /// Where a machine finds a file of an image.

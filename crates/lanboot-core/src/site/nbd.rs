@@ -10,9 +10,9 @@
 //! An image called `archiso` goes before the default one.
 
 use super::Site;
-use crate::bytes::printable;
 use crate::catalog::Image;
 use crate::nbd::{Export, Exports};
+use crate::text::printable;
 use crate::vfs::Content;
 
 /// What archiso's `archiso_pxe_nbd` hook asks for unless the command line says otherwise.

@@ -325,7 +325,7 @@ impl Failure<'static> {
 impl Failure<'_> {
     /// The sentence, made printable.
     pub fn sentence(&self) -> String {
-        crate::bytes::printable(&self.text, 128)
+        crate::text::printable(&self.text, 128)
     }
 }
 

@@ -6,9 +6,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lanboot_core::bytes::printable;
 use lanboot_core::http::{self, Method, Request, Response, Session, Status, Step};
 use lanboot_core::journal::{Door, What};
+use lanboot_core::text::printable;
 use lanboot_core::vfs::File;
 use socket2::SockRef;
 use tokio::net::TcpStream;

@@ -25,6 +25,7 @@ use arc_swap::ArcSwap;
 use lanboot_core::catalog::{BootChoice, Catalog};
 use lanboot_core::journal::{Peer, What};
 use lanboot_core::site::Site;
+use lanboot_core::text;
 use lanboot_core::vfs::File;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
@@ -226,7 +227,7 @@ async fn attend(
 fn ready(file: Option<&Path>) -> anyhow::Result<()> {
     if let Some(path) = file {
         std::fs::write(path, b"ready\n")
-            .with_context(|| format!("cannot write --ready-file {}", path.display()))?;
+            .with_context(|| format!("cannot write --ready-file {}", text::path(path)))?;
     }
     // That systemd is not there is no fault.
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);

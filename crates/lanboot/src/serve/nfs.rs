@@ -19,12 +19,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use lanboot_core::bytes::printable;
 use lanboot_core::journal::{self, What};
 use lanboot_core::nfs::{
     self, Answer, Asked, Deed, Handles, MAX_PATH_BYTES, Over, PORT, PORTMAP_PORT, Port, Server,
 };
 use lanboot_core::site::Site;
+use lanboot_core::text::printable;
 use tokio::net::TcpStream;
 
 use super::Context;

@@ -17,7 +17,7 @@ use crate::disks::Disks;
 use crate::doctor;
 use crate::initramfs;
 use crate::leases::StateLock;
-use crate::library::Library;
+use crate::library::{self, Library};
 use crate::loaders;
 use crate::net::{
     self, Borrowed, Capability, Interface, Listeners, MoreRights, Protocol, Service,
@@ -94,7 +94,7 @@ fn open_all(settings: &Settings) -> anyhow::Result<Opened> {
     notices.extend(scan.remarks);
     let catalog = Arc::new(scan.catalog);
     if catalog.images().is_empty() {
-        bail!("nothing can be served:\n  {}", notices.join("\n  "));
+        bail!("nothing can be served:{}", library::list(&notices));
     }
     let boot = BootChoice::resolve(&catalog, settings.boot.as_deref())
         .map_err(|error| anyhow::anyhow!("--boot: {error}"))?;

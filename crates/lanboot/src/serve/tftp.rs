@@ -20,8 +20,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context as _;
-use lanboot_core::bytes::printable;
 use lanboot_core::journal::{Door, Peer, What};
+use lanboot_core::text::printable;
 use lanboot_core::tftp::{self, Failure, Knock, Mode, Packet, Request, Transfer};
 use lanboot_core::vfs::{Content, File};
 use tokio::io::Interest;

@@ -112,7 +112,7 @@ fn an_unknown_export_is_told_and_the_client_may_try_another() {
     let Step::Refused { reply, why, name } = client.step(&info(7, b"no\nsuch", &[])) else {
         panic!("it was not refused");
     };
-    assert_eq!((why, name.as_str()), (Why::UnknownExport, "no?such"));
+    assert_eq!((why, name.as_str()), (Why::UnknownExport, "no\\nsuch"));
     assert_eq!(one(&reply.head).1, UNKNOWN);
     assert!(client.say(&info(7, b"disk", &[])).is_some());
     assert!(client.session.is_in_transmission());

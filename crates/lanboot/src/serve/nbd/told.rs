@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use lanboot_core::bytes::printable;
 use lanboot_core::journal::{Door, Peer, What};
 use lanboot_core::nbd::Export;
+use lanboot_core::text::printable;
 use tokio::time::Instant;
 
 use crate::bus::Bus;

@@ -1,5 +1,6 @@
 //! The key of the handles, kept so that machines keep theirs over a restart.
 
+use lanboot_core::text;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -16,24 +17,26 @@ pub(super) fn load(folder: &Path) -> anyhow::Result<[u8; KEY_BYTES]> {
     fs::create_dir_all(folder).with_context(|| {
         format!(
             "cannot make the folder {}; choose another with --state",
-            folder.display()
+            text::path(folder)
         )
     })?;
     let path = folder.join(NAME);
     match read(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => {
-            return Err(error)
-                .with_context(|| format!("cannot read the key of NFS handles {}", path.display()));
+            return Err(error).with_context(|| {
+                format!("cannot read the key of NFS handles {}", text::path(&path))
+            });
         }
         Ok(Some(key)) => return Ok(key),
         Ok(None) => bail!(
             "{} is no key of {KEY_BYTES} bytes; remove it, and a new one is made (machines that \
              run from an image over NFS must then be started again)",
-            path.display()
+            text::path(&path)
         ),
     }
-    make(&path).with_context(|| format!("cannot write the key of NFS handles {}", path.display()))
+    make(&path)
+        .with_context(|| format!("cannot write the key of NFS handles {}", text::path(&path)))
 }
 
 /// The key, or `None` when the file holds something else.
