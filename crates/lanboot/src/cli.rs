@@ -56,7 +56,7 @@ impl Cli {
                     ),
                 )
             }
-            _ if error.kind() == ErrorKind::UnknownArgument => with_long_flag(error, &arguments),
+            _ if error.kind() == ErrorKind::UnknownArgument => with_long_flag(error, arguments),
             _ => error,
         }
     }

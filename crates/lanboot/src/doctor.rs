@@ -236,7 +236,6 @@ fn catalog(images: &[PathBuf], faults: &mut Vec<String>) -> Catalog {
     }
     let scan = Library::new(images.to_vec(), Arc::new(Disks::default())).scan(None);
     faults.extend(scan.faults);
-    faults.extend(scan.twins);
     scan.catalog
 }
 

@@ -36,9 +36,6 @@ pub fn run(flags: cli::Export) -> anyhow::Result<String> {
     };
     let mut library = Library::new(settings.images.clone(), Arc::new(Disks::default()));
     let scan = library.scan(None);
-    if let Some(twins) = scan.twins.first() {
-        bail!("{twins}");
-    }
     let mut remarks = scan.faults;
     remarks.extend(scan.remarks);
     let catalog = scan.catalog;

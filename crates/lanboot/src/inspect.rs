@@ -135,7 +135,7 @@ fn report(image: &Image, append: &str) -> Report {
 fn kernel(image: &Image, entry: &Entry, append: &str) -> ReportEntry {
     ReportEntry {
         id: entry.id.clone(),
-        title: entry.title.clone(),
+        title: image.title(entry),
         cpu: entry.cpu.name(),
         kernel: entry.kernel.clone(),
         initramfs: entry.initrd.clone(),

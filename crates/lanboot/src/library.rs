@@ -2,15 +2,17 @@
 //! [`Catalog`]s.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, anyhow, bail};
-use lanboot_core::catalog::{Catalog, Image, MAX_CONFIG_BYTES, image_name, recognise};
+use lanboot_core::catalog::{
+    Catalog, Image, MAX_CONFIG_BYTES, TakenNames, image_name, is_plain_name, recognise,
+};
 use lanboot_core::iso::{self, Medium, ReadAt};
 use lanboot_core::text;
 use lanboot_core::vfs::{Content, Identity, NodeId, Source, Tree};
@@ -37,6 +39,11 @@ pub struct Library {
     written: Vec<PathBuf>,
     disks: Arc<Disks>,
     known: BTreeMap<PathBuf, Known>,
+    /// What each file was called when it was last read: in one run a name never comes to mean
+    /// another file.
+    names: BTreeMap<PathBuf, String>,
+    /// The faults of the last scan.
+    said: BTreeSet<String>,
     /// Images that were replaced or removed while machines streamed them.
     retired: Vec<Retired>,
 }
@@ -54,9 +61,19 @@ struct Known {
     /// [`first_bytes`] when it was read; `None` when they could not be.
     first_bytes: Option<u64>,
     image: Result<Arc<Image>, String>,
-    /// Whether it was in the catalog, so that its name is taken.
-    served: bool,
 }
+
+impl Known {
+    /// Whether it could not be opened before and can be now, which `chmod` does not show in its
+    /// stamp.
+    fn opens_now(&self, path: &Path) -> bool {
+        let could_not = |fault: &String| fault.starts_with(CANNOT_OPEN);
+        self.image.as_ref().is_err_and(could_not) && Disk::open(path).is_ok()
+    }
+}
+
+/// Begins the fault of a file that cannot be opened.
+const CANNOT_OPEN: &str = "cannot be opened";
 
 /// What tells a changed file from the same one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -83,8 +100,8 @@ pub struct Scan {
     pub catalog: Catalog,
     /// One line for each file that cannot be.
     pub faults: Vec<String>,
-    /// One line for each image that is left out because another one has its name already.
-    pub twins: Vec<String>,
+    /// Those of `faults` that the scan before did not find.
+    pub new_faults: Vec<String>,
     /// One line for each thing a person should know of an image that was read just now.
     pub remarks: Vec<String>,
     /// Whether anything differs from the scan before.
@@ -98,6 +115,8 @@ impl Library {
             written,
             disks,
             known: BTreeMap::new(),
+            names: BTreeMap::new(),
+            said: BTreeSet::new(),
             retired: Vec::new(),
         }
     }
@@ -109,11 +128,13 @@ impl Library {
         let mut scan = Scan::default();
         let files = self.files(&mut scan.faults);
         let mut taken = self.names_taken(&files);
-        let mut images: Vec<Arc<Image>> = Vec::new();
         let mut still = BTreeMap::new();
-        for path in files {
-            let mut known = match (stamp(&path), self.known.remove(&path)) {
-                (Ok(stamp), Some(known)) if known.stamp == stamp => known,
+        for path in in_order_of_names(&files) {
+            let path = path.clone();
+            let known = match (stamp(&path), self.known.remove(&path)) {
+                (Ok(stamp), Some(known)) if known.stamp == stamp && !known.opens_now(&path) => {
+                    known
+                }
                 (Ok(stamp), before) if now.is_some_and(|now| stamp.is_fresh(now)) => match before {
                     Some(known) => {
                         if let Ok(image) = &known.image {
@@ -125,13 +146,16 @@ impl Library {
                 },
                 (Ok(stamp), before) => {
                     scan.changed = true;
-                    let image = self.read(&path, stamp).map(Arc::new);
+                    let image = self.read_named(&path, stamp, &taken).map(Arc::new);
                     if let Some(before) = before {
                         self.retire(before, &mut scan);
                     }
                     if let Ok(image) = &image {
+                        taken.take_all(image, &text::path(&path));
                         let line = |warning| format!("{}: {warning}", text::path(&path));
-                        scan.remarks.extend(image.found.warnings.iter().map(line));
+                        scan.remarks.extend(image.about_name().map(line));
+                        let warnings = image.found.warnings.iter().cloned();
+                        scan.remarks.extend(warnings.map(line));
                     }
                     let image = image.map_err(|error| format!("{error:#}"));
                     let disk = image.as_ref().ok().and_then(|i| self.disks.get(i.id));
@@ -139,33 +163,25 @@ impl Library {
                         stamp,
                         first_bytes: disk.and_then(|disk| first_bytes(&disk).ok()),
                         image,
-                        served: false,
                     }
                 }
-                (Err(error), before) => {
+                (Err(fault), before) => {
                     scan.changed |= before.is_some();
                     if let Some(before) = before {
                         self.retire(before, &mut scan);
                     }
-                    scan.faults
-                        .push(format!("{}: cannot be opened: {error}", text::path(&path)));
+                    scan.faults.push(format!("{}: {fault}", text::path(&path)));
                     continue;
                 }
             };
-            known.served = false;
-            match &known.image {
-                Ok(image) => match twins(image, &taken) {
-                    Some(twins) => scan.twins.push(twins),
-                    None => {
-                        known.served = true;
-                        take_names(&mut taken, image);
-                        images.push(Arc::clone(image));
-                    }
-                },
-                Err(fault) => scan.faults.push(format!("{}: {fault}", text::path(&path))),
+            if let Err(fault) = &known.image {
+                scan.faults.push(format!("{}: {fault}", text::path(&path)));
             }
             still.insert(path, known);
         }
+        let served = files.iter().filter_map(|path| still.get(path));
+        let served = served.filter_map(|known| known.image.as_ref().ok());
+        let images: Vec<Arc<Image>> = served.map(Arc::clone).collect();
         for (_, gone) in std::mem::replace(&mut self.known, still) {
             scan.changed = true;
             self.retire(gone, &mut scan);
@@ -176,23 +192,55 @@ impl Library {
         }
         self.expire(&mut scan);
         let retired: Vec<_> = self.retired.iter().map(|r| Arc::clone(&r.image)).collect();
+        let new = scan
+            .faults
+            .iter()
+            .filter(|fault| !self.said.contains(*fault));
+        scan.new_faults = new.cloned().collect();
+        self.said = scan.faults.iter().cloned().collect();
         scan.catalog = Catalog::with_retired(images, &retired);
         scan
     }
 
     /// Who has which name already: a newcomer must not take the place of an image machines are
-    /// booting from.
-    fn names_taken(&self, files: &[PathBuf]) -> HashMap<String, Arc<Image>> {
+    /// booting from, nor the name a file had a moment ago.
+    fn names_taken(&mut self, files: &[PathBuf]) -> TakenNames {
         let present: HashSet<&PathBuf> = files.iter().collect();
-        let served = self
-            .known
-            .iter()
-            .filter(|(path, known)| known.served && present.contains(path));
-        let mut taken = HashMap::new();
-        served
-            .filter_map(|(_, known)| known.image.as_ref().ok())
-            .for_each(|image| take_names(&mut taken, image));
+        if self.names.len() > 2 * MAX_IMAGES {
+            self.names.retain(|path, _| present.contains(path));
+        }
+        let mut taken = TakenNames::default();
+        for (path, name) in &self.names {
+            taken.take(name, &text::path(path));
+        }
+        for (path, known) in self.known.iter().filter(|(path, _)| present.contains(path)) {
+            if let Ok(image) = &known.image {
+                taken.take_all(image, &text::path(path));
+            }
+        }
         taken
+    }
+
+    /// Reads an image and gives it the name it had before, else the first that no other has.
+    fn read_named(
+        &mut self,
+        path: &Path,
+        stamp: Stamp,
+        taken: &TakenNames,
+    ) -> anyhow::Result<Image> {
+        let file = text::path(path);
+        let before = self.names.get(path).cloned();
+        let candidates = taken.candidates(&file_name(path), &file);
+        // What its entries are called is known only when it was read: one more try or two.
+        for name in before.into_iter().chain(candidates).take(MAX_IMAGES) {
+            let image = self.read(path, stamp, &name)?;
+            if taken.are_free(&image, &file) {
+                self.names.insert(path.to_owned(), name);
+                return Ok(image);
+            }
+            self.disks.remove(image.id);
+        }
+        bail!("every name for it is taken; rename it")
     }
 
     /// The files named, and the images in the folders named, in order.
@@ -226,8 +274,8 @@ impl Library {
         files
     }
 
-    fn read(&self, path: &Path, stamp: Stamp) -> anyhow::Result<Image> {
-        let disk = Disk::open(path).context("cannot be opened")?;
+    fn read(&self, path: &Path, stamp: Stamp, name: &str) -> anyhow::Result<Image> {
+        let disk = Disk::open(path).context(CANNOT_OPEN)?;
         let id = self.disks.insert(disk);
         let image = self
             .disks
@@ -235,7 +283,7 @@ impl Library {
             .ok_or_else(|| anyhow!("was closed"))
             .and_then(|disk| {
                 let medium = iso::read(id, disk.as_ref())?;
-                Ok(image(path, stamp, &disk, id, medium))
+                Ok(image(path, stamp, name, &disk, id, medium))
             });
         if image.is_err() {
             self.disks.remove(id);
@@ -324,13 +372,13 @@ pub fn list(lines: &[String]) -> String {
 /// One image on its own, for `inspect`, with what its initramfs holds.
 pub fn open_one(path: &Path) -> anyhow::Result<Image> {
     let name = text::path(path);
-    let stamp = stamp(path).with_context(|| format!("{name}: cannot be opened"))?;
     if path.is_dir() {
         bail!("{name}: is a folder; name an image in it");
     }
+    let stamp = stamp(path).map_err(|fault| anyhow!("{name}: {fault}"))?;
     let disks: Arc<Disks> = Arc::default();
     let mut image = Library::new(Vec::new(), Arc::clone(&disks))
-        .read(path, stamp)
+        .read(path, stamp, &image_name(&file_name(path)))
         .context(name)?;
     if let Some(disk) = disks.get(image.id) {
         let failed = initramfs::examine(&mut image, &disk);
@@ -342,21 +390,20 @@ pub fn open_one(path: &Path) -> anyhow::Result<Image> {
 fn image(
     path: &Path,
     stamp: Stamp,
+    name: &str,
     disk: &Disk,
     id: lanboot_core::vfs::ImageId,
     medium: Medium,
 ) -> Image {
-    let file_name = path.file_name().unwrap_or_default().to_string_lossy();
-    let name = image_name(&file_name);
     let read = |content: &Content| read_small(disk, content);
-    let mut found = recognise(&medium, &name, &read);
+    let mut found = recognise(&medium, name, &read);
     found.warnings = [medium.warnings, found.warnings].concat();
     let mut hasher = DefaultHasher::new();
     stamp.hash(&mut hasher);
     // It was read a moment ago; should it fail now, a restart gives it another identity.
     let identity = identity(stamp, disk, first_bytes(disk).unwrap_or(0), &medium.tree);
     Image {
-        name,
+        name: name.to_owned(),
         file: text::path(path),
         id,
         size: disk.len(),
@@ -369,24 +416,17 @@ fn image(
     }
 }
 
-/// Why `image` cannot be served beside those that have taken these names.
-fn twins(image: &Image, taken: &HashMap<String, Arc<Image>>) -> Option<String> {
-    let other = |name: &str| taken.get(name).filter(|other| other.file != image.file);
-    let (name, other) = image.names().find_map(|name| Some((name, other(name)?)))?;
-    let files = format!("{} and {}; rename one of them", other.file, image.file);
-    Some(if image.name == other.name {
-        format!("two images would both be called '{name}': {files}")
-    } else {
-        format!("'{name}' would mean an entry of each of two images: {files}")
-    })
+/// The file's own name, printable.
+fn file_name(path: &Path) -> String {
+    text::path(path.file_name().unwrap_or_default().as_ref())
 }
 
-fn take_names(taken: &mut HashMap<String, Arc<Image>>, image: &Arc<Image>) {
-    taken.extend(
-        image
-            .names()
-            .map(|name| (name.to_owned(), Arc::clone(image))),
-    );
+/// The files, those first whose own name can be their name: whatever the others are called, what a
+/// person reads on such a file means it.
+fn in_order_of_names(files: &[PathBuf]) -> impl Iterator<Item = &PathBuf> {
+    let is_plain = |path: &&PathBuf| is_plain_name(&file_name(path));
+    let (plain, others): (Vec<_>, Vec<_>) = files.iter().partition(is_plain);
+    plain.into_iter().chain(others)
 }
 
 /// Neither the file's name nor the number of the disk it is on counts: both may be others after
@@ -418,8 +458,12 @@ fn first_bytes(disk: &Disk) -> std::io::Result<u64> {
     Ok(hasher.finish())
 }
 
-fn stamp(path: &Path) -> std::io::Result<Stamp> {
-    let meta = std::fs::metadata(path)?;
+/// What tells whether `path` changed, or why it is no image.
+fn stamp(path: &Path) -> Result<Stamp, String> {
+    let meta = std::fs::metadata(path).map_err(|error| cannot_open(path, &error))?;
+    if let Some(what) = not_an_image(meta.file_type()) {
+        return Err(format!("is {what}"));
+    }
     Ok(Stamp {
         device: meta.dev(),
         inode: meta.ino(),
@@ -428,17 +472,47 @@ fn stamp(path: &Path) -> std::io::Result<Stamp> {
     })
 }
 
+/// The images in a folder by name: whatever is called `*.iso`, so that one that is no file is
+/// spoken of.
 fn images_in(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
-    let mut found: Vec<PathBuf> = std::fs::read_dir(folder)?
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| {
-            path.extension()
-                .is_some_and(|e| e.eq_ignore_ascii_case("iso"))
-        })
-        .filter(|path| path.is_file())
-        .collect();
+    let is_called_so = |path: &PathBuf| {
+        let extension = path.extension();
+        extension.is_some_and(|e| e.eq_ignore_ascii_case("iso"))
+    };
+    let entries = std::fs::read_dir(folder)?.map(|entry| Ok(entry?.path()));
+    let paths = entries.collect::<std::io::Result<Vec<PathBuf>>>()?;
+    let mut found: Vec<PathBuf> = paths.into_iter().filter(is_called_so).collect();
     found.sort();
     Ok(found)
+}
+
+/// What a file that is no image file is. It is not opened to find out: a pipe would wait for a
+/// writer, and a device may do something.
+fn not_an_image(kind: std::fs::FileType) -> Option<&'static str> {
+    if kind.is_dir() {
+        Some("a folder; to serve the images in it, name it by itself")
+    } else if kind.is_fifo() {
+        Some("a pipe, not an image file")
+    } else if kind.is_socket() {
+        Some("a socket, not an image file")
+    } else if kind.is_char_device() {
+        Some("a character device, not an image file")
+    } else {
+        None
+    }
+}
+
+/// Why looking at `path` failed, with where it leads if it is a link.
+fn cannot_open(path: &Path, error: &std::io::Error) -> String {
+    let target = std::fs::read_link(path).ok();
+    match (error.raw_os_error(), target) {
+        (Some(libc::ELOOP), _) => "is a symbolic link that leads back to itself".into(),
+        (Some(libc::ENOENT), Some(target)) => {
+            let target = text::path(&target);
+            format!("is a symbolic link to {target}, which does not exist")
+        }
+        _ => format!("{CANNOT_OPEN}: {error}"),
+    }
 }
 
 /// A small file of an image, whole.
@@ -480,6 +554,55 @@ mod tests {
         assert_eq!((again.changed, again.faults.len()), (false, 3));
         std::fs::remove_file(folder.path().join("empty.iso")).unwrap();
         assert!(library.scan(None).changed);
+    }
+
+    #[test]
+    fn what_is_no_file_is_said_in_one_line_and_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let link = |to: &str, name: &str| std::os::unix::fs::symlink(to, at(name)).unwrap();
+        link("/nowhere", "dangling.iso");
+        link("loop.iso", "loop.iso");
+        link("/dev/null", "device.iso");
+        std::fs::create_dir(at("folder.iso")).unwrap();
+        nix::unistd::mkfifo(&at("pipe.iso"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let _socket = std::os::unix::net::UnixListener::bind(at("socket.iso")).unwrap();
+        let mut library = Library::new(vec![folder.path().to_path_buf()], Arc::default());
+        let scan = library.scan(None);
+        let expected = [
+            (
+                "dangling",
+                "is a symbolic link to /nowhere, which does not exist",
+            ),
+            ("device", "is a character device, not an image file"),
+            (
+                "folder",
+                "is a folder; to serve the images in it, name it by itself",
+            ),
+            ("loop", "is a symbolic link that leads back to itself"),
+            ("pipe", "is a pipe, not an image file"),
+            ("socket", "is a socket, not an image file"),
+        ];
+        let expected = expected
+            .map(|(name, what)| format!("{}: {what}", text::path(&at(&format!("{name}.iso")))));
+        assert_eq!(scan.faults, expected);
+        assert_eq!(scan.new_faults, expected);
+        link("/elsewhere", "later.iso");
+        let again = library.scan(None);
+        let [new] = &again.new_faults[..] else {
+            panic!("{:?}", again.new_faults)
+        };
+        assert!(
+            new.contains("later.iso: is a symbolic link to /elsewhere"),
+            "{new}"
+        );
+        for (name, what) in [
+            ("pipe.iso", "is a pipe"),
+            ("loop.iso", "leads back to itself"),
+        ] {
+            let error = format!("{:#}", open_one(&at(name)).unwrap_err());
+            assert!(error.contains(what), "{error}");
+        }
     }
 
     #[test]

@@ -185,28 +185,43 @@ fn make_archiso(path: &Path, cpus: &[&str]) {
 }
 
 #[test]
-fn no_two_entries_have_one_name() {
+fn images_whose_names_meet_are_numbered_and_keep_their_names() {
     let folder = tempfile::tempdir().unwrap();
-    make_archiso(&folder.path().join("arch.iso"), &["i686", "x86_64"]);
-    make_archiso(&folder.path().join("arch-i686.iso"), &["i686"]);
-    make_archiso(&folder.path().join("arch-i586.iso"), &["i686"]);
+    let at = |name: &str| folder.path().join(name);
+    make_archiso(&at("arch.iso"), &["i686", "x86_64"]);
+    make_archiso(&at("arch-i686.iso"), &["i686"]);
     let mut library = Library::new(vec![folder.path().to_owned()], Arc::default());
+    let names = |library: &mut Library| -> Vec<String> {
+        let catalog = library.scan(None).catalog;
+        catalog
+            .images()
+            .iter()
+            .map(|image| image.name.clone())
+            .collect()
+    };
+    // One's entry would be the other one's name.
     for _ in 0..2 {
-        let scan = library.scan(None);
-        let [twins] = &scan.twins[..] else {
-            panic!("{:?}", scan.twins)
-        };
-        assert!(
-            twins.starts_with("'arch-i686' would mean an entry of each of two images: "),
-            "{twins}"
-        );
-        assert_eq!(scan.catalog.images().len(), 2);
+        assert_eq!(names(&mut library), ["arch-i686", "arch-2"]);
     }
-    std::fs::rename(
-        folder.path().join("arch-i686.iso"),
-        folder.path().join("other.iso"),
-    )
-    .unwrap();
-    let scan = library.scan(None);
-    assert_eq!((scan.twins.len(), scan.catalog.images().len()), (0, 3));
+    // A newcomer takes nobody's name, whatever the order.
+    make(&at("\u{4e2d}.iso"), "one");
+    assert_eq!(names(&mut library), ["arch-i686", "arch-2", "image"]);
+    make(&at("\u{4e00}.iso"), "two");
+    assert_eq!(
+        names(&mut library),
+        ["arch-i686", "arch-2", "image-2", "image"]
+    );
+    // One that is replaced keeps its name; one that is gone leaves it to nobody in this run.
+    make(&at("new"), "three");
+    std::fs::rename(at("new"), at("\u{4e2d}.iso")).unwrap();
+    std::fs::remove_file(at("arch-i686.iso")).unwrap();
+    assert_eq!(names(&mut library), ["arch-2", "image-2", "image"]);
+    make(&at("\u{4e2d}\u{4e2d}.iso"), "four");
+    assert_eq!(
+        names(&mut library),
+        ["arch-2", "image-2", "image", "image-3"]
+    );
+    // A start names them by their order.
+    let mut again = Library::new(vec![folder.path().to_owned()], Arc::default());
+    assert_eq!(names(&mut again), ["arch", "image", "image-2", "image-3"]);
 }

@@ -1,7 +1,8 @@
 //! What starts when nobody presses a key, for each kind of firmware.
 
-use super::{Catalog, Cpu, Entry, Image};
+use super::{AmbiguousName, Catalog, Cpu, Entry, Image};
 use crate::machine::Arch;
+use crate::text;
 
 /// Firmware, as far as it decides which kernels a machine can start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,13 +74,16 @@ pub enum CannotBoot {
     /// It names an image that is only files.
     #[error("nothing on the image '{0}' can be started over the network")]
     OnlyFiles(String),
+    /// It names several images.
+    #[error(transparent)]
+    Ambiguous(#[from] AmbiguousName),
 }
 
 /// `--boot` or `--transport` names nothing that is served.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no entry or image called '{wanted}'{}; served are: {}",
+#[error("there is no entry or image called '{}'{}; served are: {}", text::line(wanted),
     nearest.as_ref().map(|n| format!(" (did you mean '{n}'?)")).unwrap_or_default(),
-    known.join(", "))]
+    some(known))]
 pub struct UnknownEntry {
     /// What was asked for.
     pub wanted: String,
@@ -87,6 +91,18 @@ pub struct UnknownEntry {
     pub nearest: Option<String>,
     /// Every valid name.
     pub known: Vec<String>,
+}
+
+/// Most names one sentence lists.
+const MAX_NAMED: usize = 24;
+
+fn some(names: &[String]) -> String {
+    let (first, more) = names.split_at(names.len().min(MAX_NAMED));
+    let more = match more.len() {
+        0 => String::new(),
+        n => format!(" and {n} more"),
+    };
+    format!("{}{more}", first.join(", "))
 }
 
 impl UnknownEntry {
@@ -104,12 +120,14 @@ impl UnknownEntry {
 }
 
 impl BootChoice {
-    /// Resolves `wanted` — an entry, an image (its entry that fits the firmware), or nothing for
+    /// Resolves `wanted` — an entry, an image (its entry that fits the firmware) by its name or its
+    /// file's own, or nothing for
     /// the first image that each firmware can start.
     pub fn resolve(catalog: &Catalog, wanted: Option<&str>) -> Result<Self, CannotBoot> {
         let Some(wanted) = wanted else {
             return Ok(Self::first(catalog));
         };
+        let wanted = &*catalog.meant(wanted)?;
         if let Some((image, entry)) = catalog.entries().find(|(_, e)| e.id == wanted) {
             let fits = |firmware: Firmware| firmware.cpus().contains(&entry.cpu);
             let start = |firmware| fits(firmware).then(|| entry.id.clone());
@@ -123,7 +141,7 @@ impl BootChoice {
             None => {
                 let able = catalog.images().iter();
                 let able = able.filter(|image| image.starts().next().is_some());
-                let known = able.flat_map(|image| image.names());
+                let known = able.flat_map(|image| image.names().chain([image.own_name()]));
                 Err(CannotBoot::Unknown(UnknownEntry::new(wanted, known)))
             }
         }

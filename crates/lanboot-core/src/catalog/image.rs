@@ -15,9 +15,10 @@ use crate::vfs::{Content, Identity, ImageId, Kind, NodeId, Tree};
 /// An image of the catalog.
 #[derive(Clone, Debug)]
 pub struct Image {
-    /// The name machines see in paths and people in menus; safe in a URL and in a shell.
+    /// The name machines see in paths and menus; safe in a URL and in a shell. No other image has
+    /// it.
     pub name: String,
-    /// The file as the operator named it.
+    /// The file as the operator named it, printable.
     pub file: String,
     /// Its number among the open images.
     pub id: ImageId,
@@ -308,32 +309,6 @@ fn efi_files(tree: &Tree) -> Vec<(String, &Content)> {
     files.take(MAX_EFI_FILES).collect()
 }
 
-/// The name an image file gets: its file name without `.iso`, every byte that is not a letter, a
-/// digit, `.`, `_` or `-` replaced by `-`, at most 64 bytes. Case stays.
-pub fn image_name(file_name: &str) -> String {
-    const MAX: usize = 64;
-    let stem = match file_name
-        .len()
-        .checked_sub(4)
-        .and_then(|at| file_name.split_at_checked(at))
-    {
-        Some((stem, suffix)) if suffix.eq_ignore_ascii_case(".iso") => stem,
-        _ => file_name,
-    };
-    let keep = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-    let name: String = stem
-        .chars()
-        .take(MAX)
-        .map(|c| if keep(c) { c } else { '-' })
-        .collect();
-    let name = name.trim_matches(['.', '-']);
-    if name.is_empty() {
-        "image".into()
-    } else {
-        name.into()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -356,23 +331,5 @@ mod tests {
         ] {
             assert_eq!(pinned_identity(wrong.as_bytes()), None, "{wrong}");
         }
-    }
-
-    #[test]
-    fn names_are_safe_in_a_url_and_in_a_shell() {
-        for (file, name) in [
-            (
-                "archlinux-2026.11.01-x86_64.iso",
-                "archlinux-2026.11.01-x86_64",
-            ),
-            ("My ISO (1).ISO", "My-ISO--1"),
-            ("..", "image"),
-            ("日本.iso", "image"),
-            ("$(reboot);.iso", "reboot"),
-            (".iso", "image"),
-        ] {
-            assert_eq!(image_name(file), name, "{file}");
-        }
-        assert_eq!(image_name(&"x".repeat(300)).len(), 64);
     }
 }

@@ -8,6 +8,7 @@ mod image;
 mod installer;
 mod lack;
 mod loader;
+mod names;
 mod pe;
 mod plan;
 mod secure;
@@ -19,12 +20,13 @@ mod whole;
 
 pub use choice::{BootChoice, CannotBoot, Firmware, UnknownEntry, nearest};
 pub use entry::{Cpu, Entry, Fetch, NbdRoot, Note, Place, Refusal, Server, Spelling};
-pub use image::{Family, Image, Recognised, StockMenu, image_name, recognise};
+pub use image::{Family, Image, Recognised, StockMenu, recognise};
 pub use lack::{Lack, Part, ShownBy};
 pub use loader::{
     IPXE, Ipxe, LoaderChoice, Loaders, MenuKind, PXELINUX_FOLDER, SignedBuild, SignedIpxe, Way,
     chain, ipxe_loader, pxelinux_image,
 };
+pub use names::{AmbiguousName, TakenNames, image_name, is_plain_name};
 pub use pe::{Signed, efi_arch};
 pub use plan::{NoLoader, Offer, Offers, offer, usual_loader};
 pub use secure::{Authorities, Chain, Grub, Shim, secure_arch, secure_names};
@@ -68,12 +70,6 @@ impl Catalog {
     /// The images.
     pub fn images(&self) -> &[Arc<Image>] {
         &self.images
-    }
-
-    /// The images' names, for a sentence.
-    pub fn names(&self) -> String {
-        let names: Vec<&str> = self.images.iter().map(|i| i.name.as_str()).collect();
-        names.join(", ")
     }
 
     /// The image whose files also appear at the root, as behind the classic recipe.

@@ -42,7 +42,10 @@ impl Transports {
     /// The one decided for an entry; `None` when it is chosen here.
     pub fn of(&self, image: &Image, entry: &Entry) -> Option<Transport> {
         let names = |wanted: &str| self.of.iter().rev().find(|(name, _)| name == wanted);
-        let named = names(&entry.id).or_else(|| names(&image.name));
+        let called = || self.of.iter().rev().find(|(name, _)| image.is_called(name));
+        let named = names(&entry.id)
+            .or_else(|| names(&image.name))
+            .or_else(called);
         // What is said for all is not meant for those that have no root to send, or that cannot
         // get it so.
         let able = |asked: &Transport| entry.root.is_some() && entry.lack_for(*asked).is_none();
@@ -54,8 +57,14 @@ impl Transports {
     pub fn check(&self, catalog: &Catalog) -> Result<(), UnknownEntry> {
         for (name, _) in &self.of {
             let is_entry = catalog.entries().any(|(_, entry)| entry.id == *name);
-            if !is_entry && catalog.image(name.as_bytes()).is_none() {
-                let known = catalog.images().iter().flat_map(|image| image.names());
+            let mut images = catalog.images().iter();
+            if !is_entry && !images.any(|image| image.is_called(name)) {
+                let names = |image: &'_ std::sync::Arc<Image>| -> Vec<String> {
+                    let own = image.own_name();
+                    image.names().chain([own]).map(str::to_owned).collect()
+                };
+                let known: Vec<String> = catalog.images().iter().flat_map(names).collect();
+                let known = known.iter().map(String::as_str);
                 return Err(UnknownEntry::new(name, known));
             }
         }

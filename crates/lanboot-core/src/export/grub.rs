@@ -40,11 +40,11 @@ pub(super) fn fragment(from: &Export<'_>) -> Fragment {
                 let entry = way.entry;
                 let start = |out: &mut String| {
                     let (image, transport) = (way.image, way.transport);
-                    grub.entry(out, &entry.title, &entry.id, image, entry, transport);
+                    grub.entry(out, &image.title(entry), &entry.id, image, entry, transport);
                 };
                 if is_refused(entry) {
                     out.push_str("if [ \"$lockdown\" = \"y\" ]; then\n");
-                    refused(out, entry, &entry.id);
+                    refused(out, way.image, entry, &entry.id);
                     out.push_str("else\n");
                     start(out);
                     out.push_str("fi\n");
@@ -79,7 +79,7 @@ pub(super) fn fragment(from: &Export<'_>) -> Fragment {
                 );
                 for other in ways {
                     let entry = other.entry;
-                    let title = format!("{} - {}", entry.title, way(other.transport));
+                    let title = format!("{} - {}", other.image.title(entry), way(other.transport));
                     let id = format!("{}/{}", entry.id, other.transport);
                     unless_locked(out, !all && is_refused(entry), |out| {
                         grub.entry(out, &title, &id, other.image, entry, other.transport);

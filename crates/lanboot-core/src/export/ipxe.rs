@@ -52,13 +52,14 @@ pub(super) fn fragment(from: &Export<'_>) -> Fragment {
     fit.ask(&mut out, "lanboot-nothing");
     out.push_str("\n:lanboot-menu\nmenu lanboot\n");
     for (label, way) in &planned {
-        item(&mut out, way, label, &way.entry.title);
+        item(&mut out, way, label, &way.image.ascii_title(way.entry));
     }
     if !others.is_empty() {
         out.push_str("item --gap Other ways for the root to travel\n");
     }
     for (label, other) in &others {
-        let title = format!("{} - {}", other.entry.title, way(other.transport));
+        let title = other.image.ascii_title(other.entry);
+        let title = format!("{title} - {}", way(other.transport));
         item(&mut out, other, label, &title);
     }
     out.push_str(

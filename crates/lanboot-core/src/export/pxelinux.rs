@@ -35,7 +35,7 @@ pub(super) fn fragment(from: &Export<'_>) -> Fragment {
         ],
     );
     for way in &planned {
-        let title = text(&way.entry.title, MAX_TITLE);
+        let title = text(&way.image.ascii_title(way.entry), MAX_TITLE);
         label(&mut out, from, way, &way.entry.id, &title);
     }
     if !others.is_empty() {
@@ -45,7 +45,8 @@ pub(super) fn fragment(from: &Export<'_>) -> Fragment {
              MENU TITLE How shall the root travel?\n",
         );
         for other in &others {
-            let title = format!("{} - {}", other.entry.title, way(other.transport));
+            let title = other.image.ascii_title(other.entry);
+            let title = format!("{title} - {}", way(other.transport));
             // No entry's own name has a slash.
             let name = format!("{}/{}", other.entry.id, other.transport);
             label(&mut out, from, other, &name, &text(&title, MAX_TITLE));

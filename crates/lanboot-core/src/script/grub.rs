@@ -19,7 +19,7 @@ use crate::catalog::{
     Transport, chain, secure_names,
 };
 use crate::machine::Arch;
-use crate::text::ascii;
+use crate::text::{ascii, printable};
 
 /// What GRUB calls the processors it can be built for, with UEFI (`$grub_cpu`).
 const CPUS: [(Arch, &str); 6] = [
@@ -237,14 +237,14 @@ impl Grub<'_> {
         let _ = writeln!(out, "if {}; then\nset lanboot_fits=y", grub_starts(cpu));
         for (image, entry) in entries() {
             if lock.refuses(entry) {
-                refused(out, entry, &id(&entry.id));
+                refused(out, image, entry, &id(&entry.id));
                 continue;
             }
             // GRUB does not tell how much memory there is.
             let planned = self.menu.plan(image, entry, self.server, Memory::Unknown);
             self.entry(
                 out,
-                &entry.title,
+                &image.title(entry),
                 &id(&entry.id),
                 image,
                 entry,
@@ -256,7 +256,7 @@ impl Grub<'_> {
             out.push_str("submenu 'Other ways for the root to travel ...' {\n");
             for (image, entry) in entries().filter(is_choice) {
                 for transport in self.menu.transports(entry, self.server) {
-                    let title = format!("{} - {}", entry.title, way(transport));
+                    let title = format!("{} - {}", image.title(entry), way(transport));
                     let id = format!("{transport}-{}", entry.id);
                     self.entry(out, &title, &id, image, entry, transport);
                 }
@@ -286,9 +286,9 @@ impl Grub<'_> {
         let _ = writeln!(
             out,
             "menuentry {} --id {} {{\necho {}\nif linux {} {}; then initrd {}; fi\n}}",
-            quoted(&ascii(title, MAX_HELP)),
+            shown(title, MAX_HELP),
             quoted(id),
-            quoted(&format!("Loading {} ...", ascii(title, MAX_HELP))),
+            shown(&format!("Loading {title} ..."), MAX_HELP),
             file(&entry.kernel),
             arguments.join(" "),
             initrd.join(" "),
@@ -368,8 +368,8 @@ fn trusts(shim: Option<&Shim>, entry: &Entry) -> bool {
 
 /// An entry that says why it will not start and never tries. It waits until Esc is pressed, also
 /// where the menu was to start it at once, and leaves a menu that waits.
-pub(crate) fn refused(out: &mut String, entry: &Entry, id: &str) {
-    let title = ascii(&entry.title, 40);
+pub(crate) fn refused(out: &mut String, image: &Image, entry: &Entry, id: &str) {
+    let title = image.title(entry);
     let by = match entry.signed.names().first() {
         Some(name) => format!(
             "It is signed by {}, whom this shim does not know.",
@@ -380,7 +380,7 @@ pub(crate) fn refused(out: &mut String, entry: &Entry, id: &str) {
     let _ = write!(
         out,
         "menuentry {} --id {} {{\nset timeout=-1\n",
-        quoted(&format!("{title} - needs Secure Boot off")),
+        shown(&format!("{title} - needs Secure Boot off"), MAX_HELP),
         quoted(id),
     );
     for text in [
@@ -392,7 +392,7 @@ pub(crate) fn refused(out: &mut String, entry: &Entry, id: &str) {
         "",
         "Press Esc for the menu.",
     ] {
-        let _ = writeln!(out, "echo {}", quoted(text));
+        let _ = writeln!(out, "echo {}", shown(text, MAX_HELP * 2));
     }
     out.push_str("sleep --interruptible 3600\n}\n");
 }
@@ -405,6 +405,13 @@ fn quiet(name: &str) -> String {
 /// An entry's name in the menu; the prefix keeps it apart from ours.
 fn id(entry: &str) -> String {
     format!("entry-{entry}")
+}
+
+/// Words for people, in whatever script: GRUB reads UTF-8 and puts `?` where a terminal (text mode,
+/// a serial line) cannot show a letter.
+fn shown(text: &str, limit: usize) -> String {
+    let text = printable(text.as_bytes(), limit);
+    format!("'{}'", text.replace('\'', "'\\''"))
 }
 
 /// A word that GRUB takes as it stands. Inside single quotes nothing is special but their end.

@@ -20,8 +20,13 @@ pub fn ipxe(catalog: &Catalog, menu: &Menu, server: &Server, memory: Memory) -> 
         out.push_str("goto ${start}\n");
     }
     out.push_str("\n:menu\nmenu lanboot - ${netX/mac} ${netX/ip}\n");
-    for (_, entry) in catalog.entries() {
-        item_of(&mut out, entry, &label(&entry.id), &entry.title);
+    for (image, entry) in catalog.entries() {
+        item_of(
+            &mut out,
+            entry,
+            &label(&entry.id),
+            &image.ascii_title(entry),
+        );
     }
     for (entry, sentence) in unreachable(catalog) {
         for part in lines(&sentence) {
@@ -103,9 +108,9 @@ fn ask_for_memory(out: &mut String, server: &Server) {
 /// The menu of every entry by every open door that it can use.
 fn ways(out: &mut String, catalog: &Catalog, menu: &Menu, server: &Server) {
     out.push_str("\n:ways\nmenu How shall the root travel?\n");
-    for (_, entry) in with_root(catalog) {
+    for (image, entry) in with_root(catalog) {
         for transport in menu.transports(entry, server) {
-            let title = format!("{} - {}", entry.title, way(transport));
+            let title = format!("{} - {}", image.ascii_title(entry), way(transport));
             let label = way_label(&entry.id, transport);
             item_of(out, entry, &label, &title);
         }

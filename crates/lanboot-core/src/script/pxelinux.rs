@@ -51,7 +51,7 @@ pub fn pxelinux(catalog: &Catalog, menu: &Menu, server: &Server, can_tell_cpu: b
     for (image, entry) in entries(catalog) {
         // PXELINUX does not tell how much memory there is.
         let planned = menu.plan(image, entry, server, Memory::Unknown).transport;
-        let title = &entry.title;
+        let title = &image.ascii_title(entry);
         label(
             &mut out, &entry.id, title, image, entry, menu, server, planned,
         );
@@ -90,7 +90,7 @@ fn ways(out: &mut String, catalog: &Catalog, menu: &Menu, server: &Server) {
     );
     for (image, entry) in entries(catalog).filter(|(_, entry)| entry.root.is_some()) {
         for transport in menu.transports(entry, server) {
-            let title = format!("{} - {}", entry.title, way(transport));
+            let title = format!("{} - {}", image.ascii_title(entry), way(transport));
             // No entry's own name has a slash.
             let name = format!("{}/{transport}", entry.id);
             label(out, &name, &title, image, entry, menu, server, transport);

@@ -258,14 +258,11 @@ async fn rescan(mut library: Library, context: Context, wanted: Option<String>) 
         };
         library = same;
         let notice = |text: String| context.bus.publish(Peer::default(), What::Notice { text });
+        scan.new_faults.into_iter().for_each(notice);
         if !scan.changed {
             continue;
         }
-        scan.faults
-            .into_iter()
-            .chain(scan.twins)
-            .chain(scan.remarks)
-            .for_each(notice);
+        scan.remarks.into_iter().for_each(notice);
         let mut site = Site::clone(&context.site.load());
         site.menu.boot = BootChoice::resolve(&scan.catalog, wanted.as_deref())
             .or_else(|error| {
@@ -283,7 +280,7 @@ fn about_change(catalog: &Catalog) -> String {
     if catalog.images().is_empty() {
         return "the images changed; none is left, and machines get nothing to load".into();
     }
-    format!("the images changed; now serving: {}", catalog.names())
+    format!("the images changed; now serving: {}", catalog.sentence())
 }
 
 /// Ends both runtimes without waiting for what blocks.

@@ -87,9 +87,6 @@ fn open_all(settings: &Settings) -> anyhow::Result<Opened> {
     let disks = Arc::new(Disks::default());
     let mut library = Library::new(settings.images.clone(), Arc::clone(&disks));
     let scan = library.scan(None);
-    if let Some(twins) = scan.twins.first() {
-        bail!("{twins}");
-    }
     let mut notices: Vec<String> = scan.faults;
     notices.extend(scan.remarks);
     let catalog = Arc::new(scan.catalog);
@@ -447,7 +444,7 @@ fn about_doors(
     let nbd = if site.nbd { ", NBD" } else { "" };
     format!(
         "serving {} on {}: {addresses}, TFTP, HTTP port {}{nfs}{nbd}",
-        site.catalog.names(),
+        site.catalog.sentence(),
         places.join(" and "),
         settings.http_port
     )

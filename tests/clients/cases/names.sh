@@ -1,0 +1,186 @@
+# shellcheck shell=bash
+# Names nobody planned for: scripts of the world, names that meet, names that would act on a
+# terminal, and files that are no files.
+#
+# case: names  images called alike or in any script, hostile names, pipes and dead links beside images, HTTP/1.2
+# images: names arch
+
+case_names() {
+    clients_up "$LOGS"
+    need_tools dnsmasq=dnsmasq-base dhcpd=isc-dhcp-server kea-dhcp4=kea-dhcp4-server \
+        grub-script-check=grub-common setpriv=util-linux
+    HERE=(--address "$SERVER_ADDRESS/$SERVER_PREFIX" --dhcp off)
+    names_meet
+    names_hostile
+    names_exported
+    names_no_files
+    names_versions
+}
+
+# names_folder NAME FILE…: a folder in LOGS with the test image under these names.
+names_folder() {
+    local folder=$LOGS/$1 file
+    for file in "${@:2}"; do
+        mkdir -p "$(dirname "$folder/$file")"
+        ln -f "$(image arch)" "$folder/$file" 2>/dev/null || cp --reflink=auto "$(image arch)" "$folder/$file"
+    done
+}
+
+WORLD=(统信.iso 优麒麟.iso 'Debian (1).iso' 'Debian [1].iso' Arch.iso arch.iso arch-x86_64.iso)
+
+names_meet() {
+    local long name status
+    long=$(printf 'x%.0s' {1..70})
+    names_folder world "${WORLD[@]}" "${long}a.iso" "${long}b.iso"
+    names_folder two mini.iso
+    names_folder three mini.iso
+    START_LOG=world start_ready "${HERE[@]}" --boot 优麒麟 --transport 统信.iso=nfs "$LOGS/world" "$LOGS/two" "$LOGS/three"
+    for name in image image-2 Debian--1 Debian--1-2 Arch arch-2 arch-x86_64 mini mini-2 "${long:0:64}" "${long:0:62}-2"; do
+        get "http://$SERVER_ADDRESS/iso/$name/arch/boot/x86_64/vmlinuz-linux" "$LOGS/kernel" ||
+            wrong "no image is called $name"
+    done
+    # Whichever of the two it is, the log says so.
+    logs '/优麒麟\.iso: is called '"'image(-2)?'" 1
+    logs '/统信\.iso: is called '"'image(-2)?'" 1
+    logs '/three/mini\.iso: is called .mini-2.' 1
+    get "http://$SERVER_ADDRESS/boot.ipxe" "$LOGS/boot.ipxe"
+    ! LC_ALL=C grep -qP '[^\x00-\x7f]' "$LOGS/boot.ipxe" || wrong "iPXE's menu is not ASCII"
+    name=$(sed -n "s/.*优麒麟\.iso: is called '\(image[-2]*\)'.*/\1/p" "$SERVER_LOG")
+    grep -q "set start entry-$name-x86_64" "$LOGS/boot.ipxe" || wrong "--boot 优麒麟 does not start $name"
+    get "http://$SERVER_ADDRESS/grub/grub.cfg" "$LOGS/grub.cfg"
+    grep -q "menuentry '优麒麟 \[$name\]" "$LOGS/grub.cfg" || wrong "GRUB's menu does not show the file's own name"
+    grub-script-check "$LOGS/grub.cfg" || wrong "grub-script-check refuses the menu"
+    # One that comes later renames nobody.
+    names_folder world 中标.iso
+    logs '中标\.iso: is called .image-3.' 12
+    get "http://$SERVER_ADDRESS/iso/image-3.iso" /dev/null --head || wrong "the newcomer is not served"
+    stop_server
+    refuses 2 "${HERE[@]}" --boot mini.iso "$LOGS/two" "$LOGS/three"
+    says "'mini.iso' is the name of several files; use one of: mini \(.*two/mini.iso\), mini-2 \(.*three/mini.iso\)" "a name of two files"
+    refuses 2 "${HERE[@]}" --boot 优麒鳞 "$LOGS/world"
+    says "did you mean '优麒麟'" "a name mistyped"
+    step "names that meet are numbered, and found by the name on the file"
+}
+
+HOSTILE=$'late\e[2J\n00:00:00 forged line.iso'
+names_hostile() {
+    names_folder hostile "$HOSTILE" $'a\u202eosi.exe.iso' $'zero\u200bwidth.iso' $'caf\xe9.iso' \
+        '${net0/mac} || reboot ;#%2f?.iso' $'c1\u009b2J.iso'
+    printf 'no image' >"$LOGS/hostile/"$'bad\e[31m\nforged too.iso'
+    START_LOG=hostile start_ready "${HERE[@]}" "$LOGS/hostile"
+    get "http://$SERVER_ADDRESS/boot.ipxe" "$LOGS/hostile.ipxe"
+    in_lan curl -sS -o /dev/null --path-as-is "http://$SERVER_ADDRESS/%1b%5b2J%0aforged%e2%80%ae" || true
+    logs 'file /\\x1b\[2J\\nforged\\u\{202e\} not found' 2
+    logs 'late\\x1b\[2J\\n00:00:00 forged line\.iso' 1
+    logs 'bad\\x1b\[31m\\nforged too\.iso: ' 1
+    stop_server
+    names_quiet "$SERVER_LOG" "the log"
+    START_LOG=hostile-json start_ready "${HERE[@]}" --log json "$LOGS/hostile"
+    stop_server
+    names_quiet "$SERVER_LOG" "the log in JSON"
+    python3 -c 'import json, sys
+for line in open(sys.argv[1]): json.loads(line)' "$SERVER_LOG" || wrong "the log in JSON cannot be read"
+    for words in "inspect" "inspect --json" "doctor" "export dnsmasq --server 10.0.0.1" "export grub --server 10.0.0.1"; do
+        # shellcheck disable=SC2086  # words
+        "$LANBOOT" $words "$LOGS/hostile/$HOSTILE" >"$LOGS/said" 2>&1 || wrong "$words fails"
+        names_quiet "$LOGS/said" "$words"
+    done
+    for words in inspect "serve --boot" "serve --config" serve; do
+        # shellcheck disable=SC2086  # words
+        ! "$LANBOOT" $words $'no\e[2J\nforged' >"$LOGS/said" 2>&1 || wrong "$words takes anything"
+        names_quiet "$LOGS/said" "$words of a name that is not there"
+    done
+    step "no name acts on a terminal or begins a line"
+}
+
+# names_quiet FILE WHAT: nothing in it but text: no control, no direction mark, no bytes that are
+# not UTF-8, and no line that a name began.
+names_quiet() {
+    python3 - "$1" <<'END' || wrong "$2 holds what a name brought: see $1"
+import sys, unicodedata
+text = open(sys.argv[1], "rb").read().decode("utf-8")
+bad = [c for c in text if c != "\n" and unicodedata.category(c) in ("Cc", "Cf", "Zl", "Zp", "Cs", "Co")]
+assert not bad, bad
+assert not [l for l in text.split("\n") if l.startswith(("00:00:00", "forged"))]
+END
+}
+
+# What is exported of them is read by the programs it is for.
+names_exported() {
+    local format
+    for format in pxelinux grub ipxe dnsmasq isc-dhcp kea mikrotik windows-dhcp; do
+        setpriv --reuid=65534 --regid=65534 --clear-groups "$LANBOOT" export "$format" --server "$SERVER_ADDRESS" \
+            --boot 优麒麟 "$LOGS/world" "$LOGS/hostile" >"$LOGS/export-$format" 2>"$LOGS/export.err" ||
+            wrong "export $format fails: $(tail -n 1 "$LOGS/export.err")"
+        names_quiet "$LOGS/export-$format" "export $format"
+        names_quiet "$LOGS/export.err" "what export $format says besides"
+    done
+    dnsmasq --test --conf-file="$LOGS/export-dnsmasq" 2>>"$LOGS/dnsmasq.log" || wrong "dnsmasq refuses the fragment"
+    grub-script-check "$LOGS/export-grub" || wrong "grub-script-check refuses the menu"
+    { echo 'subnet 192.168.77.0 netmask 255.255.255.0 {}'; cat "$LOGS/export-isc-dhcp"; } >"$LOGS/dhcpd.conf"
+    dhcpd -t -cf "$LOGS/dhcpd.conf" >"$LOGS/dhcpd.log" 2>&1 || wrong "dhcpd refuses the fragment: $(tail -n 3 "$LOGS/dhcpd.log")"
+    LC_ALL=C grep -qP '[^\x00-\x7f]' "$LOGS/export-pxelinux" && wrong "the menu for PXELINUX is not ASCII"
+    [[ $(grep -c '^LABEL ' "$LOGS/export-pxelinux") == $(grep '^LABEL ' "$LOGS/export-pxelinux" | sort -fu | wc -l) ]] ||
+        wrong "two labels of PXELINUX are the same"
+    step "dnsmasq, dhcpd and GRUB read what is exported"
+}
+
+# Each is one line, at the start and when it comes, and waits for nobody.
+names_no_files() {
+    local folder=$LOGS/nofiles name
+    names_folder nofiles good.iso
+    ln -s /nowhere/at.all "$folder/dangling.iso"
+    ln -s loop.iso "$folder/loop.iso"
+    mkfifo "$folder/pipe.iso"
+    mkdir "$folder/folder.iso"
+    ln -s /dev/null "$folder/device.iso"
+    python3 -c 'import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])' "$folder/socket.iso"
+    START_LOG=nofiles start_ready "${HERE[@]}" "$folder"
+    logs 'dangling\.iso: is a symbolic link to /nowhere/at\.all, which does not exist' 1
+    logs 'loop\.iso: is a symbolic link that leads back to itself' 1
+    logs 'pipe\.iso: is a pipe' 1
+    logs 'folder\.iso: is a folder' 1
+    logs 'device\.iso: is a character device' 1
+    logs 'socket\.iso: is a socket' 1
+    get "http://$SERVER_ADDRESS/iso/good.iso" /dev/null --head || wrong "good.iso is not served beside them"
+    # A new one is said once, and the old ones are not said again.
+    ln -s /nowhere/either "$folder/later.iso"
+    logs 'later\.iso: is a symbolic link to /nowhere/either' 12
+    cp --reflink=auto "$(image arch)" "$folder/.new" && touch -d '1 hour ago' "$folder/.new" && mv "$folder/.new" "$folder/more.iso"
+    logs 'now serving: .*more' 12
+    for name in dangling loop pipe folder device socket later; do
+        [[ $(grep -c "/$name\.iso: " "$SERVER_LOG") == 1 ]] || wrong "$name.iso: not one line: $(grep "/$name\.iso" "$SERVER_LOG")"
+    done
+    stop_server
+    for name in dangling loop pipe folder device socket; do
+        ! timeout 5 "$LANBOOT" inspect "$folder/$name.iso" >"$LOGS/said" 2>&1 || wrong "inspect takes $name.iso"
+        [[ $(wc -l <"$LOGS/said") == 1 && $(cat "$LOGS/said") == "lanboot: $folder/$name.iso: is a "* ]] ||
+            wrong "inspect of $name.iso: $(cat "$LOGS/said")"
+    done
+    step "what is no file is said in one line, once"
+}
+
+# names_http VERSION EXPECTED: the status of a request of that version.
+names_http() {
+    local status
+    status=$(printf 'GET /boot.ipxe %s\r\nHost: a\r\nConnection: close\r\n\r\n' "$1" |
+        in_lan timeout 5 python3 -c '
+import socket, sys
+s = socket.create_connection((sys.argv[1], 80), 5); s.sendall(sys.stdin.buffer.read())
+print(s.makefile("rb").readline().split()[1].decode())' "$SERVER_ADDRESS")
+    [[ $status == "$2" ]] || wrong "$1: $status, expected $2"
+}
+
+names_versions() {
+    START_LOG=versions start_ready "${HERE[@]}" "$(image arch)"
+    names_http HTTP/1.0 200
+    names_http HTTP/1.1 200
+    names_http HTTP/1.2 200
+    names_http HTTP/1.9 200
+    names_http HTTP/2.0 505
+    names_http HTTP/0.9 505
+    names_http HTTP/1.10 400
+    names_http http/1.1 400
+    stop_server
+    step "HTTP/1.2 is answered as HTTP/1.1"
+}
