@@ -66,6 +66,7 @@ tell_the_system() {
         echo "copytoram=$copytoram"
         echo "cms=${cms_state:-unasked}"
         echo "checksum=${checksum_state:-unasked}"
+        echo "initramfs=$(cat /etc/lanboot-initramfs 2>/dev/null || echo only)"
     } >/run/lanboot-guest
 }
 

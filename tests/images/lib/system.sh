@@ -212,6 +212,7 @@ make_initramfs() {
     rm -rf "$tree"
     cp -a "$system/initramfs" "$tree"
     echo "ERA=$era" >"$tree/etc/archiso-era"
+    [[ -z ${INITRAMFS_MARK:-} ]] || echo "$INITRAMFS_MARK" >"$tree/etc/lanboot-initramfs"
     [[ $era == 2013 ]] || cp "$CACHE/codesign/codesign.crt" "$tree/codesign.crt"
     pack_cpio "$tree" | "$@"
 }
