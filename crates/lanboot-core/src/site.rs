@@ -224,7 +224,7 @@ impl Site {
     fn whole(&self, name: &[u8]) -> Option<File> {
         let image = self.catalog.image(name.strip_suffix(b".iso")?)?;
         Some(File {
-            content: Content::disk(image.id, 0, image.size),
+            content: image.whole(),
             modified: None,
             version: image.version,
             remark: None,

@@ -75,7 +75,7 @@ impl Read for Pieces<'_> {
             };
             let read = match &piece.source {
                 Source::Disk { offset, .. } => self.disk.read_at(part, offset + self.at)?,
-                Source::Memory { .. } | Source::Zero => {
+                Source::Memory { .. } | Source::Zero | Source::Missing(_) => {
                     return Err(io::Error::other("it is not on the disk"));
                 }
             };

@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use lanboot_core::catalog::{Entry, Image, Server, Shim, Spelling, Start, Transport};
+use lanboot_core::catalog::{Entry, Image, Server, Shim, Spelling, Transport};
 use lanboot_core::journal::bytes;
 use lanboot_core::machine::Arch;
 use lanboot_core::text;
@@ -38,7 +38,7 @@ struct Report {
 #[derive(Debug, Serialize)]
 #[serde(tag = "start", rename_all = "kebab-case")]
 enum ReportStart {
-    Kernel(ReportEntry),
+    Kernel(Box<ReportEntry>),
     WholeImage(ReportWhole),
 }
 
@@ -60,6 +60,8 @@ struct ReportEntry {
     /// `None` when everything is in the initramfs.
     root: Option<String>,
     root_bytes: u64,
+    /// Why it cannot start: a file it needs is not whole.
+    incomplete: Option<String>,
     /// Who signed the kernel; empty when nobody did.
     signed_by: Vec<String>,
     /// What that means with Secure Boot on.
@@ -98,16 +100,7 @@ fn report(image: &Image, append: &str) -> Report {
         volume: image.label.clone(),
         uuid: image.uuid.clone(),
         family: image.found.family.name(),
-        entries: image
-            .starts()
-            .map(|start| match start {
-                Start::Kernel(image, entry) => ReportStart::Kernel(kernel(image, entry, append)),
-                Start::WholeImage(image) => ReportStart::WholeImage(ReportWhole {
-                    id: image.name.clone(),
-                    firmware: image.found.efi_archs.iter().map(Arch::to_string).collect(),
-                }),
-            })
-            .collect(),
+        entries: entries(image, append),
         not_offered: image
             .found
             .unreachable
@@ -126,7 +119,7 @@ fn report(image: &Image, append: &str) -> Report {
             .iter()
             .map(|chain| [chain.shim.from.clone(), chain.grub.from.clone()])
             .collect(),
-        ram_disk: image.found.efi_boot,
+        ram_disk: image.found.efi_boot && image.whole().damage().is_none(),
         ram_disk_lack: image.found.ram_disk_lack().map(ToString::to_string),
         warnings: image.found.warnings.clone(),
     }
@@ -141,6 +134,7 @@ fn kernel(image: &Image, entry: &Entry, append: &str) -> ReportEntry {
         initramfs: entry.initrd.clone(),
         root: entry.root.clone(),
         root_bytes: entry.root_bytes,
+        incomplete: image.incomplete(entry).map(|why| why.to_string()),
         signed_by: entry.signed.names().to_vec(),
         secure_boot: secure_boot(image, entry),
         arguments: Transport::ALL
@@ -148,6 +142,19 @@ fn kernel(image: &Image, entry: &Entry, append: &str) -> ReportEntry {
             .into(),
         notes: entry.notes.iter().map(ToString::to_string).collect(),
     }
+}
+
+/// Everything on it, also what cannot start because something of it is missing.
+fn entries(image: &Image, append: &str) -> Vec<ReportStart> {
+    let kernels = image.found.entries.iter();
+    let kernels = kernels.map(|entry| ReportStart::Kernel(kernel(image, entry, append).into()));
+    let whole = image.is_whole_entry().then(|| {
+        ReportStart::WholeImage(ReportWhole {
+            id: image.name.clone(),
+            firmware: image.found.efi_archs.iter().map(Arch::to_string).collect(),
+        })
+    });
+    kernels.chain(whole).collect()
 }
 
 /// What a person should know of an entry before switching Secure Boot on.
@@ -262,6 +269,9 @@ fn kernel_text(out: &mut String, what: &str, entry: &ReportEntry) {
         None => "none: everything is in its initramfs".into(),
     };
     field("root", &root);
+    if let Some(incomplete) = &entry.incomplete {
+        field("fault", incomplete);
+    }
     field("signed", &entry.secure_boot);
     let ways = entry.arguments.iter();
     for way in ways.filter(|way| entry.root.is_some() || way.refused.is_none()) {

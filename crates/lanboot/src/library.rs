@@ -45,21 +45,12 @@ pub struct Library {
     /// The faults of the last scan.
     said: BTreeSet<String>,
     /// Images that were replaced or removed while machines streamed them.
-    retired: Vec<Retired>,
-}
-
-#[derive(Debug)]
-struct Retired {
-    image: Arc<Image>,
-    /// [`first_bytes`] when it was read; `None` when they could not be.
-    first_bytes: Option<u64>,
+    retired: Vec<Arc<Image>>,
 }
 
 #[derive(Debug)]
 struct Known {
     stamp: Stamp,
-    /// [`first_bytes`] when it was read; `None` when they could not be.
-    first_bytes: Option<u64>,
     image: Result<Arc<Image>, String>,
 }
 
@@ -138,7 +129,7 @@ impl Library {
                 (Ok(stamp), before) if now.is_some_and(|now| stamp.is_fresh(now)) => match before {
                     Some(known) => {
                         if let Ok(image) = &known.image {
-                            self.check_bytes(image, known.first_bytes, &mut scan);
+                            self.check_bytes(image, &mut scan);
                         }
                         known
                     }
@@ -158,12 +149,7 @@ impl Library {
                         scan.remarks.extend(warnings.map(line));
                     }
                     let image = image.map_err(|error| format!("{error:#}"));
-                    let disk = image.as_ref().ok().and_then(|i| self.disks.get(i.id));
-                    Known {
-                        stamp,
-                        first_bytes: disk.and_then(|disk| first_bytes(&disk).ok()),
-                        image,
-                    }
+                    Known { stamp, image }
                 }
                 (Err(fault), before) => {
                     scan.changed |= before.is_some();
@@ -187,18 +173,17 @@ impl Library {
             self.retire(gone, &mut scan);
         }
         // One that was renamed is still a file somebody can write to.
-        for Retired { image, first_bytes } in &self.retired {
-            self.check_bytes(image, *first_bytes, &mut scan);
+        for image in &self.retired {
+            self.check_bytes(image, &mut scan);
         }
         self.expire(&mut scan);
-        let retired: Vec<_> = self.retired.iter().map(|r| Arc::clone(&r.image)).collect();
         let new = scan
             .faults
             .iter()
             .filter(|fault| !self.said.contains(*fault));
         scan.new_faults = new.cloned().collect();
         self.said = scan.faults.iter().cloned().collect();
-        scan.catalog = Catalog::with_retired(images, &retired);
+        scan.catalog = Catalog::with_retired(images, &self.retired);
         scan
     }
 
@@ -283,7 +268,10 @@ impl Library {
             .ok_or_else(|| anyhow!("was closed"))
             .and_then(|disk| {
                 let medium = iso::read(id, disk.as_ref())?;
-                Ok(image(path, stamp, name, &disk, id, medium))
+                let image = image(path, stamp, name, &disk, id, medium);
+                // One that cannot be read at the moment is not watched; reading it is an error.
+                let _ = disk.remember(places(&image));
+                Ok(image)
             });
         if image.is_err() {
             self.disks.remove(id);
@@ -297,11 +285,10 @@ impl Library {
         let Ok(image) = known.image else {
             return;
         };
-        let first_bytes = known.first_bytes;
-        self.check_bytes(&image, first_bytes, scan);
+        self.check_bytes(&image, scan);
         let disk = self.disks.get(image.id);
-        if disk.is_some_and(|disk| disk.last_streamed().is_some() && !disk.is_spoiled()) {
-            self.retired.push(Retired { image, first_bytes });
+        if disk.is_some_and(|disk| disk.last_streamed().is_some() && !disk.is_overwritten()) {
+            self.retired.push(image);
         } else {
             self.disks.remove(image.id);
         }
@@ -309,22 +296,13 @@ impl Library {
 
     /// Marks an open image whose file was written over, as `cp new.iso old.iso` does: its bytes
     /// are another image's now, and a machine must rather get an error than those.
-    fn check_bytes(&self, image: &Image, before: Option<u64>, scan: &mut Scan) {
-        let Some(disk) = self.disks.get(image.id).filter(|disk| !disk.is_spoiled()) else {
+    fn check_bytes(&self, image: &Image, scan: &mut Scan) {
+        let Some(disk) = self.disks.get(image.id) else {
             return;
         };
-        let is_shorter = disk
-            .file()
-            .metadata()
-            .is_ok_and(|meta| meta.is_file() && meta.len() < image.size);
-        // A disk that cannot be read at the moment says nothing about what is on it.
-        let is_other = before
-            .zip(first_bytes(&disk).ok())
-            .is_some_and(|(before, now)| before != now);
-        if !is_shorter && !is_other {
+        if disk.check().is_ok() || !disk.take_report() {
             return;
         }
-        disk.spoil();
         scan.changed = true;
         if disk.last_streamed().is_some() {
             scan.remarks.push(format!(
@@ -338,14 +316,14 @@ impl Library {
     /// Lets go of retired images nobody has read for long, and of those beyond the limit.
     fn expire(&mut self, scan: &mut Scan) {
         let disks = &self.disks;
-        let used = |retired: &Retired| {
-            let disk = disks.get(retired.image.id)?;
+        let used = |retired: &Arc<Image>| {
+            let disk = disks.get(retired.id)?;
             // One in use through an open connection is not older than now.
-            disk.last_streamed().filter(|_| !disk.is_spoiled())
+            disk.last_streamed().filter(|_| !disk.is_overwritten())
         };
         let now = bus::now();
         self.retired.sort_by_key(|retired| Reverse(used(retired)));
-        let is_kept = |n: usize, retired: &Retired| {
+        let is_kept = |n: usize, retired: &Arc<Image>| {
             let is_used = |at| now.saturating_sub(at) < RETIRED_UNUSED;
             n < MAX_RETIRED && used(retired).is_some_and(is_used)
         };
@@ -354,7 +332,7 @@ impl Library {
             if is_kept(n, &retired) {
                 self.retired.push(retired);
             } else {
-                self.disks.remove(retired.image.id);
+                self.disks.remove(retired.id);
                 scan.changed = true;
             }
         }
@@ -402,18 +380,45 @@ fn image(
     stamp.hash(&mut hasher);
     // It was read a moment ago; should it fail now, a restart gives it another identity.
     let identity = identity(stamp, disk, first_bytes(disk).unwrap_or(0), &medium.tree);
-    Image {
+    let mut image = Image {
         name: name.to_owned(),
         file: text::path(path),
         id,
         size: disk.len(),
+        recorded_size: medium.len,
         version: hasher.finish(),
         identity,
         label: medium.label,
         uuid: medium.uuid,
         tree: Arc::new(medium.tree),
         found,
-    }
+    };
+    let entries = image.found.entries.iter();
+    let incomplete: Vec<String> = entries
+        .filter_map(|entry| Some(format!("{} is {}", entry.id, image.incomplete(entry)?)))
+        .collect();
+    image.found.warnings.extend(incomplete);
+    image
+}
+
+/// Where what machines load is on an image: first, middle and last bytes of each file that an entry
+/// names.
+fn places(image: &Image) -> impl Iterator<Item = u64> {
+    let paths = image.found.entries.iter().flat_map(|entry| {
+        let own = [&entry.kernel].into_iter().chain(&entry.initrd);
+        own.chain(&entry.root)
+    });
+    paths
+        .filter_map(|path| image.tree.file(path))
+        .flat_map(|content| {
+            let len = content.len();
+            [0, len / 2, len.saturating_sub(1)]
+                .into_iter()
+                .filter_map(move |at| match content.slice(at..len).first()?.source {
+                    Source::Disk { offset, .. } => Some(offset),
+                    Source::Memory { .. } | Source::Zero | Source::Missing(_) => None,
+                })
+        })
 }
 
 /// The file's own name, printable.

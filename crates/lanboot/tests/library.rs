@@ -72,7 +72,7 @@ fn an_image_that_is_replaced_is_kept_for_those_who_stream_it() {
     assert_ne!(new.identity, old.identity);
     assert_eq!(catalog.of_identity(old.identity).unwrap().id, old.id);
     let disk = shelf.disks.get(old.id).unwrap();
-    assert!(!disk.is_spoiled());
+    assert!(!disk.is_overwritten());
     let content = old.tree.file("file.txt").unwrap();
     let piece = &content.pieces()[0];
     let lanboot_core::vfs::Source::Disk { offset, .. } = piece.source else {
@@ -128,7 +128,7 @@ fn one_that_is_written_over_is_an_error_and_never_another_images_bytes() {
     std::fs::write(&path, new).unwrap();
     // A look while it is still fresh is enough.
     let scan = shelf.library.scan(Some(std::time::SystemTime::now()));
-    assert!(disk.is_spoiled());
+    assert!(disk.is_overwritten());
     assert_eq!(scan.remarks.len(), 1, "{:?}", scan.remarks);
     assert!(scan.remarks[0].contains("rename"), "{:?}", scan.remarks);
     let catalog = shelf.scan();
@@ -149,7 +149,7 @@ fn one_that_was_renamed_away_and_is_written_over_then_is_no_longer_handed_out() 
     assert!(shelf.scan().of_identity(old.identity).is_some());
     std::fs::copy(&path, &away).unwrap();
     assert!(shelf.scan().of_identity(old.identity).is_none());
-    assert!(disk.is_spoiled());
+    assert!(disk.is_overwritten());
 }
 
 #[test]
@@ -164,7 +164,7 @@ fn a_new_date_alone_spoils_nothing() {
     file.set_modified(later).unwrap();
     let catalog = shelf.scan();
     assert!(catalog.of_identity(old.identity).is_some());
-    assert!(!shelf.disks.get(old.id).unwrap().is_spoiled());
+    assert!(!shelf.disks.get(old.id).unwrap().is_overwritten());
 }
 
 /// Makes an image with archiso's files for these processors.

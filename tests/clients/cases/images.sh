@@ -116,7 +116,7 @@ images_change() {
     logs 'the images changed; now serving: ' 10
     logs 'HTTP failed sending .*cut\.iso to 192\.168\.77\.2 after .*shorter' 2
     # What is wrong with an image is told whenever it is read, not only at the start.
-    logs 'cut\.iso: .*cut short' 15
+    logs 'cut\.iso: .*incomplete' 15
     get "$slow" "$LOGS/new" || wrong "the new image is not served"
     same "$(image arch-2013)" "$LOGS/new" "the image that took its place"
     alive

@@ -1,6 +1,6 @@
 //! What starts when nobody presses a key, for each kind of firmware.
 
-use super::{AmbiguousName, Catalog, Cpu, Entry, Image};
+use super::{AmbiguousName, Catalog, Cpu, Entry, Image, Incomplete};
 use crate::machine::Arch;
 use crate::text;
 
@@ -77,6 +77,9 @@ pub enum CannotBoot {
     /// It names several images.
     #[error(transparent)]
     Ambiguous(#[from] AmbiguousName),
+    /// What it names cannot start, because something of it is missing.
+    #[error("'{0}' is {1}; copy or download the image again")]
+    Incomplete(String, Incomplete),
 }
 
 /// `--boot` or `--transport` names nothing that is served.
@@ -121,8 +124,8 @@ impl UnknownEntry {
 
 impl BootChoice {
     /// Resolves `wanted` — an entry, an image (its entry that fits the firmware) by its name or its
-    /// file's own, or nothing for
-    /// the first image that each firmware can start.
+    /// file's own, or nothing for the first image that each firmware can start. Nothing incomplete
+    /// starts unattended.
     pub fn resolve(catalog: &Catalog, wanted: Option<&str>) -> Result<Self, CannotBoot> {
         let Some(wanted) = wanted else {
             return Ok(Self::first(catalog));
@@ -133,11 +136,18 @@ impl BootChoice {
             let start = |firmware| fits(firmware).then(|| entry.id.clone());
             return Ok(Self::each(start).named(image));
         }
+        let mut incomplete = catalog.incomplete_entries();
+        if let Some((_, entry, why)) = incomplete.find(|(_, entry, _)| entry.id == wanted) {
+            return Err(CannotBoot::Incomplete(entry.id.clone(), why));
+        }
         match catalog.image(wanted.as_bytes()) {
             Some(image) if image.starts().next().is_some() => {
                 Ok(Self::each(|firmware| of_image(image, firmware)).named(image))
             }
-            Some(image) => Err(CannotBoot::OnlyFiles(image.name.clone())),
+            Some(image) => Err(match image.unfit() {
+                Some(why) => CannotBoot::Incomplete(image.name.clone(), why),
+                None => CannotBoot::OnlyFiles(image.name.clone()),
+            }),
             None => {
                 let able = catalog.images().iter();
                 let able = able.filter(|image| image.starts().next().is_some());
@@ -219,7 +229,8 @@ impl BootChoice {
 
 /// The entry of `image` that fits best.
 fn of_image(image: &Image, firmware: Firmware) -> Option<String> {
-    let entry = |cpu: &Cpu| image.found.entries.iter().find(|entry| entry.cpu == *cpu);
+    let is_fit = |cpu, entry: &&Entry| entry.cpu == cpu && image.incomplete(entry).is_none();
+    let entry = |cpu: &Cpu| image.found.entries.iter().find(|entry| is_fit(*cpu, entry));
     let found = firmware.cpus().iter().find_map(entry);
     found.map(|entry| entry.id.clone())
 }

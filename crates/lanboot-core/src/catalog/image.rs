@@ -10,7 +10,7 @@ use super::{
 use crate::initramfs::Contents;
 use crate::iso::{Medium, Platform};
 use crate::machine::Arch;
-use crate::vfs::{Content, Identity, ImageId, Kind, NodeId, Tree};
+use crate::vfs::{Content, Identity, ImageId, Kind, NodeId, Piece, Tree};
 
 /// An image of the catalog.
 #[derive(Clone, Debug)]
@@ -24,6 +24,8 @@ pub struct Image {
     pub id: ImageId,
     /// Size of the file, in bytes.
     pub size: u64,
+    /// Bytes it should have: more than `size` when it was cut short.
+    pub recorded_size: u64,
     /// Tells this file from another one of the same name: changes when the file does.
     pub version: u64,
     /// Survives a restart and a rename: what NFS handles and NBD export names hold on to.
@@ -46,6 +48,11 @@ impl Image {
             image: &self.name,
             identity: self.identity,
         }
+    }
+
+    /// The whole image, as a disk or as one file. What is missing of it cannot be read.
+    pub fn whole(&self) -> Content {
+        Content::new(Piece::of_image(self.id, 0, self.recorded_size, self.size))
     }
 
     /// Every word that means it or one of its entries, in paths, in menus and to `--boot`. No two
@@ -224,7 +231,23 @@ pub fn recognise(medium: &Medium, name: &str, read: ReadSmall<'_>) -> Recognised
         read,
     };
     let is_efi = |entry: &crate::iso::BootEntry| {
-        entry.platform == Platform::Uefi && entry.bootable && !entry.content.is_empty()
+        let is_whole = !entry.content.is_empty() && entry.content.damage().is_none();
+        entry.platform == Platform::Uefi && entry.bootable && is_whole
+    };
+    // A loader stops at the first of its modules that is damaged; the host's are whole.
+    let is_whole = |folder: &str| {
+        let mut names = archiso::file_names(tree, folder);
+        names.all(|name| {
+            let file = tree.file(&format!("{folder}/{name}"));
+            file.is_none_or(|content| content.damage().is_none())
+        })
+    };
+    let of_loader = |stock: &StockMenu| {
+        stock
+            .loader
+            .rsplit_once('/')
+            .map_or("", |(at, _)| at)
+            .to_owned()
     };
     let efi_boot = medium.boot.iter().any(is_efi);
     let found = archiso::recognise(given)
@@ -239,6 +262,8 @@ pub fn recognise(medium: &Medium, name: &str, read: ReadSmall<'_>) -> Recognised
         chains,
         efi_boot,
         efi_archs: whole::efi_archs(tree),
+        pxelinux: found.pxelinux.filter(|folder| is_whole(folder)),
+        stock: found.stock.filter(|stock| is_whole(&of_loader(stock))),
         ..found
     }
 }
@@ -301,6 +326,7 @@ fn efi_files(tree: &Tree) -> Vec<(String, &Content)> {
             let name = std::str::from_utf8(name).ok()?;
             let is_efi = name.to_ascii_lowercase().ends_with(".efi");
             match &tree.node(*id).filter(|_| is_efi)?.kind {
+                Kind::File(content) if content.damage().is_some() => None,
                 Kind::File(content) => Some((format!("{path}{name}"), content)),
                 Kind::Directory(_) | Kind::Symlink(_) => None,
             }

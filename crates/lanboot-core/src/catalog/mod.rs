@@ -5,6 +5,7 @@ mod archiso;
 mod choice;
 mod entry;
 mod image;
+mod incomplete;
 mod installer;
 mod lack;
 mod loader;
@@ -21,6 +22,7 @@ mod whole;
 pub use choice::{BootChoice, CannotBoot, Firmware, UnknownEntry, nearest};
 pub use entry::{Cpu, Entry, Fetch, NbdRoot, Note, Place, Refusal, Server, Spelling};
 pub use image::{Family, Image, Recognised, StockMenu, recognise};
+pub use incomplete::Incomplete;
 pub use lack::{Lack, Part, ShownBy};
 pub use loader::{
     IPXE, Ipxe, LoaderChoice, Loaders, MenuKind, PXELINUX_FOLDER, SignedBuild, SignedIpxe, Way,
@@ -45,6 +47,8 @@ pub use crate::boot_config::{MAX_FILE_BYTES as MAX_CONFIG_BYTES, ReadSmall};
 #[derive(Clone, Debug, Default)]
 pub struct Catalog {
     images: Vec<Arc<Image>>,
+    /// The one among them that is the default.
+    default: usize,
     /// The images, and those that were replaced while machines still read them.
     by_identity: HashMap<Identity, Arc<Image>>,
 }
@@ -61,7 +65,9 @@ impl Catalog {
         // Later ones win: a file that is served counts more than one that was.
         let by_identity = retired.iter().chain(&images);
         let by_identity = by_identity.map(|i| (i.identity, Arc::clone(i))).collect();
+        let default = images.iter().position(|image| image.unfit().is_none());
         Self {
+            default: default.unwrap_or(0),
             images,
             by_identity,
         }
@@ -72,9 +78,10 @@ impl Catalog {
         &self.images
     }
 
-    /// The image whose files also appear at the root, as behind the classic recipe.
+    /// The image whose files also appear at the root, as behind the classic recipe: the first one
+    /// that is not damaged, or the first one where all are.
     pub fn default_image(&self) -> Option<&Arc<Image>> {
-        self.images.first()
+        self.images.get(self.default)
     }
 
     /// The image of this name.
@@ -93,10 +100,12 @@ impl Catalog {
         self.of_identity(image::pinned_identity(name)?)
     }
 
-    /// Every kernel entry with its image. Not all that can be started: see [`Self::starts`].
+    /// Every kernel entry that can start, with its image: not those something is missing of (see
+    /// [`Self::incomplete_entries`]), nor images that start as a whole (see [`Self::starts`]).
     pub fn entries(&self) -> impl Iterator<Item = (&Arc<Image>, &Entry)> {
         self.images
             .iter()
             .flat_map(|image| image.found.entries.iter().map(move |e| (image, e)))
+            .filter(|(image, entry)| image.incomplete(entry).is_none())
     }
 }

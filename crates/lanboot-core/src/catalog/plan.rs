@@ -34,6 +34,9 @@ pub enum NoLoader {
     /// Nothing here can be booted.
     #[error("no image served has a bootable entry")]
     NothingToBoot,
+    /// There would be something if it were whole.
+    #[error("no image served is whole: {0}")]
+    Incomplete(String),
     /// The firmware has no loader here.
     #[error("there is no loader for {0} machines; they can boot if their firmware is iPXE")]
     Firmware(Arch),
@@ -81,6 +84,14 @@ pub enum NoLoader {
     Neither(Box<Self>, Box<Self>),
 }
 
+impl NoLoader {
+    /// Why nothing of this catalog can be started.
+    pub fn nothing(catalog: &Catalog) -> Self {
+        let incomplete = catalog.about_incomplete();
+        incomplete.map_or(Self::NothingToBoot, Self::Incomplete)
+    }
+}
+
 /// What offers are made from.
 #[derive(Clone, Copy, Debug)]
 pub struct Offers<'a> {
@@ -106,7 +117,7 @@ pub fn offer(machine: &Machine, from: &Offers<'_>, server: &Server) -> Result<Of
     let unsaid = machine.stage.unsaid_arch().ok_or(NoLoader::NotAsked)?;
     let arch = machine.arch.unwrap_or(unsaid);
     if catalog.starts().next().is_none() {
-        return Err(NoLoader::NothingToBoot);
+        return Err(NoLoader::nothing(catalog));
     }
     let (way, is_named) = from.choice.of(machine.mac);
     let asked = Asked {
@@ -273,6 +284,10 @@ impl Asked<'_> {
                 }
                 let mut images = self.boot.images(self.catalog);
                 let image = images.next().ok_or(NoLoader::NothingToBoot)?;
+                if let Some(damage) = image.whole().damage() {
+                    let said = format!("{} is {damage}", image.file);
+                    return Err(NoLoader::Incomplete(said));
+                }
                 Err(NoLoader::NoEfiImage(image.file.clone(), self.arch))
             }
         }

@@ -9,7 +9,7 @@ use super::{
     SignedIpxe,
 };
 use crate::machine::Arch;
-use crate::vfs::{Content, Identity, ImageId, Kind, Meta, NodeId, Tree, TreeBuilder};
+use crate::vfs::{Content, Identity, ImageId, Kind, Meta, NodeId, Piece, Tree, TreeBuilder};
 
 pub(crate) fn catalog() -> Catalog {
     Catalog::new(vec![Arc::new(image("dual", &[Cpu::X86_64, Cpu::I686]))])
@@ -38,6 +38,7 @@ pub(crate) fn image(name: &str, cpus: &[Cpu]) -> Image {
         file: format!("{name}.iso"),
         id: ImageId(7),
         size: 4096,
+        recorded_size: 4096,
         identity: identity(name),
         version: 1,
         label: "DUAL".into(),
@@ -52,6 +53,27 @@ pub(crate) fn image(name: &str, cpus: &[Cpu]) -> Image {
             pxelinux: Some("syslinux".into()),
             ..Recognised::default()
         },
+    }
+}
+
+/// As [`image`], and the root of the first of these processors is cut short.
+pub(crate) fn cut_image(name: &str, cpus: &[Cpu]) -> Image {
+    let mut tree = TreeBuilder::new(Meta::default());
+    let mut at = Tree::ROOT;
+    let cpu = cpus.first().map_or("any", |cpu| cpu.name());
+    for folder in ["arch", cpu] {
+        let kind = Kind::Directory(Vec::new());
+        at = tree
+            .add(at, folder.as_bytes(), kind, Meta::default())
+            .unwrap();
+    }
+    let root = Content::new(Piece::of_image(ImageId(7), 0, 3_000_000, 1_924_224));
+    tree.add(at, b"airootfs.sfs", Kind::File(root), Meta::default())
+        .unwrap();
+    Image {
+        tree: Arc::new(tree.build()),
+        recorded_size: 8192,
+        ..image(name, cpus)
     }
 }
 

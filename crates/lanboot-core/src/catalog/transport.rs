@@ -56,7 +56,10 @@ impl Transports {
     /// Whether every name is one that is served.
     pub fn check(&self, catalog: &Catalog) -> Result<(), UnknownEntry> {
         for (name, _) in &self.of {
-            let is_entry = catalog.entries().any(|(_, entry)| entry.id == *name);
+            let is_entry = catalog.entries().any(|(_, entry)| entry.id == *name)
+                || catalog
+                    .incomplete_entries()
+                    .any(|(_, entry, _)| entry.id == *name);
             let mut images = catalog.images().iter();
             if !is_entry && !images.any(|image| image.is_called(name)) {
                 let names = |image: &'_ std::sync::Arc<Image>| -> Vec<String> {

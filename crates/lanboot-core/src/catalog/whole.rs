@@ -53,19 +53,26 @@ impl Image {
     /// What of this image can be started.
     pub fn starts(&self) -> impl Iterator<Item = Start<'_>> {
         let kernels = self.found.entries.iter();
+        let kernels = kernels.filter(|entry| self.incomplete(entry).is_none());
         let kernels = kernels.map(move |entry| Start::Kernel(self, entry));
         kernels.chain(self.is_whole_entry().then_some(Start::WholeImage(self)))
     }
 
+    /// Whether no part of the image is known to be missing.
+    fn is_complete(&self) -> bool {
+        self.whole().damage().is_none()
+    }
+
     /// Whether the whole image is an entry: it has no kernel entry, and firmware can start it.
     pub fn is_whole_entry(&self) -> bool {
-        self.found.efi_boot && self.found.entries.is_empty()
+        self.found.efi_boot && self.found.entries.is_empty() && self.is_complete()
     }
 
     /// Whether firmware that runs programs for `arch` can start it as a RAM disk.
     pub fn starts_whole_on(&self, arch: Arch) -> bool {
         let archs = &self.found.efi_archs;
         self.found.efi_boot
+            && self.is_complete()
             && arch.program() != Arch::X86Bios
             && (archs.is_empty() || archs.contains(&arch.program()))
     }

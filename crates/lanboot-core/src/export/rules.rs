@@ -123,7 +123,10 @@ fn made(from: &Export<'_>, proxy: bool) -> Rules {
     if from.catalog.starts().next().is_none() {
         // For everybody the same.
         unserved = Unserved::default();
-        remarks = vec![format!("nothing will start: {}", NoLoader::NothingToBoot)];
+        remarks = vec![format!(
+            "nothing will start: {}",
+            NoLoader::nothing(from.catalog)
+        )];
     } else if !rules.iter().any(|rule| rule.offer.is_some()) {
         remarks = unserved.lines();
     }

@@ -20,7 +20,7 @@ pub(super) fn ways<'a>(from: &Export<'a>, fragment: &mut Fragment) -> (Vec<Way<'
         let remark = format!("{whole}: no menu can start it");
         fragment.remarks.push(remark);
     } else if from.catalog.starts().next().is_none() {
-        let remark = format!("nothing will start: {}", NoLoader::NothingToBoot);
+        let remark = format!("nothing will start: {}", NoLoader::nothing(from.catalog));
         fragment.remarks.push(remark);
     }
     let silent = from.catalog.images().iter();

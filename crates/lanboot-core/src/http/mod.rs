@@ -18,4 +18,4 @@ pub use range::{MAX_RANGES, Selection, select};
 pub use request::{
     Conditions, MAX_BODY_BYTES, MAX_HEAD_BYTES, MAX_HEADERS, Method, Request, Session, Step, Why,
 };
-pub use respond::{Response, Status, respond, unavailable};
+pub use respond::{Response, Status, respond, unavailable, unreadable};

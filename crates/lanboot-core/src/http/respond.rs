@@ -1,5 +1,6 @@
 //! From a request and the file it asks for to a reply of exact length (RFC 9110 §13 to §15).
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -79,7 +80,7 @@ pub struct Response {
     pub reply: Reply,
     /// What was wrong with the request, one plain sentence part, where the status line does not
     /// say it already.
-    pub why: Option<&'static str>,
+    pub why: Option<Cow<'static, str>>,
 }
 
 /// Answers `request`, given the file at its path. `now` is the time since 1970 UTC.
@@ -88,6 +89,13 @@ pub fn respond(request: &Request, file: Option<&File>, now: Duration) -> Respons
     let Some(file) = file else {
         return plain(request, Status::NotFound, &date, "", None);
     };
+    // Not even the part of it that is there, and not to HEAD: the loader stops here.
+    if let Some(damage) = file.content.damage() {
+        return Response {
+            why: Some(Cow::Owned(format!("the file is {damage}"))),
+            ..plain(request, Status::InternalServerError, &date, "", None)
+        };
+    }
     let tag = entity_tag(file);
     let modified = file.modified.filter(|&m| m <= date.seconds);
     let about = About {
@@ -142,6 +150,14 @@ pub fn unavailable(now: Duration) -> Reply {
     push(&mut head, "Retry-After: 5\r\n");
     end_text(&mut head, &body);
     push(&mut head, &body);
+    Reply::bytes(head, true)
+}
+
+/// The reply to HEAD when the image cannot be read any more: what GET would get.
+pub fn unreadable(now: Duration) -> Reply {
+    let status = Status::InternalServerError;
+    let mut head = head(status, &Date::new(now), true, false);
+    end_text(&mut head, &text(status));
     Reply::bytes(head, true)
 }
 
@@ -288,7 +304,7 @@ fn plain(
     Response {
         status,
         reply: Reply::bytes(head, close),
-        why,
+        why: why.map(Cow::Borrowed),
     }
 }
 

@@ -1,9 +1,9 @@
 //! The boot catalog (El Torito 1.0 §2).
 
 use super::notes::Notes;
-use super::storage::{Extent, SECTOR, SECTOR_BYTES, Storage, u16_le, u32_le};
+use super::storage::{SECTOR, SECTOR_BYTES, Storage, u16_le, u32_le};
 use super::{BootEntry, Platform};
-use crate::vfs::{Content, ImageId, Kind, NodeId, Source, Tree};
+use crate::vfs::{Content, ImageId, Kind, NodeId, Piece, Source, Tree};
 
 /// Bytes of one slot. One sector of them is read.
 const SLOT: usize = 32;
@@ -17,7 +17,8 @@ const HARD_DISK: u8 = 4;
 /// Bytes of the sectors that catalogs count in, whatever the medium's are.
 const VIRTUAL_SECTOR: u64 = 512;
 
-/// Reads the catalog at byte `at`. `volume_len` bounds images that only say where they start.
+/// Reads the catalog at byte `at`. `volume_len`, the length the image should have, bounds boot images
+/// that only say where they start.
 pub(super) fn read(
     storage: &mut Storage<'_>,
     image: ImageId,
@@ -42,16 +43,12 @@ pub(super) fn read(
         .map(|slot| {
             let file = file_at(tree, slot.at);
             let content = file.cloned().unwrap_or_else(|| {
-                let extent = Extent {
-                    at: slot.at,
-                    len: length(storage, &slot, volume_len),
-                };
-                let extent = storage.clamp(extent);
-                Content::disk(image, extent.at, extent.len)
+                let len = length(storage, &slot, volume_len);
+                Content::new(Piece::of_image(image, slot.at, len, storage.len()))
             });
-            if content.is_empty() {
+            if let Some(damage) = content.damage() {
                 let at = slot.at;
-                notes.add(|| format!("has a boot image at byte {at}, past the end of the file"));
+                notes.add(|| format!("has a boot image at byte {at} that is {damage}"));
             }
             BootEntry {
                 platform: slot.platform,
@@ -155,11 +152,12 @@ fn length(storage: &mut Storage<'_>, slot: &Slot, volume_len: u64) -> u64 {
     match told {
         Some(told) => told.max(counted),
         None if slot.sectors <= 1 => {
-            let end = match volume_len.min(storage.len()) {
+            let end = match volume_len {
                 end if end > slot.at => end,
                 _ => storage.len(),
             };
-            end.saturating_sub(slot.at)
+            // One that starts past all ends has at least a sector missing.
+            end.saturating_sub(slot.at).max(counted.max(VIRTUAL_SECTOR))
         }
         None => counted,
     }

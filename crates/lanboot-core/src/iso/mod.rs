@@ -5,12 +5,14 @@
 //! Plain names keep their case as recorded (mkisofs writes upper case); the version `;1` and a
 //! trailing dot are dropped.
 //!
-//! Left out, with a warning where a medium has it: UDF, interleaved files, device files, pipes and
-//! sockets, decompression of zisofs. Multi-session media are read by the descriptors at sector 16.
+//! Left out, with a warning where a medium has it: UDF, device files, pipes and sockets. Interleaved
+//! files and those compressed by zisofs have their names, and reading them is an error.
+//! Multi-session media are read by the descriptors at sector 16.
 //!
-//! Invariants: nothing in an image can make this room panic, loop, or read without bound; every
-//! piece of every file lies inside the image file. Damage below the root directory costs what is
-//! damaged and a warning, never the rest.
+//! Invariants: nothing in an image can make this module panic, loop, or read without bound. A file
+//! has the length that is recorded; what of it lies past the end of the image is
+//! [`Source::Missing`](crate::vfs::Source::Missing), so reading it is an error. Damage below the
+//! root directory costs what is damaged and a warning, never the rest.
 
 mod date;
 mod el_torito;
@@ -28,7 +30,7 @@ mod walk;
 
 use std::fmt;
 
-use crate::vfs::{Content, ImageId, Tree};
+use crate::vfs::{Content, Damage, ImageId, Kind, NodeId, Tree};
 use notes::Notes;
 use storage::Storage;
 
@@ -72,6 +74,9 @@ pub struct Medium {
     pub uuid: Option<String>,
     /// Where the names in `tree` come from.
     pub naming: Naming,
+    /// Bytes the image should have: more than the file has when it was cut short, its own length
+    /// otherwise. A missing pad at the end is no damage.
+    pub len: u64,
     /// The files.
     pub tree: Tree,
     /// The El Torito boot entries, in catalog order; empty when there is no boot catalog.
@@ -228,26 +233,49 @@ pub fn read(image: ImageId, source: &dyn ReadAt) -> Result<Medium, IsoError> {
     }
     let naming = root.naming();
     let tree = walk::walk(&mut storage, image, &root, &mut notes);
-    let missing = volume.len.saturating_sub(source.len());
-    // Images copied from a disc may lack the pad that mkisofs counts as part of the volume.
-    const PAD: u64 = 150 * storage::SECTOR;
-    if missing > PAD {
-        notes.sum_up(format!(
-            "is cut short: the volume has {} bytes, the file only {}",
-            volume.len,
-            source.len()
-        ));
-    }
     let boot = match volume.boot_catalog {
-        Some(at) => el_torito::read(&mut storage, image, &tree, at, volume.len, &mut notes),
+        Some(at) => {
+            let end = volume
+                .len
+                .min(recorded_len(volume.len, source.len(), false));
+            el_torito::read(&mut storage, image, &tree, at, end, &mut notes)
+        }
         None => Vec::new(),
     };
+    let has_damage = has_incomplete(&tree) || boot.iter().any(|e| e.content.damage().is_some());
+    let len = recorded_len(volume.len, source.len(), has_damage);
+    if len > source.len() {
+        notes.sum_up(format!("is incomplete: {} of {len} bytes", source.len()));
+    }
     Ok(Medium {
         label: volume.label,
         uuid: volume.uuid,
         naming,
+        len,
         tree,
         boot,
         warnings: notes.finish(),
     })
+}
+
+/// Bytes an image should have, of which `present` are there and whose descriptor says `volume`.
+/// Images copied from a disc may lack the pad that mkisofs and xorriso count as part of the volume,
+/// which is no damage unless something else is missing too.
+fn recorded_len(volume: u64, present: u64, has_damage: bool) -> u64 {
+    const PAD: u64 = 150 * storage::SECTOR;
+    match volume.saturating_sub(present) {
+        missing if missing > PAD || has_damage => volume.max(present),
+        _ => present,
+    }
+}
+
+/// Whether some file ends behind the end of the image.
+fn has_incomplete(tree: &Tree) -> bool {
+    let nodes = (0..tree.len()).filter_map(|n| tree.node(NodeId(u32::try_from(n).ok()?)));
+    nodes
+        .filter_map(|node| match &node.kind {
+            Kind::File(content) => content.damage(),
+            Kind::Directory(_) | Kind::Symlink(_) => None,
+        })
+        .any(|damage| matches!(damage, Damage::Incomplete { .. }))
 }

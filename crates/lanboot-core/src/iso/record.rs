@@ -39,8 +39,7 @@ impl<'a> Record<'a> {
         };
         let (bytes, after) = rest.split_at_checked(usize::from(len)).ok_or(Damaged)?;
         let (header, body) = bytes.split_at_checked(HEADER).ok_or(Damaged)?;
-        let at = |i: usize| header.get(i).copied().unwrap_or(0);
-        let name_len = usize::from(at(32));
+        let name_len = usize::from(header.last().copied().unwrap_or(0));
         let (identifier, tail) = body.split_at_checked(name_len).ok_or(Damaged)?;
         if identifier.is_empty() {
             return Err(Damaged);
@@ -52,7 +51,21 @@ impl<'a> Record<'a> {
             tail
         };
         *rest = after;
-        Ok(Some(Self {
+        Ok(Some(Self::of_parts(header, identifier, system_use)))
+    }
+
+    /// Reads the root directory's record in a volume descriptor, whose field has 34 bytes whatever
+    /// the record says of its own length (ECMA-119 §8.4.18): the CDs of CSRG say 68, others 0. No
+    /// reader looks at its identifier. `None` when it names no place.
+    pub(super) fn of_root(field: &'a [u8]) -> Option<Self> {
+        let header = field.get(..HEADER)?;
+        let record = Self::of_parts(header, &[0], &[]);
+        (record.block != 0).then_some(record)
+    }
+
+    fn of_parts(header: &'a [u8], identifier: &'a [u8], system_use: &'a [u8]) -> Self {
+        let at = |i: usize| header.get(i).copied().unwrap_or(0);
+        Self {
             identifier,
             system_use,
             block: u32_le(header, 2),
@@ -61,7 +74,7 @@ impl<'a> Record<'a> {
             date: header.get(18..25).unwrap_or_default(),
             flags: at(25),
             interleaved: at(26) != 0 || at(27) != 0,
-        }))
+        }
     }
 
     /// Whether it is the directory itself.

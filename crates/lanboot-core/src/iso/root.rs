@@ -46,15 +46,12 @@ pub(super) fn find(
     joliet: bool,
 ) -> Result<Root, IsoError> {
     let what = "the root directory";
-    let Extent { at, len } = volume.root;
+    let at = volume.root.at;
     let cut_short = IsoError::CutShort {
         what,
         at,
         len: storage.len(),
     };
-    if storage.clamp(volume.root).len < len {
-        return Err(cut_short);
-    }
     let sector = match storage.sector(at) {
         Ok(sector) => sector,
         Err(Unreadable::Disk(error)) => return Err(IsoError::Disk { what, at, error }),
@@ -64,6 +61,10 @@ pub(super) fn find(
         Ok(Some(own)) if own.is_self() && own.is_directory() => own,
         _ => return Err(IsoError::Damaged { what, at }),
     };
+    let len = directory_len(&own, volume.root, volume.block_size, storage.len());
+    if at.saturating_add(len) > storage.len() {
+        return Err(cut_short);
+    }
     let mut attributes = Attributes::default();
     let mut names = if joliet { Names::Joliet } else { Names::Plain };
     if let (false, Some(skip)) = (joliet, own.susp_skip()) {
@@ -78,6 +79,20 @@ pub(super) fn find(
         meta: meta(&own, &attributes),
         damaged: attributes.damaged,
     })
+}
+
+/// How long the directory is that starts at `recorded` with the record `own`, in an image that ends
+/// at `end`. Linux and xorriso believe its own record, not the one in its parent or in the volume
+/// descriptor, and media are made to work there; but not one that is damaged.
+pub(super) fn directory_len(own: &Record<'_>, recorded: Extent, block_size: u64, end: u64) -> u64 {
+    let len = own.extent(block_size).len;
+    let fits = |len| recorded.at.saturating_add(len) <= end;
+    let is_known = own.is_self() && own.is_directory() && len > 0;
+    if is_known && (fits(len) || !fits(recorded.len)) {
+        len
+    } else {
+        recorded.len
+    }
 }
 
 /// Permissions, owner and time of what `record` and its entries describe.

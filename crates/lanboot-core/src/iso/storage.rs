@@ -86,15 +86,6 @@ impl<'a> Storage<'a> {
         self.budget == 0 || self.disk_errors >= MAX_DISK_ERRORS
     }
 
-    /// The part of `extent` that is inside the file.
-    pub(super) fn clamp(&self, extent: Extent) -> Extent {
-        let at = extent.at.min(self.len);
-        Extent {
-            at,
-            len: extent.len.min(self.len - at),
-        }
-    }
-
     /// Fills `buf` from byte `at` on.
     pub(super) fn read(&mut self, at: u64, buf: &mut [u8]) -> Result<(), Unreadable> {
         let len = buf.len() as u64;

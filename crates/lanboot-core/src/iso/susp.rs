@@ -42,8 +42,8 @@ pub(super) struct Attributes {
     pub(super) relocated: bool,
     /// `TF` (§4.1.6): modification, seconds since 1970 UTC.
     pub(super) modified: Option<i64>,
-    /// `ZF`: the bytes are compressed by zisofs.
-    pub(super) compressed: bool,
+    /// `ZF` (zisofs): the bytes are compressed, and this is how many there are unpacked.
+    pub(super) zisofs: Option<u64>,
     /// An entry only Rock Ridge has, or an `ER` or `RR` that announces it.
     pub(super) rock_ridge: bool,
     /// Something contradicted itself; what came before it counts.
@@ -128,7 +128,16 @@ impl Attributes {
                 b"CL" if data.len() >= 8 => self.child = Some(u32_le(data, 0)),
                 b"RE" => self.relocated = true,
                 b"TF" => self.times(data),
-                b"ZF" => self.compressed = true,
+                // Algorithm, header size, block size, then the length. Version 2 writes 64 bits of it
+                // in one order (zisofs2), which its own algorithm name tells.
+                b"ZF" if data.starts_with(b"PZ") => {
+                    self.zisofs = Some(
+                        data.get(4..)
+                            .and_then(|b| b.first_chunk())
+                            .map_or(0, |b| u64::from_le_bytes(*b)),
+                    );
+                }
+                b"ZF" => self.zisofs = Some(u64::from(u32_le(data, 4))),
                 _ => {}
             }
         }

@@ -118,7 +118,7 @@ fn tree(sector: &[u8]) -> Result<Volume, IsoError> {
     let block_size = u64::from(recorded);
     let root = sector
         .get(156..190)
-        .and_then(|mut record| Record::next(&mut record).ok().flatten())
+        .and_then(Record::of_root)
         .ok_or(IsoError::NoRoot)?;
     Ok(Volume {
         block_size,

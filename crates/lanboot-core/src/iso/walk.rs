@@ -1,6 +1,7 @@
 //! The directory tree, breadth first: each directory is read once, wherever records say it is.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
+use std::sync::Arc;
 
 use super::notes::{Notes, Paths, Tally};
 use super::record::Record;
@@ -8,8 +9,8 @@ use super::root::{self, Names, Root};
 use super::storage::{Extent, SECTOR, SECTOR_BYTES, Storage};
 use super::susp::{self, Attributes};
 use crate::vfs::{
-    Content, ImageId, Kind, MAX_NODES, Meta, NodeId, Path, Piece, Source, Tree, TreeBuilder,
-    TreeError,
+    Content, Damage, ImageId, Kind, MAX_NODES, Meta, Missing, NodeId, Path, Piece, Tree,
+    TreeBuilder, TreeError,
 };
 
 /// Directory bytes read at once.
@@ -33,7 +34,6 @@ pub(super) fn walk(
         names: root.names,
         tree: TreeBuilder::new(root.meta),
         queue: VecDeque::new(),
-        entered: BTreeSet::from([root.volume.root.at]),
         paths: Paths::new(),
         notes,
         cut: Tally::default(),
@@ -51,6 +51,7 @@ pub(super) fn walk(
         number: Paths::ROOT,
         depth: 0,
         extent: root.volume.root,
+        above: None,
     });
     while let Some(folder) = next {
         walk.folder(&folder);
@@ -63,13 +64,36 @@ pub(super) fn walk(
 }
 
 /// A directory to be read.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Folder {
     node: NodeId,
     /// Its number in `Walk::paths`.
     number: usize,
     depth: usize,
     extent: Extent,
+    /// Where the directories start that it is in. One that is met again below itself is a loop;
+    /// two records of one directory beside each other are two names for it.
+    above: Option<Arc<Above>>,
+}
+
+/// A directory's start, and its parent's.
+#[derive(Debug)]
+struct Above {
+    at: u64,
+    next: Option<Arc<Self>>,
+}
+
+impl Folder {
+    /// Whether the directory that starts at `at` is this one or one it is in.
+    fn is_inside(&self, at: u64) -> bool {
+        let mut above = self.above.as_ref();
+        let mut found = self.extent.at == at;
+        while let Some(next) = above.filter(|_| !found) {
+            found = next.at == at;
+            above = next.next.as_ref();
+        }
+        found
+    }
 }
 
 /// A file whose extents are being collected.
@@ -79,15 +103,9 @@ struct Open {
     name: Vec<u8>,
     meta: Meta,
     pieces: Vec<Piece>,
-    /// Some of it lies past the end of the image.
-    cut: bool,
-}
-
-impl Open {
-    fn take(&mut self, (piece, cut): (Piece, bool)) {
-        self.pieces.push(piece);
-        self.cut |= cut;
-    }
+    /// Why it cannot be read, whatever its extents are; and the length it has for whoever asks
+    /// where that is not theirs.
+    unusable: Option<(Missing, Option<u64>)>,
 }
 
 struct Walk<'w, 'a> {
@@ -97,9 +115,6 @@ struct Walk<'w, 'a> {
     names: Names,
     tree: TreeBuilder,
     queue: VecDeque<Folder>,
-    /// Where directories that were entered start. One that is met again is a loop or a second
-    /// name for the same directory, which ISO 9660 does not have.
-    entered: BTreeSet<u64>,
     paths: Paths,
     notes: &'w mut Notes,
     /// Files partly or wholly past the end.
@@ -119,24 +134,17 @@ struct Walk<'w, 'a> {
 impl Walk<'_, '_> {
     /// Reads one directory into the tree and queues those in it.
     fn folder(&mut self, folder: &Folder) {
-        let whole = self.storage.clamp(folder.extent);
-        if whole.len < folder.extent.len {
-            self.notes.add(|| {
-                let path = self.paths.folder(folder.number);
-                let at = folder.extent.at;
-                let len = self.storage.len();
-                let what = format!("the folder '{path}' at byte {at}");
-                format!("is cut short: {what} reaches past the end (file has {len} bytes)")
-            });
-        }
+        let mut extent = folder.extent;
         let mut open = None;
         let mut chunk = Vec::new();
-        let mut at = whole.at;
-        let end = whole.at + whole.len;
-        while at < end && !self.full {
+        let mut at = extent.at;
+        // Its first record, in its first sector, says how long it is.
+        let mut end = at.saturating_add(extent.len.max(SECTOR - at % SECTOR));
+        let mut is_first = true;
+        while at < end.min(self.storage.len()) && !self.full {
             // Records do not cross sectors (ECMA-119 §6.8.1.1), which a directory on a medium with
             // small blocks may start in the middle of.
-            let len = (CHUNK - at % SECTOR).min(end - at);
+            let len = (CHUNK - at % SECTOR).min(end.min(self.storage.len()) - at);
             chunk.resize(usize::try_from(len).unwrap_or(0), 0);
             if let Err(error) = self.storage.read(at, &mut chunk) {
                 self.notes.add(|| {
@@ -145,12 +153,32 @@ impl Walk<'_, '_> {
                 });
                 break;
             }
+            if std::mem::take(&mut is_first) {
+                if let Ok(Some(own)) = Record::next(&mut chunk.as_slice()) {
+                    let (size, end) = (self.block_size, self.storage.len());
+                    extent.len = root::directory_len(&own, extent, size, end);
+                }
+                end = extent.at.saturating_add(extent.len);
+                let left = usize::try_from(end - at).unwrap_or(usize::MAX);
+                chunk.truncate(left);
+            }
             let first = usize::try_from(SECTOR - at % SECTOR).unwrap_or(0);
             let (first, rest) = chunk.split_at_checked(first).unwrap_or((&chunk, &[]));
             for sector in std::iter::once(first).chain(rest.chunks(SECTOR_BYTES)) {
                 self.sector(folder, sector, &mut open);
             }
-            at += len;
+            at += chunk.len() as u64;
+            if chunk.is_empty() {
+                break;
+            }
+        }
+        if end > self.storage.len() {
+            self.notes.add(|| {
+                let path = self.paths.folder(folder.number);
+                let (at, len) = (extent.at, self.storage.len());
+                let what = format!("the folder '{path}' at byte {at}");
+                format!("is cut short: {what} reaches past the end (file has {len} bytes)")
+            });
         }
         if let Some(file) = open {
             self.broken_off(folder, file);
@@ -177,7 +205,7 @@ impl Walk<'_, '_> {
     fn record(&mut self, folder: &Folder, record: &Record<'_>, open: &mut Option<Open>) {
         if let Some(mut file) = open.take() {
             if file.identifier == record.identifier && !record.is_directory() {
-                file.take(self.piece(record));
+                file.pieces.extend(self.pieces(record));
                 self.extents += 1;
                 if self.extents > MAX_NODES {
                     self.full = true;
@@ -217,23 +245,14 @@ impl Walk<'_, '_> {
             self.link(folder, &name, &attributes, meta);
         } else if attributes.is_special() {
             self.special.add(|| self.paths.of(folder.number, &name));
-        } else if record.interleaved {
-            self.notes.add(|| {
-                let path = self.paths.of(folder.number, &name);
-                format!("has an interleaved file, which is not read: '{path}'")
-            });
         } else {
-            if attributes.compressed {
-                self.compressed.add(|| self.paths.of(folder.number, &name));
-            }
             let mut file = Open {
                 identifier: Vec::new(),
+                unusable: self.unusable(folder, &name, record, &attributes),
                 name,
                 meta,
-                pieces: Vec::with_capacity(1),
-                cut: false,
+                pieces: self.pieces(record).into(),
             };
-            file.take(self.piece(record));
             if record.continues() {
                 file.identifier = record.identifier.to_vec();
                 *open = Some(file);
@@ -251,34 +270,52 @@ impl Walk<'_, '_> {
         }
     }
 
-    /// The extent of one record, inside the image; and whether some of it is not.
-    fn piece(&self, record: &Record<'_>) -> (Piece, bool) {
-        let recorded = record.extent(self.block_size);
-        let extent = self.storage.clamp(recorded);
-        let piece = Piece {
-            source: Source::Disk {
-                image: self.image,
-                offset: extent.at,
-            },
-            len: extent.len,
-        };
-        (piece, extent.len < recorded.len)
+    /// The extent of one record: what is inside the image, and what is not.
+    fn pieces(&self, record: &Record<'_>) -> [Piece; 2] {
+        let Extent { at, len } = record.extent(self.block_size);
+        Piece::of_image(self.image, at, len, self.storage.len())
+    }
+
+    /// Why the bytes of this record are not those of its file.
+    fn unusable(
+        &mut self,
+        folder: &Folder,
+        name: &[u8],
+        record: &Record<'_>,
+        attributes: &Attributes,
+    ) -> Option<(Missing, Option<u64>)> {
+        if record.interleaved {
+            self.notes.add(|| {
+                let path = self.paths.of(folder.number, name);
+                format!("has an interleaved file, which is not read: '{path}'")
+            });
+            return Some((Missing::Interleaved, None));
+        }
+        let unpacked = attributes.zisofs?;
+        self.compressed.add(|| self.paths.of(folder.number, name));
+        Some((Missing::Zisofs, Some(unpacked)))
     }
 
     fn file(&mut self, folder: &Folder, file: Open) {
-        if file.cut {
+        let content = Content::new(file.pieces);
+        let content = match file.unusable {
+            Some((why, len)) => Content::unusable(len.unwrap_or(content.len()), why),
+            None => content,
+        };
+        if let Some(Damage::Incomplete { .. }) = content.damage() {
             self.cut.add(|| self.paths.of(folder.number, &file.name));
         }
-        let content = Content::new(file.pieces);
         self.add(folder, &file.name, Kind::File(content), file.meta);
     }
 
+    /// Takes in a file whose last extent is not recorded. How long it should be nobody knows.
     fn broken_off(&mut self, folder: &Folder, file: Open) {
         self.notes.add(|| {
             let path = self.paths.of(folder.number, &file.name);
             format!("is damaged: the last extent of '{path}' is missing from its folder")
         });
-        self.file(folder, file);
+        let unusable = Some((Missing::ExtentMissing, None));
+        self.file(folder, Open { unusable, ..file });
     }
 
     fn link(&mut self, folder: &Folder, name: &[u8], attributes: &Attributes, meta: Meta) {
@@ -329,14 +366,11 @@ impl Walk<'_, '_> {
         let Some(node) = self.add(folder, name, Kind::Directory(Vec::new()), meta) else {
             return;
         };
-        if extent.len == 0 {
-            return;
-        }
         let depth = folder.depth + 1;
         let refused = if depth >= MAX_DEPTH {
             Some("is too deep to be asked for")
-        } else if !self.entered.insert(extent.at) {
-            Some("leads back to a folder already read")
+        } else if folder.is_inside(extent.at) {
+            Some("leads back to a folder it is in")
         } else {
             None
         };
@@ -353,6 +387,10 @@ impl Walk<'_, '_> {
             number,
             depth,
             extent,
+            above: Some(Arc::new(Above {
+                at: folder.extent.at,
+                next: folder.above.clone(),
+            })),
         });
     }
 
@@ -408,7 +446,7 @@ impl Walk<'_, '_> {
         }
         if self.cut.count > 0 {
             self.notes.sum_up(format!(
-                "is cut short: {} would end past the end (file has {} bytes)",
+                "is incomplete: {} would end past the end (file has {} bytes)",
                 self.cut.told("file", "files"),
                 self.storage.len()
             ));
@@ -428,7 +466,7 @@ impl Walk<'_, '_> {
         }
         if self.compressed.count > 0 {
             self.notes.sum_up(format!(
-                "has {} compressed by zisofs, handed out as recorded",
+                "has {} compressed by zisofs, which is not unpacked: nobody gets them",
                 self.compressed.told("file", "files")
             ));
         }

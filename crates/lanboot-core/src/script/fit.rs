@@ -38,7 +38,9 @@ impl Fit {
         let has = |cpu: &Cpu| catalog.entries().any(|(_, entry)| entry.cpu == *cpu);
         Self {
             cpus: Cpu::ALL.into_iter().filter(has).collect(),
-            whole: catalog.about_whole_images(),
+            whole: catalog
+                .about_whole_images()
+                .or_else(|| catalog.about_incomplete()),
         }
     }
 

@@ -13,10 +13,10 @@
 use std::fmt::Write as _;
 use std::net::Ipv4Addr;
 
-use super::{MAX_HELP, Menu, unreachable, url_path, way};
+use super::{MAX_HELP, Menu, incomplete_title, unreachable, url_path, way};
 use crate::catalog::{
-    Catalog, Cpu, Entry, Firmware, Image, Loaders, Memory, Server, Shim, Signed, Spelling,
-    Transport, chain, secure_names,
+    Catalog, Cpu, Entry, Firmware, Image, Incomplete, Loaders, Memory, Server, Shim, Signed,
+    Spelling, Transport, chain, secure_names,
 };
 use crate::machine::Arch;
 use crate::text::{ascii, printable};
@@ -139,6 +139,11 @@ impl Grub<'_> {
         self.defaults(out);
         for cpu in Cpu::ALL {
             self.of_cpu(out, cpu, lock);
+        }
+        for (_, entry, why) in self.catalog.incomplete_entries() {
+            let _ = writeln!(out, "if {}; then", grub_starts(entry.cpu));
+            incomplete(out, entry, &id(&entry.id), &why);
+            out.push_str("fi\n");
         }
         self.unreachable(out);
         self.nothing(out);
@@ -393,6 +398,28 @@ pub(crate) fn refused(out: &mut String, image: &Image, entry: &Entry, id: &str) 
         "Press Esc for the menu.",
     ] {
         let _ = writeln!(out, "echo {}", shown(text, MAX_HELP * 2));
+    }
+    out.push_str("sleep --interruptible 3600\n}\n");
+}
+
+/// Writes an entry that says what is missing of it and never tries; as [`refused`] it waits for Esc.
+fn incomplete(out: &mut String, entry: &Entry, id: &str, why: &Incomplete) {
+    let title = incomplete_title(entry, why);
+    let _ = write!(
+        out,
+        "menuentry {} --id {} {{\nset timeout=-1\n",
+        quoted(&title),
+        quoted(id)
+    );
+    for text in [
+        "",
+        &format!("{} cannot start:", ascii(&entry.title, 40)),
+        &ascii(&why.to_string(), MAX_WORD),
+        "Copy or download the image again on the server.",
+        "",
+        "Press Esc for the menu.",
+    ] {
+        let _ = writeln!(out, "echo {}", quoted(text));
     }
     out.push_str("sleep --interruptible 3600\n}\n");
 }

@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::{Fit, MAX_HELP, Menu, line, unreachable, url, url_path, way, where_it_starts};
+use super::{
+    Fit, MAX_HELP, Menu, incomplete_title, line, unreachable, url, url_path, way, where_it_starts,
+};
 use crate::catalog::{Catalog, Cpu, Entry, Image, Memory, Server, Signed, Spelling, Transport};
 
 /// The script for `server` and a machine with so much `memory`.
@@ -32,6 +34,11 @@ pub fn ipxe(catalog: &Catalog, menu: &Menu, server: &Server, memory: Memory) -> 
         for part in lines(&sentence) {
             where_it_starts(&mut out, entry.cpu, &format!("item --gap {part}"));
         }
+    }
+    for (_, entry, why) in catalog.incomplete_entries() {
+        // A gap cannot be chosen.
+        let title = incomplete_title(entry, &why);
+        where_it_starts(&mut out, entry.cpu, &format!("item --gap {title}"));
     }
     if is_choosing {
         let rooted: Vec<Cpu> = with_root(catalog).map(|(_, entry)| entry.cpu).collect();

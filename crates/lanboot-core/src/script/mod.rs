@@ -21,8 +21,8 @@ pub use pxelinux::pxelinux;
 use std::time::Duration;
 
 use crate::catalog::{
-    BootChoice, Catalog, Entry, Firmware, Image, Memory, MenuKind, Plan, Refusal, Server,
-    Transport, Transports, plan,
+    BootChoice, Catalog, Entry, Firmware, Image, Incomplete, Memory, MenuKind, Plan, Refusal,
+    Server, Transport, Transports, plan,
 };
 
 /// What the operator decided about menus.
@@ -96,6 +96,13 @@ impl Menu {
         let (image, entry) = self.boot.entry(catalog, Firmware::Bios64)?;
         self.plan(image, entry, server, memory).remark()
     }
+}
+
+/// What a person reads in place of an entry that cannot start.
+pub(crate) fn incomplete_title(entry: &Entry, why: &Incomplete) -> String {
+    const MAX_TITLE: usize = 32;
+    let title = line(&entry.title, MAX_TITLE);
+    line(&format!("{title} - {}", why.damage), MAX_HELP)
 }
 
 /// What a person reads of a transport.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{MAX_HELP, Menu, line, unreachable, url, way};
+use super::{MAX_HELP, Menu, incomplete_title, line, unreachable, url, way};
 use crate::catalog::{Catalog, Cpu, Entry, Firmware, Image, Memory, Server, Spelling, Transport};
 
 /// The configuration for `server`. `can_tell_cpu`: the loader's folder has `ifcpu64.c32`.
@@ -66,6 +66,16 @@ pub fn pxelinux(catalog: &Catalog, menu: &Menu, server: &Server, can_tell_cpu: b
             line(&entry.title, 40),
             line(&sentence, MAX_HELP),
         );
+    }
+    for (_, entry, why) in catalog.incomplete_entries() {
+        if entry.cpu != Cpu::Aarch64 {
+            let title = incomplete_title(entry, &why);
+            let _ = write!(
+                out,
+                "\nLABEL {}\nMENU LABEL {title}\nMENU DISABLE\n",
+                entry.id
+            );
+        }
     }
     let has_root = |(_, entry): (_, &Entry)| entry.root.is_some();
     if server.transports().count() > 1 && wait && entries(catalog).any(has_root) {

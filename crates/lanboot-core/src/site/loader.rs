@@ -188,7 +188,7 @@ impl Site {
             .iter()
             .find_map(|piece| match piece.source {
                 Source::Disk { image, offset } => Some((image, offset)),
-                Source::Memory { .. } | Source::Zero => None,
+                Source::Memory { .. } | Source::Zero | Source::Missing(_) => None,
             });
         let Some((id, offset)) = on_disk else {
             return plain(content.clone());

@@ -13,7 +13,6 @@ use super::Site;
 use crate::catalog::Image;
 use crate::nbd::{Export, Exports};
 use crate::text::printable;
-use crate::vfs::Content;
 
 /// What archiso's `archiso_pxe_nbd` hook asks for unless the command line says otherwise.
 const ARCHISO: &str = "archiso";
@@ -52,7 +51,7 @@ impl Exports for Site {
 fn export(image: &Image, name: String) -> Export {
     let label = printable(image.label.as_bytes(), LABEL_BYTES);
     let description = format!("{label} ({})", image.found.family.name());
-    Export::new(name, description, Content::disk(image.id, 0, image.size))
+    Export::new(name, description, image.whole())
 }
 
 #[cfg(test)]
@@ -63,7 +62,7 @@ mod tests {
     use crate::catalog::testing::image;
     use crate::catalog::{Catalog, Loaders, Transports};
     use crate::script::Menu;
-    use crate::vfs::{Identity, ImageId};
+    use crate::vfs::{Content, Identity, ImageId};
 
     /// Images by name and number; each is told from the others by its number alone.
     fn site(images: &[(&str, u64)], retired: &[(&str, u64)]) -> Site {

@@ -51,6 +51,9 @@ pub struct Limits {
     pub timeout: u8,
     /// How often the same datagrams are sent, at least, before the machine counts as gone.
     pub tries: u32,
+    /// How often the first datagrams are sent before the machine said anything. One that is there and
+    /// lost them asks again; one whose address was forged gets no more than this.
+    pub first_tries: u32,
     /// How long a machine may be silent, at least, before it counts as gone: an option ROM that
     /// erases flash, a person who looks at another page of the setup. dnsmasq waits for 31 s, BSD's
     /// tftpd for 25 s. Only the last ACK is not waited for that long, since many loaders never
@@ -69,6 +72,7 @@ impl Default for Limits {
             longest_wait: Duration::from_secs(8),
             timeout: 30,
             tries: 6,
+            first_tries: 3,
             patience: Duration::from_secs(30),
         }
     }

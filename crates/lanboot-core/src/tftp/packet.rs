@@ -312,6 +312,11 @@ impl Failure<'static> {
     /// When the disk fails.
     pub const READ_FAILED: Self =
         Self::new(ErrorCode::Undefined, b"the server cannot read the file");
+    /// When the image is damaged where the file is.
+    pub const DAMAGED: Self = Self::new(
+        ErrorCode::Undefined,
+        b"the file is damaged or incomplete on the server",
+    );
 
     /// A failure with a sentence of ours.
     pub const fn new(code: ErrorCode, text: &'static [u8]) -> Self {

@@ -117,6 +117,7 @@ pub struct Transfer {
     /// Times the same was sent without an answer.
     tries: u32,
     max_tries: u32,
+    first_tries: u32,
     patience: Duration,
     /// Smoothed round trip; `None` until measured, and when `timeout` was agreed on.
     round_trip: Option<Duration>,
@@ -165,6 +166,7 @@ impl Transfer {
             retransmits: 0,
             tries: 1,
             max_tries: limits.tries.max(1),
+            first_tries: limits.first_tries.max(1),
             patience: limits.patience,
             round_trip: None,
             wait: agreed
@@ -211,7 +213,11 @@ impl Transfer {
         }
         // After short round trips the tries alone are over within 13 s.
         let silent = now.saturating_duration_since(self.sent_at);
-        if self.tries >= self.max_tries && (silent >= self.patience || self.is_at_the_end()) {
+        let is_gone = match self.heard {
+            true => self.tries >= self.max_tries,
+            false => self.tries >= self.first_tries,
+        };
+        if is_gone && (!self.heard || silent >= self.patience || self.is_at_the_end()) {
             let tries = self.tries;
             return self.finish_or(Finish::Vanished { tries });
         }

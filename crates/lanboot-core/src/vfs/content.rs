@@ -40,6 +40,44 @@ pub enum Source {
     },
     /// Zero bytes.
     Zero,
+    /// Bytes that the medium records and that cannot be had. Reading them is an error on every
+    /// protocol.
+    Missing(Missing),
+}
+
+/// Why bytes cannot be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// The image ends before them.
+    PastEnd,
+    /// See [`Damage::ExtentMissing`].
+    ExtentMissing,
+    /// See [`Damage::Zisofs`].
+    Zisofs,
+    /// See [`Damage::Interleaved`].
+    Interleaved,
+}
+
+/// Why a file cannot be handed out although its name is there. Each is a clause.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Damage {
+    /// The image ends before the file does.
+    #[error("incomplete: {present} of {recorded} bytes")]
+    Incomplete {
+        /// Bytes that are there.
+        present: u64,
+        /// Bytes there should be.
+        recorded: u64,
+    },
+    /// One of its extents is not recorded, so not even its length is known.
+    #[error("damaged: an extent of it is missing from its folder")]
+    ExtentMissing,
+    /// The medium stores it compressed (RRIP `ZF`), which only a kernel that mounts it unpacks.
+    #[error("compressed by zisofs, which lanboot does not unpack")]
+    Zisofs,
+    /// It takes turns with another file on the medium (ECMA-119 §6.4.3).
+    #[error("recorded interleaved with another file, which lanboot does not read")]
+    Interleaved,
 }
 
 /// A run of bytes from one source.
@@ -65,6 +103,7 @@ impl Piece {
                 offset: offset.saturating_add(usize::try_from(skip).unwrap_or(usize::MAX)),
             },
             Source::Zero => Source::Zero,
+            Source::Missing(why) => Source::Missing(*why),
         };
         Self { source, len }
     }
@@ -76,8 +115,24 @@ impl Piece {
                 let len = usize::try_from(self.len).ok()?;
                 bytes.get(*offset..offset.checked_add(len)?)
             }
-            Source::Disk { .. } | Source::Zero => None,
+            Source::Disk { .. } | Source::Zero | Source::Missing(_) => None,
         }
+    }
+
+    /// `len` bytes of `image` from `offset` on, where the image ends at `end`: the part that is
+    /// there, and as [`Source::Missing`] the part that is not. Either may be empty.
+    pub fn of_image(image: ImageId, offset: u64, len: u64, end: u64) -> [Self; 2] {
+        let present = len.min(end.saturating_sub(offset));
+        [
+            Self {
+                source: Source::Disk { image, offset },
+                len: present,
+            },
+            Self {
+                source: Source::Missing(Missing::PastEnd),
+                len: len - present,
+            },
+        ]
     }
 }
 
@@ -120,6 +175,13 @@ impl Content {
         }
     }
 
+    /// A file of `len` bytes, at least one, none of which can be had.
+    pub fn unusable(len: u64, why: Missing) -> Self {
+        let source = Source::Missing(why);
+        let len = len.max(1);
+        Self::new([Piece { source, len }])
+    }
+
     /// `len` bytes of `image` from `offset` on.
     pub fn disk(image: ImageId, offset: u64, len: u64) -> Self {
         Self::new([Piece {
@@ -146,6 +208,28 @@ impl Content {
     /// Whether it holds no byte.
     pub fn is_empty(&self) -> bool {
         self.len == 0
+    }
+
+    /// Why it must not be handed out as a file, not even the part of it that is there; `None` when
+    /// it is whole as far as anybody can tell. A disk may be read where it is whole.
+    pub fn damage(&self) -> Option<Damage> {
+        let why = self.pieces.iter().find_map(|piece| match piece.source {
+            Source::Missing(why) => Some(why),
+            Source::Disk { .. } | Source::Memory { .. } | Source::Zero => None,
+        })?;
+        Some(match why {
+            Missing::PastEnd => {
+                let is_there = |piece: &&Piece| !matches!(piece.source, Source::Missing(_));
+                let there = self.pieces.iter().filter(is_there);
+                Damage::Incomplete {
+                    present: there.map(|piece| piece.len).sum(),
+                    recorded: self.len,
+                }
+            }
+            Missing::ExtentMissing => Damage::ExtentMissing,
+            Missing::Zisofs => Damage::Zisofs,
+            Missing::Interleaved => Damage::Interleaved,
+        })
     }
 
     /// Its pieces, in order, none empty.
@@ -182,6 +266,7 @@ fn continues(last: &Piece, next: &Piece) -> bool {
             },
         ) => a == b && at.checked_add(last.len) == Some(*then),
         (Source::Zero, Source::Zero) => true,
+        (Source::Missing(why), Source::Missing(same)) => why == same,
         _ => false,
     }
 }
@@ -292,9 +377,58 @@ mod tests {
                 }
                 Source::Zero => out.resize(out.len() + usize::try_from(piece.len).unwrap(), 0),
                 Source::Memory { .. } => out.extend_from_slice(piece.memory().unwrap()),
+                Source::Missing(_) => unreachable!("none is made here"),
             }
         }
         out
+    }
+
+    #[test]
+    fn what_an_image_lacks_is_missing_and_marks_the_whole_file() {
+        let cut = |offset, len, end| Content::new(Piece::of_image(IMAGE, offset, len, end));
+        let whole = cut(100, 50, 150);
+        assert_eq!(
+            (whole.pieces(), whole.damage()),
+            (&[disk(100, 50)][..], None)
+        );
+        let half = cut(100, 50, 120);
+        assert_eq!(half.len(), 50);
+        let damage = Damage::Incomplete {
+            present: 20,
+            recorded: 50,
+        };
+        assert_eq!(half.damage(), Some(damage));
+        assert_eq!(damage.to_string(), "incomplete: 20 of 50 bytes");
+        let missing = |len| Piece {
+            source: Source::Missing(Missing::PastEnd),
+            len,
+        };
+        assert_eq!(half.pieces(), &[disk(100, 20), missing(30)]);
+        for (offset, end) in [(100, 100), (100, 0), (u64::MAX, 5)] {
+            assert_eq!(
+                cut(offset, 50, end).pieces(),
+                &[missing(50)],
+                "{offset} {end}"
+            );
+        }
+        // Whatever is made of it has the damage too.
+        let joined = Content::new(
+            half.pieces()
+                .iter()
+                .cloned()
+                .chain([disk(0, 1), missing(4)]),
+        );
+        let damage = Damage::Incomplete {
+            present: 21,
+            recorded: 55,
+        };
+        assert_eq!(joined.damage(), Some(damage));
+        let packed = Content::unusable(9, Missing::Zisofs);
+        assert_eq!((packed.len(), packed.damage()), (9, Some(Damage::Zisofs)));
+        let joined = Content::new([disk(0, 5)].into_iter().chain(packed.pieces().to_vec()));
+        assert_eq!(joined.damage(), Some(Damage::Zisofs));
+        let lost = Content::unusable(0, Missing::ExtentMissing);
+        assert_eq!(lost.damage(), Some(Damage::ExtentMissing));
     }
 
     fn any_piece() -> impl Strategy<Value = Piece> {

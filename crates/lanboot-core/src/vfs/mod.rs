@@ -4,7 +4,7 @@ mod content;
 mod path;
 mod tree;
 
-pub use content::{Content, Identity, ImageId, Piece, Slice, Source};
+pub use content::{Content, Damage, Identity, ImageId, Missing, Piece, Slice, Source};
 pub use path::{Path, PathError};
 pub use tree::{
     Found, Kind, MAX_NAME_BYTES, MAX_NODES, MAX_SYMLINKS, Meta, Node, NodeId, Tree, TreeBuilder,

@@ -1,6 +1,7 @@
 //! The boot door, TCP 80: files for firmware, loaders and initramfs. What is said is
 //! `lanboot_core::http`; this file moves the bytes, counts the connections and keeps the time.
 
+use std::borrow::Cow;
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -18,7 +19,7 @@ use tokio::time::{Instant, timeout_at};
 use super::Context;
 use super::listen::{self, Keepalive, peer};
 use super::seats::{Seat, Seats};
-use super::stream::{self, Cut, Sent};
+use super::stream::{self, Cut, Held, Sent};
 use crate::bus::{self, Bus};
 use crate::disks::Disks;
 use crate::net::{Listeners, Service};
@@ -258,6 +259,14 @@ where
     /// the next request arrived with it.
     async fn answer(&self, request: Request, has_more: bool) -> bool {
         let file = (self.shared.find)(&request.path, &request.query, self.peer);
+        let is_head = request.method == Method::Head;
+        if let Some(cut) = file
+            .as_ref()
+            .filter(|_| is_head)
+            .and_then(|f| self.unreadable(f))
+        {
+            return self.refuse_head(&request, &cut).await;
+        }
         let Response { status, reply, why } = http::respond(&request, file.as_ref(), bus::now());
         let closes = reply.close;
         let is_get = request.method == Method::Get;
@@ -321,6 +330,23 @@ where
         !closes
     }
 
+    /// Why the images a file lies on cannot be read, as far as can be told without reading; GET
+    /// finds it out by reading.
+    fn unreadable(&self, file: &File) -> Option<Cut> {
+        let pieces = file.content.pieces().iter().cloned();
+        let held = Held::of(pieces, &self.shared.disks);
+        held.check_all().err()
+    }
+
+    /// Answers HEAD as GET would be; always `false`, the connection ends.
+    async fn refuse_head(&self, request: &Request, cut: &Cut) -> bool {
+        let (reply, stall) = (http::unreadable(bus::now()), self.shared.limits.stall);
+        self.tell_failed(None, shown(&request.path), 0, cut.to_string());
+        // Whatever comes of it, the connection ends here.
+        let _ = stream::send(&self.stream, reply, &self.shared.disks, stall, |_| {}).await;
+        false
+    }
+
     /// Ends our half of the connection and reads what the machine is still sending.
     async fn linger(&self) {
         let deadline = Instant::now() + LINGER;
@@ -363,7 +389,7 @@ where
         transfer
     }
 
-    fn tell_refusal(&self, request: &Request, status: Status, why: Option<&'static str>) {
+    fn tell_refusal(&self, request: &Request, status: Status, why: Option<Cow<'static, str>>) {
         let path = || shown(&request.path);
         match (status, why) {
             (Status::NotFound, _) => self.tell(What::NotFound {
@@ -374,7 +400,7 @@ where
                 let why = "it goes on with a file that has changed since";
                 self.tell_failed(None, path(), 0, why.to_owned());
             }
-            (_, Some(why)) => self.tell_failed(None, path(), 0, why.to_owned()),
+            (_, Some(why)) => self.tell_failed(None, path(), 0, why.into_owned()),
             (_, None) => {}
         }
     }

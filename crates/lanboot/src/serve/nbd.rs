@@ -272,7 +272,7 @@ impl Connection {
         let held = Held::of(pieces(), &context.disks);
         let is_held = |source| match source {
             Source::Disk { image, .. } => held.has(image),
-            Source::Memory { .. } | Source::Zero => true,
+            Source::Memory { .. } | Source::Zero | Source::Missing(_) => true,
         };
         pieces().all(|piece| is_held(piece.source)).then(|| {
             let transfer = Transfer::new(context.bus.clone(), peer(self.peer), &export);

@@ -24,7 +24,7 @@ use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::disks::{Disk, Disks};
+use crate::disks::{Changed, Disk, Disks};
 use crate::net::{is_in_memory, unacknowledged};
 
 /// Most bytes handed to the kernel in one call.
@@ -76,12 +76,24 @@ pub enum Cut {
     /// The file ends before it should.
     #[error("the image became shorter than it was")]
     Short,
+    /// Bytes that the image records are not in it.
+    #[error("the image is incomplete: these bytes of it are missing")]
+    Missing,
     /// Other bytes were written over the file.
     #[error("the image was overwritten while it was in use")]
     Overwritten,
     /// Nobody holds this image open any more.
     #[error("the image is no longer open")]
     Gone,
+}
+
+impl From<Changed> for Cut {
+    fn from(changed: Changed) -> Self {
+        match changed {
+            Changed::Shorter => Self::Short,
+            Changed::Overwritten => Self::Overwritten,
+        }
+    }
 }
 
 /// Sends `reply` on `stream`, giving up when the peer acknowledges nothing for `stall`.
@@ -168,6 +180,7 @@ impl Pump<'_> {
             let more = if n < body.len() { libc::MSG_MORE } else { 0 };
             let sent = match &piece.source {
                 Source::Disk { image, offset } => {
+                    self.held.check(*image)?;
                     let disk = self.held.disk(*image)?;
                     ahead.fetch(disk, &piece, *offset);
                     let sent = self.file(disk, *offset, n).await;
@@ -188,6 +201,7 @@ impl Pump<'_> {
                     self.bytes(bytes.unwrap_or_default(), more).await?;
                     n
                 }
+                Source::Missing(_) => return Err(Cut::Missing),
             };
             body.advance(sent);
             progress(len - body.len());
@@ -197,7 +211,8 @@ impl Pump<'_> {
                 tokio::task::yield_now().await;
             }
         }
-        Ok(())
+        // The socket holds pages of the file, not copies.
+        self.held.check_all()
     }
 
     /// Sends up to `len` bytes of a file, at least one; how many it were.
@@ -349,6 +364,9 @@ impl Ahead {
 fn try_disk(held: &Held, body: &Slice) -> Result<(), Cut> {
     let mut ends = None;
     for piece in body.pieces() {
+        if let Source::Missing(_) = piece.source {
+            return Err(Cut::Missing);
+        }
         if let Source::Disk { image, offset } = piece.source {
             let disk = held.disk(image)?;
             if disk.has_failed() && body.len() <= TRIED_BYTES {
@@ -364,7 +382,7 @@ fn try_disk(held: &Held, body: &Slice) -> Result<(), Cut> {
     for (image, offset) in [first, last] {
         read_exactly(held.disk(image)?, &mut [0], offset)?;
     }
-    Ok(())
+    held.check_all()
 }
 
 /// Reads `len` bytes and forgets them.

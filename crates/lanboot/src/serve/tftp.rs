@@ -33,6 +33,7 @@ use crate::net::Service;
 use crate::serve::Context;
 use crate::serve::datagram::{self, Arrival, Burst};
 use crate::serve::send_error::{self, Unsent};
+use crate::serve::stream::Cut;
 use admission::Admission;
 use blocks::{DataBlocks, OpenFile};
 use pump::{Pump, Sending};
@@ -254,10 +255,14 @@ impl<F: Fn(&[u8], IpAddr) -> Option<File>> Desk<'_, F> {
             self.bus.publish(peer, What::Planned { text });
         }
         let failed = |why| failed(path.clone(), why);
-        let unreadable = |e: io::Error| {
+        let unreadable = |cut: Cut| {
             self.send_failure(arrival, &Failure::READ_FAILED);
-            failed(format!("the image cannot be read: {e}"))
+            failed(cut.to_string())
         };
+        if let Some(damage) = file.content.damage() {
+            self.send_failure(arrival, &Failure::DAMAGED);
+            return Err(failed(format!("the file is {damage}")));
+        }
         let mut file = OpenFile::open(file.content, &self.disks).map_err(unreadable)?;
         if request.mode == Mode::Netascii {
             if file.len() > MAX_NETASCII {
@@ -266,7 +271,7 @@ impl<F: Fn(&[u8], IpAddr) -> Option<File>> Desk<'_, F> {
             }
             let read = tokio::task::spawn_blocking(move || file.read_all()).await;
             let bytes = read
-                .map_err(io::Error::other)
+                .map_err(|e| Cut::Read(io::Error::other(e)))
                 .flatten()
                 .map_err(unreadable)?;
             let text = Content::memory(tftp::to_netascii(&bytes));

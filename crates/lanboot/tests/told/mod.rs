@@ -75,6 +75,7 @@ pub fn image(name: &str, id: ImageId, size: u64) -> Image {
         file: format!("{name}.iso"),
         id,
         size,
+        recorded_size: size,
         version: id.0,
         identity: Identity([u8::try_from(id.0).unwrap(); 16]),
         label: String::new(),

@@ -322,3 +322,35 @@ fn the_length_announced_is_the_length_sent() {
             .contains("\r\nRetry-After: 5\r\n")
     );
 }
+
+#[test]
+fn a_damaged_file_is_an_error_whatever_part_is_asked_for() {
+    let damaged = File {
+        content: Content::new(Piece::of_image(ImageId(1), 0, 10_000, 6000)),
+        ..file()
+    };
+    for (line, fields) in [
+        ("GET /x HTTP/1.1", ""),
+        ("HEAD /x HTTP/1.1", ""),
+        ("GET /x HTTP/1.1", "Range: bytes=0-9\r\n"),
+        ("GET /x HTTP/1.1", "Range: bytes=0-9,20-29\r\n"),
+        ("GET /x HTTP/1.1", "Range: bytes=99999-\r\n"),
+        ("GET /x HTTP/1.1", "If-None-Match: *\r\n"),
+    ] {
+        let response = respond(&request(line, fields), Some(&damaged), NOW);
+        assert_eq!(
+            response.status,
+            Status::InternalServerError,
+            "{line} {fields}"
+        );
+        let head = head_of(&response);
+        assert!(
+            head.starts_with("HTTP/1.1 500 Internal Server Error\r\n"),
+            "{head}"
+        );
+        assert!(!head.contains("10000") && !head.contains("6000"), "{head}");
+        assert!(response.reply.body.is_empty());
+        let why = response.why.unwrap();
+        assert_eq!(why, "the file is incomplete: 6000 of 10000 bytes");
+    }
+}

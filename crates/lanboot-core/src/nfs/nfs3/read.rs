@@ -4,7 +4,7 @@ use super::super::rpc::Success;
 use super::super::xdr::padding;
 use super::super::{Answer, Asking, Deed, Over, Stop};
 use super::{Status, failed, failed_at, fits};
-use crate::vfs::{Content, Kind, Piece, Slice, Source};
+use crate::vfs::{Content, Kind, Missing, Piece, Slice, Source};
 
 /// Most bytes of one READ over TCP: what Linux uses at most.
 pub const MAX_READ_BYTES: u32 = 1024 * 1024;
@@ -33,7 +33,12 @@ pub(super) fn answer(mut asking: Asking<'_>) -> Result<Answer, Stop> {
     };
     let count = u64::from(count.min(most(asking.asked.over)));
     let end = offset.saturating_add(count);
-    let slice = content.slice(offset..end);
+    let slice = match content.damage() {
+        // Its size is the recorded one, so nothing of it looks whole and short; reading any of it
+        // fails, and whoever reads for us hears why.
+        Some(_) => missing(count),
+        None => content.slice(offset..end),
+    };
     let len = u32::try_from(slice.len()).unwrap_or(u32::MAX);
     success.out.status(Status::Ok);
     file.post_op(&mut success.out);
@@ -53,6 +58,13 @@ pub(super) fn answer(mut asking: Asking<'_>) -> Result<Answer, Stop> {
             size: volume.size,
         },
     })
+}
+
+/// At least a byte that cannot be read.
+fn missing(count: u64) -> Slice {
+    let source = Source::Missing(Missing::PastEnd);
+    let len = count.max(1);
+    Content::new([Piece { source, len }]).all()
 }
 
 fn padded(slice: Slice) -> Slice {

@@ -258,6 +258,32 @@ fn a_read_says_what_to_send_when_the_disk_fails() {
 }
 
 #[test]
+fn a_file_that_is_cut_short_has_its_length_and_no_byte_of_it_can_be_read() {
+    let world = world();
+    let size = |path| {
+        let attributes = world.attributes(world.handle(path)).unwrap();
+        attributes.obj_attributes.size
+    };
+    assert_eq!(size("arch/cut"), 9000);
+    // The part that is there, the edge, the part that is not, and what lies behind the end.
+    for (offset, count) in [(0, 4096), (3000, 2000), (8000, 100), (9000, 1), (0, 0)] {
+        let args = READ3args {
+            file: world.handle("arch/cut"),
+            offset,
+            count,
+        };
+        let mut answer = world.nfs_answer(NFS_PROGRAM::NFSPROC3_READ, &args);
+        let pieces: Vec<Source> = answer.reply.body.pieces().map(|p| p.source).collect();
+        assert!(matches!(pieces[..], [Source::Missing(_), ..]), "{offset}");
+        // So this is what is sent.
+        answer.reply.head = std::mem::take(&mut answer.reply.on_read_error);
+        answer.reply.body = Slice::empty();
+        let failed: READ3res<'_> = world.results(&answer);
+        assert_eq!(status(failed), nfsstat3::NFS3ERR_IO);
+    }
+}
+
+#[test]
 fn what_is_said_of_the_file_system_is_true() {
     let mut world = world();
     let root = world.handle("");

@@ -86,6 +86,8 @@ fn world() -> World {
     let extents = [disk(2048, 3_000_000), disk(10_000_000, 5)];
     let extents = Kind::File(Content::new(extents));
     tree.add(arch, b"extents", extents, meta(0o644, 1)).unwrap();
+    let cut = Kind::File(Content::new(Piece::of_image(IMAGE, 2048, 9000, 6000)));
+    tree.add(arch, b"cut", cut, meta(0o644, 1)).unwrap();
     let secret = Meta {
         uid: 1000,
         gid: 100,
@@ -139,6 +141,7 @@ fn bytes_of(slice: &Slice) -> Vec<u8> {
             }
             Source::Zero => out.resize(out.len() + usize::try_from(piece.len).unwrap(), 0),
             Source::Memory { .. } => out.extend_from_slice(piece.memory().unwrap()),
+            Source::Missing(_) => panic!("the shell sends the error reply for these"),
         }
     }
     out

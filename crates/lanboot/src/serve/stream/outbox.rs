@@ -45,16 +45,26 @@ impl Held {
         self.0.iter().map(|(_, disk)| disk.as_ref())
     }
 
-    pub(super) fn disk(&self, image: ImageId) -> Result<&Disk, Cut> {
+    /// The image, unless it is known to be overwritten.
+    pub(crate) fn disk(&self, image: ImageId) -> Result<&Disk, Cut> {
         let (_, disk) = self
             .0
             .iter()
             .find(|(id, _)| *id == image)
             .ok_or(Cut::Gone)?;
-        if disk.is_spoiled() {
-            return Err(Cut::Overwritten);
-        }
+        disk.known_change()?;
         Ok(disk)
+    }
+
+    /// Refuses what was read of this image when it was overwritten meanwhile: asked between reading
+    /// and sending, by every server.
+    pub(crate) fn check(&self, image: ImageId) -> Result<(), Cut> {
+        Ok(self.disk(image)?.check()?)
+    }
+
+    /// The same, of all of them.
+    pub(crate) fn check_all(&self) -> Result<(), Cut> {
+        self.0.iter().try_for_each(|(image, _)| self.check(*image))
     }
 }
 
@@ -198,9 +208,11 @@ impl Outbox {
             match &piece.source {
                 Source::Disk { image, offset } => {
                     read_exactly(held.disk(*image)?, self.room(len), *offset)?;
+                    held.check(*image)?;
                 }
                 Source::Memory { .. } => self.push(piece.memory().ok_or(Cut::Short)?),
                 Source::Zero => self.room(len).fill(0),
+                Source::Missing(_) => return Err(Cut::Missing),
             }
         }
         Ok(())

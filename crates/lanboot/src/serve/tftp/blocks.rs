@@ -1,13 +1,12 @@
 //! A file as a run of DATA datagrams in memory, read ahead: many blocks cost one `preadv`.
 
 use std::io::{self, IoSliceMut};
-use std::sync::Arc;
 
 use lanboot_core::tftp::{self, data_header};
-use lanboot_core::vfs::{Content, ImageId, Piece, Source};
-use nix::sys::uio::preadv;
+use lanboot_core::vfs::{Content, Piece, Source};
 
-use crate::disks::{Disk, Disks};
+use crate::disks::Disks;
+use crate::serve::stream::{Cut, Held};
 
 /// Bytes of DATA datagrams held per transfer. 64 KiB make the read disappear behind the sends
 /// (44 blocks of 1468 bytes for each), and 1,000 transfers stay below 64 MiB.
@@ -23,27 +22,19 @@ const HEADER: usize = 4;
 #[derive(Debug)]
 pub(super) struct OpenFile {
     content: Content,
-    disks: Vec<(ImageId, Arc<Disk>)>,
+    held: Held,
 }
 
 impl OpenFile {
     /// Takes hold of every image `content` lies on.
-    pub(super) fn open(content: Content, disks: &Disks) -> io::Result<Self> {
-        let mut open: Vec<(ImageId, Arc<Disk>)> = Vec::new();
+    pub(super) fn open(content: Content, disks: &Disks) -> Result<Self, Cut> {
+        let held = Held::of(content.pieces().iter().cloned(), disks);
         for piece in content.pieces() {
-            if let Source::Disk { image, .. } = piece.source
-                && !open.iter().any(|(id, _)| *id == image)
-            {
-                let disk = disks
-                    .get(image)
-                    .ok_or_else(|| io::Error::other("the image was taken away"))?;
-                open.push((image, disk));
+            if let Source::Disk { image, .. } = piece.source {
+                held.disk(image)?;
             }
         }
-        Ok(Self {
-            content,
-            disks: open,
-        })
+        Ok(Self { content, held })
     }
 
     pub(super) fn len(&self) -> u64 {
@@ -51,8 +42,8 @@ impl OpenFile {
     }
 
     /// All of it, for files known to be small.
-    pub(super) fn read_all(&self) -> io::Result<Vec<u8>> {
-        let len = usize::try_from(self.len()).map_err(io::Error::other)?;
+    pub(super) fn read_all(&self) -> Result<Vec<u8>, Cut> {
+        let len = usize::try_from(self.len()).map_err(too_long)?;
         let mut bytes = vec![0; len];
         self.read(0, len, &mut bytes, 0, len.max(1))?;
         Ok(bytes)
@@ -67,13 +58,13 @@ impl OpenFile {
         buf: &mut [u8],
         gap: usize,
         block: usize,
-    ) -> io::Result<()> {
+    ) -> Result<(), Cut> {
         let mut done = 0;
         for piece in self.content.slice(offset..offset + len as u64).pieces() {
-            let piece_len = usize::try_from(piece.len).map_err(io::Error::other)?;
+            let piece_len = usize::try_from(piece.len).map_err(too_long)?;
             match &piece.source {
                 Source::Disk { image, offset } => {
-                    let disk = self.disk(*image)?;
+                    let disk = self.held.disk(*image)?;
                     let mut read = 0;
                     while read < piece_len {
                         let mut parts: Vec<IoSliceMut<'_>> =
@@ -81,29 +72,29 @@ impl OpenFile {
                                 .take(MAX_PARTS)
                                 .map(IoSliceMut::new)
                                 .collect();
-                        let at = i64::try_from(offset + read as u64).map_err(io::Error::other)?;
-                        match preadv(disk.file(), &mut parts, at) {
-                            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                        match disk.read_vectored_at(&mut parts, offset + read as u64) {
+                            Ok(0) => return Err(Cut::Short),
                             Ok(n) => read += n,
-                            Err(nix::errno::Errno::EINTR) => {}
-                            Err(e) => return Err(e.into()),
+                            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                            Err(error) => return Err(Cut::Read(error)),
                         }
                     }
+                    // What was read may be another image's by now.
+                    self.held.check(*image)?;
                 }
                 Source::Memory { .. } => copy(&piece, spans(buf, gap, block, done, piece_len)),
                 Source::Zero => spans(buf, gap, block, done, piece_len).for_each(|s| s.fill(0)),
+                Source::Missing(_) => return Err(Cut::Missing),
             }
             done += piece_len;
         }
         Ok(())
     }
+}
 
-    fn disk(&self, image: ImageId) -> io::Result<&Disk> {
-        let found = self.disks.iter().find(|(id, _)| *id == image);
-        found
-            .map(|(_, disk)| disk.as_ref())
-            .ok_or_else(|| io::Error::other("the image was taken away"))
-    }
+/// A length that does not fit the address space of a 32-bit host.
+fn too_long(error: std::num::TryFromIntError) -> Cut {
+    Cut::Read(io::Error::other(error))
 }
 
 fn copy<'a>(piece: &Piece, into: impl Iterator<Item = &'a mut [u8]>) {
@@ -175,28 +166,29 @@ impl DataBlocks {
     }
 
     /// The datagrams of these blocks, one behind the other.
-    pub(super) fn datagrams(&mut self, blocks: &tftp::Blocks) -> io::Result<&[u8]> {
+    ///
+    /// Blocks read ahead were this image's when they were read, and go out also when it is
+    /// overwritten meanwhile: at most [`READ_AHEAD`] bytes.
+    pub(super) fn datagrams(&mut self, blocks: &tftp::Blocks) -> Result<&[u8], Cut> {
         let end = blocks.first + u64::from(blocks.count);
         if blocks.first < self.first || end > self.end {
             self.load(blocks)?;
         }
         let stride = self.blksize + HEADER;
-        let skip = usize::try_from(blocks.first - self.first).map_err(io::Error::other)? * stride;
-        let len = usize::try_from(blocks.len).map_err(io::Error::other)?
-            + usize::from(blocks.count) * HEADER;
-        self.buf
-            .get(skip..skip + len)
-            .ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+        let skip = usize::try_from(blocks.first - self.first).map_err(too_long)? * stride;
+        let len =
+            usize::try_from(blocks.len).map_err(too_long)? + usize::from(blocks.count) * HEADER;
+        self.buf.get(skip..skip + len).ok_or(Cut::Short)
     }
 
     /// Reads ahead from the first of `blocks` on.
-    fn load(&mut self, blocks: &tftp::Blocks) -> io::Result<()> {
+    fn load(&mut self, blocks: &tftp::Blocks) -> Result<(), Cut> {
         let last = self.file.len() / self.blksize as u64 + 1;
         let count = self.capacity.max(blocks.count.into());
         let count = count.min((last + 1).saturating_sub(blocks.first));
         let left = self.file.len().saturating_sub(blocks.offset);
         let data = (count * self.blksize as u64).min(left);
-        let size = usize::try_from(data + count * HEADER as u64).map_err(io::Error::other)?;
+        let size = usize::try_from(data + count * HEADER as u64).map_err(too_long)?;
         (self.first, self.end) = (0, 0);
         self.buf.resize(size, 0);
         let stride = self.blksize + HEADER;
@@ -205,7 +197,7 @@ impl DataBlocks {
                 *header = data_header(block);
             }
         }
-        let len = usize::try_from(data).map_err(io::Error::other)?;
+        let len = usize::try_from(data).map_err(too_long)?;
         self.file
             .read(blocks.offset, len, &mut self.buf, HEADER, self.blksize)?;
         (self.first, self.end) = (blocks.first, blocks.first + count);
@@ -218,6 +210,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use std::io::Write;
+
+    use crate::disks::Disk;
 
     /// The blocks from `first` on as RFC 1350 has them, from the whole file.
     fn naive(file: &[u8], blksize: usize, first: u64, count: u16) -> Vec<u8> {
@@ -297,6 +291,6 @@ mod tests {
             len: 100,
         };
         let error = blocks.datagrams(&first).unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+        assert!(matches!(error, Cut::Short), "{error}");
     }
 }

@@ -225,6 +225,9 @@ impl Worker {
             return;
         };
         let mut buf = [0; MAX_DATAGRAM];
+        if sending.ticket.is_displaced() {
+            return;
+        }
         let step = match sending.receive(&mut buf, &self.strays) {
             Ok(Some(datagram)) => sending.transfer.on_packet(datagram, now),
             Ok(None) => return,
@@ -246,6 +249,8 @@ impl Worker {
             };
             let state = if sending.ticket.is_superseded() {
                 Err(sending.supersede())
+            } else if sending.ticket.is_displaced() {
+                Err(sending.fail("it answered nothing, and another machine got its place".into()))
             } else if now >= sending.transfer.deadline() {
                 let step = sending.transfer.on_timeout(now);
                 sending.perform(step, &self.bus, now)
@@ -338,7 +343,7 @@ impl Sending {
                     Err(e) => {
                         let failure = Packet::Error(tftp::Failure::READ_FAILED).emit();
                         let _ = self.socket.send(&failure);
-                        return Err(self.fail(format!("the image cannot be read: {e}")));
+                        return Err(self.fail(e.to_string()));
                     }
                 }
             }
