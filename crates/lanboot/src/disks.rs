@@ -82,7 +82,7 @@ impl Disk {
     }
 
     /// Remembers what the file holds at its start and at the offsets in `places`, the first
-    /// [`MAX_SAMPLE_PLACES`] of them, for [`Self::check`]. Only the first call counts.
+    /// `MAX_SAMPLE_PLACES` of them, for [`Self::check`]. Only the first call counts.
     ///
     /// # Errors
     /// When the file cannot be read. Then it is not watched.
