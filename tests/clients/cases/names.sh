@@ -46,7 +46,7 @@ names_meet() {
     get "http://$SERVER_ADDRESS/boot.ipxe" "$LOGS/boot.ipxe"
     ! LC_ALL=C grep -qP '[^\x00-\x7f]' "$LOGS/boot.ipxe" || wrong "iPXE's menu is not ASCII"
     name=$(sed -n "s/.*优麒麟\.iso: is called '\(image[-2]*\)'.*/\1/p" "$SERVER_LOG")
-    grep -q "set start entry-$name-x86_64" "$LOGS/boot.ipxe" || wrong "--boot 优麒麟 does not start $name"
+    grep -q "set start entry-$name " "$LOGS/boot.ipxe" || wrong "--boot 优麒麟 does not start $name"
     get "http://$SERVER_ADDRESS/grub/grub.cfg" "$LOGS/grub.cfg"
     grep -q "menuentry '优麒麟 \[$name\]" "$LOGS/grub.cfg" || wrong "GRUB's menu does not show the file's own name"
     grub-script-check "$LOGS/grub.cfg" || wrong "grub-script-check refuses the menu"
@@ -65,7 +65,7 @@ names_meet() {
 HOSTILE=$'late\e[2J\n00:00:00 forged line.iso'
 names_hostile() {
     names_folder hostile "$HOSTILE" $'a\u202eosi.exe.iso' $'zero\u200bwidth.iso' $'caf\xe9.iso' \
-        '${net0/mac} || reboot ;#%2f?.iso' $'c1\u009b2J.iso'
+        '${net0:mac} || reboot ;#%2f?.iso' $'c1\u009b2J.iso'
     printf 'no image' >"$LOGS/hostile/"$'bad\e[31m\nforged too.iso'
     START_LOG=hostile start_ready "${HERE[@]}" "$LOGS/hostile"
     get "http://$SERVER_ADDRESS/boot.ipxe" "$LOGS/hostile.ipxe"
