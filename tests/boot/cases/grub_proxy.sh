@@ -7,7 +7,7 @@
 # case: grub-proxy-new   Debian 13's chain beside another DHCP server: GRUB starts the image
 # long: grub-proxy-named --loader grub with Debian 12's chain: iPXE all the same
 # long: grub-proxy-auto  as grub-proxy, where lanboot found the other server by itself
-# long: grub-proxy-secure Secure Boot on, Debian 13's chain, up to the installer's kernel
+# long: grub-proxy-secure Secure Boot on, Debian 13's chain, up to the installer's first question
 # long: grub-proxy-http  HTTP Boot with Debian 12's GRUB on a disk, beside another DHCP server
 
 # beside_with MODE SUITE FLAGS…: an x64 machine, the chain of that suite, and this host's iPXE.
@@ -63,7 +63,7 @@ case_grub-proxy-secure() {
     start_other
     start_server "$IMAGE" -- --menu-timeout 0 --loaders "$(signed_loaders trixie)" --append "$INSTALLER"
     start_guest 1
-    installer_kernel
+    installer_asks
     has_sent_file '/?loader/secure/x86_64/locked.cfg'
 }
 
@@ -75,16 +75,17 @@ case_grub-proxy-http() {
     start_other
     start_server "$IMAGE" -- --menu-timeout 0 --loaders "$(signed_loaders)" --append "$INSTALLER"
     start_guest 1
-    installer_kernel
+    installer_asks
     has_sent_file '/?loader/secure-http/x86_64/boot.img'
+    has_sent_file '/?loader/secure(-http)?/x86_64/locked.cfg'
 }
 
-# The installer's kernel runs and knows that Secure Boot is on; its screens are another case's.
-installer_kernel() {
+# The installer asks its first question; what it looks like is another case's.
+installer_asks() {
     wait_line "$SERVER_LOG" 'sent /iso/debian/.*/initrd.gz' "$DEADLINE" "$GUEST_PID" >/dev/null ||
         fail "GRUB did not load the installer in $DEADLINE s; the server said last: $(tail -n 1 "$SERVER_LOG")"
     step "GRUB has loaded kernel and initramfs"
-    wait_line "$SERIAL" '[Ss]ecure ?[Bb]oot.* enabled' "$DEADLINE" "$GUEST_PID" >/dev/null ||
-        fail "the kernel does not say that Secure Boot is on"
-    step "the kernel says that Secure Boot is on"
+    wait_line "$SERIAL" 'Choose the language|Select a language' $((DEADLINE * 2)) "$GUEST_PID" >/dev/null ||
+        fail "the installer did not ask for a language"
+    step "the installer asks for a language"
 }
