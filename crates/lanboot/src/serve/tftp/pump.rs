@@ -250,7 +250,7 @@ impl Worker {
             let state = if sending.ticket.is_superseded() {
                 Err(sending.supersede())
             } else if sending.ticket.is_displaced() {
-                Err(sending.fail("it answered nothing, and another machine got its place".into()))
+                Err(sending.displace())
             } else if now >= sending.transfer.deadline() {
                 let step = sending.transfer.on_timeout(now);
                 sending.perform(step, &self.bus, now)
@@ -429,6 +429,23 @@ impl Sending {
         match self.number {
             Some(_) => self.fail("the machine asked anew".into()),
             None => Over { last_word: None },
+        }
+    }
+
+    /// Another machine got the place of this one, which answered nothing. Of an attack there are many,
+    /// so it is told as what it is: a request without consequence.
+    fn displace(&self) -> Over {
+        let why = "it answered nothing, and another machine got its place".to_owned();
+        if self.number.is_some() {
+            return self.fail(why);
+        }
+        let request = format!("RRQ {}", self.path);
+        Over {
+            last_word: Some(What::Ignored {
+                door: Door::Tftp,
+                request,
+                why,
+            }),
         }
     }
 

@@ -1,0 +1,20 @@
+# shellcheck shell=bash
+# Images of which something is missing, beside whole ones.
+#
+# case: damage  a folder with a download that stalled first and a whole image second: the whole one starts by itself
+
+case_damage() {
+    image arch
+    mkdir "$LOGS/folder"
+    # Kernel and initramfs are there; the root file, which comes behind them, is not.
+    head -c $(($(stat -L -c %s "$IMAGE") - 2500000)) "$IMAGE" >"$LOGS/folder/a-stalled.iso"
+    cp --reflink=auto "$IMAGE" "$LOGS/folder/b-whole.iso"
+    start_server "$LOGS/folder" -- --loader ipxe --menu-timeout 1 --append "$QUIET"
+    wait_line "$SERVER_LOG" 'a-stalled\.iso: .*incomplete: [0-9]+ of [0-9]+ bytes \(arch/x86_64/airootfs\.sfs\)' 5 "$SERVER_PID" >/dev/null ||
+        fail "the log does not say that the first image is incomplete: $(head -n 5 "$SERVER_LOG")"
+    boot_one 1
+    expect image arch
+    expect cms ok
+    grep -q 'sent iso/b-whole/\|sent /iso/b-whole/' "$SERVER_LOG" || fail "the machine did not load from the whole image"
+    ! grep -q 'iso/a-stalled/' "$SERVER_LOG" || fail "the machine asked for files of the stalled image"
+}
