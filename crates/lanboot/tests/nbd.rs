@@ -198,7 +198,7 @@ fn options_that_are_wrong_are_refused_and_the_negotiation_goes_on() {
         What::NotFound { path, .. } => Some(path.clone()),
         _ => None,
     });
-    assert_eq!(path, "?[2Jnone");
+    assert_eq!(path, "\\x1b[2Jnone");
     client.send(&option(1, b"disk.iso"));
     client.take(10);
     assert!(client.read(false, 0, 512).is_ok());
@@ -291,7 +291,7 @@ fn strangers_are_not_served() {
 }
 
 #[test]
-fn who_does_not_negotiate_is_cut_and_who_entered_never_is() {
+fn who_does_not_negotiate_is_cut_and_who_has_read_never_is() {
     let limits = Limits {
         negotiation: Duration::from_secs(2),
         connections_per_peer: 3,
@@ -299,6 +299,7 @@ fn who_does_not_negotiate_is_cut_and_who_entered_never_is() {
     };
     let mut served = serve(limits);
     let mut entered = served.enter(false);
+    assert!(entered.read(false, 0, 512).is_ok());
     let began = Instant::now();
     let mut slow = served.connect();
     slow.send(b"IHAVE");
@@ -309,9 +310,11 @@ fn who_does_not_negotiate_is_cut_and_who_entered_never_is() {
         _ => None,
     });
     assert!(why.contains("negotiation"), "{why}");
-    // All three seats of this address: entered ones stay, so a fourth finds none.
+    // All three seats of this address: who has read stays, so a fourth finds none.
     let mut second = served.enter(false);
+    assert!(second.read(false, 0, 512).is_ok());
     let mut third = served.enter(true);
+    assert!(third.read(true, 0, 512).is_ok());
     assert!(served.knock().is_closed());
     sleep(2 * limits.negotiation);
     for (client, structured) in [
@@ -321,14 +324,28 @@ fn who_does_not_negotiate_is_cut_and_who_entered_never_is() {
     ] {
         assert!(client.read(structured, 0, 512).is_ok());
     }
-    // Who only negotiates makes room, once it waits; and that seat must be given back first.
+    // Who only negotiates or only entered makes room, once it waits; and that seat must be given
+    // back first.
     drop(third);
+    let mut idle = entered_once_free(&served);
+    let mut next = greeted(&served);
+    assert!(idle.is_closed());
+    next.send(b"IHAVE");
+    drop(next);
     let mut waiting = greeted(&served);
     let mut last = greeted(&served);
     assert!(waiting.is_closed());
     last.send(&[&[0, 0, 0, 3][..], &option(1, b"")].concat());
     last.take(10);
     assert!(last.read(false, 0, 512).is_ok());
+}
+
+/// Enters the disk once there is a seat, and reads nothing.
+fn entered_once_free(served: &disk::Served) -> disk::Client {
+    let mut client = greeted(served);
+    client.send(&[&[0, 0, 0, 3][..], &option(1, b"")].concat());
+    client.take(10);
+    client
 }
 
 /// The first connection for which there is a seat.

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
+use std::time::Duration;
 
 /// Whether the byte at `offset` of `file` can be read without waiting for the disk.
 pub fn is_in_memory(file: &File, offset: i64) -> bool {
@@ -38,6 +39,41 @@ pub fn unsent(stream: &impl AsRawFd) -> io::Result<u64> {
     // linux/sockios.h; libc has no name for it.
     const SIOCOUTQNSD: libc::Ioctl = 0x894B;
     queued(stream, SIOCOUTQNSD)
+}
+
+/// How long the peer of a TCP connection has taken nothing of what waits for it: its window is
+/// closed, or it acknowledges nothing. Zero where nothing waits, and where the kernel does not tell.
+pub fn stalled(stream: &impl AsRawFd) -> Duration {
+    let Some(info) = tcp_info(stream) else {
+        return Duration::ZERO;
+    };
+    let waits = unsent(stream).unwrap_or(0) > 0;
+    // Probes of a closed window carry no data; what is sent again counts as sent.
+    let closed = if waits { info.tcpi_last_data_sent } else { 0 };
+    let silent = if info.tcpi_unacked > 0 {
+        info.tcpi_last_ack_recv
+    } else {
+        0
+    };
+    Duration::from_millis(closed.max(silent).into())
+}
+
+fn tcp_info(stream: &impl AsRawFd) -> Option<libc::tcp_info> {
+    let mut info = std::mem::MaybeUninit::<libc::tcp_info>::zeroed();
+    let mut len = libc::socklen_t::try_from(size_of::<libc::tcp_info>()).ok()?;
+    // SAFETY: the descriptor is open for as long as `stream` lives; the kernel writes at most `len`
+    // bytes to the address given, which is that of so many, and the length back.
+    let done = unsafe {
+        libc::getsockopt(
+            stream.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_INFO,
+            info.as_mut_ptr().cast(),
+            &raw mut len,
+        )
+    };
+    // SAFETY: it was zeroed, and holds only numbers.
+    (done == 0).then(|| unsafe { info.assume_init() })
 }
 
 fn queued(stream: &impl AsRawFd, question: libc::Ioctl) -> io::Result<u64> {

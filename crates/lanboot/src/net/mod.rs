@@ -14,7 +14,7 @@ mod socket;
 mod tap;
 
 pub use address::Borrowed;
-pub use ask::{is_in_memory, unacknowledged, unsent};
+pub use ask::{is_in_memory, stalled, unacknowledged, unsent};
 pub use changes::{Change, ChangeSocket};
 pub use choose::{choose, shared_networks, unserved};
 pub use frame::{ArpSocket, ClientSocket, FrameSocket};

@@ -181,7 +181,7 @@ where
             let stays = match step {
                 Step::More => continue,
                 // In a box: a connection spends most of its life waiting, without it.
-                Step::Request(request) => Box::pin(self.answer(request, has_more)).await,
+                Step::Request(request) => Box::pin(self.answer(request, has_more, &mut seat)).await,
                 Step::Refused { why, reply } => {
                     self.tell_failed(None, String::new(), 0, why.to_string());
                     let stall = self.shared.limits.stall;
@@ -257,7 +257,7 @@ where
 
     /// Sends the answer to one request; whether the connection stays open. `has_more` says that
     /// the next request arrived with it.
-    async fn answer(&self, request: Request, has_more: bool) -> bool {
+    async fn answer(&self, request: Request, has_more: bool, seat: &mut Seat) -> bool {
         let file = (self.shared.find)(&request.path, &request.query, self.peer);
         let is_head = request.method == Method::Head;
         if let Some(cut) = file
@@ -322,6 +322,11 @@ where
             (Ok(()), None) => {}
             // Who probes may hang up; what is wrong with an image is told in any case.
             (Err(Cut::Peer(_)), None) => return false,
+            (Err(Cut::Peer(_)), transfer) if seat.is_lost() => {
+                let why = "the machine took nothing, and another one got its connection";
+                self.tell_failed(transfer, path, sent, why.to_owned());
+                return false;
+            }
             (Err(cut), transfer) => {
                 self.tell_failed(transfer, path, sent, cut.to_string());
                 return false;

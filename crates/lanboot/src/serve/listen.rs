@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
-use super::seats::{Seat, Seats};
+use super::seats::{Full, Seat, Seats};
 use crate::bus::Bus;
 use crate::net::{Listeners, Service};
 
@@ -90,12 +90,15 @@ impl<R: Fn(&TcpStream)> Door<'_, R> {
                 Ok((stream, address)) => {
                     self.bus.arrived(self.service);
                     let ip = address.ip().to_canonical();
-                    let Some(seat) = self.seats.take(ip) else {
-                        (self.refuse)(&stream);
-                        if no_seat.is_due() {
-                            self.bus.publish(peer(ip), no_seat_left(self.door));
+                    let seat = match self.seats.take(ip) {
+                        Ok(seat) => seat,
+                        Err(full) => {
+                            (self.refuse)(&stream);
+                            if no_seat.is_due() {
+                                self.bus.publish(peer(ip), no_seat_left(self.door, full));
+                            }
+                            continue;
                         }
-                        continue;
                     };
                     make_up(&stream, keepalive);
                     connections.spawn(connection(stream, ip, seat));
@@ -168,11 +171,11 @@ fn set_options(socket: &SockRef<'_>, keepalive: Keepalive) -> io::Result<()> {
     )
 }
 
-fn no_seat_left(door: journal::Door) -> What {
+fn no_seat_left(door: journal::Door, full: Full) -> What {
     What::Ignored {
         door,
         request: "connection".to_owned(),
-        why: "every connection this machine may have is in use".to_owned(),
+        why: full.to_string(),
     }
 }
 

@@ -188,9 +188,8 @@ impl Connection {
             return;
         };
         entered.note_use();
-        if seat.stay(&self.stream) {
-            self.transmit(&mut session, &mut input, &mut entered).await;
-        }
+        self.transmit(&mut session, &mut input, &mut entered, &mut seat)
+            .await;
         entered.note_use();
     }
 
@@ -280,8 +279,16 @@ impl Connection {
         })
     }
 
-    /// Answers requests until one of both hangs up.
-    async fn transmit(&self, session: &mut Session, input: &mut Input, entered: &mut Entered) {
+    /// Answers requests until one of both hangs up. A machine that has read something has it as its
+    /// disk, and its connection stays; until then it may be closed to make room.
+    async fn transmit(
+        &self,
+        session: &mut Session,
+        input: &mut Input,
+        entered: &mut Entered,
+        seat: &mut Seat,
+    ) {
+        let mut stays = false;
         let draining = &self.shared.context.drain;
         let mut last_rounds = LAST_ROUNDS;
         let ended = loop {
@@ -299,7 +306,16 @@ impl Connection {
             }
             // Others must have their turn.
             tokio::task::coop::consume_budget().await;
+            let is_read = entered.transfer.sent() > 0;
+            if !stays && is_read {
+                stays = seat.stay(&self.stream);
+            }
+            // Another connection has its place, or the server closes.
+            if !stays && (is_read || !seat.wait(&self.stream)) {
+                break Ok(());
+            }
             match input.receive(&self.stream).await {
+                Ok(true) if !stays && !seat.work() => break Ok(()),
                 Ok(true) => {}
                 Ok(false) => break Ok(()),
                 Err(error) => break Err(Cut::Peer(error)),

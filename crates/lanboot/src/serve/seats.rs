@@ -1,17 +1,27 @@
-//! How many connections a door has room for, in all and for one machine.
+//! How many connections a server has room for, in all and for one machine.
 //!
-//! A connection that waits for a request costs little and can be missed: when there is no room,
-//! the one that has waited longest makes place. A connection that is being answered is never
-//! closed for another one, and neither is one that stays: a machine's disk.
+//! When there is no room, the connection that has made no progress for longest makes place: one that
+//! waits for a request, or one that takes nothing of its answer. One that is being answered and
+//! takes it is never closed for another one, and neither is one that stays: a machine's disk.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, Shutdown};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use socket2::SockRef;
 use tokio::net::TcpStream;
 
-/// The seats of one door. Cheap to clone.
+use crate::net;
+
+/// How long a connection must have taken nothing of its answer to be closed for another one. Five
+/// losses in a row on the way to a machine take that long; nginx's `send_timeout` of 60 s would
+/// leave everybody else outside for a minute.
+const STALLED: Duration = Duration::from_secs(5);
+/// How often all connections are looked at for that: looking at 4,096 takes some milliseconds.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// The seats of one server. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Seats {
     inner: Arc<Mutex<Inner>>,
@@ -25,10 +35,23 @@ struct Inner {
     /// Counts up; a lower ticket has waited longer.
     next_ticket: u64,
     peers: HashMap<IpAddr, Peer>,
-    waiting: BTreeMap<u64, (IpAddr, Arc<TcpStream>)>,
-    /// By ticket.
+    /// Those that wait for a request.
+    waiting: BTreeMap<u64, Connection>,
+    /// Those that are being answered.
+    working: HashMap<u64, Connection>,
+    /// Those that are never closed for others.
     staying: HashMap<u64, Arc<TcpStream>>,
+    /// Those of `working` that took nothing when they were last looked at, the longest last.
+    stalled: Vec<u64>,
+    looked: Option<Instant>,
     is_closing: bool,
+}
+
+#[derive(Debug)]
+struct Connection {
+    peer: IpAddr,
+    stream: Arc<TcpStream>,
+    since: Instant,
 }
 
 #[derive(Debug, Default)]
@@ -38,15 +61,35 @@ struct Peer {
     waiting: BTreeSet<u64>,
 }
 
+/// Why there is no seat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Full {
+    /// This machine has as many connections as it may have.
+    #[error("every connection this machine may have is in use")]
+    Peer,
+    /// All machines together have.
+    #[error("every connection is in use")]
+    All,
+}
+
 /// A place for one connection, given back when dropped.
 #[derive(Debug)]
 pub struct Seat {
     seats: Seats,
     peer: IpAddr,
-    /// Held while it waits.
-    ticket: Option<u64>,
-    /// Held from when it stays.
-    stays: Option<u64>,
+    place: Place,
+}
+
+/// What its connection does, with its ticket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// It has not waited yet.
+    New,
+    Waiting(u64),
+    Working(u64),
+    Staying(u64),
+    /// Another connection has its place.
+    Lost,
 }
 
 impl Seats {
@@ -59,7 +102,10 @@ impl Seats {
             next_ticket: 0,
             peers: HashMap::new(),
             waiting: BTreeMap::new(),
+            working: HashMap::new(),
             staying: HashMap::new(),
+            stalled: Vec::new(),
+            looked: None,
             is_closing: false,
         };
         Self {
@@ -67,26 +113,27 @@ impl Seats {
         }
     }
 
-    /// A seat for `peer`, if need be that of the connection which has waited longest: one of its
-    /// own when it has as many as it may have, anybody's when all are taken. `None` when every
-    /// one of them is being answered.
-    pub fn take(&self, peer: IpAddr) -> Option<Seat> {
+    /// A seat for `peer`, if need be that of the connection which made no progress for longest: one
+    /// of its own when it has as many as it may have, anybody's when all are taken.
+    ///
+    /// # Errors
+    /// When every one of them makes progress.
+    pub fn take(&self, peer: IpAddr) -> Result<Seat, Full> {
         let mut inner = self.lock();
-        let own = inner.peers.get(&peer);
-        if own.is_some_and(|p| p.taken >= inner.most_per_peer) {
-            let oldest = own.and_then(|p| p.waiting.first().copied())?;
-            inner.evict(oldest);
+        let own = inner.peers.get(&peer).map_or(0, |p| p.taken);
+        if own >= inner.most_per_peer {
+            let longest = inner.longest_of(peer).ok_or(Full::Peer)?;
+            inner.evict(longest);
         } else if inner.taken >= inner.most {
-            let oldest = inner.waiting.first_key_value().map(|(t, _)| *t)?;
-            inner.evict(oldest);
+            let longest = inner.longest().ok_or(Full::All)?;
+            inner.evict(longest);
         }
         inner.taken += 1;
         inner.peers.entry(peer).or_default().taken += 1;
-        Some(Seat {
+        Ok(Seat {
             seats: self.clone(),
             peer,
-            ticket: None,
-            stays: None,
+            place: Place::New,
         })
     }
 
@@ -123,59 +170,86 @@ impl Seats {
 
 impl Seat {
     /// From now on this connection waits for its peer and may be closed to make room. `false`
-    /// when the door closes and it must not wait.
+    /// when it must not wait: the server closes, or another one has its place.
     pub fn wait(&mut self, stream: &Arc<TcpStream>) -> bool {
         let mut inner = self.seats.lock();
         if inner.is_closing {
             return false;
         }
-        if self.ticket.is_none() {
-            let ticket = inner.next_ticket;
-            inner.next_ticket += 1;
-            let entry = (self.peer, Arc::clone(stream));
-            inner.waiting.insert(ticket, entry);
-            inner
-                .peers
-                .entry(self.peer)
-                .or_default()
-                .waiting
-                .insert(ticket);
-            self.ticket = Some(ticket);
+        match self.place {
+            Place::Waiting(_) => return true,
+            Place::Staying(_) | Place::Lost => return false,
+            Place::New => {}
+            Place::Working(ticket) => {
+                if inner.working.remove(&ticket).is_none() {
+                    self.place = Place::Lost;
+                    return false;
+                }
+            }
         }
+        let ticket = inner.ticket();
+        let connection = Connection {
+            peer: self.peer,
+            stream: Arc::clone(stream),
+            since: Instant::now(),
+        };
+        inner.waiting.insert(ticket, connection);
+        let own = inner.peers.entry(self.peer).or_default();
+        own.waiting.insert(ticket);
+        self.place = Place::Waiting(ticket);
         true
     }
 
-    /// From now on this connection is never closed to make room, however long it waits. `false`
-    /// when the door closes.
+    /// From now on this connection is never closed to make room, however long it waits. When the
+    /// server closes it hears nothing more, as those that stayed before. `false` when it is closed
+    /// already.
     pub fn stay(&mut self, stream: &Arc<TcpStream>) -> bool {
         if !self.work() {
             return false;
         }
         let mut inner = self.seats.lock();
-        if inner.is_closing {
+        if let Place::Working(ticket) = self.place
+            && inner.working.remove(&ticket).is_none()
+        {
+            self.place = Place::Lost;
             return false;
         }
-        let ticket = inner.next_ticket;
-        inner.next_ticket += 1;
-        inner.staying.insert(ticket, Arc::clone(stream));
-        self.stays = Some(ticket);
+        let ticket = inner.ticket();
+        if inner.is_closing {
+            // Fails only when the peer closed it first.
+            let _ = SockRef::from(&**stream).shutdown(Shutdown::Read);
+        } else {
+            inner.staying.insert(ticket, Arc::clone(stream));
+        }
+        self.place = Place::Staying(ticket);
         true
     }
 
-    /// From now on it is being answered. `false` when it was closed before.
+    /// From now on it is being answered, and closed to make room only while it takes nothing of the
+    /// answer. `false` when it was closed before.
     pub fn work(&mut self) -> bool {
-        let Some(ticket) = self.ticket else {
-            return true;
-        };
         let mut inner = self.seats.lock();
-        let is_mine = inner.waiting.remove(&ticket).is_some();
-        if is_mine {
-            self.ticket = None;
-            if let Some(peer) = inner.peers.get_mut(&self.peer) {
-                peer.waiting.remove(&ticket);
-            }
-        }
-        is_mine
+        self.place = match self.place {
+            Place::Waiting(ticket) => match inner.waiting.remove(&ticket) {
+                Some(connection) => {
+                    if let Some(own) = inner.peers.get_mut(&self.peer) {
+                        own.waiting.remove(&ticket);
+                    }
+                    inner.working.insert(ticket, connection);
+                    Place::Working(ticket)
+                }
+                None => Place::Lost,
+            },
+            Place::Working(ticket) if !inner.working.contains_key(&ticket) => Place::Lost,
+            place => place,
+        };
+        self.place != Place::Lost
+    }
+
+    /// Whether another connection has its place by now, so that what goes wrong with this one is no
+    /// fault of its peer.
+    pub fn is_lost(&mut self) -> bool {
+        !self.work()
     }
 }
 
@@ -184,8 +258,15 @@ impl Drop for Seat {
         // An evicted connection's seat was given away then.
         if self.work() {
             let mut inner = self.seats.lock();
-            if let Some(ticket) = self.stays {
-                inner.staying.remove(&ticket);
+            match self.place {
+                Place::Working(ticket) => {
+                    // Between the two locks it may have been.
+                    if inner.working.remove(&ticket).is_none() {
+                        return;
+                    }
+                }
+                Place::Staying(ticket) => drop(inner.staying.remove(&ticket)),
+                Place::New | Place::Waiting(_) | Place::Lost => {}
             }
             inner.release(self.peer);
         }
@@ -193,18 +274,74 @@ impl Drop for Seat {
 }
 
 impl Inner {
-    /// Gives the seat of a waiting connection away and wakes its task, which finds the stream
-    /// closed.
+    fn ticket(&mut self) -> u64 {
+        let ticket = self.next_ticket;
+        self.next_ticket += 1;
+        ticket
+    }
+
+    /// The connection of this machine that made no progress for longest.
+    fn longest_of(&self, peer: IpAddr) -> Option<u64> {
+        let own = |(ticket, connection): (&u64, &Connection)| {
+            let stalled = net::stalled(&connection.stream);
+            (connection.peer == peer && stalled >= STALLED).then_some((stalled, *ticket))
+        };
+        let waits = self.peers.get(&peer)?.waiting.first();
+        let waits = waits.and_then(|t| Some((self.waiting.get(t)?.since.elapsed(), *t)));
+        let stalls = self.working.iter().filter_map(own);
+        stalls.chain(waits).max().map(|(_, ticket)| ticket)
+    }
+
+    /// The connection of all that made no progress for longest.
+    fn longest(&mut self) -> Option<u64> {
+        let waits = self.waiting.first_key_value();
+        let waits = waits.map(|(ticket, waiting)| (waiting.since.elapsed(), *ticket));
+        let stalls = self.longest_stalled();
+        let longest = stalls.into_iter().chain(waits).max();
+        let (_, ticket) = longest?;
+        if stalls.is_some_and(|(_, stalled)| stalled == ticket) {
+            self.stalled.pop();
+        }
+        Some(ticket)
+    }
+
+    /// The one that takes nothing for longest, and for how long. It stays in `stalled`.
+    fn longest_stalled(&mut self) -> Option<(Duration, u64)> {
+        let is_due = self.looked.is_none_or(|looked| looked.elapsed() >= LOOK);
+        if self.stalled.is_empty() && is_due {
+            self.looked = Some(Instant::now());
+            let stalled = |(ticket, working): (&u64, &Connection)| {
+                let stalled = net::stalled(&working.stream);
+                (stalled >= STALLED).then_some((stalled, *ticket))
+            };
+            let mut found: Vec<_> = self.working.iter().filter_map(stalled).collect();
+            found.sort_unstable();
+            self.stalled = found.into_iter().map(|(_, ticket)| ticket).collect();
+        }
+        while let Some(ticket) = self.stalled.last().copied() {
+            // It may have gone on since.
+            let working = self.working.get(&ticket);
+            let stalled = working.map_or(Duration::ZERO, |working| net::stalled(&working.stream));
+            if stalled >= STALLED {
+                return Some((stalled, ticket));
+            }
+            self.stalled.pop();
+        }
+        None
+    }
+
+    /// Gives the seat of a connection away and wakes its task, which finds the stream closed.
     fn evict(&mut self, ticket: u64) {
-        let Some((peer, stream)) = self.waiting.remove(&ticket) else {
+        let waiting = self.waiting.remove(&ticket);
+        let Some(connection) = waiting.or_else(|| self.working.remove(&ticket)) else {
             return;
         };
-        if let Some(peer) = self.peers.get_mut(&peer) {
-            peer.waiting.remove(&ticket);
+        if let Some(own) = self.peers.get_mut(&connection.peer) {
+            own.waiting.remove(&ticket);
         }
-        self.release(peer);
+        self.release(connection.peer);
         // Fails only when the peer closed it first.
-        let _ = SockRef::from(&*stream).shutdown(Shutdown::Both);
+        let _ = SockRef::from(&*connection.stream).shutdown(Shutdown::Both);
     }
 
     fn release(&mut self, peer: IpAddr) {
@@ -246,7 +383,7 @@ mod tests {
         let (second, _second_far) = stream().await;
         let mut a = seats.take(peer(1)).unwrap();
         let mut b = seats.take(peer(2)).unwrap();
-        assert!(seats.take(peer(3)).is_none(), "both are being answered");
+        assert!(seats.take(peer(3)).is_err(), "both are being answered");
         assert!(b.wait(&second));
         assert!(a.wait(&first));
         assert!(b.work());
@@ -268,7 +405,7 @@ mod tests {
         let mut a = seats.take(peer(1)).unwrap();
         assert!(a.wait(&stranger));
         let mut b = seats.take(peer(2)).unwrap();
-        assert!(seats.take(peer(2)).is_none());
+        assert_eq!(seats.take(peer(2)).unwrap_err(), Full::Peer);
         assert!(b.wait(&own));
         let _c = seats.take(peer(2)).unwrap();
         assert!(is_closed(&own_far).await);
@@ -282,7 +419,7 @@ mod tests {
         let mut a = seats.take(peer(1)).unwrap();
         assert!(a.wait(&stream));
         assert!(a.stay(&stream));
-        assert!(seats.take(peer(1)).is_none() && seats.take(peer(2)).is_none());
+        assert!(seats.take(peer(1)).is_err() && seats.take(peer(2)).is_err());
         assert!(!seats.evict_one());
         seats.close();
         // It hears its peer no more, but can still answer.
@@ -297,7 +434,9 @@ mod tests {
         assert_eq!(seats.taken(), 0);
         assert!(seats.lock().staying.is_empty());
         let mut late = seats.take(peer(1)).unwrap();
-        assert!(!late.stay(&stream), "the door is closed");
+        assert!(late.stay(&stream), "it can finish what it heard");
+        assert!(seats.lock().staying.is_empty());
+        assert!(matches!(stream.try_read(&mut [0]), Ok(0)));
     }
 
     #[tokio::test]
@@ -310,5 +449,52 @@ mod tests {
         seats.close();
         assert!(is_closed(&far).await);
         assert!(!b.wait(&stream));
+    }
+
+    /// Fills what the system takes for a peer that reads nothing.
+    async fn stall(stream: &TcpStream) {
+        let bytes = vec![0; 1 << 20];
+        while let Ok(Ok(())) =
+            tokio::time::timeout(Duration::from_millis(300), stream.writable()).await
+        {
+            let _ = stream.try_write(&bytes);
+        }
+    }
+
+    #[tokio::test]
+    async fn who_takes_nothing_makes_room_and_who_takes_its_answer_does_not() {
+        let seats = Seats::new(2, 2);
+        let (reads, reads_far) = stream().await;
+        let (sleeps, sleeps_far) = stream().await;
+        let mut a = seats.take(peer(1)).unwrap();
+        let mut b = seats.take(peer(2)).unwrap();
+        assert!(a.wait(&reads) && a.work());
+        assert!(b.wait(&sleeps) && b.work());
+        stall(&reads).await;
+        stall(&sleeps).await;
+        assert_eq!(
+            seats.take(peer(3)).unwrap_err(),
+            Full::All,
+            "not for long yet"
+        );
+        // The first one reads on, a little at a time.
+        let deadline = Instant::now() + STALLED * 6;
+        let c = loop {
+            assert!(Instant::now() < deadline, "nobody made room");
+            let mut buffer = vec![0; 1 << 20];
+            let _ = reads_far.try_read(&mut buffer);
+            let _ = reads.try_write(&buffer);
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            if let Ok(seat) = seats.take(peer(3)) {
+                break seat;
+            }
+        };
+        assert!(a.work() && !a.is_lost(), "it takes its answer");
+        assert!(b.is_lost());
+        drop((a, b, c));
+        assert_eq!(seats.taken(), 0);
+        let inner = seats.lock();
+        assert!(inner.working.is_empty() && inner.peers.is_empty());
+        drop(sleeps_far);
     }
 }
