@@ -478,6 +478,90 @@ fn an_appended_uefi_partition_is_as_long_as_its_file_system_says() {
     assert_same_bytes(&efi.content, &disk, &partition);
 }
 
+/// The paths xorriso finds on an image.
+fn seen_by_xorriso(image: &Path) -> BTreeSet<String> {
+    let out = Command::new("xorriso")
+        .arg("-indev")
+        .arg(image)
+        .args(["-find", "/", "--"])
+        .env("LC_ALL", "C.UTF-8")
+        .output()
+        .unwrap();
+    let text = String::from_utf8(out.stdout).unwrap();
+    let lines = text
+        .lines()
+        .filter_map(|l| l.strip_prefix("'")?.strip_suffix("'"));
+    lines.filter(|l| *l != "/").map(str::to_owned).collect()
+}
+
+/// Where the record with this ISO name is in the image: its own directory's, not the `.` of it.
+fn record_of(image: &[u8], name: &[u8]) -> usize {
+    let mut at = image.windows(name.len()).enumerate();
+    let found = at.find(|(at, bytes)| *bytes == name && image[at - 1] as usize == name.len());
+    found.unwrap().0 - 33
+}
+
+#[test]
+fn directories_that_are_recorded_oddly_are_what_xorriso_sees() {
+    type Patch = fn(&mut Vec<u8>);
+    const ROOT: usize = 16 * 2048 + 156;
+    fn put(image: &mut [u8], at: usize, n: u32) {
+        image[at..at + 4].copy_from_slice(&n.to_le_bytes());
+        image[at + 4..at + 8].copy_from_slice(&n.to_be_bytes());
+    }
+    let bench = Bench::new("odd-directories");
+    bench.put("alpha/one", b"1");
+    bench.put("beta/two", b"2");
+    for n in 0..60 {
+        bench.put(format!("many/file-with-a-long-name-{n}"), b"x");
+    }
+    bench.build(&["-R"]);
+    let whole = fs::read(bench.image()).unwrap();
+    let patches: [(&str, Patch); 7] = [
+        ("as it was", |_| ()),
+        ("the root's record says 68 bytes", |i| i[ROOT] = 68),
+        ("the root's record says 0 bytes", |i| i[ROOT] = 0),
+        ("the root is said to have no sector", |i| {
+            put(i, ROOT + 10, 0)
+        }),
+        ("two records of one directory", |image| {
+            let (alpha, beta) = (record_of(image, b"ALPHA"), record_of(image, b"BETA"));
+            let (from, to) = (alpha + 2..alpha + 18, beta + 2..beta + 18);
+            let extent = image[from].to_vec();
+            image[to].copy_from_slice(&extent);
+        }),
+        ("a directory longer than its record says", |image| {
+            let many = record_of(image, b"MANY");
+            put(image, many + 10, 2048);
+        }),
+        ("numbers that differ in their two orders", |image| {
+            let many = record_of(image, b"MANY");
+            image[many + 6..many + 10].copy_from_slice(&[0xff; 4]);
+            image[many + 14..many + 18].copy_from_slice(&[0; 4]);
+        }),
+    ];
+    for (what, patch) in patches {
+        let mut image = whole.clone();
+        patch(&mut image);
+        let file = bench.0.join("patched.iso");
+        fs::write(&file, &image).unwrap();
+        let ours = iso::read(IMAGE, &image).unwrap();
+        let ours: BTreeSet<String> = paths(&ours.tree)
+            .into_keys()
+            .map(|path| {
+                format!(
+                    "/{}",
+                    String::from_utf8_lossy(&path).trim_start_matches('/')
+                )
+            })
+            .filter(|path| path != "/")
+            .collect();
+        let theirs = seen_by_xorriso(&file);
+        assert!(theirs.len() > 3, "{what}: {theirs:?}");
+        assert_eq!(ours, theirs, "{what}");
+    }
+}
+
 #[test]
 fn every_truncation_is_an_error_or_a_warning() {
     let bench = Bench::new("truncated");

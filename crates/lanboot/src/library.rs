@@ -469,6 +469,10 @@ fn stamp(path: &Path) -> Result<Stamp, String> {
     if let Some(what) = not_an_image(meta.file_type()) {
         return Err(format!("is {what}"));
     }
+    if let Some(file) = unfinished(path) {
+        let file = text::path(file.file_name().unwrap_or_default().as_ref());
+        return Err(format!("is still being downloaded: {file} is beside it"));
+    }
     Ok(Stamp {
         device: meta.dev(),
         inode: meta.ino(),
@@ -489,6 +493,21 @@ fn images_in(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
     let mut found: Vec<PathBuf> = paths.into_iter().filter(is_called_so).collect();
     found.sort();
     Ok(found)
+}
+
+/// What download tools keep beside a file they write to in place, until it is whole: aria2, axel,
+/// lftp. They may have reserved its full length, so nothing else shows that it is not.
+const UNFINISHED: [&str; 3] = ["aria2", "st", "lftp-pget-status"];
+
+/// The file that shows that `path` is still being downloaded.
+fn unfinished(path: &Path) -> Option<PathBuf> {
+    let beside = |suffix: &&str| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(".");
+        name.push(suffix);
+        PathBuf::from(name)
+    };
+    UNFINISHED.iter().map(beside).find(|file| file.is_file())
 }
 
 /// What a file that is no image file is. It is not opened to find out: a pipe would wait for a
@@ -608,6 +627,25 @@ mod tests {
             let error = format!("{:#}", open_one(&at(name)).unwrap_err());
             assert!(error.contains(what), "{error}");
         }
+    }
+
+    #[test]
+    fn a_download_that_says_it_is_not_finished_is_not_served() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new.iso");
+        let beside = folder.path().join("new.iso.aria2");
+        std::fs::write(&path, b"reserved in full").unwrap();
+        std::fs::write(&beside, b"").unwrap();
+        let mut library = Library::new(vec![folder.path().to_path_buf()], Arc::default());
+        let said = |scan: Scan| scan.faults.concat();
+        let fault = said(library.scan(None));
+        let expected = "is still being downloaded: new.iso.aria2 is beside it";
+        assert!(fault.ends_with(expected), "{fault}");
+        assert!(open_one(&path).unwrap_err().to_string().ends_with(expected));
+        std::fs::remove_file(beside).unwrap();
+        // It is read, and is no image.
+        let fault = said(library.scan(None));
+        assert!(fault.contains("is not an ISO 9660 image"), "{fault}");
     }
 
     #[test]
