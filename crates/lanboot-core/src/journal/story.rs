@@ -189,7 +189,9 @@ impl Journal {
     /// system that took the address.
     fn tie(&mut self, ip: IpAddr, mac: Mac, is_system: bool, at: Duration) {
         self.by_ip.insert(ip, mac);
-        let recent = |story: &Story| at.saturating_sub(story.last) < MAX_PAUSE;
+        // A mount that nobody uses for long is still this machine's: its end comes under the name.
+        let recent =
+            |story: &Story| !story.running.is_empty() || at.saturating_sub(story.last) < MAX_PAUSE;
         if !self.machines.get(&Key::Ip(ip)).is_some_and(recent) {
             return;
         }
