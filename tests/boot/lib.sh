@@ -337,6 +337,16 @@ wait_up() {
     [[ $GUEST_LINE == *"LANBOOT-GUEST-UP "*" sum=ok "* ]] || fail "machine $1: $GUEST_LINE"
 }
 
+# installer_asks: until the installer, started by GRUB, asks its first question.
+installer_asks() {
+    wait_line "$SERVER_LOG" 'sent /iso/debian(-arm64)?/.*/initrd.gz' "$DEADLINE" "$GUEST_PID" >/dev/null ||
+        fail "GRUB did not load the installer in $DEADLINE s; the server said last: $(tail -n 1 "$SERVER_LOG")"
+    step "GRUB has loaded kernel and initramfs"
+    wait_text "$SERIAL" 'Choose the language|Select a language' $((DEADLINE * 3)) "$GUEST_PID" ||
+        fail "the installer did not ask for a language"
+    step "the installer asks for a language"
+}
+
 # wait_off PID SECONDS: until the machine has switched itself off.
 wait_off() {
     wait_until "$2" is_off "$1" || fail "the machine did not switch itself off in $2 s"

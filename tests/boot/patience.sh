@@ -115,5 +115,13 @@ wait_line() {
     printf '%s\n' "$line"
 }
 
+# wait_text FILE REGEX SECONDS PID: waits for text in FILE, also in a line that is not ended yet, as
+# programs that draw on a whole screen leave it; 1 when the time is over or the process has ended.
+wait_text() {
+    wait_until "$3" has_text_or_is_off "$1" "$2" "$4" && has_text "$1" "$2"
+}
+has_text_or_is_off() { has_text "$1" "$2" || is_off "$3"; }
+has_text() { grep -aqE -- "$2" "$1"; }
+
 # ended PID SECONDS: waits until the process has ended; 1 when it has not.
 ended() { wait_until "$2" is_off "$1"; }

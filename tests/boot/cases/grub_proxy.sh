@@ -79,13 +79,3 @@ case_grub-proxy-http() {
     has_sent_file '/?loader/secure-http/x86_64/boot.img'
     has_sent_file '/?loader/secure(-http)?/x86_64/locked.cfg'
 }
-
-# The installer asks its first question; what it looks like is another case's.
-installer_asks() {
-    wait_line "$SERVER_LOG" 'sent /iso/debian/.*/initrd.gz' "$DEADLINE" "$GUEST_PID" >/dev/null ||
-        fail "GRUB did not load the installer in $DEADLINE s; the server said last: $(tail -n 1 "$SERVER_LOG")"
-    step "GRUB has loaded kernel and initramfs"
-    wait_line "$SERIAL" 'Choose the language|Select a language' $((DEADLINE * 2)) "$GUEST_PID" >/dev/null ||
-        fail "the installer did not ask for a language"
-    step "the installer asks for a language"
-}
