@@ -9,10 +9,10 @@
 //! * [`boot_config`] — the menus a medium carries, read into entries.
 //! * [`initramfs`] — the names of what an initramfs holds.
 //! * [`catalog`] — which images there are, what they can boot, and what one machine gets.
-//! * [`script`] — menus as text; [`site`] — every path a machine can ask for.
+//! * [`script`] — menus as text; [`routes`] — every path a machine can ask for.
 //! * [`export`] — the same offers as configuration for the servers people have already.
 //! * [`dhcp`], [`tftp`], [`http`], [`nbd`] — one room per protocol; they never import each other.
-//! * [`journal`] — the story of each machine, and why nothing happened.
+//! * [`boot_progress`] — the story of each machine, and why nothing happened.
 
 #![forbid(unsafe_code)]
 
@@ -23,16 +23,16 @@ pub mod catalog;
 #[path = "../tests/cpu/mod.rs"]
 mod cpu;
 pub mod dhcp;
-pub mod export;
+pub mod events;
+pub mod exports;
 pub mod http;
 pub mod initramfs;
 pub mod iso;
-pub mod journal;
 pub mod machine;
+pub mod menus;
 pub mod nbd;
 pub mod nfs;
-pub mod script;
-pub mod site;
+pub mod routes;
 pub mod text;
 pub mod tftp;
 pub mod vfs;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use lanboot_core::journal::{Event, Peer, What};
+use lanboot_core::events::{Event, EventKind, Peer};
 use tokio::sync::mpsc;
 
 use crate::net::Service;
@@ -46,7 +46,7 @@ impl Bus {
     }
 
     /// Tells everybody. Never waits.
-    pub fn publish(&self, peer: Peer, what: What) {
+    pub fn publish(&self, peer: Peer, what: EventKind) {
         let event = Event {
             at: now(),
             peer,

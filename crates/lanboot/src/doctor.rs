@@ -13,9 +13,9 @@ use lanboot_core::machine::Arch;
 use serde::Serialize;
 
 use crate::cli::Doctor;
-use crate::disks::Disks;
-use crate::library::Library;
+use crate::library::ImageLibrary;
 use crate::loaders;
+use crate::open_images::OpenImages;
 
 /// A kind of machine, as people call it.
 struct Kind {
@@ -234,7 +234,7 @@ fn catalog(images: &[PathBuf], faults: &mut Vec<String>) -> Catalog {
     if images.is_empty() {
         return Catalog::default();
     }
-    let scan = Library::new(images.to_vec(), Arc::new(Disks::default())).scan(None);
+    let scan = ImageLibrary::new(images.to_vec(), Arc::new(OpenImages::default())).scan(None);
     faults.extend(scan.faults);
     scan.catalog
 }
@@ -478,7 +478,7 @@ impl Beside {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use lanboot_core::catalog::{Chain, Grub, Signed};
+    use lanboot_core::catalog::{Grub, ShimGrub, Signed};
     use lanboot_core::vfs::Content;
 
     fn host_with(names: &[&'static str]) -> Loaders {
@@ -519,7 +519,7 @@ mod tests {
 
     #[test]
     fn a_grub_that_needs_lanboot_to_give_the_addresses_is_said() {
-        let chain = |proxy| Chain {
+        let chain = |proxy| ShimGrub {
             grub: Grub {
                 proxy,
                 version: "2.06".into(),
@@ -591,8 +591,8 @@ mod tests {
     }
 
     /// One that starts with Secure Boot on.
-    fn chain() -> Chain {
-        Chain {
+    fn chain() -> ShimGrub {
+        ShimGrub {
             shim: Shim {
                 arch: Arch::X64Uefi,
                 content: Content::memory(*b"shim"),

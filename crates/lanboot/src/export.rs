@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow, bail};
 use lanboot_core::catalog::{BootChoice, Catalog, Server, nearest};
-use lanboot_core::export::{Export, Format, export};
-use lanboot_core::script::Menu;
-use lanboot_core::site::Address;
+use lanboot_core::exports::{Export, Format, export};
+use lanboot_core::menus::Menu;
+use lanboot_core::routes::Address;
 use lanboot_core::text;
 
-use crate::disks::Disks;
-use crate::library::{self, Library};
+use crate::library::{self, ImageLibrary};
+use crate::open_images::OpenImages;
 use crate::settings::{Settings, ipv4};
 use crate::{cli, loaders, net};
 
@@ -34,13 +34,13 @@ pub fn run(flags: cli::Export) -> anyhow::Result<String> {
         nfs: settings.nfs,
         nbd: settings.nbd,
     };
-    let mut library = Library::new(settings.images.clone(), Arc::new(Disks::default()));
+    let mut library = ImageLibrary::new(settings.images.clone(), Arc::new(OpenImages::default()));
     let scan = library.scan(None);
-    let mut remarks = scan.faults;
-    remarks.extend(scan.remarks);
+    let mut warnings = scan.faults;
+    warnings.extend(scan.warnings);
     let catalog = scan.catalog;
     if catalog.images().is_empty() {
-        bail!("nothing can be served:{}", library::list(&remarks));
+        bail!("nothing can be served:{}", library::list(&warnings));
     }
     let menu = menu(&settings, &catalog)?;
     menu.check(&catalog, &server)
@@ -58,16 +58,16 @@ pub fn run(flags: cli::Export) -> anyhow::Result<String> {
             flags: &repeated,
         },
     );
-    remarks.extend(fragment.remarks);
+    warnings.extend(fragment.warnings);
     if flags.server.is_none() && settings.interfaces.len() > 1 {
-        remarks.push(format!(
+        warnings.push(format!(
             "this is for machines that reach {}; for another network name its address with --server",
             server.http.ip()
         ));
     }
-    remarks.dedup();
-    for remark in remarks {
-        eprintln!("lanboot: {}", text::line(&remark));
+    warnings.dedup();
+    for warning in warnings {
+        eprintln!("lanboot: {}", text::line(&warning));
     }
     Ok(fragment.text)
 }

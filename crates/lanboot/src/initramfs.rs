@@ -9,7 +9,7 @@ use lanboot_core::initramfs;
 use lanboot_core::iso::ReadAt as _;
 use lanboot_core::vfs::{Piece, Source};
 
-use crate::disks::Disk;
+use crate::open_images::Disk;
 
 /// Most different initramfs of one image that are read.
 const MAX_READ: usize = 4;

@@ -2,8 +2,8 @@
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use lanboot_core::catalog::{Entry, Image, Server, Shim, Spelling, Transport};
-use lanboot_core::journal::bytes;
+use lanboot_core::catalog::{Dialect, Entry, Image, Server, Shim, Transport};
+use lanboot_core::events::bytes;
 use lanboot_core::machine::Arch;
 use lanboot_core::text;
 use serde::Serialize;
@@ -183,7 +183,7 @@ fn arguments(image: &Image, entry: &Entry, transport: Transport, append: &str) -
         .check(transport, append)
         .err()
         .map(|why| why.to_string());
-    let line = entry.command_line(transport, image.at(&server), Spelling::Shown, append);
+    let line = entry.command_line(transport, image.at(&server), Dialect::Shown, append);
     Arguments {
         transport: transport.name(),
         command_line: refused.is_none().then(|| line.replace("0.0.0.0", "SERVER")),

@@ -165,8 +165,8 @@ fn open(path: &Path) -> anyhow::Result<(Connection, Vec<Lease>)> {
     connection.busy_timeout(Duration::ZERO)?;
     // One program at a time: a second one would hand out the same addresses.
     connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
-    let journal = connection.pragma_update(None, "journal_mode", "WAL");
-    if let Err(rusqlite::Error::SqliteFailure(error, _)) = &journal
+    let boot_progress = connection.pragma_update(None, "journal_mode", "WAL");
+    if let Err(rusqlite::Error::SqliteFailure(error, _)) = &boot_progress
         && matches!(
             error.code,
             ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked
@@ -174,7 +174,7 @@ fn open(path: &Path) -> anyhow::Result<(Connection, Vec<Lease>)> {
     {
         bail!("another lanboot is using it; stop that one or give this one its own --state folder");
     }
-    journal?;
+    boot_progress?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     if version > SCHEMA_VERSION {

@@ -3,8 +3,8 @@
 pub mod bus;
 pub mod cli;
 pub mod clock;
-pub mod disks;
 pub mod doctor;
+pub mod event_logger;
 pub mod export;
 pub mod initramfs;
 pub mod inspect;
@@ -12,6 +12,6 @@ pub mod leases;
 pub mod library;
 pub mod loaders;
 pub mod net;
+pub mod open_images;
 pub mod serve;
 pub mod settings;
-pub mod teller;

@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, anyhow, bail};
 use lanboot_core::catalog::{
-    Catalog, Image, MAX_CONFIG_BYTES, TakenNames, image_name, is_plain_name, recognise,
+    Catalog, Image, MAX_CONFIG_BYTES, TakenNames, detect, image_name, is_plain_name,
 };
 use lanboot_core::iso::{self, Medium, ReadAt};
 use lanboot_core::text;
@@ -19,8 +19,8 @@ use lanboot_core::vfs::{Content, Identity, NodeId, Source, Tree};
 use siphasher::sip128::{Hasher128 as _, SipHasher13};
 
 use crate::bus;
-use crate::disks::{Disk, Disks};
 use crate::initramfs;
+use crate::open_images::{Disk, OpenImages};
 
 /// Most images served at once: what a rescan can look at in a moment.
 pub const MAX_IMAGES: usize = 4096;
@@ -35,9 +35,9 @@ const RETIRED_UNUSED: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// The images named by the operator, as last scanned.
 #[derive(Debug)]
-pub struct Library {
+pub struct ImageLibrary {
     written: Vec<PathBuf>,
-    disks: Arc<Disks>,
+    open_images: Arc<OpenImages>,
     known: BTreeMap<PathBuf, Known>,
     /// What each file was called when it was last read: in one run a name never comes to mean
     /// another file.
@@ -94,17 +94,17 @@ pub struct Scan {
     /// Those of `faults` that the scan before did not find.
     pub new_faults: Vec<String>,
     /// One line for each thing a person should know of an image that was read just now.
-    pub remarks: Vec<String>,
+    pub warnings: Vec<String>,
     /// Whether anything differs from the scan before.
     pub changed: bool,
 }
 
-impl Library {
+impl ImageLibrary {
     /// A library of these files and folders; nothing is read yet.
-    pub fn new(written: Vec<PathBuf>, disks: Arc<Disks>) -> Self {
+    pub fn new(written: Vec<PathBuf>, open_images: Arc<OpenImages>) -> Self {
         Self {
             written,
-            disks,
+            open_images,
             known: BTreeMap::new(),
             names: BTreeMap::new(),
             said: BTreeSet::new(),
@@ -144,9 +144,9 @@ impl Library {
                     if let Ok(image) = &image {
                         taken.take_all(image, &text::path(&path));
                         let line = |warning| format!("{}: {warning}", text::path(&path));
-                        scan.remarks.extend(image.about_name().map(line));
+                        scan.warnings.extend(image.about_name().map(line));
                         let warnings = image.found.warnings.iter().cloned();
-                        scan.remarks.extend(warnings.map(line));
+                        scan.warnings.extend(warnings.map(line));
                     }
                     let image = image.map_err(|error| format!("{error:#}"));
                     Known { stamp, image }
@@ -223,7 +223,7 @@ impl Library {
                 self.names.insert(path.to_owned(), name);
                 return Ok(image);
             }
-            self.disks.remove(image.id);
+            self.open_images.remove(image.id);
         }
         bail!("every name for it is taken; rename it")
     }
@@ -261,9 +261,9 @@ impl Library {
 
     fn read(&self, path: &Path, stamp: Stamp, name: &str) -> anyhow::Result<Image> {
         let disk = Disk::open(path).context(CANNOT_OPEN)?;
-        let id = self.disks.insert(disk);
+        let id = self.open_images.insert(disk);
         let image = self
-            .disks
+            .open_images
             .get(id)
             .ok_or_else(|| anyhow!("was closed"))
             .and_then(|disk| {
@@ -274,7 +274,7 @@ impl Library {
                 Ok(image)
             });
         if image.is_err() {
-            self.disks.remove(id);
+            self.open_images.remove(id);
         }
         image
     }
@@ -286,18 +286,18 @@ impl Library {
             return;
         };
         self.check_bytes(&image, scan);
-        let disk = self.disks.get(image.id);
+        let disk = self.open_images.get(image.id);
         if disk.is_some_and(|disk| disk.last_streamed().is_some() && !disk.is_overwritten()) {
             self.retired.push(image);
         } else {
-            self.disks.remove(image.id);
+            self.open_images.remove(image.id);
         }
     }
 
     /// Marks an open image whose file was written over, as `cp new.iso old.iso` does: its bytes
     /// are another image's now, and a machine must rather get an error than those.
     fn check_bytes(&self, image: &Image, scan: &mut Scan) {
-        let Some(disk) = self.disks.get(image.id) else {
+        let Some(disk) = self.open_images.get(image.id) else {
             return;
         };
         if disk.check().is_ok() || !disk.take_report() {
@@ -305,7 +305,7 @@ impl Library {
         }
         scan.changed = true;
         if disk.last_streamed().is_some() {
-            scan.remarks.push(format!(
+            scan.warnings.push(format!(
                 "{}: was written over while machines had it as their disk, so they cannot go on; \
                  copy a new image under another name and rename it",
                 image.file
@@ -315,9 +315,9 @@ impl Library {
 
     /// Lets go of retired images nobody has read for long, and of those beyond the limit.
     fn expire(&mut self, scan: &mut Scan) {
-        let disks = &self.disks;
+        let open_images = &self.open_images;
         let used = |retired: &Arc<Image>| {
-            let disk = disks.get(retired.id)?;
+            let disk = open_images.get(retired.id)?;
             // One in use through an open connection is not older than now.
             disk.last_streamed().filter(|_| !disk.is_overwritten())
         };
@@ -332,7 +332,7 @@ impl Library {
             if is_kept(n, &retired) {
                 self.retired.push(retired);
             } else {
-                self.disks.remove(retired.id);
+                self.open_images.remove(retired.id);
                 scan.changed = true;
             }
         }
@@ -354,11 +354,11 @@ pub fn open_one(path: &Path) -> anyhow::Result<Image> {
         bail!("{name}: is a folder; name an image in it");
     }
     let stamp = stamp(path).map_err(|fault| anyhow!("{name}: {fault}"))?;
-    let disks: Arc<Disks> = Arc::default();
-    let mut image = Library::new(Vec::new(), Arc::clone(&disks))
+    let open_images: Arc<OpenImages> = Arc::default();
+    let mut image = ImageLibrary::new(Vec::new(), Arc::clone(&open_images))
         .read(path, stamp, &image_name(&file_name(path)))
         .context(name)?;
-    if let Some(disk) = disks.get(image.id) {
+    if let Some(disk) = open_images.get(image.id) {
         let failed = initramfs::examine(&mut image, &disk);
         image.found.warnings.extend(failed);
     }
@@ -374,7 +374,7 @@ fn image(
     medium: Medium,
 ) -> Image {
     let read = |content: &Content| read_small(disk, content);
-    let mut found = recognise(&medium, name, &read);
+    let mut found = detect(&medium, name, &read);
     found.warnings = [medium.warnings, found.warnings].concat();
     let mut hasher = DefaultHasher::new();
     stamp.hash(&mut hasher);
@@ -569,7 +569,7 @@ mod tests {
         std::fs::write(folder.path().join("other.txt"), b"ignored").unwrap();
         let missing = folder.path().join("missing.iso");
         let written = vec![folder.path().to_path_buf(), missing];
-        let mut library = Library::new(written, Arc::default());
+        let mut library = ImageLibrary::new(written, Arc::default());
         let scan = library.scan(None);
         assert!(scan.catalog.images().is_empty());
         assert_eq!(scan.faults.len(), 3, "{:?}", scan.faults);
@@ -591,7 +591,7 @@ mod tests {
         std::fs::create_dir(at("folder.iso")).unwrap();
         nix::unistd::mkfifo(&at("pipe.iso"), nix::sys::stat::Mode::S_IRWXU).unwrap();
         let _socket = std::os::unix::net::UnixListener::bind(at("socket.iso")).unwrap();
-        let mut library = Library::new(vec![folder.path().to_path_buf()], Arc::default());
+        let mut library = ImageLibrary::new(vec![folder.path().to_path_buf()], Arc::default());
         let scan = library.scan(None);
         let expected = [
             (
@@ -636,7 +636,7 @@ mod tests {
         let beside = folder.path().join("new.iso.aria2");
         std::fs::write(&path, b"reserved in full").unwrap();
         std::fs::write(&beside, b"").unwrap();
-        let mut library = Library::new(vec![folder.path().to_path_buf()], Arc::default());
+        let mut library = ImageLibrary::new(vec![folder.path().to_path_buf()], Arc::default());
         let said = |scan: Scan| scan.faults.concat();
         let fault = said(library.scan(None));
         let expected = "is still being downloaded: new.iso.aria2 is beside it";
@@ -652,7 +652,7 @@ mod tests {
     fn a_file_that_is_still_being_copied_is_left_alone() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("copied.iso");
-        let mut library = Library::new(vec![folder.path().to_path_buf()], Arc::default());
+        let mut library = ImageLibrary::new(vec![folder.path().to_path_buf()], Arc::default());
         library.scan(None);
         std::fs::write(&path, b"the first part").unwrap();
         let now = SystemTime::now();

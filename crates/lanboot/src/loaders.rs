@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use lanboot_core::catalog::{
-    Chain, Grub, IPXE, Ipxe, Loaders, Shim, SignedBuild, SignedIpxe, efi_arch, ipxe_build,
+    Grub, IPXE, Ipxe, Loaders, Shim, ShimGrub, SignedBuild, SignedIpxe, efi_arch, ipxe_build,
     is_shim_name, secure_names,
 };
 use lanboot_core::machine::Arch;
@@ -226,7 +226,7 @@ fn in_folder(folder: &Path, build: &Ipxe) -> Option<PathBuf> {
     paths.into_iter().find(fits)
 }
 
-fn host_chains() -> Vec<Chain> {
+fn host_chains() -> Vec<ShimGrub> {
     let paths = CHAIN_PATHS
         .iter()
         .map(|(shim, grub, manager)| [shim, grub, manager].map(PathBuf::from));
@@ -235,16 +235,16 @@ fn host_chains() -> Vec<Chain> {
 
 /// Those that some machine can get: of two that differ in nothing that is asked of them the first
 /// is always taken, and the other one would only lie in memory, 5 MiB each.
-fn chosen(all: impl Iterator<Item = Chain>) -> Vec<Chain> {
-    let is_alike = |a: &Chain, b: &Chain| {
-        let asked = |of: &Chain| (of.arch(), of.grub.http, of.grub.tftp, of.grub.proxy);
-        let names = |of: &Chain| {
+fn chosen(all: impl Iterator<Item = ShimGrub>) -> Vec<ShimGrub> {
+    let is_alike = |a: &ShimGrub, b: &ShimGrub| {
+        let asked = |of: &ShimGrub| (of.arch(), of.grub.http, of.grub.tftp, of.grub.proxy);
+        let names = |of: &ShimGrub| {
             let shim = &of.shim;
             (shim.vendor.clone(), shim.denied.clone(), shim.authorities)
         };
         asked(a) == asked(b) && names(a) == names(b)
     };
-    let mut kept: Vec<Chain> = Vec::new();
+    let mut kept: Vec<ShimGrub> = Vec::new();
     for chain in all {
         if !kept.iter().any(|other| is_alike(other, &chain)) {
             kept.push(chain);
@@ -272,7 +272,7 @@ fn installers() -> impl Iterator<Item = [PathBuf; 3]> {
 }
 
 /// What lies in a folder under the names it is served by, or under those of the packages.
-fn chains_in(folder: &Path, arch: Arch) -> Vec<Chain> {
+fn chains_in(folder: &Path, arch: Arch) -> Vec<ShimGrub> {
     let Some((_, suffix)) = secure_names(arch) else {
         return Vec::new();
     };
@@ -291,7 +291,7 @@ fn chains_in(folder: &Path, arch: Arch) -> Vec<Chain> {
 }
 
 /// The shim, GRUB and key manager at these paths, if they belong together.
-fn chain([shim, grub, manager]: &[PathBuf; 3]) -> Vec<Chain> {
+fn chain([shim, grub, manager]: &[PathBuf; 3]) -> Vec<ShimGrub> {
     // They are in memory already.
     let no_disk = |_: &Content| None;
     let file = |path: &PathBuf| Some((small_file(path)?, text::path(path)));
@@ -301,7 +301,7 @@ fn chain([shim, grub, manager]: &[PathBuf; 3]) -> Vec<Chain> {
         return Vec::new();
     };
     let manager = small_file(manager).map(|content| (shim.arch, content));
-    Chain::pair(&[shim], &[grub], manager.as_slice())
+    ShimGrub::pair(&[shim], &[grub], manager.as_slice())
 }
 
 /// iPXE behind its own shim: the best shim of these folders for each firmware, with what it starts.
@@ -464,7 +464,7 @@ mod tests {
     #[test]
     fn of_chains_that_are_alike_the_first_is_kept() {
         use lanboot_core::catalog::{Authorities, Signed};
-        let made = |from: &str, vendor: &str, http, proxy| Chain {
+        let made = |from: &str, vendor: &str, http, proxy| ShimGrub {
             shim: Shim {
                 arch: Arch::X64Uefi,
                 content: Content::memory(*b"shim"),

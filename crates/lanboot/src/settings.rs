@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
-use lanboot_core::catalog::{LoaderChoice, MenuKind, Transport, Transports, Way, nearest};
+use lanboot_core::catalog::{LoaderChoice, LoaderKind, MenuKind, Transport, Transports, nearest};
 use lanboot_core::machine::Mac;
 use toml::de::{DeTable, DeValue};
 
@@ -373,7 +373,7 @@ fn dhcp(text: &str) -> anyhow::Result<Dhcp> {
 
 /// `WAY` for every machine, `MAC=WAY` for one of them.
 fn loader(written: &[String]) -> anyhow::Result<LoaderChoice> {
-    let way = |text: &str| one_of(text, &Way::ALL.map(|way| (way.name(), way)));
+    let way = |text: &str| one_of(text, &LoaderKind::ALL.map(|way| (way.name(), way)));
     let mut choice = LoaderChoice::default();
     for text in written {
         match text.split_once('=') {
@@ -540,13 +540,16 @@ mod tests {
         let config =
             "loader = ['grub', '00:1a:02:03:04:05=ipxe-native', '00-1a-02-03-04-06=iso']\n";
         let found = settings(&["a.iso"], config).unwrap().loader;
-        assert_eq!(found.all, Way::Grub);
+        assert_eq!(found.all, LoaderKind::Grub);
         let (one, other) = (Mac([0, 0x1a, 2, 3, 4, 5]), Mac([0, 0x1a, 2, 3, 4, 6]));
-        assert_eq!(found.of, [(one, Way::IpxeNative), (other, Way::Iso)]);
+        assert_eq!(
+            found.of,
+            [(one, LoaderKind::IpxeNative), (other, LoaderKind::Iso)]
+        );
         let one = settings(&["a.iso"], "loader = 'pxelinux'\n")
             .unwrap()
             .loader;
-        assert_eq!((one.all, one.of.len()), (Way::Pxelinux, 0));
+        assert_eq!((one.all, one.of.len()), (LoaderKind::Pxelinux, 0));
         let flags = settings(&["--loader", "auto", "a.iso"], config).unwrap();
         assert_eq!(flags.loader, LoaderChoice::default(), "flags win");
     }

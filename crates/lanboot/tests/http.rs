@@ -1,6 +1,6 @@
 //! The boot door as curl and raw sockets see it.
 
-mod door;
+mod http_server;
 
 use std::io::{ErrorKind, Read, Write};
 use std::sync::Arc;
@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use door::{DEADLINE, IMAGE_BYTES, curl, curl_any, exchange, one_reply, serve};
+use http_server::{DEADLINE, IMAGE_BYTES, curl, curl_any, one_reply, serve, transaction};
 use lanboot::serve::http::Limits;
-use lanboot_core::journal::What;
+use lanboot_core::events::EventKind;
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
@@ -205,7 +205,7 @@ fn bad_requests_get_one_clean_answer_and_a_close() {
         ),
     ] {
         // Reading to the end fails when the door resets instead of closing.
-        let answer = text(&exchange(&served, bytes.as_bytes()));
+        let answer = text(&transaction(&served, bytes.as_bytes()));
         assert!(
             answer.starts_with(&format!("HTTP/1.1 {status} ")),
             "{status}: {answer}"
@@ -220,13 +220,13 @@ fn a_backward_range_is_ignored_and_one_without_numbers_is_refused_and_told() {
     let ask = |range: &str| {
         format!("GET /small.cfg HTTP/1.1\r\nRange: {range}\r\nConnection: close\r\n\r\n")
     };
-    let answer = text(&exchange(&served, ask("bytes=5-2").as_bytes()));
+    let answer = text(&transaction(&served, ask("bytes=5-2").as_bytes()));
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"));
     assert!(answer.contains("\r\nContent-Length: 1000\r\n"));
-    let answer = text(&exchange(&served, ask("bytes=u-u").as_bytes()));
+    let answer = text(&transaction(&served, ask("bytes=u-u").as_bytes()));
     assert!(answer.starts_with("HTTP/1.1 416 "));
     let why = served.event(|what| match what {
-        What::Failed { why, .. } => Some(why.clone()),
+        EventKind::Failed { why, .. } => Some(why.clone()),
         _ => None,
     });
     assert!(why.contains("iPXE"), "{why}");
@@ -235,7 +235,7 @@ fn a_backward_range_is_ignored_and_one_without_numbers_is_refused_and_told() {
 #[test]
 fn requests_that_arrive_together_are_answered_in_order() {
     let served = serve(Limits::default());
-    let answer = exchange(
+    let answer = transaction(
         &served,
         b"GET /small.cfg HTTP/1.1\r\n\r\nHEAD /small.cfg HTTP/1.1\r\n\r\n\
           GET /mixed.bin HTTP/1.1\r\nContent-Length: 4\r\n\r\nbodyGET /none HTTP/1.1\r\n\r\n\
@@ -281,7 +281,7 @@ fn an_image_that_cannot_be_read_is_an_error_before_the_first_byte() {
         let output = curl(&["-w", "%{stderr}%{http_code}", &served.url(path)]);
         assert_eq!(text(&output.stderr), "500", "{path}");
         let failed = served.event(|what| match what {
-            What::Failed { path, sent, .. } => Some((path.clone(), *sent)),
+            EventKind::Failed { path, sent, .. } => Some((path.clone(), *sent)),
             _ => None,
         });
         assert_eq!(failed, (path.to_owned(), 0));
@@ -295,7 +295,7 @@ fn a_file_with_a_gap_cuts_the_connection_by_a_reset() {
     // 56: failure receiving; 18: partial file. A reset is the former.
     assert_eq!(output.status.code(), Some(56), "{}", text(&output.stderr));
     let why = served.event(|what| match what {
-        What::Failed { why, sent, .. } => Some((why.clone(), *sent)),
+        EventKind::Failed { why, sent, .. } => Some((why.clone(), *sent)),
         _ => None,
     });
     assert_eq!(
@@ -328,7 +328,7 @@ fn a_file_truncated_while_it_is_served_cuts_that_transfer_and_no_other() {
     };
     assert_eq!(error.kind(), ErrorKind::ConnectionReset, "{error}");
     assert!(read < IMAGE_BYTES);
-    served.event(|what| matches!(what, What::Failed { .. }).then_some(()));
+    served.event(|what| matches!(what, EventKind::Failed { .. }).then_some(()));
     let got = curl(&[&served.url("/small.cfg")]).stdout;
     assert!(got == served.image[5000..6000]);
 }
@@ -361,7 +361,7 @@ fn slow_readers_cost_no_thread_and_are_not_cut_while_they_read() {
     }
     // Only the one that reads nothing is cut.
     let why = served.event(|what| match what {
-        What::Failed { why, .. } => Some(why.clone()),
+        EventKind::Failed { why, .. } => Some(why.clone()),
         _ => None,
     });
     assert_eq!(why, "the machine took nothing for 4 s");
@@ -371,7 +371,7 @@ fn slow_readers_cost_no_thread_and_are_not_cut_while_they_read() {
 }
 
 /// A machine with small segments and a small receive buffer, so that what it reads shows at once.
-fn slow_reader(served: &door::Served) -> std::net::TcpStream {
+fn slow_reader(served: &http_server::Served) -> std::net::TcpStream {
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
     socket.set_tcp_mss(536).unwrap();
@@ -425,11 +425,11 @@ fn a_transfer_is_told_from_its_start_to_its_end() {
     // Neither HEAD nor the probe was told: the first event is about the file that is not there.
     let first = served.event(|what| Some(what.clone()));
     assert!(
-        matches!(&first, What::NotFound { path, .. } if path == "/none"),
+        matches!(&first, EventKind::NotFound { path, .. } if path == "/none"),
         "{first:?}"
     );
     let started = served.event(|what| Some(what.clone()));
-    let What::Started {
+    let EventKind::Started {
         transfer,
         path,
         len: told,
@@ -440,7 +440,7 @@ fn a_transfer_is_told_from_its_start_to_its_end() {
     };
     assert_eq!((path.as_str(), told), ("/mixed.bin", len));
     let finished = served.event(|what| match what {
-        What::Finished { transfer, sent, .. } => Some((*transfer, *sent)),
+        EventKind::Finished { transfer, sent, .. } => Some((*transfer, *sent)),
         _ => None,
     });
     assert_eq!(finished, (transfer, len));
@@ -456,10 +456,10 @@ fn a_machine_that_hangs_up_has_not_finished() {
         stream.read_exact(&mut [0; 100_000]).unwrap();
         drop(stream);
         let what = served.event(|what| match what {
-            What::Finished { .. } | What::Failed { .. } => Some(what.clone()),
+            EventKind::Finished { .. } | EventKind::Failed { .. } => Some(what.clone()),
             _ => None,
         });
-        assert!(matches!(what, What::Failed { .. }), "{what:?}");
+        assert!(matches!(what, EventKind::Failed { .. }), "{what:?}");
     }
 }
 

@@ -1,11 +1,11 @@
 //! The boot door, its seats all taken by connections that do nothing.
 
-mod door;
+mod http_server;
 
 use std::time::Duration;
 
-use door::crowd::{CROWD, Crowd, allow_descriptors, ask};
-use door::{DEADLINE, serve};
+use http_server::crowd::{CROWD, Crowd, allow_descriptors, ask};
+use http_server::{DEADLINE, serve};
 use lanboot::serve::http::Limits;
 
 #[test]
@@ -29,5 +29,5 @@ fn ten_thousand_idle_connections_make_room_for_one_that_asks() {
 #[test]
 #[ignore = "run by the other test of this file"]
 fn crowd() {
-    door::crowd::crowd();
+    http_server::crowd::crowd();
 }

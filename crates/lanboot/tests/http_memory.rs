@@ -1,12 +1,12 @@
 //! How much memory ten thousand connections that do nothing take at the boot door. In a process of
 //! its own, because it measures it; one test, because another one would be measured with it.
 
-mod door;
+mod http_server;
 
 use std::time::Duration;
 
-use door::crowd::{CROWD, Crowd, allow_descriptors, ask};
-use door::{DEADLINE, serve};
+use http_server::crowd::{CROWD, Crowd, allow_descriptors, ask};
+use http_server::{DEADLINE, serve};
 use lanboot::serve::http::Limits;
 
 #[test]
@@ -38,7 +38,7 @@ fn ten_thousand_idle_connections_fit_in_little_memory() {
 #[test]
 #[ignore = "run by the other test of this file"]
 fn crowd() {
-    door::crowd::crowd();
+    http_server::crowd::crowd();
 }
 
 fn resident_bytes() -> usize {

@@ -6,8 +6,8 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lanboot::disks::Disks;
-use lanboot::library::Library;
+use lanboot::library::ImageLibrary;
+use lanboot::open_images::OpenImages;
 use lanboot_core::catalog::{Catalog, Image};
 use lanboot_core::iso::ReadAt as _;
 
@@ -29,19 +29,19 @@ fn xorriso(path: &Path, folder: &Path) {
 
 struct Shelf {
     folder: tempfile::TempDir,
-    disks: Arc<Disks>,
-    library: Library,
+    open_images: Arc<OpenImages>,
+    library: ImageLibrary,
 }
 
 impl Shelf {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         make(&folder.path().join("a.iso"), "old");
-        let disks = Arc::new(Disks::default());
-        let library = Library::new(vec![folder.path().to_owned()], Arc::clone(&disks));
+        let open_images = Arc::new(OpenImages::default());
+        let library = ImageLibrary::new(vec![folder.path().to_owned()], Arc::clone(&open_images));
         Self {
             folder,
-            disks,
+            open_images,
             library,
         }
     }
@@ -55,7 +55,7 @@ impl Shelf {
         let image = Arc::clone(&self.scan().images()[0]);
         let now = std::time::SystemTime::now();
         let now = now.duration_since(std::time::UNIX_EPOCH).unwrap();
-        self.disks.get(image.id).unwrap().note_streamed(now);
+        self.open_images.get(image.id).unwrap().note_streamed(now);
         image
     }
 }
@@ -71,7 +71,7 @@ fn an_image_that_is_replaced_is_kept_for_those_who_stream_it() {
     let new = &catalog.images()[0];
     assert_ne!(new.identity, old.identity);
     assert_eq!(catalog.of_identity(old.identity).unwrap().id, old.id);
-    let disk = shelf.disks.get(old.id).unwrap();
+    let disk = shelf.open_images.get(old.id).unwrap();
     assert!(!disk.is_overwritten());
     let content = old.tree.file("file.txt").unwrap();
     let piece = &content.pieces()[0];
@@ -91,7 +91,7 @@ fn an_image_nobody_streams_goes_with_its_file() {
     let old = Arc::clone(&shelf.scan().images()[0]);
     std::fs::remove_file(shelf.folder.path().join("a.iso")).unwrap();
     assert!(shelf.scan().of_identity(old.identity).is_none());
-    assert!(shelf.disks.get(old.id).is_none());
+    assert!(shelf.open_images.get(old.id).is_none());
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn a_restart_finds_the_same_identity() {
     let mut shelf = Shelf::new();
     let first = shelf.scan().images()[0].identity;
     let images = vec![shelf.folder.path().to_owned()];
-    let mut again = Library::new(images, Arc::default());
+    let mut again = ImageLibrary::new(images, Arc::default());
     assert_eq!(again.scan(None).catalog.images()[0].identity, first);
 }
 
@@ -120,7 +120,7 @@ fn a_restart_finds_the_same_identity() {
 fn one_that_is_written_over_is_an_error_and_never_another_images_bytes() {
     let mut shelf = Shelf::new();
     let old = shelf.streamed();
-    let disk = shelf.disks.get(old.id).unwrap();
+    let disk = shelf.open_images.get(old.id).unwrap();
     let path = shelf.folder.path().join("a.iso");
     make(&path.with_extension("new"), "a newer text");
     let new = std::fs::read(path.with_extension("new")).unwrap();
@@ -129,8 +129,8 @@ fn one_that_is_written_over_is_an_error_and_never_another_images_bytes() {
     // A look while it is still fresh is enough.
     let scan = shelf.library.scan(Some(std::time::SystemTime::now()));
     assert!(disk.is_overwritten());
-    assert_eq!(scan.remarks.len(), 1, "{:?}", scan.remarks);
-    assert!(scan.remarks[0].contains("rename"), "{:?}", scan.remarks);
+    assert_eq!(scan.warnings.len(), 1, "{:?}", scan.warnings);
+    assert!(scan.warnings[0].contains("rename"), "{:?}", scan.warnings);
     let catalog = shelf.scan();
     assert_ne!(catalog.images()[0].identity, old.identity);
     assert!(catalog.of_identity(old.identity).is_none());
@@ -140,7 +140,7 @@ fn one_that_is_written_over_is_an_error_and_never_another_images_bytes() {
 fn one_that_was_renamed_away_and_is_written_over_then_is_no_longer_handed_out() {
     let mut shelf = Shelf::new();
     let old = shelf.streamed();
-    let disk = shelf.disks.get(old.id).unwrap();
+    let disk = shelf.open_images.get(old.id).unwrap();
     let path = shelf.folder.path().join("a.iso");
     let away = path.with_file_name("a.old");
     make(&path.with_extension("new"), "a newer text");
@@ -164,7 +164,7 @@ fn a_new_date_alone_spoils_nothing() {
     file.set_modified(later).unwrap();
     let catalog = shelf.scan();
     assert!(catalog.of_identity(old.identity).is_some());
-    assert!(!shelf.disks.get(old.id).unwrap().is_overwritten());
+    assert!(!shelf.open_images.get(old.id).unwrap().is_overwritten());
 }
 
 /// Makes an image with archiso's files for these processors.
@@ -190,8 +190,8 @@ fn images_whose_names_meet_are_numbered_and_keep_their_names() {
     let at = |name: &str| folder.path().join(name);
     make_archiso(&at("arch.iso"), &["i686", "x86_64"]);
     make_archiso(&at("arch-i686.iso"), &["i686"]);
-    let mut library = Library::new(vec![folder.path().to_owned()], Arc::default());
-    let names = |library: &mut Library| -> Vec<String> {
+    let mut library = ImageLibrary::new(vec![folder.path().to_owned()], Arc::default());
+    let names = |library: &mut ImageLibrary| -> Vec<String> {
         let catalog = library.scan(None).catalog;
         catalog
             .images()
@@ -222,6 +222,6 @@ fn images_whose_names_meet_are_numbered_and_keep_their_names() {
         ["arch-2", "image-2", "image", "image-3"]
     );
     // A start names them by their order.
-    let mut again = Library::new(vec![folder.path().to_owned()], Arc::default());
+    let mut again = ImageLibrary::new(vec![folder.path().to_owned()], Arc::default());
     assert_eq!(names(&mut again), ["arch", "image", "image-2", "image-3"]);
 }

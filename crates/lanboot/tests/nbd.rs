@@ -11,7 +11,7 @@ use disk::{
     image, option, option_head, request, serve, serve_in,
 };
 use lanboot::serve::nbd::Limits;
-use lanboot_core::journal::What;
+use lanboot_core::events::EventKind;
 
 /// INFO or GO of `name`, wanting everything.
 fn info(name: &[u8]) -> Vec<u8> {
@@ -136,7 +136,7 @@ fn reads_that_cannot_be_are_errors_and_the_connection_goes_on() {
     }
     // Twice a dozen refusals, told once.
     let told = served.events();
-    assert!(matches!(&told[..], [What::Ignored { .. }]), "{told:?}");
+    assert!(matches!(&told[..], [EventKind::Ignored { .. }]), "{told:?}");
 }
 
 #[test]
@@ -195,7 +195,7 @@ fn options_that_are_wrong_are_refused_and_the_negotiation_goes_on() {
         assert_eq!(client.option(code, &data).0, answer, "{code}");
     }
     let path = served.event(|what| match what {
-        What::NotFound { path, .. } => Some(path.clone()),
+        EventKind::NotFound { path, .. } => Some(path.clone()),
         _ => None,
     });
     assert_eq!(path, "\\x1b[2Jnone");
@@ -240,7 +240,7 @@ fn an_image_that_became_shorter_is_an_error_and_what_is_left_can_be_read() {
         assert!(client.read(structured, 900_000, 4096).unwrap() == served.image[900_000..904_096]);
     }
     let why = served.event(|what| match what {
-        What::Failed { why, path, .. } => Some((path.clone(), why.clone())),
+        EventKind::Failed { why, path, .. } => Some((path.clone(), why.clone())),
         _ => None,
     });
     let shorter = "the image became shorter than it was";
@@ -283,7 +283,7 @@ fn strangers_are_not_served() {
     };
     assert!(stranger.is_closed());
     let why = served.event(|what| match what {
-        What::Ignored { why, .. } => Some(why.clone()),
+        EventKind::Ignored { why, .. } => Some(why.clone()),
         _ => None,
     });
     assert_eq!(why, "it is in none of the served networks");
@@ -306,7 +306,7 @@ fn who_does_not_negotiate_is_cut_and_who_has_read_never_is() {
     assert!(slow.is_closed());
     assert!(began.elapsed() >= limits.negotiation);
     let why = served.event(|what| match what {
-        What::Ignored { why, .. } => Some(why.clone()),
+        EventKind::Ignored { why, .. } => Some(why.clone()),
         _ => None,
     });
     assert!(why.contains("negotiation"), "{why}");
@@ -384,21 +384,21 @@ fn a_disk_in_use_is_told_from_its_first_reads_to_its_end_and_a_probe_is_not() {
         let mut all = Vec::new();
         served.event(|what| {
             all.push(what.clone());
-            matches!(what, What::Finished { .. }).then_some(())
+            matches!(what, EventKind::Finished { .. }).then_some(())
         });
         assert!(
-            matches!(&all[0], What::Started { path, len: SIZE, .. } if path == "disk"),
+            matches!(&all[0], EventKind::Started { path, len: SIZE, .. } if path == "disk"),
             "{all:?}"
         );
         let total = 100 * 4096 + 1_000_000;
         assert!(
-            matches!(all.last(), Some(What::Finished { path, sent, .. }) if path == "disk" && *sent == total),
+            matches!(all.last(), Some(EventKind::Finished { path, sent, .. }) if path == "disk" && *sent == total),
             "{all:?}"
         );
         let rest = &all[1..all.len() - 1];
         assert!(
             rest.iter()
-                .all(|what| matches!(what, What::Progress { .. })),
+                .all(|what| matches!(what, EventKind::Progress { .. })),
             "{all:?}"
         );
     }

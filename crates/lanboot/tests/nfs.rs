@@ -1,19 +1,19 @@
 //! The NFS door as raw sockets and `nfs3_client`, which nobody here wrote, see it.
 
-mod nfs_door;
+mod nfs_server;
 
 use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lanboot::disks::Disk;
+use lanboot::open_images::Disk;
 use lanboot::serve::nfs::Limits;
 use lanboot_core::catalog::Catalog;
-use lanboot_core::journal::{Door, What};
-use lanboot_core::site::Site;
+use lanboot_core::events::{EventKind, Protocol};
+use lanboot_core::routes::Routes;
 use lanboot_core::vfs::ImageId;
-use nfs_door::*;
+use nfs_server::*;
 
 const OK: u32 = 0;
 const IO: u32 = 5;
@@ -102,8 +102,8 @@ fn absurd_records_end_the_connection_at_once() {
         assert!(matches!(wire.stream.read(&mut end), Ok(0) | Err(_)));
     }
     served.event(|what| match what {
-        What::Ignored {
-            door: Door::Nfs,
+        EventKind::Ignored {
+            protocol: Protocol::Nfs,
             why,
             ..
         } => Some(why.contains("bytes").then_some(())),
@@ -206,8 +206,8 @@ fn an_image_that_became_shorter_is_an_error_of_reading() {
     assert_eq!(wire.read(&big, 0, 1 << 20), Err(IO));
     assert_eq!(wire.read(&big, 0, 100), Err(IO));
     let failed = served.event(|what| match what {
-        What::Failed {
-            door: Door::Nfs,
+        EventKind::Failed {
+            protocol: Protocol::Nfs,
             path,
             why,
             transfer,
@@ -249,7 +249,7 @@ fn handles_are_good_after_a_restart_and_with_another_key_they_are_stale() {
         Ok((expected, true))
     );
     let started = second.event(|what| match what {
-        What::Started { path, len, .. } => Some((path.clone(), *len)),
+        EventKind::Started { path, len, .. } => Some((path.clone(), *len)),
         _ => None,
     });
     assert_eq!(
@@ -271,13 +271,13 @@ fn who_reads_an_image_that_is_replaced_goes_on_with_the_old_one() {
     file.as_file().set_len(IMAGE_BYTES as u64).unwrap();
     let id = served
         .context
-        .disks
+        .open_images
         .insert(Disk::open(file.path()).unwrap());
-    let old = served.context.site.load().catalog.images()[0].clone();
+    let old = served.context.routes.load().catalog.images()[0].clone();
     let mut new = catalog_image("new identity", id);
     new.name = "test".into();
     let catalog = Catalog::with_retired(vec![Arc::new(new)], &[old]);
-    served.context.site.store(Arc::new(site(catalog)));
+    served.context.routes.store(Arc::new(routes(catalog)));
     let expected = served.bytes_of("small");
     assert_eq!(
         wire.read(&handle, 0, 4096),
@@ -291,9 +291,9 @@ fn who_reads_an_image_that_is_replaced_goes_on_with_the_old_one() {
         "the new one"
     );
     // Once nobody is thought to need it, it is gone.
-    let images = served.context.site.load().catalog.images().to_vec();
+    let images = served.context.routes.load().catalog.images().to_vec();
     let only = Catalog::new(images);
-    served.context.site.store(Arc::new(site(only)));
+    served.context.routes.store(Arc::new(routes(only)));
     assert_eq!(wire.read(&handle, 0, 4096), Err(STALE));
 }
 
@@ -306,8 +306,8 @@ fn the_journal_tells_of_a_mount_what_was_read_and_its_end() {
     assert_eq!(wire.mount("/run/archiso/bootmnt"), Ok(root));
     let handle = served.handle("small");
     let transfer = served.event(|what| match what {
-        What::Started {
-            door: Door::Nfs,
+        EventKind::Started {
+            protocol: Protocol::Nfs,
             transfer,
             path,
             len,
@@ -320,18 +320,18 @@ fn the_journal_tells_of_a_mount_what_was_read_and_its_end() {
         }
         _ => None,
     });
-    let disk = served.context.disks.get(ImageId(0)).unwrap();
+    let disk = served.context.open_images.get(ImageId(0)).unwrap();
     assert!(disk.last_streamed().is_some());
     std::thread::sleep(Duration::from_millis(150));
     wire.read(&handle, 0, 1000).unwrap();
     wire.call(MOUNT, 3, 4, &[]);
     let mut seen = Vec::new();
     served.event(|what| match what {
-        What::Progress { transfer, sent } => {
+        EventKind::Progress { transfer, sent } => {
             seen.push((*transfer, *sent));
             None
         }
-        What::Finished { sent, path, .. } if *sent > 0 => {
+        EventKind::Finished { sent, path, .. } if *sent > 0 => {
             assert_eq!((path.as_str(), *sent), ("/iso/test", 1000));
             Some(())
         }
@@ -344,8 +344,8 @@ fn the_journal_tells_of_a_mount_what_was_read_and_its_end() {
     );
     assert_eq!(wire.mount("/nothing"), Err(2));
     served.event(|what| match what {
-        What::NotFound {
-            door: Door::Nfs,
+        EventKind::NotFound {
+            protocol: Protocol::Nfs,
             path,
         } => {
             assert_eq!(path, "/nothing");
@@ -369,20 +369,20 @@ fn a_machine_that_is_gone_for_long_is_done() {
     wire.read(&handle, 0, 100).unwrap();
     std::thread::sleep(2 * limits.forget);
     while let Ok(event) = served.events.try_recv() {
-        let is_end = matches!(event.what, What::Finished { .. });
+        let is_end = matches!(event.what, EventKind::Finished { .. });
         assert!(!is_end, "it is still connected");
     }
     drop(wire);
-    served.event(|what| matches!(what, What::Finished { sent: 100, .. }).then_some(()));
+    served.event(|what| matches!(what, EventKind::Finished { sent: 100, .. }).then_some(()));
 }
 
 #[test]
 fn a_stranger_is_closed_without_a_word() {
     let mut served = serve_here(Limits::default());
     let handle = served.handle("small");
-    let mut strange = Site::clone(&served.context.site.load());
+    let mut strange = Routes::clone(&served.context.routes.load());
     strange.addresses[0].address = std::net::Ipv4Addr::new(10, 0, 0, 1);
-    served.context.site.store(Arc::new(strange));
+    served.context.routes.store(Arc::new(strange));
     for address in [served.nfs, served.portmap] {
         let mut wire = Wire::to(address);
         assert!(matches!(wire.stream.read(&mut [0]), Ok(0) | Err(_)));
@@ -397,7 +397,7 @@ fn a_stranger_is_closed_without_a_word() {
         assert_eq!(ask_udp(address, &null, patience), None);
     }
     served.event(|what| match what {
-        What::Ignored { why, .. } => {
+        EventKind::Ignored { why, .. } => {
             assert!(why.contains("not in a network"), "{why}");
             Some(())
         }

@@ -1,13 +1,13 @@
 //! How much memory machines can make the NFS door take. In a process of its own, because it
 //! measures it.
 
-mod nfs_door;
+mod nfs_server;
 
 use std::io::Write;
 use std::time::{Duration, Instant};
 
 use lanboot::serve::nfs::Limits;
-use nfs_door::*;
+use nfs_server::*;
 
 /// Connections of each kind.
 const CROWD: usize = 200;

@@ -12,9 +12,9 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use lanboot::bus::Bus;
-use lanboot::disks::{Disk, Disks};
+use lanboot::open_images::{Disk, OpenImages};
 use lanboot::serve::tftp::{self, Limits};
-use lanboot_core::journal::What;
+use lanboot_core::events::EventKind;
 use lanboot_core::tftp::{ErrorCode, Failure, Mode, Options, Packet, Request};
 use lanboot_core::vfs::{Content, File, Piece, Source};
 use tempfile::TempDir;
@@ -51,7 +51,7 @@ pub(crate) fn patient() -> Limits {
 pub(crate) struct Server {
     pub(crate) at: SocketAddr,
     pub(crate) files: HashMap<String, Vec<u8>>,
-    events: mpsc::Receiver<What>,
+    events: mpsc::Receiver<EventKind>,
     drain: watch::Sender<bool>,
     thread: Option<std::thread::JoinHandle<()>>,
     folder: TempDir,
@@ -76,8 +76,8 @@ impl Server {
         let image = noise(LARGE + 1000);
         let path = folder.path().join("image");
         std::fs::write(&path, &image).unwrap();
-        let disks = Arc::new(Disks::default());
-        let id = disks.insert(Disk::open(&path).unwrap());
+        let open_images = Arc::new(OpenImages::default());
+        let id = open_images.insert(Disk::open(&path).unwrap());
         let mut known: HashMap<Vec<u8>, File> = HashMap::new();
         let mut files = HashMap::new();
         let mut add = |name: &str, content: Content, bytes: Vec<u8>| {
@@ -85,7 +85,7 @@ impl Server {
                 content,
                 modified: None,
                 version: 1,
-                remark: None,
+                warning: None,
             };
             known.insert(name.as_bytes().to_vec(), file);
             files.insert(name.to_owned(), bytes);
@@ -140,7 +140,7 @@ impl Server {
                         let _ = tell.send(event.what);
                     }
                 });
-                tftp::run(socket, find, disks, bus, draining, limits)
+                tftp::run(socket, find, open_images, bus, draining, limits)
                     .await
                     .unwrap();
                 told.await.unwrap();
@@ -161,10 +161,10 @@ impl Server {
     }
 
     /// The next event that is no mere progress.
-    pub(crate) fn event(&self) -> What {
+    pub(crate) fn event(&self) -> EventKind {
         loop {
             match self.events.recv_timeout(PATIENCE).unwrap() {
-                What::Progress { .. } => {}
+                EventKind::Progress { .. } => {}
                 what => return what,
             }
         }
@@ -373,7 +373,7 @@ fn a_missing_file_is_an_error_at_once_and_told() {
     assert!(asked.elapsed() < wait);
     let is_shared = from.port() == server.at.port();
     assert_eq!(is_shared, SINGLE_PORT, "a port of its own");
-    let What::NotFound { path, .. } = server.event() else {
+    let EventKind::NotFound { path, .. } = server.event() else {
         panic!("not told");
     };
     assert_eq!(path, "pxelinux.cfg/default");
@@ -415,7 +415,7 @@ fn a_request_sent_twice_starts_one_transfer() {
     server.ask(&socket, "14080", options);
     let (datagram, from) = hear(&socket);
     assert_eq!(Packet::parse(&datagram), Ok(Packet::OptionAck(options)));
-    let What::Ignored { request, why, .. } = server.event() else {
+    let EventKind::Ignored { request, why, .. } = server.event() else {
         panic!("not told");
     };
     assert_eq!(request, "RRQ 14080");
@@ -435,12 +435,12 @@ fn a_request_sent_twice_starts_one_transfer() {
     }
     say(&socket, from, &Packet::Ack(block));
     assert!(got == server.files["14080"]);
-    let What::Started { transfer, len, .. } = server.event() else {
+    let EventKind::Started { transfer, len, .. } = server.event() else {
         panic!("not told");
     };
     assert_eq!(len, 14_080);
     match server.event() {
-        What::Finished {
+        EventKind::Finished {
             transfer: finished,
             sent: 14_080,
             ..
@@ -482,10 +482,10 @@ fn edk2s_size_probe_is_no_story_and_its_second_request_is_answered() {
         assert_eq!(datagram.len(), 1472);
     }
     // The first thing ever told is the second request's data.
-    assert!(matches!(server.event(), What::Started { .. }));
+    assert!(matches!(server.event(), EventKind::Started { .. }));
     let gone = Failure::new(ErrorCode::Undefined, b"out of \x1b[31mmemory");
     say(&socket, from, &Packet::Error(gone));
-    let What::Failed { why, .. } = server.event() else {
+    let EventKind::Failed { why, .. } = server.event() else {
         panic!("not told");
     };
     assert_eq!(
@@ -503,8 +503,8 @@ fn an_image_that_ends_early_is_an_error_for_the_machine_and_told() {
     let (datagram, _) = hear(&socket);
     let expected = Packet::Error(Failure::READ_FAILED);
     assert_eq!(Packet::parse(&datagram), Ok(expected));
-    assert!(matches!(server.event(), What::Started { .. }));
-    let What::Failed { why, .. } = server.event() else {
+    assert!(matches!(server.event(), EventKind::Started { .. }));
+    let EventKind::Failed { why, .. } = server.event() else {
         panic!("not told");
     };
     assert_eq!(why, "the image became shorter than it was");
@@ -520,20 +520,20 @@ fn a_machine_that_closes_its_port_is_forgotten_and_its_place_is_free() {
     let socket = server.client();
     server.ask(&socket, "14080", Options::default());
     let (_, from) = hear(&socket);
-    assert!(matches!(server.event(), What::Started { .. }));
+    assert!(matches!(server.event(), EventKind::Started { .. }));
     // Without an ACK it would make room.
     say(&socket, from, &Packet::Ack(1));
     assert_eq!(hear(&socket).0[..4], [0, 3, 0, 2]);
     let other = server.client();
     server.ask(&other, "1", Options::default());
-    let What::Ignored { why, .. } = server.event() else {
+    let EventKind::Ignored { why, .. } = server.event() else {
         panic!("not told");
     };
     assert_eq!(why, "too many transfers are running for this machine");
     // One last ACK, and nobody there for block 3.
     say(&socket, from, &Packet::Ack(2));
     drop(socket);
-    let What::Failed { why, .. } = server.event() else {
+    let EventKind::Failed { why, .. } = server.event() else {
         panic!("not told");
     };
     assert!(why == "the machine closed its port", "{why}");
@@ -553,8 +553,8 @@ fn a_machine_that_vanishes_is_given_up_and_told() {
     let server = Server::start(limits);
     let socket = server.client();
     server.ask(&socket, "14080", Options::default());
-    assert!(matches!(server.event(), What::Started { .. }));
-    let What::Failed { why, sent: 0, .. } = server.event() else {
+    assert!(matches!(server.event(), EventKind::Started { .. }));
+    let EventKind::Failed { why, sent: 0, .. } = server.event() else {
         panic!("not told");
     };
     assert_eq!(why, "no answer after 3 tries");
@@ -576,10 +576,10 @@ fn a_machine_that_starts_over_from_the_same_port_gets_its_new_file() {
     let (datagram, new) = hear(&socket);
     assert_eq!(new == old, SINGLE_PORT);
     assert!(datagram[4..] == server.files["513"][..512]);
-    let mut events: Vec<What> = (0..3).map(|_| server.event()).collect();
-    events.retain(|what| !matches!(what, What::Started { .. }));
+    let mut events: Vec<EventKind> = (0..3).map(|_| server.event()).collect();
+    events.retain(|what| !matches!(what, EventKind::Started { .. }));
     match &events[..] {
-        [What::Failed { why, path, .. }] => {
+        [EventKind::Failed { why, path, .. }] => {
             assert_eq!(
                 (why.as_str(), path.as_str()),
                 ("the machine asked anew", "14080")
@@ -590,7 +590,7 @@ fn a_machine_that_starts_over_from_the_same_port_gets_its_new_file() {
     say(&socket, new, &Packet::Ack(1));
     assert_eq!(hear(&socket).0.len(), 5);
     say(&socket, new, &Packet::Ack(2));
-    assert!(matches!(server.event(), What::Finished { .. }));
+    assert!(matches!(server.event(), EventKind::Finished { .. }));
 }
 
 #[test]
@@ -620,7 +620,7 @@ fn a_lost_block_is_sent_again_and_noise_changes_nothing() {
     ];
     for datagram in noise {
         socket.send_to(datagram, server.at).unwrap();
-        assert!(matches!(server.event(), What::Ignored { .. }));
+        assert!(matches!(server.event(), EventKind::Ignored { .. }));
     }
     server.ask(&socket, "513", Options::default());
     let (first, from) = hear(&socket);
@@ -634,14 +634,14 @@ fn a_lost_block_is_sent_again_and_noise_changes_nothing() {
     say(&socket, from, &Packet::Ack(1));
     assert_eq!(hear(&socket).0.len(), 5);
     say(&socket, from, &Packet::Ack(2));
-    assert!(matches!(server.event(), What::Started { .. }));
+    assert!(matches!(server.event(), EventKind::Started { .. }));
     let mut last = server.event();
     // The cut request among the noise reached the door.
-    if SINGLE_PORT && matches!(last, What::Ignored { .. }) {
+    if SINGLE_PORT && matches!(last, EventKind::Ignored { .. }) {
         last = server.event();
     }
     match last {
-        What::Finished { retransmits, .. } => assert!(retransmits >= 1),
+        EventKind::Finished { retransmits, .. } => assert!(retransmits >= 1),
         other => panic!("{other:?}"),
     }
 }

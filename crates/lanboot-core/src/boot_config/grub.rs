@@ -39,7 +39,7 @@ struct Script<'a, 'f> {
     variables: HashMap<String, String>,
     functions: HashMap<String, Rc<[Node]>>,
     /// Values to restore after what is not executed now, or only when an entry is chosen.
-    journal: Vec<(String, Option<String>)>,
+    boot_progress: Vec<(String, Option<String>)>,
     /// Blocks, calls and includes around the command at hand.
     depth: usize,
     including: Vec<String>,
@@ -96,7 +96,7 @@ impl<'a, 'f> Script<'a, 'f> {
             files,
             variables: variables.map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
             functions: HashMap::new(),
-            journal: Vec::new(),
+            boot_progress: Vec::new(),
             depth: 0,
             including: Vec::new(),
             is_hidden: false,
@@ -204,12 +204,12 @@ impl<'a, 'f> Script<'a, 'f> {
 
     /// Follows something and restores the variables.
     fn without_effect<T>(&mut self, what: impl FnOnce(&mut Self) -> T) -> T {
-        let mark = self.journal.len();
+        let mark = self.boot_progress.len();
         // A marker keeps the journal on while it is needed.
-        self.journal.push((String::new(), None));
+        self.boot_progress.push((String::new(), None));
         let result = what(self);
-        while self.journal.len() > mark {
-            match self.journal.pop() {
+        while self.boot_progress.len() > mark {
+            match self.boot_progress.pop() {
                 Some((name, Some(value))) => drop(self.variables.insert(name, value)),
                 Some((name, None)) => drop(self.variables.remove(&name)),
                 None => {}
@@ -224,15 +224,15 @@ impl<'a, 'f> Script<'a, 'f> {
             return;
         }
         let before = self.variables.insert(name.to_owned(), value);
-        if !self.journal.is_empty() {
-            self.journal.push((name.to_owned(), before));
+        if !self.boot_progress.is_empty() {
+            self.boot_progress.push((name.to_owned(), before));
         }
     }
 
     fn unset(&mut self, name: &str) {
         let before = self.variables.remove(name);
-        if before.is_some() && !self.journal.is_empty() {
-            self.journal.push((name.to_owned(), before));
+        if before.is_some() && !self.boot_progress.is_empty() {
+            self.boot_progress.push((name.to_owned(), before));
         }
     }
 

@@ -144,7 +144,7 @@ impl BootChoice {
             Some(image) if image.starts().next().is_some() => {
                 Ok(Self::each(|firmware| of_image(image, firmware)).named(image))
             }
-            Some(image) => Err(match image.unfit() {
+            Some(image) => Err(match image.unusable() {
                 Some(why) => CannotBoot::Incomplete(image.name.clone(), why),
                 None => CannotBoot::OnlyFiles(image.name.clone()),
             }),

@@ -77,7 +77,7 @@ impl Server {
 
 /// Which image a command line names, and at whose doors.
 #[derive(Clone, Copy, Debug)]
-pub struct Place<'a> {
+pub struct MountSource<'a> {
     /// Our doors.
     pub server: &'a Server,
     /// The image's name.
@@ -88,7 +88,7 @@ pub struct Place<'a> {
 
 /// How a loader spells what only it knows at boot time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Spelling {
+pub enum Dialect {
     /// iPXE expands `${…}`.
     Ipxe,
     /// PXELINUX adds `BOOTIF=` itself (`SYSAPPEND`).
@@ -104,7 +104,7 @@ pub enum Spelling {
 
 /// How the initramfs is told to bring its network up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum NetworkForm {
+pub(super) enum NetworkArgs {
     /// `ip=dhcp BOOTIF=01-…`.
     Dhcp,
     /// `ip=CLIENT:SERVER:GATEWAY:MASK BOOTIF=01-…`, the form PXELINUX makes. The 2013 hook has no
@@ -116,7 +116,7 @@ pub(super) enum NetworkForm {
 
 /// Where an initramfs finds its root.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Finds {
+pub(super) enum RootSource {
     /// By archiso's hooks.
     Archiso,
     /// It is the root itself.
@@ -199,8 +199,8 @@ pub struct Entry {
     pub(super) kept: Vec<String>,
     /// Arguments whose truth depends on files of the medium (`cms_verify=y`).
     pub(super) added: Vec<String>,
-    pub(super) network: NetworkForm,
-    pub(super) finds: Finds,
+    pub(super) network: NetworkArgs,
+    pub(super) finds: RootSource,
     /// Path on the medium of the root file system's image; `None` when the initramfs is the whole
     /// system and fetches nothing from here.
     pub root: Option<String>,
@@ -376,23 +376,23 @@ impl Entry {
         format!("{}: the root ({mib} MiB) {how}.", self.volume)
     }
 
-    /// The kernel command line for a root that travels by `transport` from `place`.
+    /// The kernel command line for a root that travels by `transport` from `source`.
     pub fn command_line(
         &self,
         transport: Transport,
-        place: Place<'_>,
-        spelling: Spelling,
+        source: MountSource<'_>,
+        dialect: Dialect,
         append: &str,
     ) -> String {
         match self.finds {
-            Finds::Archiso => {}
-            Finds::Itself => return self.own_line(append),
+            RootSource::Archiso => {}
+            RootSource::Itself => return self.own_line(append),
         }
-        let Place {
+        let MountSource {
             server,
             image,
             identity,
-        } = place;
+        } = source;
         let address = server.http.ip();
         let mut words = self.kept.clone();
         match transport {
@@ -414,7 +414,7 @@ impl Entry {
             None if transport == Transport::Nbd && disconnects => words.push("copytoram=y".into()),
             _ => {}
         }
-        words.extend(network(self.network, spelling, *address));
+        words.extend(network(self.network, dialect, *address));
         words.extend(self.added.iter().cloned());
         words.push("net.ifnames=0".into());
         words.extend(append.split_whitespace().map(str::to_owned));
@@ -452,9 +452,9 @@ impl Entry {
     /// The `SYSAPPEND` mask PXELINUX needs for this entry (bit 0 `ip=`, bit 1 `BOOTIF=`).
     pub fn sysappend(&self) -> u32 {
         match self.network {
-            NetworkForm::Dhcp => 2,
-            NetworkForm::Literal => 3,
-            NetworkForm::Own => 0,
+            NetworkArgs::Dhcp => 2,
+            NetworkArgs::Literal => 3,
+            NetworkArgs::Own => 0,
         }
     }
 }
@@ -469,24 +469,24 @@ fn copy_to_ram(arguments: &str) -> Option<&str> {
     })
 }
 
-fn network(form: NetworkForm, spelling: Spelling, server: Ipv4Addr) -> Vec<String> {
-    let words: &[&str] = match (form, spelling) {
-        (NetworkForm::Own, _) => &[],
-        (NetworkForm::Dhcp, Spelling::Ipxe) => &["ip=dhcp", "BOOTIF=01-${netX/mac:hexhyp}"],
-        (NetworkForm::Dhcp, Spelling::Pxelinux) => &["ip=dhcp"],
+fn network(form: NetworkArgs, dialect: Dialect, server: Ipv4Addr) -> Vec<String> {
+    let words: &[&str] = match (form, dialect) {
+        (NetworkArgs::Own, _) => &[],
+        (NetworkArgs::Dhcp, Dialect::Ipxe) => &["ip=dhcp", "BOOTIF=01-${netX/mac:hexhyp}"],
+        (NetworkArgs::Dhcp, Dialect::Pxelinux) => &["ip=dhcp"],
         // With colons inside; the hooks write them so before they compare.
-        (NetworkForm::Dhcp, Spelling::Grub { .. }) => &["ip=dhcp", "BOOTIF=01-${net_default_mac}"],
-        (NetworkForm::Dhcp, Spelling::Shown) => &["ip=dhcp", "BOOTIF=01-<mac>"],
-        (NetworkForm::Literal, Spelling::Ipxe) => &[
+        (NetworkArgs::Dhcp, Dialect::Grub { .. }) => &["ip=dhcp", "BOOTIF=01-${net_default_mac}"],
+        (NetworkArgs::Dhcp, Dialect::Shown) => &["ip=dhcp", "BOOTIF=01-<mac>"],
+        (NetworkArgs::Literal, Dialect::Ipxe) => &[
             "ip=${netX/ip}:${next-server}:${netX/gateway}:${netX/netmask}",
             "BOOTIF=01-${netX/mac:hexhyp}",
         ],
-        (NetworkForm::Literal, Spelling::Pxelinux) => &[],
-        (NetworkForm::Literal, Spelling::Grub { netmask }) => {
+        (NetworkArgs::Literal, Dialect::Pxelinux) => &[],
+        (NetworkArgs::Literal, Dialect::Grub { netmask }) => {
             let address = format!("ip=${{net_default_ip}}:{server}::{netmask}");
             return vec![address, "BOOTIF=01-${net_default_mac}".into()];
         }
-        (NetworkForm::Literal, Spelling::Shown) => &[
+        (NetworkArgs::Literal, Dialect::Shown) => &[
             "ip=<client>:<server>:<gateway>:<netmask>",
             "BOOTIF=01-<mac>",
         ],

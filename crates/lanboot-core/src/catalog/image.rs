@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::entry::Finds;
+use super::entry::RootSource;
 use super::{
-    Chain, Entry, Grub, Lack, Part, Place, ReadSmall, Server, Shim, Transport, archiso, installer,
-    whole,
+    Entry, Grub, Lack, MountSource, Part, ReadSmall, Server, Shim, ShimGrub, Transport, archiso,
+    installer, whole,
 };
 use crate::initramfs::Contents;
 use crate::iso::{Medium, Platform};
@@ -37,13 +37,13 @@ pub struct Image {
     /// Its files.
     pub tree: Arc<Tree>,
     /// What it is, and what it can boot.
-    pub found: Recognised,
+    pub found: Detection,
 }
 
 impl Image {
     /// This image at the doors of `server`.
-    pub fn at<'a>(&'a self, server: &'a Server) -> Place<'a> {
-        Place {
+    pub fn at<'a>(&'a self, server: &'a Server) -> MountSource<'a> {
+        MountSource {
             server,
             image: &self.name,
             identity: self.identity,
@@ -129,7 +129,7 @@ pub struct StockMenu {
 
 /// What the recognisers found on a medium; by default nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Recognised {
+pub struct Detection {
     /// Who made it.
     pub family: Family,
     /// What it can boot; empty when nothing was recognised.
@@ -143,7 +143,7 @@ pub struct Recognised {
     /// The shims on it, each with its path.
     pub shims: Vec<Shim>,
     /// The loaders on it that start over the network with Secure Boot on.
-    pub chains: Vec<Chain>,
+    pub chains: Vec<ShimGrub>,
     /// Whether firmware can start it as a disk: it has an El Torito boot image for UEFI.
     pub efi_boot: bool,
     /// Which UEFI firmware that is; empty when it cannot be told.
@@ -152,7 +152,7 @@ pub struct Recognised {
     pub warnings: Vec<String>,
 }
 
-impl Recognised {
+impl Detection {
     /// Takes entries out of the menus to which no root can travel, and says why. Every other lack
     /// is said, too.
     pub(super) fn withdraw(&mut self) {
@@ -187,7 +187,7 @@ impl Recognised {
         self.warnings.retain(|warning| !before.contains(warning));
         self.entries.append(&mut self.unreachable);
         let archiso = self.entries.iter_mut();
-        for entry in archiso.filter(|entry| entry.finds == Finds::Archiso) {
+        for entry in archiso.filter(|entry| entry.finds == RootSource::Archiso) {
             if let Some(contents) = list(entry) {
                 let path = entry.initrd.last().map_or("", String::as_str);
                 entry.lacks = archiso::lacks_of(&contents, path);
@@ -221,7 +221,7 @@ pub(super) struct Given<'a> {
 
 /// Recognises a medium by content. `read` gives the bytes of a small file, or `None` when the
 /// disk fails.
-pub fn recognise(medium: &Medium, name: &str, read: ReadSmall<'_>) -> Recognised {
+pub fn detect(medium: &Medium, name: &str, read: ReadSmall<'_>) -> Detection {
     let tree = &medium.tree;
     let given = Given {
         tree,
@@ -250,14 +250,14 @@ pub fn recognise(medium: &Medium, name: &str, read: ReadSmall<'_>) -> Recognised
             .to_owned()
     };
     let efi_boot = medium.boot.iter().any(is_efi);
-    let found = archiso::recognise(given)
-        .or_else(|| installer::recognise(given))
-        .unwrap_or_else(|| Recognised {
+    let found = archiso::detect(given)
+        .or_else(|| installer::detect(given))
+        .unwrap_or_else(|| Detection {
             warnings: vec![no_kernel(efi_boot).into()],
-            ..Recognised::default()
+            ..Detection::default()
         });
     let (shims, chains) = secure_loaders(tree, read);
-    Recognised {
+    Detection {
         shims,
         chains,
         efi_boot,
@@ -283,7 +283,7 @@ const MAX_EFI_FILES: usize = 64;
 
 /// The shims of a medium and the network loaders behind them. Which is which is told by content;
 /// names only say where to look.
-fn secure_loaders(tree: &Tree, read: ReadSmall<'_>) -> (Vec<Shim>, Vec<Chain>) {
+fn secure_loaders(tree: &Tree, read: ReadSmall<'_>) -> (Vec<Shim>, Vec<ShimGrub>) {
     let (mut shims, mut grubs, mut managers) = (Vec::new(), Vec::new(), Vec::new());
     for (path, content) in efi_files(tree) {
         let name = path.rsplit('/').next().unwrap_or_default();
@@ -297,7 +297,7 @@ fn secure_loaders(tree: &Tree, read: ReadSmall<'_>) -> (Vec<Shim>, Vec<Chain>) {
             managers.push((Arch::Arm64Uefi, content.clone()));
         }
     }
-    let chains = Chain::pair(&shims, &grubs, &managers);
+    let chains = ShimGrub::pair(&shims, &grubs, &managers);
     (shims, chains)
 }
 

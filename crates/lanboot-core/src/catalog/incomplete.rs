@@ -40,7 +40,7 @@ impl Catalog {
     pub fn about_incomplete(&self) -> Option<String> {
         let images = self.images().iter();
         let all: Vec<String> = images
-            .filter_map(|image| Some(format!("{} is {}", image.name, image.unfit()?)))
+            .filter_map(|image| Some(format!("{} is {}", image.name, image.unusable()?)))
             .collect();
         let named = all.get(..MAX_NAMED.min(all.len()))?.join(", ");
         match all.len() {
@@ -80,7 +80,7 @@ impl Image {
 
     /// Why it is not to be what machines start when nobody chooses: something is missing, and no
     /// entry of it can start.
-    pub fn unfit(&self) -> Option<Incomplete> {
+    pub fn unusable(&self) -> Option<Incomplete> {
         if self.starts().next().is_some() {
             return None;
         }
@@ -104,7 +104,7 @@ mod tests {
         Transports, offer,
     };
     use crate::machine::{Arch, Mac, Machine, Stage};
-    use crate::script::{Menu, ipxe, pxelinux};
+    use crate::menus::{Menu, ipxe, pxelinux};
     use crate::vfs::ImageId;
 
     const SAID: &str = "incomplete: 1924224 of 3000000 bytes";
@@ -198,7 +198,7 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("DEFAULT whole-x86_64"), "{text}");
-        let grub = crate::script::Grub {
+        let grub = crate::menus::Grub {
             catalog: &both,
             loaders: &Loaders::default(),
             menu: &menu,
@@ -216,10 +216,10 @@ mod tests {
     #[test]
     fn an_image_that_lacks_its_end_does_not_start_as_a_whole() {
         let mut whole = whole_image("memtest", &[]);
-        assert!(whole.is_whole_entry() && whole.unfit().is_none());
+        assert!(whole.is_whole_entry() && whole.unusable().is_none());
         whole.recorded_size = whole.size + 1;
         assert!(!whole.is_whole_entry());
-        let said = whole.unfit().unwrap().to_string();
+        let said = whole.unusable().unwrap().to_string();
         assert_eq!(said, "incomplete: 4096 of 4097 bytes (memtest.iso)");
         let refused = BootChoice::resolve(&catalog(vec![whole]), Some("memtest"));
         assert!(matches!(refused, Err(CannotBoot::Incomplete(..))));

@@ -6,8 +6,8 @@
 //! `install.*`: those look for their own disk and are left to other recognisers.
 
 use super::archiso::{is_harmless, title, within_limit};
-use super::entry::{Finds, NetworkForm};
-use super::image::{Family, Given, Recognised};
+use super::entry::{NetworkArgs, RootSource};
+use super::image::{Detection, Family, Given};
 use super::{Cpu, Entry, NbdRoot, ReadSmall, pe};
 use crate::boot_config::{self, Dialect, MenuEntry};
 use crate::vfs::{Content, Tree};
@@ -26,16 +26,16 @@ struct Found {
 }
 
 /// The medium as debian-installer made it, or `None` when it did not.
-pub(super) fn recognise(given: Given<'_>) -> Option<Recognised> {
+pub(super) fn detect(given: Given<'_>) -> Option<Detection> {
     let found = find(given.tree, given.read);
     let entries: Vec<Entry> = found
         .iter()
         .filter_map(|one| entry(given, one, found.len()))
         .collect();
-    (!entries.is_empty()).then(|| Recognised {
+    (!entries.is_empty()).then(|| Detection {
         family: Family::DebianInstaller,
         entries,
-        ..Recognised::default()
+        ..Detection::default()
     })
 }
 
@@ -96,8 +96,8 @@ fn entry(given: Given<'_>, found: &Found, count: usize) -> Option<Entry> {
         initrd: vec![initrd],
         kept: within_limit(kept.into_iter().filter(|word| is_harmless(word))),
         added: Vec::new(),
-        network: NetworkForm::Own,
-        finds: Finds::Itself,
+        network: NetworkArgs::Own,
+        finds: RootSource::Itself,
         root: None,
         companions: (Vec::new(), Vec::new()),
         root_bytes: 0,
@@ -122,7 +122,7 @@ fn menu(tree: &Tree, folder: &str, read: ReadSmall<'_>) -> Vec<MenuEntry> {
 mod tests {
     use super::*;
     use crate::catalog::testing::{given, program, read, tree};
-    use crate::catalog::{Place, Refusal, Server, Signed, Spelling, Transport};
+    use crate::catalog::{Dialect, MountSource, Refusal, Server, Signed, Transport};
     use crate::vfs::Identity;
 
     const GRUB: &str = "menuentry 'Expert' {\nlinux /debian-installer/amd64/linux priority=low ---\n\
@@ -130,8 +130,8 @@ mod tests {
         menuentry 'Install' {\nlinux /debian-installer/amd64/linux vga=788 --- quiet ${x}\n\
         initrd /debian-installer/amd64/initrd.gz\n}\n";
 
-    fn recognised(files: &[(&str, &str)]) -> Option<Recognised> {
-        recognise(given(&tree(files), "deb", "Debian"))
+    fn recognised(files: &[(&str, &str)]) -> Option<Detection> {
+        detect(given(&tree(files), "deb", "Debian"))
     }
 
     fn line(entry: &Entry, append: &str) -> String {
@@ -140,12 +140,12 @@ mod tests {
             nfs: true,
             nbd: true,
         };
-        let place = Place {
+        let source = MountSource {
             server: &server,
             image: "deb",
             identity: Identity::default(),
         };
-        entry.command_line(Transport::Http, place, Spelling::Ipxe, append)
+        entry.command_line(Transport::Http, source, Dialect::Ipxe, append)
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::secure::{Chain, Shim, secure_names};
+use super::secure::{Shim, ShimGrub, secure_names};
 use super::shim_names::{Wanted, ipxe_build, wanted};
 use super::{BootChoice, Catalog, Entry, Firmware, Image};
 use crate::machine::{Arch, Mac};
@@ -17,7 +17,7 @@ pub struct Loaders {
     /// The host's `lpxelinux.0` with its modules, by file name.
     pub pxelinux: BTreeMap<String, Content>,
     /// Loaders that also start with Secure Boot on, best first.
-    pub chains: Vec<Chain>,
+    pub chains: Vec<ShimGrub>,
     /// iPXE behind its own signed shim.
     pub signed_ipxe: Vec<SignedIpxe>,
 }
@@ -119,7 +119,7 @@ pub fn ipxe_loader(arch: Arch, native: bool) -> Option<&'static str> {
 
 /// What a machine shall load first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Way {
+pub enum LoaderKind {
     /// What works most widely: for BIOS iPXE, else PXELINUX; for UEFI a loader that also starts
     /// with Secure Boot on, else iPXE.
     #[default]
@@ -137,7 +137,7 @@ pub enum Way {
     Iso,
 }
 
-impl Way {
+impl LoaderKind {
     /// Every way.
     pub const ALL: [Self; 6] = [
         Self::Auto,
@@ -161,7 +161,7 @@ impl Way {
     }
 }
 
-impl fmt::Display for Way {
+impl fmt::Display for LoaderKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
@@ -171,26 +171,30 @@ impl fmt::Display for Way {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LoaderChoice {
     /// For every machine that is not named.
-    pub all: Way,
+    pub all: LoaderKind,
     /// For single machines, the later one counting more.
-    pub of: Vec<(Mac, Way)>,
+    pub of: Vec<(Mac, LoaderKind)>,
 }
 
 impl LoaderChoice {
     /// The way of one machine, and whether it was named.
-    pub fn of(&self, mac: Mac) -> (Way, bool) {
+    pub fn of(&self, mac: Mac) -> (LoaderKind, bool) {
         let named = self.of.iter().rev().find(|(of, _)| *of == mac);
         named.map_or((self.all, false), |(_, way)| (*way, true))
     }
 
     /// Whether some machine is to get the whole image as a RAM disk.
     pub fn asks_for_iso(&self) -> bool {
-        self.all == Way::Iso || self.of.iter().any(|(mac, _)| self.of(*mac).0 == Way::Iso)
+        self.all == LoaderKind::Iso
+            || self
+                .of
+                .iter()
+                .any(|(mac, _)| self.of(*mac).0 == LoaderKind::Iso)
     }
 
     /// What the operator should know before the first machine comes: `iso` was asked for, for all
     /// or for some, and no firmware could start what it would get, where `boot` says what starts.
-    pub fn remark(&self, catalog: &Catalog, boot: &BootChoice) -> Option<String> {
+    pub fn warning(&self, catalog: &Catalog, boot: &BootChoice) -> Option<String> {
         let image = boot
             .images(catalog)
             .next()
@@ -243,7 +247,7 @@ pub fn chain<'a>(
     boot: &BootChoice,
     arch: Arch,
     http: bool,
-) -> Option<&'a Chain> {
+) -> Option<&'a ShimGrub> {
     secure_names(arch)?;
     let start = boot.entry(catalog, Firmware::of(arch)?);
     let kernel = start.map(|(_, entry)| entry);
@@ -260,7 +264,7 @@ pub fn chain<'a>(
                 .flat_map(|image| &image.found.chains)
                 .map(|chain| (chain, false)),
         );
-    let rank = |(chain, is_own): &(&Chain, bool)| {
+    let rank = |(chain, is_own): &(&ShimGrub, bool)| {
         let trusts = kernel.is_some_and(|kernel: &Entry| chain.shim.trusts(&kernel.signed));
         let speaks = if http {
             chain.grub.http
@@ -374,7 +378,7 @@ mod tests {
     #[test]
     fn a_grub_that_boots_beside_another_dhcp_server_goes_before_the_images_own() {
         let arch = Arch::X64Uefi;
-        let vendor_of = |own: Chain, host: Chain, http| {
+        let vendor_of = |own: ShimGrub, host: ShimGrub, http| {
             let mut image = image("one", &[Cpu::X86_64]);
             image.found.entries[0].signed = Signed::By(vec!["Debian".into()]);
             image.found.chains = vec![own];
@@ -410,11 +414,11 @@ mod tests {
     fn a_machine_that_is_named_has_its_own_way() {
         let (one, two) = (Mac([1; 6]), Mac([2; 6]));
         let choice = LoaderChoice {
-            all: Way::Grub,
-            of: vec![(one, Way::Iso), (one, Way::Ipxe)],
+            all: LoaderKind::Grub,
+            of: vec![(one, LoaderKind::Iso), (one, LoaderKind::Ipxe)],
         };
-        assert_eq!(choice.of(one), (Way::Ipxe, true));
-        assert_eq!(choice.of(two), (Way::Grub, false));
+        assert_eq!(choice.of(one), (LoaderKind::Ipxe, true));
+        assert_eq!(choice.of(two), (LoaderKind::Grub, false));
     }
 
     #[test]
@@ -425,27 +429,33 @@ mod tests {
             Catalog::new(vec![Arc::new(image)])
         };
         let mac = Mac([1; 6]);
-        let choice = |all, of: &[Way]| LoaderChoice {
+        let choice = |all, of: &[LoaderKind]| LoaderChoice {
             all,
             of: of.iter().map(|way| (mac, *way)).collect(),
         };
-        let remark = |choice: LoaderChoice, catalog: &Catalog| {
-            choice.remark(catalog, &BootChoice::first(catalog))
+        let warning = |choice: LoaderChoice, catalog: &Catalog| {
+            choice.warning(catalog, &BootChoice::first(catalog))
         };
-        let said = remark(choice(Way::Iso, &[]), &with(false)).unwrap();
+        let said = warning(choice(LoaderKind::Iso, &[]), &with(false)).unwrap();
         assert!(
             said.starts_with("--loader iso: one.iso has no EFI"),
             "{said}"
         );
-        assert!(remark(choice(Way::Auto, &[Way::Iso]), &with(false)).is_some());
+        assert!(warning(choice(LoaderKind::Auto, &[LoaderKind::Iso]), &with(false)).is_some());
         for (choice, efi_boot) in [
-            (choice(Way::Iso, &[]), true),
-            (choice(Way::Auto, &[]), false),
-            (choice(Way::Auto, &[Way::Iso, Way::Grub]), false),
+            (choice(LoaderKind::Iso, &[]), true),
+            (choice(LoaderKind::Auto, &[]), false),
+            (
+                choice(LoaderKind::Auto, &[LoaderKind::Iso, LoaderKind::Grub]),
+                false,
+            ),
         ] {
-            assert_eq!(remark(choice, &with(efi_boot)), None);
+            assert_eq!(warning(choice, &with(efi_boot)), None);
         }
-        assert_eq!(remark(choice(Way::Iso, &[]), &Catalog::default()), None);
+        assert_eq!(
+            warning(choice(LoaderKind::Iso, &[]), &Catalog::default()),
+            None
+        );
     }
 
     #[test]

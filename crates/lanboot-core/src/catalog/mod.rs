@@ -20,18 +20,18 @@ mod transport;
 mod whole;
 
 pub use choice::{BootChoice, CannotBoot, Firmware, UnknownEntry, nearest};
-pub use entry::{Cpu, Entry, Fetch, NbdRoot, Note, Place, Refusal, Server, Spelling};
-pub use image::{Family, Image, Recognised, StockMenu, recognise};
+pub use entry::{Cpu, Dialect, Entry, Fetch, MountSource, NbdRoot, Note, Refusal, Server};
+pub use image::{Detection, Family, Image, StockMenu, detect};
 pub use incomplete::Incomplete;
 pub use lack::{Lack, Part, ShownBy};
 pub use loader::{
-    IPXE, Ipxe, LoaderChoice, Loaders, MenuKind, PXELINUX_FOLDER, SignedBuild, SignedIpxe, Way,
-    chain, ipxe_loader, pxelinux_image,
+    IPXE, Ipxe, LoaderChoice, LoaderKind, Loaders, MenuKind, PXELINUX_FOLDER, SignedBuild,
+    SignedIpxe, chain, ipxe_loader, pxelinux_image,
 };
 pub use names::{AmbiguousName, TakenNames, image_name, is_plain_name};
 pub use pe::{Signed, efi_arch};
 pub use plan::{NoLoader, Offer, Offers, offer, usual_loader};
-pub use secure::{Authorities, Chain, Grub, Shim, secure_arch, secure_names};
+pub use secure::{Authorities, Grub, Shim, ShimGrub, secure_arch, secure_names};
 pub use shim_names::{ipxe_build, is_garbled, is_shim_name};
 pub use transport::{Memory, Plan, Reason, Transport, Transports, plan};
 pub use whole::Start;
@@ -65,7 +65,7 @@ impl Catalog {
         // Later ones win: a file that is served counts more than one that was.
         let by_identity = retired.iter().chain(&images);
         let by_identity = by_identity.map(|i| (i.identity, Arc::clone(i))).collect();
-        let default = images.iter().position(|image| image.unfit().is_none());
+        let default = images.iter().position(|image| image.unusable().is_none());
         Self {
             default: default.unwrap_or(0),
             images,

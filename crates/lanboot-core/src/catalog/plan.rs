@@ -1,10 +1,11 @@
 //! What one machine is offered: the loader its firmware gets, or the script iPXE gets.
 
 use super::loader::{
-    LoaderChoice, Loaders, MenuKind, PXELINUX_FOLDER, Way, chain, ipxe_loader, pxelinux_image,
+    LoaderChoice, LoaderKind, Loaders, MenuKind, PXELINUX_FOLDER, chain, ipxe_loader,
+    pxelinux_image,
 };
 use super::secure::secure_names;
-use super::{BootChoice, Catalog, Chain, Image, Server};
+use super::{BootChoice, Catalog, Image, Server, ShimGrub};
 use crate::machine::{Arch, Machine, Stage};
 
 /// What the line of an offer says of iPXE without a shim of its own.
@@ -21,7 +22,7 @@ pub struct Offer {
     /// Option 210, PXELINUX' path prefix.
     pub prefix: Option<String>,
     /// What its journal should say: why this machine does not get what it was to get.
-    pub remark: Option<String>,
+    pub warning: Option<String>,
 }
 
 /// Why a machine gets an address but nothing to boot, or not what it was to boot. Each is one
@@ -60,7 +61,7 @@ pub enum NoLoader {
         "--loader grub was asked for, but there is no signed shim with a GRUB for the network for \
          {0} machines, neither on this host nor on an image; lanboot doctor names the packages"
     )]
-    NoChain(Arch),
+    NoShimGrub(Arch),
     /// `--loader iso`, and firmware could not start the image.
     #[error("--loader iso was asked for, but {0} has no EFI boot image for {1} machines")]
     NoEfiImage(String, Arch),
@@ -69,7 +70,7 @@ pub enum NoLoader {
     OnlyWhole(String),
     /// The firmware cannot do what was asked for it.
     #[error("--loader {0} is nothing for {1} machines")]
-    NotForThis(Way, Arch),
+    NotForThis(LoaderKind, Arch),
     /// RAM disks come by HTTP Boot.
     #[error("--loader iso works by UEFI HTTP Boot, and this machine boots by PXE")]
     NotByPxe,
@@ -120,7 +121,7 @@ pub fn offer(machine: &Machine, from: &Offers<'_>, server: &Server) -> Result<Of
         return Err(NoLoader::nothing(catalog));
     }
     let (way, is_named) = from.choice.of(machine.mac);
-    let asked = Asked {
+    let asked = LoaderRequest {
         catalog,
         loaders: from.loaders,
         boot: from.boot,
@@ -135,11 +136,11 @@ pub fn offer(machine: &Machine, from: &Offers<'_>, server: &Server) -> Result<Of
     if machine.stage == Stage::Ipxe {
         return match (menu, asked.arch, way) {
             (MenuKind::Stock, ..) => asked.stock().map(|offer| asked.at(offer, server)),
-            (MenuKind::Generated, Arch::X86Bios, Way::Pxelinux) => {
+            (MenuKind::Generated, Arch::X86Bios, LoaderKind::Pxelinux) => {
                 asked.pxelinux().map(|offer| asked.at(offer, server))
             }
             (MenuKind::Generated, ..) => Ok(Offer {
-                remark: asked.nothing_fits(),
+                warning: asked.nothing_fits(),
                 ..file(format!("{}/boot.ipxe", server.http_origin()))
             }),
         };
@@ -148,13 +149,13 @@ pub fn offer(machine: &Machine, from: &Offers<'_>, server: &Server) -> Result<Of
     let offer = match (menu, &unable) {
         (MenuKind::Stock, _) => return asked.stock().map(|offer| asked.at(offer, server)),
         (MenuKind::Generated, None) => asked.by(way),
-        (MenuKind::Generated, Some(_)) => asked.by(Way::Auto),
+        (MenuKind::Generated, Some(_)) => asked.by(LoaderKind::Auto),
     };
     let unable = unable.filter(|_| is_named).map(|why| why.to_string());
     // A RAM disk brings its own loader and kernel.
-    let empty = asked.nothing_fits().filter(|_| way != Way::Iso);
+    let empty = asked.nothing_fits().filter(|_| way != LoaderKind::Iso);
     offer.map(|offer| Offer {
-        remark: unable.or_else(|| joined(offer.remark.clone(), empty)),
+        warning: unable.or_else(|| joined(offer.warning.clone(), empty)),
         ..asked.at(offer, server)
     })
 }
@@ -177,7 +178,7 @@ pub fn usual_loader(
     secure: bool,
     proxy: bool,
 ) -> Result<String, NoLoader> {
-    let asked = Asked {
+    let asked = LoaderRequest {
         catalog,
         loaders,
         boot: &BootChoice::first(catalog),
@@ -188,13 +189,13 @@ pub fn usual_loader(
     };
     let offer = match secure {
         true => asked.secure(),
-        false => asked.by(Way::Auto),
+        false => asked.by(LoaderKind::Auto),
     };
     offer.map(|offer| offer.file)
 }
 
 /// A question of firmware that runs programs for `arch`.
-struct Asked<'a> {
+struct LoaderRequest<'a> {
     catalog: &'a Catalog,
     loaders: &'a Loaders,
     boot: &'a BootChoice,
@@ -206,17 +207,17 @@ struct Asked<'a> {
     proxy: bool,
 }
 
-impl Asked<'_> {
+impl LoaderRequest<'_> {
     /// Why this way is nothing for such firmware, whatever is installed here.
-    fn unable(&self, way: Way) -> Option<NoLoader> {
+    fn unable(&self, way: LoaderKind) -> Option<NoLoader> {
         let is_bios = self.arch == Arch::X86Bios;
         let able = match way {
-            Way::Auto | Way::Ipxe | Way::IpxeNative => true,
-            Way::Pxelinux => is_bios && !self.http,
-            Way::Grub => secure_names(self.arch).is_some(),
-            Way::Iso if is_bios => false,
-            Way::Iso if !self.http => return Some(NoLoader::NotByPxe),
-            Way::Iso => true,
+            LoaderKind::Auto | LoaderKind::Ipxe | LoaderKind::IpxeNative => true,
+            LoaderKind::Pxelinux => is_bios && !self.http,
+            LoaderKind::Grub => secure_names(self.arch).is_some(),
+            LoaderKind::Iso if is_bios => false,
+            LoaderKind::Iso if !self.http => return Some(NoLoader::NotByPxe),
+            LoaderKind::Iso => true,
         };
         (!able).then_some(NoLoader::NotForThis(way, self.arch))
     }
@@ -240,8 +241,8 @@ impl Asked<'_> {
 
     /// The whole image where that is what starts on this machine, or the reason where nothing else
     /// could start and this machine cannot start it.
-    fn whole_image(&self, way: Way) -> Option<Result<Offer, NoLoader>> {
-        if self.http && way == Way::Iso {
+    fn whole_image(&self, way: LoaderKind) -> Option<Result<Offer, NoLoader>> {
+        if self.http && way == LoaderKind::Iso {
             // What was asked for by name is answered for by name.
             return None;
         }
@@ -266,19 +267,19 @@ impl Asked<'_> {
         })
     }
 
-    fn by(&self, way: Way) -> Result<Offer, NoLoader> {
+    fn by(&self, way: LoaderKind) -> Result<Offer, NoLoader> {
         match (way, self.arch) {
-            (Way::Auto, Arch::X86Bios) => self.ipxe(false).or_else(|_| self.pxelinux()),
-            (Way::Auto, _) => self.secure().or_else(|why| self.unsigned(why)),
+            (LoaderKind::Auto, Arch::X86Bios) => self.ipxe(false).or_else(|_| self.pxelinux()),
+            (LoaderKind::Auto, _) => self.secure().or_else(|why| self.unsigned(why)),
             // Behind its own shim it starts with Secure Boot on and off.
-            (Way::Ipxe, _) => self.signed_ipxe().or_else(|_| self.ipxe(false)),
-            (Way::IpxeNative, _) => self.ipxe(true),
-            (Way::Pxelinux, _) => self.pxelinux(),
-            (Way::Grub, _) => match self.chain() {
+            (LoaderKind::Ipxe, _) => self.signed_ipxe().or_else(|_| self.ipxe(false)),
+            (LoaderKind::IpxeNative, _) => self.ipxe(true),
+            (LoaderKind::Pxelinux, _) => self.pxelinux(),
+            (LoaderKind::Grub, _) => match self.chain() {
                 Err(why @ NoLoader::GrubWithoutProxy(..)) => self.instead(why),
                 chain => chain,
             },
-            (Way::Iso, _) => {
+            (LoaderKind::Iso, _) => {
                 if let Some(image) = self.boot.ram_disk(self.catalog, self.arch) {
                     return Ok(ram_disk(image));
                 }
@@ -309,7 +310,7 @@ impl Asked<'_> {
     fn instead(&self, why: NoLoader) -> Result<Offer, NoLoader> {
         match self.signed_ipxe() {
             Ok(offer) => Ok(Offer {
-                remark: Some(format!("iPXE behind its own shim instead of GRUB: {why}")),
+                warning: Some(format!("iPXE behind its own shim instead of GRUB: {why}")),
                 ..offer
             }),
             Err(_) => self.unsigned(why),
@@ -321,7 +322,7 @@ impl Asked<'_> {
         let is_told = matches!(why, NoLoader::GrubWithoutProxy(..));
         match self.ipxe(false) {
             Ok(offer) if is_told => Ok(Offer {
-                remark: Some(format!(
+                warning: Some(format!(
                     "iPXE, which does not start with Secure Boot on, instead of GRUB: {why} (lanboot \
                      doctor names a package with one that boots here)"
                 )),
@@ -330,7 +331,7 @@ impl Asked<'_> {
             Err(no_ipxe) if is_told => Err(NoLoader::Neither(Box::new(why), Box::new(no_ipxe))),
             // Firmware that refuses it says so on the machine's screen only.
             Ok(offer) if secure_names(self.arch).is_some() => Ok(Offer {
-                remark: Some(NEEDS_SECURE_BOOT_OFF.into()),
+                warning: Some(NEEDS_SECURE_BOOT_OFF.into()),
                 ..offer
             }),
             ipxe => ipxe,
@@ -352,7 +353,7 @@ impl Asked<'_> {
     }
 
     fn chain(&self) -> Result<Offer, NoLoader> {
-        let none = || NoLoader::NoChain(self.arch);
+        let none = || NoLoader::NoShimGrub(self.arch);
         let (folder, suffix) = secure_names(self.arch).ok_or_else(none)?;
         let chain = chain(self.catalog, self.loaders, self.boot, self.arch, self.http);
         let chain = chain.ok_or_else(none)?;
@@ -371,7 +372,7 @@ impl Asked<'_> {
 
     /// Whether GRUB will find its files. Behind HTTP Boot it does in any case: it takes their server
     /// out of the device path, and the disk made for one without HTTP names ours.
-    fn boots_here(&self, chain: &Chain) -> Result<(), NoLoader> {
+    fn boots_here(&self, chain: &ShimGrub) -> Result<(), NoLoader> {
         let grub = &chain.grub;
         if self.http || !self.proxy || grub.proxy {
             return Ok(());
@@ -381,7 +382,7 @@ impl Asked<'_> {
     }
 
     fn signed_ipxe(&self) -> Result<Offer, NoLoader> {
-        let none = || NoLoader::NoChain(self.arch);
+        let none = || NoLoader::NoShimGrub(self.arch);
         let (folder, _) = secure_names(self.arch).ok_or_else(none)?;
         let signed = self.loaders.signed_ipxe(self.arch).ok_or_else(none)?;
         Ok(loader(&format!(
@@ -400,7 +401,7 @@ impl Asked<'_> {
             file: format!("{PXELINUX_FOLDER}/lpxelinux.0"),
             config: Some("pxelinux.cfg/default".into()),
             prefix: Some(format!("{PXELINUX_FOLDER}/")),
-            remark: None,
+            warning: None,
         })
     }
 
@@ -415,10 +416,10 @@ impl Asked<'_> {
                 file: stock.loader.clone(),
                 config: Some(stock.config.clone()),
                 prefix: stock.prefix.clone(),
-                remark: None,
+                warning: None,
             });
         }
-        let has_menu = |chain: &&Chain| {
+        let has_menu = |chain: &&ShimGrub| {
             let menu = format!("{}/grub.cfg", chain.grub.prefix);
             let knows = if self.http {
                 chain.grub.http
@@ -488,7 +489,7 @@ mod tests {
         }
     }
 
-    fn all(way: Way) -> LoaderChoice {
+    fn all(way: LoaderKind) -> LoaderChoice {
         LoaderChoice {
             all: way,
             of: Vec::new(),
@@ -533,7 +534,7 @@ mod tests {
         }
     }
 
-    fn given(m: &Machine, loaders: &Loaders, way: Way) -> Result<String, NoLoader> {
+    fn given(m: &Machine, loaders: &Loaders, way: LoaderKind) -> Result<String, NoLoader> {
         offered(m, loaders, &all(way)).map(|o| o.file)
     }
 
@@ -551,7 +552,7 @@ mod tests {
 
     #[test]
     fn ipxe_is_preferred_and_the_loader_on_the_medium_is_the_fallback() {
-        use Way::{Auto, Ipxe, IpxeNative, Pxelinux};
+        use LoaderKind::{Auto, Ipxe, IpxeNative, Pxelinux};
         let rom = machine(Stage::Ipxe, 0);
         let bios = machine(Stage::Firmware, 0);
         let none = Loaders::default();
@@ -577,24 +578,24 @@ mod tests {
         let snponly = "loader/snponly-x86_64.efi";
         for arch in [7, 9, 16, 17] {
             let given = |stage, way| given(&machine(stage, arch), &loaders, way);
-            assert_eq!(given(Stage::Firmware, Way::Auto), Ok(snponly.into()));
+            assert_eq!(given(Stage::Firmware, LoaderKind::Auto), Ok(snponly.into()));
             assert_eq!(
-                given(Stage::HttpBoot, Way::Auto),
+                given(Stage::HttpBoot, LoaderKind::Auto),
                 Ok(format!("http://10.0.0.1/{snponly}"))
             );
             let native = Ok("loader/ipxe-x86_64.efi".into());
-            assert_eq!(given(Stage::Firmware, Way::IpxeNative), native);
+            assert_eq!(given(Stage::Firmware, LoaderKind::IpxeNative), native);
             let script = Ok("http://10.0.0.1/boot.ipxe".into());
-            assert_eq!(given(Stage::Ipxe, Way::Auto), script);
+            assert_eq!(given(Stage::Ipxe, LoaderKind::Auto), script);
         }
         // Debian builds arm64 with its own drivers only.
         let debian = host(&["ipxe-arm64.efi"]);
-        let arm = given(&machine(Stage::Firmware, 11), &debian, Way::Auto);
+        let arm = given(&machine(Stage::Firmware, 11), &debian, LoaderKind::Auto);
         assert_eq!(arm, Ok("loader/ipxe-arm64.efi".into()));
         let native = given(
             &machine(Stage::Firmware, 7),
             &host(&["snponly-x86_64.efi"]),
-            Way::IpxeNative,
+            LoaderKind::IpxeNative,
         );
         assert_eq!(
             native,
@@ -611,17 +612,17 @@ mod tests {
         };
         let given = |stage, arch, way| given(&machine(stage, arch), &loaders, way);
         let chain = Ok("loader/secure/x86_64/shimx64.efi".into());
-        assert_eq!(given(Stage::Firmware, 7, Way::Auto), chain);
-        assert_eq!(given(Stage::Firmware, 9, Way::Grub), chain);
+        assert_eq!(given(Stage::Firmware, 7, LoaderKind::Auto), chain);
+        assert_eq!(given(Stage::Firmware, 9, LoaderKind::Grub), chain);
         let url = "http://10.0.0.1/loader/secure-http/arm64/shimaa64.efi".to_owned();
-        assert_eq!(given(Stage::HttpBoot, 19, Way::Auto), Ok(url));
+        assert_eq!(given(Stage::HttpBoot, 19, LoaderKind::Auto), Ok(url));
         // A GRUB that only knows TFTP would hang behind HTTP Boot, and does not on a disk.
         let disk = Ok("http://10.0.0.1/loader/secure-http/x86_64/boot.img".into());
-        assert_eq!(given(Stage::HttpBoot, 16, Way::Auto), disk);
+        assert_eq!(given(Stage::HttpBoot, 16, LoaderKind::Auto), disk);
         let ipxe = Ok("http://10.0.0.1/loader/snponly-x86_64.efi".into());
-        assert_eq!(given(Stage::HttpBoot, 16, Way::Ipxe), ipxe);
+        assert_eq!(given(Stage::HttpBoot, 16, LoaderKind::Ipxe), ipxe);
         let ipxe = Ok("loader/snponly-x86_64.efi".into());
-        assert_eq!(given(Stage::Firmware, 7, Way::Ipxe), ipxe);
+        assert_eq!(given(Stage::Firmware, 7, LoaderKind::Ipxe), ipxe);
     }
 
     /// A GRUB without proxyDHCP support asks the router for its files, for ever: Debian 12's was
@@ -631,7 +632,7 @@ mod tests {
         let (x64, able, unable) = (Arch::X64Uefi, made(Arch::X64Uefi, "Debian", false), {
             chain_without_proxy(Arch::X64Uefi, "Debian", false)
         });
-        let host_has = |chain: &Chain, ipxe: &[&'static str], signed: bool| Loaders {
+        let host_has = |chain: &ShimGrub, ipxe: &[&'static str], signed: bool| Loaders {
             chains: vec![chain.clone()],
             signed_ipxe: signed.then(signed_ipxe).into_iter().collect(),
             ..host(ipxe)
@@ -640,13 +641,31 @@ mod tests {
         let its_shim = "loader/secure-ipxe/x86_64/snponly-shimx64.efi";
         let pxe = machine(Stage::Firmware, 7);
         let file = |loaders: &Loaders, way, proxy| {
-            offered_as(&pxe, loaders, &all(way), proxy).map(|offer| (offer.file, offer.remark))
+            offered_as(&pxe, loaders, &all(way), proxy).map(|offer| (offer.file, offer.warning))
         };
         let plain = |file: &str| Ok((file.to_owned(), None));
         for (chain, signed, ways, proxy, expected) in [
-            (&able, false, [Way::Auto, Way::Grub], true, shim),
-            (&unable, false, [Way::Auto, Way::Grub], false, shim),
-            (&unable, true, [Way::Auto, Way::Auto], true, its_shim),
+            (
+                &able,
+                false,
+                [LoaderKind::Auto, LoaderKind::Grub],
+                true,
+                shim,
+            ),
+            (
+                &unable,
+                false,
+                [LoaderKind::Auto, LoaderKind::Grub],
+                false,
+                shim,
+            ),
+            (
+                &unable,
+                true,
+                [LoaderKind::Auto, LoaderKind::Auto],
+                true,
+                its_shim,
+            ),
         ] {
             for way in ways {
                 let loaders = host_has(chain, &[snponly], signed);
@@ -656,41 +675,41 @@ mod tests {
         for (signed, way, expected, said) in [
             (
                 false,
-                Way::Auto,
+                LoaderKind::Auto,
                 "loader/snponly-x86_64.efi",
                 "iPXE, which does not start with",
             ),
             (
                 false,
-                Way::Grub,
+                LoaderKind::Grub,
                 "loader/snponly-x86_64.efi",
                 "iPXE, which does not start with",
             ),
             (
                 true,
-                Way::Grub,
+                LoaderKind::Grub,
                 its_shim,
                 "iPXE behind its own shim instead of GRUB: ",
             ),
         ] {
             let loaders = host_has(&unable, &[snponly], signed);
-            let (file, remark) = file(&loaders, way, true).unwrap();
-            let remark = remark.unwrap();
+            let (file, warning) = file(&loaders, way, true).unwrap();
+            let warning = warning.unwrap();
             assert_eq!(file, expected, "{way}");
-            assert!(remark.starts_with(said), "{remark}");
+            assert!(warning.starts_with(said), "{warning}");
             assert!(
-                remark.contains("GRUB 2.06 (grub) would look for its files on"),
-                "{remark}"
+                warning.contains("GRUB 2.06 (grub) would look for its files on"),
+                "{warning}"
             );
         }
         let bare = host_has(&unable, &[], false);
-        let why = file(&bare, Way::Auto, true).unwrap_err();
+        let why = file(&bare, LoaderKind::Auto, true).unwrap_err();
         assert!(matches!(why, NoLoader::Neither(..)), "{why}");
         // HTTP Boot's GRUB is told the server otherwise.
         let http = machine(Stage::HttpBoot, 16);
-        let disk = offered_as(&http, &bare, &all(Way::Auto), true).unwrap();
+        let disk = offered_as(&http, &bare, &all(LoaderKind::Auto), true).unwrap();
         assert!(disk.file.ends_with("/loader/secure-http/x86_64/boot.img"));
-        assert_eq!(disk.remark, None);
+        assert_eq!(disk.warning, None);
         let usual = |secure, proxy| {
             let loaders = host_has(&unable, &[snponly], false);
             usual_loader(&catalog(), &loaders, x64, secure, proxy)
@@ -703,7 +722,7 @@ mod tests {
     /// The image's own shim and GRUB meet the same rule.
     #[test]
     fn a_stock_menu_behind_a_grub_that_would_hang_is_refused() {
-        let offered = |chains: &[Chain], proxy| {
+        let offered = |chains: &[ShimGrub], proxy| {
             let mut image = image("live", &[Cpu::X86_64]);
             image.found.chains = chains.to_vec();
             let mut tree = TreeBuilder::new(Meta::default());
@@ -716,7 +735,7 @@ mod tests {
                 .unwrap();
             image.tree = Arc::new(tree.build());
             let catalog = Catalog::new(vec![Arc::new(image)]);
-            let (choice, first) = (all(Way::Auto), BootChoice::first(&catalog));
+            let (choice, first) = (all(LoaderKind::Auto), BootChoice::first(&catalog));
             let loaders = host(&["snponly-x86_64.efi"]);
             let from = Offers {
                 menu: MenuKind::Stock,
@@ -749,7 +768,7 @@ mod tests {
             signed_ipxe: vec![signed_ipxe()],
             ..Loaders::default()
         };
-        let given = given(&machine(Stage::HttpBoot, 16), &loaders, Way::Auto);
+        let given = given(&machine(Stage::HttpBoot, 16), &loaders, LoaderKind::Auto);
         let url = "http://10.0.0.1/loader/secure-ipxe/x86_64/snponly-shimx64.efi";
         assert_eq!(given, Ok(url.into()));
         let ipxe = |way, ipxe: &[&'static str]| {
@@ -761,10 +780,10 @@ mod tests {
         };
         let both = ["snponly-x86_64.efi", "ipxe-x86_64.efi"];
         let shim = Ok("loader/secure-ipxe/x86_64/snponly-shimx64.efi".to_owned());
-        assert_eq!(ipxe(Way::Ipxe, &both), shim);
+        assert_eq!(ipxe(LoaderKind::Ipxe, &both), shim);
         // For machines on which the signed build hangs.
         let native = Ok("loader/ipxe-x86_64.efi".into());
-        assert_eq!(ipxe(Way::IpxeNative, &both), native);
+        assert_eq!(ipxe(LoaderKind::IpxeNative, &both), native);
     }
 
     #[test]
@@ -782,9 +801,9 @@ mod tests {
             (&unsigned, Stage::Ipxe, 7, false),
             (&signed, Stage::Firmware, 7, false),
         ] {
-            let offer = offered(&machine(stage, arch), loaders, &all(Way::Auto)).unwrap();
+            let offer = offered(&machine(stage, arch), loaders, &all(LoaderKind::Auto)).unwrap();
             let off = off.then_some(NEEDS_SECURE_BOOT_OFF);
-            assert_eq!(offer.remark.as_deref(), off, "{stage:?} {arch}");
+            assert_eq!(offer.warning.as_deref(), off, "{stage:?} {arch}");
         }
     }
 
@@ -792,35 +811,44 @@ mod tests {
     fn what_firmware_cannot_do_falls_back_and_is_told_where_it_was_asked_for_by_name() {
         let loaders = host(&["undionly.kpxe", "snponly-x86_64.efi", "ipxe-i386.efi"]);
         let named = |way| LoaderChoice {
-            all: Way::Auto,
+            all: LoaderKind::Auto,
             of: vec![(MAC, way)],
         };
         for (stage, arch, way, file) in [
             (
                 Stage::Firmware,
                 7,
-                Way::Pxelinux,
+                LoaderKind::Pxelinux,
                 "loader/snponly-x86_64.efi",
             ),
-            (Stage::Firmware, 7, Way::Iso, "loader/snponly-x86_64.efi"),
-            (Stage::Firmware, 0, Way::Grub, "loader/undionly.kpxe"),
-            (Stage::Firmware, 0, Way::Iso, "loader/undionly.kpxe"),
-            (Stage::Firmware, 6, Way::Grub, "loader/ipxe-i386.efi"),
+            (
+                Stage::Firmware,
+                7,
+                LoaderKind::Iso,
+                "loader/snponly-x86_64.efi",
+            ),
+            (Stage::Firmware, 0, LoaderKind::Grub, "loader/undionly.kpxe"),
+            (Stage::Firmware, 0, LoaderKind::Iso, "loader/undionly.kpxe"),
+            (Stage::Firmware, 6, LoaderKind::Grub, "loader/ipxe-i386.efi"),
         ] {
             let machine = machine(stage, arch);
             let told = offered(&machine, &loaders, &named(way)).unwrap();
             assert_eq!(told.file, file);
-            let remark = told.remark.unwrap();
-            assert!(remark.contains(&format!("--loader {way} ")), "{remark}");
+            let warning = told.warning.unwrap();
+            assert!(warning.contains(&format!("--loader {way} ")), "{warning}");
             let silent = offered(&machine, &loaders, &all(way)).unwrap();
             let off = (arch == 7).then_some(NEEDS_SECURE_BOOT_OFF);
             assert_eq!(
-                (silent.file.as_str(), silent.remark.as_deref()),
+                (silent.file.as_str(), silent.warning.as_deref()),
                 (file, off)
             );
         }
-        let missing = offered(&machine(Stage::Firmware, 7), &loaders, &named(Way::Grub));
-        assert_eq!(missing, Err(NoLoader::NoChain(Arch::X64Uefi)));
+        let missing = offered(
+            &machine(Stage::Firmware, 7),
+            &loaders,
+            &named(LoaderKind::Grub),
+        );
+        assert_eq!(missing, Err(NoLoader::NoShimGrub(Arch::X64Uefi)));
     }
 
     #[test]
@@ -830,7 +858,7 @@ mod tests {
             image.found.efi_boot = efi_boot;
             let catalog = Catalog::new(vec![Arc::new(image)]);
             let machine = machine(Stage::HttpBoot, 16);
-            let (choice, first) = (all(Way::Iso), BootChoice::first(&catalog));
+            let (choice, first) = (all(LoaderKind::Iso), BootChoice::first(&catalog));
             let host = host(&[]);
             let from = of(&catalog, &host, &choice, &first);
             offer(&machine, &from, &server()).map(|o| o.file)
@@ -856,7 +884,7 @@ mod tests {
             let choice = all(way);
             let from = of(&catalog, &loaders, &choice, &boot);
             let offered = offer(&machine(stage, arch), &from, &server());
-            offered.map(|offer| (offer.file, offer.remark))
+            offered.map(|offer| (offer.file, offer.warning))
         };
         let by_name = Some("memtest");
         let disk = Ok((
@@ -864,16 +892,16 @@ mod tests {
             None,
         ));
         let http = (Stage::HttpBoot, 16);
-        for way in [Way::Auto, Way::Iso] {
+        for way in [LoaderKind::Auto, LoaderKind::Iso] {
             assert_eq!(given(&alone, None, way, http), disk);
             assert_eq!(given(&alone, by_name, way, http), disk);
             assert_eq!(given(&beside, by_name, way, http), disk);
         }
         // The first that can start as a whole, where that is asked for; else a kernel's menu.
-        assert_eq!(given(&beside, None, Way::Iso, http), disk);
-        let (file, remark) = given(&beside, None, Way::Auto, http).unwrap();
+        assert_eq!(given(&beside, None, LoaderKind::Iso, http), disk);
+        let (file, warning) = given(&beside, None, LoaderKind::Auto, http).unwrap();
         assert!(file.ends_with("snponly-x86_64.efi"));
-        assert_eq!(remark.as_deref(), Some(NEEDS_SECURE_BOOT_OFF));
+        assert_eq!(warning.as_deref(), Some(NEEDS_SECURE_BOOT_OFF));
         for (machine, says) in [
             ((Stage::Firmware, 0), "this machine has a BIOS"),
             (
@@ -883,14 +911,14 @@ mod tests {
             ((Stage::Ipxe, 0), "this machine has a BIOS"),
             ((Stage::HttpBoot, 19), "not on arm64 UEFI machines"),
         ] {
-            let none = given(&alone, None, Way::Auto, machine).unwrap_err();
+            let none = given(&alone, None, LoaderKind::Auto, machine).unwrap_err();
             assert!(matches!(none, NoLoader::OnlyWhole(_)));
             assert!(none.to_string().contains(says), "{none}");
-            let (_, remark) = given(&beside, by_name, Way::Auto, machine).unwrap();
-            let remark = remark.unwrap();
+            let (_, warning) = given(&beside, by_name, LoaderKind::Auto, machine).unwrap();
+            let warning = warning.unwrap();
             assert!(
-                remark.contains("memtest starts only as a whole"),
-                "{remark}"
+                warning.contains("memtest starts only as a whole"),
+                "{warning}"
             );
         }
     }
@@ -899,32 +927,32 @@ mod tests {
     fn a_menu_that_will_be_empty_is_remarked() {
         let loaders = host(&["undionly.kpxe", "ipxe-arm64.efi", "snponly-x86_64.efi"]);
         let narrow = Catalog::new(vec![Arc::new(image("old", &[Cpu::I686]))]);
-        let remark = |catalog: &Catalog, stage, arch| {
-            let (choice, first) = (all(Way::Auto), BootChoice::first(catalog));
+        let warning = |catalog: &Catalog, stage, arch| {
+            let (choice, first) = (all(LoaderKind::Auto), BootChoice::first(catalog));
             let from = of(catalog, &loaders, &choice, &first);
             let offered = offer(&machine(stage, arch), &from, &server());
-            let remark = offered.unwrap().remark?;
-            let rest = remark.strip_prefix(NEEDS_SECURE_BOOT_OFF);
-            let rest = rest.map_or(&*remark, |rest| rest.trim_start_matches("; "));
+            let warning = offered.unwrap().warning?;
+            let rest = warning.strip_prefix(NEEDS_SECURE_BOOT_OFF);
+            let rest = rest.map_or(&*warning, |rest| rest.trim_start_matches("; "));
             (!rest.is_empty()).then(|| rest.to_owned())
         };
         let none_for = |arch: &str| Some(format!("no image served is for {arch} machines"));
         let both = catalog();
         for stage in [Stage::Firmware, Stage::Ipxe] {
-            assert_eq!(remark(&both, stage, 0), None);
-            assert_eq!(remark(&both, stage, 7), None);
-            assert_eq!(remark(&both, stage, 11), none_for("arm64 UEFI"));
-            assert_eq!(remark(&narrow, stage, 0), None);
-            assert_eq!(remark(&narrow, stage, 7), none_for("x64 UEFI"));
+            assert_eq!(warning(&both, stage, 0), None);
+            assert_eq!(warning(&both, stage, 7), None);
+            assert_eq!(warning(&both, stage, 11), none_for("arm64 UEFI"));
+            assert_eq!(warning(&narrow, stage, 0), None);
+            assert_eq!(warning(&narrow, stage, 7), none_for("x64 UEFI"));
         }
-        let riscv = remark(&both, Stage::Ipxe, 27);
+        let riscv = warning(&both, Stage::Ipxe, 27);
         assert_eq!(riscv, none_for("riscv64 UEFI"));
-        assert_eq!(remark(&both, Stage::Ipxe, 65535), None);
+        assert_eq!(warning(&both, Stage::Ipxe, 65535), None);
     }
 
     #[test]
     fn silence_has_a_reason() {
-        let auto = Way::Auto;
+        let auto = LoaderKind::Auto;
         let host = host(&["undionly.kpxe"]);
         let plain = given(&machine(Stage::Plain, 0), &host, auto);
         assert_eq!(plain, Err(NoLoader::NotAsked));

@@ -349,7 +349,7 @@ fn text(bytes: &[u8], limit: usize) -> String {
 
 /// A shim with a GRUB it trusts.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Chain {
+pub struct ShimGrub {
     /// What the firmware starts.
     pub shim: Shim,
     /// What that starts.
@@ -358,7 +358,7 @@ pub struct Chain {
     pub manager: Option<Content>,
 }
 
-impl Chain {
+impl ShimGrub {
     /// Every shim with the best GRUB that it trusts: one that boots beside another DHCP server too,
     /// then one that also reads over HTTP, else the first.
     pub fn pair(shims: &[Shim], grubs: &[Grub], managers: &[(Arch, Content)]) -> Vec<Self> {
@@ -483,7 +483,7 @@ mod tests {
             grub(X64, &["efinet", "tftp"], "Debian"),
             grub(X64, &["efinet", "tftp", "http"], "Debian"),
         ];
-        let chains = Chain::pair(&shims, &grubs, &[]);
+        let chains = ShimGrub::pair(&shims, &grubs, &[]);
         let [chain] = &chains[..] else {
             panic!("{}", chains.len())
         };

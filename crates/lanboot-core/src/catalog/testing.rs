@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::entry::{Finds, NetworkForm};
-use super::image::{Given, Recognised};
+use super::entry::{NetworkArgs, RootSource};
+use super::image::{Detection, Given};
 use super::{
-    Catalog, Chain, Cpu, Entry, Family, Grub, Image, NbdRoot, Server, Shim, Signed, SignedBuild,
+    Catalog, Cpu, Entry, Family, Grub, Image, NbdRoot, Server, Shim, ShimGrub, Signed, SignedBuild,
     SignedIpxe,
 };
 use crate::machine::Arch;
@@ -44,14 +44,14 @@ pub(crate) fn image(name: &str, cpus: &[Cpu]) -> Image {
         label: "DUAL".into(),
         uuid: None,
         tree: Arc::new(tree.build()),
-        found: Recognised {
+        found: Detection {
             family: Family::Archiso {
                 base: "arch".into(),
                 aitab: true,
             },
             entries: cpus.iter().map(|&cpu| entry(name, cpu)).collect(),
             pxelinux: Some("syslinux".into()),
-            ..Recognised::default()
+            ..Detection::default()
         },
     }
 }
@@ -87,8 +87,8 @@ fn entry(name: &str, cpu: Cpu) -> Entry {
         initrd: vec!["arch/early img".into(), "arch/initramfs.img".into()],
         kept: vec!["archisobasedir=arch".into()],
         added: Vec::new(),
-        network: NetworkForm::Dhcp,
-        finds: Finds::Archiso,
+        network: NetworkArgs::Dhcp,
+        finds: RootSource::Archiso,
         root: Some(format!("arch/{cpu}/airootfs.sfs")),
         companions: (Vec::new(), Vec::new()),
         root_bytes: 300 << 20,
@@ -105,8 +105,8 @@ fn entry(name: &str, cpu: Cpu) -> Entry {
 pub(crate) fn installer(name: &str, cpu: Cpu, signed: Signed) -> Image {
     let entry = Entry {
         kept: ["vga=788", "---", "quiet"].map(String::from).to_vec(),
-        network: NetworkForm::Own,
-        finds: Finds::Itself,
+        network: NetworkArgs::Own,
+        finds: RootSource::Itself,
         root: None,
         root_bytes: 0,
         signed,
@@ -121,10 +121,10 @@ pub(crate) fn installer(name: &str, cpu: Cpu, signed: Signed) -> Image {
 /// One without a kernel that firmware of these kinds starts as a whole, of every kind for none.
 pub(crate) fn whole_image(name: &str, archs: &[Arch]) -> Image {
     let mut image = image(name, &[]);
-    image.found = Recognised {
+    image.found = Detection {
         efi_boot: true,
         efi_archs: archs.to_vec(),
-        ..Recognised::default()
+        ..Detection::default()
     };
     image
 }
@@ -132,7 +132,7 @@ pub(crate) fn whole_image(name: &str, archs: &[Arch]) -> Image {
 /// An entry of the 2013 layout.
 pub(crate) fn literal(name: &str) -> Entry {
     Entry {
-        network: NetworkForm::Literal,
+        network: NetworkArgs::Literal,
         ..entry(name, Cpu::X86_64)
     }
 }
@@ -357,16 +357,16 @@ pub(crate) fn signed_ipxe(arch: Arch) -> SignedIpxe {
 }
 
 /// A chain whose GRUB boots beside another DHCP server.
-pub(crate) fn chain(arch: Arch, vendor: &str, http: bool) -> Chain {
+pub(crate) fn chain(arch: Arch, vendor: &str, http: bool) -> ShimGrub {
     chain_of(arch, vendor, http, EFINET_PROXY)
 }
 
 /// A chain whose GRUB does not, as Debian 12's.
-pub(crate) fn chain_without_proxy(arch: Arch, vendor: &str, http: bool) -> Chain {
+pub(crate) fn chain_without_proxy(arch: Arch, vendor: &str, http: bool) -> ShimGrub {
     chain_of(arch, vendor, http, "efinet")
 }
 
-fn chain_of(arch: Arch, vendor: &str, http: bool, efinet: &str) -> Chain {
+fn chain_of(arch: Arch, vendor: &str, http: bool, efinet: &str) -> ShimGrub {
     let machine = if arch == Arch::X64Uefi { X64 } else { 0xaa64 };
     let modules: &[&str] = if http {
         &[efinet, "tftp", "http"]
@@ -377,5 +377,5 @@ fn chain_of(arch: Arch, vendor: &str, http: bool, efinet: &str) -> Chain {
     let shim = Content::memory(shim_file(machine, vendor, "Revoked"));
     let shim = Shim::parse(&shim, "shim", &no_disk).unwrap();
     let grub = Grub::parse(&grub, "grub", &no_disk).unwrap();
-    Chain::pair(&[shim], &[grub], &[]).remove(0)
+    ShimGrub::pair(&[shim], &[grub], &[]).remove(0)
 }

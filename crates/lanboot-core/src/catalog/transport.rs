@@ -249,7 +249,7 @@ pub fn plan(
 
 impl Plan {
     /// What the journal of a machine should say; `None` where nothing is remarkable.
-    pub fn remark(&self) -> Option<String> {
+    pub fn warning(&self) -> Option<String> {
         match self.reason {
             Reason::Asked
             | Reason::Copy
@@ -337,11 +337,11 @@ mod tests {
         assert_eq!(way(Memory::Mib(needs + 1)), Transport::Http);
         assert_eq!(way(Memory::Mib(needs - 1)), Transport::Nfs);
         assert_eq!(way(Memory::Unknown), Transport::Http);
-        let told = planned(&OPEN, &auto, Memory::Mib(needs - 1), "").remark();
+        let told = planned(&OPEN, &auto, Memory::Mib(needs - 1), "").warning();
         assert!(told.unwrap().starts_with("root over nfs: a copy in memory"));
         let none = planned(&[], &auto, Memory::Mib(64), "");
         assert_eq!(none.transport, Transport::Http);
-        assert!(none.remark().unwrap().contains("may not start"));
+        assert!(none.warning().unwrap().contains("may not start"));
     }
 
     #[test]

@@ -4,9 +4,9 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
 use super::config::Subnet;
+use super::ignore_reason::IgnoreReason;
 use super::lease::Lease;
 use super::packet::MessageType;
-use super::why::Why;
 use crate::machine::Mac;
 
 /// The port a message was sent to.
@@ -21,7 +21,7 @@ pub enum Port {
 
 /// How a message came in.
 #[derive(Clone, Copy, Debug)]
-pub struct Receipt<'a> {
+pub struct ReceiveInfo<'a> {
     /// The interface.
     pub interface: &'a str,
     /// Our address on it, which is our server identifier.
@@ -42,7 +42,7 @@ pub struct Receipt<'a> {
     pub overloaded: bool,
 }
 
-impl Receipt<'_> {
+impl ReceiveInfo<'_> {
     /// Whether an address is one of this host's.
     pub(super) fn is_own(&self, address: Ipv4Addr) -> bool {
         address == self.server || self.own.contains(&address)
@@ -81,7 +81,7 @@ pub enum Answer {
         by_ping: bool,
     },
     /// Send nothing.
-    Ignore(Why),
+    Ignore(IgnoreReason),
     /// Send nothing; something changed.
     Done(Note),
 }

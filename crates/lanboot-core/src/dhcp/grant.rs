@@ -19,7 +19,7 @@ impl Leases {
         if !subnet.is_host(address) {
             return Err(Refusal::WrongNetwork(address, subnet.base(), subnet.prefix));
         }
-        if self.withheld.contains(&address) {
+        if self.excluded.contains(&address) {
             return Err(Refusal::Withheld(address));
         }
         if !self.pool(subnet).is_some_and(|p| p.contains(address)) {
@@ -68,8 +68,8 @@ impl Leases {
     ) -> Lease {
         let expires = now.saturating_add(u64::from(secs));
         self.undo_decline(address);
-        self.drop_hold(&client.id);
-        self.remove_hold(address);
+        self.drop_reservation(&client.id);
+        self.remove_reservation(address);
         self.in_use.remove(address);
         self.known_free.remove(address);
         let before = self.leases.get(&address);
@@ -104,7 +104,7 @@ impl Leases {
         }
         lease.expires = lease.expires.min(now);
         lease.state = State::Released;
-        self.drop_hold(&client.id);
+        self.drop_reservation(&client.id);
         self.insert(lease.clone());
         Some(lease)
     }

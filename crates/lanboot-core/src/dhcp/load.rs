@@ -1,33 +1,33 @@
 //! What a machine shall load, and what the log says of it.
 
 use super::answer::BootFile;
+use super::ignore_reason::IgnoreReason;
 use super::option::Code;
 use super::reply::Encoded;
-use super::respond::Exchange;
-use super::why::Why;
+use super::respond::Transaction;
 use crate::machine::{Arch, Stage};
 
-impl Exchange<'_> {
+impl Transaction<'_> {
     /// What to load, for a machine that wants to.
-    pub(super) fn boot_file(&self) -> Result<BootFile, Why> {
+    pub(super) fn boot_file(&self) -> Result<BootFile, IgnoreReason> {
         if self.machine.stage == Stage::Plain {
-            return Err(Why::NotBooting);
+            return Err(IgnoreReason::NotBooting);
         }
         self.to_load()
     }
 
     /// What a machine that boots shall load.
-    pub(super) fn to_load(&self) -> Result<BootFile, Why> {
+    pub(super) fn to_load(&self) -> Result<BootFile, IgnoreReason> {
         match self.misfit() {
             Some(why) => Err(why),
-            None => (self.boot)(&self.machine).ok_or(Why::NothingToBoot),
+            None => (self.boot)(&self.machine).ok_or(IgnoreReason::NothingToBoot),
         }
     }
 
     /// Why no boot file can fit it, whatever is served.
-    fn misfit(&self) -> Option<Why> {
+    fn misfit(&self) -> Option<IgnoreReason> {
         match (self.machine.stage, self.machine.arch) {
-            (Stage::HttpBoot, Some(arch @ Arch::X86Bios)) => Some(Why::NotUefi(arch)),
+            (Stage::HttpBoot, Some(arch @ Arch::X86Bios)) => Some(IgnoreReason::NotUefi(arch)),
             _ => None,
         }
     }

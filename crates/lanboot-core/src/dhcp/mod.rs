@@ -8,7 +8,7 @@
 //!   out whether an address is in use.
 //!
 //! Invariants: a message never panics, whatever its bytes; nothing is sent that has no [`Answer`];
-//! a silence always has a [`Why`]; an ACK carries the record that must be durable before it leaves;
+//! a silence always has a [`IgnoreReason`]; an ACK carries the record that must be durable before it leaves;
 //! every table is bounded by the configured pools or by a named limit.
 //!
 //! In [`Mode::Proxy`] and at [`Port::BootServer`] it says only what to load (PXE 2.1). The
@@ -28,9 +28,11 @@ pub mod quirk;
 mod answer;
 mod claims;
 mod config;
-mod decliners;
+mod decline;
+mod expiry;
 mod finding;
 mod grant;
+mod ignore_reason;
 mod lease;
 mod load;
 mod offer;
@@ -42,16 +44,15 @@ mod reply;
 mod respond;
 mod stages;
 mod table;
-mod timed;
-mod why;
 
 #[cfg(test)]
 mod tests;
 
-pub use answer::{Answer, BootFile, Destination, Note, Outgoing, Port, Probe, Receipt};
+pub use answer::{Answer, BootFile, Destination, Note, Outgoing, Port, Probe, ReceiveInfo};
 pub use config::{BadConfig, Config, MAX_POOL, Mode, Subnet};
-pub use decliners::{MAX_DECLINERS, MAX_DECLINES};
+pub use decline::{MAX_DECLINERS, MAX_DECLINES};
 pub use finding::Finding;
+pub use ignore_reason::IgnoreReason;
 pub use lease::{ClientId, Lease, State};
 pub use offer::MAX_CHECKS;
 pub use option::{Code, Options};
@@ -59,6 +60,6 @@ pub use packet::{CLIENT_PORT, MAX_LEN, Malformed, MessageType, Op, Packet, SERVE
 pub use reply::is_parting;
 pub use respond::{checked, respond};
 pub use table::{
-    CHECK_HOLD, DECLINE_TIME, IN_USE_TIME, KNOWN_FREE_TIME, Leases, OFFER_HOLD, Restored,
+    CHECK_RESERVATION, DECLINE_TIME, IN_USE_TIME, KNOWN_FREE_TIME, Leases, OFFER_RESERVATION,
+    Restored,
 };
-pub use why::Why;

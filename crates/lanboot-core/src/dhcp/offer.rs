@@ -6,11 +6,11 @@ use super::answer::{Answer, Probe};
 use super::claims::{Claimant, Worth};
 use super::config::Mode;
 use super::finding::Finding;
+use super::ignore_reason::IgnoreReason;
 use super::option::Code;
 use super::packet::MessageType;
-use super::respond::Exchange;
-use super::table::Step;
-use super::why::Why;
+use super::respond::Transaction;
+use super::table::ReservationState;
 use crate::machine::Mac;
 
 /// Addresses checked for one DISCOVER. Each takes about 0.3 s and firmware gives up on an attempt
@@ -25,12 +25,14 @@ struct Search {
     takeover: bool,
 }
 
-impl Exchange<'_> {
-    pub(super) fn discover(&mut self) -> Result<Answer, Why> {
+impl Transaction<'_> {
+    pub(super) fn discover(&mut self) -> Result<Answer, IgnoreReason> {
         self.refuse_decliners()?;
         match self.leases.held_for(&self.client.id) {
-            Some((address, Step::Checking { .. })) => Err(Why::Checking(address)),
-            Some((address, Step::Offered)) if self.place.subnet.contains(address) => {
+            Some((address, ReservationState::Checking { .. })) => {
+                Err(IgnoreReason::Checking(address))
+            }
+            Some((address, ReservationState::Offered)) if self.place.subnet.contains(address) => {
                 Ok(self.offer(address))
             }
             _ => self.look_for_address(Search {
@@ -41,28 +43,32 @@ impl Exchange<'_> {
     }
 
     /// Goes on with what the probe of `address` found.
-    pub(super) fn checked(&mut self, address: Ipv4Addr, probe: Probe) -> Result<Answer, Why> {
+    pub(super) fn checked(
+        &mut self,
+        address: Ipv4Addr,
+        probe: Probe,
+    ) -> Result<Answer, IgnoreReason> {
         if self.message == MessageType::Decline {
             return self.decline_checked(address, probe);
         }
         let held = self.leases.held_for(&self.client.id);
         if self.config.mode != Mode::Server {
             // Another server appeared in the meantime.
-            if let Some((_, Step::Checking { .. })) = held {
-                self.leases.drop_hold(&self.client.id);
+            if let Some((_, ReservationState::Checking { .. })) = held {
+                self.leases.drop_reservation(&self.client.id);
             }
             return self.respond();
         }
         let Some((
             held,
-            Step::Checking {
+            ReservationState::Checking {
                 failed,
                 takeover,
                 doubted,
             },
         )) = held.filter(|(held, _)| *held == address)
         else {
-            return Err(Why::StaleCheck(address));
+            return Err(IgnoreReason::StaleCheck(address));
         };
         let search = Search { failed, takeover };
         match (probe, doubted) {
@@ -81,7 +87,7 @@ impl Exchange<'_> {
         self.leases.mark_free(address, self.now);
         match doubted {
             Some(mac) => {
-                let interface = self.receipt.interface;
+                let interface = self.info.interface;
                 self.leases.refute(mac, address, interface, self.now);
             }
             None if self.packet.is_relayed() => self.leases.is_silent(self.place.subnet.base()),
@@ -95,7 +101,7 @@ impl Exchange<'_> {
         address: Ipv4Addr,
         mac: Option<Mac>,
         search: Search,
-    ) -> Result<Answer, Why> {
+    ) -> Result<Answer, IgnoreReason> {
         let is_own_mac = mac.is_none_or(|mac| mac == self.client.mac);
         let lease = self.leases.get(address);
         let live = lease.filter(|l| l.expires > self.now);
@@ -116,7 +122,7 @@ impl Exchange<'_> {
                 _ => Finding::SecondClient(address, lease_mac),
             });
             // The other one keeps its lease.
-            self.leases.drop_hold(&self.client.id);
+            self.leases.drop_reservation(&self.client.id);
             return self.look_further(Search {
                 takeover: false,
                 ..search
@@ -139,7 +145,7 @@ impl Exchange<'_> {
             Worth::InUse => self.in_use(address, mac, search),
             Worth::Doubtful => Ok(self.check(address, search, mac)),
             Worth::Nothing(freed) => {
-                let interface = self.receipt.interface;
+                let interface = self.info.interface;
                 self.leases.ignore(who, &freed, interface, subnet, self.now);
                 Ok(self.offer(address))
             }
@@ -152,7 +158,7 @@ impl Exchange<'_> {
         address: Ipv4Addr,
         mac: Option<Mac>,
         search: Search,
-    ) -> Result<Answer, Why> {
+    ) -> Result<Answer, IgnoreReason> {
         self.leases.find(match mac {
             Some(mac) => Finding::InUse(address, mac),
             None => Finding::AnswersPings(address),
@@ -161,7 +167,7 @@ impl Exchange<'_> {
         self.look_further(search)
     }
 
-    fn look_further(&mut self, search: Search) -> Result<Answer, Why> {
+    fn look_further(&mut self, search: Search) -> Result<Answer, IgnoreReason> {
         self.look_for_address(Search {
             failed: search.failed.saturating_add(1),
             ..search
@@ -169,9 +175,9 @@ impl Exchange<'_> {
     }
 
     /// Offers an address, or has it checked first.
-    fn look_for_address(&mut self, search: Search) -> Result<Answer, Why> {
+    fn look_for_address(&mut self, search: Search) -> Result<Answer, IgnoreReason> {
         if search.failed >= MAX_CHECKS {
-            return Err(Why::AllInUse(search.failed));
+            return Err(IgnoreReason::AllInUse(search.failed));
         }
         let requested = self.packet.options.address(Code::REQUESTED_ADDRESS);
         let takeover = search.takeover;
@@ -187,14 +193,14 @@ impl Exchange<'_> {
                     subnet,
                     self.now,
                 )
-                .ok_or(Why::PoolFull(subnet.range.0, subnet.range.1))?;
+                .ok_or(IgnoreReason::PoolFull(subnet.range.0, subnet.range.1))?;
             if !self.is_relays(choice.address) {
                 break choice;
             }
             // Not chosen again, so this ends.
             self.leases.mark_in_use(choice.address, self.now);
         };
-        if choice.sure || !self.config.check || self.receipt.overloaded {
+        if choice.sure || !self.config.check || self.info.overloaded {
             return Ok(self.offer(choice.address));
         }
         Ok(self.check(choice.address, search, None))
@@ -204,7 +210,7 @@ impl Exchange<'_> {
     /// answered ARP.
     fn check(&mut self, address: Ipv4Addr, search: Search, doubted: Option<Mac>) -> Answer {
         let Search { failed, takeover } = search;
-        let step = Step::Checking {
+        let step = ReservationState::Checking {
             failed,
             takeover,
             doubted,
@@ -217,8 +223,12 @@ impl Exchange<'_> {
     }
 
     fn offer(&mut self, address: Ipv4Addr) -> Answer {
-        self.leases
-            .hold(address, &self.client.id, Step::Offered, self.now);
+        self.leases.hold(
+            address,
+            &self.client.id,
+            ReservationState::Offered,
+            self.now,
+        );
         let secs = self.lease_secs();
         let to = self.destination(address);
         self.send(MessageType::Offer, address, Some(secs), to, None)

@@ -9,19 +9,19 @@
 use std::net::SocketAddrV4;
 
 use super::answer::{Answer, BootFile, Destination, Outgoing};
+use super::ignore_reason::IgnoreReason;
 use super::option::Code;
 use super::packet::{CLIENT_PORT, MessageType};
 use super::pxe::{MENU_ITEM, vendor_options};
-use super::respond::Exchange;
-use super::table::Step;
-use super::why::Why;
+use super::respond::Transaction;
+use super::table::ReservationState;
 
 /// PXE's "bootstrap": what a machine asks for that was shown no menu (PXE 2.1 table 2-3).
 const BOOTSTRAP: (u16, u16) = (0, 0);
 
-impl Exchange<'_> {
+impl Transaction<'_> {
     /// Port 67 of a proxy.
-    pub(super) fn proxy(&mut self) -> Result<Answer, Why> {
+    pub(super) fn proxy(&mut self) -> Result<Answer, IgnoreReason> {
         match self.message {
             MessageType::Discover => {
                 let boot = self.boot_file()?;
@@ -38,36 +38,36 @@ impl Exchange<'_> {
             MessageType::Release => self.release(),
             MessageType::Decline => self.decline(),
             MessageType::Offer | MessageType::Ack | MessageType::Nak | MessageType::Other(_) => {
-                Err(Why::Message(self.message))
+                Err(IgnoreReason::Message(self.message))
             }
         }
     }
 
     /// Port 4011, of a proxy or a server. Never about addresses.
-    pub(super) fn boot_server(&mut self) -> Result<Answer, Why> {
-        if self.receipt.source.port() == 0 {
-            return Err(Why::NoSourcePort);
+    pub(super) fn boot_server(&mut self) -> Result<Answer, IgnoreReason> {
+        if self.info.source.port() == 0 {
+            return Err(IgnoreReason::NoSourcePort);
         }
         if !matches!(self.message, MessageType::Request | MessageType::Inform) {
-            return Err(Why::BootServerMessage(self.message));
+            return Err(IgnoreReason::BootServerMessage(self.message));
         }
         if let Some(server) = self.packet.options.address(Code::SERVER_ID)
-            && !self.receipt.is_own(server)
+            && !self.info.is_own(server)
         {
-            return Err(Why::OtherServer(server));
+            return Err(IgnoreReason::OtherServer(server));
         }
         let asked = self.packet.options.get(Code::VENDOR);
         let item = asked.and_then(|option| vendor_options(option).boot_item);
         if let Some((item, layer)) = item.filter(|item| ![BOOTSTRAP, MENU_ITEM].contains(item)) {
-            return Err(Why::BootItem { item, layer });
+            return Err(IgnoreReason::BootItem { item, layer });
         }
         let boot = self.boot_file()?;
-        let to = Destination::Unicast(self.receipt.source);
+        let to = Destination::Unicast(self.info.source);
         Ok(self.direct(MessageType::Ack, &boot, to))
     }
 
     /// A server that stepped down: what it gave or offered stays good, and nothing is added to it.
-    fn keep_word(&mut self) -> Result<Answer, Why> {
+    fn keep_word(&mut self) -> Result<Answer, IgnoreReason> {
         let (address, selecting) = self.requested()?;
         let lease = self
             .leases
@@ -76,13 +76,13 @@ impl Exchange<'_> {
         let secs = match (lease, self.leases.held_for(&self.client.id)) {
             // It is told the time that is left, so that it looks for the other server in time.
             (Some(lease), _) => u32::try_from(lease.expires - self.now).unwrap_or(u32::MAX),
-            (None, Some((held, Step::Offered))) if selecting && held == address => {
+            (None, Some((held, ReservationState::Offered))) if selecting && held == address => {
                 self.lease_secs()
             }
-            _ => return Err(Why::NotGivenHere(address)),
+            _ => return Err(IgnoreReason::NotGivenHere(address)),
         };
         if self.claim(address).is_err() {
-            return Err(Why::NotGivenHere(address));
+            return Err(IgnoreReason::NotGivenHere(address));
         }
         Ok(self.acknowledge(address, secs))
     }

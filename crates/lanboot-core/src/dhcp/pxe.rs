@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use super::option::{Code, encapsulated};
 use super::packet::{ETHERNET, Packet};
-use super::quirk::{self, Manner};
+use super::quirk::{self, ResponseProfile};
 use crate::machine::{Arch, Mac, Machine, Stage};
 
 /// The vendor class (option 60) a UEFI HTTP Boot client sends and wants to read in the answer.
@@ -52,7 +52,7 @@ pub fn machine(packet: &Packet) -> Option<Machine> {
 }
 
 /// The machine a message describes and how to answer it.
-pub(super) fn read(packet: &Packet) -> Option<(Machine, Manner)> {
+pub(super) fn read(packet: &Packet) -> Option<(Machine, ResponseProfile)> {
     let (ETHERNET, Ok(mac)) = (packet.htype, packet.hardware_address().try_into()) else {
         return None;
     };
@@ -61,9 +61,9 @@ pub(super) fn read(packet: &Packet) -> Option<(Machine, Manner)> {
         arch: arch(packet),
         stage: stage(packet),
     };
-    let manner = quirk::manner(packet, &machine);
-    machine.arch = manner.arch;
-    Some((machine, manner))
+    let profile = quirk::profile(packet, &machine);
+    machine.arch = profile.arch;
+    Some((machine, profile))
 }
 
 /// What is asking: iPXE before its vendor class, because iPXE says `PXEClient` too. Without a
@@ -377,9 +377,9 @@ mod tests {
         assert_eq!(find(&[(Code::VENDOR_CLASS, b"udhcp 1.36")]), None);
         // The rows about an architecture hold for it as for one that was named.
         let packet = with(&[pxe]);
-        let (machine, manner) = read(&packet).unwrap();
+        let (machine, profile) = read(&packet).unwrap();
         assert_eq!(machine.arch, Some(Arch::X86Bios));
-        assert_eq!(manner.discovery, quirk::Discovery::Menu);
+        assert_eq!(profile.discovery, quirk::Discovery::Menu);
     }
 
     #[test]

@@ -18,16 +18,16 @@ pub struct Quirk {
     /// Which firmware this is, for people.
     pub firmware: &'static str,
     /// All of these must hold.
-    pub signs: &'static [Sign],
+    pub matches: &'static [Match],
     /// What is then done.
-    pub effects: &'static [Effect],
+    pub overrides: &'static [Override],
     /// Where this was learnt.
     pub source: &'static str,
 }
 
 /// Something a machine shows in its message.
 #[derive(Clone, Copy, Debug)]
-pub enum Sign {
+pub enum Match {
     /// What is asking.
     Stage(Stage),
     /// Its architecture is one of these, after the rows above.
@@ -40,7 +40,7 @@ pub enum Sign {
 
 /// What a row changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Effect {
+pub enum Override {
     /// It is this architecture, whatever it said.
     Arch(Arch),
     /// Every answer carries the vendor class `HTTPClient`.
@@ -58,12 +58,12 @@ pub enum Effect {
 
 /// How a machine is answered: what the rows that fit it add up to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Manner {
+pub struct ResponseProfile {
     /// Its architecture.
     pub arch: Option<Arch>,
-    /// [`Effect::HttpClient`].
+    /// [`Override::HttpClient`].
     pub http_client: bool,
-    /// [`Effect::NoProxyWait`].
+    /// [`Override::NoProxyWait`].
     pub no_proxy_wait: bool,
     /// What option 43 says.
     pub discovery: Discovery,
@@ -114,41 +114,41 @@ const RASPBERRY_PI_UUIDS: &[&[u8]] = &[b"\0RPi", b"\0DDDDDDDDDDDDDDDD"];
 pub const QUIRKS: &[Quirk] = &[
     Quirk {
         firmware: "Raspberry Pis, which say they are PCs",
-        signs: &[
-            Sign::Stage(Stage::Firmware),
-            Sign::Arch(&[Arch::X86Bios]),
-            Sign::Oui(RASPBERRY_PI),
+        matches: &[
+            Match::Stage(Stage::Firmware),
+            Match::Arch(&[Arch::X86Bios]),
+            Match::Oui(RASPBERRY_PI),
         ],
-        effects: &[Effect::Arch(Arch::RaspberryPi)],
+        overrides: &[Override::Arch(Arch::RaspberryPi)],
         source: "https://github.com/raspberrypi/rpi-eeprom/issues/182",
     },
     Quirk {
         firmware: "Raspberry Pi 3, and every one with a boot loader of 2020 or later, whatever its address",
-        signs: &[
-            Sign::Stage(Stage::Firmware),
-            Sign::Arch(&[Arch::X86Bios]),
-            Sign::Uuid(RASPBERRY_PI_UUIDS),
+        matches: &[
+            Match::Stage(Stage::Firmware),
+            Match::Arch(&[Arch::X86Bios]),
+            Match::Uuid(RASPBERRY_PI_UUIDS),
         ],
-        effects: &[Effect::Arch(Arch::RaspberryPi)],
+        overrides: &[Override::Arch(Arch::RaspberryPi)],
         source: "https://github.com/raspberrypi/rpi-eeprom/issues/103, \
                  https://github.com/raspberrypi/documentation/issues/3586",
     },
     Quirk {
         firmware: "Raspberry Pi's boot loader, which takes no answer without its menu entry",
-        signs: &[
-            Sign::Stage(Stage::Firmware),
-            Sign::Arch(&[Arch::RaspberryPi]),
+        matches: &[
+            Match::Stage(Stage::Firmware),
+            Match::Arch(&[Arch::RaspberryPi]),
         ],
-        effects: &[Effect::RaspberryPiMenu],
+        overrides: &[Override::RaspberryPiMenu],
         source: "https://github.com/raspberrypi/documentation/issues/1686",
     },
     Quirk {
         firmware: "x64 UEFI that announces itself as Itanium (2) or XScale (8)",
-        signs: &[
-            Sign::Stage(Stage::Firmware),
-            Sign::Arch(&[Arch::Other(2), Arch::Other(8)]),
+        matches: &[
+            Match::Stage(Stage::Firmware),
+            Match::Arch(&[Arch::Other(2), Arch::Other(8)]),
         ],
-        effects: &[Effect::Arch(Arch::X64Uefi)],
+        overrides: &[Override::Arch(Arch::X64Uefi)],
         source: "https://github.com/linuxserver/docker-netbootxyz/issues/8",
     },
     // They stop at option 43 without menu and prompt, although bit 3 of the discovery control says
@@ -156,8 +156,8 @@ pub const QUIRKS: &[Quirk] = &[
     // cannot be seen; those that obey bit 3 do not look at the menu.
     Quirk {
         firmware: "PXE ROMs of Intel's, which may stop with PXE-E74 (no menu or no prompt)",
-        signs: &[Sign::Stage(Stage::Firmware), Sign::Arch(&[Arch::X86Bios])],
-        effects: &[Effect::BootMenu],
+        matches: &[Match::Stage(Stage::Firmware), Match::Arch(&[Arch::X86Bios])],
+        overrides: &[Override::BootMenu],
         source: "https://github.com/FOGProject/fogproject/issues/596, \
                  https://knowledge.broadcom.com/external/article/152549",
     },
@@ -166,33 +166,37 @@ pub const QUIRKS: &[Quirk] = &[
     // file is in the offer as well, for those that do not.
     Quirk {
         firmware: "UEFI PXE",
-        signs: &[Sign::Stage(Stage::Firmware), Sign::Arch(UEFI)],
-        effects: &[Effect::AskBootServer],
+        matches: &[Match::Stage(Stage::Firmware), Match::Arch(UEFI)],
+        overrides: &[Override::AskBootServer],
         source: "https://github.com/tianocore/edk2/issues/6944, \
                  https://github.com/garybowers/bootimus/issues/77, \
                  https://github.com/danderson/netboot (pixiecore/dhcp.go)",
     },
     Quirk {
         firmware: "UEFI HTTP Boot, which takes no URL from an answer without its class",
-        signs: &[Sign::Stage(Stage::HttpBoot)],
-        effects: &[Effect::HttpClient],
+        matches: &[Match::Stage(Stage::HttpBoot)],
+        overrides: &[Override::HttpClient],
         source: "https://github.com/tianocore/edk2 (NetworkPkg/HttpBootDxe/HttpBootDhcp4.c)",
     },
     Quirk {
         firmware: "iPXE, which waits two seconds for proxies after every offer",
-        signs: &[Sign::Stage(Stage::Ipxe)],
-        effects: &[Effect::NoProxyWait],
+        matches: &[Match::Stage(Stage::Ipxe)],
+        overrides: &[Override::NoProxyWait],
         source: "https://github.com/ipxe/ipxe (src/net/udp/dhcp.c)",
     },
 ];
 
 /// How to answer `machine`, which sent `packet` and is described as it describes itself.
-pub fn manner(packet: &Packet, machine: &Machine) -> Manner {
+pub fn profile(packet: &Packet, machine: &Machine) -> ResponseProfile {
     sum(QUIRKS.iter(), packet, machine)
 }
 
-fn sum<'a>(quirks: impl Iterator<Item = &'a Quirk>, packet: &Packet, machine: &Machine) -> Manner {
-    let mut manner = Manner {
+fn sum<'a>(
+    quirks: impl Iterator<Item = &'a Quirk>,
+    packet: &Packet,
+    machine: &Machine,
+) -> ResponseProfile {
+    let mut profile = ResponseProfile {
         arch: machine.arch,
         http_client: false,
         no_proxy_wait: false,
@@ -200,19 +204,19 @@ fn sum<'a>(quirks: impl Iterator<Item = &'a Quirk>, packet: &Packet, machine: &M
     };
     for quirk in quirks {
         if quirk
-            .signs
+            .matches
             .iter()
-            .all(|s| s.holds(packet, machine, &manner))
+            .all(|s| s.holds(packet, machine, &profile))
         {
-            for effect in quirk.effects {
-                effect.apply(&mut manner);
+            for effect in quirk.overrides {
+                effect.apply(&mut profile);
             }
         }
     }
-    manner
+    profile
 }
 
-impl Manner {
+impl ResponseProfile {
     /// The same where port 4011 is not ours: the machine is told its file at once, and EDK2 of
     /// 2017 and later does not ask there then (PxeBcDhcp4.c, "PXE10" offers).
     pub(super) fn without_boot_server(mut self) -> Self {
@@ -225,11 +229,11 @@ impl Manner {
     }
 }
 
-impl Sign {
-    fn holds(&self, packet: &Packet, machine: &Machine, manner: &Manner) -> bool {
+impl Match {
+    fn holds(&self, packet: &Packet, machine: &Machine, profile: &ResponseProfile) -> bool {
         match self {
             Self::Stage(stage) => machine.stage == *stage,
-            Self::Arch(archs) => manner.arch.is_some_and(|arch| archs.contains(&arch)),
+            Self::Arch(archs) => profile.arch.is_some_and(|arch| archs.contains(&arch)),
             Self::Oui(prefixes) => prefixes.iter().any(|p| machine.mac.0.starts_with(p)),
             Self::Uuid(prefixes) => {
                 let uuid = packet.options.get(Code::UUID).unwrap_or_default();
@@ -239,15 +243,15 @@ impl Sign {
     }
 }
 
-impl Effect {
-    fn apply(self, manner: &mut Manner) {
+impl Override {
+    fn apply(self, profile: &mut ResponseProfile) {
         match self {
-            Self::Arch(arch) => manner.arch = Some(arch),
-            Self::HttpClient => manner.http_client = true,
-            Self::NoProxyWait => manner.no_proxy_wait = true,
-            Self::AskBootServer => manner.discovery = Discovery::AskBootServer,
-            Self::BootMenu => manner.discovery = Discovery::Menu,
-            Self::RaspberryPiMenu => manner.discovery = Discovery::RaspberryPiMenu,
+            Self::Arch(arch) => profile.arch = Some(arch),
+            Self::HttpClient => profile.http_client = true,
+            Self::NoProxyWait => profile.no_proxy_wait = true,
+            Self::AskBootServer => profile.discovery = Discovery::AskBootServer,
+            Self::BootMenu => profile.discovery = Discovery::Menu,
+            Self::RaspberryPiMenu => profile.discovery = Discovery::RaspberryPiMenu,
         }
     }
 }
@@ -259,25 +263,25 @@ mod tests {
     use super::*;
 
     /// A DISCOVER that shows these signs.
-    fn showing(signs: &[Sign]) -> Packet {
+    fn showing(matches: &[Match]) -> Packet {
         let mut packet = discover(1);
-        for sign in signs {
+        for sign in matches {
             match sign {
-                Sign::Stage(Stage::HttpBoot) => {
+                Match::Stage(Stage::HttpBoot) => {
                     packet.options.set(Code::VENDOR_CLASS, *b"HTTPClient");
                 }
-                Sign::Stage(stage) => {
+                Match::Stage(stage) => {
                     packet.options.set(Code::VENDOR_CLASS, *b"PXEClient");
                     if *stage == Stage::Ipxe {
                         packet.options.set(Code::USER_CLASS, *b"iPXE");
                     }
                 }
-                Sign::Arch(archs) => {
+                Match::Arch(archs) => {
                     let code = (0..=u16::MAX).find(|code| Arch::from(*code) == archs[0]);
                     packet.options.set(Code::ARCH, code.unwrap().to_be_bytes());
                 }
-                Sign::Oui(prefixes) => packet.chaddr[..3].copy_from_slice(&prefixes[0]),
-                Sign::Uuid(prefixes) => {
+                Match::Oui(prefixes) => packet.chaddr[..3].copy_from_slice(&prefixes[0]),
+                Match::Uuid(prefixes) => {
                     let mut uuid = [0; 17];
                     uuid[..prefixes[0].len()].copy_from_slice(prefixes[0]);
                     packet.options.set(Code::UUID, uuid);
@@ -293,46 +297,46 @@ mod tests {
             let name = quirk.firmware;
             assert!(quirk.source.starts_with("https://"), "{name}");
             assert!(
-                !quirk.signs.is_empty() && !quirk.effects.is_empty(),
+                !quirk.matches.is_empty() && !quirk.overrides.is_empty(),
                 "{name}"
             );
             assert!(
                 QUIRKS.iter().skip(i + 1).all(|q| q.firmware != name),
                 "{name} twice"
             );
-            let (_, manner) = pxe::read(&showing(quirk.signs)).unwrap();
-            for effect in quirk.effects {
-                let mut again = manner;
+            let (_, profile) = pxe::read(&showing(quirk.matches)).unwrap();
+            for effect in quirk.overrides {
+                let mut again = profile;
                 effect.apply(&mut again);
-                assert_eq!(again, manner, "{name}: {effect:?} is undone");
+                assert_eq!(again, profile, "{name}: {effect:?} is undone");
             }
             // Nobody else does it for this machine.
-            let packet = showing(quirk.signs);
+            let packet = showing(quirk.matches);
             let as_it_says = Machine {
                 arch: pxe::arch(&packet),
                 ..pxe::machine(&packet).unwrap()
             };
-            assert_eq!(super::manner(&packet, &as_it_says), manner, "{name}");
+            assert_eq!(super::profile(&packet, &as_it_says), profile, "{name}");
             let others = QUIRKS.iter().filter(|q| q.firmware != name);
-            assert_ne!(sum(others, &packet, &as_it_says), manner, "{name}");
+            assert_ne!(sum(others, &packet, &as_it_says), profile, "{name}");
         }
     }
 
     #[test]
     fn a_raspberry_pi_is_known_by_its_address_or_its_uuid_and_a_pc_is_not_one() {
-        let pc = showing(&[Sign::Stage(Stage::Firmware), Sign::Arch(&[Arch::X86Bios])]);
+        let pc = showing(&[Match::Stage(Stage::Firmware), Match::Arch(&[Arch::X86Bios])]);
         assert_eq!(pxe::read(&pc).unwrap().1.discovery, Discovery::Menu);
         for oui in RASPBERRY_PI {
             let mut pi = pc.clone();
             pi.chaddr[..3].copy_from_slice(oui);
-            let (machine, manner) = pxe::read(&pi).unwrap();
+            let (machine, profile) = pxe::read(&pi).unwrap();
             assert_eq!(machine.arch, Some(Arch::RaspberryPi), "{oui:x?}");
-            assert_eq!(manner.discovery, Discovery::RaspberryPiMenu);
+            assert_eq!(profile.discovery, Discovery::RaspberryPiMenu);
             // With UEFI firmware on its card it is a UEFI machine like others.
             pi.options.set(Code::ARCH, [0, 11]);
-            let (machine, manner) = pxe::read(&pi).unwrap();
+            let (machine, profile) = pxe::read(&pi).unwrap();
             assert_eq!(machine.arch, Some(Arch::Arm64Uefi));
-            assert_eq!(manner.discovery, Discovery::AskBootServer);
+            assert_eq!(profile.discovery, Discovery::AskBootServer);
         }
         // Of another maker's or a made-up address, with or without option 93.
         for model in *b"0123456789" {
@@ -357,14 +361,14 @@ mod tests {
 
     #[test]
     fn a_plain_client_has_no_quirks() {
-        let mut packet = showing(&[Sign::Oui(RASPBERRY_PI)]);
+        let mut packet = showing(&[Match::Oui(RASPBERRY_PI)]);
         packet.options.set(Code::ARCH, [0, 0]);
-        let (machine, manner) = pxe::read(&packet).unwrap();
+        let (machine, profile) = pxe::read(&packet).unwrap();
         assert_eq!(
             (machine.stage, machine.arch),
             (Stage::Plain, Some(Arch::X86Bios))
         );
-        assert_eq!(manner.discovery, Discovery::UseFile);
-        assert!(!manner.http_client && !manner.no_proxy_wait);
+        assert_eq!(profile.discovery, Discovery::UseFile);
+        assert!(!profile.http_client && !profile.no_proxy_wait);
     }
 }

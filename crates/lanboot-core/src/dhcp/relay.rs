@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
 
-use super::answer::{Port, Receipt};
+use super::answer::{Port, ReceiveInfo};
 use super::config::{Config, Mode, Subnet};
 use super::finding::Finding;
+use super::ignore_reason::IgnoreReason;
 use super::option::{Code, encapsulated};
 use super::packet::{MessageType, Packet};
 use super::table::Leases;
-use super::why::Why;
 
 /// Sub-option 5 of option 82: link selection (RFC 3527).
 const LINK_SELECTION: u8 = 5;
@@ -39,23 +39,23 @@ impl<'a> Place<'a> {
     /// receiving interface, in this order.
     pub(super) fn of(
         packet: &Packet,
-        receipt: &Receipt<'_>,
+        info: &ReceiveInfo<'_>,
         config: &'a Config,
         message: MessageType,
-    ) -> Result<Self, Why> {
+    ) -> Result<Self, IgnoreReason> {
         let at = |subnet| Self {
             subnet,
-            server: receipt.server,
+            server: info.server,
             by_option: false,
         };
-        let source = *receipt.source.ip();
-        if receipt.port == Port::BootServer {
+        let source = *info.source.ip();
+        if info.port == Port::BootServer {
             // Answered where it came from, which must be a machine of ours.
             let subnet = config.subnet(source).filter(|s| s.is_host(source));
-            return subnet.map(at).ok_or(Why::ForeignAddress(source));
+            return subnet.map(at).ok_or(IgnoreReason::ForeignAddress(source));
         }
         if packet.is_relayed() {
-            return Self::relayed(packet, receipt, config);
+            return Self::relayed(packet, info, config);
         }
         // A machine behind a relay renews without it, routed straight to us; RELEASE and INFORM too.
         let routed = matches!(
@@ -64,30 +64,34 @@ impl<'a> Place<'a> {
         ) && packet.ciaddr == source;
         let by_ciaddr = config.subnet(packet.ciaddr).filter(|_| routed);
         by_ciaddr
-            .or_else(|| config.subnet(receipt.server))
+            .or_else(|| config.subnet(info.server))
             .map(at)
-            .ok_or(Why::NoSubnet(receipt.server))
+            .ok_or(IgnoreReason::NoSubnet(info.server))
     }
 
-    fn relayed(packet: &Packet, receipt: &Receipt<'_>, config: &'a Config) -> Result<Self, Why> {
+    fn relayed(
+        packet: &Packet,
+        info: &ReceiveInfo<'_>,
+        config: &'a Config,
+    ) -> Result<Self, IgnoreReason> {
         let relay = packet.giaddr;
         let near = config.subnet(relay).filter(|s| s.is_host(relay));
         let link = sub_option(packet, LINK_SELECTION);
         // Only through a relay: a machine on our own wire has no use for another network's address.
         let selected = packet.options.address(Code::SUBNET_SELECTION);
         let subnet = match link.or(selected) {
-            None => near.ok_or(Why::UnknownRelay(relay))?,
+            None => near.ok_or(IgnoreReason::UnknownRelay(relay))?,
             Some(link) => {
                 // A relay that names the link speaks from an address of its own choice (RFC 3527
                 // §2). The answer goes there, so it must be known or have sent this itself.
-                if near.is_none() && (*receipt.source.ip() != relay || !is_unicast(relay)) {
-                    return Err(Why::UnknownRelay(relay));
+                if near.is_none() && (*info.source.ip() != relay || !is_unicast(relay)) {
+                    return Err(IgnoreReason::UnknownRelay(relay));
                 }
-                let subnet = config.subnet(link).ok_or(Why::UnknownLink(link))?;
+                let subnet = config.subnet(link).ok_or(IgnoreReason::UnknownLink(link))?;
                 // Nor has a stranger any business with the machines of a network we stand in: both
                 // addresses may be forged, and the answer would reach somebody far away.
-                if near.is_none() && receipt.stands_in(subnet) {
-                    return Err(Why::UnknownRelay(relay));
+                if near.is_none() && info.stands_in(subnet) {
+                    return Err(IgnoreReason::UnknownRelay(relay));
                 }
                 subnet
             }
@@ -95,7 +99,7 @@ impl<'a> Place<'a> {
         // A proxy is asked at its own address: nothing may stand in for that.
         let server = sub_option(packet, SERVER_OVERRIDE)
             .filter(|a| config.mode == Mode::Server && subnet.is_host(*a))
-            .unwrap_or(receipt.server);
+            .unwrap_or(info.server);
         Ok(Self {
             subnet,
             server,

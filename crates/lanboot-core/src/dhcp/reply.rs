@@ -10,7 +10,7 @@ use super::packet::{BROADCAST_FLAG, HEADER_LEN, MessageType, Op, Packet};
 use super::pxe::{
     HTTP_CLIENT, NO_PXE_DHCP, PXE_CLIENT, RASPBERRY_PI_MENU, USE_FILE, menu, vendor_options,
 };
-use super::quirk::{Discovery, Manner};
+use super::quirk::{Discovery, ResponseProfile};
 
 /// IP and UDP headers, which option 57 counts and our limit does not.
 const IP_UDP_LEN: u16 = 28;
@@ -41,7 +41,7 @@ pub(super) struct Reply<'a> {
     /// Option 51, in seconds.
     pub(super) lease_secs: Option<u32>,
     /// How to answer who asks, and what it shall load.
-    pub(super) manner: Manner,
+    pub(super) profile: ResponseProfile,
     pub(super) boot: Option<&'a BootFile>,
     /// It is firmware or a loader.
     pub(super) boots: bool,
@@ -81,7 +81,7 @@ impl Reply<'_> {
         if let Some(boot) = self.boot {
             self.put_class(&mut writer);
             put_boot(&mut writer, &mut packet, boot);
-            if self.manner.no_proxy_wait {
+            if self.profile.no_proxy_wait {
                 writer.put(Code::IPXE, &NO_PXE_DHCP);
             }
         }
@@ -132,7 +132,7 @@ impl Reply<'_> {
         }
         let mut writer = self.writer();
         let relay = self.reserve_relay(&mut writer);
-        if self.manner.http_client {
+        if self.profile.http_client {
             writer.put(Code::VENDOR_CLASS, HTTP_CLIENT);
         } else {
             writer.put(Code::VENDOR_CLASS, PXE_CLIENT);
@@ -151,7 +151,7 @@ impl Reply<'_> {
 
     /// Option 43 of a proxy or boot server.
     fn put_discovery(&self, writer: &mut Writer) {
-        let mut value = match self.manner.discovery {
+        let mut value = match self.profile.discovery {
             Discovery::UseFile => USE_FILE.to_vec(),
             Discovery::AskBootServer => Vec::new(),
             // Who asks the boot server has chosen.
@@ -244,9 +244,9 @@ impl Reply<'_> {
     /// Options 60 and 43 of an answer that gives an address: only for those that take no boot file
     /// without. `PXEClient` alone sends EDK2 to port 4011.
     fn put_class(&self, writer: &mut Writer) {
-        if self.manner.http_client {
+        if self.profile.http_client {
             writer.put(Code::VENDOR_CLASS, HTTP_CLIENT);
-        } else if self.manner.discovery == Discovery::RaspberryPiMenu {
+        } else if self.profile.discovery == Discovery::RaspberryPiMenu {
             writer.put(Code::VENDOR_CLASS, PXE_CLIENT);
             self.put_discovery(writer);
         }

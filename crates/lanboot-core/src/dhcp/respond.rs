@@ -2,16 +2,16 @@
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use super::answer::{Answer, BootFile, Destination, Note, Outgoing, Port, Probe, Receipt};
+use super::answer::{Answer, BootFile, Destination, Note, Outgoing, Port, Probe, ReceiveInfo};
 use super::config::{Config, Mode};
+use super::ignore_reason::IgnoreReason;
 use super::lease::{Client, ClientId, Lease, Refusal};
 use super::option::Code;
 use super::packet::{CLIENT_PORT, MessageType, Op, Packet, SERVER_PORT};
-use super::quirk::Manner;
+use super::quirk::ResponseProfile;
 use super::relay::Place;
 use super::reply::Reply;
 use super::table::Leases;
-use super::why::Why;
 use crate::machine::{Mac, Machine, Stage};
 use crate::text::printable;
 
@@ -27,90 +27,90 @@ const MAX_HOSTNAME: usize = 255;
 /// [`Outgoing::commit`] and [`Note::record`].
 pub fn respond(
     packet: &Packet,
-    receipt: &Receipt<'_>,
+    info: &ReceiveInfo<'_>,
     config: &Config,
     leases: &mut Leases,
     boot: &dyn Fn(&Machine) -> Option<BootFile>,
 ) -> Answer {
-    let answer = Exchange::admit(packet, receipt, config, leases, boot)
-        .and_then(|mut exchange| exchange.respond());
+    let answer = Transaction::validate(packet, info, config, leases, boot)
+        .and_then(|mut transaction| transaction.respond());
     answer.unwrap_or_else(Answer::Ignore)
 }
 
 /// Goes on after [`Answer::Check`]: the same message, and what the probe of `address` found.
 pub fn checked(
     packet: &Packet,
-    receipt: &Receipt<'_>,
+    info: &ReceiveInfo<'_>,
     config: &Config,
     leases: &mut Leases,
     boot: &dyn Fn(&Machine) -> Option<BootFile>,
     address: Ipv4Addr,
     probe: Probe,
 ) -> Answer {
-    let answer = Exchange::admit(packet, receipt, config, leases, boot)
-        .and_then(|mut exchange| exchange.checked(address, probe));
+    let answer = Transaction::validate(packet, info, config, leases, boot)
+        .and_then(|mut transaction| transaction.checked(address, probe));
     answer.unwrap_or_else(Answer::Ignore)
 }
 
 /// A message that may be answered, with all that is needed for it.
-pub(super) struct Exchange<'a> {
+pub(super) struct Transaction<'a> {
     pub(super) packet: &'a Packet,
-    pub(super) receipt: &'a Receipt<'a>,
+    pub(super) info: &'a ReceiveInfo<'a>,
     pub(super) config: &'a Config,
     pub(super) leases: &'a mut Leases,
     pub(super) boot: &'a dyn Fn(&Machine) -> Option<BootFile>,
     pub(super) message: MessageType,
     pub(super) machine: Machine,
-    manner: Manner,
+    profile: ResponseProfile,
     pub(super) client: Client,
     pub(super) place: Place<'a>,
     /// Seconds since 1970.
     pub(super) now: u64,
 }
 
-impl<'a> Exchange<'a> {
+impl<'a> Transaction<'a> {
     /// Lets in what deserves an answer.
-    fn admit(
+    fn validate(
         packet: &'a Packet,
-        receipt: &'a Receipt<'a>,
+        info: &'a ReceiveInfo<'a>,
         config: &'a Config,
         leases: &'a mut Leases,
         boot: &'a dyn Fn(&Machine) -> Option<BootFile>,
-    ) -> Result<Self, Why> {
+    ) -> Result<Self, IgnoreReason> {
         if config.mode == Mode::Off {
-            return Err(Why::Off);
+            return Err(IgnoreReason::Off);
         }
         if packet.op != Op::Request {
-            return Err(Why::NotRequest);
+            return Err(IgnoreReason::NotRequest);
         }
-        if receipt.is_own(*receipt.source.ip()) || receipt.is_own(packet.giaddr) {
-            return Err(Why::Ourselves);
+        if info.is_own(*info.source.ip()) || info.is_own(packet.giaddr) {
+            return Err(IgnoreReason::Ourselves);
         }
         if packet.hops > MAX_HOPS {
-            return Err(Why::Hops(packet.hops));
+            return Err(IgnoreReason::Hops(packet.hops));
         }
-        if receipt.source.port() == 0 && super::relay::wants_source_port(packet) {
-            return Err(Why::NoSourcePort);
+        if info.source.port() == 0 && super::relay::wants_source_port(packet) {
+            return Err(IgnoreReason::NoSourcePort);
         }
-        let (machine, manner) = super::pxe::read(packet).ok_or(Why::NotEthernet {
+        let (machine, profile) = super::pxe::read(packet).ok_or(IgnoreReason::NotEthernet {
             htype: packet.htype,
             hlen: packet.hlen,
         })?;
-        let manner = match receipt.boot_server {
-            true => manner,
-            false => manner.without_boot_server(),
+        let profile = match info.boot_server {
+            true => profile,
+            false => profile.without_boot_server(),
         };
         if !is_individual(machine.mac) {
-            return Err(Why::HardwareAddress);
+            return Err(IgnoreReason::HardwareAddress);
         }
         if !config.only.is_empty() && !config.only.contains(&machine.mac) {
-            return Err(Why::NotInOnly);
+            return Err(IgnoreReason::NotInOnly);
         }
-        let message = packet.message_type().ok_or(Why::Bootp)?;
-        let place = Place::of(packet, receipt, config, message)?;
-        let now = receipt.now.as_secs();
-        for address in receipt.own.iter().chain([&receipt.server]) {
-            leases.withhold(*address);
+        let message = packet.message_type().ok_or(IgnoreReason::Bootp)?;
+        let place = Place::of(packet, info, config, message)?;
+        let now = info.now.as_secs();
+        for address in info.own.iter().chain([&info.server]) {
+            leases.exclude(*address);
         }
         leases.refresh(now);
         if machine.stage != Stage::Plain {
@@ -122,28 +122,28 @@ impl<'a> Exchange<'a> {
         };
         Ok(Self {
             packet,
-            receipt,
+            info,
             config,
             leases,
             boot,
             message,
             machine,
-            manner,
+            profile,
             client,
             place,
             now,
         })
     }
 
-    pub(super) fn respond(&mut self) -> Result<Answer, Why> {
-        match (self.receipt.port, self.config.mode) {
+    pub(super) fn respond(&mut self) -> Result<Answer, IgnoreReason> {
+        match (self.info.port, self.config.mode) {
             (Port::BootServer, _) => self.boot_server(),
             (Port::Server, Mode::Proxy) => self.proxy(),
             (Port::Server, Mode::Server | Mode::Off) => self.serve(),
         }
     }
 
-    fn serve(&mut self) -> Result<Answer, Why> {
+    fn serve(&mut self) -> Result<Answer, IgnoreReason> {
         match self.message {
             MessageType::Discover => self.discover(),
             MessageType::Request => self.request(),
@@ -151,20 +151,22 @@ impl<'a> Exchange<'a> {
             MessageType::Release => self.release(),
             MessageType::Decline => self.decline(),
             MessageType::Offer | MessageType::Ack | MessageType::Nak | MessageType::Other(_) => {
-                Err(Why::Message(self.message))
+                Err(IgnoreReason::Message(self.message))
             }
         }
     }
 
     /// RFC 2131 §4.3.2. The client's state shows in which fields it filled.
-    fn request(&mut self) -> Result<Answer, Why> {
+    fn request(&mut self) -> Result<Answer, IgnoreReason> {
         let (address, _) = self.requested()?;
         if self.packet.ciaddr.is_unspecified() {
             self.refuse_decliners()?;
         }
         match self.claim(address) {
             Ok(()) => Ok(self.acknowledge(address, self.lease_secs())),
-            Err(Refusal::OutsideRange(_)) if self.is_strange() => Err(Why::Stranger(address)),
+            Err(Refusal::OutsideRange(_)) if self.is_strange() => {
+                Err(IgnoreReason::Stranger(address))
+            }
             Err(refusal @ Refusal::PassedOn(_)) => {
                 // Both are alive, so they are two.
                 self.leases.stages.share(self.client.mac, self.now);
@@ -175,7 +177,7 @@ impl<'a> Exchange<'a> {
     }
 
     /// The address a REQUEST to us is about, and whether it selects our offer.
-    pub(super) fn requested(&mut self) -> Result<(Ipv4Addr, bool), Why> {
+    pub(super) fn requested(&mut self) -> Result<(Ipv4Addr, bool), IgnoreReason> {
         let options = &self.packet.options;
         let ciaddr = Some(self.packet.ciaddr).filter(|a| !a.is_unspecified());
         let requested = options.address(Code::REQUESTED_ADDRESS);
@@ -187,10 +189,10 @@ impl<'a> Exchange<'a> {
             && !self.is_us(server, address)
         {
             // SELECTING, and it selected somebody else.
-            self.leases.drop_hold(&self.client.id);
-            return Err(Why::OtherServer(server));
+            self.leases.drop_reservation(&self.client.id);
+            return Err(IgnoreReason::OtherServer(server));
         }
-        let address = address.ok_or(Why::NoAddress)?;
+        let address = address.ok_or(IgnoreReason::NoAddress)?;
         Ok((address, selected.is_some()))
     }
 
@@ -201,7 +203,7 @@ impl<'a> Exchange<'a> {
         let is_held = || held.is_some_and(|(held, _)| Some(held) == address);
         let lease = address.and_then(|a| self.leases.get(a));
         let is_leased = || lease.is_some_and(|l| l.client == self.client.id);
-        server == self.receipt.server || server == self.place.server && (is_held() || is_leased())
+        server == self.info.server || server == self.place.server && (is_held() || is_leased())
     }
 
     /// Whether the client may have the address.
@@ -230,7 +232,7 @@ impl<'a> Exchange<'a> {
     }
 
     fn refuse(&mut self, address: Ipv4Addr, text: String) -> Answer {
-        self.leases.drop_hold(&self.client.id);
+        self.leases.drop_reservation(&self.client.id);
         // RFC 2131 §4.1: always by broadcast, whatever `ciaddr` says.
         let to = self.relay().unwrap_or(Destination::Broadcast);
         let encoded = self
@@ -248,33 +250,33 @@ impl<'a> Exchange<'a> {
     }
 
     /// RFC 2131 §4.3.5: parameters for an address we did not give, and no lease.
-    fn inform(&mut self) -> Result<Answer, Why> {
+    fn inform(&mut self) -> Result<Answer, IgnoreReason> {
         let address = self.informing()?;
         let to = Destination::Unicast(SocketAddrV4::new(address, CLIENT_PORT));
         Ok(self.send(MessageType::Ack, address, None, to, None))
     }
 
     /// The address of a machine that sends INFORM.
-    pub(super) fn informing(&self) -> Result<Ipv4Addr, Why> {
-        let address = [self.packet.ciaddr, *self.receipt.source.ip()]
+    pub(super) fn informing(&self) -> Result<Ipv4Addr, IgnoreReason> {
+        let address = [self.packet.ciaddr, *self.info.source.ip()]
             .into_iter()
             .find(|a| !a.is_unspecified())
-            .ok_or(Why::NoAddress)?;
-        if self.place.subnet.is_host(address) && !self.receipt.is_own(address) {
+            .ok_or(IgnoreReason::NoAddress)?;
+        if self.place.subnet.is_host(address) && !self.info.is_own(address) {
             Ok(address)
         } else {
-            Err(Why::ForeignAddress(address))
+            Err(IgnoreReason::ForeignAddress(address))
         }
     }
 
     /// RFC 2131 §4.3.4.
-    pub(super) fn release(&mut self) -> Result<Answer, Why> {
+    pub(super) fn release(&mut self) -> Result<Answer, IgnoreReason> {
         let address = self.packet.ciaddr;
         self.is_for_us(address)?;
         let lease = self
             .leases
             .release(address, &self.client, self.now)
-            .ok_or(Why::NotIts(address))?;
+            .ok_or(IgnoreReason::NotIts(address))?;
         Ok(Answer::Done(Note {
             message: MessageType::Release,
             address,
@@ -284,14 +286,14 @@ impl<'a> Exchange<'a> {
     }
 
     /// RFC 2131 §4.3.3.
-    pub(super) fn decline(&mut self) -> Result<Answer, Why> {
+    pub(super) fn decline(&mut self) -> Result<Answer, IgnoreReason> {
         let requested = self.packet.options.address(Code::REQUESTED_ADDRESS);
-        let address = requested.ok_or(Why::NoAddress)?;
+        let address = requested.ok_or(IgnoreReason::NoAddress)?;
         self.is_for_us(address)?;
         let count = self
             .leases
             .decline(address, &self.client, self.now)
-            .ok_or(Why::NotIts(address))?;
+            .ok_or(IgnoreReason::NotIts(address))?;
         // Anybody can send one in its name. Behind a relay a ping would not say who answers.
         if self.config.check && !self.packet.is_relayed() {
             let by_ping = false;
@@ -306,12 +308,12 @@ impl<'a> Exchange<'a> {
         &mut self,
         address: Ipv4Addr,
         probe: Probe,
-    ) -> Result<Answer, Why> {
+    ) -> Result<Answer, IgnoreReason> {
         if probe == Probe::Answered(Some(self.client.mac)) && self.leases.undo_decline(address) {
-            return Err(Why::FalseDecline(address, self.client.mac));
+            return Err(IgnoreReason::FalseDecline(address, self.client.mac));
         }
         let count = self.leases.confirm_decline(address);
-        let count = count.ok_or(Why::StaleCheck(address))?;
+        let count = count.ok_or(IgnoreReason::StaleCheck(address))?;
         Ok(self.declined(address, count))
     }
 
@@ -325,16 +327,18 @@ impl<'a> Exchange<'a> {
         })
     }
 
-    fn is_for_us(&self, address: Ipv4Addr) -> Result<(), Why> {
+    fn is_for_us(&self, address: Ipv4Addr) -> Result<(), IgnoreReason> {
         match self.packet.options.address(Code::SERVER_ID) {
-            Some(server) if !self.is_us(server, Some(address)) => Err(Why::OtherServer(server)),
+            Some(server) if !self.is_us(server, Some(address)) => {
+                Err(IgnoreReason::OtherServer(server))
+            }
             _ => Ok(()),
         }
     }
 
-    pub(super) fn refuse_decliners(&self) -> Result<(), Why> {
-        match self.leases.penance(&self.client.id, self.now) {
-            Some((declines, secs)) => Err(Why::Declines { declines, secs }),
+    pub(super) fn refuse_decliners(&self) -> Result<(), IgnoreReason> {
+        match self.leases.hold_off(&self.client.id, self.now) {
+            Some((declines, secs)) => Err(IgnoreReason::Declines { declines, secs }),
             None => Ok(()),
         }
     }
@@ -348,7 +352,7 @@ impl<'a> Exchange<'a> {
     /// from where it asks for that (RFC 8357).
     pub(super) fn relay(&self) -> Option<Destination> {
         let port = match super::relay::wants_source_port(self.packet) {
-            true => self.receipt.source.port(),
+            true => self.info.source.port(),
             false => SERVER_PORT,
         };
         let relay = SocketAddrV4::new(self.packet.giaddr, port);
@@ -419,7 +423,7 @@ impl<'a> Exchange<'a> {
             message,
             address,
             lease_secs,
-            manner: self.manner,
+            profile: self.profile,
             boot,
             boots: self.machine.stage != Stage::Plain,
             by_option: self.place.by_option,

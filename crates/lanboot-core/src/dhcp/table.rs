@@ -11,20 +11,20 @@ use std::time::Duration;
 
 use super::claims::Claims;
 use super::config::Subnet;
-use super::decliners::{Declined, Decliners};
+use super::decline::{DeclineTracker, Declined};
+use super::expiry::ExpiryQueue;
 use super::finding::Finding;
 use super::lease::{Client, ClientId, Lease};
 use super::pool::{Pool, seed};
 use super::relay::Warned;
 use super::stages::Stages;
-use super::timed::Timed;
 use crate::machine::Mac;
 
 /// How long, in seconds, an offer is kept for its machine. EDK2 collects offers for 4 s and other
 /// ROMs for up to 8 before they ask. An offer that lapsed is still granted if the address is free.
-pub const OFFER_HOLD: u64 = 15;
+pub const OFFER_RESERVATION: u64 = 15;
 /// How long, in seconds, the result of a check is waited for. The check takes about 0.3 s.
-pub const CHECK_HOLD: u64 = 3;
+pub const CHECK_RESERVATION: u64 = 3;
 /// How long, in seconds, an address found free is not checked again.
 pub const KNOWN_FREE_TIME: u64 = 60;
 /// How long, in seconds, an address that answered a check is left alone.
@@ -42,13 +42,13 @@ pub struct Restored {
 
 /// An address kept for a machine that has no lease on it yet.
 #[derive(Clone, Debug)]
-pub(super) struct Hold {
+pub(super) struct Reservation {
     pub(super) client: ClientId,
-    pub(super) step: Step,
+    pub(super) step: ReservationState,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(super) enum ReservationState {
     /// Somebody finds out whether it is in use.
     Checking {
         /// Addresses already found in use by others, for this machine.
@@ -77,17 +77,17 @@ pub struct Leases {
     /// No lease lasts longer, in seconds. Never less than the default, which an earlier run may
     /// have given.
     longest: u64,
-    pub(super) withheld: HashSet<Ipv4Addr>,
+    pub(super) excluded: HashSet<Ipv4Addr>,
     pub(super) leases: HashMap<Ipv4Addr, Lease>,
     by_client: HashMap<ClientId, Ipv4Addr>,
     by_mac: HashMap<Mac, Ipv4Addr>,
-    pub(super) holds: HashMap<Ipv4Addr, Hold>,
+    pub(super) holds: HashMap<Ipv4Addr, Reservation>,
     held_for: HashMap<ClientId, Ipv4Addr>,
-    held: Timed,
-    pub(super) in_use: Timed,
-    pub(super) declined: Timed,
-    pub(super) known_free: Timed,
-    pub(super) decliners: Decliners,
+    held: ExpiryQueue,
+    pub(super) in_use: ExpiryQueue,
+    pub(super) declined: ExpiryQueue,
+    pub(super) known_free: ExpiryQueue,
+    pub(super) decliners: DeclineTracker,
     /// Declined addresses somebody finds out about; each was leased, so the pools bound them.
     pub(super) doubted: HashMap<Ipv4Addr, Declined>,
     pub(super) stages: Stages,
@@ -104,17 +104,17 @@ impl Leases {
         let mut leases = Self {
             pools: subnets.iter().map(|s| Pool::new(s.range)).collect(),
             longest: longest.as_secs(),
-            withheld: HashSet::new(),
+            excluded: HashSet::new(),
             leases: HashMap::new(),
             by_client: HashMap::new(),
             by_mac: HashMap::new(),
             holds: HashMap::new(),
             held_for: HashMap::new(),
-            held: Timed::default(),
-            in_use: Timed::default(),
-            declined: Timed::default(),
-            known_free: Timed::default(),
-            decliners: Decliners::default(),
+            held: ExpiryQueue::default(),
+            in_use: ExpiryQueue::default(),
+            declined: ExpiryQueue::default(),
+            known_free: ExpiryQueue::default(),
+            decliners: DeclineTracker::default(),
             doubted: HashMap::new(),
             stages: Stages::default(),
             claims: Claims::default(),
@@ -124,7 +124,7 @@ impl Leases {
         for subnet in subnets {
             let known = subnet.routers.iter().chain(&subnet.dns).copied();
             for address in known.chain([subnet.base(), subnet.broadcast()]) {
-                leases.withhold(address);
+                leases.exclude(address);
             }
         }
         leases
@@ -142,7 +142,7 @@ impl Leases {
                 .flatten()
                 .filter_map(|address| self.leases.get(&address))
                 .any(|other| other.expires > lease.expires);
-            if later || !self.is_in_a_pool(lease.address) || self.withheld.contains(&lease.address)
+            if later || !self.is_in_a_pool(lease.address) || self.excluded.contains(&lease.address)
             {
                 restored.dropped += 1;
                 continue;
@@ -155,9 +155,9 @@ impl Leases {
     }
 
     /// Never hands out this address: our own, for one.
-    pub fn withhold(&mut self, address: Ipv4Addr) {
-        if self.is_in_a_pool(address) && self.withheld.insert(address) {
-            self.remove_hold(address);
+    pub fn exclude(&mut self, address: Ipv4Addr) {
+        if self.is_in_a_pool(address) && self.excluded.insert(address) {
+            self.remove_reservation(address);
             self.remove(address);
             self.settle(address);
         }
@@ -167,7 +167,7 @@ impl Leases {
     pub fn has_room(&self, subnet: &Subnet) -> bool {
         self.pool(subnet).is_some_and(|pool| {
             let is_in = |address: &&Ipv4Addr| pool.contains(**address);
-            self.withheld.iter().filter(is_in).count() < pool.len() as usize
+            self.excluded.iter().filter(is_in).count() < pool.len() as usize
         })
     }
 
@@ -191,7 +191,7 @@ impl Leases {
     pub(super) fn refresh(&mut self, now: u64) {
         self.end_leases_by(now.saturating_add(self.longest));
         for (timed, longest) in [
-            (&mut self.held, CHECK_HOLD.max(OFFER_HOLD)),
+            (&mut self.held, CHECK_RESERVATION.max(OFFER_RESERVATION)),
             (&mut self.in_use, IN_USE_TIME),
             (&mut self.declined, DECLINE_TIME),
             (&mut self.known_free, KNOWN_FREE_TIME),
@@ -199,7 +199,7 @@ impl Leases {
             timed.end_by(now.saturating_add(longest));
         }
         while let Some(address) = self.held.pop_over(now) {
-            self.remove_hold(address);
+            self.remove_reservation(address);
         }
         while let Some(address) = self.in_use.pop_over(now) {
             self.settle(address);
@@ -280,7 +280,7 @@ impl Leases {
     }
 
     /// What is held for a client.
-    pub(super) fn held_for(&self, client: &ClientId) -> Option<(Ipv4Addr, Step)> {
+    pub(super) fn held_for(&self, client: &ClientId) -> Option<(Ipv4Addr, ReservationState)> {
         let address = self.held_for.get(client)?;
         Some((*address, self.holds.get(address)?.step))
     }
@@ -293,30 +293,36 @@ impl Leases {
     }
 
     /// Holds an address for a client, and no other for it.
-    pub(super) fn hold(&mut self, address: Ipv4Addr, client: &ClientId, step: Step, now: u64) {
-        self.drop_hold(client);
-        self.remove_hold(address);
+    pub(super) fn hold(
+        &mut self,
+        address: Ipv4Addr,
+        client: &ClientId,
+        step: ReservationState,
+        now: u64,
+    ) {
+        self.drop_reservation(client);
+        self.remove_reservation(address);
         let secs = match step {
-            Step::Checking { .. } => CHECK_HOLD,
-            Step::Offered => OFFER_HOLD,
+            ReservationState::Checking { .. } => CHECK_RESERVATION,
+            ReservationState::Offered => OFFER_RESERVATION,
         };
         let client = client.clone();
         self.held_for.insert(client.clone(), address);
-        self.holds.insert(address, Hold { client, step });
+        self.holds.insert(address, Reservation { client, step });
         self.held.insert(address, now.saturating_add(secs));
         self.settle(address);
     }
 
     /// Drops what is held for a client.
-    pub(super) fn drop_hold(&mut self, client: &ClientId) {
+    pub(super) fn drop_reservation(&mut self, client: &ClientId) {
         if let Some(address) = self.held_for.get(client).copied() {
-            self.remove_hold(address);
+            self.remove_reservation(address);
         }
     }
 
     /// Somebody answered on this address.
     pub(super) fn mark_in_use(&mut self, address: Ipv4Addr, now: u64) {
-        self.remove_hold(address);
+        self.remove_reservation(address);
         self.in_use.insert(address, now.saturating_add(IN_USE_TIME));
         self.settle(address);
     }
@@ -329,7 +335,7 @@ impl Leases {
 
     /// Whether somebody else than `client` blocks an address, leases aside.
     fn is_busy(&self, address: Ipv4Addr, client: &ClientId) -> bool {
-        self.withheld.contains(&address)
+        self.excluded.contains(&address)
             || self.declined.contains(address)
             || self.in_use.contains(address)
             || self
@@ -374,7 +380,7 @@ impl Leases {
         }
     }
 
-    pub(super) fn remove_hold(&mut self, address: Ipv4Addr) {
+    pub(super) fn remove_reservation(&mut self, address: Ipv4Addr) {
         if let Some(hold) = self.holds.remove(&address) {
             self.held_for.remove(&hold.client);
             self.held.remove(address);
@@ -384,7 +390,7 @@ impl Leases {
 
     /// Makes the pool agree with the tables about one address.
     pub(super) fn settle(&mut self, address: Ipv4Addr) {
-        let busy = self.withheld.contains(&address)
+        let busy = self.excluded.contains(&address)
             || self.declined.contains(address)
             || self.in_use.contains(address)
             || self.holds.contains_key(&address);

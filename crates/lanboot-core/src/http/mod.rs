@@ -16,6 +16,7 @@ mod respond;
 
 pub use range::{MAX_RANGES, Selection, select};
 pub use request::{
-    Conditions, MAX_BODY_BYTES, MAX_HEAD_BYTES, MAX_HEADERS, Method, Request, Session, Step, Why,
+    Conditions, MAX_BODY_BYTES, MAX_HEAD_BYTES, MAX_HEADERS, Method, Received, RejectReason,
+    Request, Session,
 };
 pub use respond::{Response, Status, respond, unavailable, unreadable};

@@ -27,7 +27,7 @@ pub struct Session {
 
 /// What came of the bytes so far.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum Received {
     /// The head is not complete; read more. At most [`MAX_HEAD_BYTES`] stay in the buffer.
     More,
     /// A request; answer it, then advance again: the next one may be in the buffer already.
@@ -35,7 +35,7 @@ pub enum Step {
     /// Not a request this door serves. Send `reply` and close the connection.
     Refused {
         /// What was wrong.
-        why: Why,
+        why: RejectReason,
         /// Says so; `close` is set.
         reply: Reply,
     },
@@ -87,7 +87,7 @@ pub struct Conditions {
 
 /// Why a request was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Why {
+pub enum RejectReason {
     /// A TLS handshake.
     #[error("it speaks TLS and this door is plain http")]
     Tls,
@@ -128,13 +128,13 @@ impl Session {
 
     /// Takes what it can from the front of `input`; the rest stays there. `now` is the time since
     /// 1970 UTC.
-    pub fn advance(&mut self, input: &mut Vec<u8>, now: Duration) -> Step {
+    pub fn advance(&mut self, input: &mut Vec<u8>, now: Duration) -> Received {
         match self.next(input) {
-            Ok(None) => Step::More,
-            Ok(Some(request)) => Step::Request(request),
+            Ok(None) => Received::More,
+            Ok(Some(request)) => Received::Request(request),
             Err(why) => {
                 input.clear();
-                Step::Refused {
+                Received::Refused {
                     why,
                     reply: respond::refusal(why, now),
                 }
@@ -148,7 +148,7 @@ impl Session {
         self.discard > 0 || self.blank > 0 || !input.is_empty()
     }
 
-    fn next(&mut self, input: &mut Vec<u8>) -> Result<Option<Request>, Why> {
+    fn next(&mut self, input: &mut Vec<u8>) -> Result<Option<Request>, RejectReason> {
         let body = usize::try_from(self.discard)
             .unwrap_or(usize::MAX)
             .min(input.len());
@@ -165,18 +165,18 @@ impl Session {
         input.drain(..blank);
         self.blank += blank;
         if self.blank > MAX_HEAD_BYTES {
-            return Err(Why::HeadTooLong);
+            return Err(RejectReason::HeadTooLong);
         }
         match input.first() {
             None => return Ok(None),
             // A TLS record of type handshake; a method never starts like this.
-            Some(0x16) => return Err(Why::Tls),
-            Some(first) if !first.is_ascii_graphic() => return Err(Why::Malformed),
+            Some(0x16) => return Err(RejectReason::Tls),
+            Some(first) if !first.is_ascii_graphic() => return Err(RejectReason::Malformed),
             Some(_) => {}
         }
         let Some(line) = input.iter().take(MAX_HEAD_BYTES).position(|&b| b == b'\n') else {
             return if input.len() > MAX_HEAD_BYTES {
-                Err(Why::LineTooLong)
+                Err(RejectReason::LineTooLong)
             } else {
                 Ok(None)
             };
@@ -189,13 +189,13 @@ impl Session {
         let Some(end) = head_end(input, self.scanned.max(line)) else {
             self.scanned = input.len().saturating_sub(3);
             return if input.len() > MAX_HEAD_BYTES {
-                Err(Why::HeadTooLong)
+                Err(RejectReason::HeadTooLong)
             } else {
                 Ok(None)
             };
         };
         if end > MAX_HEAD_BYTES {
-            return Err(Why::HeadTooLong);
+            return Err(RejectReason::HeadTooLong);
         }
         let (request, body) = parse(input.get(..end).unwrap_or_default())?;
         input.drain(..end);
@@ -224,7 +224,7 @@ fn head_end(input: &[u8], from: usize) -> Option<usize> {
 /// Checks the version a request line ends with and returns where the digit behind its dot stands.
 /// Of a major version every minor one is understood as the highest we know (RFC 9110 §2.5); the
 /// form is exact, also its letters (RFC 9112 §2.3).
-fn check_version(line: &[u8]) -> Result<usize, Why> {
+fn check_version(line: &[u8]) -> Result<usize, RejectReason> {
     let end = line.trim_ascii_end().len();
     let mut words = line.split(u8::is_ascii_whitespace);
     let words = words.by_ref().filter(|word| !word.is_empty());
@@ -233,29 +233,29 @@ fn check_version(line: &[u8]) -> Result<usize, Why> {
         [b'H', b'T', b'T', b'P', b'/', major, b'.', minor] if minor.is_ascii_digit() => match major
         {
             b'1' => Ok(end.saturating_sub(1)),
-            b'0'..=b'9' => Err(Why::Version),
-            _ => Err(Why::Malformed),
+            b'0'..=b'9' => Err(RejectReason::Version),
+            _ => Err(RejectReason::Malformed),
         },
-        _ if line.starts_with(b"GET ") && count == 2 => Err(Why::Http09),
-        _ => Err(Why::Malformed),
+        _ if line.starts_with(b"GET ") && count == 2 => Err(RejectReason::Http09),
+        _ => Err(RejectReason::Malformed),
     }
 }
 
 /// One complete head, and how many bytes of body follow it.
-fn parse(head: &[u8]) -> Result<(Request, u64), Why> {
+fn parse(head: &[u8]) -> Result<(Request, u64), RejectReason> {
     let mut fields = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut parsed = httparse::Request::new(&mut fields);
     match parsed.parse(head) {
         Ok(httparse::Status::Complete(_)) => {}
-        Ok(httparse::Status::Partial) => return Err(Why::Malformed),
-        Err(httparse::Error::TooManyHeaders) => return Err(Why::HeadTooLong),
-        Err(_) => return Err(Why::Malformed),
+        Ok(httparse::Status::Partial) => return Err(RejectReason::Malformed),
+        Err(httparse::Error::TooManyHeaders) => return Err(RejectReason::HeadTooLong),
+        Err(_) => return Err(RejectReason::Malformed),
     }
     // RFC 9110 §9.1: methods are case-sensitive.
     let method = match parsed.method {
         Some("GET") => Method::Get,
         Some("HEAD") => Method::Head,
-        _ => return Err(Why::Method),
+        _ => return Err(RejectReason::Method),
     };
     let (path, query) = target(parsed.path.unwrap_or_default().as_bytes())?;
     let is_http10 = parsed.version == Some(0);
@@ -274,7 +274,10 @@ fn parse(head: &[u8]) -> Result<(Request, u64), Why> {
 
 /// Takes what matters from the header fields; the length of the body. `Host` is not looked at:
 /// machines reach this door by whatever name or address they were given.
-fn read_fields(fields: &[httparse::Header<'_>], request: &mut Request) -> Result<u64, Why> {
+fn read_fields(
+    fields: &[httparse::Header<'_>],
+    request: &mut Request,
+) -> Result<u64, RejectReason> {
     let mut length = None;
     let mut is_coded = false;
     let mut expects = false;
@@ -306,13 +309,13 @@ fn read_fields(fields: &[httparse::Header<'_>], request: &mut Request) -> Result
             let n = content_length(value)?;
             // RFC 9112 §6.3: lengths that disagree are an error.
             if length.replace(n).is_some_and(|before| before != n) {
-                return Err(Why::Malformed);
+                return Err(RejectReason::Malformed);
             }
         } else if name("Transfer-Encoding") {
             is_coded = true;
         } else if name("Expect") {
             if !value.eq_ignore_ascii_case(b"100-continue") {
-                return Err(Why::Expectation);
+                return Err(RejectReason::Expectation);
             }
             expects = true;
         }
@@ -324,9 +327,9 @@ fn read_fields(fields: &[httparse::Header<'_>], request: &mut Request) -> Result
     // RFC 9112 §9.3: close wins.
     request.keep_alive = !close && (keep || !request.is_http10);
     match (is_coded, length.unwrap_or(0)) {
-        (true, _) if length.is_some() => Err(Why::Malformed),
-        (true, _) => Err(Why::LengthMissing),
-        (false, n) if n > MAX_BODY_BYTES => Err(Why::BodyTooLong),
+        (true, _) if length.is_some() => Err(RejectReason::Malformed),
+        (true, _) => Err(RejectReason::LengthMissing),
+        (false, n) if n > MAX_BODY_BYTES => Err(RejectReason::BodyTooLong),
         (false, n) => {
             // Told the answer at once, the client may or may not still send its body: only
             // closing is unambiguous (RFC 9110 §10.1.1).
@@ -349,29 +352,29 @@ fn append(field: &mut Option<Vec<u8>>, value: &[u8]) {
     }
 }
 
-fn content_length(value: &[u8]) -> Result<u64, Why> {
+fn content_length(value: &[u8]) -> Result<u64, RejectReason> {
     if value.is_empty() {
-        return Err(Why::Malformed);
+        return Err(RejectReason::Malformed);
     }
     value.iter().try_fold(0u64, |n, &b| {
         if b.is_ascii_digit() {
             Ok(n.saturating_mul(10).saturating_add(u64::from(b - b'0')))
         } else {
-            Err(Why::Malformed)
+            Err(RejectReason::Malformed)
         }
     })
 }
 
 /// Path and query of a request target: origin form, or absolute form, which every server must
 /// take (RFC 9112 §3.2.2).
-fn target(target: &[u8]) -> Result<(Vec<u8>, Vec<u8>), Why> {
+fn target(target: &[u8]) -> Result<(Vec<u8>, Vec<u8>), RejectReason> {
     let local = if target.first() == Some(&b'/') {
         target
     } else {
         let colon = target.windows(3).position(|w| w == b"://");
         let scheme = colon.and_then(|at| target.get(..at)).unwrap_or_default();
         if !scheme.eq_ignore_ascii_case(b"http") && !scheme.eq_ignore_ascii_case(b"https") {
-            return Err(Why::Malformed);
+            return Err(RejectReason::Malformed);
         }
         let after = target.get(scheme.len() + 3..).unwrap_or_default();
         let end = after.iter().position(|b| matches!(b, b'/' | b'?'));
@@ -421,13 +424,13 @@ mod tests {
 
     const NOW: Duration = Duration::from_secs(784_111_777);
 
-    fn steps(bytes: &[u8]) -> Vec<Step> {
+    fn steps(bytes: &[u8]) -> Vec<Received> {
         let mut session = Session::new();
         let mut input = bytes.to_vec();
         let mut out = Vec::new();
         loop {
             let step = session.advance(&mut input, NOW);
-            let is_last = !matches!(step, Step::Request(_));
+            let is_last = !matches!(step, Received::Request(_));
             out.push(step);
             if is_last {
                 return out;
@@ -437,14 +440,14 @@ mod tests {
 
     fn request(bytes: &[u8]) -> Request {
         match steps(bytes).into_iter().next() {
-            Some(Step::Request(request)) => request,
+            Some(Received::Request(request)) => request,
             other => panic!("{other:?}"),
         }
     }
 
-    fn why(bytes: &[u8]) -> Why {
+    fn why(bytes: &[u8]) -> RejectReason {
         match steps(bytes).into_iter().next() {
-            Some(Step::Refused { why, reply }) => {
+            Some(Received::Refused { why, reply }) => {
                 assert!(reply.close);
                 why
             }
@@ -503,63 +506,72 @@ mod tests {
     #[test]
     fn what_is_refused_and_why() {
         for (bytes, want) in [
-            ("GET /\r\n", Why::Http09),
-            ("GET /x\n", Why::Http09),
-            ("GET / HTTP/2.0\r\n", Why::Version),
-            ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", Why::Version),
-            ("GET / HTTP/0.9\r\n\r\n", Why::Version),
-            ("GET / HTTP/3.1\r\n\r\n", Why::Version),
-            ("GET / http/1.1\r\n\r\n", Why::Malformed),
-            ("GET / HTTP/1.10\r\n\r\n", Why::Malformed),
-            ("GET / HTTP/1.\r\n\r\n", Why::Malformed),
-            ("GET / HTTP/1\r\n\r\n", Why::Malformed),
-            ("GET / HTTP/11\r\n\r\n", Why::Malformed),
-            ("GET / HTTP/1.x\r\n\r\n", Why::Malformed),
-            ("GET / HTTP/x.1\r\n\r\n", Why::Malformed),
-            ("GET / HTTP/ 1.1\r\n\r\n", Why::Malformed),
-            ("GET HTTP/1.1\r\n\r\n", Why::Malformed),
+            ("GET /\r\n", RejectReason::Http09),
+            ("GET /x\n", RejectReason::Http09),
+            ("GET / HTTP/2.0\r\n", RejectReason::Version),
+            ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", RejectReason::Version),
+            ("GET / HTTP/0.9\r\n\r\n", RejectReason::Version),
+            ("GET / HTTP/3.1\r\n\r\n", RejectReason::Version),
+            ("GET / http/1.1\r\n\r\n", RejectReason::Malformed),
+            ("GET / HTTP/1.10\r\n\r\n", RejectReason::Malformed),
+            ("GET / HTTP/1.\r\n\r\n", RejectReason::Malformed),
+            ("GET / HTTP/1\r\n\r\n", RejectReason::Malformed),
+            ("GET / HTTP/11\r\n\r\n", RejectReason::Malformed),
+            ("GET / HTTP/1.x\r\n\r\n", RejectReason::Malformed),
+            ("GET / HTTP/x.1\r\n\r\n", RejectReason::Malformed),
+            ("GET / HTTP/ 1.1\r\n\r\n", RejectReason::Malformed),
+            ("GET HTTP/1.1\r\n\r\n", RejectReason::Malformed),
             (
                 "POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc",
-                Why::Method,
+                RejectReason::Method,
             ),
-            ("get / HTTP/1.1\r\n\r\n", Why::Method),
-            ("OPTIONS * HTTP/1.1\r\n\r\n", Why::Method),
-            ("CONNECT a:1 HTTP/1.1\r\n\r\n", Why::Method),
-            ("GET * HTTP/1.1\r\n\r\n", Why::Malformed),
-            ("GET x HTTP/1.1\r\n\r\n", Why::Malformed),
-            ("GET ftp://h/x HTTP/1.1\r\n\r\n", Why::Malformed),
-            ("GET /a b HTTP/1.1\r\n\r\n", Why::Malformed),
-            ("GET / HTTP/1.1\r\nX Y: 1\r\n\r\n", Why::Malformed),
-            ("GET / HTTP/1.1\r\nno colon\r\n\r\n", Why::Malformed),
-            ("GET / HTTP/1.1\r\nX: \0\r\n\r\n", Why::Malformed),
-            ("\0\0\0", Why::Malformed),
-            ("\x16\x03\x01\x02", Why::Tls),
-            ("SSH-2.0-OpenSSH_9\r\n", Why::Malformed),
-            ("GET / HTTP/1.1\r\nExpect: magic\r\n\r\n", Why::Expectation),
+            ("get / HTTP/1.1\r\n\r\n", RejectReason::Method),
+            ("OPTIONS * HTTP/1.1\r\n\r\n", RejectReason::Method),
+            ("CONNECT a:1 HTTP/1.1\r\n\r\n", RejectReason::Method),
+            ("GET * HTTP/1.1\r\n\r\n", RejectReason::Malformed),
+            ("GET x HTTP/1.1\r\n\r\n", RejectReason::Malformed),
+            ("GET ftp://h/x HTTP/1.1\r\n\r\n", RejectReason::Malformed),
+            ("GET /a b HTTP/1.1\r\n\r\n", RejectReason::Malformed),
+            ("GET / HTTP/1.1\r\nX Y: 1\r\n\r\n", RejectReason::Malformed),
+            (
+                "GET / HTTP/1.1\r\nno colon\r\n\r\n",
+                RejectReason::Malformed,
+            ),
+            ("GET / HTTP/1.1\r\nX: \0\r\n\r\n", RejectReason::Malformed),
+            ("\0\0\0", RejectReason::Malformed),
+            ("\x16\x03\x01\x02", RejectReason::Tls),
+            ("SSH-2.0-OpenSSH_9\r\n", RejectReason::Malformed),
+            (
+                "GET / HTTP/1.1\r\nExpect: magic\r\n\r\n",
+                RejectReason::Expectation,
+            ),
             (
                 "GET / HTTP/1.1\r\nContent-Length: 65537\r\n\r\n",
-                Why::BodyTooLong,
+                RejectReason::BodyTooLong,
             ),
             (
                 "GET / HTTP/1.1\r\nContent-Length: 99999999999999999999999\r\n\r\n",
-                Why::BodyTooLong,
+                RejectReason::BodyTooLong,
             ),
             (
                 "GET / HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
-                Why::Malformed,
+                RejectReason::Malformed,
             ),
-            ("GET / HTTP/1.1\r\nContent-Length: \r\n\r\n", Why::Malformed),
+            (
+                "GET / HTTP/1.1\r\nContent-Length: \r\n\r\n",
+                RejectReason::Malformed,
+            ),
             (
                 "GET / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
-                Why::Malformed,
+                RejectReason::Malformed,
             ),
             (
                 "GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-                Why::LengthMissing,
+                RejectReason::LengthMissing,
             ),
             (
                 "GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n",
-                Why::Malformed,
+                RejectReason::Malformed,
             ),
         ] {
             assert_eq!(why(bytes.as_bytes()), want, "{}", bytes.escape_debug());
@@ -569,20 +581,20 @@ mod tests {
     #[test]
     fn limits_hold_whatever_is_missing() {
         let long = "a".repeat(64 * 1024);
-        assert_eq!(why(long.as_bytes()), Why::LineTooLong);
+        assert_eq!(why(long.as_bytes()), RejectReason::LineTooLong);
         let line = format!("GET /{long} HTTP/1.1\r\n\r\n");
-        assert_eq!(why(line.as_bytes()), Why::LineTooLong);
+        assert_eq!(why(line.as_bytes()), RejectReason::LineTooLong);
         let unfinished = format!("GET / HTTP/1.1\r\nX: {long}");
-        assert_eq!(why(unfinished.as_bytes()), Why::HeadTooLong);
+        assert_eq!(why(unfinished.as_bytes()), RejectReason::HeadTooLong);
         let finished = format!("GET / HTTP/1.1\r\nX: {long}\r\n\r\n");
-        assert_eq!(why(finished.as_bytes()), Why::HeadTooLong);
+        assert_eq!(why(finished.as_bytes()), RejectReason::HeadTooLong);
         let many = format!(
             "GET / HTTP/1.1\r\n{}\r\n",
             "a:b\r\n".repeat(MAX_HEADERS + 1)
         );
-        assert_eq!(why(many.as_bytes()), Why::HeadTooLong);
+        assert_eq!(why(many.as_bytes()), RejectReason::HeadTooLong);
         let blank = "\r\n".repeat(MAX_HEAD_BYTES);
-        assert_eq!(why(blank.as_bytes()), Why::HeadTooLong);
+        assert_eq!(why(blank.as_bytes()), RejectReason::HeadTooLong);
         let most = format!("GET / HTTP/1.1\r\n{}\r\n", "a:b\r\n".repeat(MAX_HEADERS));
         request(most.as_bytes());
     }
@@ -592,7 +604,10 @@ mod tests {
         let frame = "GET / HTTP/1.1\r\nX: \r\n\r\n".len();
         let fill = |n: usize| format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(n - frame));
         request(fill(MAX_HEAD_BYTES).as_bytes());
-        assert_eq!(why(fill(MAX_HEAD_BYTES + 1).as_bytes()), Why::HeadTooLong);
+        assert_eq!(
+            why(fill(MAX_HEAD_BYTES + 1).as_bytes()),
+            RejectReason::HeadTooLong
+        );
     }
 
     #[test]
@@ -602,9 +617,9 @@ mod tests {
         let paths: Vec<_> = steps(bytes)
             .into_iter()
             .map(|step| match step {
-                Step::Request(request) => request.path,
-                Step::More => b"more".to_vec(),
-                Step::Refused { why, .. } => panic!("{why}"),
+                Received::Request(request) => request.path,
+                Received::More => b"more".to_vec(),
+                Received::Refused { why, .. } => panic!("{why}"),
             })
             .collect();
         assert_eq!(paths, [&b"/1"[..], b"/2", b"/3", b"more"]);
@@ -616,7 +631,7 @@ mod tests {
         // The first 19 bytes of the body look like a request.
         let found = steps(bytes);
         assert!(
-            matches!(&found[..], [Step::Request(a), Step::Request(b), Step::More]
+            matches!(&found[..], [Received::Request(a), Received::Request(b), Received::More]
             if a.path == b"/1" && b.path == b"/2")
         );
     }
@@ -664,9 +679,9 @@ mod tests {
                 rest = &rest[n..];
                 loop {
                     match session.advance(&mut input, NOW) {
-                        Step::More => break,
+                        Received::More => break,
                         step => {
-                            let refused = matches!(step, Step::Refused { .. });
+                            let refused = matches!(step, Received::Refused { .. });
                             cut.push(step);
                             if refused {
                                 break 'all;
@@ -693,7 +708,7 @@ mod tests {
             let mut input = Vec::new();
             for chunk in chunks {
                 input.extend_from_slice(&chunk);
-                while !matches!(session.advance(&mut input, NOW), Step::More) {}
+                while !matches!(session.advance(&mut input, NOW), Received::More) {}
                 prop_assert!(input.len() <= MAX_HEAD_BYTES);
             }
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::date;
 use super::range::{Selection, select};
-use super::request::{Conditions, Method, Request, Why};
+use super::request::{Conditions, Method, RejectReason, Request};
 use crate::Reply;
 use crate::vfs::{Content, File, Piece, Slice, Source};
 
@@ -162,20 +162,20 @@ pub fn unreadable(now: Duration) -> Reply {
 }
 
 /// The reply to what is no request for a file. It closes: nothing sensible follows.
-pub(super) fn refusal(why: Why, now: Duration) -> Reply {
+pub(super) fn refusal(why: RejectReason, now: Duration) -> Reply {
     let status = match why {
-        Why::Tls | Why::Malformed | Why::Http09 => Status::BadRequest,
-        Why::Version => Status::VersionNotSupported,
-        Why::Method => Status::MethodNotAllowed,
-        Why::LineTooLong => Status::UriTooLong,
-        Why::HeadTooLong => Status::HeadTooLarge,
-        Why::BodyTooLong => Status::ContentTooLarge,
-        Why::LengthMissing => Status::LengthRequired,
-        Why::Expectation => Status::ExpectationFailed,
+        RejectReason::Tls | RejectReason::Malformed | RejectReason::Http09 => Status::BadRequest,
+        RejectReason::Version => Status::VersionNotSupported,
+        RejectReason::Method => Status::MethodNotAllowed,
+        RejectReason::LineTooLong => Status::UriTooLong,
+        RejectReason::HeadTooLong => Status::HeadTooLarge,
+        RejectReason::BodyTooLong => Status::ContentTooLarge,
+        RejectReason::LengthMissing => Status::LengthRequired,
+        RejectReason::Expectation => Status::ExpectationFailed,
     };
     let body = format!("{}: {why}.\n", status.line());
     let mut head = head(status, &Date::new(now), true, false);
-    if why == Why::Method {
+    if why == RejectReason::Method {
         push(&mut head, "Allow: GET, HEAD\r\n");
     }
     end_text(&mut head, &body);

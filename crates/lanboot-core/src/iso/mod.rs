@@ -14,10 +14,10 @@
 //! [`Source::Missing`](crate::vfs::Source::Missing), so reading it is an error. Damage below the
 //! root directory costs what is damaged and a warning, never the rest.
 
+#[cfg(test)]
+mod builder;
 mod date;
 mod el_torito;
-#[cfg(test)]
-mod forge;
 mod notes;
 mod record;
 mod root;

@@ -4,9 +4,9 @@
 
 use std::time::Instant;
 
-use super::forge::{
-    DIRECTORY, Forge, MULTI_EXTENT, ROOT, both, ce, descriptor, file, folder, nm, posix, record,
-    susp,
+use super::builder::{
+    DIRECTORY, IsoBuilder, MULTI_EXTENT, ROOT, both, ce, descriptor, file, folder, nm, posix,
+    record, susp,
 };
 use super::storage::SECTOR_BYTES;
 use super::*;
@@ -15,7 +15,7 @@ use crate::vfs::{Kind, MAX_NODES, Meta, Path, Piece, Source};
 
 const IMAGE: ImageId = ImageId(3);
 
-fn medium(forge: &Forge) -> Medium {
+fn medium(forge: &IsoBuilder) -> Medium {
     let medium = read(IMAGE, &forge.image).unwrap();
     assert_inside(&medium, forge.image.len() as u64);
     medium
@@ -26,8 +26,8 @@ fn error(image: &[u8]) -> String {
 }
 
 /// An image whose root directory has these records.
-fn with(records: &[Vec<u8>]) -> Forge {
-    let mut forge = Forge::new();
+fn with(records: &[Vec<u8>]) -> IsoBuilder {
+    let mut forge = IsoBuilder::new();
     forge.directory(ROOT, records);
     forge
 }
@@ -580,7 +580,7 @@ fn directories_nobody_can_ask_for_are_not_entered() {
 
 #[test]
 fn without_rock_ridge_joliet_is_used_and_without_joliet_plain_names() {
-    let mut forge = Forge::new();
+    let mut forge = IsoBuilder::new();
     let dots = |sector| record(&[0], sector, 2048, DIRECTORY, &[]);
     let plain = [dots(ROOT), record(b"README.;1", 22, 1, 0, &[])].concat();
     forge.put(ROOT, &plain);
@@ -623,7 +623,7 @@ fn without_rock_ridge_joliet_is_used_and_without_joliet_plain_names() {
 
 #[test]
 fn rock_ridge_behind_cd_xa_bytes_is_found() {
-    let mut forge = Forge::new();
+    let mut forge = IsoBuilder::new();
     let xa = [7; 14];
     let own = [&xa[..], &susp(b"SP", &[0xbe, 0xef, 14]), &posix(0o040_555)].concat();
     let name = [&xa[..], &posix(0o100_644), &nm(b"name")].concat();
@@ -640,7 +640,7 @@ fn rock_ridge_behind_cd_xa_bytes_is_found() {
 
 #[test]
 fn blocks_may_be_smaller_than_sectors() {
-    let mut forge = Forge::new();
+    let mut forge = IsoBuilder::new();
     forge.poke(16 * 2048 + 128, &512u16.to_le_bytes());
     // The root starts in the third quarter of sector 20, so it has two quarters there.
     let root = 20 * 4 + 2;
@@ -790,7 +790,7 @@ fn short_reads_failing_disks_and_files_that_shrink_are_survived() {
 }
 
 /// A bit of everything, for the fuzz test.
-fn colourful() -> Forge {
+fn colourful() -> IsoBuilder {
     let cl = [posix(0o040_700), nm(b"deep"), susp(b"CL", &both(23))].concat();
     let re = [posix(0o040_700), nm(b"deep"), susp(b"RE", b"")].concat();
     let link = [
@@ -893,8 +893,8 @@ fn random_damage_neither_panics_nor_lasts() {
 }
 
 /// `folders` directories of `files` files each.
-fn large(folders: u32, files: u32) -> Forge {
-    let mut forge = Forge::new();
+fn large(folders: u32, files: u32) -> IsoBuilder {
+    let mut forge = IsoBuilder::new();
     let mut next = ROOT + folders.div_ceil(10);
     let mut records = Vec::new();
     for n in 0..folders {
@@ -929,7 +929,7 @@ fn two_hundred_thousand_files_are_read_in_seconds() {
 fn directories_that_overlap_are_read_only_so_far() {
     // 112 directories, each of which starts one sector into the one before: 170,000 names in an
     // image of 300 KB. Media have each of their sectors in one directory.
-    let mut forge = Forge::new();
+    let mut forge = IsoBuilder::new();
     let inside: Vec<_> = (0..3000).map(|m| file(&m.to_string(), ROOT, 1)).collect();
     let first = ROOT + 40;
     let sectors = forge.directory(first, &inside);
@@ -948,7 +948,7 @@ fn directories_that_overlap_are_read_only_so_far() {
 
 #[test]
 fn more_files_than_a_tree_takes_are_left_out_with_a_warning() {
-    let mut forge = Forge::new();
+    let mut forge = IsoBuilder::new();
     let dot = record(&[0], ROOT, 2048, DIRECTORY, &[]);
     let mut sector = dot.clone();
     let mut bytes = Vec::new();

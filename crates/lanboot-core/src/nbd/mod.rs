@@ -24,15 +24,15 @@
 mod export;
 mod option;
 mod packet;
+mod reject_reason;
 mod session;
 mod transmission;
-mod why;
 
 pub use export::{BLOCK_BYTES, Export, Exports, MAX_NAME_BYTES};
 pub use option::{MAX_OPTION_BYTES, MAX_OPTIONS, MAX_SKIPPED_BYTES};
-pub use session::{MAX_MESSAGE_BYTES, Session, Step};
+pub use reject_reason::RejectReason;
+pub use session::{MAX_MESSAGE_BYTES, Received, Session};
 pub use transmission::{MAX_EXTENTS, MAX_REQUEST_BYTES, PREFERRED_BYTES};
-pub use why::Why;
 
 #[cfg(test)]
 mod tests;

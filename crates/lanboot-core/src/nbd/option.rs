@@ -2,8 +2,8 @@
 
 use super::export::{Export, Exports, MAX_NAME_BYTES};
 use super::packet::{self, InfoType, OptionCode, ReplyType, ZEROES, transmission_flag};
+use super::reject_reason::{RejectReason, told};
 use super::transmission::{MAX_REQUEST_BYTES, PREFERRED_BYTES};
-use super::why::{Why, told};
 use crate::bytes::{Reader, Truncated};
 
 /// Most data of one option that is looked at, in bytes: a name of [`MAX_NAME_BYTES`] and as much
@@ -44,11 +44,11 @@ pub(super) enum Outcome {
     /// An answer; the negotiation goes on.
     Answer(Vec<u8>),
     /// The same, and a person may want to know.
-    Refuse(Vec<u8>, Why, String),
+    Refuse(Vec<u8>, RejectReason, String),
     /// An answer, and the negotiation is over.
     Enter(Vec<u8>, Export),
     /// The connection is over, after what is to be sent.
-    Close(Vec<u8>, Why, String),
+    Close(Vec<u8>, RejectReason, String),
 }
 
 /// Answers one option with its whole data.
@@ -56,7 +56,7 @@ pub(super) fn answer(agreed: &mut Agreed, raw: u32, data: &[u8], exports: &dyn E
     let option = Answering { raw, data, exports };
     match OptionCode::from(raw) {
         OptionCode::ExportName => option.export_name(agreed),
-        OptionCode::Abort => Outcome::Close(option.ack(), Why::Aborted, String::new()),
+        OptionCode::Abort => Outcome::Close(option.ack(), RejectReason::Aborted, String::new()),
         OptionCode::List => option.list(),
         OptionCode::Info => option.info(agreed, false),
         OptionCode::Go => option.info(agreed, true),
@@ -84,7 +84,7 @@ impl Answering<'_> {
     /// EXPORT_NAME: it has no way to say no, so an unknown name ends the session.
     fn export_name(&self, agreed: &Agreed) -> Outcome {
         let Some(export) = self.exports.find(self.data) else {
-            return Outcome::Close(Vec::new(), Why::UnknownExport, told(self.data));
+            return Outcome::Close(Vec::new(), RejectReason::UnknownExport, told(self.data));
         };
         let mut out = Vec::with_capacity(10 + ZEROES);
         out.extend_from_slice(&export.size().to_be_bytes());
@@ -223,7 +223,7 @@ impl Answering<'_> {
                 ReplyType::ErrUnknown,
                 &[text.as_bytes()],
             );
-            Outcome::Refuse(out, Why::UnknownExport, told(name))
+            Outcome::Refuse(out, RejectReason::UnknownExport, told(name))
         })
     }
 

@@ -6,8 +6,8 @@ use super::packet::{
     CLIENT_FIXED, CLIENT_NO_ZEROES, GREETING, OPTION_HEAD_BYTES, OptionCode, OptionHead,
     REQUEST_BYTES, Request,
 };
+use super::reject_reason::RejectReason;
 use super::transmission::{self, Transmission};
-use super::why::Why;
 use crate::Reply;
 
 /// Longest message a session needs to see whole, in bytes. A caller whose buffer holds that many
@@ -16,7 +16,7 @@ pub const MAX_MESSAGE_BYTES: usize = OPTION_HEAD_BYTES + MAX_OPTION_BYTES;
 
 /// What one message led to.
 #[derive(Debug)]
-pub enum Step {
+pub enum Received {
     /// Nothing; the rest of a message must come first.
     More,
     /// An answer.
@@ -26,7 +26,7 @@ pub enum Step {
         /// The answer.
         reply: Reply,
         /// What was wrong.
-        why: Why,
+        why: RejectReason,
         /// The export it was about, as asked for and made printable; empty for the one it is in.
         name: String,
     },
@@ -42,7 +42,7 @@ pub enum Step {
         /// The last answer.
         reply: Reply,
         /// Why.
-        why: Why,
+        why: RejectReason,
         /// The export it was about, as asked for and made printable; mostly empty.
         name: String,
     },
@@ -100,11 +100,11 @@ impl Session {
     }
 
     /// Takes the next message off the front of `input` and says what it led to. Call it until it
-    /// says [`Step::More`], then again when more has arrived behind what is left of `input`: at
+    /// says [`Received::More`], then again when more has arrived behind what is left of `input`: at
     /// most [`MAX_MESSAGE_BYTES`].
     ///
     /// The first call needs no input: the server speaks first.
-    pub fn advance(&mut self, input: &mut &[u8], exports: &dyn Exports) -> Step {
+    pub fn advance(&mut self, input: &mut &[u8], exports: &dyn Exports) -> Received {
         if let Some(step) = self.skip(input) {
             return step;
         }
@@ -116,7 +116,7 @@ impl Session {
             Phase::Flags => self.flags(input, exports),
             Phase::Negotiation { .. } => self.option(input, exports),
             Phase::Transmission(_) => self.request(input),
-            Phase::Over => Step::More,
+            Phase::Over => Received::More,
         }
     }
 
@@ -126,7 +126,7 @@ impl Session {
     }
 
     /// Throws away what is to be thrown away; `None` when nothing (more) is.
-    fn skip(&mut self, input: &mut &[u8]) -> Option<Step> {
+    fn skip(&mut self, input: &mut &[u8]) -> Option<Received> {
         let skip = self.skip.as_mut()?;
         let here = usize::try_from(skip.left)
             .unwrap_or(usize::MAX)
@@ -135,27 +135,29 @@ impl Session {
         // Never more than was left.
         skip.left -= u32::try_from(here).unwrap_or(skip.left);
         if skip.left > 0 {
-            return Some(Step::More);
+            return Some(Received::More);
         }
         match (self.skip.take()?.then, &self.phase) {
-            (Then::ReadOnly(request), Phase::Transmission(transmission)) => Some(Step::Refused {
-                reply: transmission.read_only(&request),
-                why: Why::ReadOnly,
-                name: String::new(),
-            }),
+            (Then::ReadOnly(request), Phase::Transmission(transmission)) => {
+                Some(Received::Refused {
+                    reply: transmission.read_only(&request),
+                    why: RejectReason::ReadOnly,
+                    name: String::new(),
+                })
+            }
             (Then::TooBig(option), _) => Some(answer(option::too_big(option))),
             (Then::ReadOnly(_), _) => None,
         }
     }
 
-    fn flags(&mut self, input: &mut &[u8], exports: &dyn Exports) -> Step {
+    fn flags(&mut self, input: &mut &[u8], exports: &dyn Exports) -> Received {
         let Some((flags, rest)) = input.split_first_chunk::<4>() else {
-            return Step::More;
+            return Received::More;
         };
         *input = rest;
         let flags = u32::from_be_bytes(*flags);
         if flags & !(CLIENT_FIXED | CLIENT_NO_ZEROES) != 0 {
-            return self.close(Vec::new(), Why::UnknownFlags(flags), String::new());
+            return self.close(Vec::new(), RejectReason::UnknownFlags(flags), String::new());
         }
         let agreed = Agreed {
             no_zeroes: flags & CLIENT_NO_ZEROES != 0,
@@ -166,27 +168,31 @@ impl Session {
         self.option(input, exports)
     }
 
-    fn option(&mut self, input: &mut &[u8], exports: &dyn Exports) -> Step {
+    fn option(&mut self, input: &mut &[u8], exports: &dyn Exports) -> Received {
         let Phase::Negotiation { agreed, options } = &mut self.phase else {
-            return Step::More;
+            return Received::More;
         };
         let Some((head, rest)) = input.split_first_chunk::<OPTION_HEAD_BYTES>() else {
-            return Step::More;
+            return Received::More;
         };
         let Some(head) = OptionHead::parse(*head) else {
-            return self.close(Vec::new(), Why::NotAnOption, String::new());
+            return self.close(Vec::new(), RejectReason::NotAnOption, String::new());
         };
         let len = usize::try_from(head.len).unwrap_or(usize::MAX);
         if len > MAX_OPTION_BYTES {
             // EXPORT_NAME has no answer for this.
             if head.len > MAX_SKIPPED_BYTES || head.code == OptionCode::ExportName {
-                return self.close(Vec::new(), Why::OptionTooLong(head.len), String::new());
+                return self.close(
+                    Vec::new(),
+                    RejectReason::OptionTooLong(head.len),
+                    String::new(),
+                );
             }
         } else if rest.len() < len {
-            return Step::More;
+            return Received::More;
         }
         if *options >= MAX_OPTIONS {
-            return self.close(Vec::new(), Why::TooManyOptions, String::new());
+            return self.close(Vec::new(), RejectReason::TooManyOptions, String::new());
         }
         *options += 1;
         if len > MAX_OPTION_BYTES {
@@ -195,13 +201,13 @@ impl Session {
                 left: head.len,
                 then: Then::TooBig(head.raw),
             });
-            return self.skip(input).unwrap_or(Step::More);
+            return self.skip(input).unwrap_or(Received::More);
         }
         let (data, rest) = rest.split_at_checked(len).unwrap_or((rest, &[]));
         *input = rest;
         match option::answer(agreed, head.raw, data, exports) {
             option::Outcome::Answer(bytes) => answer(bytes),
-            option::Outcome::Refuse(bytes, why, name) => Step::Refused {
+            option::Outcome::Refuse(bytes, why, name) => Received::Refused {
                 reply: Reply::bytes(bytes, false),
                 why,
                 name,
@@ -214,7 +220,7 @@ impl Session {
                     // It was chosen for one export and holds for no other.
                     allocation: agreed.allocation_of.as_ref() == Some(&export.name),
                 });
-                Step::Entered {
+                Received::Entered {
                     reply: Reply::bytes(bytes, false),
                     export,
                 }
@@ -222,20 +228,20 @@ impl Session {
         }
     }
 
-    fn request(&mut self, input: &mut &[u8]) -> Step {
+    fn request(&mut self, input: &mut &[u8]) -> Received {
         let Phase::Transmission(transmission) = &self.phase else {
-            return Step::More;
+            return Received::More;
         };
         let Some((request, rest)) = input.split_first_chunk::<REQUEST_BYTES>() else {
-            return Step::More;
+            return Received::More;
         };
         let Some(request) = Request::parse(request) else {
-            return self.close(Vec::new(), Why::NotARequest, String::new());
+            return self.close(Vec::new(), RejectReason::NotARequest, String::new());
         };
         *input = rest;
         match transmission.answer(&request) {
-            transmission::Outcome::Answer(reply) => Step::Reply(reply),
-            transmission::Outcome::Refuse(reply, why) => Step::Refused {
+            transmission::Outcome::Answer(reply) => Received::Reply(reply),
+            transmission::Outcome::Refuse(reply, why) => Received::Refused {
                 reply,
                 why,
                 name: String::new(),
@@ -243,16 +249,16 @@ impl Session {
             transmission::Outcome::Drain(left) => {
                 let then = Then::ReadOnly(request);
                 self.skip = Some(Skip { left, then });
-                self.skip(input).unwrap_or(Step::More)
+                self.skip(input).unwrap_or(Received::More)
             }
             transmission::Outcome::Close(why) => self.close(Vec::new(), why, String::new()),
         }
     }
 
-    fn close(&mut self, bytes: Vec<u8>, why: Why, name: String) -> Step {
+    fn close(&mut self, bytes: Vec<u8>, why: RejectReason, name: String) -> Received {
         self.phase = Phase::Over;
         self.skip = None;
-        Step::Closed {
+        Received::Closed {
             reply: Reply::bytes(bytes, true),
             why,
             name,
@@ -260,6 +266,6 @@ impl Session {
     }
 }
 
-fn answer(bytes: Vec<u8>) -> Step {
-    Step::Reply(Reply::bytes(bytes, false))
+fn answer(bytes: Vec<u8>) -> Received {
+    Received::Reply(Reply::bytes(bytes, false))
 }

@@ -86,13 +86,13 @@ fn request(flags: u16, command: u16, cookie: u64, offset: u64, len: u32) -> Vec<
     bytes
 }
 
-fn reply_of(step: Step) -> Reply {
+fn reply_of(step: Received) -> Reply {
     match step {
-        Step::More => panic!("it wants more"),
-        Step::Reply(reply)
-        | Step::Refused { reply, .. }
-        | Step::Entered { reply, .. }
-        | Step::Closed { reply, .. } => reply,
+        Received::More => panic!("it wants more"),
+        Received::Reply(reply)
+        | Received::Refused { reply, .. }
+        | Received::Entered { reply, .. }
+        | Received::Closed { reply, .. } => reply,
     }
 }
 
@@ -119,7 +119,7 @@ impl Client {
         client
     }
 
-    fn step(&mut self, mut bytes: &[u8]) -> Step {
+    fn step(&mut self, mut bytes: &[u8]) -> Received {
         let step = self.session.advance(&mut bytes, &Two);
         assert!(bytes.is_empty(), "{} bytes are left", bytes.len());
         step
@@ -128,7 +128,7 @@ impl Client {
     /// Sends one message; the head of the answer.
     fn say(&mut self, bytes: &[u8]) -> Option<Vec<u8>> {
         match self.step(bytes) {
-            Step::More => None,
+            Received::More => None,
             step => Some(reply_of(step).head),
         }
     }

@@ -2,7 +2,7 @@
 
 use super::option::ALLOCATION_ID;
 use super::packet::{self, Command, Fault, Request, command_flag};
-use super::why::Why;
+use super::reject_reason::RejectReason;
 use crate::Reply;
 use crate::vfs::{Content, Slice, Source};
 
@@ -31,10 +31,10 @@ pub(super) struct Transmission {
 pub(super) enum Outcome {
     Answer(Reply),
     /// The same, and a person may want to know.
-    Refuse(Reply, Why),
+    Refuse(Reply, RejectReason),
     /// So many bytes of data are to be read and thrown away, then comes the refusal.
     Drain(u32),
-    Close(Why),
+    Close(RejectReason),
 }
 
 impl Transmission {
@@ -51,15 +51,15 @@ impl Transmission {
             // Not advertised. All that was ever "written" is safe, and a kernel that asks all the
             // same must not take the disk for broken.
             Command::Flush => success(request),
-            Command::Disconnect => Outcome::Close(Why::Disconnected),
+            Command::Disconnect => Outcome::Close(RejectReason::Disconnected),
             Command::Write if request.len > MAX_REQUEST_BYTES => {
-                Outcome::Close(Why::WriteTooLong(request.len))
+                Outcome::Close(RejectReason::WriteTooLong(request.len))
             }
             Command::Write if request.len > 0 => Outcome::Drain(request.len),
             Command::Write | Command::Trim | Command::WriteZeroes => {
-                Outcome::Refuse(self.read_only(request), Why::ReadOnly)
+                Outcome::Refuse(self.read_only(request), RejectReason::ReadOnly)
             }
-            Command::Other => self.refuse(request, Fault::Invalid, Why::Invalid),
+            Command::Other => self.refuse(request, Fault::Invalid, RejectReason::Invalid),
         }
     }
 
@@ -80,7 +80,7 @@ impl Transmission {
             } else {
                 Fault::Overflow
             };
-            return self.refuse(request, fault, Why::Invalid);
+            return self.refuse(request, fault, RejectReason::Invalid);
         }
         let head = if self.structured {
             packet::data_chunk(request.cookie, request.offset, request.len)
@@ -97,7 +97,7 @@ impl Transmission {
 
     fn block_status(&self, request: &Request) -> Outcome {
         if !self.allocation {
-            return self.refuse(request, Fault::Invalid, Why::Invalid);
+            return self.refuse(request, Fault::Invalid, RejectReason::Invalid);
         }
         let range = match self.check(request, command_flag::REQ_ONE) {
             Ok(range) => range,
@@ -119,18 +119,18 @@ impl Transmission {
         // "The server SHOULD return EINVAL if it receives an unknown command flag." It leaves
         // open what becomes of an empty request; nobody means to send one.
         if request.flags & !flags != 0 || request.len == 0 {
-            return Err(self.refuse(request, Fault::Invalid, Why::Invalid));
+            return Err(self.refuse(request, Fault::Invalid, RejectReason::Invalid));
         }
         let end = request.offset.checked_add(u64::from(request.len));
         match end.filter(|end| *end <= self.content.len()) {
             Some(end) => Ok(self.content.slice(request.offset..end)),
-            None => Err(self.refuse(request, Fault::Invalid, Why::BehindTheEnd)),
+            None => Err(self.refuse(request, Fault::Invalid, RejectReason::BehindTheEnd)),
         }
     }
 
-    fn refuse(&self, request: &Request, fault: Fault, why: Why) -> Outcome {
+    fn refuse(&self, request: &Request, fault: Fault, why: RejectReason) -> Outcome {
         let text = match why {
-            Why::BehindTheEnd => "there are no such bytes on the disk",
+            RejectReason::BehindTheEnd => "there are no such bytes on the disk",
             _ => "the request is not understood",
         };
         Outcome::Refuse(self.error(request, fault, text), why)

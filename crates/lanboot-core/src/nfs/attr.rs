@@ -66,7 +66,7 @@ impl<'a> File<'a> {
     }
 
     /// What `who` may do of what it asks, by the permission bits; nobody may write.
-    pub(super) fn access(&self, who: &Who, asked: u32) -> u32 {
+    pub(super) fn access(&self, who: &Who, context: u32) -> u32 {
         let meta = &self.node.meta;
         let is_directory = matches!(self.node.kind, Kind::Directory(_));
         let bits = match who {
@@ -89,7 +89,7 @@ impl<'a> File<'a> {
         if bits & 0o1 != 0 {
             granted |= if is_directory { LOOKUP } else { EXECUTE };
         }
-        granted & asked
+        granted & context
     }
 }
 

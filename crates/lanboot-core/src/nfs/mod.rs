@@ -104,7 +104,7 @@ pub enum Port {
 
 /// How a call came in.
 #[derive(Clone, Copy, Debug)]
-pub struct Asked {
+pub struct CallContext {
     /// At which port.
     pub port: Port,
     /// Over which protocol.
@@ -132,12 +132,12 @@ pub struct Answer {
     /// To be sent.
     pub reply: Reply,
     /// What was done.
-    pub deed: Deed,
+    pub outcome: CallOutcome,
 }
 
 /// What a call did.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Deed {
+pub enum CallOutcome {
     /// Nothing to speak of.
     Nothing,
     /// It mounted `path`.
@@ -208,7 +208,7 @@ impl fmt::Display for Refusal {
 
 /// Why nothing is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Why {
+pub enum IgnoreReason {
     /// There is nothing to answer.
     #[error(transparent)]
     Nothing(#[from] rpc::Nothing),
@@ -227,36 +227,40 @@ const MOUNT: u32 = 100_005;
 ///
 /// # Errors
 /// When nothing is to be sent.
-pub fn answer(message: &[u8], asked: Asked, server: &Server<'_>) -> Result<Answer, Why> {
-    let over = asked.over;
+pub fn answer(
+    message: &[u8],
+    context: CallContext,
+    server: &Server<'_>,
+) -> Result<Answer, IgnoreReason> {
+    let over = context.over;
     let (call, args) = match Call::parse(message) {
         Ok(call) => call,
         Err(NoCall::Nothing(why)) => return Err(why.into()),
         Err(NoCall::Refused { xid, why }) => {
             return Ok(Answer {
                 reply: rpc::denied(xid, over, why),
-                deed: match why {
-                    Denied::UnknownFlavor => Deed::Refused(Refusal::Flavor),
-                    Denied::Version | Denied::BadCredentials => Deed::Nothing,
+                outcome: match why {
+                    Denied::UnknownFlavor => CallOutcome::Refused(Refusal::Flavor),
+                    Denied::Version | Denied::BadCredentials => CallOutcome::Nothing,
                 },
             });
         }
     };
     let xid = call.xid;
-    let not = |why, deed| Answer {
+    let not = |why, outcome| Answer {
         reply: rpc::not_accepted(xid, over, why),
-        deed,
+        outcome,
     };
-    let asking = Asking {
+    let request = ProcedureCall {
         call: &call,
         args,
-        asked,
+        context,
         server,
     };
-    let outcome = match (asked.port, call.program, call.version) {
-        (Port::Portmap, PORTMAP, _) => portmap::answer(asking),
-        (Port::Nfs, MOUNT, _) => mount::answer(asking),
-        (Port::Nfs, NFS, _) => nfs3::answer(asking),
+    let outcome = match (context.port, call.program, call.version) {
+        (Port::Portmap, PORTMAP, _) => portmap::answer(request),
+        (Port::Nfs, MOUNT, _) => mount::answer(request),
+        (Port::Nfs, NFS, _) => nfs3::answer(request),
         _ => Err(Stop::Not(Accepted::NoProgram)),
     };
     match outcome {
@@ -264,27 +268,27 @@ pub fn answer(message: &[u8], asked: Asked, server: &Server<'_>) -> Result<Answe
         Err(Stop::Ignore(why)) => Err(why),
         Err(Stop::Not(why @ Accepted::NoVersion { .. })) if call.program == NFS => {
             // Version 0 is how programs ask which versions there are.
-            let deed = match call.version {
-                0 => Deed::Nothing,
-                version => Deed::Refused(Refusal::NfsVersion(version)),
+            let outcome = match call.version {
+                0 => CallOutcome::Nothing,
+                version => CallOutcome::Refused(Refusal::NfsVersion(version)),
             };
-            Ok(not(why, deed))
+            Ok(not(why, outcome))
         }
-        Err(Stop::Not(why)) => Ok(not(why, Deed::Nothing)),
+        Err(Stop::Not(why)) => Ok(not(why, CallOutcome::Nothing)),
     }
 }
 
 /// A call on its way through a program.
-struct Asking<'a> {
+struct ProcedureCall<'a> {
     call: &'a Call,
     args: Reader<'a>,
-    asked: Asked,
+    context: CallContext,
     server: &'a Server<'a>,
 }
 
-impl Asking<'_> {
+impl ProcedureCall<'_> {
     fn success(&self) -> Success {
-        Success::new(self.call.xid, self.asked.over)
+        Success::new(self.call.xid, self.context.over)
     }
 
     fn who(&self) -> &Who {
@@ -295,7 +299,7 @@ impl Asking<'_> {
 /// Why a program gives no results.
 enum Stop {
     Not(Accepted),
-    Ignore(Why),
+    Ignore(IgnoreReason),
 }
 
 impl From<Fault> for Stop {
@@ -308,6 +312,6 @@ impl From<Fault> for Stop {
 fn plain(success: Success) -> Answer {
     Answer {
         reply: success.done(),
-        deed: Deed::Nothing,
+        outcome: CallOutcome::Nothing,
     }
 }

@@ -2,7 +2,7 @@
 //! `showmount` needs them: their handles are those of NFS version 2.
 
 use super::rpc::{Accepted, Success};
-use super::{Answer, Asking, Deed, Handle, NotExported, Over, Refusal, Stop, plain};
+use super::{Answer, CallOutcome, Handle, NotExported, Over, ProcedureCall, Refusal, Stop, plain};
 
 /// Longest path that can be mounted (MNTPATHLEN).
 pub const MAX_PATH_BYTES: usize = 1024;
@@ -37,59 +37,59 @@ enum Status {
     NameTooLong = 63,
 }
 
-pub(super) fn answer(mut asking: Asking<'_>) -> Result<Answer, Stop> {
-    let version = asking.call.version;
+pub(super) fn answer(mut request: ProcedureCall<'_>) -> Result<Answer, Stop> {
+    let version = request.call.version;
     if !(1..=3).contains(&version) {
         return Err(Stop::Not(Accepted::NoVersion { low: 1, high: 3 }));
     }
-    let mut success = asking.success();
-    match asking.call.procedure {
+    let mut success = request.success();
+    match request.call.procedure {
         // NULL
         0 => Ok(plain(success)),
         // MNT
         1 if version < 3 => {
-            asking.args.opaque(MAX_PATH_BYTES, "the path")?;
+            request.args.opaque(MAX_PATH_BYTES, "the path")?;
             success.out.u32(Status::Access as u32);
             Ok(Answer {
                 reply: success.done(),
-                deed: Deed::Refused(Refusal::OldMount),
+                outcome: CallOutcome::Refused(Refusal::OldMount),
             })
         }
         1 => {
-            let path = asking.args.opaque(usize::MAX, "the path")?;
-            Ok(mount(&asking, path, success))
+            let path = request.args.opaque(usize::MAX, "the path")?;
+            Ok(mount(&request, path, success))
         }
         // DUMP
         2 => {
-            dump(&asking, &mut success);
+            dump(&request, &mut success);
             Ok(plain(success))
         }
         // UMNT
         3 => {
-            let path = asking.args.opaque(MAX_PATH_BYTES, "the path")?;
-            let found = asking.server.exports.folder(path);
+            let path = request.args.opaque(MAX_PATH_BYTES, "the path")?;
+            let found = request.server.exports.folder(path);
             Ok(Answer {
                 reply: success.done(),
-                deed: match found {
-                    Ok(found) => Deed::Unmounted(found.volume.identity),
-                    Err(_) => Deed::Nothing,
+                outcome: match found {
+                    Ok(found) => CallOutcome::Unmounted(found.volume.identity),
+                    Err(_) => CallOutcome::Nothing,
                 },
             })
         }
         // UMNTALL
         4 => Ok(Answer {
             reply: success.done(),
-            deed: Deed::UnmountedAll,
+            outcome: CallOutcome::UnmountedAll,
         }),
         // EXPORT, and EXPORTALL of the old versions, which was never anything else
-        5 => export(&asking, success),
-        6 if version < 3 => export(&asking, success),
+        5 => export(&request, success),
+        6 if version < 3 => export(&request, success),
         _ => Err(Stop::Not(Accepted::NoProcedure)),
     }
 }
 
-fn mount(asking: &Asking<'_>, path: &[u8], mut success: Success) -> Answer {
-    let server = asking.server;
+fn mount(request: &ProcedureCall<'_>, path: &[u8], mut success: Success) -> Answer {
+    let server = request.server;
     let found = if path.len() > MAX_PATH_BYTES {
         Err(Status::NameTooLong)
     } else {
@@ -100,7 +100,7 @@ fn mount(asking: &Asking<'_>, path: &[u8], mut success: Success) -> Answer {
         })
     };
     let path = path.get(..MAX_PATH_BYTES).unwrap_or(path).to_vec();
-    let deed = match found {
+    let outcome = match found {
         Ok(found) => {
             let identity = found.volume.identity;
             let handle = Handle {
@@ -112,7 +112,7 @@ fn mount(asking: &Asking<'_>, path: &[u8], mut success: Success) -> Answer {
             success.out.u32(2);
             success.out.u32(AUTH_SYS);
             success.out.u32(AUTH_NONE);
-            Deed::Mounted {
+            CallOutcome::Mounted {
                 identity,
                 image: found.volume.image,
                 size: found.volume.size,
@@ -121,19 +121,19 @@ fn mount(asking: &Asking<'_>, path: &[u8], mut success: Success) -> Answer {
         }
         Err(status) => {
             success.out.u32(status as u32);
-            Deed::NotFound { path }
+            CallOutcome::NotFound { path }
         }
     };
     Answer {
         reply: success.done(),
-        deed,
+        outcome,
     }
 }
 
 /// MOUNTPROC3_DUMP.
-fn dump(asking: &Asking<'_>, success: &mut Success) {
-    let limit = limit(asking).min(MAX_MOUNTS_BYTES);
-    for Mounted { machine, path } in (asking.server.mounted)() {
+fn dump(request: &ProcedureCall<'_>, success: &mut Success) {
+    let limit = limit(request).min(MAX_MOUNTS_BYTES);
+    for Mounted { machine, path } in (request.server.mounted)() {
         if success.written() + machine.len() + path.len() + ENTRY_BYTES > limit {
             break;
         }
@@ -145,11 +145,11 @@ fn dump(asking: &Asking<'_>, success: &mut Success) {
 }
 
 /// MOUNTPROC3_EXPORT.
-fn export(asking: &Asking<'_>, mut success: Success) -> Result<Answer, Stop> {
-    let limit = limit(asking);
-    let networks = asking.server.exports.networks();
+fn export(request: &ProcedureCall<'_>, mut success: Success) -> Result<Answer, Stop> {
+    let limit = limit(request);
+    let networks = request.server.exports.networks();
     let each: usize = networks.iter().map(|n| n.len() + ENTRY_BYTES).sum();
-    for path in asking.server.exports.paths() {
+    for path in request.server.exports.paths() {
         if success.written() + path.len() + each + ENTRY_BYTES > limit {
             break;
         }
@@ -165,8 +165,8 @@ fn export(asking: &Asking<'_>, mut success: Success) -> Result<Answer, Stop> {
     Ok(plain(success))
 }
 
-fn limit(asking: &Asking<'_>) -> usize {
-    match asking.asked.over {
+fn limit(request: &ProcedureCall<'_>) -> usize {
+    match request.context.over {
         Over::Tcp => MAX_LIST_BYTES,
         Over::Udp => MAX_LIST_BYTES_UDP,
     }

@@ -7,7 +7,9 @@ use std::net::Ipv4Addr;
 
 use super::rpc::Accepted;
 use super::xdr::{Reader, Writer};
-use super::{Answer, Asking, MOUNT, NFS, Over, PORTMAP, PORTMAP_PORT, Stop, Why, plain};
+use super::{
+    Answer, IgnoreReason, MOUNT, NFS, Over, PORTMAP, PORTMAP_PORT, ProcedureCall, Stop, plain,
+};
 
 /// Longest network name, address or owner that is read.
 const MAX_TEXT_BYTES: usize = 255;
@@ -67,19 +69,19 @@ fn both(program: u32, version: u32, port: u16) -> [Mapping; 2] {
     })
 }
 
-pub(super) fn answer(asking: Asking<'_>) -> Result<Answer, Stop> {
-    match asking.call.version {
-        2 => version_2(asking),
-        3 | 4 => rpcbind(asking),
+pub(super) fn answer(request: ProcedureCall<'_>) -> Result<Answer, Stop> {
+    match request.call.version {
+        2 => version_2(request),
+        3 | 4 => rpcbind(request),
         _ => Err(Stop::Not(Accepted::NoVersion { low: 2, high: 4 })),
     }
 }
 
 /// RFC 1833 §3.
-fn version_2(mut asking: Asking<'_>) -> Result<Answer, Stop> {
-    let mut success = asking.success();
-    let (args, out) = (&mut asking.args, &mut success.out);
-    match asking.call.procedure {
+fn version_2(mut request: ProcedureCall<'_>) -> Result<Answer, Stop> {
+    let mut success = request.success();
+    let (args, out) = (&mut request.args, &mut success.out);
+    match request.call.procedure {
         // NULL
         0 => {}
         // SET and UNSET
@@ -90,13 +92,13 @@ fn version_2(mut asking: Asking<'_>) -> Result<Answer, Stop> {
             let version = args.u32("the version")?;
             let protocol = args.u32("the protocol")?;
             let _port = args.u32("the port")?;
-            let mut known = all(asking.asked.nfs_port).filter(|m| m.protocol() == protocol);
+            let mut known = all(request.context.nfs_port).filter(|m| m.protocol() == protocol);
             let found = choose(&mut known, program, version);
             out.u32(found.map_or(0, |mapping| mapping.port.into()));
         }
         // DUMP
         4 => {
-            for mapping in all(asking.asked.nfs_port) {
+            for mapping in all(request.context.nfs_port) {
                 out.bool(true);
                 out.u32(mapping.program);
                 out.u32(mapping.version);
@@ -106,18 +108,18 @@ fn version_2(mut asking: Asking<'_>) -> Result<Answer, Stop> {
             out.bool(false);
         }
         // CALLIT
-        5 => return Err(Stop::Ignore(Why::Forwarding)),
+        5 => return Err(Stop::Ignore(IgnoreReason::Forwarding)),
         _ => return Err(Stop::Not(Accepted::NoProcedure)),
     }
     Ok(plain(success))
 }
 
 /// RFC 1833 §2.
-fn rpcbind(mut asking: Asking<'_>) -> Result<Answer, Stop> {
-    let mut success = asking.success();
-    let here = asking.asked.here;
-    let (args, out) = (&mut asking.args, &mut success.out);
-    match (asking.call.procedure, asking.call.version) {
+fn rpcbind(mut request: ProcedureCall<'_>) -> Result<Answer, Stop> {
+    let mut success = request.success();
+    let here = request.context.here;
+    let (args, out) = (&mut request.args, &mut success.out);
+    match (request.call.procedure, request.call.version) {
         // NULL
         (0, _) => {}
         // SET and UNSET
@@ -130,8 +132,8 @@ fn rpcbind(mut asking: Asking<'_>) -> Result<Answer, Stop> {
                 args.opaque(MAX_TEXT_BYTES, what)?;
             }
             // The network is that of the call, whatever the argument says (§2.2.1).
-            let over = asking.asked.over;
-            let mut known = all(asking.asked.nfs_port).filter(|m| m.over == over);
+            let over = request.context.over;
+            let mut known = all(request.context.nfs_port).filter(|m| m.over == over);
             let found = if procedure == 3 {
                 choose(&mut known, program, version)
             } else {
@@ -142,13 +144,13 @@ fn rpcbind(mut asking: Asking<'_>) -> Result<Answer, Stop> {
         }
         // DUMP
         (4, _) => {
-            for mapping in all(asking.asked.nfs_port) {
+            for mapping in all(request.context.nfs_port) {
                 entry(out, &mapping, here);
             }
             out.bool(false);
         }
         // CALLIT or BCAST, and INDIRECT
-        (5 | 10, _) => return Err(Stop::Ignore(Why::Forwarding)),
+        (5 | 10, _) => return Err(Stop::Ignore(IgnoreReason::Forwarding)),
         _ => return Err(Stop::Not(Accepted::NoProcedure)),
     }
     Ok(plain(success))

@@ -222,11 +222,11 @@ impl Success {
         Reply::bytes(end(self.out, self.over, 0), false)
     }
 
-    /// The reply with `body` behind the results; `excuse` writes the results that are sent when
+    /// The reply with `body` behind the results; `error_reply` writes the results that are sent when
     /// it cannot be read.
-    pub fn with_body(self, body: Slice, excuse: impl FnOnce(&mut Writer)) -> Reply {
+    pub fn with_body(self, body: Slice, error_reply: impl FnOnce(&mut Writer)) -> Reply {
         let mut other = Self::new(self.xid, self.over);
-        excuse(&mut other.out);
+        error_reply(&mut other.out);
         Reply {
             head: end(self.out, self.over, body.len()),
             body,

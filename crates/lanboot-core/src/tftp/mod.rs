@@ -19,7 +19,7 @@ use std::fmt;
 
 pub use netascii::to_netascii;
 pub use packet::{BadPacket, ErrorCode, Failure, Mode, Options, Packet, Request, data_header};
-pub use transfer::{Blocks, Finish, Step, Transfer};
+pub use transfer::{Action, Blocks, Finish, Transfer};
 
 use crate::vfs;
 use std::time::Duration;
@@ -80,7 +80,7 @@ impl Default for Limits {
 
 /// What a datagram that reached port 69 wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Knock<'a> {
+pub enum Incoming<'a> {
     /// A file, in a way this server can send it.
     Read(Request<'a>),
     /// Something it will not get; send this failure from a port of its own.
@@ -91,19 +91,19 @@ pub enum Knock<'a> {
         failure: Failure<'static>,
     },
     /// Nothing to answer.
-    Ignore(Why),
+    Ignore(IgnoreReason),
 }
 
 /// Sorts out a datagram that reached port 69.
-pub fn knock(datagram: &[u8]) -> Knock<'_> {
+pub fn knock(datagram: &[u8]) -> Incoming<'_> {
     if datagram.len() > MAX_REQUEST {
-        return Knock::Ignore(Why::TooLong);
+        return Incoming::Ignore(IgnoreReason::TooLong);
     }
     let request = match Packet::parse(datagram) {
         Ok(Packet::Read(request)) => request,
         Ok(Packet::Write(request)) => return refuse(request, Failure::READ_ONLY),
-        Ok(_) => return Knock::Ignore(Why::NoRequest),
-        Err(bad) => return Knock::Ignore(Why::Bad(bad)),
+        Ok(_) => return Incoming::Ignore(IgnoreReason::NoRequest),
+        Err(bad) => return Incoming::Ignore(IgnoreReason::Bad(bad)),
     };
     match request.mode {
         Mode::Octet | Mode::Netascii => {}
@@ -111,14 +111,14 @@ pub fn knock(datagram: &[u8]) -> Knock<'_> {
         Mode::Other(_) => return refuse(request, Failure::UNKNOWN_MODE),
     }
     match vfs::Path::parse(&request.name) {
-        Ok(_) => Knock::Read(request),
+        Ok(_) => Incoming::Read(request),
         Err(vfs::PathError::Climbs) => refuse(request, Failure::CLIMBS),
         Err(vfs::PathError::Nul | vfs::PathError::TooLong) => refuse(request, Failure::NOT_FOUND),
     }
 }
 
-fn refuse<'a>(request: Request<'a>, failure: Failure<'static>) -> Knock<'a> {
-    Knock::Refuse {
+fn refuse<'a>(request: Request<'a>, failure: Failure<'static>) -> Incoming<'a> {
+    Incoming::Refuse {
         name: request.name,
         failure,
     }
@@ -126,7 +126,7 @@ fn refuse<'a>(request: Request<'a>, failure: Failure<'static>) -> Knock<'a> {
 
 /// Why a datagram is answered by silence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Why {
+pub enum IgnoreReason {
     /// It cannot be read.
     Bad(BadPacket),
     /// A request of more than [`MAX_REQUEST`] bytes.
@@ -154,7 +154,7 @@ pub enum Why {
     NotDue,
 }
 
-impl fmt::Display for Why {
+impl fmt::Display for IgnoreReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Bad(bad) => return bad.fmt(f),

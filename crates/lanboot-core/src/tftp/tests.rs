@@ -23,7 +23,7 @@ fn options(blksize: Option<u64>, windowsize: Option<u64>) -> Options {
     }
 }
 
-fn transfer(asked: Options, len: u64) -> (Transfer, Step, Instant) {
+fn transfer(asked: Options, len: u64) -> (Transfer, Action, Instant) {
     let now = start();
     let (transfer, step) = Transfer::new(&asked, len, Some(1500), &Limits::default(), now);
     (transfer, step, now)
@@ -33,8 +33,8 @@ fn ack(block: u16) -> Vec<u8> {
     Packet::Ack(block).emit()
 }
 
-fn blocks(first: u64, count: u16, offset: u64, len: u64) -> Step {
-    Step::SendBlocks(Blocks {
+fn blocks(first: u64, count: u16, offset: u64, len: u64) -> Action {
+    Action::SendBlocks(Blocks {
         first,
         count,
         offset,
@@ -44,11 +44,11 @@ fn blocks(first: u64, count: u16, offset: u64, len: u64) -> Step {
 
 fn agreed(asked: Options) -> Options {
     match transfer(asked, 1000).1 {
-        Step::Send(datagram) => match Packet::parse(&datagram) {
+        Action::Send(datagram) => match Packet::parse(&datagram) {
             Ok(Packet::OptionAck(options)) => options,
             other => panic!("{other:?}"),
         },
-        Step::SendBlocks(_) => Options::default(),
+        Action::SendBlocks(_) => Options::default(),
         other => panic!("{other:?}"),
     }
 }
@@ -144,7 +144,7 @@ fn a_tiny_mtu_still_leaves_a_legal_block() {
 
 fn refusal(datagram: &[u8]) -> (u16, String) {
     match knock(datagram) {
-        Knock::Refuse { failure, .. } => (failure.code.into(), failure.sentence()),
+        Incoming::Refuse { failure, .. } => (failure.code.into(), failure.sentence()),
         other => panic!("{other:?}"),
     }
 }
@@ -180,7 +180,7 @@ fn what_is_no_request_is_met_with_silence_and_a_reason() {
         (&[b'a'; 1025], "the request is too long"),
     ] {
         match knock(datagram) {
-            Knock::Ignore(reason) => assert_eq!(reason.to_string(), why),
+            Incoming::Ignore(reason) => assert_eq!(reason.to_string(), why),
             other => panic!("{other:?}"),
         }
     }
@@ -196,10 +196,13 @@ fn a_lock_step_transfer_from_request_to_last_ack() {
     assert_eq!(transfer.on_packet(&ack(2), now), blocks(3, 1, 1024, 1));
     assert_eq!(
         transfer.on_packet(&ack(3), now),
-        Step::Done(Finish::Complete)
+        Action::Done(Finish::Complete)
     );
     assert_eq!(transfer.confirmed_bytes(), 1025);
-    assert_eq!(transfer.on_packet(&ack(3), now), Step::Wait(Why::Over));
+    assert_eq!(
+        transfer.on_packet(&ack(3), now),
+        Action::Wait(IgnoreReason::Over)
+    );
 }
 
 #[test]
@@ -222,26 +225,29 @@ fn an_ack_inside_the_window_rolls_back_to_it() {
 #[test]
 fn acks_that_confirm_nothing_send_nothing_and_say_why() {
     let (mut transfer, _, now) = transfer(options(Some(1000), Some(4)), 100_000);
-    assert_eq!(transfer.on_packet(&ack(1), now), Step::Wait(Why::AckAhead));
+    assert_eq!(
+        transfer.on_packet(&ack(1), now),
+        Action::Wait(IgnoreReason::AckAhead)
+    );
     transfer.on_packet(&ack(0), now);
     transfer.on_packet(&ack(4), now);
     for (datagram, why) in [
-        (ack(4), Why::DuplicateAck),
-        (ack(3), Why::OldAck),
-        (ack(0), Why::OldAck),
-        (ack(9), Why::AckAhead),
+        (ack(4), IgnoreReason::DuplicateAck),
+        (ack(3), IgnoreReason::OldAck),
+        (ack(0), IgnoreReason::OldAck),
+        (ack(9), IgnoreReason::AckAhead),
         (
             Packet::Data {
                 block: 5,
                 bytes: b"",
             }
             .emit(),
-            Why::Unexpected,
+            IgnoreReason::Unexpected,
         ),
-        (b"\x00\x01a\0octet\0".to_vec(), Why::Unexpected),
-        (vec![0, 9], Why::Bad(BadPacket::Opcode(9))),
+        (b"\x00\x01a\0octet\0".to_vec(), IgnoreReason::Unexpected),
+        (vec![0, 9], IgnoreReason::Bad(BadPacket::Opcode(9))),
     ] {
-        assert_eq!(transfer.on_packet(&datagram, now), Step::Wait(why));
+        assert_eq!(transfer.on_packet(&datagram, now), Action::Wait(why));
     }
 }
 
@@ -261,7 +267,7 @@ fn an_error_after_the_options_is_a_size_probe_and_later_a_refusal() {
     ] {
         let (mut transfer, _, now) = transfer(asked, 5000);
         let step = transfer.on_packet(&abort(code), now);
-        assert_eq!(step == Step::Done(Finish::SizeProbe), probe, "{asked:?}");
+        assert_eq!(step == Action::Done(Finish::SizeProbe), probe, "{asked:?}");
     }
     let (mut transfer, _, now) = transfer(tsize, 50_000);
     transfer.on_packet(&ack(0), now);
@@ -269,7 +275,7 @@ fn an_error_after_the_options_is_a_size_probe_and_later_a_refusal() {
         code: ErrorCode::OptionsRefused,
         text: "User aborted".into(),
     };
-    assert_eq!(transfer.on_packet(&abort(8), now), Step::Done(refused));
+    assert_eq!(transfer.on_packet(&abort(8), now), Action::Done(refused));
 }
 
 // Time.
@@ -285,8 +291,8 @@ fn a_machine_that_sleeps_for_half_a_minute_is_waited_for_and_no_longer_than_40_s
         let given_up = loop {
             let at = transfer.deadline();
             match transfer.on_timeout(at) {
-                Step::SendBlocks(_) => last_sent = at,
-                Step::Done(Finish::Vanished { .. }) => break at,
+                Action::SendBlocks(_) => last_sent = at,
+                Action::Done(Finish::Vanished { .. }) => break at,
                 other => panic!("{other:?}"),
             }
         };
@@ -303,12 +309,12 @@ fn a_machine_that_wakes_after_28_s_gets_the_rest() {
     let mut at = now;
     while at < now + 28_000 * MS {
         at = transfer.deadline();
-        assert!(matches!(transfer.on_timeout(at), Step::SendBlocks(_)));
+        assert!(matches!(transfer.on_timeout(at), Action::SendBlocks(_)));
     }
     let next = transfer.on_packet(&ack(2), at + MS);
-    assert!(matches!(next, Step::SendBlocks(_)));
+    assert!(matches!(next, Action::SendBlocks(_)));
     let end = transfer.on_packet(&ack(3), at + 2 * MS);
-    assert_eq!(end, Step::Done(Finish::Complete));
+    assert_eq!(end, Action::Done(Finish::Complete));
 }
 
 #[test]
@@ -318,11 +324,11 @@ fn only_the_last_ack_is_given_up_sooner() {
     let (end, at) = loop {
         let at = transfer.deadline();
         match transfer.on_timeout(at) {
-            Step::SendBlocks(_) => {}
+            Action::SendBlocks(_) => {}
             end => break (end, at),
         }
     };
-    assert_eq!(end, Step::Done(Finish::Unconfirmed));
+    assert_eq!(end, Action::Done(Finish::Unconfirmed));
     assert!((at - now).as_secs() < 15, "{:?}", at - now);
 }
 
@@ -339,13 +345,16 @@ fn an_agreed_timeout_is_kept_and_doubled() {
     let mut last = now + MS;
     loop {
         let at = transfer.deadline();
-        assert_eq!(transfer.on_timeout(at - MS), Step::Wait(Why::NotDue));
+        assert_eq!(
+            transfer.on_timeout(at - MS),
+            Action::Wait(IgnoreReason::NotDue)
+        );
         waits.push((at - last).as_secs());
         last = at;
         match transfer.on_timeout(at) {
-            Step::SendBlocks(_) => {}
+            Action::SendBlocks(_) => {}
             end => {
-                assert_eq!(end, Step::Done(Finish::Vanished { tries: 6 }));
+                assert_eq!(end, Action::Done(Finish::Vanished { tries: 6 }));
                 break;
             }
         }
@@ -374,13 +383,13 @@ fn quick_round_trips_shorten_the_wait_but_not_below_its_floor() {
 fn a_machine_that_starts_what_it_loaded_without_a_last_ack_has_its_file() {
     let (mut transfer, _, now) = transfer(Options::default(), 600);
     transfer.on_packet(&ack(1), now);
-    assert_eq!(transfer.on_unreachable(), Step::Done(Finish::Unconfirmed));
+    assert_eq!(transfer.on_unreachable(), Action::Done(Finish::Unconfirmed));
     // One that confirmed no data at all has nothing.
     let (mut silent, _, _) = self::transfer(Options::default(), 100);
-    assert_eq!(silent.on_unreachable(), Step::Done(Finish::Unreachable));
+    assert_eq!(silent.on_unreachable(), Action::Done(Finish::Unreachable));
     let (mut reset, _, now) = self::transfer(options(Some(1000), Some(4)), 3000);
     reset.on_packet(&ack(0), now);
-    assert_eq!(reset.on_unreachable(), Step::Done(Finish::Unreachable));
+    assert_eq!(reset.on_unreachable(), Action::Done(Finish::Unreachable));
 }
 
 // The virtual link.
@@ -512,8 +521,8 @@ fn run(asked: Options, file: &[u8], habits: Habits, mut fate: impl FnMut(u64) ->
     loop {
         let mut outgoing: Vec<(bool, Vec<u8>)> = Vec::new();
         match step {
-            Step::Send(ref datagram) => outgoing.push((true, datagram.clone())),
-            Step::SendBlocks(blocks) => {
+            Action::Send(ref datagram) => outgoing.push((true, datagram.clone())),
+            Action::SendBlocks(blocks) => {
                 let mut data = &file[usize::try_from(blocks.offset).unwrap()..]
                     [..usize::try_from(blocks.len).unwrap()];
                 for n in 0..u64::from(blocks.count) {
@@ -525,8 +534,8 @@ fn run(asked: Options, file: &[u8], habits: Habits, mut fate: impl FnMut(u64) ->
                 }
                 assert!(data.is_empty());
             }
-            Step::Wait(_) => {}
-            Step::Done(finish) => {
+            Action::Wait(_) => {}
+            Action::Done(finish) => {
                 return Outcome {
                     finish,
                     received: machine.received,
@@ -701,7 +710,7 @@ proptest! {
                 // What confirms the window in flight, so that it gets somewhere.
                 _ => transfer.on_packet(&ack(transfer.in_flight()), now),
             };
-            if let Step::SendBlocks(blocks) = step {
+            if let Action::SendBlocks(blocks) = step {
                 prop_assert!(blocks.count >= 1 && blocks.offset + blocks.len <= len);
             }
         }

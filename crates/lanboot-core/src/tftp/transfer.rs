@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::packet::{ErrorCode, Failure, Options, Packet};
-use super::{Limits, Why};
+use super::{IgnoreReason, Limits};
 
 /// Block size when none was agreed on (RFC 1350 §2).
 const DEFAULT_BLKSIZE: u16 = 512;
@@ -15,13 +15,13 @@ const ROUND_TRIPS: u32 = 8;
 
 /// What to do now.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum Action {
     /// Send this datagram.
     Send(Vec<u8>),
     /// Send these blocks of the file.
     SendBlocks(Blocks),
     /// Nothing, for this reason.
-    Wait(Why),
+    Wait(IgnoreReason),
     /// The transfer is over.
     Done(Finish),
 }
@@ -143,7 +143,7 @@ impl Transfer {
         mtu: Option<u32>,
         limits: &Limits,
         now: Instant,
-    ) -> (Self, Step) {
+    ) -> (Self, Action) {
         let agreed = agree(asked, len, mtu, limits);
         let blksize = short(agreed.blksize).unwrap_or(DEFAULT_BLKSIZE);
         let option_ack = if agreed.is_empty() {
@@ -185,31 +185,31 @@ impl Transfer {
             transfer.next_window(now)
         } else {
             transfer.deadline = now + transfer.wait;
-            Step::Send(transfer.option_ack.clone())
+            Action::Send(transfer.option_ack.clone())
         };
         (transfer, step)
     }
 
     /// Takes a datagram from the machine.
-    pub fn on_packet(&mut self, datagram: &[u8], now: Instant) -> Step {
+    pub fn on_packet(&mut self, datagram: &[u8], now: Instant) -> Action {
         if self.phase == Phase::Over {
-            return Step::Wait(Why::Over);
+            return Action::Wait(IgnoreReason::Over);
         }
         match Packet::parse(datagram) {
             Ok(Packet::Ack(block)) => self.on_ack(block, now),
             Ok(Packet::Error(failure)) => self.on_error(&failure),
-            Ok(_) => Step::Wait(Why::Unexpected),
-            Err(bad) => Step::Wait(Why::Bad(bad)),
+            Ok(_) => Action::Wait(IgnoreReason::Unexpected),
+            Err(bad) => Action::Wait(IgnoreReason::Bad(bad)),
         }
     }
 
     /// Sends again what was not answered, once [`Self::deadline`] has come.
-    pub fn on_timeout(&mut self, now: Instant) -> Step {
+    pub fn on_timeout(&mut self, now: Instant) -> Action {
         if self.phase == Phase::Over {
-            return Step::Wait(Why::Over);
+            return Action::Wait(IgnoreReason::Over);
         }
         if now < self.deadline {
-            return Step::Wait(Why::NotDue);
+            return Action::Wait(IgnoreReason::NotDue);
         }
         // After short round trips the tries alone are over within 13 s.
         let silent = now.saturating_duration_since(self.sent_at);
@@ -225,17 +225,17 @@ impl Transfer {
         self.deadline = now + doubled.min(self.longest_wait).max(self.wait);
         self.tries += 1;
         if self.phase == Phase::Agreeing {
-            return Step::Send(self.option_ack.clone());
+            return Action::Send(self.option_ack.clone());
         }
         let blocks = self.blocks();
         self.retransmits = self.retransmits.saturating_add(u32::from(blocks.count));
-        Step::SendBlocks(blocks)
+        Action::SendBlocks(blocks)
     }
 
     /// Takes the news that nobody listens at the machine's port.
-    pub fn on_unreachable(&mut self) -> Step {
+    pub fn on_unreachable(&mut self) -> Action {
         match self.phase {
-            Phase::Over => Step::Wait(Why::Over),
+            Phase::Over => Action::Wait(IgnoreReason::Over),
             // The answer to a size probe came so late that the machine closed its port.
             Phase::Agreeing if self.asked_size => self.finish(Finish::SizeProbe),
             Phase::Agreeing | Phase::Sending => self.finish_or(Finish::Unreachable),
@@ -275,10 +275,10 @@ impl Transfer {
         self.retransmits
     }
 
-    fn on_ack(&mut self, block: u16, now: Instant) -> Step {
+    fn on_ack(&mut self, block: u16, now: Instant) -> Action {
         if self.phase == Phase::Agreeing {
             if block != 0 {
-                return Step::Wait(Why::AckAhead);
+                return Action::Wait(IgnoreReason::AckAhead);
             }
             self.phase = Phase::Sending;
             self.progressed(now);
@@ -288,12 +288,16 @@ impl Transfer {
         // which of those it is.
         let ahead = u64::from(block.wrapping_sub(low_bits(self.confirmed)));
         if ahead == 0 {
-            return Step::Wait(Why::DuplicateAck);
+            return Action::Wait(IgnoreReason::DuplicateAck);
         }
         let in_flight = self.sent - self.confirmed;
         if ahead > in_flight {
             let old = ahead > u64::from(u16::MAX / 2);
-            return Step::Wait(if old { Why::OldAck } else { Why::AckAhead });
+            return Action::Wait(if old {
+                IgnoreReason::OldAck
+            } else {
+                IgnoreReason::AckAhead
+            });
         }
         // RFC 7440 §4: an ACK inside the window means that the blocks behind it are lost, and the
         // next window starts there.
@@ -307,7 +311,7 @@ impl Transfer {
         self.next_window(now)
     }
 
-    fn on_error(&mut self, failure: &Failure<'_>) -> Step {
+    fn on_error(&mut self, failure: &Failure<'_>) -> Action {
         let agreeing = self.phase == Phase::Agreeing;
         self.finish(match failure.code {
             // EDK2: "User aborted the transfer" after every first OACK; the real request follows.
@@ -334,12 +338,12 @@ impl Transfer {
         self.tries = 1;
     }
 
-    fn next_window(&mut self, now: Instant) -> Step {
+    fn next_window(&mut self, now: Instant) -> Action {
         let end = self.confirmed + u64::from(self.windowsize);
         self.sent = end.min(self.last);
         self.sent_at = now;
         self.deadline = now + self.wait;
-        Step::SendBlocks(self.blocks())
+        Action::SendBlocks(self.blocks())
     }
 
     /// What is in flight: everything behind the last confirmed block.
@@ -356,7 +360,7 @@ impl Transfer {
     }
 
     /// The machine went away: fine when only the confirmation of the end is missing.
-    fn finish_or(&mut self, otherwise: Finish) -> Step {
+    fn finish_or(&mut self, otherwise: Finish) -> Action {
         self.finish(if self.is_at_the_end() {
             Finish::Unconfirmed
         } else {
@@ -369,9 +373,9 @@ impl Transfer {
         self.confirmed > 0 && self.sent == self.last
     }
 
-    fn finish(&mut self, finish: Finish) -> Step {
+    fn finish(&mut self, finish: Finish) -> Action {
         self.phase = Phase::Over;
-        Step::Done(finish)
+        Action::Done(finish)
     }
 }
 

@@ -21,5 +21,5 @@ pub struct File {
     /// Distinguishes this version of the file from any other one at the same path.
     pub version: u64,
     /// What its reader's journal should say: why it was made like this.
-    pub remark: Option<String>,
+    pub warning: Option<String>,
 }

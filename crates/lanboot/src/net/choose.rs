@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use anyhow::{anyhow, bail};
-use lanboot_core::site::Address;
+use lanboot_core::routes::Address;
 
 use super::interface::{Interface, Medium, is_hex};
 
@@ -25,7 +25,7 @@ const SUGGESTIONS: [Address; 3] = [
 
 impl Interface {
     /// Why it cannot be served by itself, in a few words; `None` when it can.
-    pub(super) fn unfit(&self) -> Option<String> {
+    pub(super) fn unusable(&self) -> Option<String> {
         let words = if self.loopback {
             "loopback"
         } else if let Some(upper) = &self.upper {
@@ -174,7 +174,7 @@ pub fn choose(
         }
         return Ok(found.clone());
     }
-    let mut fit = interfaces.iter().filter(|i| i.unfit().is_none());
+    let mut fit = interfaces.iter().filter(|i| i.unusable().is_none());
     match (fit.next(), fit.next()) {
         (Some(one), None) if !address_given => Ok(one.clone()),
         (None, _) => bail!(
@@ -211,7 +211,7 @@ fn list(interfaces: &[Interface]) -> String {
         let addresses = i.addresses.iter();
         let addresses = addresses.map(|a| format!(" {}/{}", a.address, a.prefix));
         let why = i
-            .unfit()
+            .unusable()
             .map_or_else(String::new, |why| format!(" ({why})"));
         format!("  {}{}{why}", i.name, addresses.collect::<String>())
     };
@@ -411,7 +411,7 @@ mod tests {
         both.addresses
             .extend(interface("eth0", Some("10.0.0.1")).addresses);
         assert_eq!(both.address(), Some(both.addresses[1]));
-        assert_eq!(both.unfit(), None);
+        assert_eq!(both.unusable(), None);
         assert_eq!(interface("eth0", None).address(), None);
     }
 
@@ -582,7 +582,7 @@ mod tests {
         }
         // The kind tells where the name does not.
         let vpn = with("office", Some("10.8.0.2"), |i| i.kind = Some("tun".into()));
-        assert!(vpn.unfit().is_some());
+        assert!(vpn.unusable().is_some());
         let lan = with("br-lan", Some("192.168.1.1"), |i| {
             i.kind = Some("bridge".into())
         });

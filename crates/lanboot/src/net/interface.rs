@@ -5,7 +5,7 @@ use std::fs;
 
 use anyhow::Context as _;
 use lanboot_core::machine::Mac;
-use lanboot_core::site::Address;
+use lanboot_core::routes::Address;
 use nix::net::if_::InterfaceFlags;
 
 use super::links::{self, Link};

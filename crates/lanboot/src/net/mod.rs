@@ -27,7 +27,7 @@ pub use tap::{MAX_PORTS, Seen, TapSocket};
 
 use std::net::Ipv4Addr;
 
-use lanboot_core::site::Address;
+use lanboot_core::routes::Address;
 
 /// The addresses to hand out when none were named: at most 150 of the interface's own network,
 /// starting at the hundredth where there are that many, as home routers do.

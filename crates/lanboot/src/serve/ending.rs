@@ -5,12 +5,12 @@ use std::future::Future;
 use std::pin::pin;
 use std::time::Duration;
 
-use lanboot_core::journal::{Outlook, Peer, What};
+use lanboot_core::events::{EventKind, Outlook, Peer};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::bus::Bus;
-use crate::teller::Telling;
+use crate::event_logger::Telling;
 
 /// How long transfers may go on after SIGTERM: systemd kills after 90 s.
 const DRAIN: Duration = Duration::from_secs(30);
@@ -37,7 +37,7 @@ pub(super) async fn wait(
         let what = telling.outlook().transfers_text();
         let what = what.unwrap_or_else(|| "waiting for connections to end".to_owned());
         let text = format!("{what}; {how_to_end}");
-        bus.publish(Peer::default(), What::Notice { text });
+        bus.publish(Peer::default(), EventKind::Diagnostic { text });
         tokio::select! {
             () = &mut all => true,
             () = &mut again => false,

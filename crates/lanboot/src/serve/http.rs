@@ -7,8 +7,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lanboot_core::http::{self, Method, Request, Response, Session, Status, Step};
-use lanboot_core::journal::{Door, What};
+use lanboot_core::events::{EventKind, Protocol};
+use lanboot_core::http::{self, Method, Received, Request, Response, Session, Status};
 use lanboot_core::text::printable;
 use lanboot_core::vfs::File;
 use socket2::SockRef;
@@ -17,12 +17,12 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
 use super::Context;
+use super::connection_limiter::{ConnectionLimiter, Permit};
 use super::listen::{self, Keepalive, peer};
-use super::seats::{Seat, Seats};
-use super::stream::{self, Cut, Held, Sent};
+use super::stream::{self, PinnedImages, SendError, Sent};
 use crate::bus::{self, Bus};
-use crate::disks::Disks;
 use crate::net::{Listeners, Service};
+use crate::open_images::OpenImages;
 
 /// Most connections at once: four for each of a thousand machines.
 pub const MAX_CONNECTIONS: usize = 4096;
@@ -49,7 +49,7 @@ const READ_BYTES: usize = 2048;
 const PATH_BYTES: usize = 256;
 /// A part of a file from this size on is told as a transfer; shorter ones are probes and the
 /// block reads of `sanboot`.
-const TOLD_PART_BYTES: u64 = 1024 * 1024;
+const LOGGED_PART_BYTES: u64 = 1024 * 1024;
 /// Least time between two words about the progress of one transfer.
 const PROGRESS: Duration = Duration::from_millis(100);
 /// After a refusal, how long and how much is still read, so that the close is no reset, which
@@ -90,10 +90,10 @@ pub async fn serve(
     context: Context,
     limits: Limits,
 ) -> io::Result<()> {
-    let (disks, bus) = (Arc::clone(&context.disks), context.bus.clone());
+    let (open_images, bus) = (Arc::clone(&context.open_images), context.bus.clone());
     let drain = context.drain.clone();
     let find = move |path: &[u8], query: &[u8], peer: IpAddr| context.find(path, query, peer);
-    run(listeners, find, disks, bus, drain, limits).await
+    run(listeners, find, open_images, bus, drain, limits).await
 }
 
 /// Serves what `find` finds (by path, query and peer) on `listeners`.
@@ -108,7 +108,7 @@ pub async fn serve(
 pub async fn run<F>(
     listeners: impl Into<Listeners>,
     find: F,
-    disks: Arc<Disks>,
+    open_images: Arc<OpenImages>,
     bus: Bus,
     drain: watch::Receiver<bool>,
     limits: Limits,
@@ -116,30 +116,30 @@ pub async fn run<F>(
 where
     F: Fn(&[u8], &[u8], IpAddr) -> Option<File> + Send + Sync + 'static,
 {
-    let seats = Seats::new(limits.connections, limits.connections_per_peer);
-    let door = listen::Door {
-        door: Door::Http,
+    let limiter = ConnectionLimiter::new(limits.connections, limits.connections_per_peer);
+    let protocol = listen::Listener {
+        protocol: Protocol::Http,
         service: Service::Http,
-        seats: &seats,
+        limiter: &limiter,
         bus: &bus.clone(),
         drain,
         refuse,
     };
     let shared = Arc::new(Shared {
         find,
-        disks,
+        open_images,
         bus,
         limits,
     });
-    let connection = |stream, peer, seat| {
+    let connection = |stream, peer, permit| {
         let connection = Connection {
             stream: Arc::new(stream),
             peer,
             shared: Arc::clone(&shared),
         };
-        connection.run(seat)
+        connection.run(permit)
     };
-    door.run(listeners, KEEPALIVE, connection).await
+    protocol.run(listeners, KEEPALIVE, connection).await
 }
 
 /// Says 503 as far as that works without waiting; iPXE comes again when told so.
@@ -152,7 +152,7 @@ fn refuse(stream: &TcpStream) {
 /// What all connections of the door share.
 struct Shared<F> {
     find: F,
-    disks: Arc<Disks>,
+    open_images: Arc<OpenImages>,
     bus: Bus,
     limits: Limits,
 }
@@ -168,28 +168,30 @@ impl<F> Connection<F>
 where
     F: Fn(&[u8], &[u8], IpAddr) -> Option<File> + Send + Sync + 'static,
 {
-    async fn run(self, mut seat: Seat) {
+    async fn run(self, mut permit: Permit) {
         let mut session = Session::new();
         let mut input = Vec::new();
-        while let Some(step) = self.next(&mut session, &mut input, &mut seat).await {
-            if !seat.work() {
+        while let Some(step) = self.next(&mut session, &mut input, &mut permit).await {
+            if !permit.work() {
                 return;
             }
             // Requests sent in one go never wait for the network; others must have their turn.
             tokio::task::coop::consume_budget().await;
             let has_more = session.is_mid_request(&input);
             let stays = match step {
-                Step::More => continue,
+                Received::More => continue,
                 // In a box: a connection spends most of its life waiting, without it.
-                Step::Request(request) => Box::pin(self.answer(request, has_more, &mut seat)).await,
-                Step::Refused { why, reply } => {
-                    self.tell_failed(None, String::new(), 0, why.to_string());
+                Received::Request(request) => {
+                    Box::pin(self.answer(request, has_more, &mut permit)).await
+                }
+                Received::Refused { why, reply } => {
+                    self.log_failed(None, String::new(), 0, why.to_string());
                     let stall = self.shared.limits.stall;
                     // Whatever comes of it, the connection ends here.
                     let _ = Box::pin(stream::send(
                         &self.stream,
                         reply,
-                        &self.shared.disks,
+                        &self.shared.open_images,
                         stall,
                         |_| {},
                     ))
@@ -212,13 +214,13 @@ where
         &self,
         session: &mut Session,
         input: &mut Vec<u8>,
-        seat: &mut Seat,
-    ) -> Option<Step> {
+        permit: &mut Permit,
+    ) -> Option<Received> {
         let mut deadline = Instant::now() + self.shared.limits.idle;
         let mut has_begun = false;
         loop {
             match session.advance(input, bus::now()) {
-                Step::More => {}
+                Received::More => {}
                 step => return Some(step),
             }
             if input.is_empty() {
@@ -228,7 +230,7 @@ where
                 has_begun = true;
                 deadline = Instant::now() + self.shared.limits.head;
             }
-            if !seat.wait(&self.stream) {
+            if !permit.wait(&self.stream) {
                 return None;
             }
             match timeout_at(deadline, self.stream.readable()).await {
@@ -240,7 +242,7 @@ where
                             "its request was not complete after {} s",
                             self.shared.limits.head.as_secs()
                         );
-                        self.tell_failed(None, String::new(), 0, why);
+                        self.log_failed(None, String::new(), 0, why);
                     }
                     return None;
                 }
@@ -257,7 +259,7 @@ where
 
     /// Sends the answer to one request; whether the connection stays open. `has_more` says that
     /// the next request arrived with it.
-    async fn answer(&self, request: Request, has_more: bool, seat: &mut Seat) -> bool {
+    async fn answer(&self, request: Request, has_more: bool, permit: &mut Permit) -> bool {
         let file = (self.shared.find)(&request.path, &request.query, self.peer);
         let is_head = request.method == Method::Head;
         if let Some(cut) = file
@@ -270,19 +272,19 @@ where
         let Response { status, reply, why } = http::respond(&request, file.as_ref(), bus::now());
         let closes = reply.close;
         let is_get = request.method == Method::Get;
-        if let Some(text) = file.filter(|_| is_get).and_then(|file| file.remark) {
-            self.tell(What::Planned { text });
+        if let Some(text) = file.filter(|_| is_get).and_then(|file| file.warning) {
+            self.tell(EventKind::Planned { text });
         }
         let len = reply.body.len();
-        self.tell_refusal(&request, status, why);
+        self.log_refusal(&request, status, why);
         let is_told = request.method == Method::Get
             && match status {
                 Status::Ok => true,
-                Status::PartialContent => len >= TOLD_PART_BYTES,
+                Status::PartialContent => len >= LOGGED_PART_BYTES,
                 _ => false,
             };
         let began = Instant::now();
-        let transfer = is_told.then(|| self.tell_started(&request, len));
+        let transfer = is_told.then(|| self.log_started(&request, len));
         let mut told = began;
         let mut sent = 0;
         let progress = |now_sent| {
@@ -291,28 +293,35 @@ where
                 && told.elapsed() >= PROGRESS
             {
                 told = Instant::now();
-                self.tell(What::Progress { transfer, sent });
+                self.tell(EventKind::Progress { transfer, sent });
             }
         };
         let stall = self.shared.limits.stall;
-        let outcome =
-            match stream::send(&self.stream, reply, &self.shared.disks, stall, progress).await {
-                // The kernel has it all; what counts is that the machine has. A machine that asks
-                // for the next file has this one.
-                Sent::Whole if is_told && !has_more => {
-                    let delivered = stream::delivered(&self.stream, len, stall).await;
-                    delivered.map_err(|(cut, missing)| {
-                        sent = len.saturating_sub(missing);
-                        cut
-                    })
-                }
-                Sent::Whole => Ok(()),
-                Sent::ReadError(cut) | Sent::Cut(cut) => Err(cut),
-            };
+        let outcome = match stream::send(
+            &self.stream,
+            reply,
+            &self.shared.open_images,
+            stall,
+            progress,
+        )
+        .await
+        {
+            // The kernel has it all; what counts is that the machine has. A machine that asks
+            // for the next file has this one.
+            Sent::Whole if is_told && !has_more => {
+                let delivered = stream::delivered(&self.stream, len, stall).await;
+                delivered.map_err(|(cut, missing)| {
+                    sent = len.saturating_sub(missing);
+                    cut
+                })
+            }
+            Sent::Whole => Ok(()),
+            Sent::ReadError(cut) | Sent::Cut(cut) => Err(cut),
+        };
         let path = shown(&request.path);
         match (outcome, transfer) {
-            (Ok(()), Some(transfer)) => self.tell(What::Finished {
-                door: Door::Http,
+            (Ok(()), Some(transfer)) => self.tell(EventKind::Finished {
+                protocol: Protocol::Http,
                 transfer,
                 path,
                 sent: len,
@@ -321,14 +330,14 @@ where
             }),
             (Ok(()), None) => {}
             // Who probes may hang up; what is wrong with an image is told in any case.
-            (Err(Cut::Peer(_)), None) => return false,
-            (Err(Cut::Peer(_)), transfer) if seat.is_lost() => {
+            (Err(SendError::Peer(_)), None) => return false,
+            (Err(SendError::Peer(_)), transfer) if permit.is_lost() => {
                 let why = "the machine took nothing, and another one got its connection";
-                self.tell_failed(transfer, path, sent, why.to_owned());
+                self.log_failed(transfer, path, sent, why.to_owned());
                 return false;
             }
             (Err(cut), transfer) => {
-                self.tell_failed(transfer, path, sent, cut.to_string());
+                self.log_failed(transfer, path, sent, cut.to_string());
                 return false;
             }
         }
@@ -337,18 +346,18 @@ where
 
     /// Why the images a file lies on cannot be read, as far as can be told without reading; GET
     /// finds it out by reading.
-    fn unreadable(&self, file: &File) -> Option<Cut> {
+    fn unreadable(&self, file: &File) -> Option<SendError> {
         let pieces = file.content.pieces().iter().cloned();
-        let held = Held::of(pieces, &self.shared.disks);
+        let held = PinnedImages::of(pieces, &self.shared.open_images);
         held.check_all().err()
     }
 
     /// Answers HEAD as GET would be; always `false`, the connection ends.
-    async fn refuse_head(&self, request: &Request, cut: &Cut) -> bool {
+    async fn refuse_head(&self, request: &Request, cut: &SendError) -> bool {
         let (reply, stall) = (http::unreadable(bus::now()), self.shared.limits.stall);
-        self.tell_failed(None, shown(&request.path), 0, cut.to_string());
+        self.log_failed(None, shown(&request.path), 0, cut.to_string());
         // Whatever comes of it, the connection ends here.
-        let _ = stream::send(&self.stream, reply, &self.shared.disks, stall, |_| {}).await;
+        let _ = stream::send(&self.stream, reply, &self.shared.open_images, stall, |_| {}).await;
         false
     }
 
@@ -379,14 +388,14 @@ where
         }
     }
 
-    fn tell(&self, what: What) {
+    fn tell(&self, what: EventKind) {
         self.shared.bus.publish(peer(self.peer), what);
     }
 
-    fn tell_started(&self, request: &Request, len: u64) -> u64 {
+    fn log_started(&self, request: &Request, len: u64) -> u64 {
         let transfer = self.shared.bus.next_transfer();
-        self.tell(What::Started {
-            door: Door::Http,
+        self.tell(EventKind::Started {
+            protocol: Protocol::Http,
             transfer,
             path: shown(&request.path),
             len,
@@ -394,25 +403,25 @@ where
         transfer
     }
 
-    fn tell_refusal(&self, request: &Request, status: Status, why: Option<Cow<'static, str>>) {
+    fn log_refusal(&self, request: &Request, status: Status, why: Option<Cow<'static, str>>) {
         let path = || shown(&request.path);
         match (status, why) {
-            (Status::NotFound, _) => self.tell(What::NotFound {
-                door: Door::Http,
+            (Status::NotFound, _) => self.tell(EventKind::NotFound {
+                protocol: Protocol::Http,
                 path: path(),
             }),
             (Status::PreconditionFailed, _) => {
                 let why = "it goes on with a file that has changed since";
-                self.tell_failed(None, path(), 0, why.to_owned());
+                self.log_failed(None, path(), 0, why.to_owned());
             }
-            (_, Some(why)) => self.tell_failed(None, path(), 0, why.into_owned()),
+            (_, Some(why)) => self.log_failed(None, path(), 0, why.into_owned()),
             (_, None) => {}
         }
     }
 
-    fn tell_failed(&self, transfer: Option<u64>, path: String, sent: u64, why: String) {
-        self.tell(What::Failed {
-            door: Door::Http,
+    fn log_failed(&self, transfer: Option<u64>, path: String, sent: u64, why: String) {
+        self.tell(EventKind::Failed {
+            protocol: Protocol::Http,
             transfer,
             path,
             sent,

@@ -11,8 +11,8 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
-use lanboot_core::journal::{Peer, What};
-use lanboot_core::site::Address;
+use lanboot_core::events::{EventKind, Peer};
+use lanboot_core::routes::Address;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::watch;
@@ -449,7 +449,8 @@ impl Running {
     }
 
     fn say(&self, text: String) {
-        self.bus.publish(Peer::default(), What::Notice { text });
+        self.bus
+            .publish(Peer::default(), EventKind::Diagnostic { text });
     }
 }
 

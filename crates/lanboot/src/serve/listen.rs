@@ -7,14 +7,14 @@ use std::net::{IpAddr, SocketAddr};
 use std::task::Poll;
 use std::time::Duration;
 
-use lanboot_core::journal::{self, Peer, What};
+use lanboot_core::events::{self, EventKind, Peer};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
-use super::seats::{Full, Seat, Seats};
+use super::connection_limiter::{ConnectionLimiter, Full, Permit};
 use crate::bus::Bus;
 use crate::net::{Listeners, Service};
 
@@ -39,13 +39,13 @@ pub(super) struct Keepalive {
 }
 
 /// One door's listener.
-pub(super) struct Door<'a, R> {
+pub(super) struct Listener<'a, R> {
     /// Its name in the journal.
-    pub door: journal::Door,
+    pub protocol: events::Protocol,
     /// What its port is for.
     pub service: Service,
     /// Who may sit.
-    pub seats: &'a Seats,
+    pub limiter: &'a ConnectionLimiter,
     /// Where to tell what happened.
     pub bus: &'a Bus,
     /// Becomes `true` when nobody new is let in.
@@ -54,7 +54,7 @@ pub(super) struct Door<'a, R> {
     pub refuse: R,
 }
 
-impl<R: Fn(&TcpStream)> Door<'_, R> {
+impl<R: Fn(&TcpStream)> Listener<'_, R> {
     /// Hands every connection to `connection` until `drain` becomes true; then closes those that
     /// wait, lets the others finish and returns. How long that may take is the caller's business.
     /// Dropping the future ends every connection.
@@ -68,7 +68,7 @@ impl<R: Fn(&TcpStream)> Door<'_, R> {
         connection: C,
     ) -> io::Result<()>
     where
-        C: Fn(TcpStream, IpAddr, Seat) -> F,
+        C: Fn(TcpStream, IpAddr, Permit) -> F,
         F: Future<Output = ()> + Send + 'static,
     {
         let mut listeners = Vec::new();
@@ -77,8 +77,8 @@ impl<R: Fn(&TcpStream)> Door<'_, R> {
             listeners.push(TcpListener::from_std(listener)?);
         }
         let mut connections = JoinSet::new();
-        let mut no_descriptor = Complaint::default();
-        let mut no_seat = Complaint::default();
+        let mut no_descriptor = LogThrottle::default();
+        let mut no_permit = LogThrottle::default();
         loop {
             let accepted = tokio::select! {
                 // An error says that whoever could tell to drain is gone, which means the same.
@@ -90,29 +90,31 @@ impl<R: Fn(&TcpStream)> Door<'_, R> {
                 Ok((stream, address)) => {
                     self.bus.arrived(self.service);
                     let ip = address.ip().to_canonical();
-                    let seat = match self.seats.take(ip) {
-                        Ok(seat) => seat,
+                    let permit = match self.limiter.take(ip) {
+                        Ok(permit) => permit,
                         Err(full) => {
                             (self.refuse)(&stream);
-                            if no_seat.is_due() {
-                                self.bus.publish(peer(ip), no_seat_left(self.door, full));
+                            if no_permit.is_due() {
+                                self.bus
+                                    .publish(peer(ip), no_permit_left(self.protocol, full));
                             }
                             continue;
                         }
                     };
                     make_up(&stream, keepalive);
-                    connections.spawn(connection(stream, ip, seat));
+                    connections.spawn(connection(stream, ip, permit));
                 }
                 Err(error) if is_exhaustion(&error) => {
                     if no_descriptor.is_due() {
                         let text = format!(
                             "the {} door cannot accept connections ({error}); \
                              raise the limit on open files",
-                            self.door.name()
+                            self.protocol.name()
                         );
-                        self.bus.publish(Peer::default(), What::Notice { text });
+                        self.bus
+                            .publish(Peer::default(), EventKind::Diagnostic { text });
                     }
-                    self.seats.evict_one();
+                    self.limiter.evict_one();
                     sleep(ACCEPT_PAUSE).await;
                 }
                 // The machine hung up while it queued.
@@ -120,7 +122,7 @@ impl<R: Fn(&TcpStream)> Door<'_, R> {
             }
         }
         drop(listeners);
-        self.seats.close();
+        self.limiter.close();
         while connections.join_next().await.is_some() {}
         Ok(())
     }
@@ -171,9 +173,9 @@ fn set_options(socket: &SockRef<'_>, keepalive: Keepalive) -> io::Result<()> {
     )
 }
 
-fn no_seat_left(door: journal::Door, full: Full) -> What {
-    What::Ignored {
-        door,
+fn no_permit_left(protocol: events::Protocol, full: Full) -> EventKind {
+    EventKind::Ignored {
+        protocol,
         request: "connection".to_owned(),
         why: full.to_string(),
     }
@@ -196,11 +198,11 @@ pub(super) fn peer(ip: IpAddr) -> Peer {
 
 /// Something that could be said a thousand times a second.
 #[derive(Debug, Default)]
-pub(super) struct Complaint {
+pub(super) struct LogThrottle {
     last: Option<Instant>,
 }
 
-impl Complaint {
+impl LogThrottle {
     /// Whether it is time to say it (again).
     pub(super) fn is_due(&mut self) -> bool {
         let is_due = self.last.is_none_or(|last| last.elapsed() >= COMPLAINT);
@@ -261,8 +263,8 @@ mod tests {
 
     #[test]
     fn a_complaint_is_not_repeated_at_once() {
-        let mut complaint = Complaint::default();
-        assert!(complaint.is_due());
-        assert!(!complaint.is_due());
+        let mut throttle = LogThrottle::default();
+        assert!(throttle.is_due());
+        assert!(!throttle.is_due());
     }
 }

@@ -1,5 +1,6 @@
 //! `lanboot serve`: open everything, then run every door until there is a reason to stop.
 
+pub mod connection_limiter;
 pub mod datagram;
 pub mod dhcp;
 mod ending;
@@ -10,7 +11,6 @@ mod listen;
 pub mod nbd;
 pub mod nfs;
 mod open;
-pub mod seats;
 mod send_error;
 pub mod stream;
 pub mod tftp;
@@ -23,8 +23,8 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context as _, anyhow};
 use arc_swap::ArcSwap;
 use lanboot_core::catalog::{BootChoice, Catalog};
-use lanboot_core::journal::{Peer, What};
-use lanboot_core::site::Site;
+use lanboot_core::events::{EventKind, Peer};
+use lanboot_core::routes::Routes;
 use lanboot_core::text;
 use lanboot_core::vfs::File;
 use tokio::runtime::{Builder, Runtime};
@@ -34,10 +34,10 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::bus::{self, Bus};
-use crate::disks::Disks;
-use crate::library::Library;
+use crate::event_logger::{EventLogger, Telling};
+use crate::library::ImageLibrary;
+use crate::open_images::OpenImages;
 use crate::settings::Settings;
-use crate::teller::{Teller, Telling};
 use hangup::{Hangup, Meaning};
 
 /// How often image files and folders are looked at for changes.
@@ -51,9 +51,9 @@ const TICK: Duration = Duration::from_millis(500);
 #[derive(Clone, Debug)]
 pub struct Context {
     /// What can be asked for, replaced whole by a rescan.
-    pub site: Arc<ArcSwap<Site>>,
+    pub routes: Arc<ArcSwap<Routes>>,
     /// The open images.
-    pub disks: Arc<Disks>,
+    pub open_images: Arc<OpenImages>,
     /// Where to tell what happened.
     pub bus: Bus,
     /// Becomes `true` when the program winds down: take nothing new, finish what runs.
@@ -63,7 +63,7 @@ pub struct Context {
 impl Context {
     /// The file at `path` (and `query`, without its `?`) as `peer` gets to see it.
     pub fn find(&self, path: &[u8], query: &[u8], peer: IpAddr) -> Option<File> {
-        self.site.load().find(path, query, peer)
+        self.routes.load().find(path, query, peer)
     }
 }
 
@@ -77,13 +77,13 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
     let (bus, events) = Bus::new();
     let (drain, draining) = watch::channel(false);
     let context = Context {
-        site: Arc::new(ArcSwap::from_pointee(opened.site)),
-        disks: opened.disks,
+        routes: Arc::new(ArcSwap::from_pointee(opened.routes)),
+        open_images: opened.open_images,
         bus: bus.clone(),
         drain: draining,
     };
     for text in opened.notices {
-        bus.publish(Peer::default(), What::Notice { text });
+        bus.publish(Peer::default(), EventKind::Diagnostic { text });
     }
     // DHCP has a runtime of its own: it never waits behind a cold disk.
     let control = Builder::new_current_thread()
@@ -113,15 +113,15 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
         let nbd = nbd::serve(listener, context.clone(), nbd::Limits::default());
         doors.spawn_on(async { nbd.await.context("NBD") }, data.handle());
     }
-    for door in opened.nfs {
-        let nfs = nfs::serve(door, context.clone(), nfs::Limits::default());
+    for protocol in opened.nfs {
+        let nfs = nfs::serve(protocol, context.clone(), nfs::Limits::default());
         doors.spawn_on(async { nfs.await.context("NFS") }, data.handle());
     }
     let (decided, decision) = oneshot::channel();
     let again = Arc::new(Notify::new());
     match opened.dhcp {
-        Some(door) => {
-            let dhcp = dhcp::run(door, context.clone(), decided, Arc::clone(&again));
+        Some(protocol) => {
+            let dhcp = dhcp::run(protocol, context.clone(), decided, Arc::clone(&again));
             doors.spawn_on(dhcp, control.handle());
         }
         // Received below.
@@ -133,7 +133,7 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
     }
     let rescan = rescan(opened.library, context.clone(), settings.boot.clone());
     control.spawn(rescan);
-    let telling = Teller::new(settings, Arc::clone(&context.site), &bus, bus::now());
+    let telling = EventLogger::new(settings, Arc::clone(&context.routes), &bus, bus::now());
     let telling = telling.start(events);
     let telling = telling.context("cannot start the thread that writes the log")?;
     let waits = Waits { decision, again };
@@ -204,7 +204,7 @@ async fn attend(
     let why = result.as_ref().map_or("a door failed", String::as_str);
     bus.publish(
         Peer::default(),
-        What::Notice {
+        EventKind::Diagnostic {
             text: format!("stopping: {why}"),
         },
     );
@@ -243,7 +243,7 @@ fn remove_ready(file: Option<&Path>) {
 
 /// Looks at the image files again and again; a changed catalog replaces the old one whole, while
 /// transfers go on from the files they began with.
-async fn rescan(mut library: Library, context: Context, wanted: Option<String>) {
+async fn rescan(mut library: ImageLibrary, context: Context, wanted: Option<String>) {
     let mut tick = interval(RESCAN);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     tick.tick().await;
@@ -257,22 +257,26 @@ async fn rescan(mut library: Library, context: Context, wanted: Option<String>) 
             return;
         };
         library = same;
-        let notice = |text: String| context.bus.publish(Peer::default(), What::Notice { text });
+        let notice = |text: String| {
+            context
+                .bus
+                .publish(Peer::default(), EventKind::Diagnostic { text })
+        };
         scan.new_faults.into_iter().for_each(notice);
         if !scan.changed {
             continue;
         }
-        scan.remarks.into_iter().for_each(notice);
-        let mut site = Site::clone(&context.site.load());
-        site.menu.boot = BootChoice::resolve(&scan.catalog, wanted.as_deref())
+        scan.warnings.into_iter().for_each(notice);
+        let mut routes = Routes::clone(&context.routes.load());
+        routes.menu.boot = BootChoice::resolve(&scan.catalog, wanted.as_deref())
             .or_else(|error| {
                 notice(format!("--boot: {error}"));
                 BootChoice::resolve(&scan.catalog, None)
             })
             .unwrap_or_default();
-        site.catalog = Arc::new(scan.catalog);
-        notice(about_change(&site.catalog));
-        context.site.store(Arc::new(site));
+        routes.catalog = Arc::new(scan.catalog);
+        notice(about_change(&routes.catalog));
+        context.routes.store(Arc::new(routes));
     }
 }
 

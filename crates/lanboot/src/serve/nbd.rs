@@ -6,7 +6,7 @@
 //! It costs a task, a descriptor and a small input buffer; buffers for answers exist only while there
 //! is something to answer.
 
-mod told;
+mod transfer_log;
 
 use std::io;
 use std::net::IpAddr;
@@ -16,8 +16,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use lanboot_core::Reply;
-use lanboot_core::journal::{Door, What};
-use lanboot_core::nbd::{Export, Exports, MAX_MESSAGE_BYTES, Session, Step, Why};
+use lanboot_core::events::{EventKind, Protocol};
+use lanboot_core::nbd::{Export, Exports, MAX_MESSAGE_BYTES, Received, RejectReason, Session};
 use lanboot_core::vfs::Source;
 use nix::sys::socket::{MsgFlags, recv};
 use tokio::io::Interest;
@@ -25,12 +25,12 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
 use super::Context;
-use super::listen::{self, Complaint, Keepalive, peer};
-use super::seats::{Seat, Seats};
-use super::stream::{Cut, Held, Outbox, Sent, settled};
+use super::connection_limiter::{ConnectionLimiter, Permit};
+use super::listen::{self, Keepalive, LogThrottle, peer};
+use super::stream::{PinnedImages, SendError, SendQueue, Sent, settled};
 use crate::bus;
 use crate::net::{Listeners, Service};
-use told::Transfer;
+use transfer_log::Transfer;
 
 /// The port of the NBD door; the clients of initramfs scripts know no other.
 pub const PORT: u16 = 10809;
@@ -61,7 +61,7 @@ const LAST_ROUNDS: u32 = 2;
 /// How long a machine may acknowledge nothing of its last answers when the door closes.
 const SETTLING: Duration = Duration::from_secs(5);
 /// Names asked for in vain that are told, on one connection.
-const TOLD_UNKNOWN: u32 = 8;
+const UNKNOWN_INTERVAL: u32 = 8;
 
 /// What the door allows. [`Limits::default`] has the constants of this module.
 #[derive(Clone, Copy, Debug)]
@@ -101,12 +101,12 @@ pub async fn serve(
     context: Context,
     limits: Limits,
 ) -> io::Result<()> {
-    let seats = Seats::new(limits.connections, limits.connections_per_peer);
+    let limiter = ConnectionLimiter::new(limits.connections, limits.connections_per_peer);
     let bus = context.bus.clone();
-    let door = listen::Door {
-        door: Door::Nbd,
+    let protocol = listen::Listener {
+        protocol: Protocol::Nbd,
         service: Service::Nbd,
-        seats: &seats,
+        limiter: &limiter,
         bus: &bus,
         drain: context.drain.clone(),
         // The protocol has no word for it.
@@ -118,33 +118,33 @@ pub async fn serve(
         strangers: Mutex::default(),
         refusals: Mutex::default(),
     });
-    let connection = |stream, peer, seat| {
+    let connection = |stream, peer, permit| {
         let connection = Connection {
             stream: Arc::new(stream),
             peer,
             shared: Arc::clone(&shared),
         };
-        connection.run(seat)
+        connection.run(permit)
     };
-    door.run(listeners, KEEPALIVE, connection).await
+    protocol.run(listeners, KEEPALIVE, connection).await
 }
 
 /// What all connections of the door share.
 struct Shared {
     context: Context,
     limits: Limits,
-    strangers: Mutex<Complaint>,
-    refusals: Mutex<Complaint>,
+    strangers: Mutex<LogThrottle>,
+    refusals: Mutex<LogThrottle>,
 }
 
 /// The disks there are whenever somebody asks.
 impl Exports for Shared {
     fn find(&self, name: &[u8]) -> Option<Export> {
-        Exports::find(&**self.context.site.load(), name)
+        Exports::find(&**self.context.routes.load(), name)
     }
 
     fn names(&self) -> Vec<String> {
-        self.context.site.load().names()
+        self.context.routes.load().names()
     }
 }
 
@@ -165,7 +165,7 @@ struct Input {
 
 /// The disk a machine entered.
 struct Entered {
-    held: Held,
+    held: PinnedImages,
     transfer: Transfer,
 }
 
@@ -173,8 +173,8 @@ struct Entered {
 struct Over;
 
 impl Connection {
-    async fn run(self, mut seat: Seat) {
-        if !self.shared.context.site.load().serves(self.peer) {
+    async fn run(self, mut permit: Permit) {
+        if !self.shared.context.routes.load().serves(self.peer) {
             let why = "it is in none of the served networks";
             self.complain(&self.shared.strangers, "connection", why.to_owned());
             return;
@@ -184,11 +184,11 @@ impl Connection {
             bytes: vec![0; INPUT_BYTES],
             range: 0..0,
         };
-        let Ok(mut entered) = self.negotiate(&mut session, &mut input, &mut seat).await else {
+        let Ok(mut entered) = self.negotiate(&mut session, &mut input, &mut permit).await else {
             return;
         };
         entered.note_use();
-        self.transmit(&mut session, &mut input, &mut entered, &mut seat)
+        self.transmit(&mut session, &mut input, &mut entered, &mut permit)
             .await;
         entered.note_use();
     }
@@ -198,7 +198,7 @@ impl Connection {
         &self,
         session: &mut Session,
         input: &mut Input,
-        seat: &mut Seat,
+        permit: &mut Permit,
     ) -> Result<Entered, Over> {
         let limits = &self.shared.limits;
         let deadline = Instant::now() + limits.negotiation;
@@ -211,11 +211,11 @@ impl Connection {
             if let Some(entered) = entered? {
                 return Ok(entered);
             }
-            if !seat.wait(&self.stream) {
+            if !permit.wait(&self.stream) {
                 return Err(Over);
             }
             match timeout_at(deadline, input.wait(&self.stream)).await {
-                Ok(Ok(())) if seat.work() => {}
+                Ok(Ok(())) if permit.work() => {}
                 Ok(_) => return Err(Over),
                 Err(_) => return Err(self.too_slow()),
             }
@@ -229,35 +229,35 @@ impl Connection {
         input: &mut Input,
         unknown: &mut u32,
     ) -> Result<Option<Entered>, Over> {
-        let mut outbox = Outbox::default();
+        let mut send_queue = SendQueue::default();
         let mut entered = None;
         let mut closes = false;
         while entered.is_none() && !closes {
             let reply = match input.advance(session, &*self.shared) {
-                Step::More => break,
-                Step::Reply(reply) => reply,
-                Step::Refused { reply, why, name } => {
-                    self.tell_refused(why, name, unknown);
+                Received::More => break,
+                Received::Reply(reply) => reply,
+                Received::Refused { reply, why, name } => {
+                    self.log_refused(why, name, unknown);
                     reply
                 }
-                Step::Entered { reply, export } => {
+                Received::Entered { reply, export } => {
                     // A rescan may have taken it away this moment; the machine comes again.
                     entered = Some(self.enter(export).ok_or(Over)?);
                     reply
                 }
-                Step::Closed { reply, why, name } => {
+                Received::Closed { reply, why, name } => {
                     if !why.is_goodbye() {
-                        self.tell_refused(why, name, unknown);
+                        self.log_refused(why, name, unknown);
                     }
                     closes = true;
                     reply
                 }
             };
-            self.put(&mut outbox, reply, &Held::default(), |_| {})
+            self.put(&mut send_queue, reply, &PinnedImages::default(), |_| {})
                 .await?;
         }
         let stall = self.shared.limits.stall;
-        let flushed = outbox.flush(&self.stream, stall).await;
+        let flushed = send_queue.flush(&self.stream, stall).await;
         if flushed.is_err() || closes {
             return Err(Over);
         }
@@ -268,7 +268,7 @@ impl Connection {
     fn enter(&self, export: Export) -> Option<Entered> {
         let context = &self.shared.context;
         let pieces = || export.content().pieces().iter().cloned();
-        let held = Held::of(pieces(), &context.disks);
+        let held = PinnedImages::of(pieces(), &context.open_images);
         let is_held = |source| match source {
             Source::Disk { image, .. } => held.has(image),
             Source::Memory { .. } | Source::Zero | Source::Missing(_) => true,
@@ -286,7 +286,7 @@ impl Connection {
         session: &mut Session,
         input: &mut Input,
         entered: &mut Entered,
-        seat: &mut Seat,
+        permit: &mut Permit,
     ) {
         let mut stays = false;
         let draining = &self.shared.context.drain;
@@ -308,17 +308,17 @@ impl Connection {
             tokio::task::coop::consume_budget().await;
             let is_read = entered.transfer.sent() > 0;
             if !stays && is_read {
-                stays = seat.stay(&self.stream);
+                stays = permit.stay(&self.stream);
             }
             // Another connection has its place, or the server closes.
-            if !stays && (is_read || !seat.wait(&self.stream)) {
+            if !stays && (is_read || !permit.wait(&self.stream)) {
                 break Ok(());
             }
             match input.receive(&self.stream).await {
-                Ok(true) if !stays && !seat.work() => break Ok(()),
+                Ok(true) if !stays && !permit.work() => break Ok(()),
                 Ok(true) => {}
                 Ok(false) => break Ok(()),
-                Err(error) => break Err(Cut::Peer(error)),
+                Err(error) => break Err(SendError::Peer(error)),
             }
         };
         // A close with requests unread takes back what is still on its way.
@@ -335,20 +335,20 @@ impl Connection {
         session: &mut Session,
         input: &mut Input,
         entered: &mut Entered,
-    ) -> Result<(), Result<(), Cut>> {
+    ) -> Result<(), Result<(), SendError>> {
         let Entered { held, transfer } = entered;
         let stall = self.shared.limits.stall;
-        let mut outbox = Outbox::default();
+        let mut send_queue = SendQueue::default();
         let mut closes = false;
         while !closes {
             let reply = match input.advance(session, &*self.shared) {
-                Step::More => break,
-                Step::Reply(reply) | Step::Entered { reply, .. } => reply,
-                Step::Refused { reply, why, .. } => {
+                Received::More => break,
+                Received::Reply(reply) | Received::Entered { reply, .. } => reply,
+                Received::Refused { reply, why, .. } => {
                     self.complain(&self.shared.refusals, "request", why.to_string());
                     reply
                 }
-                Step::Closed { reply, why, .. } => {
+                Received::Closed { reply, why, .. } => {
                     if !why.is_goodbye() {
                         self.complain(&self.shared.refusals, "request", why.to_string());
                     }
@@ -359,27 +359,27 @@ impl Connection {
             let len = reply.body.len();
             let before = transfer.sent();
             let progress = |sent| transfer.reach(before + sent);
-            let put = outbox.put_held(&self.stream, reply, held, stall, progress);
+            let put = send_queue.put_held(&self.stream, reply, held, stall, progress);
             match put.await {
                 Sent::Whole => transfer.add(before + len),
-                Sent::ReadError(cut) => transfer.stumble(&cut),
+                Sent::ReadError(cut) => transfer.read_error(&cut),
                 Sent::Cut(cut) => return Err(Err(cut)),
             }
         }
-        outbox.flush(&self.stream, stall).await.map_err(Err)?;
+        send_queue.flush(&self.stream, stall).await.map_err(Err)?;
         transfer.tell();
         if closes { Err(Ok(())) } else { Ok(()) }
     }
 
     async fn put(
         &self,
-        outbox: &mut Outbox,
+        send_queue: &mut SendQueue,
         reply: Reply,
-        held: &Held,
+        held: &PinnedImages,
         progress: impl FnMut(u64),
     ) -> Result<(), Over> {
         let stall = self.shared.limits.stall;
-        match outbox
+        match send_queue
             .put_held(&self.stream, reply, held, stall, progress)
             .await
         {
@@ -395,32 +395,32 @@ impl Connection {
         Over
     }
 
-    fn tell_refused(&self, why: Why, name: String, unknown: &mut u32) {
-        if why != Why::UnknownExport {
+    fn log_refused(&self, why: RejectReason, name: String, unknown: &mut u32) {
+        if why != RejectReason::UnknownExport {
             return self.complain(&self.shared.refusals, "negotiation", why.to_string());
         }
         *unknown += 1;
-        if *unknown <= TOLD_UNKNOWN {
-            self.tell(What::NotFound {
-                door: Door::Nbd,
+        if *unknown <= UNKNOWN_INTERVAL {
+            self.tell(EventKind::NotFound {
+                protocol: Protocol::Nbd,
                 path: name,
             });
         }
     }
 
     /// Tells that something was ignored, unless the like was told just now.
-    fn complain(&self, kind: &Mutex<Complaint>, request: &str, why: String) {
-        let mut complaint = kind.lock().unwrap_or_else(PoisonError::into_inner);
-        if complaint.is_due() {
-            self.tell(What::Ignored {
-                door: Door::Nbd,
+    fn complain(&self, kind: &Mutex<LogThrottle>, request: &str, why: String) {
+        let mut throttle = kind.lock().unwrap_or_else(PoisonError::into_inner);
+        if throttle.is_due() {
+            self.tell(EventKind::Ignored {
+                protocol: Protocol::Nbd,
                 request: request.to_owned(),
                 why,
             });
         }
     }
 
-    fn tell(&self, what: What) {
+    fn tell(&self, what: EventKind) {
         self.shared.context.bus.publish(peer(self.peer), what);
     }
 }
@@ -428,13 +428,15 @@ impl Connection {
 impl Entered {
     fn note_use(&self) {
         let now = bus::now();
-        self.held.disks().for_each(|disk| disk.note_streamed(now));
+        self.held
+            .open_images()
+            .for_each(|disk| disk.note_streamed(now));
     }
 }
 
 impl Input {
     /// Takes the next message off the front.
-    fn advance(&mut self, session: &mut Session, exports: &dyn Exports) -> Step {
+    fn advance(&mut self, session: &mut Session, exports: &dyn Exports) -> Received {
         let mut rest = self.bytes.get(self.range.clone()).unwrap_or_default();
         let step = session.advance(&mut rest, exports);
         self.range.start = self.range.end - rest.len();

@@ -19,17 +19,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use lanboot_core::journal::{self, What};
+use lanboot_core::events::{self, EventKind};
 use lanboot_core::nfs::{
-    self, Answer, Asked, Deed, Handles, MAX_PATH_BYTES, Over, PORT, PORTMAP_PORT, Port, Server,
+    self, Answer, CallContext, CallOutcome, Handles, MAX_PATH_BYTES, Over, PORT, PORTMAP_PORT,
+    Port, Server,
 };
-use lanboot_core::site::Site;
+use lanboot_core::routes::Routes;
 use lanboot_core::text::printable;
 use tokio::net::TcpStream;
 
 use super::Context;
-use super::listen::{self, Complaint, Keepalive, peer};
-use super::seats::Seats;
+use super::connection_limiter::ConnectionLimiter;
+use super::listen::{self, Keepalive, LogThrottle, peer};
 use crate::net::{self, Listeners, Service};
 use accounts::{Account, Accounts, Mount};
 use rpcbind::Registered;
@@ -82,7 +83,7 @@ impl Default for Limits {
 
 /// The door, bound.
 #[derive(Debug)]
-pub struct Door {
+pub struct Listener {
     nfs: Sockets,
     portmap: Option<Sockets>,
     handles: Handles,
@@ -116,7 +117,7 @@ impl Sockets {
     }
 }
 
-impl Door {
+impl Listener {
     /// Binds both ports of `address`, which is one of `interface`. The key of the handles is kept in the folder `state`.
     /// Without port 111, which the host's own port mapper may have, the door is registered there;
     /// what the operator must know goes to `notices`.
@@ -187,18 +188,18 @@ fn anywhere(address: Ipv4Addr) -> anyhow::Result<Sockets> {
 ///
 /// # Errors
 /// Only when a socket cannot be used at all.
-pub async fn serve(door: Door, context: Context, limits: Limits) -> anyhow::Result<()> {
+pub async fn serve(listener: Listener, context: Context, limits: Limits) -> anyhow::Result<()> {
     let drain = context.drain.clone();
-    let registered = rpcbind::keep(door.registered, drain.clone());
+    let registered = rpcbind::keep(listener.registered, drain.clone());
     let shared = Arc::new(Shared {
         accounts: Accounts::new(
             context.bus.clone(),
-            Arc::clone(&context.disks),
+            Arc::clone(&context.open_images),
             limits.forget,
         ),
         context,
-        handles: door.handles,
-        nfs_port: door.nfs.address.port(),
+        handles: listener.handles,
+        nfs_port: listener.nfs.address.port(),
         limits,
         complaints: Mutex::default(),
     });
@@ -206,7 +207,7 @@ pub async fn serve(door: Door, context: Context, limits: Limits) -> anyhow::Resu
         let shared = Arc::clone(&shared);
         async move { shared.accounts.forget_idle().await }
     });
-    let (nfs, portmap) = (door.nfs, door.portmap);
+    let (nfs, portmap) = (listener.nfs, listener.portmap);
     let most = (limits.connections, limits.connections_per_peer);
     let nfs = shared.port(nfs, Port::Nfs, most, drain.clone());
     let portmap = async {
@@ -240,12 +241,12 @@ struct Shared {
 /// What is told once in a while, however often it happens.
 #[derive(Default)]
 struct Complaints {
-    stranger: Complaint,
-    refused: Complaint,
-    ignored: Complaint,
-    unsent: Complaint,
-    stalled: Complaint,
-    not_found: Complaint,
+    stranger: LogThrottle,
+    refused: LogThrottle,
+    ignored: LogThrottle,
+    unsent: LogThrottle,
+    stalled: LogThrottle,
+    not_found: LogThrottle,
 }
 
 impl Shared {
@@ -257,42 +258,42 @@ impl Shared {
         (most, most_per_peer): (usize, usize),
         drain: tokio::sync::watch::Receiver<bool>,
     ) -> io::Result<()> {
-        let seats = Seats::new(most, most_per_peer);
-        let door = listen::Door {
-            door: journal::Door::Nfs,
+        let limiter = ConnectionLimiter::new(most, most_per_peer);
+        let listener = listen::Listener {
+            protocol: events::Protocol::Nfs,
             service: service(port),
-            seats: &seats,
+            limiter: &limiter,
             bus: &self.context.bus,
             drain: drain.clone(),
             // The close is all there is to say.
             refuse: |_: &TcpStream| {},
         };
-        let asked = |over| Asked {
+        let context = |over| CallContext {
             port,
             over,
             here: *sockets.address.ip(),
             nfs_port: self.nfs_port,
         };
-        let connection = |stream, peer, seat| {
+        let connection = |stream, peer, permit| {
             let connection = Connection {
                 stream: Arc::new(stream),
                 peer,
-                asked: asked(Over::Tcp),
+                context: context(Over::Tcp),
                 shared: Arc::clone(self),
             };
             async move {
                 if connection.shared.admits(peer, "connection") {
-                    connection.run(seat).await;
+                    connection.run(permit).await;
                 }
             }
         };
-        let datagrams = udp::serve(sockets.udp, asked(Over::Udp), Arc::clone(self), drain);
-        tokio::try_join!(door.run(sockets.tcp, KEEPALIVE, connection), datagrams).map(|_| ())
+        let datagrams = udp::serve(sockets.udp, context(Over::Udp), Arc::clone(self), drain);
+        tokio::try_join!(listener.run(sockets.tcp, KEEPALIVE, connection), datagrams).map(|_| ())
     }
 
     /// Whether `peer` is in a served network; told when not.
     fn admits(&self, ip: IpAddr, request: &str) -> bool {
-        let admits = self.context.site.load().serves(ip);
+        let admits = self.context.routes.load().serves(ip);
         if !admits {
             let why = "it is not in a network that is served".to_owned();
             self.complain(|c| &mut c.stranger, ip, request, why);
@@ -300,39 +301,44 @@ impl Shared {
         admits
     }
 
-    fn answer(&self, message: &[u8], asked: Asked, site: &Site) -> Result<Answer, nfs::Why> {
+    fn answer(
+        &self,
+        message: &[u8],
+        context: CallContext,
+        routes: &Routes,
+    ) -> Result<Answer, nfs::IgnoreReason> {
         let server = Server {
             handles: &self.handles,
-            exports: site,
+            exports: routes,
             mounted: &|| self.accounts.mounted(),
         };
-        nfs::answer(message, asked, &server)
+        nfs::answer(message, context, &server)
     }
 
     /// What a call did, for the journal; of a read, whose it is.
-    fn note(&self, account: &mut Account<'_>, deed: Deed) -> Option<Arc<Mount>> {
+    fn note(&self, account: &mut Account<'_>, outcome: CallOutcome) -> Option<Arc<Mount>> {
         let ip = account.peer();
-        match deed {
-            Deed::Nothing => {}
-            Deed::Mounted {
+        match outcome {
+            CallOutcome::Nothing => {}
+            CallOutcome::Mounted {
                 identity,
                 image,
                 size,
                 path,
             } => self.accounts.mount(ip, identity, image, size, shown(&path)),
-            Deed::NotFound { path } => {
+            CallOutcome::NotFound { path } => {
                 if self.is_due(|c| &mut c.not_found) {
-                    let what = What::NotFound {
-                        door: journal::Door::Nfs,
+                    let what = EventKind::NotFound {
+                        protocol: events::Protocol::Nfs,
                         path: shown(&path),
                     };
                     self.context.bus.publish(peer(ip), what);
                 }
             }
-            Deed::Unmounted(identity) => self.accounts.unmount(ip, Some(identity)),
-            Deed::UnmountedAll => self.accounts.unmount(ip, None),
-            Deed::Used { identity, image } => account.touch(identity, image),
-            Deed::Read {
+            CallOutcome::Unmounted(identity) => self.accounts.unmount(ip, Some(identity)),
+            CallOutcome::UnmountedAll => self.accounts.unmount(ip, None),
+            CallOutcome::Used { identity, image } => account.touch(identity, image),
+            CallOutcome::Read {
                 identity,
                 image,
                 size,
@@ -340,7 +346,7 @@ impl Shared {
                 let path = || self.path_of(identity);
                 return Some(account.read(identity, image, size, path));
             }
-            Deed::Refused(refusal) => {
+            CallOutcome::Refused(refusal) => {
                 let why = refusal.to_string();
                 self.complain(|c| &mut c.refused, ip, "call", why);
             }
@@ -350,21 +356,21 @@ impl Shared {
 
     /// How the journal calls an image whose mount it never saw, as after a restart.
     fn path_of(&self, identity: lanboot_core::vfs::Identity) -> String {
-        let site = self.context.site.load();
-        let name = site.catalog.of_identity(identity).map(|i| i.name.clone());
+        let routes = self.context.routes.load();
+        let name = routes.catalog.of_identity(identity).map(|i| i.name.clone());
         name.map_or_else(String::new, |name| format!("/iso/{name}"))
     }
 
     fn complain(
         &self,
-        which: impl FnOnce(&mut Complaints) -> &mut Complaint,
+        which: impl FnOnce(&mut Complaints) -> &mut LogThrottle,
         ip: IpAddr,
         request: &str,
         why: String,
     ) {
         if self.is_due(which) {
-            let what = What::Ignored {
-                door: journal::Door::Nfs,
+            let what = EventKind::Ignored {
+                protocol: events::Protocol::Nfs,
                 request: request.to_owned(),
                 why,
             };
@@ -372,7 +378,7 @@ impl Shared {
         }
     }
 
-    fn is_due(&self, which: impl FnOnce(&mut Complaints) -> &mut Complaint) -> bool {
+    fn is_due(&self, which: impl FnOnce(&mut Complaints) -> &mut LogThrottle) -> bool {
         let mut complaints = self
             .complaints
             .lock()

@@ -6,23 +6,23 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use lanboot_core::catalog::{BootChoice, Catalog, Image, Loaders, MenuKind, Transport};
-use lanboot_core::script::Menu;
-use lanboot_core::site::{Address, Site};
+use lanboot_core::menus::Menu;
+use lanboot_core::routes::{Address, Routes};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use super::interface_watch::Watch;
 use super::{dhcp, nbd, nfs, tftp};
-use crate::disks::Disks;
 use crate::doctor;
 use crate::initramfs;
 use crate::leases::StateLock;
-use crate::library::{self, Library};
+use crate::library::{self, ImageLibrary};
 use crate::loaders;
 use crate::net::{
     self, Borrowed, Capability, Interface, Listeners, MoreRights, Protocol, Service,
     first_free_port,
 };
+use crate::open_images::OpenImages;
 use crate::settings::{self, Dhcp, Settings};
 
 /// The port of the TFTP door.
@@ -34,17 +34,17 @@ pub(super) type Served = (Interface, Address);
 /// Opened and bound, nothing answered yet.
 #[derive(Debug)]
 pub(super) struct Opened {
-    pub site: Site,
-    pub library: Library,
-    pub disks: Arc<Disks>,
+    pub routes: Routes,
+    pub library: ImageLibrary,
+    pub open_images: Arc<OpenImages>,
     /// One for each address, as of all doors.
     pub tftp: Vec<std::net::UdpSocket>,
     pub http: Vec<Listeners>,
     /// None when the port is somebody else's.
     pub nbd: Vec<Listeners>,
     /// None when another NFS server runs here.
-    pub nfs: Vec<nfs::Door>,
-    pub dhcp: Option<dhcp::Door>,
+    pub nfs: Vec<nfs::Listener>,
+    pub dhcp: Option<dhcp::Listener>,
     /// One for each interface.
     pub watches: Vec<Watch>,
     /// What the operator should know, one line each.
@@ -84,11 +84,11 @@ fn open_all(settings: &Settings) -> anyhow::Result<Opened> {
     let has_leases = settings.dhcp != Dhcp::Off;
     let lock = has_leases.then(|| StateLock::take(&settings.state));
     let lock = lock.transpose()?;
-    let disks = Arc::new(Disks::default());
-    let mut library = Library::new(settings.images.clone(), Arc::clone(&disks));
+    let open_images = Arc::new(OpenImages::default());
+    let mut library = ImageLibrary::new(settings.images.clone(), Arc::clone(&open_images));
     let scan = library.scan(None);
     let mut notices: Vec<String> = scan.faults;
-    notices.extend(scan.remarks);
+    notices.extend(scan.warnings);
     let catalog = Arc::new(scan.catalog);
     if catalog.images().is_empty() {
         bail!("nothing can be served:{}", library::list(&notices));
@@ -98,7 +98,7 @@ fn open_all(settings: &Settings) -> anyhow::Result<Opened> {
     check_entries(settings, &catalog, &mut notices)?;
     let loaders = Arc::new(loaders::loaders(settings.loaders.as_deref())?);
     notices.extend(about_loaders(settings, &catalog, &boot, &loaders));
-    notices.extend(about_ram_disks(settings, &catalog, &boot, &disks));
+    notices.extend(about_ram_disks(settings, &catalog, &boot, &open_images));
 
     let interfaces = net::interfaces()?;
     let (served, borrowed) = served(settings, &interfaces)?;
@@ -119,24 +119,24 @@ fn open_all(settings: &Settings) -> anyhow::Result<Opened> {
     })?;
     let transports = &settings.transports;
     let asks = |transport| (transport, transports.ask_for(transport));
-    let nfs = door(
+    let nfs = protocol(
         settings.nfs,
         asks(Transport::Nfs),
         &mut notices,
         |notices| {
             each(&served, |interface, own| {
-                nfs::Door::open(&interface.name, own, &settings.state, notices)
+                nfs::Listener::open(&interface.name, own, &settings.state, notices)
             })
         },
     )?;
-    let nbd = door(settings.nbd, asks(Transport::Nbd), &mut notices, |_| {
+    let nbd = protocol(settings.nbd, asks(Transport::Nbd), &mut notices, |_| {
         each(&served, |interface, own| {
             listen(interface, own, nbd::PORT, Service::Nbd)
         })
     })?;
     let dhcp = match settings.dhcp {
         Dhcp::Off => None,
-        Dhcp::Auto | Dhcp::Server | Dhcp::Proxy => Some(dhcp::Door::open(
+        Dhcp::Auto | Dhcp::Server | Dhcp::Proxy => Some(dhcp::Listener::open(
             settings,
             &served,
             &interfaces,
@@ -147,7 +147,7 @@ fn open_all(settings: &Settings) -> anyhow::Result<Opened> {
         address: subnet.network.address,
         prefix: subnet.network.prefix,
     });
-    let site = Site {
+    let routes = Routes {
         catalog,
         loaders,
         menu: Menu {
@@ -163,13 +163,13 @@ fn open_all(settings: &Settings) -> anyhow::Result<Opened> {
         nfs: !nfs.is_empty(),
         nbd: !nbd.is_empty(),
     };
-    check_plans(&site)?;
+    check_plans(&routes)?;
     let watches = watches(settings, &served, dhcp.as_ref(), &nfs, !nbd.is_empty());
-    notices.push(about_doors(settings, &site, &served, dhcp.as_ref()));
+    notices.push(about_doors(settings, &routes, &served, dhcp.as_ref()));
     Ok(Opened {
-        site,
+        routes,
         library,
-        disks,
+        open_images,
         tftp: tftp_sockets,
         http,
         nbd,
@@ -195,7 +195,7 @@ fn each<T>(
 
 /// A door that can be done without unless it was asked for: another server of its kind may be at
 /// home on this host.
-fn door<T>(
+fn protocol<T>(
     is_wanted: bool,
     (transport, is_asked_for): (Transport, bool),
     notices: &mut Vec<String>,
@@ -270,8 +270,8 @@ fn served(
 fn watches(
     settings: &Settings,
     served: &[Served],
-    dhcp: Option<&dhcp::Door>,
-    nfs: &[nfs::Door],
+    dhcp: Option<&dhcp::Listener>,
+    nfs: &[nfs::Listener],
     has_nbd: bool,
 ) -> Vec<Watch> {
     let both = [Protocol::Udp, Protocol::Tcp];
@@ -279,7 +279,7 @@ fn watches(
         (Service::Tftp, Protocol::Udp, TFTP_PORT),
         (Service::Http, Protocol::Tcp, settings.http_port),
     ];
-    for (nfs, portmap) in nfs.iter().take(1).map(nfs::Door::ports) {
+    for (nfs, portmap) in nfs.iter().take(1).map(nfs::Listener::ports) {
         all.extend(both.map(|protocol| (Service::Nfs, protocol, nfs.port())));
         let portmap = portmap.map(|at| both.map(|p| (Service::Portmap, p, at.port())));
         all.extend(portmap.into_iter().flatten());
@@ -288,7 +288,7 @@ fn watches(
         all.push((Service::Nbd, Protocol::Tcp, nbd::PORT));
     }
     let watch = |(number, (interface, address)): (usize, &Served)| {
-        let link = dhcp.and_then(|door| door.links.get(number));
+        let link = dhcp.and_then(|protocol| protocol.links.get(number));
         let ports = link.map(dhcp::Opened::ports).unwrap_or_default();
         let ports = ports
             .into_iter()
@@ -360,7 +360,7 @@ fn about_ram_disks(
     settings: &Settings,
     catalog: &Catalog,
     boot: &BootChoice,
-    disks: &Disks,
+    open_images: &OpenImages,
 ) -> Vec<String> {
     let asked = settings.loader.asks_for_iso();
     let default = boot.images(catalog).filter(|_| asked);
@@ -373,7 +373,7 @@ fn about_ram_disks(
         .filter(|image| image.found.efi_boot && seen.insert(image.id))
         .filter_map(|image| {
             let mut examined = Image::clone(image);
-            let _not_listed = initramfs::examine(&mut examined, &*disks.get(image.id)?);
+            let _not_listed = initramfs::examine(&mut examined, &*open_images.get(image.id)?);
             let lack = examined.found.ram_disk_lack()?;
             Some(format!(
                 "{}: the whole image as a RAM disk will not start: {lack}; its files travel by \
@@ -385,12 +385,12 @@ fn about_ram_disks(
 }
 
 /// Refuses arguments that the transports left by the open doors cannot do.
-fn check_plans(site: &Site) -> anyhow::Result<()> {
-    let own = site.addresses.first().map(|a| IpAddr::V4(a.address));
-    let Some(server) = own.and_then(|own| site.server(own)) else {
+fn check_plans(routes: &Routes) -> anyhow::Result<()> {
+    let own = routes.addresses.first().map(|a| IpAddr::V4(a.address));
+    let Some(server) = own.and_then(|own| routes.server(own)) else {
         return Ok(());
     };
-    let checked = site.menu.check(&site.catalog, &server);
+    let checked = routes.menu.check(&routes.catalog, &server);
     checked.map_err(|(entry, refusal)| anyhow::anyhow!("{entry}: {refusal}"))
 }
 
@@ -415,22 +415,22 @@ fn about_loaders(
     missing
         .into_iter()
         .chain(doctor::secure_boot(catalog, loaders))
-        .chain(settings.loader.remark(catalog, boot))
+        .chain(settings.loader.warning(catalog, boot))
         .collect()
 }
 
 fn about_doors(
     settings: &Settings,
-    site: &Site,
+    routes: &Routes,
     served: &[Served],
-    dhcp: Option<&dhcp::Door>,
+    dhcp: Option<&dhcp::Listener>,
 ) -> String {
     let places: Vec<String> = served
         .iter()
         .map(|(interface, address)| format!("{} ({})", interface.name, address.address))
         .collect();
     let ranges = || {
-        let subnets = dhcp.iter().flat_map(|door| &door.config.subnets);
+        let subnets = dhcp.iter().flat_map(|protocol| &protocol.config.subnets);
         let ranges = subnets.map(|subnet| format!("{}-{}", subnet.range.0, subnet.range.1));
         ranges.collect::<Vec<_>>().join(" and ")
     };
@@ -440,11 +440,11 @@ fn about_doors(
         Dhcp::Server => format!("DHCP {}", ranges()),
         Dhcp::Auto => format!("DHCP {} unless another server is there", ranges()),
     };
-    let nfs = if site.nfs { ", NFS" } else { "" };
-    let nbd = if site.nbd { ", NBD" } else { "" };
+    let nfs = if routes.nfs { ", NFS" } else { "" };
+    let nbd = if routes.nbd { ", NBD" } else { "" };
     format!(
         "serving {} on {}: {addresses}, TFTP, HTTP port {}{nfs}{nbd}",
-        site.catalog.sentence(),
+        routes.catalog.sentence(),
         places.join(" and "),
         settings.http_port
     )

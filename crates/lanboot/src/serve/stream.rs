@@ -6,10 +6,10 @@
 //! cores.
 
 mod delivery;
-mod outbox;
+mod send_queue;
 
 pub use delivery::delivered;
-pub use outbox::{Held, Outbox};
+pub use send_queue::{PinnedImages, SendQueue};
 
 use std::io;
 use std::time::Duration;
@@ -24,8 +24,8 @@ use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::disks::{Changed, Disk, Disks};
 use crate::net::{is_in_memory, unacknowledged};
+use crate::open_images::{Changed, Disk, OpenImages};
 
 /// Most bytes handed to the kernel in one call.
 pub const SLICE_BYTES: u64 = 1024 * 1024;
@@ -55,15 +55,15 @@ pub enum Sent {
     /// All of it was handed to the kernel.
     Whole,
     /// Nothing could be read, so the reply's `on_read_error` was sent in its place.
-    ReadError(Cut),
+    ReadError(SendError),
     /// It broke off in the middle. The connection was reset, so that the machine cannot take
     /// what it has for the whole.
-    Cut(Cut),
+    Cut(SendError),
 }
 
 /// Why a reply broke off.
 #[derive(Debug, thiserror::Error)]
-pub enum Cut {
+pub enum SendError {
     /// The other end closed or vanished.
     #[error("the machine hung up ({0})")]
     Peer(io::Error),
@@ -87,7 +87,7 @@ pub enum Cut {
     Gone,
 }
 
-impl From<Changed> for Cut {
+impl From<Changed> for SendError {
     fn from(changed: Changed) -> Self {
         match changed {
             Changed::Shorter => Self::Short,
@@ -103,37 +103,39 @@ impl From<Changed> for Cut {
 pub async fn send(
     stream: &TcpStream,
     reply: Reply,
-    disks: &Disks,
+    open_images: &OpenImages,
     stall: Duration,
     progress: impl FnMut(u64),
 ) -> Sent {
-    let mut outbox = Outbox::default();
-    let put = outbox.put(stream, reply, disks, stall, progress).await;
+    let mut send_queue = SendQueue::default();
+    let put = send_queue
+        .put(stream, reply, open_images, stall, progress)
+        .await;
     if matches!(put, Sent::Cut(_)) {
         return put;
     }
-    match outbox.flush(stream, stall).await {
+    match send_queue.flush(stream, stall).await {
         Ok(()) => put,
         Err(cut) => Sent::Cut(cut),
     }
 }
 
 /// `reply` as the bytes of one datagram, or its `on_read_error` with what was wrong.
-pub fn gather(reply: &Reply, disks: &Disks) -> (Vec<u8>, Option<Cut>) {
-    Outbox::default().gather(reply, disks)
+pub fn gather(reply: &Reply, open_images: &OpenImages) -> (Vec<u8>, Option<SendError>) {
+    SendQueue::default().gather(reply, open_images)
 }
 
 /// Waits until the peer has acknowledged everything sent to it, giving up when it acknowledges
 /// nothing for `stall`.
-pub async fn settled(stream: &TcpStream, stall: Duration) -> Result<(), Cut> {
+pub async fn settled(stream: &TcpStream, stall: Duration) -> Result<(), SendError> {
     const LONGEST: Duration = Duration::from_millis(250);
     let mut pause = Duration::from_millis(1);
     let mut watch = Watch::new(stall);
     loop {
-        if let Some(error) = stream.take_error().map_err(Cut::Peer)? {
-            return Err(Cut::Peer(error));
+        if let Some(error) = stream.take_error().map_err(SendError::Peer)? {
+            return Err(SendError::Peer(error));
         }
-        if unacknowledged(stream).map_err(Cut::Peer)? == 0 {
+        if unacknowledged(stream).map_err(SendError::Peer)? == 0 {
             return Ok(());
         }
         sleep(pause).await;
@@ -160,7 +162,7 @@ impl Drop for ResetOnDrop<'_> {
 
 struct Pump<'a> {
     stream: &'a TcpStream,
-    held: &'a Held,
+    held: &'a PinnedImages,
     stall: Duration,
 }
 
@@ -170,7 +172,7 @@ impl Pump<'_> {
         head: &[u8],
         mut body: Slice,
         mut progress: impl FnMut(u64),
-    ) -> Result<(), Cut> {
+    ) -> Result<(), SendError> {
         self.bytes(head, libc::MSG_MORE).await?;
         let len = body.len();
         let mut turn = 0;
@@ -184,13 +186,13 @@ impl Pump<'_> {
                     let disk = self.held.disk(*image)?;
                     ahead.fetch(disk, &piece, *offset);
                     let sent = self.file(disk, *offset, n).await;
-                    if let Err(Cut::Read(_) | Cut::Short) = sent {
+                    if let Err(SendError::Read(_) | SendError::Short) = sent {
                         disk.note_failed();
                     }
                     sent?
                 }
                 Source::Memory { .. } => {
-                    let bytes = piece.memory().ok_or(Cut::Short)?;
+                    let bytes = piece.memory().ok_or(SendError::Short)?;
                     let bytes = bytes.get(..usize::try_from(n).unwrap_or(usize::MAX));
                     self.bytes(bytes.unwrap_or_default(), more).await?;
                     n
@@ -201,7 +203,7 @@ impl Pump<'_> {
                     self.bytes(bytes.unwrap_or_default(), more).await?;
                     n
                 }
-                Source::Missing(_) => return Err(Cut::Missing),
+                Source::Missing(_) => return Err(SendError::Missing),
             };
             body.advance(sent);
             progress(len - body.len());
@@ -216,8 +218,8 @@ impl Pump<'_> {
     }
 
     /// Sends up to `len` bytes of a file, at least one; how many it were.
-    async fn file(&self, disk: &Disk, offset: u64, len: u64) -> Result<u64, Cut> {
-        let mut offset = i64::try_from(offset).map_err(|_| Cut::Short)?;
+    async fn file(&self, disk: &Disk, offset: u64, len: u64) -> Result<u64, SendError> {
+        let mut offset = i64::try_from(offset).map_err(|_| SendError::Short)?;
         let len = usize::try_from(len).unwrap_or(usize::MAX);
         let mut watch = Watch::new(self.stall);
         let mut attempt = Attempt::WhenReady;
@@ -234,19 +236,19 @@ impl Pump<'_> {
             });
             match tried {
                 _ if sent > 0 => return Ok(sent as u64),
-                Ok(()) => return Err(Cut::Short),
+                Ok(()) => return Err(SendError::Short),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     attempt = self.wait(&mut watch).await?;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if is_of_disk(&error) => return Err(Cut::Read(error)),
-                Err(error) => return Err(Cut::Peer(error)),
+                Err(error) if is_of_disk(&error) => return Err(SendError::Read(error)),
+                Err(error) => return Err(SendError::Peer(error)),
             }
         }
     }
 
     /// Sends all of `bytes`.
-    async fn bytes(&self, mut bytes: &[u8], flags: i32) -> Result<(), Cut> {
+    async fn bytes(&self, mut bytes: &[u8], flags: i32) -> Result<(), SendError> {
         let mut watch = Watch::new(self.stall);
         let mut attempt = Attempt::WhenReady;
         while !bytes.is_empty() {
@@ -262,7 +264,7 @@ impl Pump<'_> {
                     attempt = self.wait(&mut watch).await?;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(Cut::Peer(error)),
+                Err(error) => return Err(SendError::Peer(error)),
             }
         }
         Ok(())
@@ -276,9 +278,9 @@ impl Pump<'_> {
     }
 
     /// Waits until the socket takes more, or it is time to look.
-    async fn wait(&self, watch: &mut Watch) -> Result<Attempt, Cut> {
+    async fn wait(&self, watch: &mut Watch) -> Result<Attempt, SendError> {
         if let Ok(ready) = timeout(LOOK, self.stream.writable()).await {
-            ready.map_err(Cut::Peer)?;
+            ready.map_err(SendError::Peer)?;
             return Ok(Attempt::WhenReady);
         }
         watch.look(self.stream)?;
@@ -313,15 +315,15 @@ impl Watch {
         }
     }
 
-    fn look(&mut self, stream: &TcpStream) -> Result<(), Cut> {
-        let left = unacknowledged(stream).map_err(Cut::Peer)?;
+    fn look(&mut self, stream: &TcpStream) -> Result<(), SendError> {
+        let left = unacknowledged(stream).map_err(SendError::Peer)?;
         if self.left.replace(left).is_some_and(|before| left < before) {
             self.since = Instant::now();
         }
         if self.since.elapsed() < self.stall {
             Ok(())
         } else {
-            Err(Cut::Stalled(self.stall))
+            Err(SendError::Stalled(self.stall))
         }
     }
 }
@@ -361,11 +363,11 @@ impl Ahead {
 /// Of a disk that failed in the middle of a reply before, all of a reply of at most
 /// [`TRIED_BYTES`] is read: NFS asks again for what it did not get, and without an error it would
 /// for ever.
-fn try_disk(held: &Held, body: &Slice) -> Result<(), Cut> {
+fn try_disk(held: &PinnedImages, body: &Slice) -> Result<(), SendError> {
     let mut ends = None;
     for piece in body.pieces() {
         if let Source::Missing(_) = piece.source {
-            return Err(Cut::Missing);
+            return Err(SendError::Missing);
         }
         if let Source::Disk { image, offset } = piece.source {
             let disk = held.disk(image)?;
@@ -386,7 +388,7 @@ fn try_disk(held: &Held, body: &Slice) -> Result<(), Cut> {
 }
 
 /// Reads `len` bytes and forgets them.
-fn read_through(disk: &Disk, mut offset: u64, mut len: u64) -> Result<(), Cut> {
+fn read_through(disk: &Disk, mut offset: u64, mut len: u64) -> Result<(), SendError> {
     let mut scratch = [0; 16 * 1024];
     while len > 0 {
         let n = len.min(scratch.len() as u64);
@@ -398,16 +400,16 @@ fn read_through(disk: &Disk, mut offset: u64, mut len: u64) -> Result<(), Cut> {
     Ok(())
 }
 
-fn read_exactly(disk: &Disk, mut into: &mut [u8], mut offset: u64) -> Result<(), Cut> {
+fn read_exactly(disk: &Disk, mut into: &mut [u8], mut offset: u64) -> Result<(), SendError> {
     while !into.is_empty() {
         match disk.read_at(into, offset) {
-            Ok(0) => return Err(Cut::Short),
+            Ok(0) => return Err(SendError::Short),
             Ok(n) => {
                 into = into.get_mut(n..).unwrap_or_default();
                 offset += n as u64;
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(Cut::Read(error)),
+            Err(error) => return Err(SendError::Read(error)),
         }
     }
     Ok(())

@@ -20,20 +20,20 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context as _;
-use lanboot_core::journal::{Door, Peer, What};
+use lanboot_core::events::{EventKind, Peer, Protocol};
 use lanboot_core::text::printable;
-use lanboot_core::tftp::{self, Failure, Knock, Mode, Packet, Request, Transfer};
+use lanboot_core::tftp::{self, Failure, Incoming, Mode, Packet, Request, Transfer};
 use lanboot_core::vfs::{Content, File};
 use tokio::io::Interest;
 use tokio::sync::{mpsc, watch};
 
 use crate::bus::Bus;
-use crate::disks::Disks;
 use crate::net::Service;
+use crate::open_images::OpenImages;
 use crate::serve::Context;
 use crate::serve::datagram::{self, Arrival, Burst};
 use crate::serve::send_error::{self, Unsent};
-use crate::serve::stream::Cut;
+use crate::serve::stream::SendError;
 use admission::Admission;
 use blocks::{DataBlocks, OpenFile};
 use pump::{Pump, Sending};
@@ -42,7 +42,7 @@ use pump::{Pump, Sending};
 /// who forgot `binary` ask for it.
 const MAX_NETASCII: u64 = 65_536;
 /// Longest path told to anybody, in bytes.
-const MAX_TOLD_PATH: usize = 256;
+const MAX_PRINTED_PATH: usize = 256;
 /// Most pumps: four processors fill any network card with blocks.
 const MAX_PUMPS: usize = 4;
 /// Processors per pump. A pump that has more to do finds more sockets ready at once and spends
@@ -93,13 +93,13 @@ pub fn prepare(socket: &UdpSocket) -> io::Result<()> {
 /// # Errors
 /// See [`run`].
 pub async fn serve(socket: UdpSocket, context: Context, limits: Limits) -> anyhow::Result<()> {
-    let (disks, bus, drain) = (
-        Arc::clone(&context.disks),
+    let (open_images, bus, drain) = (
+        Arc::clone(&context.open_images),
         context.bus.clone(),
         context.drain.clone(),
     );
     let find = move |path: &[u8], peer| context.find(path, b"", peer);
-    run(socket, find, disks, bus, drain, limits).await
+    run(socket, find, open_images, bus, drain, limits).await
 }
 
 /// Serves the files that `find` knows through `socket` (bound, [`prepare`]d). Returns when
@@ -110,7 +110,7 @@ pub async fn serve(socket: UdpSocket, context: Context, limits: Limits) -> anyho
 pub async fn run<F>(
     socket: UdpSocket,
     find: F,
-    disks: Arc<Disks>,
+    open_images: Arc<OpenImages>,
     bus: Bus,
     mut drain: watch::Receiver<bool>,
     limits: Limits,
@@ -119,22 +119,22 @@ where
     F: Fn(&[u8], IpAddr) -> Option<File>,
 {
     let (alive, mut all_ended) = mpsc::channel(1);
-    let (strays, mut strayed) = mpsc::channel(MAX_STRAYS);
+    let (misrouted, mut strayed) = mpsc::channel(MAX_STRAYS);
     if limits.single_port {
         datagram::share_port(&socket).context("the TFTP port cannot be shared by transfers")?;
     }
     let pumps = (0..pump_count())
-        .map(|_| Pump::start(bus.clone(), strays.clone(), alive.clone()))
+        .map(|_| Pump::start(bus.clone(), misrouted.clone(), alive.clone()))
         .collect::<io::Result<Vec<_>>>()
         .context("a TFTP thread cannot be started")?;
     drop(alive);
     let socket =
         tokio::net::UdpSocket::from_std(socket).context("the TFTP socket cannot be watched")?;
-    let desk = Desk {
+    let handler = RequestHandler {
         socket: &socket,
-        strays,
+        misrouted,
         find,
-        disks,
+        open_images,
         bus,
         limits,
         admission: Admission::default(),
@@ -145,28 +145,28 @@ where
         let arrival = tokio::select! {
             biased;
             _ = drain.wait_for(|draining| *draining) => break,
-            Some(stray) = strayed.recv() => Err(stray),
+            Some(misrouted) = strayed.recv() => Err(misrouted),
             arrival = socket.async_io(Interest::READABLE, || datagram::receive(&socket, &mut buf)) => Ok(arrival),
         };
         let arrival = match arrival {
             Ok(arrival) => arrival,
-            Err(Stray { arrival, datagram }) => {
-                desk.answer(&arrival, &datagram).await;
+            Err(Misrouted { arrival, datagram }) => {
+                handler.answer(&arrival, &datagram).await;
                 continue;
             }
         };
         match arrival {
             Ok(arrival) => {
-                desk.bus.arrived(Service::Tftp);
+                handler.bus.arrived(Service::Tftp);
                 let request = buf.get(..arrival.len).unwrap_or_default();
-                desk.answer(&arrival, request).await;
+                handler.answer(&arrival, request).await;
             }
             // An ICMP error for something sent earlier, or memory ran short: not this socket's end.
             Err(e) if is_passing(&e) => {}
             Err(e) => return Err(e).context("the TFTP socket broke"),
         }
     }
-    drop(desk);
+    drop(handler);
     // Nobody sends through it; it ends when the last pump has.
     let _ = all_ended.recv().await;
     Ok(())
@@ -195,34 +195,34 @@ fn is_passing(error: &io::Error) -> bool {
 
 /// A datagram that reached a transfer's socket and is not for it.
 #[derive(Debug)]
-struct Stray {
+struct Misrouted {
     arrival: Arrival,
     datagram: Box<[u8]>,
 }
 
 /// Where requests are answered.
-struct Desk<'a, F> {
+struct RequestHandler<'a, F> {
     /// The one they come in through.
     socket: &'a tokio::net::UdpSocket,
-    strays: mpsc::Sender<Stray>,
+    misrouted: mpsc::Sender<Misrouted>,
     find: F,
-    disks: Arc<Disks>,
+    open_images: Arc<OpenImages>,
     bus: Bus,
     limits: Limits,
     admission: Admission,
     pumps: Vec<Pump>,
 }
 
-impl<F: Fn(&[u8], IpAddr) -> Option<File>> Desk<'_, F> {
+impl<F: Fn(&[u8], IpAddr) -> Option<File>> RequestHandler<'_, F> {
     async fn answer(&self, arrival: &Arrival, datagram: &[u8]) {
         let peer = Peer {
             mac: None,
             ip: Some(IpAddr::V4(*arrival.from.ip())),
         };
         let told = match tftp::knock(datagram) {
-            Knock::Read(request) => self.read(arrival, datagram, request, peer).await,
-            Knock::Refuse { name, failure } => Err(self.refuse(arrival, &name, &failure)),
-            Knock::Ignore(why) => Err(ignored("datagram".into(), why)),
+            Incoming::Read(request) => self.read(arrival, datagram, request, peer).await,
+            Incoming::Refuse { name, failure } => Err(self.refuse(arrival, &name, &failure)),
+            Incoming::Ignore(why) => Err(ignored("datagram".into(), why)),
         };
         if let Err(what) = told {
             self.bus.publish(peer, what);
@@ -236,13 +236,13 @@ impl<F: Fn(&[u8], IpAddr) -> Option<File>> Desk<'_, F> {
         datagram: &[u8],
         request: Request<'_>,
         peer: Peer,
-    ) -> Result<(), What> {
-        let path = told_path(&request.name);
+    ) -> Result<(), EventKind> {
+        let path = printable_path(&request.name);
         let ip = IpAddr::V4(*arrival.from.ip());
         let Some(file) = (self.find)(&request.name, ip) else {
             self.send_failure(arrival, &Failure::NOT_FOUND);
-            return Err(What::NotFound {
-                door: Door::Tftp,
+            return Err(EventKind::NotFound {
+                protocol: Protocol::Tftp,
                 path,
             });
         };
@@ -251,11 +251,11 @@ impl<F: Fn(&[u8], IpAddr) -> Option<File>> Desk<'_, F> {
             .admission
             .admit(source, datagram, &self.limits)
             .map_err(|why| ignored(format!("RRQ {path}"), why))?;
-        if let Some(text) = file.remark {
-            self.bus.publish(peer, What::Planned { text });
+        if let Some(text) = file.warning {
+            self.bus.publish(peer, EventKind::Planned { text });
         }
         let failed = |why| failed(path.clone(), why);
-        let unreadable = |cut: Cut| {
+        let unreadable = |cut: SendError| {
             self.send_failure(arrival, &Failure::READ_FAILED);
             failed(cut.to_string())
         };
@@ -263,7 +263,7 @@ impl<F: Fn(&[u8], IpAddr) -> Option<File>> Desk<'_, F> {
             self.send_failure(arrival, &Failure::DAMAGED);
             return Err(failed(format!("the file is {damage}")));
         }
-        let mut file = OpenFile::open(file.content, &self.disks).map_err(unreadable)?;
+        let mut file = OpenFile::open(file.content, &self.open_images).map_err(unreadable)?;
         if request.mode == Mode::Netascii {
             if file.len() > MAX_NETASCII {
                 self.send_failure(arrival, &Failure::NOT_TEXT);
@@ -271,11 +271,11 @@ impl<F: Fn(&[u8], IpAddr) -> Option<File>> Desk<'_, F> {
             }
             let read = tokio::task::spawn_blocking(move || file.read_all()).await;
             let bytes = read
-                .map_err(|e| Cut::Read(io::Error::other(e)))
+                .map_err(|e| SendError::Read(io::Error::other(e)))
                 .flatten()
                 .map_err(unreadable)?;
             let text = Content::memory(tftp::to_netascii(&bytes));
-            file = OpenFile::open(text, &self.disks).map_err(unreadable)?;
+            file = OpenFile::open(text, &self.open_images).map_err(unreadable)?;
         }
         // Nothing is sent when this fails: firmware asks again, after an ERROR it would give up.
         let socket = self.socket_for(arrival);
@@ -318,8 +318,8 @@ impl<F: Fn(&[u8], IpAddr) -> Option<File>> Desk<'_, F> {
         // What it was given while it was not connected yet is everybody's.
         let mut buf = [0; tftp::MAX_REQUEST + 1];
         while let Some((len, from)) = datagram::receive_any(&socket, &mut buf) {
-            stray(
-                &self.strays,
+            pass_on(
+                &self.misrouted,
                 arrival,
                 from,
                 buf.get(..len).unwrap_or_default(),
@@ -328,9 +328,9 @@ impl<F: Fn(&[u8], IpAddr) -> Option<File>> Desk<'_, F> {
         Ok(socket)
     }
 
-    fn refuse(&self, arrival: &Arrival, name: &[u8], failure: &Failure<'_>) -> What {
+    fn refuse(&self, arrival: &Arrival, name: &[u8], failure: &Failure<'_>) -> EventKind {
         self.send_failure(arrival, failure);
-        failed(told_path(name), failure.sentence())
+        failed(printable_path(name), failure.sentence())
     }
 
     /// Sends an ERROR, once: an ERROR has no ACK. It comes from a port of its own (RFC 1350 §4)
@@ -347,34 +347,39 @@ impl<F: Fn(&[u8], IpAddr) -> Option<File>> Desk<'_, F> {
 
 /// Hands a datagram to the desk as if it had come in there; `arrival` is what the socket it
 /// reached was opened for.
-fn stray(strays: &mpsc::Sender<Stray>, arrival: &Arrival, from: SocketAddrV4, datagram: &[u8]) {
+fn pass_on(
+    misrouted: &mpsc::Sender<Misrouted>,
+    arrival: &Arrival,
+    from: SocketAddrV4,
+    datagram: &[u8],
+) {
     let arrival = Arrival {
         len: datagram.len(),
         from,
         ..*arrival
     };
     // Lost when too many wait.
-    let _ = strays.try_send(Stray {
+    let _ = misrouted.try_send(Misrouted {
         arrival,
         datagram: datagram.into(),
     });
 }
 
-fn told_path(name: &[u8]) -> String {
-    printable(name, MAX_TOLD_PATH)
+fn printable_path(name: &[u8]) -> String {
+    printable(name, MAX_PRINTED_PATH)
 }
 
-fn ignored(request: String, why: tftp::Why) -> What {
-    What::Ignored {
-        door: Door::Tftp,
+fn ignored(request: String, why: tftp::IgnoreReason) -> EventKind {
+    EventKind::Ignored {
+        protocol: Protocol::Tftp,
         request,
         why: why.to_string(),
     }
 }
 
-fn failed(path: String, why: String) -> What {
-    What::Failed {
-        door: Door::Tftp,
+fn failed(path: String, why: String) -> EventKind {
+    EventKind::Failed {
+        protocol: Protocol::Tftp,
         transfer: None,
         path,
         sent: 0,

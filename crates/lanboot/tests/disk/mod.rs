@@ -3,8 +3,8 @@
 // Each test binary uses its part.
 #![allow(dead_code, unreachable_pub)]
 
-#[path = "../told/mod.rs"]
-mod told;
+#[path = "../event_stream/mod.rs"]
+mod event_stream;
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -13,17 +13,17 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use lanboot::bus::Bus;
-use lanboot::disks::Disk;
+use lanboot::open_images::Disk;
 use lanboot::serve::Context;
 use lanboot::serve::nbd::{Limits, serve as serve_nbd};
 use lanboot_core::catalog::{BootChoice, Catalog, Loaders, Transports};
-use lanboot_core::journal::{Event, What};
-use lanboot_core::script::Menu;
-use lanboot_core::site::{Address, Site};
+use lanboot_core::events::{Event, EventKind};
+use lanboot_core::menus::Menu;
+use lanboot_core::routes::{Address, Routes};
 use lanboot_core::vfs::ImageId;
 use tokio::sync::{mpsc, watch};
 
-pub use told::DEADLINE;
+pub use event_stream::DEADLINE;
 
 /// No whole number of blocks, so that there is padding.
 pub const IMAGE_BYTES: usize = 8 * 1024 * 1024 + 100;
@@ -49,17 +49,17 @@ pub fn serve(limits: Limits) -> Served {
 
 /// The same, to the first `prefix` bits of 127.0.0.1.
 pub fn serve_in(limits: Limits, prefix: u8) -> Served {
-    let mut image = told::noise(IMAGE_BYTES);
-    let (image_file, disks, id) = told::opened(&image);
+    let mut image = event_stream::noise(IMAGE_BYTES);
+    let (image_file, open_images, id) = event_stream::opened(&image);
     image.resize(usize::try_from(SIZE).unwrap(), 0);
     let (bus, events) = Bus::new();
     let (drain, draining) = watch::channel(false);
-    let runtime = told::runtime();
+    let runtime = event_stream::runtime();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let context = Context {
-        site: Arc::new(ArcSwap::from_pointee(site(id, prefix))),
-        disks,
+        routes: Arc::new(ArcSwap::from_pointee(routes(id, prefix))),
+        open_images,
         bus,
         drain: draining,
     };
@@ -78,15 +78,15 @@ pub fn serve_in(limits: Limits, prefix: u8) -> Served {
 
 /// A file of random bytes, and what a client sees of it.
 pub fn image(state: u64) -> (tempfile::NamedTempFile, Vec<u8>) {
-    let mut bytes = told::noise_from(state, IMAGE_BYTES);
-    let file = told::file(&bytes);
+    let mut bytes = event_stream::noise_from(state, IMAGE_BYTES);
+    let file = event_stream::file(&bytes);
     bytes.resize(usize::try_from(SIZE).unwrap(), 0);
     (file, bytes)
 }
 
-pub fn site(id: ImageId, prefix: u8) -> Site {
-    let image = told::image("disk", id, IMAGE_BYTES as u64);
-    Site {
+pub fn routes(id: ImageId, prefix: u8) -> Routes {
+    let image = event_stream::image("disk", id, IMAGE_BYTES as u64);
+    Routes {
         catalog: Arc::new(Catalog::new(vec![Arc::new(image)])),
         loaders: Arc::new(Loaders::default()),
         menu: Menu {
@@ -110,10 +110,10 @@ pub fn site(id: ImageId, prefix: u8) -> Site {
 impl Served {
     /// Another file takes the image's place, as a rescan does it; what it holds.
     pub fn replace(&mut self, path: &Path) {
-        let old = self.context.site.load().catalog.images()[0].id;
-        let new = self.context.disks.insert(Disk::open(path).unwrap());
-        self.context.site.store(Arc::new(site(new, 8)));
-        self.context.disks.remove(old);
+        let old = self.context.routes.load().catalog.images()[0].id;
+        let new = self.context.open_images.insert(Disk::open(path).unwrap());
+        self.context.routes.store(Arc::new(routes(new, 8)));
+        self.context.open_images.remove(old);
     }
 
     /// A connection that has read the greeting and sent its flags.
@@ -145,12 +145,12 @@ impl Served {
     }
 
     /// The next event that `wanted` accepts.
-    pub fn event<T>(&mut self, wanted: impl FnMut(&What) -> Option<T>) -> T {
-        told::event(&mut self.events, wanted)
+    pub fn event<T>(&mut self, wanted: impl FnMut(&EventKind) -> Option<T>) -> T {
+        event_stream::event(&mut self.events, wanted)
     }
 
     /// Every event so far.
-    pub fn events(&mut self) -> Vec<What> {
+    pub fn events(&mut self) -> Vec<EventKind> {
         std::iter::from_fn(|| self.events.try_recv().ok())
             .map(|event| event.what)
             .collect()

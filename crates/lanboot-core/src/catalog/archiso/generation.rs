@@ -16,7 +16,7 @@
 //! for it for ever ([`super::super::NbdRoot::Stalls`]).
 
 use super::packages::Packages;
-use crate::catalog::entry::NetworkForm;
+use crate::catalog::entry::NetworkArgs;
 use crate::vfs::Tree;
 
 /// A range of releases whose hooks behave alike towards a server.
@@ -77,10 +77,10 @@ impl Generation {
 
     /// How the network is configured. `ip=CLIENT:SERVER:GATEWAY:MASK` is understood by every
     /// generation, `ip=dhcp` with `BOOTIF` only by later ones.
-    pub(super) fn network(generation: Option<Self>) -> NetworkForm {
+    pub(super) fn network(generation: Option<Self>) -> NetworkArgs {
         match generation {
-            Some(Self::Aitab | Self::V17) => NetworkForm::Literal,
-            Some(Self::V27) | None => NetworkForm::Dhcp,
+            Some(Self::Aitab | Self::V17) => NetworkArgs::Literal,
+            Some(Self::V27) | None => NetworkArgs::Dhcp,
         }
     }
 

@@ -10,8 +10,8 @@ mod pairs;
 
 pub(super) use evidence::lacks as lacks_of;
 
-use super::entry::{Companion, Finds};
-use super::image::{Family, Given, Recognised, StockMenu};
+use super::entry::{Companion, RootSource};
+use super::image::{Detection, Family, Given, StockMenu};
 use super::{Cpu, Entry, Note, pe};
 use crate::boot_config::{self, BootConfig};
 use crate::vfs::{Content, Kind, Path, Tree};
@@ -61,7 +61,7 @@ const DECIDED_HERE: [&str; 30] = [
 ];
 
 /// The medium as archiso made it, or `None` when it did not.
-pub(super) fn recognise(given: Given<'_>) -> Option<Recognised> {
+pub(super) fn detect(given: Given<'_>) -> Option<Detection> {
     let tree = given.tree;
     let layout = Layout::find(tree)?;
     let config = boot_config::read(
@@ -69,7 +69,7 @@ pub(super) fn recognise(given: Given<'_>) -> Option<Recognised> {
         given.read,
         &[format!("{}/boot/syslinux", layout.base)],
     );
-    let mut found = Recognised {
+    let mut found = Detection {
         family: Family::Archiso {
             base: layout.base.clone(),
             aitab: layout.aitab,
@@ -77,7 +77,7 @@ pub(super) fn recognise(given: Given<'_>) -> Option<Recognised> {
         stock: layout.stock(tree),
         pxelinux: layout.pxelinux(tree),
         warnings: config.limits.iter().map(ToString::to_string).collect(),
-        ..Recognised::default()
+        ..Detection::default()
     };
     for root in &layout.roots {
         let entries = layout.entries(given, root, &config);
@@ -206,7 +206,7 @@ impl Layout {
             initrd: pair.initrd,
             kept,
             network: Generation::network(generation),
-            finds: Finds::Archiso,
+            finds: RootSource::Archiso,
             root: Some(root.image.clone()),
             companions: self.companions(tree, root),
             root_bytes: root.bytes,

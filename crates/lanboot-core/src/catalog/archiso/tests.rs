@@ -1,6 +1,6 @@
 use super::*;
 use crate::catalog::testing::{given, tree};
-use crate::catalog::{NbdRoot, Place, Refusal, Server, Spelling, Transport};
+use crate::catalog::{Dialect, MountSource, NbdRoot, Refusal, Server, Transport};
 use crate::vfs::Identity;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
@@ -10,16 +10,16 @@ const SERVER: Server = Server {
     nbd: true,
 };
 
-fn place(image: &str) -> Place<'_> {
-    Place {
+fn source(image: &str) -> MountSource<'_> {
+    MountSource {
         server: &SERVER,
         image,
         identity: Identity([0xab; 16]),
     }
 }
 
-fn recognised(files: &[(&str, &str)]) -> Recognised {
-    recognise(given(&tree(files), "disc", "ARCH_202611")).unwrap()
+fn recognised(files: &[(&str, &str)]) -> Detection {
+    detect(given(&tree(files), "disc", "ARCH_202611")).unwrap()
 }
 
 #[test]
@@ -82,14 +82,14 @@ fn todays_medium_gives_its_own_kernel_and_rewritten_arguments() {
     assert_eq!(entry.id, "disc");
     assert_eq!(entry.kernel, "arch/boot/x86_64/vmlinuz-linux");
     assert_eq!(entry.initrd, ["arch/boot/x86_64/initramfs-linux.img"]);
-    let line = |s| entry.command_line(Transport::Http, place("disc"), s, "console=ttyS0");
+    let line = |s| entry.command_line(Transport::Http, source("disc"), s, "console=ttyS0");
     assert_eq!(
-        line(Spelling::Ipxe),
+        line(Dialect::Ipxe),
         "archisobasedir=arch quiet archiso_http_srv=http://192.168.0.1/iso/disc/ ip=dhcp \
          BOOTIF=01-${netX/mac:hexhyp} net.ifnames=0 console=ttyS0"
     );
     assert_eq!(
-        line(Spelling::Pxelinux),
+        line(Dialect::Pxelinux),
         "archisobasedir=arch quiet archiso_http_srv=http://192.168.0.1/iso/disc/ ip=dhcp \
          net.ifnames=0 console=ttyS0"
     );
@@ -109,7 +109,7 @@ fn a_signature_on_the_medium_and_only_that_asks_for_its_check() {
     let mut files = modern();
     files.push(("arch/x86_64/airootfs.sfs.cms.sig", "s"));
     let found = recognised(&files);
-    let line = found.entries[0].command_line(Transport::Http, place("d"), Spelling::Shown, "");
+    let line = found.entries[0].command_line(Transport::Http, source("d"), Dialect::Shown, "");
     assert!(line.contains(" cms_verify=y "), "{line}");
 }
 
@@ -139,7 +139,7 @@ fn the_2013_medium_gives_both_processors() {
     let ids: Vec<&str> = found.entries.iter().map(|e| e.id.as_str()).collect();
     assert_eq!(ids, ["disc-x86_64", "disc-i686"]);
     let line = |at: usize| {
-        found.entries[at].command_line(Transport::Http, place("disc"), Spelling::Pxelinux, "")
+        found.entries[at].command_line(Transport::Http, source("disc"), Dialect::Pxelinux, "")
     };
     assert_eq!(
         line(0),
@@ -197,7 +197,7 @@ fn a_medium_without_kernel_says_so_and_a_foreign_one_is_not_claimed() {
     assert!(found.entries.is_empty());
     assert_eq!(found.warnings.len(), 1);
     let foreign = tree(&[("casper/vmlinuz", "k"), ("casper/filesystem.squashfs", "r")]);
-    assert!(recognise(given(&foreign, "u", "U")).is_none());
+    assert!(detect(given(&foreign, "u", "U")).is_none());
 }
 
 #[test]
@@ -209,8 +209,8 @@ fn a_hostile_medium_cannot_write_script_lines() {
     files[3].1 = cfg;
     let line = recognised(&files).entries[0].command_line(
         Transport::Http,
-        place("disc"),
-        Spelling::Pxelinux,
+        source("disc"),
+        Dialect::Pxelinux,
         "",
     );
     assert_eq!(
@@ -243,7 +243,7 @@ fn every_transport_has_its_arguments() {
     ));
     let mut entry = recognised(&files).entries.remove(0);
     let line = |entry: &Entry, transport, append| {
-        entry.command_line(transport, place("disc"), Spelling::Pxelinux, append)
+        entry.command_line(transport, source("disc"), Dialect::Pxelinux, append)
     };
     assert_eq!(
         line(&entry, Transport::Nfs, ""),
@@ -270,7 +270,7 @@ fn every_transport_has_its_arguments() {
 
 /// The command line over HTTP, without what it is over the network for every entry.
 fn line(entry: &Entry) -> String {
-    let line = entry.command_line(Transport::Http, place("disc"), Spelling::Pxelinux, "");
+    let line = entry.command_line(Transport::Http, source("disc"), Dialect::Pxelinux, "");
     let (own, _) = line.split_once(" archiso_http_srv=").unwrap();
     format!(
         "{} ({}): {} [{}] {own}",
@@ -549,13 +549,13 @@ fn hooks_that_always_disconnect_nbd_get_a_copy() {
     files.push(("arch/x86_64/airootfs.md5", "sum"));
     let tree = tree(&files);
     let found = |label| {
-        recognise(given(&tree, "disc", label))
+        detect(given(&tree, "disc", label))
             .unwrap()
             .entries
             .remove(0)
     };
     let line = |entry: &Entry, append| {
-        entry.command_line(Transport::Nbd, place("disc"), Spelling::Shown, append)
+        entry.command_line(Transport::Nbd, source("disc"), Dialect::Shown, append)
     };
     let (old, new) = (found("ARCH_201604"), found("ARCH_201702"));
     assert!(

@@ -80,7 +80,7 @@ fn many_machines_that_decline_do_not_exhaust_the_pool() {
             ));
         }
     }
-    server.now += OFFER_HOLD;
+    server.now += OFFER_RESERVATION;
     for machine in 1000..1015 {
         server.join(machine);
     }
@@ -98,7 +98,7 @@ fn a_flood_of_discovers_blocks_the_pool_only_for_the_time_of_an_offer() {
             .contains("no address is free")
     );
     assert_eq!(server.leases.iter().count(), 0);
-    server.now += OFFER_HOLD;
+    server.now += OFFER_RESERVATION;
     server.join(5000);
 }
 
@@ -387,7 +387,7 @@ proptest! {
             server.port = if boot_server { Port::BootServer } else { Port::Server };
             (server.source, server.source_port) = (source.into(), source_port);
             let answer = server.answer(&packet, None);
-            prop_assert!(mode != Mode::Off || answer == Answer::Ignore(Why::Off));
+            prop_assert!(mode != Mode::Off || answer == Answer::Ignore(IgnoreReason::Off));
             let Answer::Send(outgoing) = &answer else { continue };
             prop_assert_eq!(packet.op, Op::Request);
             prop_assert!(matches!(

@@ -173,7 +173,7 @@ impl Server {
     }
 
     fn answer(&mut self, packet: &Packet, probe: Option<(Ipv4Addr, Probe)>) -> Answer {
-        let receipt = Receipt {
+        let info = ReceiveInfo {
             interface: "eth0",
             server: SERVER,
             own: &self.own,
@@ -190,10 +190,8 @@ impl Server {
         };
         let (config, leases) = (&self.config, &mut self.leases);
         let answer = match probe {
-            None => respond(packet, &receipt, config, leases, &boot),
-            Some((address, probe)) => {
-                checked(packet, &receipt, config, leases, &boot, address, probe)
-            }
+            None => respond(packet, &info, config, leases, &boot),
+            Some((address, probe)) => checked(packet, &info, config, leases, &boot, address, probe),
         };
         if self.config.subnets.iter().all(|s| s.prefix >= 24) {
             self.leases.assert_consistent();

@@ -275,7 +275,7 @@ fn a_decline_that_the_leases_own_machine_belies_is_not_counted() {
     server.take(&decline(1, address));
     assert_eq!(server.bound(&renew(1, address)).address, address);
     let late = server.probed(&decline(1, address), address, Probe::Silent);
-    assert_eq!(late, Answer::Ignore(Why::StaleCheck(address)));
+    assert_eq!(late, Answer::Ignore(IgnoreReason::StaleCheck(address)));
     // One that names the wrong machine changes nothing.
     assert!(
         server
@@ -303,7 +303,7 @@ fn a_decline_nobody_belies_counts_and_nothing_is_lost_in_between() {
         assert_eq!(server.leases.get(address), None);
         assert!(server.refused(&reboot(2, address)).contains("declined"));
         let stale = server.probed(&packet, address, probe);
-        assert_eq!(stale, Answer::Ignore(Why::StaleCheck(address)));
+        assert_eq!(stale, Answer::Ignore(IgnoreReason::StaleCheck(address)));
     }
     // It has another one already when its kernel answers for the old: it meant what it said.
     let mut server = Server::checking(10, 60);
@@ -314,6 +314,9 @@ fn a_decline_nobody_belies_counts_and_nothing_is_lost_in_between() {
     let other = Wire::default().discover(&mut server, 1).unwrap();
     server.bound(&select(1, other));
     let answer = server.probed(&packet, address, Probe::Answered(Some(mac(1))));
-    assert!(matches!(answer, Answer::Ignore(Why::StaleCheck(_))));
+    assert!(matches!(
+        answer,
+        Answer::Ignore(IgnoreReason::StaleCheck(_))
+    ));
     assert_eq!(server.leases.iter().count(), 1);
 }

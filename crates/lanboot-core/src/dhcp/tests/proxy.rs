@@ -517,7 +517,7 @@ fn a_server_that_steps_down_keeps_its_leases_and_offers_and_adds_none() {
     let mut server = Server::new(10, 200);
     let offered = server.offered(&discover(1));
     server.config.mode = Mode::Proxy;
-    server.now += OFFER_HOLD;
+    server.now += OFFER_RESERVATION;
     assert_eq!(server.ignored(&select(1, offered)), why(offered));
 }
 
@@ -539,7 +539,7 @@ fn a_probe_that_ends_after_stepping_down_offers_no_address() {
     assert_eq!(reply.yiaddr, Ipv4Addr::UNSPECIFIED);
     assert_eq!(
         server.probed(&plain, host(20), Probe::Silent),
-        Answer::Ignore(Why::NotBooting)
+        Answer::Ignore(IgnoreReason::NotBooting)
     );
     let mut request = select(1, address);
     request

@@ -169,7 +169,7 @@ fn a_machine_that_chose_another_server_frees_our_offer() {
 fn an_offer_lapses_and_is_still_granted_when_nobody_took_the_address() {
     let mut server = Server::new(10, 10);
     server.offered(&discover(1));
-    server.now += OFFER_HOLD - 1;
+    server.now += OFFER_RESERVATION - 1;
     server.ignored(&discover(2));
     server.now += 1;
     assert_eq!(server.offered(&discover(2)), host(10));
@@ -177,7 +177,7 @@ fn an_offer_lapses_and_is_still_granted_when_nobody_took_the_address() {
         server.refused(&select(1, host(10))),
         "192.168.77.10 is offered to another machine"
     );
-    server.now += OFFER_HOLD;
+    server.now += OFFER_RESERVATION;
     server.bound(&select(1, host(10)));
 }
 
@@ -345,7 +345,7 @@ fn a_released_address_is_remembered_and_given_away_last() {
     let second = server.join(2);
     assert_ne!(second, first, "the address nobody had goes first");
     assert_eq!(server.offered(&discover(1)), first);
-    server.now += OFFER_HOLD;
+    server.now += OFFER_RESERVATION;
     assert_eq!(server.join(3), first, "then the one given back");
     assert!(server.ignored(&discover(1)).contains("no address is free"));
 }
@@ -563,7 +563,7 @@ fn an_address_in_use_is_left_alone_and_the_next_one_checked() {
     assert_eq!(server.offered(&packet), second);
     assert_eq!(
         server.probed(&packet, second, Probe::Silent),
-        Answer::Ignore(Why::StaleCheck(second))
+        Answer::Ignore(IgnoreReason::StaleCheck(second))
     );
     // Whoever answered may be a machine whose lease we lost: it keeps its address.
     assert!(
@@ -576,7 +576,10 @@ fn an_address_in_use_is_left_alone_and_the_next_one_checked() {
     let mut server = Server::checking(10, 10);
     server.take(&packet);
     let full = server.probed(&packet, host(10), Probe::Answered(None));
-    assert_eq!(full, Answer::Ignore(Why::PoolFull(host(10), host(10))));
+    assert_eq!(
+        full,
+        Answer::Ignore(IgnoreReason::PoolFull(host(10), host(10)))
+    );
     server.now += IN_USE_TIME;
     assert!(matches!(server.take(&packet), Answer::Check { .. }));
 }
@@ -592,7 +595,7 @@ fn checks_for_one_discover_are_bounded() {
         answer = server.probed(&packet, address, Probe::Answered(None));
     }
     assert_eq!(checks, 4);
-    assert_eq!(answer, Answer::Ignore(Why::AllInUse(4)));
+    assert_eq!(answer, Answer::Ignore(IgnoreReason::AllInUse(4)));
     assert!(
         matches!(server.take(&packet), Answer::Check { .. }),
         "the next attempt goes on"
@@ -616,7 +619,7 @@ fn no_check_is_asked_for_when_it_is_not_needed_or_there_is_no_time() {
         panic!("not checked");
     };
     server.probed(&packet, address, Probe::Silent);
-    server.now += OFFER_HOLD;
+    server.now += OFFER_RESERVATION;
     assert_eq!(server.offered(&packet), address);
 
     // Its own last life answers for an address that was its own.
@@ -635,10 +638,10 @@ fn a_check_whose_result_never_comes_is_forgotten() {
     let Answer::Check { address, .. } = server.take(&packet) else {
         panic!("not checked");
     };
-    server.now += CHECK_HOLD;
+    server.now += CHECK_RESERVATION;
     assert_eq!(
         server.probed(&packet, address, Probe::Silent),
-        Answer::Ignore(Why::StaleCheck(address))
+        Answer::Ignore(IgnoreReason::StaleCheck(address))
     );
     assert!(matches!(server.take(&packet), Answer::Check { .. }));
 }
@@ -682,7 +685,7 @@ fn a_range_of_reserved_addresses_alone_has_no_room() {
         subnet.routers = vec![host(2)];
         subnet.dns = vec![host(3)];
         let mut leases = Leases::new(&server.config.subnets);
-        leases.withhold(SERVER);
+        leases.exclude(SERVER);
         let subnet = &server.config.subnets[0];
         assert_eq!(leases.has_room(subnet), room, "{range:?}");
     }
@@ -738,7 +741,7 @@ fn expired_leases_held_for_one_machine_are_not_offered_to_another() {
         );
     }
     // Nobody took them in the end.
-    server.now += OFFER_HOLD;
+    server.now += OFFER_RESERVATION;
     assert_eq!(server.offered(&discover(1)), first);
     assert_eq!(server.offered(&discover(2)), second);
 }

@@ -1,7 +1,7 @@
 //! Whole heads, written out.
 
 use super::*;
-use crate::http::{Session, Step};
+use crate::http::{Received, Session};
 use crate::vfs::ImageId;
 
 /// Mon, 07 Nov 1994 08:49:37 GMT: a day after the file.
@@ -14,14 +14,14 @@ fn file() -> File {
         content: Content::disk(ImageId(1), 2048, 10_000),
         modified: Some(784_111_777),
         version: 0xabc,
-        remark: None,
+        warning: None,
     }
 }
 
 fn request(line: &str, fields: &str) -> Request {
     let mut input = format!("{line}\r\n{fields}\r\n").into_bytes();
     match Session::new().advance(&mut input, NOW) {
-        Step::Request(request) => request,
+        Received::Request(request) => request,
         other => panic!("{other:?}"),
     }
 }
@@ -268,7 +268,7 @@ fn an_empty_file_is_whole() {
         content: Content::memory(*b""),
         modified: None,
         version: 1,
-        remark: None,
+        warning: None,
     };
     let response = respond(&request("GET /x HTTP/1.1", ""), Some(&file), NOW);
     assert!(head_of(&response).ends_with("\r\nContent-Length: 0\r\n\r\n"));
@@ -277,7 +277,7 @@ fn an_empty_file_is_whole() {
 #[test]
 fn refusals_close_and_name_what_is_allowed() {
     let mut input = b"PUT /x HTTP/1.1\r\n\r\n".to_vec();
-    let Step::Refused { reply, .. } = Session::new().advance(&mut input, NOW) else {
+    let Received::Refused { reply, .. } = Session::new().advance(&mut input, NOW) else {
         panic!("refused")
     };
     let text = String::from_utf8(reply.head).unwrap();

@@ -71,7 +71,7 @@ fn without_zeros_where_that_was_agreed_on() {
 fn go_tells_what_was_asked_for_and_enters() {
     let mut client = Client::structured();
     // Twice the same, and one that nobody knows.
-    let Step::Entered { reply, export } = client.step(&info(7, b"", &[3, 1, 2, 1, 99])) else {
+    let Received::Entered { reply, export } = client.step(&info(7, b"", &[3, 1, 2, 1, 99])) else {
         panic!("it did not enter");
     };
     assert_eq!(export.name, "disk");
@@ -109,20 +109,23 @@ fn info_tells_the_same_and_stays() {
 #[test]
 fn an_unknown_export_is_told_and_the_client_may_try_another() {
     let mut client = Client::new(3);
-    let Step::Refused { reply, why, name } = client.step(&info(7, b"no\nsuch", &[])) else {
+    let Received::Refused { reply, why, name } = client.step(&info(7, b"no\nsuch", &[])) else {
         panic!("it was not refused");
     };
-    assert_eq!((why, name.as_str()), (Why::UnknownExport, "no\\nsuch"));
+    assert_eq!(
+        (why, name.as_str()),
+        (RejectReason::UnknownExport, "no\\nsuch")
+    );
     assert_eq!(one(&reply.head).1, UNKNOWN);
     assert!(client.say(&info(7, b"disk", &[])).is_some());
     assert!(client.session.is_in_transmission());
     let mut client = Client::new(3);
     let step = client.step(&option(1, b"no"));
-    let Step::Closed { reply, why, name } = step else {
+    let Received::Closed { reply, why, name } = step else {
         panic!("EXPORT_NAME cannot say no otherwise");
     };
     assert!(reply.head.is_empty() && reply.close);
-    assert_eq!((why, name.as_str()), (Why::UnknownExport, "no"));
+    assert_eq!((why, name.as_str()), (RejectReason::UnknownExport, "no"));
 }
 
 #[test]
@@ -141,12 +144,15 @@ fn list_names_every_export() {
 #[test]
 fn abort_is_acknowledged_and_ends_it() {
     let mut client = Client::new(3);
-    let Step::Closed { reply, why, .. } = client.step(&option(2, b"")) else {
+    let Received::Closed { reply, why, .. } = client.step(&option(2, b"")) else {
         panic!("it goes on");
     };
-    assert_eq!((reply.head, why), (answers(2, 1, b""), Why::Aborted));
+    assert_eq!(
+        (reply.head, why),
+        (answers(2, 1, b""), RejectReason::Aborted)
+    );
     assert!(why.is_goodbye());
-    assert!(matches!(client.step(&[]), Step::More));
+    assert!(matches!(client.step(&[]), Received::More));
 }
 
 #[test]
@@ -307,7 +313,7 @@ fn what_cannot_be_read_is_an_error_and_the_connection_goes_on() {
         client.say(&info(7, b"disk", &[])).unwrap();
         let mut fails = |flags, command, offset, len, error, why| {
             let step = client.step(&request(flags, command, 77, offset, len));
-            let Step::Refused {
+            let Received::Refused {
                 reply, why: said, ..
             } = step
             else {
@@ -329,23 +335,23 @@ fn what_cannot_be_read_is_an_error_and_the_connection_goes_on() {
             (0, u32::MAX),
             (0, 1 << 31),
         ] {
-            fails(0, 0, offset, len, 22, Why::BehindTheEnd);
-            fails(0, 5, offset, len, 22, Why::BehindTheEnd);
+            fails(0, 0, offset, len, 22, RejectReason::BehindTheEnd);
+            fails(0, 5, offset, len, 22, RejectReason::BehindTheEnd);
         }
-        fails(0, 0, 0, 0, 22, Why::Invalid);
+        fails(0, 0, 0, 0, 22, RejectReason::Invalid);
         // Flags that mean something elsewhere or nowhere.
         for flags in [1, 2, 8, 16, 32, 0x8000] {
-            fails(flags, 0, 0, 512, 22, Why::Invalid);
+            fails(flags, 0, 0, 512, 22, RejectReason::Invalid);
         }
         for command in [8, 9, 0xffff] {
-            fails(0, command, 0, 512, 22, Why::Invalid);
+            fails(0, command, 0, 512, 22, RejectReason::Invalid);
         }
         for command in [4, 6] {
-            fails(0, command, 0, 512, 1, Why::ReadOnly);
+            fails(0, command, 0, 512, 1, RejectReason::ReadOnly);
         }
-        fails(0, 1, 0, 0, 1, Why::ReadOnly);
+        fails(0, 1, 0, 0, 1, RejectReason::ReadOnly);
         if !structured {
-            fails(4, 0, 0, 512, 22, Why::Invalid);
+            fails(4, 0, 0, 512, 22, RejectReason::Invalid);
         }
         assert_eq!(client.ask(0, 0, 0, 512).body.len(), 512);
     }
@@ -396,9 +402,9 @@ fn the_data_of_a_write_is_thrown_away_and_then_refused() {
     let mut client = Client::new(3);
     client.say(&info(7, b"disk", &[])).unwrap();
     let mut write = request(0, 1, 77, 0, 5000);
-    assert!(matches!(client.step(&write), Step::More));
+    assert!(matches!(client.step(&write), Received::More));
     for _ in 0..4 {
-        assert!(matches!(client.step(&[b'x'; 1000]), Step::More));
+        assert!(matches!(client.step(&[b'x'; 1000]), Received::More));
     }
     // The rest of it, with the next request behind it.
     write.clear();
@@ -408,8 +414,8 @@ fn the_data_of_a_write_is_thrown_away_and_then_refused() {
     let step = client.session.advance(&mut input, &Two);
     assert!(matches!(
         &step,
-        Step::Refused {
-            why: Why::ReadOnly,
+        Received::Refused {
+            why: RejectReason::ReadOnly,
             ..
         }
     ));
@@ -422,7 +428,9 @@ fn the_data_of_a_write_is_thrown_away_and_then_refused() {
         let mut client = Client::new(3);
         client.say(&info(7, b"disk", &[])).unwrap();
         let step = client.step(&request(0, 1, 77, 0, len));
-        assert!(matches!(step, Step::Closed { why: Why::WriteTooLong(l), .. } if l == len));
+        assert!(
+            matches!(step, Received::Closed { why: RejectReason::WriteTooLong(l), .. } if l == len)
+        );
     }
 }
 
@@ -430,11 +438,11 @@ fn the_data_of_a_write_is_thrown_away_and_then_refused() {
 fn disconnect_has_no_answer() {
     let mut client = Client::new(3);
     client.say(&info(7, b"disk", &[])).unwrap();
-    let Step::Closed { reply, why, .. } = client.step(&request(0, 2, 77, 0, 0)) else {
+    let Received::Closed { reply, why, .. } = client.step(&request(0, 2, 77, 0, 0)) else {
         panic!("it goes on");
     };
     assert!(reply.head.is_empty());
-    assert_eq!(why, Why::Disconnected);
+    assert_eq!(why, RejectReason::Disconnected);
 }
 
 #[test]
@@ -467,7 +475,9 @@ fn a_long_option_is_skipped_and_an_absurd_one_ends_it() {
         let mut client = Client::new(3);
         let mut head = &[&option(code, b"")[..12], &len.to_be_bytes()].concat()[..];
         let step = client.session.advance(&mut head, &Two);
-        assert!(matches!(step, Step::Closed { why: Why::OptionTooLong(l), .. } if l == len));
+        assert!(
+            matches!(step, Received::Closed { why: RejectReason::OptionTooLong(l), .. } if l == len)
+        );
     }
 }
 
@@ -481,8 +491,8 @@ fn options_are_counted() {
     let step = client.session.advance(&mut again, &Two);
     assert!(matches!(
         step,
-        Step::Closed {
-            why: Why::TooManyOptions,
+        Received::Closed {
+            why: RejectReason::TooManyOptions,
             ..
         }
     ));
@@ -495,8 +505,8 @@ fn what_is_not_nbd_ends_it() {
     let step = session.advance(&mut &b"\0\0\0\x04"[..], &Two);
     assert!(matches!(
         step,
-        Step::Closed {
-            why: Why::UnknownFlags(4),
+        Received::Closed {
+            why: RejectReason::UnknownFlags(4),
             ..
         }
     ));
@@ -505,8 +515,8 @@ fn what_is_not_nbd_ends_it() {
     let step = session.advance(&mut &b"\0\0\0\x01GET / HTTP/1.1\r\n\r\n"[..], &Two);
     assert!(matches!(
         step,
-        Step::Closed {
-            why: Why::NotAnOption,
+        Received::Closed {
+            why: RejectReason::NotAnOption,
             ..
         }
     ));
@@ -517,8 +527,8 @@ fn what_is_not_nbd_ends_it() {
     let step = client.session.advance(&mut &bytes[..], &Two);
     assert!(matches!(
         step,
-        Step::Closed {
-            why: Why::NotARequest,
+        Received::Closed {
+            why: RejectReason::NotARequest,
             ..
         }
     ));

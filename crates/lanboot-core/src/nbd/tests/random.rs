@@ -8,7 +8,7 @@ use super::*;
 
 /// Sends `bytes` in pieces of `cut` bytes as the shell does: what is not taken stays in front.
 /// The heads and body lengths of the answers, and why it ended.
-fn talk(bytes: &[u8], cut: usize) -> (Vec<Reply>, Option<Why>) {
+fn talk(bytes: &[u8], cut: usize) -> (Vec<Reply>, Option<RejectReason>) {
     let mut session = Session::new();
     let mut buffer: Vec<u8> = Vec::new();
     let mut replies = Vec::new();
@@ -21,8 +21,8 @@ fn talk(bytes: &[u8], cut: usize) -> (Vec<Reply>, Option<Why>) {
             let taken = buffer.len() - input.len();
             buffer.drain(..taken);
             match step {
-                Step::More => break,
-                Step::Closed { reply, why, .. } => {
+                Received::More => break,
+                Received::Closed { reply, why, .. } => {
                     replies.push(reply);
                     return (replies, Some(why));
                 }
@@ -110,7 +110,7 @@ proptest! {
         let name: &[u8] = if odd { b"odd" } else { b"" };
         let bytes = dialogue(&options, name, &requests);
         let (replies, why) = talk(&bytes, cut);
-        prop_assert_eq!(why, Some(Why::Disconnected));
+        prop_assert_eq!(why, Some(RejectReason::Disconnected));
         // The greeting, the options, GO, the requests, and nothing for DISC.
         prop_assert_eq!(replies.len(), 1 + options.len() + 1 + requests.len() + 1);
         for (sent, reply) in options.iter().zip(&replies[1..]) {

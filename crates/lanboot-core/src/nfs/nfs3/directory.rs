@@ -5,7 +5,7 @@
 
 use super::super::attr::{ATTRIBUTES_BYTES, File, fileid};
 use super::super::xdr::{Fault, Reader, Writer, padding};
-use super::super::{Answer, Asking, HANDLE_BYTES, Handle, Over, Stop};
+use super::super::{Answer, HANDLE_BYTES, Handle, Over, ProcedureCall, Stop};
 use super::{Status, about, failed, failed_at, fits};
 use crate::vfs::{Kind, NodeId};
 
@@ -60,10 +60,10 @@ impl Wanted {
     }
 }
 
-pub(super) fn read(mut asking: Asking<'_>, plus: Plus) -> Result<Answer, Stop> {
-    let mut success = asking.success();
-    let directory = asking.file()?;
-    let wanted = Wanted::parse(&mut asking.args, plus, asking.asked.over)?;
+pub(super) fn read(mut request: ProcedureCall<'_>, plus: Plus) -> Result<Answer, Stop> {
+    let mut success = request.success();
+    let directory = request.file()?;
+    let wanted = Wanted::parse(&mut request.args, plus, request.context.over)?;
     let directory = match directory {
         Ok(directory) => directory,
         Err(status) => return failed(success, status, 1),
@@ -96,7 +96,7 @@ pub(super) fn read(mut asking: Asking<'_>, plus: Plus) -> Result<Answer, Stop> {
         success.out.opaque(name);
         success.out.u64(cookie);
         if plus == Plus::Yes {
-            entry_plus(&asking, &directory, id, &mut success.out);
+            entry_plus(&request, &directory, id, &mut success.out);
         }
     }
     if cookie == wanted.cookie && cookie < last {
@@ -124,7 +124,7 @@ fn at<'a>(
     }
 }
 
-fn entry_plus(asking: &Asking<'_>, directory: &File<'_>, id: NodeId, out: &mut Writer) {
+fn entry_plus(request: &ProcedureCall<'_>, directory: &File<'_>, id: NodeId, out: &mut Writer) {
     let volume = directory.volume;
     match File::of(volume, id) {
         Some(file) => file.post_op(out),
@@ -135,7 +135,7 @@ fn entry_plus(asking: &Asking<'_>, directory: &File<'_>, id: NodeId, out: &mut W
         node: id,
     };
     out.bool(true);
-    out.opaque(&asking.server.handles.write(handle));
+    out.opaque(&request.server.handles.write(handle));
 }
 
 /// Room that is left in a listing.

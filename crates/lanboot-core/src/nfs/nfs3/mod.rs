@@ -10,7 +10,7 @@ pub use read::{MAX_READ_BYTES, MAX_READ_BYTES_UDP};
 use super::attr::{BLOCK_BYTES, File};
 use super::rpc::{Accepted, Success};
 use super::xdr::{Fault, Reader, Writer};
-use super::{Answer, Asking, Deed, Handle, MAX_HANDLE_BYTES, NoHandle, Over, Stop};
+use super::{Answer, CallOutcome, Handle, MAX_HANDLE_BYTES, NoHandle, Over, ProcedureCall, Stop};
 use crate::vfs::{Kind, MAX_NAME_BYTES};
 
 /// `nfsstat3`, as far as it happens here.
@@ -41,35 +41,35 @@ impl Writer {
     }
 }
 
-pub(super) fn answer(asking: Asking<'_>) -> Result<Answer, Stop> {
-    if asking.call.version != 3 {
+pub(super) fn answer(request: ProcedureCall<'_>) -> Result<Answer, Stop> {
+    if request.call.version != 3 {
         return Err(Stop::Not(Accepted::NoVersion { low: 3, high: 3 }));
     }
-    match asking.call.procedure {
+    match request.call.procedure {
         // NULL
-        0 => Ok(super::plain(asking.success())),
-        1 => get_attributes(asking),
-        3 => look_up(asking),
-        4 => access(asking),
-        5 => read_link(asking),
-        6 => read::answer(asking),
-        16 => directory::read(asking, directory::Plus::No),
-        17 => directory::read(asking, directory::Plus::Yes),
-        18 => status_of_file_system(asking),
-        19 => information(asking),
-        20 => path_configuration(asking),
+        0 => Ok(super::plain(request.success())),
+        1 => get_attributes(request),
+        3 => look_up(request),
+        4 => access(request),
+        5 => read_link(request),
+        6 => read::answer(request),
+        16 => directory::read(request, directory::Plus::No),
+        17 => directory::read(request, directory::Plus::Yes),
+        18 => status_of_file_system(request),
+        19 => information(request),
+        20 => path_configuration(request),
         // SETATTR, WRITE, CREATE, MKDIR, SYMLINK, MKNOD, REMOVE, RMDIR, COMMIT: `wcc_data`, in
         // which neither what was before nor what is now is known.
-        2 | 7..=13 | 21 => read_only(asking, 2),
+        2 | 7..=13 | 21 => read_only(request, 2),
         // RENAME: two of them.
-        14 => read_only(asking, 4),
+        14 => read_only(request, 4),
         // LINK: behind the attributes of the file.
-        15 => read_only(asking, 3),
+        15 => read_only(request, 3),
         _ => Err(Stop::Not(Accepted::NoProcedure)),
     }
 }
 
-impl<'a> Asking<'a> {
+impl<'a> ProcedureCall<'a> {
     /// The file that the handle which comes next stands for; the inner error is what the machine
     /// is told.
     fn file(&mut self) -> Result<Result<File<'a>, Status>, Fault> {
@@ -92,7 +92,7 @@ impl<'a> Asking<'a> {
 fn about(file: &File<'_>, success: Success) -> Result<Answer, Stop> {
     Ok(Answer {
         reply: success.done(),
-        deed: Deed::Used {
+        outcome: CallOutcome::Used {
             identity: file.volume.identity,
             image: file.volume.image,
         },
@@ -122,9 +122,9 @@ fn name<'a>(args: &mut Reader<'a>) -> Result<&'a [u8], Fault> {
 }
 
 /// GETATTR (§3.3.1).
-fn get_attributes(mut asking: Asking<'_>) -> Result<Answer, Stop> {
-    let mut success = asking.success();
-    match asking.file()? {
+fn get_attributes(mut request: ProcedureCall<'_>) -> Result<Answer, Stop> {
+    let mut success = request.success();
+    match request.file()? {
         Ok(file) => {
             success.out.status(Status::Ok);
             file.attributes(&mut success.out);
@@ -135,10 +135,10 @@ fn get_attributes(mut asking: Asking<'_>) -> Result<Answer, Stop> {
 }
 
 /// LOOKUP (§3.3.3).
-fn look_up(mut asking: Asking<'_>) -> Result<Answer, Stop> {
-    let mut success = asking.success();
-    let directory = asking.file()?;
-    let name = name(&mut asking.args)?;
+fn look_up(mut request: ProcedureCall<'_>) -> Result<Answer, Stop> {
+    let mut success = request.success();
+    let directory = request.file()?;
+    let name = name(&mut request.args)?;
     let directory = match directory {
         Ok(directory) => directory,
         Err(status) => return failed(success, status, 1),
@@ -163,22 +163,22 @@ fn look_up(mut asking: Asking<'_>) -> Result<Answer, Stop> {
         node: file.id,
     };
     success.out.status(Status::Ok);
-    success.out.opaque(&asking.server.handles.write(handle));
+    success.out.opaque(&request.server.handles.write(handle));
     file.post_op(&mut success.out);
     directory.post_op(&mut success.out);
     about(&file, success)
 }
 
 /// ACCESS (§3.3.4).
-fn access(mut asking: Asking<'_>) -> Result<Answer, Stop> {
-    let mut success = asking.success();
-    let file = asking.file()?;
-    let asked = asking.args.u32("the rights")?;
+fn access(mut request: ProcedureCall<'_>) -> Result<Answer, Stop> {
+    let mut success = request.success();
+    let file = request.file()?;
+    let context = request.args.u32("the rights")?;
     match file {
         Ok(file) => {
             success.out.status(Status::Ok);
             file.post_op(&mut success.out);
-            success.out.u32(file.access(asking.who(), asked));
+            success.out.u32(file.access(request.who(), context));
             about(&file, success)
         }
         Err(status) => failed(success, status, 1),
@@ -186,9 +186,9 @@ fn access(mut asking: Asking<'_>) -> Result<Answer, Stop> {
 }
 
 /// READLINK (§3.3.5).
-fn read_link(mut asking: Asking<'_>) -> Result<Answer, Stop> {
-    let mut success = asking.success();
-    let file = match asking.file()? {
+fn read_link(mut request: ProcedureCall<'_>) -> Result<Answer, Stop> {
+    let mut success = request.success();
+    let file = match request.file()? {
         Ok(file) => file,
         Err(status) => return failed(success, status, 1),
     };
@@ -203,16 +203,16 @@ fn read_link(mut asking: Asking<'_>) -> Result<Answer, Stop> {
 
 /// Everything that would change something. What comes behind the handle is not even looked at: of
 /// a WRITE it is not kept.
-fn read_only(mut asking: Asking<'_>, words: usize) -> Result<Answer, Stop> {
-    let success = asking.success();
-    let file = asking.file()?;
+fn read_only(mut request: ProcedureCall<'_>, words: usize) -> Result<Answer, Stop> {
+    let success = request.success();
+    let file = request.file()?;
     failed(success, file.err().unwrap_or(Status::ReadOnly), words)
 }
 
 /// FSSTAT (§3.3.18).
-fn status_of_file_system(mut asking: Asking<'_>) -> Result<Answer, Stop> {
-    let mut success = asking.success();
-    let file = match asking.file()? {
+fn status_of_file_system(mut request: ProcedureCall<'_>) -> Result<Answer, Stop> {
+    let mut success = request.success();
+    let file = match request.file()? {
         Ok(file) => file,
         Err(status) => return failed(success, status, 1),
     };
@@ -229,15 +229,15 @@ fn status_of_file_system(mut asking: Asking<'_>) -> Result<Answer, Stop> {
 }
 
 /// FSINFO (§3.3.19).
-fn information(mut asking: Asking<'_>) -> Result<Answer, Stop> {
+fn information(mut request: ProcedureCall<'_>) -> Result<Answer, Stop> {
     /// FSF3_SYMLINK and FSF3_HOMOGENEOUS: there may be links, and PATHCONF is the same everywhere.
     const PROPERTIES: u32 = 0x02 | 0x08;
-    let mut success = asking.success();
-    let file = match asking.file()? {
+    let mut success = request.success();
+    let file = match request.file()? {
         Ok(file) => file,
         Err(status) => return failed(success, status, 1),
     };
-    let most = read::most(asking.asked.over);
+    let most = read::most(request.context.over);
     let block = u32::try_from(BLOCK_BYTES).unwrap_or(1);
     success.out.status(Status::Ok);
     file.post_op(&mut success.out);
@@ -245,7 +245,7 @@ fn information(mut asking: Asking<'_>) -> Result<Answer, Stop> {
     for value in [most, most, block, most, most, block] {
         success.out.u32(value);
     }
-    success.out.u32(directory::preferred(asking.asked.over));
+    success.out.u32(directory::preferred(request.context.over));
     // maxfilesize
     success.out.u64(i64::MAX.unsigned_abs());
     // time_delta
@@ -256,11 +256,11 @@ fn information(mut asking: Asking<'_>) -> Result<Answer, Stop> {
 }
 
 /// PATHCONF (§3.3.20).
-fn path_configuration(mut asking: Asking<'_>) -> Result<Answer, Stop> {
+fn path_configuration(mut request: ProcedureCall<'_>) -> Result<Answer, Stop> {
     /// Nobody makes links; ext4's number, so that programs do not take fright.
     const MAX_LINKS: u32 = 65_000;
-    let mut success = asking.success();
-    let file = match asking.file()? {
+    let mut success = request.success();
+    let file = match request.file()? {
         Ok(file) => file,
         Err(status) => return failed(success, status, 1),
     };

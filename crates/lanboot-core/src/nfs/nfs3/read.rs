@@ -2,7 +2,7 @@
 
 use super::super::rpc::Success;
 use super::super::xdr::padding;
-use super::super::{Answer, Asking, Deed, Over, Stop};
+use super::super::{Answer, CallOutcome, Over, ProcedureCall, Stop};
 use super::{Status, failed, failed_at, fits};
 use crate::vfs::{Content, Kind, Missing, Piece, Slice, Source};
 
@@ -17,11 +17,11 @@ pub(super) fn most(over: Over) -> u32 {
     fits(over, MAX_READ_BYTES, MAX_READ_BYTES_UDP)
 }
 
-pub(super) fn answer(mut asking: Asking<'_>) -> Result<Answer, Stop> {
-    let mut success: Success = asking.success();
-    let file = asking.file()?;
-    let offset = asking.args.u64("the offset")?;
-    let count = asking.args.u32("the count")?;
+pub(super) fn answer(mut request: ProcedureCall<'_>) -> Result<Answer, Stop> {
+    let mut success: Success = request.success();
+    let file = request.file()?;
+    let offset = request.args.u64("the offset")?;
+    let count = request.args.u32("the count")?;
     let file = match file {
         Ok(file) => file,
         Err(status) => return failed(success, status, 1),
@@ -31,7 +31,7 @@ pub(super) fn answer(mut asking: Asking<'_>) -> Result<Answer, Stop> {
         Kind::Directory(_) => return failed_at(&file, success, Status::IsADirectory),
         Kind::Symlink(_) => return failed_at(&file, success, Status::Invalid),
     };
-    let count = u64::from(count.min(most(asking.asked.over)));
+    let count = u64::from(count.min(most(request.context.over)));
     let end = offset.saturating_add(count);
     let slice = match content.damage() {
         // Its size is the recorded one, so nothing of it looks whole and short; reading any of it
@@ -52,7 +52,7 @@ pub(super) fn answer(mut asking: Asking<'_>) -> Result<Answer, Stop> {
             out.status(Status::Io);
             out.no_attributes();
         }),
-        deed: Deed::Read {
+        outcome: CallOutcome::Read {
             identity: volume.identity,
             image: volume.image,
             size: volume.size,

@@ -245,12 +245,12 @@ fn a_read_says_what_to_send_when_the_disk_fails() {
         count: 4096,
     };
     let mut answer = world.nfs_answer(NFS_PROGRAM::NFSPROC3_READ, &args);
-    let expected = Deed::Read {
+    let expected = CallOutcome::Read {
         identity: IDENTITY,
         image: IMAGE,
         size: 1 << 30,
     };
-    assert_eq!(answer.deed, expected);
+    assert_eq!(answer.outcome, expected);
     answer.reply.head = std::mem::take(&mut answer.reply.on_read_error);
     answer.reply.body = Slice::empty();
     let failed: READ3res<'_> = world.results(&answer);

@@ -16,8 +16,8 @@ use nfs3_types::rpc::{
 use nfs3_types::xdr_codec::{Opaque, Pack, Unpack, Void};
 
 use super::{
-    Answer, Asked, Deed, Exports, Found, Handle, Handles, Mounted, NotExported, Over, Port, Server,
-    Volume, Why, answer,
+    Answer, CallContext, CallOutcome, Exports, Found, Handle, Handles, IgnoreReason, Mounted,
+    NotExported, Over, Port, Server, Volume, answer,
 };
 use crate::vfs::{
     Content, Identity, ImageId, Kind, Meta, NodeId, Path, Piece, Slice, Source, Tree, TreeBuilder,
@@ -170,8 +170,8 @@ impl World {
         [packed(&message), packed(args)].concat()
     }
 
-    fn answer(&self, message: &[u8]) -> Result<Answer, Why> {
-        let asked = Asked {
+    fn answer(&self, message: &[u8]) -> Result<Answer, IgnoreReason> {
+        let context = CallContext {
             port: self.port,
             over: self.over,
             here: Ipv4Addr::new(10, 0, 0, 1),
@@ -188,7 +188,7 @@ impl World {
             exports: self,
             mounted: &mounted,
         };
-        answer(message, asked, &server)
+        answer(message, context, &server)
     }
 
     /// The whole reply without its record mark, checked against its length.

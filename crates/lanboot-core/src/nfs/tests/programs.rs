@@ -67,12 +67,12 @@ fn unknown_programs_versions_and_procedures_are_told_so() {
 #[test]
 fn another_version_of_nfs_is_worth_a_line_in_the_journal() {
     let world = world();
-    let deed = |version| {
+    let outcome = |version| {
         let message = world.call(100_003, version, 0, &NOTHING);
-        world.answer(&message).unwrap().deed
+        world.answer(&message).unwrap().outcome
     };
-    assert_eq!(deed(4), Deed::Refused(Refusal::NfsVersion(4)));
-    assert_eq!(deed(0), Deed::Nothing);
+    assert_eq!(outcome(4), CallOutcome::Refused(Refusal::NfsVersion(4)));
+    assert_eq!(outcome(0), CallOutcome::Nothing);
 }
 
 #[test]
@@ -170,7 +170,10 @@ fn nobody_registers_here_and_no_call_is_passed_on() {
     }
     for (version, procedure) in [(2, 5), (3, 5), (4, 5), (4, 10)] {
         let message = world.call(100_000, version, procedure, &some);
-        assert_eq!(world.answer(&message).unwrap_err(), Why::Forwarding);
+        assert_eq!(
+            world.answer(&message).unwrap_err(),
+            IgnoreReason::Forwarding
+        );
     }
 }
 
@@ -201,13 +204,13 @@ fn folders_are_mounted_and_nothing_else() {
     let world = world();
     let mount = |text: &[u8]| world.mount(3, 1, &path(text));
     let answer = mount(b"/iso/test/arch");
-    let expected = Deed::Mounted {
+    let expected = CallOutcome::Mounted {
         identity: IDENTITY,
         image: IMAGE,
         size: 1 << 30,
         path: b"/iso/test/arch".to_vec(),
     };
-    assert_eq!(answer.deed, expected);
+    assert_eq!(answer.outcome, expected);
     let mountres3::Ok(ok) = world.results(&answer) else {
         panic!("not mounted");
     };
@@ -222,7 +225,7 @@ fn folders_are_mounted_and_nothing_else() {
     ] {
         let answer = mount(text);
         let path = text[..text.len().min(1024)].to_vec();
-        assert_eq!(answer.deed, Deed::NotFound { path });
+        assert_eq!(answer.outcome, CallOutcome::NotFound { path });
         let mountres3::Err(status) = world.results(&answer) else {
             panic!("mounted");
         };
@@ -235,7 +238,7 @@ fn a_mount_for_version_2_is_refused() {
     let world = world();
     for version in [1, 2] {
         let answer = world.mount(version, 1, &path(b"/iso/test"));
-        assert_eq!(answer.deed, Deed::Refused(Refusal::OldMount));
+        assert_eq!(answer.outcome, CallOutcome::Refused(Refusal::OldMount));
         assert_eq!(world.results::<u32>(&answer), 13);
     }
 }
@@ -273,14 +276,14 @@ fn machines_cannot_make_the_list_of_mounts_long() {
         exports: &world,
         mounted: &mounted,
     };
-    let asked = Asked {
+    let context = CallContext {
         port: Port::Nfs,
         over: Over::Tcp,
         here: Ipv4Addr::new(10, 0, 0, 1),
         nfs_port: 2049,
     };
     let message = world.call(100_005, 3, 2, &NOTHING);
-    let answer = answer(&message, asked, &server).unwrap();
+    let answer = answer(&message, context, &server).unwrap();
     let len = answer.reply.head.len();
     assert!((60_000..66_000).contains(&len), "{len}");
     let found: mountlist<'_, '_> = world.results(&answer);
@@ -290,10 +293,10 @@ fn machines_cannot_make_the_list_of_mounts_long() {
 #[test]
 fn an_unmount_is_noted() {
     let world = world();
-    let deed = |procedure, text: &[u8]| world.mount(3, procedure, &path(text)).deed;
-    assert_eq!(deed(3, b"/iso/test"), Deed::Unmounted(IDENTITY));
-    assert_eq!(deed(3, b"/iso/other"), Deed::Nothing);
-    assert_eq!(deed(4, b""), Deed::UnmountedAll);
+    let outcome = |procedure, text: &[u8]| world.mount(3, procedure, &path(text)).outcome;
+    assert_eq!(outcome(3, b"/iso/test"), CallOutcome::Unmounted(IDENTITY));
+    assert_eq!(outcome(3, b"/iso/other"), CallOutcome::Nothing);
+    assert_eq!(outcome(4, b""), CallOutcome::UnmountedAll);
 }
 
 #[test]

@@ -85,14 +85,14 @@ enum Phase {
 
 /// What to do now.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Step {
+pub(super) struct Action {
     /// Ask the link.
     pub ask: bool,
     /// Tell the operator.
     pub say: Option<String>,
 }
 
-impl Step {
+impl Action {
     fn say(text: String) -> Self {
         Self {
             ask: false,
@@ -181,7 +181,7 @@ impl Auto {
 
     /// Time passed. `has_link` says whether a cable is plugged in: without one, silence says
     /// nothing. `random` spreads questions.
-    pub(super) fn tick(&mut self, now: Instant, has_link: bool, random: u64) -> Step {
+    pub(super) fn tick(&mut self, now: Instant, has_link: bool, random: u64) -> Action {
         match self.phase {
             Phase::Asking { next, end } if now < end => {
                 let ask = next <= now;
@@ -192,7 +192,7 @@ impl Auto {
                         end,
                     };
                 }
-                Step { ask, say: None }
+                Action { ask, say: None }
             }
             // Silence counts only if all questions could be heard.
             Phase::Asking { .. } if !has_link || self.was_unheard => {
@@ -200,7 +200,7 @@ impl Auto {
                 self.was_unheard = false;
                 let is_news = !has_link && !std::mem::replace(&mut self.unplugged, true);
                 let interface = &self.interface;
-                Step {
+                Action {
                     ask: false,
                     say: is_news.then(|| {
                         format!(
@@ -224,7 +224,7 @@ impl Auto {
                 self.phase = Phase::Watching {
                     next: now + spread(pause, random),
                 };
-                Step {
+                Action {
                     ask: true,
                     say: None,
                 }
@@ -237,25 +237,25 @@ impl Auto {
                         end,
                     };
                 }
-                Step { ask, say: None }
+                Action { ask, say: None }
             }
             Phase::Doubting { .. } => self.doubted(now, random),
-            Phase::Watching { .. } | Phase::Listening => Step::default(),
+            Phase::Watching { .. } | Phase::Listening => Action::default(),
         }
     }
 
     /// The operator wants addresses handed out where there is no cable. A card that was switched
     /// on just now takes a few seconds to find one.
-    fn no_link_to_serve(&mut self, now: Instant) -> Step {
+    fn no_link_to_serve(&mut self, now: Instant) -> Action {
         self.phase = Phase::Watching {
             next: now + PATIENCE,
         };
         let is_sure = std::mem::replace(&mut self.was_unheard, true);
         if !is_sure || std::mem::replace(&mut self.unplugged, true) {
-            return Step::default();
+            return Action::default();
         }
         let interface = &self.interface;
-        Step::say(format!(
+        Action::say(format!(
             "{interface} {}: no machine there can be served until it has a link",
             self.no_link()
         ))
@@ -291,7 +291,7 @@ impl Auto {
     }
 
     /// The time is over in which other lanboots could say that they are.
-    fn doubted(&mut self, now: Instant, random: u64) -> Step {
+    fn doubted(&mut self, now: Instant, random: u64) -> Action {
         let rivals = std::mem::take(&mut self.rivals);
         let Some(server) = rivals
             .into_iter()
@@ -300,7 +300,7 @@ impl Auto {
             self.phase = Phase::Watching {
                 next: now + spread(AGAIN, random),
             };
-            return Step::default();
+            return Action::default();
         };
         self.mode = Some(Mode::Proxy);
         self.phase = Phase::Listening;
@@ -308,7 +308,7 @@ impl Auto {
             self.told.insert(Voice::Server(server), now);
         }
         let interface = &self.interface;
-        Step {
+        Action {
             // The last one, which tells other lanboots.
             ask: true,
             say: Some(format!(
@@ -321,11 +321,11 @@ impl Auto {
     }
 
     /// The first question is answered by nobody.
-    fn silence(&mut self, now: Instant, random: u64) -> Step {
+    fn silence(&mut self, now: Instant, random: u64) -> Action {
         let interface = &self.interface;
         if self.wanted == Dhcp::Proxy {
             self.phase = Phase::Listening;
-            return Step::say(format!(
+            return Action::say(format!(
                 "no DHCP server answers on {interface}: machines there get no address, and cannot \
                  boot, until one does. lanboot hands out addresses itself with --dhcp auto"
             ));
@@ -336,13 +336,13 @@ impl Auto {
             next: now + spread(SOON, random),
         };
         let still = if stood_back { " any more" } else { "" };
-        Step::say(format!(
+        Action::say(format!(
             "no other DHCP server answers on {interface}{still}: lanboot hands out the addresses there"
         ))
     }
 
     /// Somebody else was heard.
-    pub(super) fn heard(&mut self, voice: Voice, now: Instant) -> Step {
+    pub(super) fn heard(&mut self, voice: Voice, now: Instant) -> Action {
         if let (Dhcp::Auto, Some(Mode::Server), Voice::Server(server)) =
             (self.wanted, self.mode, voice)
         {
@@ -363,26 +363,26 @@ impl Auto {
         if say.is_some() && has_room {
             self.told.insert(voice, now);
         }
-        Step { ask: false, say }
+        Action { ask: false, say }
     }
 
     /// Another server hands out addresses here, and so do we.
-    fn rival(&mut self, server: Ipv4Addr, now: Instant) -> Step {
+    fn rival(&mut self, server: Ipv4Addr, now: Instant) -> Action {
         if self.outlasts(server, now) || self.rivals.contains(&server) {
-            return Step::default();
+            return Action::default();
         }
         // Of so many one is enough.
         if self.rivals.len() < MAX_TOLD {
             self.rivals.push(server);
         }
         if matches!(self.phase, Phase::Doubting { .. }) {
-            return Step::default();
+            return Action::default();
         }
         self.phase = Phase::Doubting {
             next: now + DOUBT / 4,
             end: now + DOUBT,
         };
-        Step {
+        Action {
             ask: true,
             say: None,
         }
@@ -444,21 +444,21 @@ impl Auto {
 
     /// There is a link and an address, again or for the first time: who answers is found out from
     /// now on.
-    pub(super) fn found(&mut self, now: Instant) -> Step {
+    pub(super) fn found(&mut self, now: Instant) -> Action {
         self.was_unheard = false;
         let was_unplugged = std::mem::replace(&mut self.unplugged, false);
         match self.phase {
             Phase::Asking { .. } => self.phase = Phase::asking(now),
             Phase::Watching { .. } => self.phase = Phase::Watching { next: now },
-            Phase::Doubting { .. } | Phase::Listening => return Step::default(),
+            Phase::Doubting { .. } | Phase::Listening => return Action::default(),
         }
         if self.wanted == Dhcp::Server && was_unplugged {
-            return Step::say(format!("{} has a link now", self.interface));
+            return Action::say(format!("{} has a link now", self.interface));
         }
         if self.wanted != Dhcp::Auto {
-            return Step::default();
+            return Action::default();
         }
-        Step::say(format!(
+        Action::say(format!(
             "something changed on {}: asking who hands out the addresses there now",
             self.interface
         ))
@@ -466,12 +466,12 @@ impl Auto {
 
     /// The operator wants the question put again (SIGHUP). Until it is answered all stays as it
     /// is.
-    pub(super) fn again(&mut self, now: Instant) -> Step {
+    pub(super) fn again(&mut self, now: Instant) -> Action {
         self.told.clear();
         self.yielding.clear();
         self.rivals.clear();
         let interface = &self.interface;
-        Step::say(match self.wanted {
+        Action::say(match self.wanted {
             Dhcp::Auto => {
                 self.phase = Phase::asking(now);
                 format!("SIGHUP: asking who hands out the addresses on {interface}")
@@ -530,7 +530,7 @@ mod tests {
             }
         }
 
-        fn take(&mut self, step: Step) {
+        fn take(&mut self, step: Action) {
             if step.ask {
                 self.asked.push(self.now - self.begun);
             }

@@ -188,7 +188,7 @@ fn place(interfaces: &[Interface], name: &str, index: u32, address: Ipv4Addr) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use lanboot_core::site::Address;
+    use lanboot_core::routes::Address;
 
     #[test]
     fn an_address_is_here_only_on_the_device_it_was_on() {

@@ -7,6 +7,7 @@
 mod auto;
 mod changes;
 mod link;
+mod log;
 mod open;
 mod others;
 mod probe;
@@ -14,7 +15,6 @@ mod question;
 mod recent;
 #[cfg(test)]
 mod settle;
-mod tell;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -28,24 +28,24 @@ use std::time::Duration;
 use anyhow::Context as _;
 use lanboot_core::catalog::{self, LoaderChoice, MenuKind, Server};
 use lanboot_core::dhcp::{
-    Answer, BootFile, Config, Leases, MAX_LEN, Mode, Note, Outgoing, Packet, Port, Probe, Receipt,
-    Why, checked, pxe, respond,
+    Answer, BootFile, Config, IgnoreReason, Leases, MAX_LEN, Mode, Note, Outgoing, Packet, Port,
+    Probe, ReceiveInfo, checked, pxe, respond,
 };
-use lanboot_core::journal::{Peer, What};
+use lanboot_core::events::{EventKind, Peer};
 use lanboot_core::machine::{Mac, Machine};
 use tokio::io::unix::AsyncFd;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
 use super::Context;
-use super::listen::Complaint;
+use super::listen::LogThrottle;
 use super::send_error;
 use crate::bus;
 use crate::leases::{Change, Store};
 use crate::net::{ChangeSocket, PingSocket, Service};
 use link::{Link, Origin, Readable, Ready};
+use log::peer;
 use recent::Recent;
-use tell::peer;
 
 pub use link::Opened;
 
@@ -63,7 +63,7 @@ const COMMITS: usize = 8192;
 
 /// Everything the door needs, opened and bound.
 #[derive(Debug)]
-pub struct Door {
+pub struct Listener {
     /// The interfaces.
     pub links: Vec<Opened>,
     /// Every address of this host.
@@ -89,16 +89,16 @@ pub struct Door {
 /// Serves until the context drains. Sends `decided` once every interface with a cable knows
 /// whether it hands out addresses; asks anew whenever `again` says so.
 pub async fn run(
-    door: Door,
+    listener: Listener,
     context: Context,
     decided: oneshot::Sender<()>,
     again: Arc<Notify>,
 ) -> anyhow::Result<()> {
     let mut drain = context.drain.clone();
     let (committed, mut commits) = mpsc::channel(COMMITS);
-    let links = door.links.into_iter().map(Opened::polled);
-    let ping = door.ping.map(PingSocket::polled).transpose();
-    let changes = door.changes.polled().context("netlink socket")?;
+    let links = listener.links.into_iter().map(Opened::polled);
+    let ping = listener.ping.map(PingSocket::polled).transpose();
+    let changes = listener.changes.polled().context("netlink socket")?;
     let links: Vec<Link> = links.collect::<io::Result<_>>().context("DHCP sockets")?;
     let of_links = (0..links.len()).flat_map(|n| Ready::ALL.map(|ready| Readable::Link(n, ready)));
     let mut server = Serving {
@@ -107,29 +107,29 @@ pub async fn run(
             .collect(),
         links,
         turn: 0,
-        own: door.own,
+        own: listener.own,
         ping: ping.context("ICMP socket")?,
         changes,
-        config: door.config,
-        leases: door.leases,
-        store: door.store,
-        loader: door.loader,
-        menu: door.menu,
-        http_port: door.http_port,
+        config: listener.config,
+        leases: listener.leases,
+        store: listener.store,
+        loader: listener.loader,
+        menu: listener.menu,
+        http_port: listener.http_port,
         context,
         committed,
         decided: Some(decided),
-        told_proxy: false,
+        log_proxy_once: false,
         probes: HashMap::new(),
         recent: Recent::default(),
-        looping: Complaint::default(),
+        looping: LogThrottle::default(),
         unsent: Unsent::default(),
     };
     // What changed before changes were heard.
     server.look_above_all();
     loop {
-        server.tell_decided();
-        server.tell_proxy();
+        server.log_decided();
+        server.log_proxy();
         let wake = server.next();
         tokio::select! {
             ready = poll_fn(|cx| server.poll(cx)) => server.read(ready?),
@@ -164,10 +164,10 @@ struct Serving {
     /// Gone once it was sent.
     decided: Option<oneshot::Sender<()>>,
     /// Said already which machines cannot boot beside another server.
-    told_proxy: bool,
+    log_proxy_once: bool,
     probes: HashMap<Ipv4Addr, Pending>,
     recent: Recent,
-    looping: Complaint,
+    looping: LogThrottle,
     /// About what this host itself did not send, by what it was.
     unsent: Unsent,
 }
@@ -175,8 +175,8 @@ struct Serving {
 /// What was said of what this host did not send.
 #[derive(Debug, Default)]
 struct Unsent {
-    probe: Complaint,
-    ping: Complaint,
+    probe: LogThrottle,
+    ping: LogThrottle,
     /// Why the last question could not be put.
     question: Option<String>,
 }
@@ -288,12 +288,12 @@ impl Serving {
         if self.recent.is_copy(&packet, Instant::now()) {
             if self.looping.is_due() {
                 let why = "it came a moment ago by the same relay; relays pass it on in a loop";
-                self.told_ignored(&packet, &origin, why.into());
+                self.log_ignored(&packet, &origin, why.into());
             }
             return;
         }
-        self.tell_incoming(&packet, &origin);
-        self.tell_other_lease(&packet, &origin);
+        self.log_incoming(&packet, &origin);
+        self.log_other_lease(&packet, &origin);
         self.overhear(&packet, &origin);
         let overloaded = self.probes.len() >= MAX_PROBES;
         let (answer, no_loader) = self.ask(&packet, &origin, overloaded, None);
@@ -324,26 +324,26 @@ impl Serving {
             return (Err(why.into()), None);
         };
         self.config.mode = mode;
-        let site = self.context.site.load();
+        let routes = self.context.routes.load();
         let address = link.address;
         let server = Server {
             http: SocketAddrV4::new(address, self.http_port),
-            nfs: site.nfs,
-            nbd: site.nbd,
+            nfs: routes.nfs,
+            nbd: routes.nbd,
         };
         let no_loader = RefCell::new(None);
         let offers = catalog::Offers {
-            catalog: &site.catalog,
-            loaders: &site.loaders,
+            catalog: &routes.catalog,
+            loaders: &routes.loaders,
             choice: &self.loader,
-            boot: &site.menu.boot,
+            boot: &routes.menu.boot,
             menu: self.menu,
             // Of this interface, now: another server may have come or gone.
             proxy: mode == Mode::Proxy,
         };
         let boot = |machine: &Machine| match catalog::offer(machine, &offers, &server) {
             Ok(offer) => {
-                *no_loader.borrow_mut() = offer.remark;
+                *no_loader.borrow_mut() = offer.warning;
                 Some(BootFile {
                     server: address,
                     file: offer.file,
@@ -356,7 +356,7 @@ impl Serving {
                 None
             }
         };
-        let receipt = Receipt {
+        let info = ReceiveInfo {
             interface: &link.interface,
             server: address,
             own: &self.own,
@@ -368,10 +368,8 @@ impl Serving {
         };
         let (config, leases) = (&self.config, &mut self.leases);
         let answer = match probed {
-            None => respond(packet, &receipt, config, leases, &boot),
-            Some((address, probe)) => {
-                checked(packet, &receipt, config, leases, &boot, address, probe)
-            }
+            None => respond(packet, &info, config, leases, &boot),
+            Some((address, probe)) => checked(packet, &info, config, leases, &boot, address, probe),
         };
         for finding in self.leases.take_findings() {
             self.notice(finding.to_string());
@@ -389,7 +387,7 @@ impl Serving {
         match answer {
             Ok(Answer::Send(mut outgoing)) => {
                 outgoing.detail = match (outgoing.detail, no_loader) {
-                    (Some(detail), Some(remark)) => Some(format!("{detail}; {remark}")),
+                    (Some(detail), Some(warning)) => Some(format!("{detail}; {warning}")),
                     (detail, no_loader) => detail.or(no_loader),
                 };
                 let machine = pxe::machine(&packet);
@@ -434,13 +432,13 @@ impl Serving {
             Ok(Answer::Ignore(why)) => {
                 let why = match (why, no_loader) {
                     // It says what is missing.
-                    (Why::NothingToBoot, Some(remark)) => remark,
+                    (IgnoreReason::NothingToBoot, Some(warning)) => warning,
                     (why, _) => why.to_string(),
                 };
-                self.told_ignored(&packet, &origin, why);
+                self.log_ignored(&packet, &origin, why);
             }
             Ok(Answer::Done(note)) => self.done(&packet, &origin, note),
-            Err(why) => self.told_ignored(&packet, &origin, why),
+            Err(why) => self.log_ignored(&packet, &origin, why),
         }
     }
 
@@ -470,7 +468,7 @@ impl Serving {
         let Some(link) = self.links.get(origin.link) else {
             return;
         };
-        let what = What::Dhcp {
+        let what = EventKind::Dhcp {
             interface: Arc::clone(&link.interface),
             message: note.message.name(),
             address: Some(IpAddr::V4(note.address)),
@@ -490,7 +488,7 @@ impl Serving {
         };
         match link.send(outgoing, origin) {
             Ok(()) => {
-                let what = What::Dhcp {
+                let what = EventKind::Dhcp {
                     interface: Arc::clone(&link.interface),
                     message: outgoing.message.name(),
                     address: outgoing.address.map(IpAddr::V4),

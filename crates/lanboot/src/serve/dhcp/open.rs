@@ -4,16 +4,16 @@ use std::net::Ipv4Addr;
 
 use anyhow::{Context as _, anyhow, bail};
 use lanboot_core::dhcp::{BadConfig, Code, Config, Leases, Mode, Subnet};
-use lanboot_core::site::Address;
+use lanboot_core::routes::Address;
 
-use super::{Door, Opened};
+use super::{Listener, Opened};
 use crate::bus;
 use crate::leases::Store;
 use crate::net::{self, ChangeSocket, Interface, PingSocket};
 use crate::serve::open::Served;
 use crate::settings::{self, Dhcp, Settings};
 
-impl Door {
+impl Listener {
     /// Opens the door on these interfaces, each with our address there. `others` are all
     /// interfaces of the host. What the operator should know goes to `notices`.
     pub(in crate::serve) fn open(
@@ -50,7 +50,7 @@ impl Door {
         notices.extend(unused(restored.dropped));
         let own = own(served, others);
         for address in &own {
-            leases.withhold(*address);
+            leases.exclude(*address);
         }
         if settings.dhcp != Dhcp::Proxy {
             check_room(settings, &config.subnets, &leases)?;

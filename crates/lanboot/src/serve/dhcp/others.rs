@@ -6,7 +6,7 @@ use lanboot_core::catalog::MenuKind;
 use lanboot_core::dhcp::{MessageType, Mode, Op, Packet, Port};
 use tokio::time::Instant;
 
-use super::auto::Step;
+use super::auto::Action;
 use super::link::{Link, Origin};
 use super::question::{self, Voice};
 use super::{BURST, Serving};
@@ -86,7 +86,7 @@ impl Serving {
         }
     }
 
-    pub(super) fn take(&mut self, number: usize, step: Step) {
+    pub(super) fn take(&mut self, number: usize, step: Action) {
         if let Some(text) = step.say {
             self.notice(text);
         }
@@ -114,7 +114,7 @@ impl Serving {
     }
 
     /// Says so once every link knows what it does, or cannot find out.
-    pub(super) fn tell_decided(&mut self) {
+    pub(super) fn log_decided(&mut self) {
         if self.links.iter().all(|link| link.auto.is_settled())
             && let Some(decided) = self.decided.take()
         {
@@ -125,16 +125,16 @@ impl Serving {
 
     /// Says once which machines have nothing to start beside another server, when the first link
     /// leaves the addresses to one.
-    pub(super) fn tell_proxy(&mut self) {
+    pub(super) fn log_proxy(&mut self) {
         let is_proxy = |link: &Link| link.auto.mode() == Some(Mode::Proxy);
-        if self.told_proxy || !self.links.iter().any(is_proxy) {
+        if self.log_proxy_once || !self.links.iter().any(is_proxy) {
             return;
         }
-        self.told_proxy = true;
+        self.log_proxy_once = true;
         // The medium's own menu is not made from these.
-        let site = self.context.site.load();
+        let routes = self.context.routes.load();
         if self.menu == MenuKind::Generated
-            && let Some(text) = doctor::beside_another(&site.catalog, &site.loaders)
+            && let Some(text) = doctor::beside_another(&routes.catalog, &routes.loaders)
         {
             self.notice(text);
         }

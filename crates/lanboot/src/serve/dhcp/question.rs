@@ -207,7 +207,9 @@ mod tests {
 
     #[test]
     fn a_lanboot_that_stepped_down_and_honours_a_lease_is_no_server() {
-        use lanboot_core::dhcp::{Answer, Config, Leases, Mode, Port, Receipt, Subnet, respond};
+        use lanboot_core::dhcp::{
+            Answer, Config, Leases, Mode, Port, ReceiveInfo, Subnet, respond,
+        };
         let mut config = Config {
             mode: Mode::Server,
             subnets: vec![Subnet {
@@ -225,7 +227,7 @@ mod tests {
             check: false,
         };
         let mut leases = Leases::new(&config.subnets);
-        let receipt = Receipt {
+        let info = ReceiveInfo {
             interface: "eth0",
             server: OTHER,
             own: &[OTHER],
@@ -246,7 +248,7 @@ mod tests {
             (Mode::Proxy, None),
         ] {
             config.mode = mode;
-            let answer = respond(&request, &receipt, &config, &mut leases, &|_| None);
+            let answer = respond(&request, &info, &config, &mut leases, &|_| None);
             let Answer::Send(ack) = answer else {
                 panic!("{answer:?}");
             };

@@ -8,7 +8,7 @@ use std::time::Duration;
 use lanboot_core::dhcp::Mode;
 use tokio::time::Instant;
 
-use super::auto::{Auto, Step};
+use super::auto::{Action, Auto};
 use super::question::{Peer, Voice};
 use crate::settings::Dhcp;
 
@@ -105,7 +105,7 @@ impl Lan {
         }
     }
 
-    fn take(&mut self, number: usize, step: Step) {
+    fn take(&mut self, number: usize, step: Action) {
         if step.ask {
             let own = self.lanboots[number].own();
             self.broadcast(number, |to| Event::Question(to, own));

@@ -10,15 +10,15 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use lanboot_core::journal::{Door, What};
+use lanboot_core::events::{EventKind, Protocol};
 use lanboot_core::nfs::Mounted;
 use lanboot_core::vfs::{Identity, ImageId};
 use tokio::time::{Instant, sleep};
 
 use crate::bus::{self, Bus};
-use crate::disks::Disks;
+use crate::open_images::OpenImages;
 use crate::serve::listen::peer;
-use crate::serve::stream::Cut;
+use crate::serve::stream::SendError;
 
 /// How long a machine with no connection must not have used an image until it is taken to be done
 /// with it. Nobody has to say goodbye, and those who run from an image never do: one that has all
@@ -44,7 +44,7 @@ const NOTE: Duration = Duration::from_secs(1);
 pub(super) struct Accounts {
     table: Mutex<Table>,
     bus: Bus,
-    disks: Arc<Disks>,
+    open_images: Arc<OpenImages>,
     forget: Duration,
     /// When time began for the accounts.
     epoch: Instant,
@@ -80,11 +80,11 @@ pub(super) struct Mount {
 }
 
 impl Accounts {
-    pub(super) fn new(bus: Bus, disks: Arc<Disks>, forget: Duration) -> Self {
+    pub(super) fn new(bus: Bus, open_images: Arc<OpenImages>, forget: Duration) -> Self {
         Self {
             table: Mutex::default(),
             bus,
-            disks,
+            open_images,
             forget,
             epoch: Instant::now(),
         }
@@ -157,7 +157,7 @@ impl Accounts {
     pub(super) fn sent(&self, mount: &Mount, len: u64) {
         let sent = mount.sent.fetch_add(len, Ordering::Relaxed) + len;
         if self.is_time(&mount.told, PROGRESS) && mount.is_told() {
-            let what = What::Progress {
+            let what = EventKind::Progress {
                 transfer: mount.transfer,
                 sent,
             };
@@ -166,10 +166,10 @@ impl Accounts {
     }
 
     /// The disk failed. It is told once; that every later read fails too is no news.
-    pub(super) fn broken(&self, mount: &Mount, why: &Cut) {
+    pub(super) fn broken(&self, mount: &Mount, why: &SendError) {
         if mount.is_told() && !mount.is_broken.swap(true, Ordering::Relaxed) {
-            let what = What::Failed {
-                door: Door::Nfs,
+            let what = EventKind::Failed {
+                protocol: Protocol::Nfs,
                 transfer: Some(mount.transfer),
                 path: mount.path.clone(),
                 sent: mount.sent.load(Ordering::Relaxed),
@@ -254,8 +254,8 @@ impl Accounts {
             self.finish(&oldest);
         }
         self.note(&mount);
-        let what = What::Started {
-            door: Door::Nfs,
+        let what = EventKind::Started {
+            protocol: Protocol::Nfs,
             transfer: mount.transfer,
             path,
             len: size,
@@ -283,8 +283,8 @@ impl Accounts {
         if mount.is_broken.load(Ordering::Relaxed) {
             return;
         }
-        let what = What::Finished {
-            door: Door::Nfs,
+        let what = EventKind::Finished {
+            protocol: Protocol::Nfs,
             transfer: mount.transfer,
             path: mount.path.clone(),
             sent: mount.sent.load(Ordering::Relaxed),
@@ -306,7 +306,7 @@ impl Accounts {
     }
 
     fn note_disk(&self, image: ImageId) {
-        if let Some(disk) = self.disks.get(image) {
+        if let Some(disk) = self.open_images.get(image) {
             disk.note_streamed(bus::now());
         }
     }
@@ -444,7 +444,7 @@ mod tests {
         forgetting.abort();
         let mut is_done = false;
         while let Ok(event) = events.try_recv() {
-            is_done |= matches!(event.what, What::Finished { .. });
+            is_done |= matches!(event.what, EventKind::Finished { .. });
         }
         is_done
     }
@@ -479,7 +479,7 @@ mod tests {
         assert!(accounts.mounted().is_empty());
         let mut finished = Vec::new();
         while let Ok(event) = events.try_recv() {
-            if let What::Finished { transfer, .. } = event.what {
+            if let EventKind::Finished { transfer, .. } = event.what {
                 finished.push(transfer);
             }
         }

@@ -6,15 +6,15 @@ use std::os::fd::AsRawFd as _;
 use std::sync::Arc;
 
 use lanboot_core::nfs::record::{Records, Refused};
-use lanboot_core::nfs::{self, Answer, Asked, Port};
+use lanboot_core::nfs::{self, Answer, CallContext, Port};
 use nix::sys::socket::{MsgFlags, recv};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
 use super::Shared;
 use super::accounts::Account;
-use crate::serve::seats::Seat;
-use crate::serve::stream::{Cut, Outbox, Sent};
+use crate::serve::connection_limiter::Permit;
+use crate::serve::stream::{SendError, SendQueue, Sent};
 
 /// Read at once into a connection's buffer, which exists only while calls are in it: a hundred
 /// calls that were sent together.
@@ -27,7 +27,7 @@ const GATHER_BYTES: u64 = 32 * 1024;
 pub(super) struct Connection {
     pub(super) stream: Arc<TcpStream>,
     pub(super) peer: IpAddr,
-    pub(super) asked: Asked,
+    pub(super) context: CallContext,
     pub(super) shared: Arc<Shared>,
 }
 
@@ -36,23 +36,23 @@ enum End {
     /// The machine closed it, or it made room.
     Closed,
     Refused(Refused),
-    Cut(Cut),
+    SendError(SendError),
 }
 
 impl Connection {
-    pub(super) async fn run(self, mut seat: Seat) {
+    pub(super) async fn run(self, mut permit: Permit) {
         let mut account = self
             .shared
             .accounts
-            .open(self.peer, self.asked.port == Port::Nfs);
-        match self.converse(&mut seat, &mut account).await {
-            End::Closed | End::Cut(Cut::Peer(_)) => {}
+            .open(self.peer, self.context.port == Port::Nfs);
+        match self.converse(&mut permit, &mut account).await {
+            End::Closed | End::SendError(SendError::Peer(_)) => {}
             End::Refused(why) => {
                 let why = why.to_string();
                 self.shared
                     .complain(|c| &mut c.ignored, self.peer, "connection", why);
             }
-            End::Cut(why) => {
+            End::SendError(why) => {
                 let why = why.to_string();
                 self.shared
                     .complain(|c| &mut c.stalled, self.peer, "connection", why);
@@ -62,7 +62,7 @@ impl Connection {
 
     /// Answers everything that was sent together before it sends anything, and reads on only when
     /// the machine took it: one that never reads costs one buffer.
-    async fn converse(&self, seat: &mut Seat, account: &mut Account<'_>) -> End {
+    async fn converse(&self, permit: &mut Permit, account: &mut Account<'_>) -> End {
         let mut records = Records::default();
         let mut input = Vec::new();
         let stall = self.shared.limits.stall;
@@ -70,25 +70,25 @@ impl Connection {
         loop {
             // It becomes true once, or whoever could set it is gone. Who asks without a pause would
             // never be found waiting.
-            if drain.has_changed().unwrap_or(true) || !self.read(&mut input, seat).await {
+            if drain.has_changed().unwrap_or(true) || !self.read(&mut input, permit).await {
                 return End::Closed;
             }
-            let mut outbox = Outbox::default();
+            let mut send_queue = SendQueue::default();
             let mut gathered = 0;
-            let site = self.shared.context.site.load_full();
+            let routes = self.shared.context.routes.load_full();
             let mut rest = &input[..];
             loop {
                 match records.next(&mut rest) {
                     Ok(Some(record)) => {
-                        let answer = self.shared.answer(record.bytes, self.asked, &site);
-                        match self.send(answer, account, &mut outbox).await {
+                        let answer = self.shared.answer(record.bytes, self.context, &routes);
+                        match self.send(answer, account, &mut send_queue).await {
                             Ok(len) => gathered += len,
-                            Err(cut) => return End::Cut(cut),
+                            Err(cut) => return End::SendError(cut),
                         }
                         if gathered >= GATHER_BYTES {
                             gathered = 0;
-                            if let Err(cut) = outbox.flush(&self.stream, stall).await {
-                                return End::Cut(cut);
+                            if let Err(cut) = send_queue.flush(&self.stream, stall).await {
+                                return End::SendError(cut);
                             }
                         }
                     }
@@ -98,8 +98,8 @@ impl Connection {
                 // Calls sent in one go never wait for the network; others must have their turn.
                 tokio::task::coop::consume_budget().await;
             }
-            if let Err(cut) = outbox.flush(&self.stream, stall).await {
-                return End::Cut(cut);
+            if let Err(cut) = send_queue.flush(&self.stream, stall).await {
+                return End::SendError(cut);
             }
             let done = input.len() - rest.len();
             input.drain(..done);
@@ -107,11 +107,11 @@ impl Connection {
     }
 
     /// Reads what there is, at least a byte; `false` when the connection is over.
-    async fn read(&self, input: &mut Vec<u8>, seat: &mut Seat) -> bool {
+    async fn read(&self, input: &mut Vec<u8>, permit: &mut Permit) -> bool {
         loop {
             match self.try_read(input) {
                 Ok(0) => return false,
-                Ok(_) => return seat.work(),
+                Ok(_) => return permit.work(),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(_) => return false,
@@ -119,7 +119,7 @@ impl Connection {
             if input.is_empty() {
                 *input = Vec::new();
             }
-            if !seat.wait(&self.stream) || self.stream.readable().await.is_err() {
+            if !permit.wait(&self.stream) || self.stream.readable().await.is_err() {
                 return false;
             }
         }
@@ -144,11 +144,11 @@ impl Connection {
     /// Puts an answer into the outbox, or sends it; how many bytes it has.
     async fn send(
         &self,
-        answer: Result<Answer, nfs::Why>,
+        answer: Result<Answer, nfs::IgnoreReason>,
         account: &mut Account<'_>,
-        outbox: &mut Outbox,
-    ) -> Result<u64, Cut> {
-        let Answer { reply, deed } = match answer {
+        send_queue: &mut SendQueue,
+    ) -> Result<u64, SendError> {
+        let Answer { reply, outcome } = match answer {
             Ok(answer) => answer,
             Err(why) => {
                 let why = why.to_string();
@@ -157,11 +157,13 @@ impl Connection {
                 return Ok(0);
             }
         };
-        let mount = self.shared.note(account, deed);
+        let mount = self.shared.note(account, outcome);
         let (len, wire_len) = (reply.body.len(), reply.wire_len());
-        let disks = &self.shared.context.disks;
+        let open_images = &self.shared.context.open_images;
         let stall = self.shared.limits.stall;
-        let sent = outbox.put(&self.stream, reply, disks, stall, |_| {}).await;
+        let sent = send_queue
+            .put(&self.stream, reply, open_images, stall, |_| {})
+            .await;
         match (sent, mount) {
             (Sent::Whole, Some(mount)) => self.shared.accounts.sent(&mount, len),
             (Sent::Whole, None) => {}
@@ -171,7 +173,9 @@ impl Connection {
                 }
             }
             (Sent::Cut(why), mount) => {
-                if let (Some(mount), Cut::Read(_) | Cut::Short | Cut::Gone) = (mount, &why) {
+                if let (Some(mount), SendError::Read(_) | SendError::Short | SendError::Gone) =
+                    (mount, &why)
+                {
                     self.shared.accounts.broken(&mount, &why);
                 }
                 return Err(why);

@@ -6,7 +6,7 @@ use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use lanboot_core::nfs::Asked;
+use lanboot_core::nfs::CallContext;
 use nix::sys::socket::{setsockopt, sockopt};
 use socket2::SockRef;
 use tokio::io::Interest;
@@ -32,7 +32,7 @@ const SEND_ROOM: usize = 4 << 20;
 /// Serves `socket` until `drain` becomes true.
 pub(super) async fn serve(
     socket: std::net::UdpSocket,
-    asked: Asked,
+    context: CallContext,
     shared: Arc<Shared>,
     drain: watch::Receiver<bool>,
 ) -> io::Result<()> {
@@ -60,11 +60,11 @@ pub(super) async fn serve(
                     _ = drain.wait_for(|is_draining| *is_draining) => return Ok(()),
                     call = calls.pop() => call,
                 };
-                answer(&socket, &call, asked, &shared).await;
+                answer(&socket, &call, context, &shared).await;
             }
         });
     }
-    tasks.spawn(listen(socket, calls, asked, shared, drain));
+    tasks.spawn(listen(socket, calls, context, shared, drain));
     while let Some(ended) = tasks.join_next().await {
         // A panic is a fault of ours and already printed; the other tasks go on.
         if let Ok(result) = ended {
@@ -78,7 +78,7 @@ pub(super) async fn serve(
 async fn listen(
     socket: Arc<UdpSocket>,
     calls: Arc<Calls>,
-    asked: Asked,
+    context: CallContext,
     shared: Arc<Shared>,
     mut drain: watch::Receiver<bool>,
 ) -> io::Result<()> {
@@ -94,7 +94,7 @@ async fn listen(
             Err(error) if is_passing(&error) => continue,
             Err(error) => return Err(error),
         };
-        shared.context.bus.arrived(service(asked.port));
+        shared.context.bus.arrived(service(context.port));
         let ip = IpAddr::V4(*arrival.from.ip());
         // Nobody calls from port 0, and what is sent there comes back as an error.
         if arrival.from.port() == 0 || is_everybody(ip) || !shared.admits(ip, "datagram") {
@@ -108,14 +108,14 @@ async fn listen(
     }
 }
 
-async fn answer(socket: &UdpSocket, call: &Call, asked: Asked, shared: &Shared) {
+async fn answer(socket: &UdpSocket, call: &Call, context: CallContext, shared: &Shared) {
     let ip = IpAddr::V4(*call.arrival.from.ip());
-    let site = shared.context.site.load_full();
-    match shared.answer(&call.message, asked, &site) {
+    let routes = shared.context.routes.load_full();
+    match shared.answer(&call.message, context, &routes) {
         Ok(answer) => {
             let mut account = shared.accounts.open(ip, false);
-            let mount = shared.note(&mut account, answer.deed);
-            let (bytes, cut) = gather(&answer.reply, &shared.context.disks);
+            let mount = shared.note(&mut account, answer.outcome);
+            let (bytes, cut) = gather(&answer.reply, &shared.context.open_images);
             if let Some(mount) = mount {
                 match cut {
                     None => shared.accounts.sent(&mount, answer.reply.body.len()),

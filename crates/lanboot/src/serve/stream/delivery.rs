@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
 
-use super::{Cut, Watch};
+use super::{SendError, Watch};
 use crate::net::{unacknowledged, unsent};
 
 /// Most bytes whose acknowledgement may be missing at the end of a file: a TCP window without
@@ -29,12 +29,16 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 ///
 /// # Errors
 /// Why it does not have them, and how many bytes are missing.
-pub async fn delivered(stream: &TcpStream, len: u64, stall: Duration) -> Result<(), (Cut, u64)> {
+pub async fn delivered(
+    stream: &TcpStream,
+    len: u64,
+    stall: Duration,
+) -> Result<(), (SendError, u64)> {
     let mut pause = Duration::from_millis(1);
     let mut watch = Watch::new(stall);
     let (mut least, mut since) = (u64::MAX, Instant::now());
     loop {
-        let failed = |error| (Cut::Peer(error), len);
+        let failed = |error| (SendError::Peer(error), len);
         // Before the count, which stands still once there is an error.
         let error = stream.take_error().map_err(failed)?;
         let missing = unacknowledged(stream).map_err(failed)?;
@@ -47,7 +51,7 @@ pub async fn delivered(stream: &TcpStream, len: u64, stall: Duration) -> Result<
         let is_end = is_end(missing, unsent(stream).map_err(failed)?, len);
         match error {
             Some(_) if is_end => return Ok(()),
-            Some(error) => return Err((Cut::Peer(error), missing)),
+            Some(error) => return Err((SendError::Peer(error), missing)),
             None if is_end && since.elapsed() >= LAST_ACK => return Ok(()),
             None => {}
         }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use lanboot_core::tftp::Why;
+use lanboot_core::tftp::IgnoreReason;
 
 use super::Limits;
 
@@ -67,23 +67,23 @@ impl Admission {
         source: SocketAddr,
         request: &[u8],
         limits: &Limits,
-    ) -> Result<Ticket, Why> {
+    ) -> Result<Ticket, IgnoreReason> {
         let mut running = lock(&self.running);
         if let Some(entry) = running.by_source.get(&source) {
             let is_alive = !entry.state.displaced.load(Ordering::Relaxed);
             let has_begun = entry.state.begun.load(Ordering::Relaxed);
             if *entry.request == *request && is_alive && !has_begun {
-                return Err(Why::SameRequest);
+                return Err(IgnoreReason::SameRequest);
             }
             entry.state.superseded.store(true, Ordering::Relaxed);
         }
         let ip = source.ip();
         let own = running.by_machine.get(&ip).copied().unwrap_or(0);
         if own >= limits.transfers_per_machine && !running.displace(Some(ip)) {
-            return Err(Why::TooManyForOne);
+            return Err(IgnoreReason::TooManyForOne);
         }
         if running.total >= limits.transfers && !running.displace(None) {
-            return Err(Why::TooManyTransfers);
+            return Err(IgnoreReason::TooManyTransfers);
         }
         *running.by_machine.entry(ip).or_default() += 1;
         running.total += 1;
@@ -186,7 +186,7 @@ mod tests {
         let (admission, limits) = (Admission::default(), Limits::default());
         let first = admission.admit(source(1, 2070), b"a", &limits).unwrap();
         let again = admission.admit(source(1, 2070), b"a", &limits);
-        assert_eq!(again.unwrap_err(), Why::SameRequest);
+        assert_eq!(again.unwrap_err(), IgnoreReason::SameRequest);
         assert!(admission.admit(source(1, 2071), b"a", &limits).is_ok());
         first.begin();
         assert!(!first.is_superseded());
@@ -194,7 +194,7 @@ mod tests {
         assert!(first.is_superseded(), "the machine was reset");
         drop(first);
         let again = admission.admit(source(1, 2070), b"a", &limits);
-        assert_eq!(again.unwrap_err(), Why::SameRequest);
+        assert_eq!(again.unwrap_err(), IgnoreReason::SameRequest);
         let other = admission.admit(source(1, 2070), b"b", &limits).unwrap();
         assert!(second.is_superseded());
         drop((second, other));
@@ -213,12 +213,12 @@ mod tests {
         let admit = |host, port| {
             let ticket = admission.admit(source(host, port), b"a", &limits)?;
             ticket.begin();
-            Ok::<Ticket, Why>(ticket)
+            Ok::<Ticket, IgnoreReason>(ticket)
         };
         let held = (admit(1, 1).unwrap(), admit(1, 2).unwrap());
-        assert_eq!(admit(1, 3).unwrap_err(), Why::TooManyForOne);
+        assert_eq!(admit(1, 3).unwrap_err(), IgnoreReason::TooManyForOne);
         let other = admit(2, 1).unwrap();
-        assert_eq!(admit(3, 1).unwrap_err(), Why::TooManyTransfers);
+        assert_eq!(admit(3, 1).unwrap_err(), IgnoreReason::TooManyTransfers);
         drop(held);
         assert!(admit(3, 1).is_ok());
         drop(other);
@@ -248,7 +248,7 @@ mod tests {
         assert!(own.is_displaced() && !honest.is_displaced());
         // The same request of one that was displaced is a new one.
         again.begin();
-        assert_eq!(admit(5, 1).unwrap_err(), Why::TooManyTransfers);
+        assert_eq!(admit(5, 1).unwrap_err(), IgnoreReason::TooManyTransfers);
         drop(next);
         let back = admit(2, 1).unwrap();
         assert!(!back.is_displaced());

@@ -5,8 +5,8 @@ use std::io::{self, IoSliceMut};
 use lanboot_core::tftp::{self, data_header};
 use lanboot_core::vfs::{Content, Piece, Source};
 
-use crate::disks::Disks;
-use crate::serve::stream::{Cut, Held};
+use crate::open_images::OpenImages;
+use crate::serve::stream::{PinnedImages, SendError};
 
 /// Bytes of DATA datagrams held per transfer. 64 KiB make the read disappear behind the sends
 /// (44 blocks of 1468 bytes for each), and 1,000 transfers stay below 64 MiB.
@@ -22,13 +22,13 @@ const HEADER: usize = 4;
 #[derive(Debug)]
 pub(super) struct OpenFile {
     content: Content,
-    held: Held,
+    held: PinnedImages,
 }
 
 impl OpenFile {
     /// Takes hold of every image `content` lies on.
-    pub(super) fn open(content: Content, disks: &Disks) -> Result<Self, Cut> {
-        let held = Held::of(content.pieces().iter().cloned(), disks);
+    pub(super) fn open(content: Content, open_images: &OpenImages) -> Result<Self, SendError> {
+        let held = PinnedImages::of(content.pieces().iter().cloned(), open_images);
         for piece in content.pieces() {
             if let Source::Disk { image, .. } = piece.source {
                 held.disk(image)?;
@@ -42,7 +42,7 @@ impl OpenFile {
     }
 
     /// All of it, for files known to be small.
-    pub(super) fn read_all(&self) -> Result<Vec<u8>, Cut> {
+    pub(super) fn read_all(&self) -> Result<Vec<u8>, SendError> {
         let len = usize::try_from(self.len()).map_err(too_long)?;
         let mut bytes = vec![0; len];
         self.read(0, len, &mut bytes, 0, len.max(1))?;
@@ -58,7 +58,7 @@ impl OpenFile {
         buf: &mut [u8],
         gap: usize,
         block: usize,
-    ) -> Result<(), Cut> {
+    ) -> Result<(), SendError> {
         let mut done = 0;
         for piece in self.content.slice(offset..offset + len as u64).pieces() {
             let piece_len = usize::try_from(piece.len).map_err(too_long)?;
@@ -73,10 +73,10 @@ impl OpenFile {
                                 .map(IoSliceMut::new)
                                 .collect();
                         match disk.read_vectored_at(&mut parts, offset + read as u64) {
-                            Ok(0) => return Err(Cut::Short),
+                            Ok(0) => return Err(SendError::Short),
                             Ok(n) => read += n,
                             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                            Err(error) => return Err(Cut::Read(error)),
+                            Err(error) => return Err(SendError::Read(error)),
                         }
                     }
                     // What was read may be another image's by now.
@@ -84,7 +84,7 @@ impl OpenFile {
                 }
                 Source::Memory { .. } => copy(&piece, spans(buf, gap, block, done, piece_len)),
                 Source::Zero => spans(buf, gap, block, done, piece_len).for_each(|s| s.fill(0)),
-                Source::Missing(_) => return Err(Cut::Missing),
+                Source::Missing(_) => return Err(SendError::Missing),
             }
             done += piece_len;
         }
@@ -93,8 +93,8 @@ impl OpenFile {
 }
 
 /// A length that does not fit the address space of a 32-bit host.
-fn too_long(error: std::num::TryFromIntError) -> Cut {
-    Cut::Read(io::Error::other(error))
+fn too_long(error: std::num::TryFromIntError) -> SendError {
+    SendError::Read(io::Error::other(error))
 }
 
 fn copy<'a>(piece: &Piece, into: impl Iterator<Item = &'a mut [u8]>) {
@@ -169,7 +169,7 @@ impl DataBlocks {
     ///
     /// Blocks read ahead were this image's when they were read, and go out also when it is
     /// overwritten meanwhile: at most [`READ_AHEAD`] bytes.
-    pub(super) fn datagrams(&mut self, blocks: &tftp::Blocks) -> Result<&[u8], Cut> {
+    pub(super) fn datagrams(&mut self, blocks: &tftp::Blocks) -> Result<&[u8], SendError> {
         let end = blocks.first + u64::from(blocks.count);
         if blocks.first < self.first || end > self.end {
             self.load(blocks)?;
@@ -178,11 +178,11 @@ impl DataBlocks {
         let skip = usize::try_from(blocks.first - self.first).map_err(too_long)? * stride;
         let len =
             usize::try_from(blocks.len).map_err(too_long)? + usize::from(blocks.count) * HEADER;
-        self.buf.get(skip..skip + len).ok_or(Cut::Short)
+        self.buf.get(skip..skip + len).ok_or(SendError::Short)
     }
 
     /// Reads ahead from the first of `blocks` on.
-    fn load(&mut self, blocks: &tftp::Blocks) -> Result<(), Cut> {
+    fn load(&mut self, blocks: &tftp::Blocks) -> Result<(), SendError> {
         let last = self.file.len() / self.blksize as u64 + 1;
         let count = self.capacity.max(blocks.count.into());
         let count = count.min((last + 1).saturating_sub(blocks.first));
@@ -211,7 +211,7 @@ mod tests {
     use proptest::prelude::*;
     use std::io::Write;
 
-    use crate::disks::Disk;
+    use crate::open_images::Disk;
 
     /// The blocks from `first` on as RFC 1350 has them, from the whole file.
     fn naive(file: &[u8], blksize: usize, first: u64, count: u16) -> Vec<u8> {
@@ -236,8 +236,8 @@ mod tests {
             let disk: Vec<u8> = (0..4000u32).map(|n| u8::try_from(n % 241).unwrap()).collect();
             let mut image = tempfile::NamedTempFile::new().unwrap();
             image.write_all(&disk).unwrap();
-            let disks = Disks::default();
-            let id = disks.insert(Disk::open(image.path()).unwrap());
+            let open_images = OpenImages::default();
+            let id = open_images.insert(Disk::open(image.path()).unwrap());
             let mut whole = Vec::new();
             let mut pieces = Vec::new();
             for (kind, len, at) in lens {
@@ -255,7 +255,7 @@ mod tests {
                 }
                 pieces.push(Piece { source, len });
             }
-            let file = OpenFile::open(Content::new(pieces), &disks).unwrap();
+            let file = OpenFile::open(Content::new(pieces), &open_images).unwrap();
             prop_assert_eq!(&file.read_all().unwrap(), &whole);
             let size = usize::from(blksize);
             let last = (whole.len() / size + 1) as u64;
@@ -280,9 +280,9 @@ mod tests {
     fn a_disk_that_ends_early_is_an_error_and_no_zeros() {
         let image = tempfile::NamedTempFile::new().unwrap();
         image.as_file().write_all(&[1; 100]).unwrap();
-        let disks = Disks::default();
-        let id = disks.insert(Disk::open(image.path()).unwrap());
-        let file = OpenFile::open(Content::disk(id, 50, 100), &disks).unwrap();
+        let open_images = OpenImages::default();
+        let id = open_images.insert(Disk::open(image.path()).unwrap());
+        let file = OpenFile::open(Content::disk(id, 50, 100), &open_images).unwrap();
         let mut blocks = DataBlocks::new(file, 512, 1);
         let first = tftp::Blocks {
             first: 1,
@@ -291,6 +291,6 @@ mod tests {
             len: 100,
         };
         let error = blocks.datagrams(&first).unwrap_err();
-        assert!(matches!(error, Cut::Short), "{error}");
+        assert!(matches!(error, SendError::Short), "{error}");
     }
 }

@@ -12,15 +12,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::time::{Duration, Instant};
 
-use lanboot_core::journal::{Door, Peer, What};
-use lanboot_core::tftp::{self, Finish, Packet, Step};
+use lanboot_core::events::{EventKind, Peer, Protocol};
+use lanboot_core::tftp::{self, Action, Finish, Packet};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use tokio::sync::mpsc as tokio_mpsc;
 
 use super::admission::Ticket;
 use super::blocks::DataBlocks;
-use super::{Stray, stray};
+use super::{Misrouted, pass_on};
 use crate::bus::Bus;
 use crate::serve::datagram::{self, Arrival, Burst};
 use crate::serve::send_error::{self, Unsendable, Unsent};
@@ -48,7 +48,7 @@ pub(super) struct Sending {
     pub(super) blocks: DataBlocks,
     pub(super) burst: Burst,
     /// What to do first; taken when the pump takes the transfer.
-    pub(super) first: Option<Step>,
+    pub(super) first: Option<Action>,
     pub(super) peer: Peer,
     /// The path asked for, made printable.
     pub(super) path: String,
@@ -79,11 +79,11 @@ pub(super) struct Pump {
 }
 
 impl Pump {
-    /// Starts a pump, which hands what is not for its transfers to `strays`. `alive` is dropped when
+    /// Starts a pump, which hands what is not for its transfers to `misrouted`. `alive` is dropped when
     /// it has ended.
     pub(super) fn start(
         bus: Bus,
-        strays: tokio_mpsc::Sender<Stray>,
+        misrouted: tokio_mpsc::Sender<Misrouted>,
         alive: tokio_mpsc::Sender<()>,
     ) -> io::Result<Self> {
         let (orders, inbox) = channel();
@@ -98,7 +98,7 @@ impl Pump {
             wake: Arc::clone(&wake),
             inbox,
             bus,
-            strays,
+            misrouted,
             load: Arc::clone(&load),
             slots: Vec::new(),
             free: Vec::new(),
@@ -143,7 +143,7 @@ struct Worker {
     wake: Arc<EventFd>,
     inbox: Receiver<Order>,
     bus: Bus,
-    strays: tokio_mpsc::Sender<Stray>,
+    misrouted: tokio_mpsc::Sender<Misrouted>,
     load: Arc<AtomicUsize>,
     /// Transfers by the number their events carry.
     slots: Vec<Option<Box<Sending>>>,
@@ -205,7 +205,10 @@ impl Worker {
     fn take(&mut self, mut sending: Box<Sending>, now: Instant) {
         let slot = self.free.pop().unwrap_or(self.slots.len());
         let event = EpollEvent::new(EpollFlags::EPOLLIN, slot as u64);
-        let first = sending.first.take().unwrap_or(Step::Wait(tftp::Why::Over));
+        let first = sending
+            .first
+            .take()
+            .unwrap_or(Action::Wait(tftp::IgnoreReason::Over));
         let begun = match self.epoll.add(&sending.socket, event) {
             Ok(()) => sending.perform(first, &self.bus, now),
             Err(e) => Err(sending.fail(format!("the socket cannot be watched: {e}"))),
@@ -228,7 +231,7 @@ impl Worker {
         if sending.ticket.is_displaced() {
             return;
         }
-        let step = match sending.receive(&mut buf, &self.strays) {
+        let step = match sending.receive(&mut buf, &self.misrouted) {
             Ok(Some(datagram)) => sending.transfer.on_packet(datagram, now),
             Ok(None) => return,
             Err(e) if e.kind() == io::ErrorKind::ConnectionRefused => {
@@ -271,7 +274,7 @@ impl Worker {
             return;
         };
         let peer = sending.peer;
-        sending.forward_rest(&self.strays);
+        sending.forward_rest(&self.misrouted);
         drop(sending);
         self.free.push(slot);
         self.load.fetch_sub(1, Ordering::Relaxed);
@@ -288,7 +291,7 @@ fn is_request(datagram: &[u8]) -> bool {
 
 /// The transfer ended, and this is to be told; nothing after a size probe.
 struct Over {
-    last_word: Option<What>,
+    last_word: Option<EventKind>,
 }
 
 impl Sending {
@@ -296,7 +299,7 @@ impl Sending {
     fn receive<'a>(
         &self,
         buf: &'a mut [u8],
-        strays: &tokio_mpsc::Sender<Stray>,
+        misrouted: &tokio_mpsc::Sender<Misrouted>,
     ) -> io::Result<Option<&'a [u8]>> {
         let Some(arrival) = &self.shares_port_since else {
             let len = self.socket.recv(buf)?;
@@ -307,7 +310,7 @@ impl Sending {
         // From somebody else: given to this socket in the moment before it was connected.
         if from != SocketAddr::V4(arrival.from) || is_request(datagram) {
             if let SocketAddr::V4(from) = from {
-                stray(strays, arrival, from, datagram);
+                pass_on(misrouted, arrival, from, datagram);
             }
             return Ok(None);
         }
@@ -316,7 +319,7 @@ impl Sending {
 
     /// The machine's next request may come right behind the datagram that ended this transfer, and
     /// would go with the socket.
-    fn forward_rest(&self, strays: &tokio_mpsc::Sender<Stray>) {
+    fn forward_rest(&self, misrouted: &tokio_mpsc::Sender<Misrouted>) {
         let Some(arrival) = &self.shares_port_since else {
             return;
         };
@@ -325,18 +328,18 @@ impl Sending {
         while let Some((len, from)) = datagram::receive_any(&self.socket, &mut buf) {
             let datagram = buf.get(..len).unwrap_or_default();
             if is_request(datagram) {
-                stray(strays, arrival, from, datagram);
+                pass_on(misrouted, arrival, from, datagram);
             }
         }
     }
 
     /// Does what the transfer wants done.
-    fn perform(&mut self, step: Step, bus: &Bus, now: Instant) -> Result<(), Over> {
+    fn perform(&mut self, step: Action, bus: &Bus, now: Instant) -> Result<(), Over> {
         let sent = match step {
-            Step::Wait(_) => return Ok(()),
-            Step::Done(finish) => return Err(self.end(&finish, now)),
-            Step::Send(datagram) => self.socket.send(&datagram).map(|_| ()),
-            Step::SendBlocks(blocks) => {
+            Action::Wait(_) => return Ok(()),
+            Action::Done(finish) => return Err(self.end(&finish, now)),
+            Action::Send(datagram) => self.socket.send(&datagram).map(|_| ()),
+            Action::SendBlocks(blocks) => {
                 self.tell(bus, now);
                 match self.blocks.datagrams(&blocks) {
                     Ok(datagrams) => self.burst.send(&self.socket, datagrams),
@@ -369,7 +372,7 @@ impl Sending {
             Unsendable::End(why) => return Err(self.fail(why)),
             Unsendable::Say(why) => {
                 let text = format!("TFTP {}: {why}; trying again", self.path);
-                bus.publish(self.peer, What::Notice { text });
+                bus.publish(self.peer, EventKind::Diagnostic { text });
             }
             Unsendable::Wait => {}
         }
@@ -383,8 +386,8 @@ impl Sending {
                 let transfer = bus.next_transfer();
                 self.number = Some(transfer);
                 self.told = now;
-                let started = What::Started {
-                    door: Door::Tftp,
+                let started = EventKind::Started {
+                    protocol: Protocol::Tftp,
                     transfer,
                     path: self.path.clone(),
                     len: self.len,
@@ -394,7 +397,7 @@ impl Sending {
             Some(transfer) if now.saturating_duration_since(self.told) >= PROGRESS_EVERY => {
                 self.told = now;
                 let sent = self.transfer.confirmed_bytes();
-                bus.publish(self.peer, What::Progress { transfer, sent });
+                bus.publish(self.peer, EventKind::Progress { transfer, sent });
             }
             Some(_) => {}
         }
@@ -406,8 +409,8 @@ impl Sending {
     fn end(&self, finish: &Finish, now: Instant) -> Over {
         let last_word = match (finish, self.number) {
             (Finish::SizeProbe, _) => None,
-            (Finish::Complete | Finish::Unconfirmed, Some(transfer)) => Some(What::Finished {
-                door: Door::Tftp,
+            (Finish::Complete | Finish::Unconfirmed, Some(transfer)) => Some(EventKind::Finished {
+                protocol: Protocol::Tftp,
                 transfer,
                 path: self.path.clone(),
                 sent: self.len,
@@ -441,8 +444,8 @@ impl Sending {
         }
         let request = format!("RRQ {}", self.path);
         Over {
-            last_word: Some(What::Ignored {
-                door: Door::Tftp,
+            last_word: Some(EventKind::Ignored {
+                protocol: Protocol::Tftp,
                 request,
                 why,
             }),
@@ -450,8 +453,8 @@ impl Sending {
     }
 
     fn fail(&self, why: String) -> Over {
-        let failed = What::Failed {
-            door: Door::Tftp,
+        let failed = EventKind::Failed {
+            protocol: Protocol::Tftp,
             transfer: self.number,
             path: self.path.clone(),
             sent: self.transfer.confirmed_bytes(),

@@ -1,0 +1,410 @@
+//! What repeats is told in part: so many lines of one kind about one machine, then one line a
+//! minute with their number. A broken or hostile machine does not fill a disk with its log.
+//!
+//! Every kind of line has two [`TokenBucket`]s, one per machine and one for all machines together,
+//! because hardware and network addresses can be invented by the thousand. A whole allowance may be
+//! used at once and comes back over an hour, so what a machine can write in the long run does not
+//! depend on how it spreads its packets. The allowances are wide enough that a room of 200 machines
+//! that boot at once loses no line.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::{Event, EventKind, Peer, Protocol};
+use crate::machine::Mac;
+
+/// A used-up allowance is whole again after so long.
+pub const REFILL: Duration = Duration::from_secs(3600);
+/// How often it is told how many lines were left out.
+pub const SUMMARY: Duration = Duration::from_secs(60);
+/// Machines times kinds of lines counted one by one: 1,000 machines with the 12 kinds that a boot
+/// has, and room for some that do not boot; about 2 MiB. Beyond that only the allowance for all
+/// machines counts, until one is silent for [`SUMMARY`].
+pub const MAX_COUNTED: usize = 16_384;
+
+/// How many lines of a kind are told at once, and again in every [`REFILL`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TokenBucket {
+    /// About one machine.
+    pub each: u32,
+    /// About all machines together.
+    pub all: u32,
+}
+
+/// DHCP messages of one name. A boot has 3 to 6 of each, and 20 while nobody answers.
+pub const MESSAGES: TokenBucket = TokenBucket {
+    each: 256,
+    all: 8192,
+};
+/// Files that leave. An installer fetches 1,500 packages from the image one by one;
+/// 200 machines need 80 files each until GRUB has its modules, and once again when they are
+/// switched off too early.
+pub const PROGRESS: TokenBucket = TokenBucket {
+    each: 2048,
+    all: 32_768,
+};
+/// How far long transfers are, up to ten times a second each, which only the JSON log has. Nothing
+/// is lost with them: the next one says more.
+pub const AMOUNTS: TokenBucket = TokenBucket {
+    each: 3 * 3600,
+    all: 131_072,
+};
+/// Files that are not there. PXELINUX and GRUB look for up to 40 names before they find their
+/// menu, three times a boot.
+pub const PROBES: TokenBucket = TokenBucket {
+    each: 128,
+    all: 16_384,
+};
+/// Transfers that failed. Of a boot these are fewer than 10; each takes a transfer that was begun, and
+/// after a hundred that a machine gave up by itself the next one may be the one that matters.
+pub const FAILURES: TokenBucket = TokenBucket {
+    each: 256,
+    all: 4096,
+};
+/// What was ignored. Of a boot this is less than 10 times; the reason does not become clearer by the
+/// thirtieth line.
+pub const TROUBLE: TokenBucket = TokenBucket {
+    each: 32,
+    all: 2048,
+};
+/// Sentences about the server itself, which are about nobody.
+pub const NOTICES: TokenBucket = TokenBucket {
+    each: 512,
+    all: 512,
+};
+
+/// What lines have in common that stand for one another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// A DHCP message of this name.
+    Dhcp(&'static str),
+    /// An address from another DHCP server.
+    OtherLease,
+    /// A boot came to another state.
+    Boot,
+    /// Something was ignored at a door.
+    Ignored(Protocol),
+    /// A file began to leave.
+    Started(Protocol),
+    /// Some of a file is out.
+    Progress,
+    /// A file is out.
+    Finished(Protocol),
+    /// A transfer failed.
+    Failed(Protocol),
+    /// A file is not there.
+    NotFound(Protocol),
+    /// How a machine will boot.
+    Planned,
+    /// About the server itself.
+    Diagnostic,
+}
+
+impl Kind {
+    /// The kind of `event`.
+    pub fn of(event: &Event) -> Self {
+        match &event.what {
+            EventKind::Dhcp { message, .. } => Self::Dhcp(message),
+            EventKind::OtherLease { .. } => Self::OtherLease,
+            EventKind::Boot { .. } => Self::Boot,
+            EventKind::Ignored { protocol, .. } => Self::Ignored(*protocol),
+            EventKind::Started { protocol, .. } => Self::Started(*protocol),
+            EventKind::Progress { .. } => Self::Progress,
+            EventKind::Finished { protocol, .. } => Self::Finished(*protocol),
+            EventKind::Failed { protocol, .. } => Self::Failed(*protocol),
+            EventKind::NotFound { protocol, .. } => Self::NotFound(*protocol),
+            EventKind::Planned { .. } => Self::Planned,
+            EventKind::Diagnostic { .. } => Self::Diagnostic,
+        }
+    }
+
+    /// How many lines of it are told.
+    pub fn bucket(self) -> TokenBucket {
+        match self {
+            Self::Dhcp(_) | Self::OtherLease => MESSAGES,
+            Self::Started(_) | Self::Finished(_) | Self::Planned | Self::Boot => PROGRESS,
+            Self::Progress => AMOUNTS,
+            Self::NotFound(_) => PROBES,
+            Self::Failed(_) => FAILURES,
+            Self::Ignored(_) => TROUBLE,
+            Self::Diagnostic => NOTICES,
+        }
+    }
+
+    /// The same word as the key `event` of a line of this kind in the JSON log.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Dhcp(_) => "dhcp",
+            Self::OtherLease => "other-lease",
+            Self::Boot => "boot",
+            Self::Ignored(_) => "ignored",
+            Self::Started(_) => "started",
+            Self::Progress => "progress",
+            Self::Finished(_) => "finished",
+            Self::Failed(_) => "failed",
+            Self::NotFound(_) => "not-found",
+            Self::Planned => "planned",
+            Self::Diagnostic => "notice",
+        }
+    }
+
+    /// Where the machine knocked, when the kind tells.
+    pub fn protocol(self) -> Option<Protocol> {
+        match self {
+            Self::Dhcp(_) | Self::OtherLease => Some(Protocol::Dhcp),
+            Self::Ignored(protocol)
+            | Self::Started(protocol)
+            | Self::Finished(protocol)
+            | Self::Failed(protocol)
+            | Self::NotFound(protocol) => Some(protocol),
+            Self::Progress | Self::Planned | Self::Boot | Self::Diagnostic => None,
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let said = match self {
+            Self::Dhcp(message) => return f.write_str(message),
+            Self::Progress => "transfers under way",
+            Self::Planned => "ways to boot",
+            Self::OtherLease => "leases of other servers",
+            Self::Boot => "states of boots",
+            Self::Diagnostic => "notices",
+            Self::Ignored(_) => "requests ignored",
+            Self::Started(_) => "transfers begun",
+            Self::Finished(_) => "transfers done",
+            Self::Failed(_) => "failures",
+            Self::NotFound(_) => "files not found",
+        };
+        match self.protocol() {
+            Some(protocol) => write!(f, "{} {said}", protocol.name()),
+            None => f.write_str(said),
+        }
+    }
+}
+
+/// Lines that were left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Suppressed {
+    /// About this machine; about any when neither address is known.
+    pub peer: Peer,
+    /// Their kind.
+    pub kind: Kind,
+    /// How many.
+    pub count: u64,
+    /// The time in which they would have been told.
+    pub within: Duration,
+}
+
+impl fmt::Display for Suppressed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            kind, count, peer, ..
+        } = self;
+        write!(f, "… and {} more {kind}", Grouped(*count))?;
+        let whose = if matches!(kind, Kind::Ignored(_)) {
+            "from"
+        } else {
+            "for"
+        };
+        match (peer.ip, peer.mac) {
+            _ if *kind == Kind::Diagnostic => {}
+            (_, Some(mac)) => write!(f, " {whose} {mac}")?,
+            (Some(ip), None) => write!(f, " {whose} {ip}")?,
+            (None, None) => write!(f, " {whose} many machines")?,
+        }
+        write!(f, " in the last {} s", self.within.as_secs().max(1))
+    }
+}
+
+/// A number with a comma between thousands.
+struct Grouped(u64);
+
+impl fmt::Display for Grouped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.0 / 1000, self.0 % 1000) {
+            (0, rest) => write!(f, "{rest}"),
+            (more, rest) => write!(f, "{},{rest:03}", Self(more)),
+        }
+    }
+}
+
+/// Counts what repeats.
+#[derive(Clone, Debug, Default)]
+pub struct RateLimiter {
+    each: HashMap<(Address, Kind), Count>,
+    all: HashMap<Kind, Count>,
+    /// When room was last made.
+    swept: Duration,
+}
+
+/// What a machine is known by here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Address {
+    Mac(Mac),
+    Ip(IpAddr),
+}
+
+impl Address {
+    fn of(peer: Peer) -> Option<Self> {
+        peer.mac.map(Self::Mac).or_else(|| peer.ip.map(Self::Ip))
+    }
+
+    fn peer(self) -> Peer {
+        match self {
+            Self::Mac(mac) => Peer {
+                mac: Some(mac),
+                ip: None,
+            },
+            Self::Ip(ip) => Peer {
+                mac: None,
+                ip: Some(ip),
+            },
+        }
+    }
+}
+
+impl RateLimiter {
+    /// Whether `event` is to be told; if not, it is counted.
+    pub fn admit(&mut self, event: &Event) -> bool {
+        let now = event.at;
+        let kind = Kind::of(event);
+        let TokenBucket { each, all } = kind.bucket();
+        let all_count = self.all.entry(kind).or_insert_with(|| Count::new(all, now));
+        all_count.refill(all, now);
+        if let Some(address) = Address::of(event.peer) {
+            let key = (address, kind);
+            if self.each.len() >= MAX_COUNTED && !self.each.contains_key(&key) {
+                sweep(&mut self.each, &mut self.swept, now);
+            }
+            if self.each.len() < MAX_COUNTED || self.each.contains_key(&key) {
+                let count = self
+                    .each
+                    .entry(key)
+                    .or_insert_with(|| Count::new(each, now));
+                count.refill(each, now);
+                count.heard = now;
+                if count.left == 0 {
+                    count.fold(now);
+                    return false;
+                }
+                // What all machines may not say costs this one nothing.
+                count.left -= u32::from(all_count.left > 0);
+            }
+        }
+        if all_count.left == 0 {
+            all_count.fold(now);
+            return false;
+        }
+        all_count.left -= 1;
+        true
+    }
+
+    /// What was left out for at least `patience` ([`SUMMARY`], or nothing at the end), in a fixed
+    /// order. It is not returned again.
+    ///
+    /// There are few of them: to use up its own allowance a machine needs a good part of that for
+    /// all machines.
+    pub fn due(&mut self, now: Duration, patience: Duration) -> Vec<Suppressed> {
+        let each = self
+            .each
+            .iter_mut()
+            .map(|((address, kind), count)| (address.peer(), *kind, count));
+        let all = self
+            .all
+            .iter_mut()
+            .map(|(kind, count)| (Peer::default(), *kind, count));
+        let mut due: Vec<_> = each
+            .chain(all)
+            .filter_map(|(peer, kind, count)| {
+                let (count, within) = count.due(now, patience)?;
+                Some(Suppressed {
+                    peer,
+                    kind,
+                    count,
+                    within,
+                })
+            })
+            .collect();
+        due.sort_by_key(|suppressed| {
+            let Suppressed { peer, kind, .. } = suppressed;
+            (peer.mac, peer.ip, kind.to_string())
+        });
+        due
+    }
+}
+
+/// Forgets who was silent for a while and has nothing left to be told. At most once a second,
+/// since it looks at everything.
+fn sweep(each: &mut HashMap<(Address, Kind), Count>, swept: &mut Duration, now: Duration) {
+    if now.abs_diff(*swept) < Duration::from_secs(1) {
+        return;
+    }
+    *swept = now;
+    each.retain(|_, count| count.suppressed > 0 || now.abs_diff(count.heard) < SUMMARY);
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Count {
+    /// Lines that may still be told.
+    left: u32,
+    /// Until when lines have been given back.
+    filled: Duration,
+    /// When it was last asked for.
+    heard: Duration,
+    /// Lines left out.
+    suppressed: u64,
+    /// Since when.
+    since: Duration,
+}
+
+impl Count {
+    fn new(bucket: u32, now: Duration) -> Self {
+        Self {
+            left: bucket,
+            filled: now,
+            heard: now,
+            suppressed: 0,
+            since: now,
+        }
+    }
+
+    fn refill(&mut self, bucket: u32, now: Duration) {
+        // The host's clock was set back.
+        self.filled = self.filled.min(now);
+        let line = REFILL / bucket.max(1);
+        let earned = (now - self.filled).as_nanos() / line.as_nanos().max(1);
+        match u32::try_from(earned) {
+            Ok(earned) if earned < bucket - self.left => {
+                self.left += earned;
+                self.filled += line * earned;
+            }
+            _ => {
+                self.left = bucket;
+                self.filled = now;
+            }
+        }
+    }
+
+    fn fold(&mut self, now: Duration) {
+        if self.suppressed == 0 || now < self.since {
+            self.since = now;
+        }
+        self.suppressed += 1;
+    }
+
+    fn due(&mut self, now: Duration, patience: Duration) -> Option<(u64, Duration)> {
+        self.since = self.since.min(now);
+        let within = now - self.since;
+        if self.suppressed == 0 || within < patience {
+            return None;
+        }
+        Some((std::mem::take(&mut self.suppressed), within))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,77 @@
+//! Every entry by every way its root can travel, for menus.
+
+use super::{Export, Fragment};
+use crate::catalog::{Dialect, Entry, Image, Memory, NoLoader, Transport};
+
+/// One entry by one way.
+#[derive(Clone, Debug)]
+pub(super) struct MenuEntry<'a> {
+    pub(super) image: &'a Image,
+    pub(super) entry: &'a Entry,
+    pub(super) transport: Transport,
+}
+
+/// What every entry starts by, and after it the other ways. A way an entry cannot start by with the
+/// operator's arguments is in neither; an entry that is left without any is a remark.
+pub(super) fn menu_entries<'a>(
+    from: &Export<'a>,
+    fragment: &mut Fragment,
+) -> (Vec<MenuEntry<'a>>, Vec<MenuEntry<'a>>) {
+    let (mut planned, mut others) = (Vec::new(), Vec::new());
+    let whole = from.catalog.about_whole_images();
+    if let Some(whole) = whole {
+        let warning = format!("{whole}: no menu can start it");
+        fragment.warnings.push(warning);
+    } else if from.catalog.starts().next().is_none() {
+        let warning = format!("nothing will start: {}", NoLoader::nothing(from.catalog));
+        fragment.warnings.push(warning);
+    }
+    let silent = from.catalog.images().iter();
+    for entry in silent.flat_map(|image| &image.found.unreachable) {
+        if let Some(lack) = entry.lacks.first() {
+            let warning = format!("{} is not offered: {lack}", entry.id);
+            fragment.warnings.push(warning);
+        }
+    }
+    let menu = from.menu;
+    for (image, entry) in from.catalog.entries() {
+        // A menu that is written once cannot know the machine's memory.
+        let first = menu
+            .plan(image, entry, from.server, Memory::Unknown)
+            .transport;
+        match entry.check(first, &menu.append) {
+            Ok(()) => planned.push(MenuEntry {
+                image,
+                entry,
+                transport: first,
+            }),
+            Err(why) => fragment.warnings.push(format!("{}: {why}", entry.id)),
+        }
+        let rest = from.server.transports().filter(|t| *t != first);
+        others.extend(
+            rest.filter(|t| entry.check(*t, &menu.append).is_ok())
+                .map(|transport| MenuEntry {
+                    image,
+                    entry,
+                    transport,
+                }),
+        );
+    }
+    (planned, others)
+}
+
+impl MenuEntry<'_> {
+    /// The kernel's arguments, a word each.
+    pub(super) fn arguments(&self, from: &Export<'_>, dialect: Dialect) -> Vec<String> {
+        let source = self.image.at(from.server);
+        let line = self
+            .entry
+            .command_line(self.transport, source, dialect, &from.menu.append);
+        line.split(' ').map(str::to_owned).collect()
+    }
+
+    /// The path of one of the image's files at our doors, before any encoding.
+    pub(super) fn path(&self, file: &str) -> String {
+        format!("iso/{}/{file}", self.image.name)
+    }
+}

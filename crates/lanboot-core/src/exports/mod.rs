@@ -1,0 +1,187 @@
+//! What lanboot would tell machines, as configuration for the servers people have already: DHCP
+//! servers that shall name its boot files, and menus its images shall appear in.
+//!
+//! Every fragment is commented, says where it goes, and can be read by the program it is for as it
+//! stands. DHCP fragments come from [`catalog::offer`](crate::catalog::offer), so they answer as
+//! lanboot's own DHCP does. Whatever comes from a file name, a medium or an operator is quoted the
+//! way each format quotes; what a format cannot quote is left out, and a remark says so.
+//!
+//! Tested with the real programs: dnsmasq, ISC dhcpd, Kea, GRUB and PXELINUX. RouterOS and
+//! PowerShell cannot be installed beside the tests; those two are only checked for their form.
+
+mod dnsmasq;
+mod grub;
+mod ipxe;
+mod isc_dhcp;
+mod kea;
+mod menu_entries;
+mod mikrotik;
+mod pxelinux;
+mod rules;
+mod run;
+mod windows_dhcp;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::net::Ipv4Addr;
+
+use crate::catalog::{Catalog, LoaderChoice, Loaders, Server};
+use crate::menus::Menu;
+use crate::text::ascii;
+
+/// What a fragment is written for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// A menu of PXELINUX (SYSLINUX 4 and later).
+    Pxelinux,
+    /// A menu of GRUB 2.
+    Grub,
+    /// A menu of iPXE.
+    Ipxe,
+    /// dnsmasq, as DHCP server or as proxy.
+    Dnsmasq,
+    /// ISC dhcpd 4.
+    IscDhcp,
+    /// Kea's DHCPv4 server, 2.2 and later.
+    Kea,
+    /// RouterOS 7.
+    Mikrotik,
+    /// The DHCP service of Windows Server, as PowerShell.
+    WindowsDhcp,
+}
+
+impl Format {
+    /// Every format there is.
+    pub const ALL: [Self; 8] = [
+        Self::Pxelinux,
+        Self::Grub,
+        Self::Ipxe,
+        Self::Dnsmasq,
+        Self::IscDhcp,
+        Self::Kea,
+        Self::Mikrotik,
+        Self::WindowsDhcp,
+    ];
+
+    /// The word for it on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pxelinux => "pxelinux",
+            Self::Grub => "grub",
+            Self::Ipxe => "ipxe",
+            Self::Dnsmasq => "dnsmasq",
+            Self::IscDhcp => "isc-dhcp",
+            Self::Kea => "kea",
+            Self::Mikrotik => "mikrotik",
+            Self::WindowsDhcp => "windows-dhcp",
+        }
+    }
+
+    /// Whether it answers DHCP; the others are menus.
+    pub fn is_dhcp(self) -> bool {
+        match self {
+            Self::Pxelinux | Self::Grub | Self::Ipxe => false,
+            Self::Dnsmasq | Self::IscDhcp | Self::Kea | Self::Mikrotik | Self::WindowsDhcp => true,
+        }
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What is exported.
+#[derive(Clone, Copy, Debug)]
+pub struct Export<'a> {
+    /// The images.
+    pub catalog: &'a Catalog,
+    /// The loaders at hand.
+    pub loaders: &'a Loaders,
+    /// What menus say.
+    pub menu: &'a Menu,
+    /// Which loader is preferred.
+    pub loader: &'a LoaderChoice,
+    /// Our doors, as machines reach them.
+    pub server: &'a Server,
+    /// The mask of the network they are in.
+    pub netmask: Ipv4Addr,
+    /// The flags it was made with that `lanboot serve` needs too, one word each.
+    pub flags: &'a [String],
+}
+
+impl Export<'_> {
+    fn address(&self) -> Ipv4Addr {
+        *self.server.http.ip()
+    }
+
+    /// Where to run what.
+    fn run(&self) -> String {
+        format!("Run on {}: {}", self.address(), run::command(self.flags))
+    }
+
+    /// The images' names, on one line that ends with a whole one.
+    fn names(&self) -> String {
+        let mut out = String::new();
+        let images = self.catalog.images();
+        for (before, image) in images.iter().enumerate() {
+            let name = text(&image.name, MAX_COMMENT);
+            if before > 0 && out.len() + name.len() > MAX_COMMENT {
+                out.push_str(&format!(" and {} more", images.len() - before));
+                break;
+            }
+            if before > 0 {
+                out.push_str(", ");
+            }
+            out.push_str(&name);
+        }
+        out
+    }
+}
+
+/// A piece of configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fragment {
+    /// The configuration, comments included; ends with a line end.
+    pub text: String,
+    /// What the operator should know besides, one sentence each.
+    pub warnings: Vec<String>,
+}
+
+/// The fragment for `format`.
+pub fn export(format: Format, from: &Export<'_>) -> Fragment {
+    match format {
+        Format::Pxelinux => pxelinux::fragment(from),
+        Format::Grub => grub::fragment(from),
+        Format::Ipxe => ipxe::fragment(from),
+        Format::Dnsmasq => dnsmasq::fragment(&rules::rules(from), &rules::proxy_rules(from)),
+        Format::IscDhcp => isc_dhcp::fragment(&rules::rules(from)),
+        Format::Kea => kea::fragment(&rules::rules(from)),
+        Format::Mikrotik => mikrotik::fragment(&rules::rules(from)),
+        Format::WindowsDhcp => windows_dhcp::fragment(&rules::rules(from)),
+    }
+}
+
+/// Longest piece of somebody else's text in a comment, in bytes: a comment is for reading.
+const MAX_COMMENT: usize = 160;
+/// Longest title in a menu, in bytes: a text screen's width.
+const MAX_TITLE: usize = 78;
+
+/// `text` as printable ASCII on one line, and nothing a script language reads at the end of a line
+/// (`\` joins the next one to it).
+fn text(text: &str, limit: usize) -> String {
+    ascii(text, limit).replace('\\', "/")
+}
+
+/// Comment lines, each after `mark`.
+fn comment(out: &mut String, mark: &str, lines: &[&str]) {
+    for line in lines {
+        out.push_str(mark);
+        out.push(' ');
+        out.push_str(line);
+        out.push('\n');
+    }
+}

@@ -1,0 +1,119 @@
+//! For PXELINUX: one label an entry, to be included in a menu there is.
+
+use std::fmt::Write as _;
+
+use super::menu_entries::{MenuEntry, menu_entries};
+use super::{Export, Fragment, MAX_TITLE, comment, text};
+use crate::catalog::{Cpu, Dialect};
+use crate::menus::{transport_label, url};
+
+/// Longest line of help, in bytes: a text screen's width.
+const MAX_HELP: usize = 78;
+/// Longest command line, in bytes: kernels cut them there on x86.
+const MAX_ARGUMENTS: usize = 2047;
+
+pub(super) fn fragment(from: &Export<'_>) -> Fragment {
+    let mut fragment = Fragment::default();
+    let (mut planned, mut others) = menu_entries(from, &mut fragment);
+    // Whatever runs PXELINUX is an x86 PC.
+    planned.retain(|menu_entry| menu_entry.entry.cpu != Cpu::Aarch64);
+    others.retain(|menu_entry| menu_entry.entry.cpu != Cpu::Aarch64);
+    let mut out = String::new();
+    let address = from.address();
+    comment(
+        &mut out,
+        "#",
+        &[
+            "PXELINUX: menu entries made by lanboot.",
+            &format!("They load {} from {address}.", from.names()),
+            "Save this as lanboot.cfg beside pxelinux.cfg/default and put there: INCLUDE lanboot.cfg",
+            &from.run(),
+            "Kernel and initramfs come by TFTP, which pxelinux.0 and lpxelinux.0 both speak. With",
+            "lpxelinux.0 HTTP is faster: use the LINUX and INITRD lines that stand there as comments.",
+            "SYSAPPEND tells the kernel which network card the machine booted from (2: BOOTIF=, 3: also",
+            "the address it has), which before SYSLINUX 5.10 is called IPAPPEND.",
+        ],
+    );
+    for menu_entry in &planned {
+        let title = text(&menu_entry.image.ascii_title(menu_entry.entry), MAX_TITLE);
+        label(&mut out, from, menu_entry, &menu_entry.entry.id, &title);
+    }
+    if !others.is_empty() {
+        out.push_str(
+            "\n# The same entries with other ways for the root file system, in a menu of their own.\n\
+             MENU BEGIN lanboot-ways\nMENU LABEL Other ways for the root to travel ...\n\
+             MENU TITLE How shall the root travel?\n",
+        );
+        for other in &others {
+            let title = other.image.ascii_title(other.entry);
+            let title = format!("{title} - {}", transport_label(other.transport));
+            // No entry's own name has a slash.
+            let name = format!("{}/{}", other.entry.id, other.transport);
+            label(&mut out, from, other, &name, &text(&title, MAX_TITLE));
+        }
+        out.push_str("\nLABEL lanboot-back\nMENU LABEL Back\nMENU EXIT\nMENU END\n");
+    }
+    fragment.text = out;
+    fragment
+}
+
+fn label(out: &mut String, from: &Export<'_>, menu_entry: &MenuEntry<'_>, name: &str, title: &str) {
+    let entry = menu_entry.entry;
+    let arguments = menu_entry.arguments(from, Dialect::Pxelinux).join(" ");
+    // The medium's own words stand behind "Volume", so that none is read as ENDTEXT.
+    let help = format!(
+        "Volume {}",
+        entry.help(menu_entry.transport, &from.menu.append)
+    );
+    let _ = write!(
+        out,
+        "\nLABEL {}\nMENU LABEL {title}\n",
+        text(name, MAX_TITLE)
+    );
+    let http = |file: &str| url(from.server, menu_entry.image, file);
+    let initrd = |file: &dyn Fn(&str) -> String| {
+        let files: Vec<String> = entry.initrd.iter().map(|path| file(path)).collect();
+        files.join(",")
+    };
+    let files = [&entry.kernel].into_iter().chain(&entry.initrd);
+    if files.clone().all(|file| is_plain(file)) {
+        let tftp = |file: &str| format!("{}::{}", from.address(), menu_entry.path(file));
+        let _ = write!(
+            out,
+            "# LINUX {}\n# INITRD {}\nLINUX {}\nINITRD {}\n",
+            http(&entry.kernel),
+            initrd(&http),
+            tftp(&entry.kernel),
+            initrd(&tftp),
+        );
+    } else {
+        let _ = write!(
+            out,
+            "# Its files have names that only URLs can hold: this entry needs lpxelinux.0.\n\
+             LINUX {}\nINITRD {}\n",
+            http(&entry.kernel),
+            initrd(&http),
+        );
+    }
+    let sysappend = match entry.sysappend() {
+        0 => String::new(),
+        mask => format!("SYSAPPEND {mask}\n"),
+    };
+    let _ = write!(
+        out,
+        "APPEND {}\n{sysappend}TEXT HELP\n{}\nENDTEXT\n",
+        text_kept(&arguments),
+        text(&help, MAX_HELP),
+    );
+}
+
+/// Whether a path can stand in a configuration as it is: blanks end it, commas part it.
+fn is_plain(path: &str) -> bool {
+    path.bytes()
+        .all(|b| b.is_ascii_graphic() && !b",\\\"'#".contains(&b))
+}
+
+/// Arguments on one line; PXELINUX reads the rest of a line as it is.
+fn text_kept(arguments: &str) -> String {
+    crate::text::ascii(arguments, MAX_ARGUMENTS)
+}

@@ -1,0 +1,262 @@
+//! Which entries a machine can start, asked of the iPXE that runs on it, so that one script is right
+//! for every machine.
+//!
+//! `${platform}` and `${buildarch}` say what iPXE was built for. With UEFI that is what its firmware
+//! starts; a BIOS leaves it to the processor. iPXE that is too old to know them is one for BIOS.
+
+use std::fmt::Write as _;
+
+use super::{MAX_HELP, line};
+use crate::catalog::{Catalog, Cpu, Firmware};
+
+/// Begins the settings used here.
+const PREFIX: &str = "lanboot-";
+/// The setting that holds what the machine is.
+const MACHINE: &str = "${lanboot-machine}";
+
+/// What [`MACHINE`] says for each kind of firmware.
+fn machine(firmware: Firmware) -> &'static str {
+    match firmware {
+        Firmware::Bios64 => "bios",
+        Firmware::Bios32 => "bios32",
+        Firmware::X64Uefi => "efi/x86_64",
+        Firmware::X86Uefi => "efi/i386",
+        Firmware::Arm64Uefi => "efi/arm64",
+    }
+}
+
+/// What a catalog has for which processors.
+pub(crate) struct CpuFilter {
+    /// Those of its entries, each once.
+    cpus: Vec<Cpu>,
+    /// About what no loader can start.
+    whole: Option<String>,
+}
+
+impl CpuFilter {
+    pub(crate) fn new(catalog: &Catalog) -> Self {
+        let has = |cpu: &Cpu| catalog.entries().any(|(_, entry)| entry.cpu == *cpu);
+        Self {
+            cpus: Cpu::ALL.into_iter().filter(has).collect(),
+            whole: catalog
+                .about_whole_images()
+                .or_else(|| catalog.about_incomplete()),
+        }
+    }
+
+    /// Finds out what the machine is and which of the processors it starts kernels for, and goes
+    /// to the label `nothing` when that is none.
+    pub(crate) fn ask(&self, out: &mut String, nothing: &str) {
+        // `cpuid 0` holds on every processor, but not where iPXE lacks the command; bit 29 of
+        // the extended features is long mode.
+        let _ = write!(
+            out,
+            "set lanboot-machine ${{platform}}/${{buildarch}}\n\
+             isset ${{platform}} || set lanboot-machine bios\n\
+             iseq ${{platform}} pcbios && set lanboot-machine bios ||\n\
+             iseq {MACHINE} bios && cpuid 0 && set lanboot-machine bios32 ||\n\
+             iseq {MACHINE} bios32 && cpuid --ext 29 && set lanboot-machine bios ||\n"
+        );
+        for cpu in &self.cpus {
+            for firmware in Firmware::ALL {
+                if firmware.cpus().contains(cpu) {
+                    only(out, firmware, &format!("set {PREFIX}{cpu} yes"));
+                }
+            }
+        }
+        let any: String = self
+            .cpus
+            .iter()
+            .map(|cpu| format!("${{{PREFIX}{cpu}}}"))
+            .collect();
+        if any.is_empty() {
+            let _ = writeln!(out, "goto {nothing}");
+        } else {
+            let _ = writeln!(out, "isset {any} || goto {nothing}");
+        }
+    }
+
+    /// Sets `start` to what begins unattended on this machine, where there is something.
+    pub(crate) fn choose(out: &mut String, start: impl Fn(Firmware) -> Option<String>) {
+        for firmware in Firmware::ALL {
+            if let Some(start) = start(firmware) {
+                only(out, firmware, &format!("set start {start}"));
+            }
+        }
+    }
+
+    /// The sentence for machines that can start nothing of what there is.
+    pub(crate) fn nothing(&self, out: &mut String) {
+        let names = |cpus: &[Cpu]| cpus.iter().map(|cpu| cpu.name()).collect::<Vec<_>>();
+        if let Some(whole) = &self.whole {
+            let _ = writeln!(out, "echo lanboot: {}.", line(whole, MAX_HELP * 2));
+        }
+        if self.cpus.is_empty() && self.whole.is_some() {
+            return;
+        }
+        if self.cpus.is_empty() {
+            out.push_str("echo lanboot: no image served here has an entry that can be started.\n");
+            return;
+        }
+        out.push_str("set lanboot-starts ${buildarch}\n");
+        for firmware in Firmware::ALL {
+            let starts = names(firmware.cpus()).join(" or ");
+            only(out, firmware, &format!("set lanboot-starts {starts}"));
+        }
+        let _ = writeln!(
+            out,
+            "echo lanboot: this machine starts kernels for ${{lanboot-starts}}, and the images \
+             served here are for {}.",
+            names(&self.cpus).join(" and ")
+        );
+    }
+}
+
+/// `command`, only on machines with this firmware.
+fn only(out: &mut String, firmware: Firmware, command: &str) {
+    let _ = writeln!(out, "iseq {MACHINE} {} && {command} ||", machine(firmware));
+}
+
+/// `command`, only on machines that start kernels for `cpu`; behind [`CpuFilter::ask`].
+pub(crate) fn where_it_starts(out: &mut String, cpu: Cpu, command: &str) {
+    let _ = writeln!(out, "isset ${{{PREFIX}{cpu}}} && {command} ||");
+}
+
+/// As much of iPXE as these scripts need, to see what they do on a machine.
+#[cfg(test)]
+pub(crate) mod testing {
+    use std::collections::BTreeMap;
+
+    /// `${platform}`, `${buildarch}`, and whether the processor has long mode, `None` where there is
+    /// no command `cpuid`.
+    #[derive(Clone, Copy, Debug)]
+    pub(crate) struct Ipxe(
+        pub(crate) &'static str,
+        pub(crate) &'static str,
+        pub(crate) Option<bool>,
+    );
+
+    /// What became of a script.
+    #[derive(Debug, Default)]
+    pub(crate) struct Seen<'a> {
+        /// Labels of the items of the menu shown.
+        pub(crate) items: Vec<&'a str>,
+        /// What is chosen when nobody presses a key.
+        pub(crate) start: String,
+        /// What is printed.
+        pub(crate) says: Vec<String>,
+        /// `choose`, `exit`, or the label of the entry that was started.
+        pub(crate) end: &'a str,
+    }
+
+    impl Ipxe {
+        pub(crate) fn run(self, text: &str) -> Seen<'_> {
+            let Self(platform, buildarch, long_mode) = self;
+            let settings = [("platform", platform), ("buildarch", buildarch)];
+            let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
+            let mut machine = Machine {
+                settings: BTreeMap::from(settings),
+                long_mode,
+                seen: Seen::default(),
+                to: None,
+            };
+            let lines: Vec<&str> = text.lines().collect();
+            let mut at = 0;
+            for _ in 0..10_000 {
+                let line = lines[at];
+                at += 1;
+                if let Some(label) = line.strip_prefix(':') {
+                    if label.contains("entry-") {
+                        machine.seen.end = label;
+                    }
+                } else if !line.starts_with('#') {
+                    assert!(machine.line(line), "the script ends at {line}");
+                }
+                if !machine.seen.end.is_empty() {
+                    return machine.seen;
+                }
+                if let Some(label) = machine.to.take() {
+                    let is_it = |line: &str| line.strip_prefix(':') == Some(&label);
+                    at = lines.iter().position(|l| is_it(l)).expect("a label");
+                }
+            }
+            panic!("it goes round and round");
+        }
+    }
+
+    struct Machine<'a> {
+        settings: BTreeMap<String, String>,
+        long_mode: Option<bool>,
+        seen: Seen<'a>,
+        to: Option<String>,
+    }
+
+    impl<'a> Machine<'a> {
+        /// A line of commands; `||` and `&&` look at the last one that ran.
+        fn line(&mut self, line: &'a str) -> bool {
+            let mut is_good = true;
+            let mut runs = true;
+            let mut command = Vec::new();
+            let words = line
+                .split_whitespace()
+                .take_while(|word| !word.starts_with('#'));
+            for word in words.chain([""]) {
+                if !matches!(word, "||" | "&&" | "") {
+                    command.push(word);
+                    continue;
+                }
+                if runs {
+                    is_good = self.command(&command);
+                }
+                command.clear();
+                runs = is_good == (word == "&&");
+            }
+            is_good
+        }
+
+        fn expand(&self, word: &str) -> String {
+            let Some((before, rest)) = word.split_once("${") else {
+                return word.to_owned();
+            };
+            let (name, after) = rest.split_once('}').unwrap();
+            let value = self.settings.get(name).map_or("", String::as_str);
+            format!("{before}{value}{}", self.expand(after))
+        }
+
+        fn command(&mut self, words: &[&'a str]) -> bool {
+            let Some((name, raw)) = words.split_first() else {
+                return true;
+            };
+            let expanded: Vec<String> = raw.iter().map(|word| self.expand(word)).collect();
+            match *name {
+                "set" => {
+                    let value = expanded[1..].join(" ");
+                    self.settings.insert(expanded[0].clone(), value);
+                }
+                "iseq" => return expanded[0] == expanded[1],
+                "isset" => return !expanded[0].is_empty(),
+                "cpuid" => {
+                    return match raw {
+                        ["0"] => self.long_mode.is_some(),
+                        ["--ext", "29"] => self.long_mode == Some(true),
+                        other => panic!("{other:?}"),
+                    };
+                }
+                "goto" => self.to = Some(expanded[0].clone()),
+                "item" if raw[0] == "--gap" => {}
+                "item" => self.seen.items.push(raw[0]),
+                "echo" => self.seen.says.push(expanded.join(" ")),
+                "choose" => {
+                    let default = raw.iter().position(|word| *word == "--default");
+                    self.seen.start =
+                        default.map_or_else(String::new, |at| expanded[at + 1].clone());
+                    self.seen.end = "choose";
+                }
+                "exit" => self.seen.end = "exit",
+                "menu" | "prompt" => {}
+                other => panic!("{other}"),
+            }
+            true
+        }
+    }
+}

@@ -1,0 +1,594 @@
+//! The menu for iPXE.
+
+use std::fmt::Write as _;
+
+use super::{
+    CpuFilter, MAX_HELP, Menu, incomplete_title, line, transport_label, unreachable, url, url_path,
+    where_it_starts,
+};
+use crate::catalog::{Catalog, Cpu, Dialect, Entry, Image, Memory, Server, Signed, Transport};
+
+/// The script for `server` and a machine with so much `memory`.
+pub fn ipxe(catalog: &Catalog, menu: &Menu, server: &Server, memory: Memory) -> String {
+    let mut out = String::from("#!ipxe\n# Made by lanboot.\n");
+    let is_choosing = with_root(catalog).next().is_some() && server.transports().count() > 1;
+    if is_choosing && memory == Memory::Unasked {
+        ask_for_memory(&mut out, server);
+    }
+    let fit = CpuFilter::new(catalog);
+    fit.ask(&mut out, "nothing");
+    out.push_str("set start local\n");
+    CpuFilter::choose(&mut out, |firmware| Some(label(menu.boot.of(firmware)?)));
+    if menu.timeout.is_some_and(|t| t.is_zero()) {
+        out.push_str("goto ${start}\n");
+    }
+    out.push_str("\n:menu\nmenu lanboot - ${netX/mac} ${netX/ip}\n");
+    for (image, entry) in catalog.entries() {
+        item_of(
+            &mut out,
+            entry,
+            &label(&entry.id),
+            &image.ascii_title(entry),
+        );
+    }
+    for (entry, sentence) in unreachable(catalog) {
+        for part in lines(&sentence) {
+            where_it_starts(&mut out, entry.cpu, &format!("item --gap {part}"));
+        }
+    }
+    for (_, entry, why) in catalog.incomplete_entries() {
+        // A gap cannot be chosen.
+        let title = incomplete_title(entry, &why);
+        where_it_starts(&mut out, entry.cpu, &format!("item --gap {title}"));
+    }
+    if is_choosing {
+        let rooted: Vec<Cpu> = with_root(catalog).map(|(_, entry)| entry.cpu).collect();
+        for cpu in Cpu::ALL.into_iter().filter(|cpu| rooted.contains(cpu)) {
+            where_it_starts(&mut out, cpu, "set lanboot-ways yes");
+        }
+        let title = "Other ways for the root to travel ...";
+        let _ = writeln!(out, "isset ${{lanboot-ways}} && item ways {title} ||");
+    }
+    item(&mut out, "local", "Boot from the local disk");
+    item(&mut out, "shell", "iPXE shell");
+    let timeout = match menu.timeout {
+        Some(timeout) if !timeout.is_zero() => format!("--timeout {} ", timeout.as_millis()),
+        _ => String::new(),
+    };
+    let _ = writeln!(
+        out,
+        "choose {timeout}--default ${{start}} picked || goto shell"
+    );
+    out.push_str("goto ${picked}\n");
+    if is_choosing {
+        ways(&mut out, catalog, menu, server);
+    }
+    for (image, entry) in catalog.entries() {
+        let planned = menu.plan(image, entry, server, memory).transport;
+        let _ = write!(out, "\n:{}\n", label(&entry.id));
+        start(&mut out, image, entry, menu, server, planned);
+        let ways = menu.transports(entry, server).filter(|_| is_choosing);
+        for transport in ways {
+            let _ = write!(out, "\n:{}\n", way_label(&entry.id, transport));
+            start(&mut out, image, entry, menu, server, transport);
+        }
+    }
+    if catalog
+        .entries()
+        .any(|(_, entry)| entry.signed == Signed::No)
+    {
+        out.push_str(UNSIGNED);
+    }
+    out.push_str("\n:nothing\n");
+    fit.nothing(&mut out);
+    out.push_str("prompt --timeout 30000 Press a key to go on without the network ||\nexit\n");
+    out.push_str(
+        "\n:failed\necho lanboot: this did not start; the reason stands above.\n\
+         prompt --timeout 30000 Press a key for the menu ||\ngoto menu\n\
+         \n:shell\nshell\ngoto menu\n\
+         \n:local\nexit\n",
+    );
+    out
+}
+
+/// What a machine with Secure Boot on reads instead of the firmware's refusal.
+const UNSIGNED: &str = "\n:unsigned\n\
+    echo Secure Boot is on, and nobody has signed the kernel of this entry for it.\n\
+    echo Switch Secure Boot off in the firmware setup, or choose another entry.\n\
+    prompt Press a key for the menu ||\ngoto menu\n";
+
+/// The entries whose root can travel in several ways.
+fn with_root(catalog: &Catalog) -> impl Iterator<Item = (&std::sync::Arc<Image>, &Entry)> {
+    catalog.entries().filter(|(_, entry)| entry.root.is_some())
+}
+
+/// Comes again with what iPXE knows of the machine's memory. The answer to that has no such line,
+/// so this cannot go round and round.
+fn ask_for_memory(out: &mut String, server: &Server) {
+    let _ = writeln!(
+        out,
+        "chain --replace {}/boot.ipxe?{} ||",
+        server.http_origin(),
+        Memory::query()
+    );
+}
+
+/// The menu of every entry by every open door that it can use.
+fn ways(out: &mut String, catalog: &Catalog, menu: &Menu, server: &Server) {
+    out.push_str("\n:ways\nmenu How shall the root travel?\n");
+    for (image, entry) in with_root(catalog) {
+        for transport in menu.transports(entry, server) {
+            let title = format!(
+                "{} - {}",
+                image.ascii_title(entry),
+                transport_label(transport)
+            );
+            let label = way_label(&entry.id, transport);
+            item_of(out, entry, &label, &title);
+        }
+    }
+    item(out, "menu", "Back");
+    out.push_str("choose picked || goto menu\ngoto ${picked}\n");
+}
+
+fn item(out: &mut String, label: &str, title: &str) {
+    let _ = writeln!(out, "item {label} {}", line(title, MAX_HELP));
+}
+
+/// A sentence in lines that fit on a text screen, at most four.
+fn lines(sentence: &str) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in line(sentence, 4 * MAX_HELP).split(' ') {
+        match lines.last_mut() {
+            Some(last) if last.len() + 1 + word.len() <= MAX_HELP => {
+                last.push(' ');
+                last.push_str(word);
+            }
+            _ => lines.push(line(word, MAX_HELP)),
+        }
+    }
+    // What begins with a hyphen would be an option.
+    lines
+        .iter_mut()
+        .for_each(|line| *line = line.replace("--", "- -"));
+    lines
+}
+
+/// An item that only machines see that can start `entry`.
+fn item_of(out: &mut String, entry: &Entry, label: &str, title: &str) {
+    let title = line(title, MAX_HELP);
+    where_it_starts(out, entry.cpu, &format!("item {label} {title}"));
+}
+
+/// The label of an entry that travels one certain way; no entry's own label begins like this.
+fn way_label(id: &str, transport: Transport) -> String {
+    format!("{transport}-{id}")
+}
+
+/// An entry's script label; the prefix keeps an image called `shell` apart from the shell.
+fn label(id: &str) -> String {
+    format!("entry-{id}")
+}
+
+fn start(
+    out: &mut String,
+    image: &Image,
+    entry: &Entry,
+    menu: &Menu,
+    server: &Server,
+    transport: Transport,
+) {
+    let source = image.at(server);
+    let arguments = entry.command_line(transport, source, Dialect::Ipxe, &menu.append);
+    // The comment in the script says what is left out.
+    let _left_out = load(out, image, entry, server, &arguments, "");
+}
+
+/// The commands that load and start `entry` with these arguments. `prefix` begins the script's
+/// labels `failed` and `unsigned`. What iPXE would not pass on to the kernel is left out, and
+/// returned.
+pub(crate) fn load(
+    out: &mut String,
+    image: &Image,
+    entry: &Entry,
+    server: &Server,
+    arguments: &str,
+    prefix: &str,
+) -> Option<String> {
+    let (kept, unsafe_ones): (Vec<&str>, Vec<&str>) =
+        arguments.split(' ').partition(|word| is_safe(word));
+    let arguments = kept.join(" ");
+    let left_out = (!unsafe_ones.is_empty()).then(|| {
+        let words = line(&unsafe_ones.join(" "), MAX_COMMENT);
+        words.replace('\\', "/")
+    });
+    if let Some(words) = &left_out {
+        let _ = writeln!(
+            out,
+            "# Left out, because iPXE would take them for its own: {words} ."
+        );
+    }
+    let url = |path: &str| url(server, image, path);
+    // UEFI kernels before 5.7 find their initramfs by these names; BIOS does not mind them.
+    let names: String = entry
+        .initrd
+        .iter()
+        .map(|path| {
+            format!(
+                " initrd={}",
+                url_path(path.rsplit('/').next().unwrap_or(path))
+            )
+        })
+        .collect();
+    // debian-installer hands on to the installed system what stands behind `---`.
+    let (before, after) = match entry.root {
+        Some(_) => ("", names.as_str()),
+        None => (names.as_str(), ""),
+    };
+    let arguments = format!("{before} {arguments}{after}");
+    if entry.signed == Signed::No {
+        let _ = writeln!(
+            out,
+            "iseq ${{efi/SecureBoot}} 01 && goto {prefix}unsigned ||"
+        );
+    }
+    // `imgfree` drops what an earlier try left, and this script: newer iPXE would append it to
+    // the initramfs (ipxe issue 1723).
+    let _ = write!(
+        out,
+        "imgfree\nkernel {} {} || goto {prefix}failed\n",
+        url(&entry.kernel),
+        arguments.trim()
+    );
+    for path in &entry.initrd {
+        let _ = writeln!(out, "initrd {} || goto {prefix}failed", url(path));
+    }
+    // iPXE 2.0 behind its own shim starts the kernel of a vendor through that vendor's shim. Older
+    // ones know neither the variable nor the command.
+    let shim = image
+        .found
+        .shims
+        .iter()
+        .find(|shim| entry.cpu.runs_on(shim.arch) && shim.trusts(&entry.signed));
+    if let Some(shim) = shim {
+        let _ = writeln!(
+            out,
+            "iseq ${{efi/SecureBoot}} 01 && shim {} ||",
+            url(&shim.from)
+        );
+    }
+    let _ = writeln!(out, "boot || goto {prefix}failed");
+    left_out
+}
+
+/// Longest list of words in a comment, in bytes: a comment is for reading.
+const MAX_COMMENT: usize = 160;
+
+/// Whether iPXE passes a word on as it is. It has no quotes: `||`, `&&` and in newer ones `;` part
+/// commands, `${` begins a setting, `#` at the beginning of a word ends the line, and `\` at the
+/// end of one joins the next line to it.
+fn is_safe(word: &str) -> bool {
+    /// What the spelling for iPXE puts in itself.
+    const OURS: [&str; 2] = [
+        "BOOTIF=01-${netX/mac:hexhyp}",
+        "ip=${netX/ip}:${next-server}:${netX/gateway}:${netX/netmask}",
+    ];
+    OURS.contains(&word)
+        || (word.bytes().all(|b| b.is_ascii_graphic())
+            && !["||", "&&", ";"].contains(&word)
+            && !word.contains("${")
+            && !word.starts_with('#')
+            && !word.ends_with('\\'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::testing::{catalog, chain, image, installer, keep, server};
+    use crate::catalog::{BootChoice, MenuKind, Transports};
+    use crate::machine::Arch;
+    use crate::menus::cpu_filter::testing::Ipxe;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    fn only_http() -> Server {
+        Server {
+            http: "10.0.0.1:8080".parse().unwrap(),
+            nfs: false,
+            nbd: false,
+        }
+    }
+
+    fn text(
+        catalog: &Catalog,
+        timeout: Option<Duration>,
+        server: &Server,
+        memory: Memory,
+    ) -> String {
+        let menu = Menu {
+            timeout,
+            boot: BootChoice::resolve(catalog, None).unwrap(),
+            append: "console=ttyS0".into(),
+            transports: Transports::default(),
+            kind: MenuKind::Generated,
+        };
+        ipxe(catalog, &menu, server, memory)
+    }
+
+    /// The lines of one label.
+    fn section<'a>(text: &'a str, label: &str) -> &'a str {
+        let begin = text.split_once(&format!("\n:{label}\n")).unwrap().1;
+        begin.split("\n\n").next().unwrap()
+    }
+
+    #[test]
+    fn an_entry_loads_kernel_and_initramfs_over_http() {
+        let timeout = Some(Duration::from_secs(3));
+        let text = text(&catalog(), timeout, &only_http(), Memory::Unasked);
+        let expected = "iseq ${efi/SecureBoot} 01 && goto unsigned ||\nimgfree\n\
+            kernel http://10.0.0.1:8080/iso/dual/arch/vmlinuz archisobasedir=arch \
+            archiso_http_srv=http://10.0.0.1:8080/iso/dual/ ip=dhcp BOOTIF=01-${netX/mac:hexhyp} \
+            net.ifnames=0 console=ttyS0 initrd=early%20img initrd=initramfs.img || goto failed\n\
+            initrd http://10.0.0.1:8080/iso/dual/arch/early%20img || goto failed\n\
+            initrd http://10.0.0.1:8080/iso/dual/arch/initramfs.img || goto failed\n\
+            boot || goto failed";
+        assert_eq!(section(&text, "entry-dual-x86_64"), expected);
+        assert!(
+            text.contains("choose --timeout 3000 --default ${start} picked"),
+            "{text}"
+        );
+        assert!(
+            !text.contains("memsize"),
+            "there is nothing to choose: {text}"
+        );
+    }
+
+    #[test]
+    fn a_machine_is_asked_for_its_memory_once() {
+        let text = |memory| text(&catalog(), None, &server(), memory);
+        let asks = "\nchain --replace http://10.0.0.1/boot.ipxe?memory=${memsize}&modules=\
+            ${smbios/0.17.12.2:hexraw}-${smbios/1.17.12.2:hexraw}-";
+        assert!(text(Memory::Unasked).contains(asks));
+        for memory in [Memory::Unknown, Memory::Mib(64)] {
+            assert!(!text(memory).contains("memsize"));
+        }
+        let small = text(Memory::Mib(256));
+        assert!(
+            section(&small, "entry-dual-x86_64").contains(" archiso_nfs_srv=10.0.0.1:/iso/dual ")
+        );
+        let large = text(Memory::Mib(4096));
+        assert!(section(&large, "entry-dual-x86_64").contains(" archiso_http_srv="));
+    }
+
+    #[test]
+    fn every_open_door_is_a_way_in_the_menu() {
+        let text = text(&catalog(), None, &server(), Memory::Unknown);
+        for (label, argument) in [
+            (
+                "http-dual-i686",
+                " archiso_http_srv=http://10.0.0.1/iso/dual/ ",
+            ),
+            (
+                "nfs-dual-i686",
+                " archiso_nfs_srv=10.0.0.1:/iso/dual copytoram=n ",
+            ),
+            (
+                "nbd-dual-i686",
+                " archiso_nbd_srv=10.0.0.1 archiso_nbd_name=dual@",
+            ),
+        ] {
+            assert!(
+                text.contains(&format!(" && item {label} dual (i686) - ")),
+                "{text}"
+            );
+            assert!(section(&text, label).contains(argument), "{text}");
+        }
+    }
+
+    /// An unsigned image for x86, an installer for each kind of processor.
+    fn mixed() -> Catalog {
+        let by = || Signed::By(vec!["Debian".into()]);
+        let mut deb = installer("deb", Cpu::X86_64, by());
+        deb.found.shims = vec![chain(Arch::X64Uefi, "Debian", false).shim];
+        Catalog::new(vec![
+            Arc::new(image("dual", &[Cpu::X86_64])),
+            Arc::new(deb),
+            Arc::new(installer("arm", Cpu::Aarch64, by())),
+        ])
+    }
+
+    /// `${platform}`, `${buildarch}`, and whether the processor has long mode, where iPXE can tell.
+    const BIOS: Ipxe = Ipxe("pcbios", "i386", Some(true));
+    const BIOS32: Ipxe = Ipxe("pcbios", "i386", Some(false));
+    const X64: Ipxe = Ipxe("efi", "x86_64", Some(true));
+    const X86: Ipxe = Ipxe("efi", "i386", Some(true));
+    const ARM64: Ipxe = Ipxe("efi", "arm64", None);
+
+    #[test]
+    fn machines_see_what_they_can_start_and_start_that() {
+        let text = text(&mixed(), None, &server(), Memory::Unknown);
+        let (dual, deb, arm) = ("entry-dual-x86_64", "entry-deb-x86_64", "entry-arm-aarch64");
+        for (ipxe, entries, start) in [
+            (BIOS, &[dual, deb][..], dual),
+            (X64, &[dual, deb], dual),
+            (ARM64, &[arm], arm),
+            // Builds for 64-bit BIOS, one without `cpuid`, and one too old to say what it is.
+            (Ipxe("pcbios", "x86_64", Some(true)), &[dual, deb], dual),
+            (Ipxe("pcbios", "i386", None), &[dual, deb], dual),
+            (Ipxe("", "", None), &[dual, deb], dual),
+        ] {
+            let mut expected = entries.to_vec();
+            if entries.contains(&dual) {
+                expected.push("ways");
+            }
+            expected.extend(["local", "shell"]);
+            let seen = ipxe.run(&text);
+            assert_eq!(seen.items, expected, "{ipxe:?}");
+            assert_eq!(seen.start, start, "{ipxe:?}");
+        }
+        for (ipxe, starts) in [
+            (BIOS32, "i686"),
+            (X86, "i686"),
+            (Ipxe("efi", "arm32", None), "arm32"),
+            (Ipxe("efi", "riscv64", None), "riscv64"),
+            (Ipxe("sbi", "riscv64", None), "riscv64"),
+            (Ipxe("efi", "loong64", None), "loong64"),
+        ] {
+            let seen = ipxe.run(&text);
+            let says = format!(
+                "lanboot: this machine starts kernels for {starts}, and the images served here \
+                 are for x86_64 and aarch64."
+            );
+            assert_eq!(
+                (seen.says.as_slice(), seen.end),
+                (&[says][..], "exit"),
+                "{ipxe:?}"
+            );
+            assert!(seen.items.is_empty(), "{:?}", seen.items);
+        }
+    }
+
+    #[test]
+    fn a_32_bit_kernel_is_for_bios_and_32_bit_uefi() {
+        let text = text(&catalog(), None, &only_http(), Memory::Unknown);
+        let (wide, narrow) = ("entry-dual-x86_64", "entry-dual-i686");
+        for (ipxe, entries, start) in [
+            (BIOS, &[wide, narrow][..], wide),
+            (BIOS32, &[narrow], narrow),
+            (X64, &[wide], wide),
+            (X86, &[narrow], narrow),
+        ] {
+            let seen = ipxe.run(&text);
+            let expected: Vec<&str> = entries.iter().copied().chain(["local", "shell"]).collect();
+            assert_eq!(
+                (seen.items, seen.start.as_str()),
+                (expected.clone(), start),
+                "{ipxe:?}"
+            );
+        }
+        let arm = ARM64.run(&text);
+        assert!(arm.says[0].contains(" for aarch64, and "), "{:?}", arm.says);
+        let at_once = self::text(
+            &catalog(),
+            Some(Duration::ZERO),
+            &only_http(),
+            Memory::Unknown,
+        );
+        assert_eq!(X64.run(&at_once).end, wide);
+        assert_eq!(ARM64.run(&at_once).end, "exit");
+        let empty = self::text(&Catalog::default(), None, &only_http(), Memory::Unknown);
+        assert!(X64.run(&empty).says[0].contains("no image served here"));
+        let whole = crate::catalog::testing::whole_image("memtest", &[]);
+        let whole = Catalog::new(vec![Arc::new(whole)]);
+        let whole = self::text(&whole, None, &only_http(), Memory::Unknown);
+        let said = X64.run(&whole).says.concat();
+        let why = "lanboot: memtest starts only as a whole, by UEFI HTTP Boot.";
+        assert_eq!(said, why);
+    }
+
+    #[test]
+    fn what_a_machine_cannot_start_is_not_what_starts_there() {
+        let images = [image("old", &[Cpu::I686]), image("new", &[Cpu::X86_64])];
+        let catalog = Catalog::new(images.map(Arc::new).to_vec());
+        let script = |boot| {
+            let menu = Menu {
+                timeout: None,
+                boot: BootChoice::resolve(&catalog, boot).unwrap(),
+                append: String::new(),
+                transports: Transports::default(),
+                kind: MenuKind::Generated,
+            };
+            ipxe(&catalog, &menu, &server(), Memory::Unknown)
+        };
+        for (boot, machine, start) in [
+            (None, BIOS, "entry-old-i686"),
+            (None, X64, "entry-new-x86_64"),
+            (Some("old"), X64, "local"),
+            (Some("new"), BIOS32, "local"),
+            (Some("new"), BIOS, "entry-new-x86_64"),
+        ] {
+            let script = script(boot);
+            let seen = machine.run(&script);
+            assert_eq!(seen.start, start, "{boot:?} on {machine:?}");
+            assert!(seen.items.contains(&start), "{:?}", seen.items);
+        }
+    }
+
+    #[test]
+    fn with_secure_boot_a_kernel_starts_through_its_vendors_shim_or_not_at_all() {
+        let text = text(&mixed(), None, &server(), Memory::Unknown);
+        let signed = section(&text, "entry-deb-x86_64");
+        let expected = "imgfree\n\
+            kernel http://10.0.0.1/iso/deb/arch/vmlinuz initrd=early%20img initrd=initramfs.img \
+            vga=788 console=ttyS0 --- quiet || goto failed\n\
+            initrd http://10.0.0.1/iso/deb/arch/early%20img || goto failed\n\
+            initrd http://10.0.0.1/iso/deb/arch/initramfs.img || goto failed\n\
+            iseq ${efi/SecureBoot} 01 && shim http://10.0.0.1/iso/deb/shim ||\n\
+            boot || goto failed";
+        assert_eq!(signed, expected);
+        let unsigned = section(&text, "entry-dual-x86_64");
+        assert!(unsigned.starts_with("iseq ${efi/SecureBoot} 01 && goto unsigned ||\n"));
+        assert!(
+            !section(&text, "entry-arm-aarch64").contains("shim"),
+            "{text}"
+        );
+        assert!(
+            section(&text, "unsigned").contains("Secure Boot is on"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn every_goto_has_its_label() {
+        let text = text(&mixed(), Some(Duration::ZERO), &server(), Memory::Unasked);
+        assert!(text.contains("\ngoto ${start}\n"), "{text}");
+        let labels: Vec<&str> = text.lines().filter_map(|l| l.strip_prefix(':')).collect();
+        let items = text
+            .lines()
+            .filter_map(|l| l.split_once("item ")?.1.split(' ').next());
+        let gotos = text
+            .split("goto ")
+            .skip(1)
+            .filter_map(|l| l.split_whitespace().next());
+        for target in items.chain(gotos).filter(|t| !t.starts_with('$')) {
+            assert!(labels.contains(&target), "{target} has no label in {text}");
+        }
+    }
+
+    #[test]
+    fn an_argument_cannot_end_the_line_of_its_kernel() {
+        let mut image = image("odd", &[Cpu::X86_64]);
+        let entry = &mut image.found.entries[0];
+        for word in ["#debug", ";", "a#b", "x=\\", "$(id)"] {
+            keep(entry, word);
+        }
+        let catalog = Catalog::new(vec![Arc::new(image)]);
+        let menu = Menu {
+            timeout: None,
+            boot: BootChoice::first(&catalog),
+            append: "|| shell && b ${net0/ip} #".into(),
+            transports: Transports::default(),
+            kind: MenuKind::Generated,
+        };
+        let text = ipxe(&catalog, &menu, &only_http(), Memory::Unknown);
+        let entry = section(&text, "entry-odd-x86_64");
+        let expected = "imgfree\nkernel http://10.0.0.1:8080/iso/odd/arch/vmlinuz \
+            archisobasedir=arch a#b $(id) archiso_http_srv=http://10.0.0.1:8080/iso/odd/ ip=dhcp \
+            BOOTIF=01-${netX/mac:hexhyp} net.ifnames=0 shell b initrd=early%20img \
+            initrd=initramfs.img || goto failed\n";
+        assert!(entry.contains(expected), "{entry}");
+        let said = "# Left out, because iPXE would take them for its own: #debug ; x=/ || && $ {net0/ip} # .\n";
+        assert!(entry.contains(said), "{entry}");
+    }
+
+    #[test]
+    fn an_image_may_be_called_like_a_label_of_the_script() {
+        let catalog = Catalog::new(vec![Arc::new(image("shell", &[Cpu::X86_64]))]);
+        let text = text(&catalog, None, &server(), Memory::Unknown);
+        assert_eq!(text.matches("\n:shell\n").count(), 1, "{text}");
+        assert!(
+            text.contains(" && set start entry-shell-x86_64 ||\n"),
+            "{text}"
+        );
+    }
+}

@@ -1,0 +1,242 @@
+//! The menu for PXELINUX: `menu.c32`, one label an entry, Tab edits the arguments.
+
+use std::fmt::Write as _;
+
+use super::{MAX_HELP, Menu, incomplete_title, line, transport_label, unreachable, url};
+use crate::catalog::{Catalog, Cpu, Dialect, Entry, Firmware, Image, Memory, Server, Transport};
+
+/// The configuration for `server`. `can_tell_cpu`: the loader's folder has `ifcpu64.c32`.
+pub fn pxelinux(catalog: &Catalog, menu: &Menu, server: &Server, can_tell_cpu: bool) -> String {
+    let mut out = String::from("# Made by lanboot for this machine.\nPROMPT 0\n");
+    let wait = menu.timeout.is_none_or(|t| !t.is_zero());
+    if wait {
+        out.push_str(
+            "UI menu.c32\nMENU TITLE lanboot\nMENU TABMSG Press Tab to edit the arguments\n",
+        );
+    }
+    // In tenths of a second; a TIMEOUT of 0 would wait for ever.
+    if let Some(timeout) = menu.timeout.filter(|t| !t.is_zero()) {
+        let _ = writeln!(
+            out,
+            "TIMEOUT {}",
+            (timeout.as_millis() / 100).clamp(1, 35_996)
+        );
+    }
+    let starts = |firmware| menu.boot.of(firmware);
+    let by_cpu = match (starts(Firmware::Bios64), starts(Firmware::Bios32)) {
+        (Some(wide), Some(narrow)) if wide != narrow && can_tell_cpu => Some((wide, narrow)),
+        _ => None,
+    };
+    match (by_cpu, starts(Firmware::Bios64)) {
+        (Some(_), _) => out.push_str("DEFAULT lanboot-by-cpu\n"),
+        (None, Some(entry)) => {
+            let _ = writeln!(out, "DEFAULT {entry}");
+        }
+        (None, None) => out.push_str("DEFAULT lanboot-local\n"),
+    }
+    if let Some((wide, narrow)) = by_cpu {
+        let image = |id| entries(catalog).find(|(_, entry)| entry.id == id);
+        let names = [wide, narrow].map(|id| image(id).map_or(id, |(image, _)| &image.name));
+        let name = match names {
+            [wide, narrow] if wide == narrow => wide.to_owned(),
+            [wide, narrow] => format!("{wide} or {narrow}"),
+        };
+        let _ = write!(
+            out,
+            "\nLABEL lanboot-by-cpu\nMENU LABEL {} (what fits the processor)\n\
+             COM32 ifcpu64.c32\nAPPEND {wide} -- {narrow}\n",
+            line(&name, MAX_HELP)
+        );
+    }
+    for (image, entry) in entries(catalog) {
+        // PXELINUX does not tell how much memory there is.
+        let planned = menu.plan(image, entry, server, Memory::Unknown).transport;
+        let title = &image.ascii_title(entry);
+        label(
+            &mut out, &entry.id, title, image, entry, menu, server, planned,
+        );
+    }
+    let silent = unreachable(catalog).filter(|(entry, _)| entry.cpu != Cpu::Aarch64);
+    for (entry, sentence) in silent {
+        let _ = write!(
+            out,
+            "\nLABEL {}\nMENU LABEL {} (not offered)\nMENU DISABLE\nLOCALBOOT 0\n\
+             TEXT HELP\n{}\nENDTEXT\n",
+            entry.id,
+            line(&entry.title, 40),
+            line(&sentence, MAX_HELP),
+        );
+    }
+    for (_, entry, why) in catalog.incomplete_entries() {
+        if entry.cpu != Cpu::Aarch64 {
+            let title = incomplete_title(entry, &why);
+            let _ = write!(
+                out,
+                "\nLABEL {}\nMENU LABEL {title}\nMENU DISABLE\n",
+                entry.id
+            );
+        }
+    }
+    let has_root = |(_, entry): (_, &Entry)| entry.root.is_some();
+    if server.transports().count() > 1 && wait && entries(catalog).any(has_root) {
+        ways(&mut out, catalog, menu, server);
+    }
+    out.push_str("\nLABEL lanboot-local\nMENU LABEL Boot from the local disk\nLOCALBOOT 0\n");
+    out
+}
+
+/// What the BIOS machines that run PXELINUX can start.
+fn entries(catalog: &Catalog) -> impl Iterator<Item = (&std::sync::Arc<Image>, &Entry)> {
+    catalog
+        .entries()
+        .filter(|(_, entry)| entry.cpu != Cpu::Aarch64)
+}
+
+/// A submenu with every entry by every open door.
+fn ways(out: &mut String, catalog: &Catalog, menu: &Menu, server: &Server) {
+    out.push_str(
+        "\nMENU BEGIN lanboot-ways\nMENU LABEL Other ways for the root to travel ...\n\
+         MENU TITLE How shall the root travel?\n",
+    );
+    for (image, entry) in entries(catalog).filter(|(_, entry)| entry.root.is_some()) {
+        for transport in menu.transports(entry, server) {
+            let title = format!(
+                "{} - {}",
+                image.ascii_title(entry),
+                transport_label(transport)
+            );
+            // No entry's own name has a slash.
+            let name = format!("{}/{transport}", entry.id);
+            label(out, &name, &title, image, entry, menu, server, transport);
+        }
+    }
+    out.push_str("\nLABEL lanboot-back\nMENU LABEL Back\nMENU EXIT\nMENU END\n");
+}
+
+#[expect(
+    clippy::too_many_arguments,
+    reason = "a label is what all of these give"
+)]
+fn label(
+    out: &mut String,
+    name: &str,
+    title: &str,
+    image: &Image,
+    entry: &Entry,
+    menu: &Menu,
+    server: &Server,
+    transport: Transport,
+) {
+    let url = |path: &str| url(server, image, path);
+    let initrd: Vec<String> = entry.initrd.iter().map(|path| url(path)).collect();
+    let source = image.at(server);
+    let arguments = entry.command_line(transport, source, Dialect::Pxelinux, &menu.append);
+    // Never the first word of a line: a volume may be called ENDTEXT.
+    let help = format!("Volume {}", entry.help(transport, &menu.append));
+    let _ = write!(
+        out,
+        "\nLABEL {name}\nMENU LABEL {}\nLINUX {}\nINITRD {}\nAPPEND {}\nSYSAPPEND {}\n\
+         TEXT HELP\n{}\nENDTEXT\n",
+        line(title, MAX_HELP),
+        url(&entry.kernel),
+        initrd.join(","),
+        line(&arguments, 2048),
+        entry.sysappend(),
+        line(&help, MAX_HELP),
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::testing::{catalog, server};
+    use crate::catalog::{BootChoice, MenuKind, Transports};
+    use std::time::Duration;
+
+    fn menu(seconds: Option<u64>) -> Menu {
+        Menu {
+            timeout: seconds.map(Duration::from_secs),
+            boot: BootChoice::resolve(&catalog(), None).unwrap(),
+            append: "console=ttyS0".into(),
+            transports: Transports::default(),
+            kind: MenuKind::Generated,
+        }
+    }
+
+    fn text(seconds: Option<u64>, cpu: bool) -> String {
+        let server = server();
+        pxelinux(&catalog(), &menu(seconds), &server, cpu)
+    }
+
+    #[test]
+    fn an_entry_has_literal_urls_help_and_its_arguments() {
+        let text = text(Some(5), false);
+        let expected = "\nLABEL dual-x86_64\nMENU LABEL dual (x86_64)\n\
+            LINUX http://10.0.0.1/iso/dual/arch/vmlinuz\n\
+            INITRD http://10.0.0.1/iso/dual/arch/early%20img,http://10.0.0.1/iso/dual/arch/initramfs.img\n\
+            APPEND archisobasedir=arch archiso_http_srv=http://10.0.0.1/iso/dual/ ip=dhcp \
+            net.ifnames=0 console=ttyS0\nSYSAPPEND 2\nTEXT HELP\nVolume DUAL: the root (300 MiB) is copied into memory over HTTP.\nENDTEXT\n";
+        assert!(text.contains(expected), "{text}");
+        assert!(
+            text.contains("\nTIMEOUT 50\nDEFAULT dual-x86_64\n"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn every_open_door_is_a_way_in_a_submenu() {
+        let text = text(Some(5), false);
+        let ways = text.split_once("\nMENU BEGIN ").unwrap().1;
+        let ways = ways.split_once("\nMENU END\n").unwrap().0;
+        for way in ["http", "nfs", "nbd"] {
+            assert!(
+                ways.contains(&format!("\nLABEL dual-i686/{way}\n")),
+                "{ways}"
+            );
+        }
+        assert!(
+            ways.contains(" archiso_nfs_srv=10.0.0.1:/iso/dual copytoram=n "),
+            "{ways}"
+        );
+    }
+
+    #[test]
+    fn the_processor_decides_where_the_module_exists() {
+        let text = text(Some(5), true);
+        assert!(text.contains("DEFAULT lanboot-by-cpu\n"), "{text}");
+        assert!(
+            text.contains("COM32 ifcpu64.c32\nAPPEND dual-x86_64 -- dual-i686\n"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn an_older_processor_may_start_another_image() {
+        use crate::catalog::testing::image;
+        let images = [image("new", &[Cpu::X86_64]), image("old", &[Cpu::I686])];
+        let catalog = Catalog::new(images.map(std::sync::Arc::new).to_vec());
+        let menu = Menu {
+            boot: BootChoice::resolve(&catalog, None).unwrap(),
+            ..menu(None)
+        };
+        let text = |can_tell| pxelinux(&catalog, &menu, &server(), can_tell);
+        let by_cpu = "MENU LABEL new or old (what fits the processor)\n\
+            COM32 ifcpu64.c32\nAPPEND new-x86_64 -- old-i686\n";
+        assert!(text(true).contains(by_cpu), "{}", text(true));
+        assert!(text(false).contains("DEFAULT new-x86_64\n"));
+    }
+
+    #[test]
+    fn zero_starts_at_once_and_none_waits() {
+        let at_once = text(Some(0), false);
+        assert!(
+            !at_once.contains("UI ") && !at_once.contains("TIMEOUT"),
+            "{at_once}"
+        );
+        let for_ever = text(None, false);
+        assert!(
+            for_ever.contains("UI ") && !for_ever.contains("TIMEOUT"),
+            "{for_ever}"
+        );
+    }
+}

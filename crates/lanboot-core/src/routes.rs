@@ -1,0 +1,580 @@
+//! Every path a machine can ask for.
+//!
+//! ```text
+//! /boot.ipxe                    the menu for iPXE, made for whoever asks
+//! /loader/undionly.kpxe         iPXE: for BIOS, and for every kind of UEFI
+//! /loader/snponly-x86_64.efi
+//! /loader/pxelinux/…            lpxelinux.0, its modules, pxelinux.cfg/default
+//! /loader/secure/x86_64/…       shim and GRUB, which start with Secure Boot on too
+//! /loader/secure-http/x86_64/…  the same for HTTP Boot; boot.img is a disk with both
+//! /loader/secure-ipxe/x86_64/…  iPXE behind its own shim
+//! /loader/ramdisk/NAME.iso      an image as UEFI HTTP Boot makes a disk of it
+//! /…/grub.cfg, /…/autoexec.ipxe wherever GRUB and iPXE look for them
+//! /iso/NAME.iso                 an image as it is
+//! /iso/NAME/…                   the files of an image
+//! /…                            the files of the default image, as behind the classic recipe
+//! ```
+//!
+//! All doors see the same paths. NBD has names instead: see `nbd`.
+
+mod loader;
+mod nbd;
+mod nfs;
+mod ramdisk;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
+use std::sync::Arc;
+
+use crate::catalog::{
+    Catalog, Entry, Image, Loaders, Memory, MenuKind, PXELINUX_FOLDER, Server, Transport,
+};
+use crate::events::{Expected, FileUse, Role};
+use crate::menus::{self, Menu};
+use crate::vfs::{Content, File, Kind, Path, Tree};
+
+/// One of our addresses and the network it is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Address {
+    /// Our address.
+    pub address: Ipv4Addr,
+    /// Length of the network's prefix.
+    pub prefix: u8,
+}
+
+impl Address {
+    /// Whether `peer` is in this network.
+    pub fn reaches(&self, peer: Ipv4Addr) -> bool {
+        (self.address.to_bits() ^ peer.to_bits()) & self.mask().to_bits() == 0
+    }
+
+    /// The network's mask.
+    pub fn mask(&self) -> Ipv4Addr {
+        let host_bits = 32 - u32::from(self.prefix.min(32));
+        Ipv4Addr::from_bits(u32::MAX.checked_shl(host_bits).unwrap_or(0))
+    }
+}
+
+/// What can be asked for; immutable, replaced whole.
+#[derive(Clone, Debug)]
+pub struct Routes {
+    /// The images.
+    pub catalog: Arc<Catalog>,
+    /// The host's loaders.
+    pub loaders: Arc<Loaders>,
+    /// What menus say.
+    pub menu: Menu,
+    /// Our addresses on the served networks, the first one for machines in none of them.
+    pub addresses: Vec<Address>,
+    /// Further networks served, behind relays: any address of each.
+    pub subnets: Vec<Address>,
+    /// Port of the boot door.
+    pub http_port: u16,
+    /// Whether NFS is served.
+    pub nfs: bool,
+    /// Whether NBD is served.
+    pub nbd: bool,
+}
+
+impl Routes {
+    /// Whether `peer` is in one of the served networks. Doors that hand out file systems and disks
+    /// answer nobody else.
+    pub fn serves(&self, peer: IpAddr) -> bool {
+        match peer {
+            IpAddr::V4(peer) => {
+                let mut networks = self.addresses.iter().chain(&self.subnets);
+                networks.any(|network| network.reaches(peer))
+            }
+            IpAddr::V6(_) => false,
+        }
+    }
+
+    /// The file at `path` (and `query`, without its `?`) as `peer` gets to see it.
+    pub fn find(&self, path: &[u8], query: &[u8], peer: IpAddr) -> Option<File> {
+        let path = Path::parse(path).ok()?;
+        let names = path.names();
+        match names {
+            [b"boot.ipxe"] => {
+                let (server, memory) = (self.server(peer)?, Memory::from_query(query));
+                let text = menus::ipxe(&self.catalog, &self.menu, &server, memory);
+                Some(File {
+                    warning: self.menu.warning(&self.catalog, &server, memory),
+                    ..generated(text)
+                })
+            }
+            [b"loader", inside @ ..] => self.loader_file(inside, peer),
+            [] => Some(generated(self.index())),
+            [b"iso", name] if self.whole(name).is_some() => self.whole(name),
+            [b"iso", name, inside @ ..] if self.catalog.image(name).is_some() => self
+                .catalog
+                .image(name)
+                .and_then(|image| file_of(image, inside))
+                .or_else(|| self.autoexec(names, peer)),
+            // The default image's own menu is left alone where it was asked for.
+            names if self.menu.kind == MenuKind::Stock => {
+                self.default_file(names)
+                    .or_else(|| match loader::menu_for_all(names) {
+                        // Asked for first, one for this machine would hide it.
+                        Some(for_all) if self.default_file(&for_all).is_some() => None,
+                        _ => self.looked_for(names, peer),
+                    })
+            }
+            names => match self.looked_for(names, peer) {
+                None if loader::is_module_list(names) => None,
+                None => self.default_file(names),
+                found => found,
+            },
+        }
+    }
+
+    /// Says what a file at `path` means to a boot, and for a root file system what the boot fetches
+    /// with it.
+    pub fn file_use(&self, path: &[u8]) -> FileUse {
+        let is = |role| FileUse {
+            role,
+            begins_boot: role == Role::Loader,
+            ..FileUse::default()
+        };
+        let Ok(path) = Path::parse(path) else {
+            return FileUse::default();
+        };
+        let (image, names) = match path.names() {
+            [b"boot.ipxe"] | [b"loader", b"pxelinux", b"pxelinux.cfg", ..] => {
+                return is(Role::Menu);
+            }
+            // The RAM disk is the root, and only firmware makes one.
+            [b"loader", b"ramdisk", ..] => {
+                return FileUse {
+                    begins_boot: true,
+                    ..is(Role::Root)
+                };
+            }
+            names if loader::is_menu(names) => return is(Role::Menu),
+            [b"loader", ..] => return is(Role::Loader),
+            [b"iso", name, rest @ ..] => (self.catalog.image(name), rest),
+            names => (self.catalog.default_image(), names),
+        };
+        let (Some(image), Ok(file)) = (image, String::from_utf8(names.join(&b'/'))) else {
+            return FileUse::default();
+        };
+        self.use_in(image, &file)
+    }
+
+    /// What a file of an image means to a boot.
+    fn use_in(&self, image: &Image, file: &str) -> FileUse {
+        let name = |file: &str| format!("{}/{file}", image.name);
+        let in_loader_folder = || {
+            let folder = image.found.pxelinux.as_ref();
+            folder.is_some_and(|folder| file.starts_with(folder.as_str()))
+        };
+        let mut entries = image.found.entries.iter();
+        let found = entries.find_map(|entry| Some((role_in(entry, file)?, entry)));
+        let role = match found {
+            Some((role, _)) => role,
+            None if file.ends_with(".cfg") => Role::Menu,
+            None if in_loader_folder() => Role::Loader,
+            None => Role::Other,
+        };
+        let fetched = found.filter(|_| role == Role::Root).map(|(_, entry)| {
+            // What a medium's own menu says besides is not known here.
+            let append = match self.menu.kind {
+                MenuKind::Generated => self.menu.append.as_str(),
+                MenuKind::Stock => "",
+            };
+            entry.fetches(Transport::Http, append)
+        });
+        let expected = fetched
+            .unwrap_or_default()
+            .into_iter()
+            .map(|fetch| Expected {
+                name: name(&fetch.path),
+                required: fetch.required,
+            });
+        FileUse {
+            role,
+            name: name(file),
+            begins_boot: matches!(role, Role::Loader | Role::Kernel | Role::Initramfs),
+            expected: expected.collect(),
+        }
+    }
+
+    /// Our address that `peer` reaches best.
+    fn near(&self, peer: IpAddr) -> Option<&Address> {
+        let near = match peer {
+            IpAddr::V4(peer) => self.addresses.iter().find(|a| a.reaches(peer)),
+            IpAddr::V6(_) => None,
+        };
+        near.or_else(|| self.addresses.first())
+    }
+
+    /// Our doors as `peer` reaches them.
+    pub fn server(&self, peer: IpAddr) -> Option<Server> {
+        let address = self.near(peer)?.address;
+        Some(Server {
+            http: SocketAddrV4::new(address, self.http_port),
+            nfs: self.nfs,
+            nbd: self.nbd,
+        })
+    }
+
+    fn default_file(&self, names: &[&[u8]]) -> Option<File> {
+        file_of(self.catalog.default_image()?, names)
+    }
+
+    /// `NAME.iso`: the image as it is.
+    fn whole(&self, name: &[u8]) -> Option<File> {
+        let image = self.catalog.image(name.strip_suffix(b".iso")?)?;
+        Some(File {
+            content: image.whole(),
+            modified: None,
+            version: image.version,
+            warning: None,
+        })
+    }
+
+    /// What a person sees who points a browser here.
+    fn index(&self) -> String {
+        let mut out =
+            String::from("lanboot serves these images to machines that boot from the network:\n\n");
+        for image in self.catalog.images() {
+            let (name, family) = (&image.name, image.found.family.name());
+            out.push_str(&format!(
+                "/iso/{name}.iso  ({family}; its files are below /iso/{name})\n"
+            ));
+        }
+        out.push_str(&format!(
+            "\nMenus: /boot.ipxe and /{PXELINUX_FOLDER}/pxelinux.cfg/default\n"
+        ));
+        out
+    }
+}
+
+/// What a file of an entry's medium is to the entry's boot.
+fn role_in(entry: &Entry, file: &str) -> Option<Role> {
+    let is_initrd = || entry.initrd.iter().any(|path| path == file);
+    if entry.kernel == file {
+        Some(Role::Kernel)
+    } else if entry.root.is_none() && entry.initrd.last().is_some_and(|last| last == file) {
+        // It is the whole system.
+        Some(Role::Root)
+    } else if is_initrd() {
+        Some(Role::Initramfs)
+    } else if entry.root.as_deref() == Some(file) {
+        Some(Role::Root)
+    } else {
+        None
+    }
+}
+
+fn file_of(image: &Image, names: &[&[u8]]) -> Option<File> {
+    let joined = names.join(&b'/');
+    let found = image.tree.resolve(&Path::parse(&joined).ok()?)?;
+    match &found.node.kind {
+        Kind::File(content) if found.id != Tree::ROOT => Some(File {
+            content: content.clone(),
+            modified: Some(found.node.meta.modified),
+            version: image.version.rotate_left(20) ^ u64::from(found.id.0),
+            warning: None,
+        }),
+        Kind::File(_) | Kind::Directory(_) | Kind::Symlink(_) => None,
+    }
+}
+
+fn generated(text: String) -> File {
+    plain(Content::memory(text.into_bytes()))
+}
+
+/// A file that is only in memory; its version is a hash of its bytes.
+fn plain(content: Content) -> File {
+    File {
+        version: version_of(&content),
+        content,
+        modified: None,
+        warning: None,
+    }
+}
+
+/// A hash of what is in memory, eight bytes at a time in four lanes. It is made anew for every
+/// request, and a signed GRUB has 4 MiB: byte by byte that took 4 ms.
+fn version_of(content: &Content) -> u64 {
+    // 2^64 divided by the golden ratio. A product alone never lets a high bit change a low one.
+    const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
+    let mix = |hash: u64, word: u64| {
+        let mixed = (hash ^ word).wrapping_mul(ODD);
+        mixed ^ mixed >> 32
+    };
+    let mut lanes = [1, 2, 3, 4];
+    let mut rest = mix(1, content.len());
+    for memory in content.pieces().iter().filter_map(|piece| piece.memory()) {
+        let mut blocks = memory.chunks_exact(32);
+        for block in blocks.by_ref() {
+            for (lane, word) in lanes.iter_mut().zip(block.chunks_exact(8)) {
+                let word = word
+                    .first_chunk()
+                    .map_or(0, |word| u64::from_le_bytes(*word));
+                *lane = mix(*lane, word);
+            }
+        }
+        let bytes = blocks.remainder().iter();
+        rest = bytes.fold(rest, |rest, byte| mix(rest, u64::from(*byte)));
+    }
+    lanes.into_iter().fold(rest, mix)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::testing::catalog;
+    use crate::catalog::{BootChoice, Transports};
+    use std::collections::BTreeMap;
+
+    pub(super) const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 1, 9));
+
+    pub(super) fn routes(catalog: Catalog) -> Routes {
+        let menu = Menu {
+            timeout: None,
+            boot: BootChoice::resolve(&catalog, None).unwrap(),
+            append: String::new(),
+            transports: Transports::default(),
+            kind: MenuKind::Generated,
+        };
+        let host = [("lpxelinux.0", "host loader"), ("menu.c32", "host menu")];
+        let loaders = Loaders {
+            ipxe: BTreeMap::from([
+                ("undionly.kpxe", Content::memory(*b"undionly")),
+                ("snponly-x86_64.efi", Content::memory(*b"snponly")),
+            ]),
+            pxelinux: host
+                .iter()
+                .map(|(n, t)| ((*n).to_owned(), Content::memory(t.as_bytes())))
+                .collect::<BTreeMap<_, _>>(),
+            ..Loaders::default()
+        };
+        Routes {
+            catalog: Arc::new(catalog),
+            loaders: Arc::new(loaders),
+            menu,
+            addresses: vec![
+                Address {
+                    address: Ipv4Addr::new(192, 168, 0, 1),
+                    prefix: 24,
+                },
+                Address {
+                    address: Ipv4Addr::new(10, 0, 0, 1),
+                    prefix: 16,
+                },
+            ],
+            subnets: vec![Address {
+                address: Ipv4Addr::new(172, 20, 0, 0),
+                prefix: 16,
+            }],
+            http_port: 80,
+            nfs: true,
+            nbd: true,
+        }
+    }
+
+    pub(super) fn text(routes: &Routes, path: &str) -> Option<String> {
+        let content = routes.find(path.as_bytes(), b"", PEER)?.content;
+        let bytes = content
+            .pieces()
+            .iter()
+            .flat_map(|p| p.memory().unwrap().to_vec())
+            .collect();
+        Some(String::from_utf8(bytes).unwrap())
+    }
+
+    #[test]
+    fn menus_name_the_address_the_machine_can_reach() {
+        let routes = routes(catalog());
+        assert!(
+            text(&routes, "/boot.ipxe")
+                .unwrap()
+                .contains("http://10.0.0.1/iso/dual/")
+        );
+        let far = IpAddr::V4(Ipv4Addr::new(172, 16, 0, 1));
+        assert_eq!(
+            routes.server(far).unwrap().http.ip(),
+            &Ipv4Addr::new(192, 168, 0, 1)
+        );
+        let pxelinux = text(&routes, "loader/pxelinux//pxelinux.cfg/default").unwrap();
+        assert!(pxelinux.contains("ifcpu64.c32"), "{pxelinux}");
+    }
+
+    #[test]
+    fn every_path_the_index_begins_a_line_with_can_be_opened() {
+        let routes = routes(catalog());
+        let index = text(&routes, "/").unwrap();
+        let paths = index.lines().filter(|line| line.starts_with('/'));
+        let paths: Vec<&str> = paths.filter_map(|line| line.split(' ').next()).collect();
+        assert_eq!(paths, ["/iso/dual.iso"]);
+        let menus = index.lines().last().unwrap().split(' ');
+        let menus = menus.filter(|word| word.starts_with('/'));
+        for path in paths.into_iter().chain(menus) {
+            assert!(routes.find(path.as_bytes(), b"", PEER).is_some(), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_byte_more_or_another_one_anywhere_is_another_version() {
+        let version = |bytes: &[u8]| version_of(&Content::memory(bytes.to_vec()));
+        let mut seen = std::collections::BTreeSet::new();
+        let mut bytes = vec![0u8; 101];
+        assert!(seen.insert(version(&bytes)) && seen.insert(version(&bytes[1..])));
+        for at in 0..bytes.len() {
+            for bit in 0..8 {
+                bytes[at] ^= 1 << bit;
+                assert!(seen.insert(version(&bytes)), "byte {at}, bit {bit}");
+                bytes[at] ^= 1 << bit;
+            }
+        }
+    }
+
+    #[test]
+    fn machines_of_all_networks_are_served_and_strangers_are_not() {
+        let routes = routes(catalog());
+        for (peer, expected) in [
+            ([10, 0, 9, 9], true),
+            ([192, 168, 0, 9], true),
+            ([172, 20, 255, 9], true),
+            ([172, 21, 0, 9], false),
+            ([192, 168, 1, 9], false),
+        ] {
+            assert_eq!(routes.serves(IpAddr::V4(peer.into())), expected, "{peer:?}");
+        }
+    }
+
+    #[test]
+    fn files_are_found_under_their_image_and_at_the_root() {
+        let routes = routes(catalog());
+        for path in ["iso/dual/arch/vmlinuz", "/arch/vmlinuz", "//arch//vmlinuz"] {
+            assert_eq!(text(&routes, path).as_deref(), Some("vmlinuz"), "{path}");
+        }
+        for path in [
+            "iso/other/arch/vmlinuz",
+            "arch",
+            "iso/dual",
+            "../arch/vmlinuz",
+            "nothing",
+        ] {
+            assert_eq!(routes.find(path.as_bytes(), b"", PEER), None, "{path}");
+        }
+        assert_eq!(
+            routes
+                .find(b"iso/dual.iso", b"", PEER)
+                .unwrap()
+                .content
+                .len(),
+            4096
+        );
+    }
+
+    #[test]
+    fn a_path_tells_what_it_is_to_a_boot() {
+        let routes = routes(catalog());
+        for (path, role) in [
+            ("boot.ipxe", Role::Menu),
+            ("loader/autoexec.ipxe", Role::Menu),
+            ("/grub/grub.cfg", Role::Menu),
+            ("loader/secure/x86_64/locked.cfg", Role::Menu),
+            ("loader/secure/x86_64/grubx64.efi", Role::Loader),
+            ("loader/ramdisk/dual.iso", Role::Root),
+            ("/loader/pxelinux/pxelinux.cfg/01-00-11", Role::Menu),
+            ("/loader/undionly.kpxe", Role::Loader),
+            ("syslinux/lpxelinux.0", Role::Loader),
+            ("syslinux/archiso_head.cfg", Role::Menu),
+            ("/arch/vmlinuz", Role::Kernel),
+            ("iso/dual/arch/initramfs.img", Role::Initramfs),
+            ("iso/dual/arch/x86_64/airootfs.sfs", Role::Root),
+            ("iso/other/arch/x86_64/airootfs.sfs", Role::Other),
+            ("", Role::Other),
+        ] {
+            assert_eq!(routes.file_use(path.as_bytes()).role, role, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_root_says_what_is_fetched_with_it_by_whatever_path_it_is_asked_for() {
+        let routes = routes(catalog());
+        let root = "dual/arch/x86_64/airootfs.sfs";
+        for path in [
+            "/iso/dual//arch/x86_64/airootfs.sfs",
+            "arch/x86_64/airootfs.sfs",
+        ] {
+            let used = routes.file_use(path.as_bytes());
+            assert_eq!(
+                (used.role, used.name.as_str()),
+                (Role::Root, root),
+                "{path}"
+            );
+            let [expected] = &used.expected[..] else {
+                panic!("{used:?}")
+            };
+            assert!(expected.required && expected.name == root);
+            assert!(!used.begins_boot, "anybody may download it");
+        }
+        let kernel = routes.file_use(b"iso/dual/arch/vmlinuz");
+        assert!(kernel.begins_boot && kernel.expected.is_empty());
+        let ramdisk = routes.file_use(b"loader/ramdisk/dual.iso");
+        assert!(ramdisk.begins_boot && ramdisk.expected.is_empty());
+        assert!(!routes.file_use(b"boot.ipxe").begins_boot);
+    }
+
+    #[test]
+    fn an_initramfs_that_is_the_whole_system_is_the_root() {
+        use crate::catalog::testing::installer;
+        use crate::catalog::{Cpu, Signed};
+        let deb = installer("deb", Cpu::X86_64, Signed::No);
+        let routes = routes(Catalog::new(vec![Arc::new(deb)]));
+        assert_eq!(
+            routes.file_use(b"iso/deb/arch/early img").role,
+            Role::Initramfs
+        );
+        assert_eq!(
+            routes.file_use(b"iso/deb/arch/initramfs.img").role,
+            Role::Root
+        );
+    }
+
+    #[test]
+    fn loader_and_modules_come_from_one_place() {
+        let on_medium = routes(catalog());
+        assert_eq!(
+            text(&on_medium, "loader/pxelinux/lpxelinux.0").as_deref(),
+            Some("lpxelinux.0")
+        );
+        assert_eq!(
+            text(&on_medium, "loader/pxelinux/menu.c32"),
+            None,
+            "the host's does not fit"
+        );
+        let on_host = routes(Catalog::default());
+        assert_eq!(
+            text(&on_host, "loader/pxelinux/menu.c32").as_deref(),
+            Some("host menu")
+        );
+        assert_eq!(
+            text(&on_host, "loader/undionly.kpxe").as_deref(),
+            Some("undionly")
+        );
+        let efi = |arch: &str| text(&on_host, &format!("loader/snponly-{arch}.efi"));
+        assert_eq!(efi("x86_64").as_deref(), Some("snponly"));
+        // EDK2 doubles slashes, and a redirect would be an error to it.
+        let doubled = text(&on_host, "//loader//snponly-x86_64.efi");
+        assert_eq!(doubled.as_deref(), Some("snponly"));
+        assert_eq!(efi("arm64"), None);
+    }
+
+    #[test]
+    fn a_prefix_of_zero_or_more_than_32_is_no_overflow() {
+        let all = Address {
+            address: Ipv4Addr::LOCALHOST,
+            prefix: 0,
+        };
+        assert!(all.reaches(Ipv4Addr::BROADCAST));
+        let one = Address {
+            address: Ipv4Addr::LOCALHOST,
+            prefix: 99,
+        };
+        assert!(!one.reaches(Ipv4Addr::BROADCAST) && one.reaches(Ipv4Addr::LOCALHOST));
+    }
+}

@@ -1,0 +1,589 @@
+//! The folder `loader`, and the files that loaders look for by themselves wherever they came from.
+
+use std::net::IpAddr;
+
+use super::{Routes, file_of, generated, plain, ramdisk, version_of};
+use crate::catalog::{self, MenuKind, Shim, ShimGrub, pxelinux_image, secure_arch, secure_names};
+use crate::machine::Arch;
+use crate::menus::{self, Grub, LOCKED};
+use crate::vfs::{Content, File, Path, Source};
+
+impl Routes {
+    /// A file of the folder `loader`.
+    pub(super) fn loader_file(&self, inside: &[&[u8]], peer: IpAddr) -> Option<File> {
+        match inside {
+            [b"pxelinux", b"pxelinux.cfg", b"default"] => {
+                let can_tell_cpu = self.pxelinux_file("ifcpu64.c32").is_some();
+                let server = self.server(peer)?;
+                let text = menus::pxelinux(&self.catalog, &self.menu, &server, can_tell_cpu);
+                Some(generated(text))
+            }
+            [b"pxelinux", name] => self.pxelinux_file(std::str::from_utf8(name).ok()?),
+            [b"ramdisk", name] => {
+                let file = self.whole(name)?;
+                let mib = file.content.len().div_ceil(1 << 20);
+                let warning = format!(
+                    "the firmware loads the whole image as a RAM disk, which takes {mib} MiB of \
+                     memory besides what the system needs"
+                );
+                Some(File {
+                    warning: Some(warning),
+                    ..file
+                })
+            }
+            [b"secure", b"http.cfg"] => Some(generated(menus::grub_http(&self.server(peer)?))),
+            [b"secure", folder, file] => self.secure_file(folder, file, false, peer),
+            [b"secure-http", folder, file] => self.secure_file(folder, file, true, peer),
+            [b"secure-ipxe", folder, file] => {
+                let signed = self.loaders.signed_ipxe(secure_arch(folder)?);
+                match signed.and_then(|signed| signed.file(file)) {
+                    Some(content) => Some(self.program(content)),
+                    None => self.autoexec(&[file], peer),
+                }
+            }
+            [name] => {
+                let known = std::str::from_utf8(name).ok();
+                let content = known.and_then(|name| self.loaders.ipxe.get(name));
+                match content {
+                    Some(content) => Some(plain(content.clone())),
+                    None => self.autoexec(&[name], peer),
+                }
+            }
+            names => self.autoexec(names, peer),
+        }
+    }
+
+    /// The shim at `path`, if one is served there.
+    pub fn shim(&self, path: &[u8]) -> Option<&Shim> {
+        let path = Path::parse(path).ok()?;
+        let [b"loader", way, folder, file] = path.names() else {
+            return None;
+        };
+        let arch = secure_arch(folder).filter(|_| catalog::is_shim_name(file))?;
+        match *way {
+            b"secure" => Some(&self.chain(arch, false)?.shim),
+            b"secure-http" => Some(&self.chain(arch, true)?.shim),
+            b"secure-ipxe" => Some(&self.loaders.signed_ipxe(arch)?.shim),
+            _ => None,
+        }
+    }
+
+    /// A file beside shim, of the chain for HTTP Boot or of that for PXE.
+    fn secure_file(&self, folder: &[u8], file: &[u8], http: bool, peer: IpAddr) -> Option<File> {
+        let arch = secure_arch(folder)?;
+        let chain = self.chain(arch, http);
+        let shim = chain.map(|chain| &chain.shim);
+        if file == LOCKED.as_bytes() {
+            return self.grub(peer, |grub| File {
+                warning: Some(grub.locked_warning(arch, shim)),
+                ..generated(grub.locked(shim))
+            });
+        }
+        if file == b"boot.img" {
+            return self.boot_disk(chain?, peer);
+        }
+        match chain.and_then(|chain| chain.beside(file)) {
+            Some(content) => Some(self.program(content)),
+            None => self.looked_for(&[b"loader", b"secure", folder, file], peer),
+        }
+    }
+
+    /// What GRUB, shim and iPXE look for where they think they are: menus, and the next program at
+    /// the root, where shim looks when its DHCP answer had no file name in the header.
+    pub(super) fn looked_for(&self, names: &[&[u8]], peer: IpAddr) -> Option<File> {
+        match names {
+            [.., file] if is_autoexec(file) => self.autoexec(names, peer),
+            [folder @ .., file] if is_grub_cfg(file) && is_grub_folder(folder) => {
+                self.grub(peer, |grub| generated(grub.first()))
+            }
+            [file] => {
+                let catalog = &self.catalog;
+                let on_image = catalog.default_image().and_then(|i| file_of(i, names));
+                if on_image.is_some() {
+                    return None;
+                }
+                self.second_stage_at_root(file)
+                    .map(|content| self.program(content))
+            }
+            _ => None,
+        }
+    }
+
+    /// The program a shim at the root looks for: GRUB, or iPXE behind its own shim. Which machine
+    /// asks is not known; names that are the same for all of them are x64's first.
+    fn second_stage_at_root(&self, file: &[u8]) -> Option<&Content> {
+        let archs = || [Arch::X64Uefi, Arch::Arm64Uefi].into_iter();
+        if let Some((_, of)) = catalog::ipxe_build(file) {
+            let mut fit = archs().filter(|arch| of.is_none_or(|of| of == *arch));
+            // Whatever its name says, shim could not make one: it is the build we offered.
+            return fit.find_map(|arch| Some(&self.loaders.signed_ipxe(arch)?.build.content));
+        }
+        let mut chains = archs().filter_map(|arch| self.chain(arch, false));
+        if catalog::is_garbled(file) {
+            return chains.next().map(|chain| &chain.grub.content);
+        }
+        chains.find_map(|chain| {
+            let (_, suffix) = secure_names(chain.arch())?;
+            let is_shim = file == format!("shim{suffix}.efi").as_bytes();
+            chain.file(file).filter(|_| !is_shim)
+        })
+    }
+
+    /// The shim and GRUB of this kind of firmware.
+    fn chain(&self, arch: Arch, http: bool) -> Option<&ShimGrub> {
+        let boot = &self.menu.boot;
+        catalog::chain(&self.catalog, &self.loaders, boot, arch, http)
+    }
+
+    /// `autoexec.ipxe` in whichever folder.
+    pub(super) fn autoexec(&self, names: &[&[u8]], peer: IpAddr) -> Option<File> {
+        let is_ours = self.menu.kind == MenuKind::Generated;
+        let is_asked = is_ours && names.last().is_some_and(|name| is_autoexec(name));
+        let server = self.server(peer).filter(|_| is_asked)?;
+        Some(generated(menus::autoexec(&server)))
+    }
+
+    fn grub(&self, peer: IpAddr, make: impl FnOnce(Grub<'_>) -> File) -> Option<File> {
+        let (server, near) = (self.server(peer)?, self.near(peer)?);
+        Some(make(Grub {
+            catalog: &self.catalog,
+            loaders: &self.loaders,
+            menu: &self.menu,
+            server: &server,
+            netmask: near.mask(),
+        }))
+    }
+
+    /// shim and GRUB on a disk, for HTTP Boot with a GRUB that cannot read over HTTP: started from
+    /// a disk it does DHCP by itself and goes on by TFTP.
+    fn boot_disk(&self, chain: &ShimGrub, peer: IpAddr) -> Option<File> {
+        let (_, suffix) = secure_names(chain.arch())?;
+        let server = self.server(peer)?;
+        let menu = Content::memory(menus::grub_disk(&server).into_bytes());
+        let boot = |stem: &str| format!("EFI/BOOT/{stem}{suffix}.efi");
+        let mut files = vec![
+            (
+                boot("BOOT").to_ascii_uppercase(),
+                chain.shim.content.clone(),
+            ),
+            (boot("grub"), chain.grub.content.clone()),
+            (format!("{}/grub.cfg", chain.grub.prefix), menu.clone()),
+            ("EFI/BOOT/grub.cfg".into(), menu),
+        ];
+        files.extend(chain.manager.clone().map(|content| (boot("mm"), content)));
+        let content = ramdisk::fat(files)?;
+        Some(File {
+            version: self.program(&chain.grub.content).version ^ version_of(&content),
+            content,
+            modified: None,
+            warning: None,
+        })
+    }
+
+    /// A program of the host, or one that is taken out of an image.
+    fn program(&self, content: &Content) -> File {
+        let images = self.catalog.images().iter();
+        let on_disk = content
+            .pieces()
+            .iter()
+            .find_map(|piece| match piece.source {
+                Source::Disk { image, offset } => Some((image, offset)),
+                Source::Memory { .. } | Source::Zero | Source::Missing(_) => None,
+            });
+        let Some((id, offset)) = on_disk else {
+            return plain(content.clone());
+        };
+        let image = images.into_iter().find(|image| image.id == id);
+        let version = image.map_or(id.0, |image| image.version);
+        File {
+            content: content.clone(),
+            modified: None,
+            version: version.rotate_left(20) ^ offset,
+            warning: None,
+        }
+    }
+
+    /// A file of PXELINUX: from a medium, else from the host. Never mixed, because loader and
+    /// modules must be of one version.
+    fn pxelinux_file(&self, name: &str) -> Option<File> {
+        match pxelinux_image(&self.catalog) {
+            Some(image) => {
+                let folder = image.found.pxelinux.as_deref()?.as_bytes();
+                let mut names: Vec<&[u8]> = folder.split(|&b| b == b'/').collect();
+                names.push(name.as_bytes());
+                file_of(image, &names)
+            }
+            None => self.loaders.pxelinux.get(name).cloned().map(plain),
+        }
+    }
+}
+
+/// Whether a menu is made here for this path.
+pub(super) fn is_menu(names: &[&[u8]]) -> bool {
+    match names {
+        [b"loader", b"secure" | b"secure-http", .., file] if file.ends_with(b".cfg") => true,
+        [.., file] if is_autoexec(file) => true,
+        [folder @ .., file] => is_grub_cfg(file) && is_grub_folder(folder),
+        [] => false,
+    }
+}
+
+/// GRUB's lists of modules. An image has those of its own GRUB, which need not be the one that
+/// asks; without them it uses what it has built in, and that is enough.
+pub(super) fn is_module_list(names: &[&[u8]]) -> bool {
+    match names {
+        [folder @ .., build, file] => {
+            is_grub_folder(folder) && build.ends_with(b"-efi") && file.ends_with(b".lst")
+        }
+        _ => false,
+    }
+}
+
+fn is_autoexec(name: &[u8]) -> bool {
+    name == b"autoexec.ipxe"
+}
+
+/// `grub.cfg`, or one for a machine: `grub.cfg-01-52-54-…`, `grub.cfg-0A000001`.
+fn is_grub_cfg(name: &[u8]) -> bool {
+    matches!(name.strip_prefix(b"grub.cfg"), Some([] | [b'-', ..]))
+}
+
+/// The `grub.cfg` that GRUB asks for when there is none of this name, which is one for a machine.
+pub(super) fn menu_for_all<'a>(names: &[&'a [u8]]) -> Option<Vec<&'a [u8]>> {
+    let (file, folder) = names.split_last()?;
+    let is_for_one = is_grub_cfg(file) && file.len() > b"grub.cfg".len();
+    is_for_one.then(|| folder.iter().copied().chain([&b"grub.cfg"[..]]).collect())
+}
+
+/// The folders GRUBs are built to look in, and those they are served from.
+fn is_grub_folder(folder: &[&[u8]]) -> bool {
+    match folder {
+        [] | [b"grub" | b"grub2"] | [b"boot", b"grub" | b"grub2"] => true,
+        [b"debian-installer", _, b"grub"] => true,
+        [efi, _] if efi.eq_ignore_ascii_case(b"efi") => true,
+        [b"loader", b"secure", _] => true,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{PEER, routes, text};
+    use super::*;
+    use crate::catalog::testing::{chain, image, signed_ipxe};
+    use crate::catalog::{Catalog, Cpu, Loaders};
+    use crate::vfs::{Kind, Meta, Tree, TreeBuilder};
+    use std::sync::Arc;
+
+    /// A site with both chains of the host, whose default image has these files.
+    fn with_files(files: &[&str]) -> Routes {
+        let mut tree = TreeBuilder::new(Meta::default());
+        for path in files {
+            let mut at = Tree::ROOT;
+            let names: Vec<&str> = path.split('/').collect();
+            let (file, folders) = names.split_last().unwrap();
+            for folder in folders {
+                let kind = Kind::Directory(Vec::new());
+                at = tree
+                    .add(at, folder.as_bytes(), kind, Meta::default())
+                    .unwrap();
+            }
+            let kind = Kind::File(Content::memory(*b"of the image"));
+            tree.add(at, file.as_bytes(), kind, Meta::default())
+                .unwrap();
+        }
+        let mut image = image("live", &[Cpu::X86_64]);
+        image.tree = Arc::new(tree.build());
+        let mut routes = routes(Catalog::new(vec![Arc::new(image)]));
+        routes.loaders = Arc::new(Loaders {
+            chains: vec![
+                chain(Arch::X64Uefi, "Debian", false),
+                chain(Arch::Arm64Uefi, "Debian", false),
+            ],
+            signed_ipxe: vec![signed_ipxe(Arch::X64Uefi)],
+            ..Loaders::clone(&routes.loaders)
+        });
+        routes
+    }
+
+    fn len(routes: &Routes, path: &str) -> Option<u64> {
+        Some(routes.find(path.as_bytes(), b"", PEER)?.content.len())
+    }
+
+    #[test]
+    fn shim_finds_grub_beside_itself_and_at_the_root() {
+        let routes = with_files(&[]);
+        for (arch, folder, suffix) in [
+            (Arch::X64Uefi, "x86_64", "x64"),
+            (Arch::Arm64Uefi, "arm64", "aa64"),
+        ] {
+            let chain = chain(arch, "Debian", false);
+            let (shim, grub) = (chain.shim.content.len(), chain.grub.content.len());
+            let at = |path: String| len(&routes, &path);
+            assert_eq!(
+                at(format!("loader/secure/{folder}/shim{suffix}.efi")),
+                Some(shim)
+            );
+            assert_eq!(
+                at(format!("loader/secure/{folder}//grub{suffix}.efi")),
+                Some(grub)
+            );
+            assert_eq!(at(format!("/grub{suffix}.efi")), Some(grub));
+            for name in [
+                "revocations_sku.efi",
+                "revocations_sbat.efi",
+                "shim_certificate_0.efi",
+            ] {
+                assert_eq!(at(format!("loader/secure/{folder}/{name}")), None);
+                assert_eq!(at(name.to_owned()), None);
+            }
+        }
+        assert_eq!(len(&routes, "loader/secure/riscv64/shimriscv64.efi"), None);
+        // shim 15.8 on some Dells asks for the title of a boot entry.
+        let grub = chain(Arch::X64Uefi, "Debian", false).grub.content.len();
+        for path in [&b"loader/secure/x86_64/\xeaonboard"[..], b"/\xeaonboard"] {
+            let found = routes.find(path, b"", PEER).unwrap();
+            assert_eq!(found.content.len(), grub);
+        }
+        assert_eq!(
+            len(&routes, "onboard"),
+            None,
+            "at the root it may be anything"
+        );
+        let own = with_files(&["grubx64.efi"]);
+        assert_eq!(text(&own, "grubx64.efi").as_deref(), Some("of the image"));
+    }
+
+    #[test]
+    fn a_shim_is_known_by_its_path() {
+        let routes = with_files(&[]);
+        for (path, vendor) in [
+            ("loader/secure/x86_64/shimx64.efi", Some("Debian")),
+            ("/loader/secure-http/arm64/shimaa64.efi", Some("Debian")),
+            (
+                "loader/secure-ipxe/x86_64/snponly-shimx64.efi",
+                Some("iPXE"),
+            ),
+            ("loader/secure/x86_64/grubx64.efi", None),
+            ("loader/secure/riscv64/shimriscv64.efi", None),
+            ("loader/secure/shimx64.efi", None),
+            ("iso/live/EFI/BOOT/BOOTX64.EFI", None),
+        ] {
+            let shim = routes.shim(path.as_bytes());
+            let vendor_of = |shim: &Shim| shim.vendor.concat();
+            assert_eq!(shim.map(vendor_of).as_deref(), vendor, "{path}");
+        }
+    }
+
+    #[test]
+    fn ipxe_is_beside_its_shim() {
+        let routes = with_files(&[]);
+        let at = |name: &str| text(&routes, &format!("loader/secure-ipxe/x86_64/{name}"));
+        let shim = signed_ipxe(Arch::X64Uefi).shim.content.len();
+        for name in [
+            "snponly-shimx64.efi",
+            "snponly-shim.efi",
+            "ipxe-shim.efi",
+            "shimx64.efi",
+        ] {
+            let path = format!("loader/secure-ipxe/x86_64/{name}");
+            assert_eq!(len(&routes, &path), Some(shim), "{name}");
+        }
+        for name in [
+            "snponly.efi",
+            "snponlyx64.efi",
+            "SNPONLY.EFI",
+            "grubx64.efi",
+            "x.efi",
+        ] {
+            assert_eq!(at(name).as_deref(), Some("signed snponly"), "{name}");
+        }
+        for name in ["ipxe.efi", "ipxex64.efi", "ipxe-x86_64.efi"] {
+            assert_eq!(at(name).as_deref(), Some("signed ipxe"), "{name}");
+        }
+        // Where the shim has no folder it asks for what it was built with.
+        for name in ["/ipxe.efi", "snponly.efi", "ipxex64.efi"] {
+            assert_eq!(
+                text(&routes, name).as_deref(),
+                Some("signed snponly"),
+                "{name}"
+            );
+        }
+        assert_eq!(len(&routes, "ipxeaa64.efi"), None, "there is none for ARM");
+        assert!(
+            at("autoexec.ipxe")
+                .unwrap()
+                .contains("http://10.0.0.1/boot.ipxe")
+        );
+        for name in [
+            "revocations_sku.efi",
+            "shim_certificate_0.efi",
+            "mmx64.efi",
+            "ipxeaa64.efi",
+        ] {
+            assert_eq!(at(name), None, "{name}");
+        }
+        let own = with_files(&["ipxe.efi"]);
+        assert_eq!(text(&own, "ipxe.efi").as_deref(), Some("of the image"));
+    }
+
+    #[test]
+    fn grub_finds_its_menu_wherever_it_was_built_to_look() {
+        let files = [
+            "boot/grub/grub.cfg",
+            "debian-installer/amd64/grub/x86_64-efi/command.lst",
+        ];
+        let routes = with_files(&files);
+        for path in [
+            "/grub/grub.cfg",
+            "/grub.cfg",
+            "/boot/grub/grub.cfg",
+            "/boot/grub2/grub.cfg",
+            "/debian-installer/amd64/grub/grub.cfg",
+            "/debian-installer/arm64/grub/grub.cfg",
+            "/EFI/fedora/grub.cfg",
+            "/EFI/BOOT/grub.cfg-01-52-54-00-12-34-56",
+            "/grub/grub.cfg-0A000109",
+            "loader/secure/x86_64/grub.cfg",
+            "loader/secure/arm64/grub.cfg-01-52-54-00-12-34-56",
+        ] {
+            let menu = text(&routes, path).unwrap_or_else(|| panic!("{path}"));
+            assert!(
+                menu.contains("set lanboot=tftp,10.0.0.1\n"),
+                "{path}: {menu}"
+            );
+        }
+        for path in [
+            "/grub/x86_64-efi/command.lst",
+            "/grub/x86_64-efi/grub.cfg",
+            "/debian-installer/amd64/grub/x86_64-efi/command.lst",
+            "/grub/grub.cfgx",
+            "/else/grub.cfg",
+            "loader/secure/x86_64/fs.lst",
+            "loader/secure/else/grub.cfg",
+        ] {
+            assert_eq!(text(&routes, path), None, "{path}");
+        }
+        let of_image = text(&routes, "/iso/live/boot/grub/grub.cfg");
+        assert_eq!(of_image.as_deref(), Some("of the image"));
+    }
+
+    #[test]
+    fn the_images_own_menu_is_left_alone_where_it_was_asked_for() {
+        let list = "debian-installer/amd64/grub/x86_64-efi/command.lst";
+        let mut routes = with_files(&["boot/grub/grub.cfg", list]);
+        routes.menu.kind = MenuKind::Stock;
+        for path in ["/boot/grub/grub.cfg", list] {
+            assert_eq!(
+                text(&routes, path).as_deref(),
+                Some("of the image"),
+                "{path}"
+            );
+        }
+        // GRUB asks for these before it asks for `grub.cfg`.
+        for path in [
+            "/boot/grub/grub.cfg-01-52-54-00-12-34-56",
+            "/boot/grub/grub.cfg-0A000109",
+            "/boot/grub/grub.cfg-0",
+        ] {
+            assert_eq!(
+                text(&routes, path),
+                None,
+                "{path} would hide the image's own"
+            );
+        }
+        assert!(
+            text(&routes, "/grub/grub.cfg")
+                .unwrap()
+                .contains("menuentry")
+        );
+        assert_eq!(
+            text(&routes, "/loader/autoexec.ipxe"),
+            None,
+            "it would start our menu"
+        );
+    }
+
+    #[test]
+    fn asking_for_the_locked_menu_tells_that_secure_boot_is_on() {
+        let routes = with_files(&[]);
+        let file = routes
+            .find(b"loader/secure/x86_64/locked.cfg", b"", PEER)
+            .unwrap();
+        let warning = file.warning.unwrap();
+        assert!(warning.starts_with("Secure Boot is on, and it refuses the kernel of live-x86_64"));
+        assert!(
+            text(&routes, "loader/secure/x86_64/locked.cfg")
+                .unwrap()
+                .contains("fwsetup")
+        );
+        let first = routes.find(b"grub/grub.cfg", b"", PEER).unwrap();
+        assert_eq!(first.warning, None);
+        assert_eq!(
+            routes.find(b"loader/secure/else/locked.cfg", b"", PEER),
+            None
+        );
+    }
+
+    #[test]
+    fn autoexec_is_in_every_folder() {
+        let routes = with_files(&[]);
+        for path in [
+            "autoexec.ipxe",
+            "/loader/autoexec.ipxe",
+            "loader/secure/x86_64/autoexec.ipxe",
+            "loader/a/b/c/autoexec.ipxe",
+            "/iso/live/autoexec.ipxe",
+            "/EFI/BOOT/autoexec.ipxe",
+        ] {
+            assert!(
+                text(&routes, path).is_some_and(|t| t.starts_with("#!ipxe\n")),
+                "{path}"
+            );
+        }
+        assert_eq!(text(&routes, "/loader/autoexec.ipxe/x"), None);
+        let own = with_files(&["autoexec.ipxe"]);
+        assert_eq!(
+            text(&own, "/iso/live/autoexec.ipxe").as_deref(),
+            Some("of the image")
+        );
+    }
+
+    #[test]
+    fn http_boot_gets_shim_and_grub_on_a_disk() {
+        let routes = with_files(&[]);
+        for path in [
+            "loader/secure-http/x86_64/boot.img",
+            "loader/secure-http/arm64/boot.img",
+        ] {
+            let file = routes.find(path.as_bytes(), b"", PEER).unwrap();
+            let bytes: Vec<u8> = file
+                .content
+                .pieces()
+                .iter()
+                .filter_map(|p| p.memory())
+                .flatten()
+                .copied()
+                .collect();
+            let has = |text: &str| bytes.windows(text.len()).any(|w| w == text.as_bytes());
+            assert!(has("source (tftp,10.0.0.1)/grub/grub.cfg\n"), "{path}");
+            assert!(has("FAT16   ") && has("GRUB    CFG"), "{path}");
+        }
+        assert_eq!(len(&routes, "loader/secure-http/riscv64/boot.img"), None);
+        let shim = len(&routes, "loader/secure-http/x86_64/shimx64.efi");
+        assert_eq!(shim, len(&routes, "loader/secure/x86_64/shimx64.efi"));
+    }
+
+    #[test]
+    fn a_ram_disk_says_how_much_memory_it_takes() {
+        let routes = with_files(&[]);
+        let file = routes.find(b"loader/ramdisk/live.iso", b"", PEER).unwrap();
+        assert_eq!(file.content.len(), 4096);
+        assert!(file.warning.unwrap().contains(" takes 1 MiB of memory "));
+        assert_eq!(
+            routes.find(b"iso/live.iso", b"", PEER).unwrap().warning,
+            None
+        );
+        assert_eq!(routes.find(b"loader/ramdisk/else.iso", b"", PEER), None);
+    }
+}

@@ -1,0 +1,155 @@
+//! The disks of the NBD door.
+//!
+//! ```text
+//! NAME, NAME.iso        an image, whole
+//! archiso               the default image, as the medium's own menu asks for it
+//! (empty)               the default image, as clients ask that are told no name
+//! NAME@IDENTITY         exactly that file, for machines that come again: Image::pinned_name
+//! ```
+//!
+//! An image called `archiso` goes before the default one.
+
+use super::Routes;
+use crate::catalog::Image;
+use crate::nbd::{Export, Exports};
+use crate::text::printable;
+
+/// What archiso's `archiso_pxe_nbd` hook asks for unless the command line says otherwise.
+const ARCHISO: &str = "archiso";
+/// Longest part of a volume label that is shown, in bytes.
+const LABEL_BYTES: usize = 64;
+
+impl Exports for Routes {
+    fn find(&self, name: &[u8]) -> Option<Export> {
+        let catalog = &self.catalog;
+        let named = || {
+            let stem = name.strip_suffix(b".iso");
+            catalog.image(name).or_else(|| catalog.image(stem?))
+        };
+        let default = || {
+            let is_default = name.is_empty() || name == ARCHISO.as_bytes();
+            is_default.then(|| catalog.default_image())?
+        };
+        if let Some(image) = named().or_else(default) {
+            return Some(export(image, image.name.clone()));
+        }
+        // Its own name may be another image's by now.
+        let image = catalog.pinned(name)?;
+        Some(export(image, image.pinned_name()))
+    }
+
+    fn names(&self) -> Vec<String> {
+        let images = self.catalog.images();
+        let names = images.iter().map(|image| image.name.clone());
+        let has_default = !images.is_empty() && self.catalog.image(ARCHISO.as_bytes()).is_none();
+        names
+            .chain(has_default.then(|| ARCHISO.to_owned()))
+            .collect()
+    }
+}
+
+fn export(image: &Image, name: String) -> Export {
+    let label = printable(image.label.as_bytes(), LABEL_BYTES);
+    let description = format!("{label} ({})", image.found.family.name());
+    Export::new(name, description, image.whole())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::catalog::testing::image;
+    use crate::catalog::{Catalog, Loaders, Transports};
+    use crate::menus::Menu;
+    use crate::vfs::{Content, Identity, ImageId};
+
+    /// Images by name and number; each is told from the others by its number alone.
+    fn routes(images: &[(&str, u64)], retired: &[(&str, u64)]) -> Routes {
+        let make = |named: &[(&str, u64)]| -> Vec<_> {
+            let one = |&(name, id): &(&str, u64)| {
+                Arc::new(Image {
+                    id: ImageId(id),
+                    identity: Identity([u8::try_from(id).unwrap(); 16]),
+                    ..image(name, &[])
+                })
+            };
+            named.iter().map(one).collect()
+        };
+        Routes {
+            catalog: Arc::new(Catalog::with_retired(make(images), &make(retired))),
+            loaders: Arc::new(Loaders::default()),
+            menu: Menu {
+                timeout: None,
+                boot: crate::catalog::BootChoice::default(),
+                append: String::new(),
+                transports: Transports::default(),
+                kind: crate::catalog::MenuKind::Generated,
+            },
+            addresses: Vec::new(),
+            subnets: Vec::new(),
+            http_port: 80,
+            nfs: true,
+            nbd: true,
+        }
+    }
+
+    /// Name and number of the image behind `asked`.
+    fn found(routes: &Routes, asked: &str) -> Option<(String, u64)> {
+        let export = Exports::find(routes, asked.as_bytes())?;
+        let id = (0..100).find(|&id| *export.content() == Content::disk(ImageId(id), 0, 4096));
+        Some((export.name, id.unwrap()))
+    }
+
+    #[test]
+    fn an_image_has_its_name_and_the_default_one_two_more() {
+        let routes = routes(&[("a", 1), ("b", 2), ("c.iso", 3), ("c", 4)], &[]);
+        for (asked, name, id) in [
+            ("a", "a", 1),
+            ("b", "b", 2),
+            ("b.iso", "b", 2),
+            ("", "a", 1),
+            ("archiso", "a", 1),
+            ("c.iso", "c.iso", 3),
+            ("c", "c", 4),
+        ] {
+            assert_eq!(found(&routes, asked), Some((name.into(), id)), "{asked}");
+        }
+        for asked in ["A", "a.ISO", ".iso", "archiso.iso", "a@", "@", "d"] {
+            assert_eq!(found(&routes, asked), None, "{asked}");
+        }
+        assert_eq!(routes.names(), ["a", "b", "c.iso", "c", "archiso"]);
+    }
+
+    #[test]
+    fn an_image_called_archiso_goes_before_the_default_one() {
+        let routes = routes(&[("a", 1), ("archiso", 2)], &[]);
+        assert_eq!(found(&routes, "archiso"), Some(("archiso".into(), 2)));
+        assert_eq!(found(&routes, "archiso.iso"), Some(("archiso".into(), 2)));
+        assert_eq!(found(&routes, ""), Some(("a".into(), 1)));
+        assert_eq!(routes.names(), ["a", "archiso"]);
+    }
+
+    #[test]
+    fn a_pinned_name_finds_the_replaced_image_and_nothing_when_it_is_gone() {
+        let old = "a@01010101010101010101010101010101";
+        let new = "a@02020202020202020202020202020202";
+        let before = routes(&[("a", 1)], &[]);
+        assert_eq!(found(&before, old), Some((old.into(), 1)));
+        let replaced = routes(&[("a", 2)], &[("a", 1)]);
+        assert_eq!(found(&replaced, "a"), Some(("a".into(), 2)));
+        assert_eq!(found(&replaced, old), Some((old.into(), 1)));
+        assert_eq!(found(&replaced, new), Some((new.into(), 2)));
+        let renamed = routes(&[("z", 1)], &[]);
+        assert_eq!(found(&renamed, old), Some((old.replace('a', "z"), 1)));
+        let gone = routes(&[("a", 2)], &[]);
+        assert_eq!(found(&gone, old), None);
+    }
+
+    #[test]
+    fn a_site_without_images_has_no_exports() {
+        let routes = routes(&[], &[]);
+        assert_eq!(found(&routes, ""), None);
+        assert!(routes.names().is_empty());
+    }
+}

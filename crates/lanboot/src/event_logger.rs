@@ -1,0 +1,702 @@
+//! Tells the operator: one live line per machine on a terminal, log lines elsewhere. Also the
+//! one who knows when the work is done.
+//!
+//! It has a thread of its own, because writing may wait: a terminal is stopped with Ctrl-S, a pipe
+//! is not read. Machines are served all the same, and signals heard.
+
+use std::collections::HashMap;
+use std::io::{IsTerminal as _, Write as _};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use lanboot_core::events::rate_limit::SUMMARY;
+use lanboot_core::events::{
+    BootProgress, BootState, Event, EventKind, FileUse, MachineStatus, Outlook, Peer, Protocol,
+    RateLimiter, ShimLoads, Suppressed, bytes, tell,
+};
+use lanboot_core::machine::Mac;
+use lanboot_core::routes::Routes;
+use lanboot_core::text;
+use serde_json::{Map, Value, json};
+
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use crate::bus::{self, Bus};
+use crate::clock;
+use crate::settings::{Log, Settings};
+
+/// Live lines at once; more machines than fit a screen are in the log lines.
+const MAX_LIVE: usize = 24;
+/// Files from this size on are also told when they begin, in bytes.
+const LARGE: u64 = 1 << 20;
+/// A machine that is up or silent for so long loses its live line.
+const LINGER: Duration = Duration::from_secs(60);
+/// How often it looks at what is due without an event: live lines to clear, lines left out.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Folds events and writes them out.
+#[derive(Debug)]
+pub struct EventLogger {
+    boot_progress: BootProgress,
+    repeats: RateLimiter,
+    losses: Losses,
+    shim_loads: ShimLoads,
+    routes: Arc<ArcSwap<Routes>>,
+    output: Output,
+    /// When the program became ready.
+    began: Duration,
+    /// Whether the program ends when every machine is up: then it says what it waits for.
+    once: bool,
+    /// The second in which it was last looked at what is due.
+    looked: u64,
+}
+
+#[derive(Debug)]
+enum Output {
+    Live {
+        screen: MultiProgress,
+        bars: HashMap<Mac, ProgressBar>,
+    },
+    Plain {
+        clock: bool,
+    },
+    Json,
+}
+
+impl EventLogger {
+    /// A teller for the kind of log in `settings`; `now` is when the program became ready.
+    pub fn new(
+        settings: &Settings,
+        routes: Arc<ArcSwap<Routes>>,
+        bus: &Bus,
+        now: Duration,
+    ) -> Self {
+        let output = match settings.log {
+            Log::Json => Output::Json,
+            Log::Auto if std::io::stdout().is_terminal() => Output::Live {
+                screen: MultiProgress::with_draw_target(ProgressDrawTarget::stdout()),
+                bars: HashMap::new(),
+            },
+            Log::Auto | Log::Plain => Output::Plain {
+                clock: settings.stamped,
+            },
+        };
+        Self {
+            boot_progress: BootProgress::default(),
+            repeats: RateLimiter::default(),
+            losses: Losses::new(bus.dropped()),
+            shim_loads: ShimLoads::default(),
+            routes,
+            output,
+            began: now,
+            once: settings.once,
+            looked: 0,
+        }
+    }
+
+    /// Takes one event in and tells it; `ending`: what the program says of itself are its last
+    /// words, which are always told.
+    fn take(&mut self, event: &Event, ending: bool) {
+        let file = match &event.what {
+            // A mount and a network disk are where the root is.
+            EventKind::Started { protocol, .. } | EventKind::Finished { protocol, .. }
+                if matches!(protocol, Protocol::Nfs | Protocol::Nbd) =>
+            {
+                FileUse::mounted()
+            }
+            EventKind::Started { path, .. } | EventKind::Finished { path, .. } => {
+                self.routes.load().file_use(path.as_bytes())
+            }
+            _ => FileUse::default(),
+        };
+        let notice = matches!(event.what, EventKind::Diagnostic { .. });
+        if self.output.shows(event) && (ending && notice || self.repeats.admit(event)) {
+            self.output.write(event);
+        }
+        if let Some(refused) = self.refused_shim(event)
+            && self.repeats.admit(&refused)
+        {
+            self.output.write(&refused);
+        }
+        if let (Some(status), Output::Live { screen, bars }) =
+            (self.boot_progress.fold(event, &file), &mut self.output)
+        {
+            show(screen, bars, status, event.at);
+        }
+    }
+
+    /// Brings every boot to its state at `now`, says what changed, and returns what the machines
+    /// need from here.
+    fn advance(&mut self, now: Duration) -> Outlook {
+        let (mut outlook, events) = self.boot_progress.advance(now);
+        outlook.last = outlook.last.max(self.began);
+        for event in &events {
+            if self.shows_state(event) && self.repeats.admit(event) {
+                self.output.write(event);
+            }
+        }
+        outlook
+    }
+
+    /// Whether a boot's new state has a line of its own: that it is up or was given up, always; what
+    /// it waits for, only where the program waits too.
+    fn shows_state(&self, event: &Event) -> bool {
+        let EventKind::Boot { state, .. } = &event.what else {
+            return false;
+        };
+        match (&self.output, state) {
+            (Output::Json, _) | (_, BootState::Up | BootState::GivenUp) => true,
+            (_, BootState::Streaming | BootState::AwaitsFile(_) | BootState::AwaitsAddress) => {
+                self.once
+            }
+            (_, BootState::Loading | BootState::NotBooting) => false,
+        }
+    }
+
+    /// What is to be said of a machine that loads its shim again and nothing after it.
+    fn refused_shim(&mut self, event: &Event) -> Option<Event> {
+        let (EventKind::Started { path, .. }
+        | EventKind::Finished { path, .. }
+        | EventKind::NotFound { path, .. }) = &event.what
+        else {
+            return None;
+        };
+        let routes = self.routes.load();
+        let shim = routes.shim(path.as_bytes());
+        let text = self.shim_loads.saw(event, shim.is_some()).then(|| {
+            let starts = shim.map(|shim| format!(": this shim {}", shim.authorities));
+            format!(
+                "it loaded the shim twice and nothing after it; with Secure Boot on its firmware may \
+                 refuse it{}",
+                starts.unwrap_or_default()
+            )
+        })?;
+        Some(Event {
+            at: event.at,
+            peer: event.peer,
+            what: EventKind::Planned { text },
+        })
+    }
+
+    /// Does what is due at `now`, once a second.
+    fn look(&mut self, now: Duration) {
+        if !self.is_due(now) {
+            return;
+        }
+        self.looked = now.as_secs();
+        self.tidy(now);
+        self.admit_gaps(now, SUMMARY);
+    }
+
+    fn is_due(&self, now: Duration) -> bool {
+        now.as_secs() != self.looked
+    }
+
+    /// Says what was left out at least `patience` ago.
+    fn admit_gaps(&mut self, now: Duration, patience: Duration) {
+        for suppressed in self.repeats.due(now, patience) {
+            self.output.write_suppressed(&suppressed, now);
+        }
+        if let Some(text) = self.losses.due(now, patience) {
+            self.output.write(&Event {
+                at: now,
+                peer: Peer::default(),
+                what: EventKind::Diagnostic { text },
+            });
+        }
+    }
+
+    /// Clears live lines nobody needs any more.
+    fn tidy(&mut self, now: Duration) {
+        let Output::Live { screen, bars } = &mut self.output else {
+            return;
+        };
+        // What a machine waits for changes without an event.
+        for status in self.boot_progress.statuses() {
+            if status.mac.is_some_and(|mac| bars.contains_key(&mac)) {
+                show(screen, bars, status, now);
+            }
+        }
+        let stale = self
+            .boot_progress
+            .statuses()
+            .filter(|s| now.saturating_sub(s.last) > LINGER);
+        for bar in stale.filter_map(|status| bars.remove(&status.mac?)) {
+            bar.finish();
+            screen.remove(&bar);
+        }
+    }
+}
+
+/// Events that never reached the teller, because its queue was full.
+#[derive(Debug)]
+struct Losses {
+    dropped: Arc<AtomicU64>,
+    /// As many were told.
+    told: u64,
+    /// When that was.
+    at: Option<Duration>,
+}
+
+impl Losses {
+    fn new(dropped: Arc<AtomicU64>) -> Self {
+        Self {
+            dropped,
+            told: 0,
+            at: None,
+        }
+    }
+
+    /// A sentence when there are more of them and the last one is `patience` ago.
+    fn due(&mut self, now: Duration, patience: Duration) -> Option<String> {
+        let dropped = self.dropped.load(Ordering::Relaxed);
+        if dropped == self.told || self.at.is_some_and(|at| now.abs_diff(at) < patience) {
+            return None;
+        }
+        let more = dropped.saturating_sub(self.told);
+        self.told = dropped;
+        self.at = Some(now);
+        Some(format!(
+            "this log could not keep up; events missing: {more} ({dropped} since the start); \
+             machines are served all the same"
+        ))
+    }
+}
+
+/// The teller at work.
+#[derive(Debug)]
+pub struct Telling {
+    thread: JoinHandle<()>,
+    known: Arc<Known>,
+}
+
+/// What the rest of the program wants to know.
+#[derive(Debug)]
+struct Known {
+    outlook: Mutex<Outlook>,
+    ending: AtomicBool,
+}
+
+impl EventLogger {
+    /// Starts telling what comes out of `events`.
+    pub fn start(mut self, mut events: mpsc::Receiver<Event>) -> std::io::Result<Telling> {
+        let known = Arc::new(Known {
+            outlook: Mutex::new(self.advance(self.began)),
+            ending: AtomicBool::new(false),
+        });
+        let told = Arc::clone(&known);
+        let clock = Builder::new_current_thread().enable_time().build()?;
+        let work = move || {
+            while let Some(heard) = hear(&clock, &mut events) {
+                let ending = told.ending.load(Ordering::Relaxed);
+                if let Some(event) = &heard {
+                    self.take(event, ending);
+                }
+                // It looks at every machine, so not after each event of many.
+                let is_progress = |event: &Event| matches!(event.what, EventKind::Progress { .. });
+                let is_last = events.is_empty() && !heard.as_ref().is_some_and(is_progress);
+                if is_last || self.is_due(bus::now()) {
+                    let outlook = self.advance(bus::now());
+                    *told.outlook.lock().unwrap_or_else(PoisonError::into_inner) = outlook;
+                }
+                self.look(heard.map_or_else(bus::now, |event| event.at));
+                if ending && events.is_empty() {
+                    break;
+                }
+            }
+            self.admit_gaps(bus::now(), Duration::ZERO);
+        };
+        let thread = std::thread::Builder::new()
+            .name("teller".into())
+            .spawn(work)?;
+        Ok(Telling { thread, known })
+    }
+}
+
+/// The next event, or `Some(None)` when none came for a [`TICK`]; `None` when none can come.
+fn hear(clock: &Runtime, events: &mut mpsc::Receiver<Event>) -> Option<Option<Event>> {
+    let heard = clock.block_on(async { timeout(TICK, events.recv()).await });
+    match heard {
+        Ok(event) => event.map(Some),
+        Err(_) => Some(None),
+    }
+}
+
+impl Telling {
+    /// What the machines need from this server, as of a second ago at most.
+    pub fn outlook(&self) -> Outlook {
+        let outlook = self.known.outlook.lock();
+        outlook.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Says `last_words` and waits a moment until everything is told.
+    pub async fn end(self, bus: &Bus, last_words: String) {
+        /// A stopped terminal does not hold the program.
+        const PATIENCE: Duration = Duration::from_secs(1);
+        self.known.ending.store(true, Ordering::Relaxed);
+        bus.publish(Peer::default(), EventKind::Diagnostic { text: last_words });
+        let told = async {
+            while !self.thread.is_finished() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        // What could not be told by then is lost with the terminal that does not take it.
+        let _ = timeout(PATIENCE, told).await;
+    }
+}
+
+impl Output {
+    /// Whether `event` has a line of its own here.
+    fn shows(&self, event: &Event) -> bool {
+        match (self, &event.what) {
+            (Self::Json, _) => true,
+            (_, EventKind::Progress { .. } | EventKind::OtherLease { .. }) => false,
+            // The live line shows these better.
+            (Self::Live { .. }, EventKind::Started { .. } | EventKind::NotFound { .. }) => false,
+            (_, EventKind::Started { len, .. }) => *len >= LARGE,
+            _ => true,
+        }
+    }
+
+    fn write(&self, event: &Event) {
+        match self {
+            Self::Json => self.put(event.at, &text::json(&json(event).to_string())),
+            Self::Plain { .. } | Self::Live { .. } => {
+                if let Some(line) = tell(event) {
+                    self.put(event.at, &text::line(&line));
+                }
+            }
+        }
+    }
+
+    fn write_suppressed(&self, suppressed: &Suppressed, now: Duration) {
+        match self {
+            Self::Json => self.put(now, &json_suppressed(suppressed, now).to_string()),
+            Self::Plain { .. } | Self::Live { .. } => self.put(now, &suppressed.to_string()),
+        }
+    }
+
+    fn put(&self, at: Duration, line: &str) {
+        // A closed pipe is no reason to stop serving machines.
+        let _ = match self {
+            Self::Json | Self::Plain { clock: false } => {
+                writeln!(std::io::stdout().lock(), "{line}")
+            }
+            Self::Plain { clock: true } => {
+                writeln!(std::io::stdout().lock(), "{} {line}", clock::local(at))
+            }
+            Self::Live { screen, .. } => screen.println(format!("{} {line}", clock::local(at))),
+        };
+    }
+}
+
+fn show(
+    screen: &MultiProgress,
+    bars: &mut HashMap<Mac, ProgressBar>,
+    status: &MachineStatus,
+    now: Duration,
+) {
+    let Some(mac) = status.mac.filter(|_| status.is_booting()) else {
+        return;
+    };
+    if !bars.contains_key(&mac) && bars.len() >= MAX_LIVE {
+        return;
+    }
+    let bar = bars.entry(mac).or_insert_with(|| {
+        let style = ProgressStyle::with_template("{prefix} {bar:24.cyan/dim} {msg}");
+        let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+        screen.add(ProgressBar::new(1).with_style(style))
+    });
+    let address = status.ip.map_or_else(String::new, |ip| ip.to_string());
+    bar.set_prefix(format!("{mac} {address:<15} {:<9}", status.stage.name()));
+    let largest = status.running.iter().max_by_key(|r| r.len);
+    match largest {
+        Some(running) => {
+            let name = text::line(running.path.rsplit('/').next().unwrap_or_default());
+            let percent = running.sent.saturating_mul(100) / running.len.max(1);
+            bar.set_length(running.len.max(1));
+            bar.set_position(running.sent);
+            bar.set_message(format!("{percent:>3}% {name} {}/s", bytes(running.rate)));
+        }
+        None => {
+            let state = status.state(now);
+            bar.set_length(1);
+            let is_up = matches!(state, BootState::Up | BootState::Streaming);
+            bar.set_position(u64::from(is_up));
+            bar.set_message(state.to_string());
+        }
+    }
+    bar.tick();
+}
+
+/// Lines that were left out, as one JSON object: `of` is the `event` of each of them.
+fn json_suppressed(suppressed: &Suppressed, now: Duration) -> Value {
+    let Suppressed {
+        peer,
+        kind,
+        count,
+        within,
+    } = suppressed;
+    let mut object = Map::new();
+    object.insert("event".into(), "folded".into());
+    object.insert("time".into(), clock::rfc3339(now).into());
+    object.insert("of".into(), kind.name().into());
+    object.insert("count".into(), json!(count));
+    object.insert("seconds".into(), json!(within.as_secs()));
+    if let Some(protocol) = kind.protocol() {
+        object.insert("door".into(), protocol.name().into());
+    }
+    if let Some(mac) = peer.mac {
+        object.insert("mac".into(), mac.to_string().into());
+    }
+    if let Some(ip) = peer.ip {
+        object.insert("ip".into(), json!(ip));
+    }
+    Value::Object(object)
+}
+
+/// An event as one JSON object; keys are stable.
+fn json(event: &Event) -> Value {
+    let mut object = Map::new();
+    object.insert("time".into(), clock::rfc3339(event.at).into());
+    let mut put = |key: &str, value: Value| {
+        if !value.is_null() {
+            object.insert(key.into(), value);
+        }
+    };
+    put("mac", json!(event.peer.mac.map(|m| m.to_string())));
+    put("ip", json!(event.peer.ip));
+    let kind = match &event.what {
+        EventKind::Dhcp {
+            interface,
+            message,
+            address,
+            machine,
+            detail,
+        } => {
+            put("interface", json!(interface.as_ref()));
+            put("message", json!(message));
+            put("address", json!(address));
+            put(
+                "arch",
+                json!(machine.as_ref().and_then(|m| Some(m.arch?.to_string()))),
+            );
+            put("detail", json!(detail));
+            "dhcp"
+        }
+        EventKind::OtherLease {
+            interface,
+            server,
+            address,
+            ..
+        } => {
+            put("interface", json!(interface.as_ref()));
+            put("server", json!(server));
+            put("address", json!(address));
+            "other-lease"
+        }
+        EventKind::Boot { state, text } => {
+            put("state", json!(state.name()));
+            put("text", json!(text));
+            "boot"
+        }
+        EventKind::Ignored {
+            protocol,
+            request,
+            why,
+        } => {
+            put("door", json!(protocol.name()));
+            put("request", json!(request));
+            put("why", json!(why));
+            "ignored"
+        }
+        EventKind::Started {
+            protocol,
+            transfer,
+            path,
+            len,
+        } => {
+            put("door", json!(protocol.name()));
+            put("transfer", json!(transfer));
+            put("path", json!(path));
+            put("len", json!(len));
+            "started"
+        }
+        EventKind::Progress { transfer, sent } => {
+            put("transfer", json!(transfer));
+            put("sent", json!(sent));
+            "progress"
+        }
+        EventKind::Finished {
+            protocol,
+            transfer,
+            path,
+            sent,
+            took,
+            retransmits,
+        } => {
+            put("door", json!(protocol.name()));
+            put("transfer", json!(transfer));
+            put("path", json!(path));
+            put("sent", json!(sent));
+            put("seconds", json!(took.as_secs_f64()));
+            put("retransmits", json!(retransmits));
+            "finished"
+        }
+        EventKind::Failed {
+            protocol,
+            transfer,
+            path,
+            sent,
+            why,
+        } => {
+            put("door", json!(protocol.name()));
+            put("transfer", json!(transfer));
+            put("path", json!(path));
+            put("sent", json!(sent));
+            put("why", json!(why));
+            "failed"
+        }
+        EventKind::NotFound { protocol, path } => {
+            put("door", json!(protocol.name()));
+            put("path", json!(path));
+            "not-found"
+        }
+        EventKind::Planned { text } => {
+            put("text", json!(text));
+            "planned"
+        }
+        EventKind::Diagnostic { text } => {
+            put("text", json!(text));
+            "notice"
+        }
+    };
+    object.insert("event".into(), kind.into());
+    Value::Object(object)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lanboot_core::events::rate_limit::Kind;
+
+    #[test]
+    fn a_json_line_has_only_what_is_known() {
+        let event = Event {
+            at: Duration::from_millis(1_500),
+            peer: Peer {
+                mac: None,
+                ip: Some("10.0.0.9".parse().unwrap()),
+            },
+            what: EventKind::NotFound {
+                protocol: Protocol::Tftp,
+                path: "a\"b".into(),
+            },
+        };
+        assert_eq!(
+            json(&event).to_string(),
+            r#"{"door":"TFTP","event":"not-found","ip":"10.0.0.9","path":"a\"b","time":"1970-01-01T00:00:01.500Z"}"#
+        );
+    }
+
+    #[test]
+    fn lines_left_out_are_counted_in_json_too() {
+        let suppressed = Suppressed {
+            peer: Peer {
+                mac: None,
+                ip: Some("10.0.0.9".parse().unwrap()),
+            },
+            kind: Kind::Ignored(Protocol::Tftp),
+            count: 1234,
+            within: SUMMARY,
+        };
+        assert_eq!(
+            json_suppressed(&suppressed, Duration::from_secs(90)).to_string(),
+            r#"{"count":1234,"door":"TFTP","event":"folded","ip":"10.0.0.9","of":"ignored","seconds":60,"time":"1970-01-01T00:01:30.000Z"}"#
+        );
+    }
+
+    #[test]
+    fn the_word_for_what_was_left_out_is_that_of_its_lines() {
+        let (protocol, transfer, path) = (Protocol::Http, 1, String::new());
+        for what in [
+            EventKind::NotFound {
+                protocol,
+                path: path.clone(),
+            },
+            EventKind::Progress { transfer, sent: 1 },
+            EventKind::Started {
+                protocol,
+                transfer,
+                path,
+                len: 1,
+            },
+            EventKind::Planned {
+                text: String::new(),
+            },
+            EventKind::Diagnostic {
+                text: String::new(),
+            },
+        ] {
+            let event = Event {
+                at: Duration::ZERO,
+                peer: Peer::default(),
+                what,
+            };
+            let word = json(&event)["event"].as_str().unwrap().to_owned();
+            assert_eq!(Kind::of(&event).name(), word);
+        }
+    }
+
+    #[test]
+    fn lost_events_are_told_at_most_once_a_minute() {
+        let (bus, _events) = Bus::new();
+        let mut losses = Losses::new(bus.dropped());
+        let mut at = |second| losses.due(Duration::from_secs(second), SUMMARY);
+        assert_eq!(at(1000), None);
+        for _ in 0..65_536 + 3 {
+            bus.publish(
+                Peer::default(),
+                EventKind::Progress {
+                    transfer: 1,
+                    sent: 1,
+                },
+            );
+        }
+        let said = at(1001).unwrap();
+        assert!(said.contains("missing: 3 (3 since"), "{said}");
+        bus.publish(
+            Peer::default(),
+            EventKind::Progress {
+                transfer: 1,
+                sent: 1,
+            },
+        );
+        assert_eq!(at(1060), None, "too soon");
+        let said = at(1061).unwrap();
+        assert!(said.contains("missing: 1 (4 since"), "{said}");
+        assert_eq!(at(5000), None, "nothing new");
+    }
+
+    #[test]
+    fn live_lines_replace_some_lines_which_are_not_counted_then() {
+        let screen = MultiProgress::with_draw_target(ProgressDrawTarget::hidden());
+        let bars = HashMap::new();
+        let event = Event {
+            at: Duration::ZERO,
+            peer: Peer::default(),
+            what: EventKind::NotFound {
+                protocol: Protocol::Tftp,
+                path: "a".into(),
+            },
+        };
+        assert!(!Output::Live { screen, bars }.shows(&event));
+        assert!(Output::Plain { clock: false }.shows(&event));
+    }
+}

@@ -1,0 +1,300 @@
+//! Open images. A file stays open as long as anything refers to it, so an image that is replaced
+//! on disk keeps being served to those who started with it.
+
+use std::collections::HashMap;
+use std::fs::{File, OpenOptions};
+use std::hash::Hasher as _;
+use std::io::{IoSliceMut, Seek as _, SeekFrom};
+use std::os::unix::fs::{FileExt, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::time::Duration;
+
+use lanboot_core::iso::ReadAt;
+use lanboot_core::vfs::ImageId;
+use nix::sys::uio::preadv;
+use siphasher::sip::SipHasher13;
+
+/// Bytes at the start of an image that are part of its [`Sample`]: the boot record, the volume
+/// descriptors with their dates and, on most media, the first folders.
+const SAMPLE_HEAD: usize = 64 * 1024;
+/// Bytes of each further place of a sample.
+const SAMPLE_BYTES: usize = 4096;
+/// Most further places of a sample.
+const MAX_SAMPLE_PLACES: usize = 64;
+
+/// An open image file.
+#[derive(Debug)]
+pub struct Disk {
+    file: File,
+    len: u64,
+    /// When a machine last read it as its disk or file system, in seconds since 1970; 0 for never.
+    streamed: AtomicU64,
+    /// Other bytes were written over it.
+    overwritten: AtomicBool,
+    /// By making it shorter.
+    shortened: AtomicBool,
+    /// That was reported.
+    reported: AtomicBool,
+    /// What it held when it was recognised; `None` before that, and of a drive.
+    sample: OnceLock<Sample>,
+    /// Some of it could not be read.
+    failed: AtomicBool,
+}
+
+impl Disk {
+    /// Opens `path`, a regular file or a drive, for reading.
+    pub fn open(path: &Path) -> std::io::Result<Self> {
+        // A pipe would wait here for a writer, perhaps for ever.
+        let mut file = OpenOptions::new()
+            .read(true)
+            .custom_flags(libc::O_NONBLOCK)
+            .open(path)?;
+        let kind = file.metadata()?.file_type();
+        if !kind.is_file() && !kind.is_block_device() {
+            return Err(std::io::Error::other("it is neither a file nor a drive"));
+        }
+        // Metadata says 0 for a drive.
+        let len = file.seek(SeekFrom::End(0))?;
+        Ok(Self {
+            file,
+            len,
+            streamed: AtomicU64::new(0),
+            overwritten: AtomicBool::new(false),
+            shortened: AtomicBool::new(false),
+            reported: AtomicBool::new(false),
+            sample: OnceLock::new(),
+            failed: AtomicBool::new(false),
+        })
+    }
+
+    /// Remembers that a machine uses it as its disk or file system, so that it is kept open for a
+    /// while when it is replaced; `now` is since 1970.
+    pub fn note_streamed(&self, now: Duration) {
+        self.streamed.store(now.as_secs(), Ordering::Relaxed);
+    }
+
+    /// When a machine last used it as its disk or file system, since 1970.
+    pub fn last_streamed(&self) -> Option<Duration> {
+        let at = self.streamed.load(Ordering::Relaxed);
+        (at != 0).then(|| Duration::from_secs(at))
+    }
+
+    /// Remembers what the file holds at its start and at the offsets in `places`, the first
+    /// `MAX_SAMPLE_PLACES` of them, for [`Self::check`]. Only the first call counts.
+    ///
+    /// # Errors
+    /// When the file cannot be read. Then it is not watched.
+    pub fn remember(&self, places: impl Iterator<Item = u64>) -> std::io::Result<()> {
+        let meta = self.file.metadata()?;
+        if !meta.is_file() {
+            // The times of a drive's node say nothing about what is on it.
+            return Ok(());
+        }
+        let places: Vec<u64> = places.take(MAX_SAMPLE_PLACES).collect();
+        let sample = Sample {
+            hash: self.hash_at(&places)?,
+            places,
+            stamp: AtomicU64::new(stamp(&meta)),
+            checking: Mutex::new(()),
+        };
+        // Remembered before: that one is older and so the better one.
+        let _ = self.sample.set(sample);
+        Ok(())
+    }
+
+    /// Whether the file still is what it was: called after each read, before what was read leaves.
+    /// Costs one `fstat`; only where that shows another time or size, the sample is read again. A
+    /// new date alone (`touch`) is no change, nor is what is appended to it.
+    ///
+    /// # Errors
+    /// Once other bytes were written over it, for ever: a machine must rather get an error than
+    /// those.
+    pub fn check(&self) -> Result<(), Changed> {
+        self.known_change()?;
+        let Some(sample) = self.sample.get() else {
+            return Ok(());
+        };
+        // One that cannot be asked for fails where it is read.
+        let Ok(meta) = self.file.metadata() else {
+            return Ok(());
+        };
+        if sample.stamp.load(Ordering::Relaxed) == stamp(&meta) {
+            return Ok(());
+        }
+        let _one_at_a_time = sample
+            .checking
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if meta.len() < self.len || self.hash_at(&sample.places).is_ok_and(|h| h != sample.hash) {
+            self.shortened
+                .store(meta.len() < self.len, Ordering::Relaxed);
+            self.overwritten.store(true, Ordering::Release);
+            return self.known_change();
+        }
+        sample.stamp.store(stamp(&meta), Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Whether other bytes were found to be written over the file while it was open.
+    pub fn is_overwritten(&self) -> bool {
+        self.overwritten.load(Ordering::Acquire)
+    }
+
+    /// What an earlier [`Self::check`] found.
+    ///
+    /// # Errors
+    /// The same as then.
+    pub fn known_change(&self) -> Result<(), Changed> {
+        if !self.is_overwritten() {
+            Ok(())
+        } else if self.shortened.load(Ordering::Relaxed) {
+            Err(Changed::Shorter)
+        } else {
+            Err(Changed::Overwritten)
+        }
+    }
+
+    /// Whether somebody is still to be told that it was overwritten; `true` once.
+    pub fn take_report(&self) -> bool {
+        self.is_overwritten() && !self.reported.swap(true, Ordering::Relaxed)
+    }
+
+    /// A hash of the bytes at the start and at `places`.
+    fn hash_at(&self, places: &[u64]) -> std::io::Result<u64> {
+        let mut buffer = vec![0; SAMPLE_HEAD];
+        let mut hasher = SipHasher13::new();
+        let head = [(0, SAMPLE_HEAD)].into_iter();
+        for (at, len) in head.chain(places.iter().map(|&at| (at, SAMPLE_BYTES))) {
+            // What was appended since it was opened is nobody's.
+            let left = usize::try_from(self.len.saturating_sub(at)).unwrap_or(usize::MAX);
+            let room = buffer.get_mut(..len.min(left)).unwrap_or_default();
+            let read = self.read_up_to(room, at)?;
+            hasher.write(room.get(..read).unwrap_or_default());
+        }
+        Ok(hasher.finish())
+    }
+
+    /// Fills `buf` from byte `at` on, as far as the file goes; how far that was.
+    fn read_up_to(&self, buf: &mut [u8], at: u64) -> std::io::Result<usize> {
+        let mut done = 0;
+        while let Some(rest) = buf.get_mut(done..).filter(|rest| !rest.is_empty()) {
+            match self.file.read_at(rest, at.saturating_add(done as u64)) {
+                Ok(0) => break,
+                Ok(n) => done += n,
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(done)
+    }
+
+    /// Reads at `offset` into `parts`, one behind the other; 0 only at or after the end.
+    pub fn read_vectored_at(
+        &self,
+        parts: &mut [IoSliceMut<'_>],
+        offset: u64,
+    ) -> std::io::Result<usize> {
+        let offset = i64::try_from(offset).map_err(std::io::Error::other)?;
+        Ok(preadv(&self.file, parts, offset)?)
+    }
+
+    /// Marks that some of it could not be read, which was found out in the middle of a reply.
+    pub fn note_failed(&self) {
+        self.failed.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether some of it could not be read before.
+    pub fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Relaxed)
+    }
+
+    /// The open file, for `sendfile` and `pread`.
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+}
+
+/// What a file held when it was recognised.
+#[derive(Debug)]
+struct Sample {
+    /// Offsets besides the start.
+    places: Vec<u64>,
+    /// Of the bytes there.
+    hash: u64,
+    /// [`stamp`] of the file when it last held these bytes.
+    stamp: AtomicU64,
+    /// Held while the bytes are looked at.
+    checking: Mutex<()>,
+}
+
+/// An open image is no longer what it was when it was recognised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Changed {
+    /// It was cut.
+    Shorter,
+    /// Other bytes were written over it.
+    Overwritten,
+}
+
+/// A number that is another one after the file was written to.
+fn stamp(meta: &std::fs::Metadata) -> u64 {
+    let mut hasher = SipHasher13::new();
+    hasher.write_u64(meta.len());
+    hasher.write_i64(meta.mtime());
+    hasher.write_i64(meta.mtime_nsec());
+    hasher.finish()
+}
+
+impl ReadAt for Disk {
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> std::io::Result<usize> {
+        self.file.read_at(buf, offset)
+    }
+
+    fn len(&self) -> u64 {
+        self.len
+    }
+}
+
+/// The open images by number.
+#[derive(Debug, Default)]
+pub struct OpenImages {
+    inner: RwLock<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    next: u64,
+    open: HashMap<ImageId, Arc<Disk>>,
+}
+
+impl OpenImages {
+    /// Takes an open image in and gives it a number never used before in this run.
+    pub fn insert(&self, disk: Disk) -> ImageId {
+        let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
+        let id = ImageId(inner.next);
+        inner.next += 1;
+        inner.open.insert(id, Arc::new(disk));
+        id
+    }
+
+    /// The image behind a number; hold the `Arc` for as long as a transfer needs it.
+    pub fn get(&self, id: ImageId) -> Option<Arc<Disk>> {
+        self.inner
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .open
+            .get(&id)
+            .cloned()
+    }
+
+    /// Forgets a number; transfers that hold the image go on.
+    pub fn remove(&self, id: ImageId) {
+        self.inner
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .open
+            .remove(&id);
+    }
+}

@@ -1,0 +1,500 @@
+//! How many connections a server has room for, in all and for one machine.
+//!
+//! When there is no room, the connection that has made no progress for longest makes place: one that
+//! waits for a request, or one that takes nothing of its answer. One that is being answered and
+//! takes it is never closed for another one, and neither is one that stays: a machine's disk.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::{IpAddr, Shutdown};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use socket2::SockRef;
+use tokio::net::TcpStream;
+
+use crate::net;
+
+/// How long a connection must have taken nothing of its answer to be closed for another one. Five
+/// losses in a row on the way to a machine take that long; nginx's `send_timeout` of 60 s would
+/// leave everybody else outside for a minute.
+const STALLED: Duration = Duration::from_secs(5);
+/// How often all connections are looked at for that: looking at 4,096 takes some milliseconds.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// The seats of one server. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct ConnectionLimiter {
+    inner: Arc<Mutex<Inner>>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    most: usize,
+    most_per_peer: usize,
+    taken: usize,
+    /// Counts up; a lower ticket has waited longer.
+    next_ticket: u64,
+    peers: HashMap<IpAddr, Peer>,
+    /// Those that wait for a request.
+    waiting: BTreeMap<u64, Connection>,
+    /// Those that are being answered.
+    working: HashMap<u64, Connection>,
+    /// Those that are never closed for others.
+    staying: HashMap<u64, Arc<TcpStream>>,
+    /// Those of `working` that took nothing when they were last looked at, the longest last.
+    stalled: Vec<u64>,
+    looked: Option<Instant>,
+    is_closing: bool,
+}
+
+#[derive(Debug)]
+struct Connection {
+    peer: IpAddr,
+    stream: Arc<TcpStream>,
+    since: Instant,
+}
+
+#[derive(Debug, Default)]
+struct Peer {
+    taken: usize,
+    /// Tickets.
+    waiting: BTreeSet<u64>,
+}
+
+/// Why there is no seat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Full {
+    /// This machine has as many connections as it may have.
+    #[error("every connection this machine may have is in use")]
+    Peer,
+    /// All machines together have.
+    #[error("every connection is in use")]
+    All,
+}
+
+/// A place for one connection, given back when dropped.
+#[derive(Debug)]
+pub struct Permit {
+    limiter: ConnectionLimiter,
+    peer: IpAddr,
+    place: Place,
+}
+
+/// What its connection does, with its ticket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// It has not waited yet.
+    New,
+    Waiting(u64),
+    Working(u64),
+    Staying(u64),
+    /// Another connection has its place.
+    Lost,
+}
+
+impl ConnectionLimiter {
+    /// Room for `most` connections, `most_per_peer` of them from one address.
+    pub fn new(most: usize, most_per_peer: usize) -> Self {
+        let inner = Inner {
+            most,
+            most_per_peer,
+            taken: 0,
+            next_ticket: 0,
+            peers: HashMap::new(),
+            waiting: BTreeMap::new(),
+            working: HashMap::new(),
+            staying: HashMap::new(),
+            stalled: Vec::new(),
+            looked: None,
+            is_closing: false,
+        };
+        Self {
+            inner: Arc::new(Mutex::new(inner)),
+        }
+    }
+
+    /// A seat for `peer`, if need be that of the connection which made no progress for longest: one
+    /// of its own when it has as many as it may have, anybody's when all are taken.
+    ///
+    /// # Errors
+    /// When every one of them makes progress.
+    pub fn take(&self, peer: IpAddr) -> Result<Permit, Full> {
+        let mut inner = self.lock();
+        let own = inner.peers.get(&peer).map_or(0, |p| p.taken);
+        if own >= inner.most_per_peer {
+            let longest = inner.longest_of(peer).ok_or(Full::Peer)?;
+            inner.evict(longest);
+        } else if inner.taken >= inner.most {
+            let longest = inner.longest().ok_or(Full::All)?;
+            inner.evict(longest);
+        }
+        inner.taken += 1;
+        inner.peers.entry(peer).or_default().taken += 1;
+        Ok(Permit {
+            limiter: self.clone(),
+            peer,
+            place: Place::New,
+        })
+    }
+
+    /// Closes the connection that has waited longest; `false` when none waits.
+    pub fn evict_one(&self) -> bool {
+        let mut inner = self.lock();
+        let oldest = inner.waiting.first_key_value().map(|(t, _)| *t);
+        oldest.inspect(|t| inner.evict(*t)).is_some()
+    }
+
+    /// From now on nobody waits: closes those who do, and those who are going to. Those who stay
+    /// hear nothing more from their peers and can finish what they heard before.
+    pub fn close(&self) {
+        let mut inner = self.lock();
+        inner.is_closing = true;
+        while let Some(oldest) = inner.waiting.first_key_value().map(|(t, _)| *t) {
+            inner.evict(oldest);
+        }
+        for (_, stream) in inner.staying.drain() {
+            // Fails only when the peer closed it first.
+            let _ = SockRef::from(&*stream).shutdown(Shutdown::Read);
+        }
+    }
+
+    /// How many are taken.
+    pub fn taken(&self) -> usize {
+        self.lock().taken
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Permit {
+    /// From now on this connection waits for its peer and may be closed to make room. `false`
+    /// when it must not wait: the server closes, or another one has its place.
+    pub fn wait(&mut self, stream: &Arc<TcpStream>) -> bool {
+        let mut inner = self.limiter.lock();
+        if inner.is_closing {
+            return false;
+        }
+        match self.place {
+            Place::Waiting(_) => return true,
+            Place::Staying(_) | Place::Lost => return false,
+            Place::New => {}
+            Place::Working(ticket) => {
+                if inner.working.remove(&ticket).is_none() {
+                    self.place = Place::Lost;
+                    return false;
+                }
+            }
+        }
+        let ticket = inner.ticket();
+        let connection = Connection {
+            peer: self.peer,
+            stream: Arc::clone(stream),
+            since: Instant::now(),
+        };
+        inner.waiting.insert(ticket, connection);
+        let own = inner.peers.entry(self.peer).or_default();
+        own.waiting.insert(ticket);
+        self.place = Place::Waiting(ticket);
+        true
+    }
+
+    /// From now on this connection is never closed to make room, however long it waits. When the
+    /// server closes it hears nothing more, as those that stayed before. `false` when it is closed
+    /// already.
+    pub fn stay(&mut self, stream: &Arc<TcpStream>) -> bool {
+        if !self.work() {
+            return false;
+        }
+        let mut inner = self.limiter.lock();
+        if let Place::Working(ticket) = self.place
+            && inner.working.remove(&ticket).is_none()
+        {
+            self.place = Place::Lost;
+            return false;
+        }
+        let ticket = inner.ticket();
+        if inner.is_closing {
+            // Fails only when the peer closed it first.
+            let _ = SockRef::from(&**stream).shutdown(Shutdown::Read);
+        } else {
+            inner.staying.insert(ticket, Arc::clone(stream));
+        }
+        self.place = Place::Staying(ticket);
+        true
+    }
+
+    /// From now on it is being answered, and closed to make room only while it takes nothing of the
+    /// answer. `false` when it was closed before.
+    pub fn work(&mut self) -> bool {
+        let mut inner = self.limiter.lock();
+        self.place = match self.place {
+            Place::Waiting(ticket) => match inner.waiting.remove(&ticket) {
+                Some(connection) => {
+                    if let Some(own) = inner.peers.get_mut(&self.peer) {
+                        own.waiting.remove(&ticket);
+                    }
+                    inner.working.insert(ticket, connection);
+                    Place::Working(ticket)
+                }
+                None => Place::Lost,
+            },
+            Place::Working(ticket) if !inner.working.contains_key(&ticket) => Place::Lost,
+            place => place,
+        };
+        self.place != Place::Lost
+    }
+
+    /// Whether another connection has its place by now, so that what goes wrong with this one is no
+    /// fault of its peer.
+    pub fn is_lost(&mut self) -> bool {
+        !self.work()
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        // An evicted connection's seat was given away then.
+        if self.work() {
+            let mut inner = self.limiter.lock();
+            match self.place {
+                Place::Working(ticket) => {
+                    // Between the two locks it may have been.
+                    if inner.working.remove(&ticket).is_none() {
+                        return;
+                    }
+                }
+                Place::Staying(ticket) => drop(inner.staying.remove(&ticket)),
+                Place::New | Place::Waiting(_) | Place::Lost => {}
+            }
+            inner.release(self.peer);
+        }
+    }
+}
+
+impl Inner {
+    fn ticket(&mut self) -> u64 {
+        let ticket = self.next_ticket;
+        self.next_ticket += 1;
+        ticket
+    }
+
+    /// The connection of this machine that made no progress for longest.
+    fn longest_of(&self, peer: IpAddr) -> Option<u64> {
+        let own = |(ticket, connection): (&u64, &Connection)| {
+            let stalled = net::stalled(&connection.stream);
+            (connection.peer == peer && stalled >= STALLED).then_some((stalled, *ticket))
+        };
+        let waits = self.peers.get(&peer)?.waiting.first();
+        let waits = waits.and_then(|t| Some((self.waiting.get(t)?.since.elapsed(), *t)));
+        let stalls = self.working.iter().filter_map(own);
+        stalls.chain(waits).max().map(|(_, ticket)| ticket)
+    }
+
+    /// The connection of all that made no progress for longest.
+    fn longest(&mut self) -> Option<u64> {
+        let waits = self.waiting.first_key_value();
+        let waits = waits.map(|(ticket, waiting)| (waiting.since.elapsed(), *ticket));
+        let stalls = self.longest_stalled();
+        let longest = stalls.into_iter().chain(waits).max();
+        let (_, ticket) = longest?;
+        if stalls.is_some_and(|(_, stalled)| stalled == ticket) {
+            self.stalled.pop();
+        }
+        Some(ticket)
+    }
+
+    /// The one that takes nothing for longest, and for how long. It stays in `stalled`.
+    fn longest_stalled(&mut self) -> Option<(Duration, u64)> {
+        let is_due = self.looked.is_none_or(|looked| looked.elapsed() >= LOOK);
+        if self.stalled.is_empty() && is_due {
+            self.looked = Some(Instant::now());
+            let stalled = |(ticket, working): (&u64, &Connection)| {
+                let stalled = net::stalled(&working.stream);
+                (stalled >= STALLED).then_some((stalled, *ticket))
+            };
+            let mut found: Vec<_> = self.working.iter().filter_map(stalled).collect();
+            found.sort_unstable();
+            self.stalled = found.into_iter().map(|(_, ticket)| ticket).collect();
+        }
+        while let Some(ticket) = self.stalled.last().copied() {
+            // It may have gone on since.
+            let working = self.working.get(&ticket);
+            let stalled = working.map_or(Duration::ZERO, |working| net::stalled(&working.stream));
+            if stalled >= STALLED {
+                return Some((stalled, ticket));
+            }
+            self.stalled.pop();
+        }
+        None
+    }
+
+    /// Gives the seat of a connection away and wakes its task, which finds the stream closed.
+    fn evict(&mut self, ticket: u64) {
+        let waiting = self.waiting.remove(&ticket);
+        let Some(connection) = waiting.or_else(|| self.working.remove(&ticket)) else {
+            return;
+        };
+        if let Some(own) = self.peers.get_mut(&connection.peer) {
+            own.waiting.remove(&ticket);
+        }
+        self.release(connection.peer);
+        // Fails only when the peer closed it first.
+        let _ = SockRef::from(&*connection.stream).shutdown(Shutdown::Both);
+    }
+
+    fn release(&mut self, peer: IpAddr) {
+        self.taken = self.taken.saturating_sub(1);
+        if let Some(own) = self.peers.get_mut(&peer) {
+            own.taken = own.taken.saturating_sub(1);
+            if own.taken == 0 {
+                self.peers.remove(&peer);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::net::TcpListener;
+
+    async fn stream() -> (Arc<TcpStream>, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let far = TcpStream::connect(listener.local_addr().unwrap()).await;
+        let (near, _) = listener.accept().await.unwrap();
+        (Arc::new(near), far.unwrap())
+    }
+
+    fn peer(n: u8) -> IpAddr {
+        IpAddr::from([10, 0, 0, n])
+    }
+
+    async fn is_closed(far: &TcpStream) -> bool {
+        far.readable().await.unwrap();
+        matches!(far.try_read(&mut [0]), Ok(0))
+    }
+
+    #[tokio::test]
+    async fn who_waited_longest_makes_room_and_who_is_answered_never_does() {
+        let limiter = ConnectionLimiter::new(2, 2);
+        let (first, first_far) = stream().await;
+        let (second, _second_far) = stream().await;
+        let mut a = limiter.take(peer(1)).unwrap();
+        let mut b = limiter.take(peer(2)).unwrap();
+        assert!(limiter.take(peer(3)).is_err(), "both are being answered");
+        assert!(b.wait(&second));
+        assert!(a.wait(&first));
+        assert!(b.work());
+        let c = limiter.take(peer(3)).unwrap();
+        assert!(is_closed(&first_far).await);
+        assert!(!a.work(), "its seat is gone");
+        drop(a);
+        assert_eq!(limiter.taken(), 2);
+        drop((b, c));
+        assert_eq!(limiter.taken(), 0);
+        assert!(limiter.lock().peers.is_empty() && limiter.lock().waiting.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_machine_with_all_its_seats_loses_one_of_its_own() {
+        let limiter = ConnectionLimiter::new(10, 1);
+        let (stranger, _stranger_far) = stream().await;
+        let (own, own_far) = stream().await;
+        let mut a = limiter.take(peer(1)).unwrap();
+        assert!(a.wait(&stranger));
+        let mut b = limiter.take(peer(2)).unwrap();
+        assert_eq!(limiter.take(peer(2)).unwrap_err(), Full::Peer);
+        assert!(b.wait(&own));
+        let _c = limiter.take(peer(2)).unwrap();
+        assert!(is_closed(&own_far).await);
+        assert!(a.work(), "the other machine kept its seat");
+    }
+
+    #[tokio::test]
+    async fn who_stays_is_closed_only_with_the_door() {
+        let limiter = ConnectionLimiter::new(1, 1);
+        let (stream, mut far) = stream().await;
+        let mut a = limiter.take(peer(1)).unwrap();
+        assert!(a.wait(&stream));
+        assert!(a.stay(&stream));
+        assert!(limiter.take(peer(1)).is_err() && limiter.take(peer(2)).is_err());
+        assert!(!limiter.evict_one());
+        limiter.close();
+        // It hears its peer no more, but can still answer.
+        stream.readable().await.unwrap();
+        assert!(matches!(stream.try_read(&mut [0]), Ok(0)));
+        assert_eq!(stream.try_write(b"x").unwrap(), 1);
+        let mut answer = [0];
+        tokio::io::AsyncReadExt::read_exact(&mut far, &mut answer)
+            .await
+            .unwrap();
+        drop(a);
+        assert_eq!(limiter.taken(), 0);
+        assert!(limiter.lock().staying.is_empty());
+        let mut late = limiter.take(peer(1)).unwrap();
+        assert!(late.stay(&stream), "it can finish what it heard");
+        assert!(limiter.lock().staying.is_empty());
+        assert!(matches!(stream.try_read(&mut [0]), Ok(0)));
+    }
+
+    #[tokio::test]
+    async fn after_closing_nobody_waits() {
+        let limiter = ConnectionLimiter::new(10, 10);
+        let (stream, far) = stream().await;
+        let mut a = limiter.take(peer(1)).unwrap();
+        let mut b = limiter.take(peer(1)).unwrap();
+        assert!(a.wait(&stream));
+        limiter.close();
+        assert!(is_closed(&far).await);
+        assert!(!b.wait(&stream));
+    }
+
+    /// Fills what the system takes for a peer that reads nothing.
+    async fn stall(stream: &TcpStream) {
+        let bytes = vec![0; 1 << 20];
+        while let Ok(Ok(())) =
+            tokio::time::timeout(Duration::from_millis(300), stream.writable()).await
+        {
+            let _ = stream.try_write(&bytes);
+        }
+    }
+
+    #[tokio::test]
+    async fn who_takes_nothing_makes_room_and_who_takes_its_answer_does_not() {
+        let limiter = ConnectionLimiter::new(2, 2);
+        let (reads, reads_far) = stream().await;
+        let (sleeps, sleeps_far) = stream().await;
+        let mut a = limiter.take(peer(1)).unwrap();
+        let mut b = limiter.take(peer(2)).unwrap();
+        assert!(a.wait(&reads) && a.work());
+        assert!(b.wait(&sleeps) && b.work());
+        stall(&reads).await;
+        stall(&sleeps).await;
+        assert_eq!(
+            limiter.take(peer(3)).unwrap_err(),
+            Full::All,
+            "not for long yet"
+        );
+        // The first one reads on, a little at a time.
+        let deadline = Instant::now() + STALLED * 6;
+        let c = loop {
+            assert!(Instant::now() < deadline, "nobody made room");
+            let mut buffer = vec![0; 1 << 20];
+            let _ = reads_far.try_read(&mut buffer);
+            let _ = reads.try_write(&buffer);
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            if let Ok(permit) = limiter.take(peer(3)) {
+                break permit;
+            }
+        };
+        assert!(a.work() && !a.is_lost(), "it takes its answer");
+        assert!(b.is_lost());
+        drop((a, b, c));
+        assert_eq!(limiter.taken(), 0);
+        let inner = limiter.lock();
+        assert!(inner.working.is_empty() && inner.peers.is_empty());
+        drop(sleeps_far);
+    }
+}

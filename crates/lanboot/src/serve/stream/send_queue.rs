@@ -1,0 +1,246 @@
+//! Replies on their way out, gathered where they are short, and the images they come from.
+
+use std::cell::Cell;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lanboot_core::Reply;
+use lanboot_core::vfs::{ImageId, Piece, Slice, Source};
+use tokio::net::TcpStream;
+
+use super::{
+    COPY_BYTES, Pump, ResetOnDrop, SendError, Sent, read_exactly, reset_on_close, try_disk,
+};
+use crate::open_images::{Disk, OpenImages};
+
+/// Short replies are gathered up to this many bytes before they are sent.
+const GATHER_BYTES: usize = 256 * 1024;
+/// Largest buffer a thread keeps for the next one who gathers.
+const SPARE_BYTES: usize = 2 * GATHER_BYTES;
+
+/// Images held open by who streams from them: one that leaves the catalog keeps going out.
+#[derive(Clone, Debug, Default)]
+pub struct PinnedImages(Vec<(ImageId, Arc<Disk>)>);
+
+impl PinnedImages {
+    /// Holds every image among `pieces` that is open.
+    pub fn of(pieces: impl Iterator<Item = Piece>, open_images: &OpenImages) -> Self {
+        let mut held = Vec::new();
+        for piece in pieces {
+            if let Source::Disk { image, .. } = piece.source
+                && !held.iter().any(|(id, _)| *id == image)
+                && let Some(disk) = open_images.get(image)
+            {
+                held.push((image, disk));
+            }
+        }
+        Self(held)
+    }
+
+    /// Whether this image is among them.
+    pub fn has(&self, image: ImageId) -> bool {
+        self.0.iter().any(|(id, _)| *id == image)
+    }
+
+    /// The open images.
+    pub fn open_images(&self) -> impl Iterator<Item = &Disk> {
+        self.0.iter().map(|(_, disk)| disk.as_ref())
+    }
+
+    /// The image, unless it is known to be overwritten.
+    pub(crate) fn disk(&self, image: ImageId) -> Result<&Disk, SendError> {
+        let (_, disk) = self
+            .0
+            .iter()
+            .find(|(id, _)| *id == image)
+            .ok_or(SendError::Gone)?;
+        disk.known_change()?;
+        Ok(disk)
+    }
+
+    /// Refuses what was read of this image when it was overwritten meanwhile: asked between reading
+    /// and sending, by every server.
+    pub(crate) fn check(&self, image: ImageId) -> Result<(), SendError> {
+        Ok(self.disk(image)?.check()?)
+    }
+
+    /// The same, of all of them.
+    pub(crate) fn check_all(&self) -> Result<(), SendError> {
+        self.0.iter().try_for_each(|(image, _)| self.check(*image))
+    }
+}
+
+/// Replies of one connection on their way out. Short ones are gathered, so that a client with
+/// many requests under way costs one call for many answers and not one for each.
+///
+/// Its buffer is the one this thread used last, which the processor still has at hand; whoever
+/// waits for requests should hold none.
+#[derive(Debug)]
+pub struct SendQueue {
+    /// Longer than what is in it: bytes once made need not be made again.
+    bytes: Vec<u8>,
+    used: usize,
+}
+
+thread_local! {
+    /// A buffer nobody uses.
+    static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+impl Default for SendQueue {
+    fn default() -> Self {
+        Self {
+            bytes: SPARE.take(),
+            used: 0,
+        }
+    }
+}
+
+impl Drop for SendQueue {
+    fn drop(&mut self) {
+        if self.bytes.capacity() <= SPARE_BYTES {
+            let bytes = std::mem::take(&mut self.bytes);
+            // A thread that ends keeps none.
+            let _ = SPARE.try_with(|spare| spare.set(bytes));
+        }
+    }
+}
+
+impl SendQueue {
+    /// Takes `reply`, which may still be here afterwards: whoever stops putting calls
+    /// [`Self::flush`]. A long body is sent at once, behind everything put before it.
+    ///
+    /// After a [`Sent::Cut`] the connection is unusable.
+    pub async fn put(
+        &mut self,
+        stream: &TcpStream,
+        reply: Reply,
+        open_images: &OpenImages,
+        stall: Duration,
+        progress: impl FnMut(u64),
+    ) -> Sent {
+        let held = PinnedImages::of(reply.body.pieces(), open_images);
+        self.put_held(stream, reply, &held, stall, progress).await
+    }
+
+    /// As [`Self::put`], for who holds the images already.
+    pub async fn put_held(
+        &mut self,
+        stream: &TcpStream,
+        reply: Reply,
+        held: &PinnedImages,
+        stall: Duration,
+        progress: impl FnMut(u64),
+    ) -> Sent {
+        let Reply {
+            head,
+            body,
+            on_read_error,
+            close: _,
+        } = reply;
+        if body.len() <= COPY_BYTES {
+            let cut = self.copy(held, &head, &body, &on_read_error).err();
+            if self.used >= GATHER_BYTES
+                && let Err(cut) = self.flush(stream, stall).await
+            {
+                return Sent::Cut(cut);
+            }
+            return cut.map_or(Sent::Whole, Sent::ReadError);
+        }
+        // Sending cannot be undone, so the disk is tried before the first byte leaves.
+        if let Err(cut) = try_disk(held, &body) {
+            self.push(&on_read_error);
+            return Sent::ReadError(cut);
+        }
+        self.push(&head);
+        let pump = Pump {
+            stream,
+            held,
+            stall,
+        };
+        let cut_means_reset = ResetOnDrop(stream);
+        let whole = pump.stream(self.gathered(), body, progress).await;
+        self.used = 0;
+        match whole {
+            Ok(()) => {
+                std::mem::forget(cut_means_reset);
+                Sent::Whole
+            }
+            Err(cut) => Sent::Cut(cut),
+        }
+    }
+
+    /// Sends what was put.
+    pub async fn flush(&mut self, stream: &TcpStream, stall: Duration) -> Result<(), SendError> {
+        let pump = Pump {
+            stream,
+            held: &PinnedImages::default(),
+            stall,
+        };
+        let sent = pump.bytes(self.gathered(), 0).await;
+        self.used = 0;
+        sent.inspect_err(|_| reset_on_close(stream))
+    }
+
+    /// The bytes of `reply`, or its `on_read_error` with what was wrong.
+    pub(super) fn gather(
+        &mut self,
+        reply: &Reply,
+        open_images: &OpenImages,
+    ) -> (Vec<u8>, Option<SendError>) {
+        let held = PinnedImages::of(reply.body.pieces(), open_images);
+        let (head, error_reply) = (&reply.head, &reply.on_read_error);
+        let cut = self.copy(&held, head, &reply.body, error_reply).err();
+        (self.gathered().to_vec(), cut)
+    }
+
+    fn gathered(&self) -> &[u8] {
+        self.bytes.get(..self.used).unwrap_or_default()
+    }
+
+    /// Appends `head` and a short body, or `error_reply` when the body cannot be read.
+    fn copy(
+        &mut self,
+        held: &PinnedImages,
+        head: &[u8],
+        body: &Slice,
+        error_reply: &[u8],
+    ) -> Result<(), SendError> {
+        let before = self.used;
+        self.push(head);
+        self.copy_body(held, body).inspect_err(|_| {
+            self.used = before;
+            self.push(error_reply);
+        })
+    }
+
+    fn copy_body(&mut self, held: &PinnedImages, body: &Slice) -> Result<(), SendError> {
+        for piece in body.pieces() {
+            let len = usize::try_from(piece.len).unwrap_or(usize::MAX);
+            match &piece.source {
+                Source::Disk { image, offset } => {
+                    read_exactly(held.disk(*image)?, self.room(len), *offset)?;
+                    held.check(*image)?;
+                }
+                Source::Memory { .. } => self.push(piece.memory().ok_or(SendError::Short)?),
+                Source::Zero => self.room(len).fill(0),
+                Source::Missing(_) => return Err(SendError::Missing),
+            }
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, bytes: &[u8]) {
+        self.room(bytes.len()).copy_from_slice(bytes);
+    }
+
+    /// The next `len` bytes, holding anything.
+    fn room(&mut self, len: usize) -> &mut [u8] {
+        let start = self.used;
+        self.used += len;
+        if self.bytes.len() < self.used {
+            self.bytes.resize(self.used, 0);
+        }
+        self.bytes.get_mut(start..self.used).unwrap_or_default()
+    }
+}

@@ -1,0 +1,92 @@
+//! What a door tells, as the tests wait for it, and what they serve it with.
+
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use lanboot::open_images::{Disk, OpenImages};
+use lanboot_core::catalog::{Detection, Image};
+use lanboot_core::events::{Event, EventKind};
+use lanboot_core::vfs::{Identity, ImageId, Meta, TreeBuilder};
+use tempfile::NamedTempFile;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::mpsc;
+
+/// Nothing in these tests takes this long unless it is broken, on a machine that has much else to
+/// do. Shorter than what the doors allow an idle connection.
+pub const DEADLINE: Duration = Duration::from_secs(60);
+
+/// The next event that `wanted` accepts.
+pub fn event<T>(
+    events: &mut mpsc::Receiver<Event>,
+    mut wanted: impl FnMut(&EventKind) -> Option<T>,
+) -> T {
+    let end = Instant::now() + DEADLINE;
+    while Instant::now() < end {
+        match events.try_recv() {
+            Ok(event) => {
+                if let Some(found) = wanted(&event.what) {
+                    return found;
+                }
+            }
+            Err(_) => std::thread::sleep(Duration::from_millis(2)),
+        }
+    }
+    panic!("the event did not come within {DEADLINE:?}");
+}
+
+/// Bytes no two blocks of which are alike, the same in every run.
+pub fn noise(len: usize) -> Vec<u8> {
+    noise_from(0x9e37_79b9_7f4a_7c15, len)
+}
+
+/// Others for every `state` but zero.
+pub fn noise_from(mut state: u64, len: usize) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(len + 8);
+    while bytes.len() < len {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        bytes.extend_from_slice(&state.to_le_bytes());
+    }
+    bytes.truncate(len);
+    bytes
+}
+
+/// A file that holds `bytes`, open as the only image.
+pub fn opened(bytes: &[u8]) -> (NamedTempFile, Arc<OpenImages>, ImageId) {
+    let file = file(bytes);
+    let open_images = Arc::new(OpenImages::default());
+    let id = open_images.insert(Disk::open(file.path()).unwrap());
+    (file, open_images, id)
+}
+
+/// A file that holds `bytes`.
+pub fn file(bytes: &[u8]) -> NamedTempFile {
+    let file = NamedTempFile::new().unwrap();
+    file.as_file().write_all_at(bytes, 0).unwrap();
+    file
+}
+
+/// An image of no family with no file in it.
+pub fn image(name: &str, id: ImageId, size: u64) -> Image {
+    Image {
+        name: name.into(),
+        file: format!("{name}.iso"),
+        id,
+        size,
+        recorded_size: size,
+        version: id.0,
+        identity: Identity([u8::try_from(id.0).unwrap(); 16]),
+        label: String::new(),
+        uuid: None,
+        tree: Arc::new(TreeBuilder::new(Meta::default()).build()),
+        found: Detection::default(),
+    }
+}
+
+/// What a door runs on: more threads than this machine has processors.
+pub fn runtime() -> Runtime {
+    let mut builder = Builder::new_multi_thread();
+    builder.worker_threads(4).enable_all().build().unwrap()
+}
