@@ -1,10 +1,10 @@
-//! Cursors over bytes from the network or from an image. Nothing here panics, whatever the input.
+//! Cursors over bytes from the network or from an image. No input makes this module panic.
 
-/// The input ended before what was expected there.
+/// Error: the input ended before an expected field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("cut short: {what} is missing")]
 pub struct Truncated {
-    /// What should have been there, in the protocol's own word.
+    /// Name of the missing field, as the protocol's specification spells it.
     pub what: &'static str,
 }
 
@@ -15,29 +15,29 @@ pub struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// Starts at the first byte of `bytes`.
+    /// Creates a reader at the first byte of `bytes`.
     pub fn new(bytes: &'a [u8]) -> Self {
         Self { rest: bytes }
     }
 
-    /// How many bytes are left.
+    /// Returns the number of bytes left.
     pub fn len(&self) -> usize {
         self.rest.len()
     }
 
-    /// Whether everything was read.
+    /// Returns whether all bytes have been read.
     pub fn is_empty(&self) -> bool {
         self.rest.is_empty()
     }
 
-    /// The next `n` bytes.
+    /// Takes the next `n` bytes.
     pub fn take(&mut self, n: usize, what: &'static str) -> Result<&'a [u8], Truncated> {
         let (taken, rest) = self.rest.split_at_checked(n).ok_or(Truncated { what })?;
         self.rest = rest;
         Ok(taken)
     }
 
-    /// The next `N` bytes as an array.
+    /// Takes the next `N` bytes as an array.
     pub fn array<const N: usize>(&mut self, what: &'static str) -> Result<[u8; N], Truncated> {
         let (taken, rest) = self
             .rest
@@ -47,27 +47,27 @@ impl<'a> Reader<'a> {
         Ok(*taken)
     }
 
-    /// The next byte.
+    /// Takes the next byte.
     pub fn u8(&mut self, what: &'static str) -> Result<u8, Truncated> {
         self.array::<1>(what).map(|[b]| b)
     }
 
-    /// The next two bytes, big-endian.
+    /// Takes the next two bytes, big-endian.
     pub fn u16(&mut self, what: &'static str) -> Result<u16, Truncated> {
         self.array(what).map(u16::from_be_bytes)
     }
 
-    /// The next four bytes, big-endian.
+    /// Takes the next four bytes, big-endian.
     pub fn u32(&mut self, what: &'static str) -> Result<u32, Truncated> {
         self.array(what).map(u32::from_be_bytes)
     }
 
-    /// The next eight bytes, big-endian.
+    /// Takes the next eight bytes, big-endian.
     pub fn u64(&mut self, what: &'static str) -> Result<u64, Truncated> {
         self.array(what).map(u64::from_be_bytes)
     }
 
-    /// The bytes up to the next NUL, which is consumed and not returned.
+    /// Takes the bytes up to the next NUL, which is consumed but not returned.
     pub fn c_string(&mut self, what: &'static str) -> Result<&'a [u8], Truncated> {
         let end = self
             .rest
@@ -79,7 +79,7 @@ impl<'a> Reader<'a> {
         Ok(text)
     }
 
-    /// Everything not read yet.
+    /// Takes all remaining bytes.
     pub fn rest(&mut self) -> &'a [u8] {
         std::mem::take(&mut self.rest)
     }
@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_in_order_and_says_what_is_missing() {
+    fn reads_in_order_and_names_the_missing_field() {
         let mut reader = Reader::new(&[1, 2, 3, b'a', 0, 9]);
         assert_eq!(reader.u8("op"), Ok(1));
         assert_eq!(reader.u16("xid"), Ok(0x0203));

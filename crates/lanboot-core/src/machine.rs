@@ -1,4 +1,4 @@
-//! Who is booting: hardware address, client architecture, firmware and what it said of itself.
+//! A booting machine: hardware address, client architecture and boot stage.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,7 +8,7 @@ use std::str::FromStr;
 pub struct Mac(pub [u8; 6]);
 
 impl Mac {
-    /// `00-1a-2b-3c-4d-5e`, the form PXELINUX and `BOOTIF=` use.
+    /// Formats as `00-1a-2b-3c-4d-5e`, the form used by PXELINUX and `BOOTIF=`.
     pub fn hyphenated(self) -> String {
         self.to_string().replace(':', "-")
     }
@@ -21,7 +21,7 @@ impl fmt::Display for Mac {
     }
 }
 
-/// The text is not a hardware address.
+/// Error: the text is not a hardware address.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("'{0}' is not a hardware address; write it like 00:1a:2b:3c:4d:5e")]
 pub struct BadMac(pub String);
@@ -29,7 +29,7 @@ pub struct BadMac(pub String);
 impl FromStr for Mac {
     type Err = BadMac;
 
-    /// Accepts `:` and `-` between the pairs, either case.
+    /// Accepts `:` and `-` between the pairs, in either case.
     fn from_str(text: &str) -> Result<Self, BadMac> {
         let bad = || BadMac(text.to_owned());
         let mut bytes = [0; 6];
@@ -49,7 +49,7 @@ impl FromStr for Mac {
 /// Client system architecture, DHCP option 93 (RFC 4578 §2.1 and IANA's registry).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Arch {
-    /// 0: x86 PC BIOS (also what Raspberry Pis announce).
+    /// 0: x86 PC BIOS (also announced by Raspberry Pis).
     X86Bios,
     /// 6: IA-32 UEFI.
     X86Uefi,
@@ -87,12 +87,12 @@ pub enum Arch {
     Loong64Http,
     /// 41: Raspberry Pi's own boot loader.
     RaspberryPi,
-    /// Any other number, kept.
+    /// Any other number.
     Other(u16),
 }
 
-/// Every number that has a name, the name people read, and the number of the firmware that would
-/// run the same programs without HTTP.
+/// Known architectures: number, variant, display name, and the number of the firmware that runs the
+/// same programs without HTTP.
 const ARCHS: [(u16, Arch, &str, u16); 21] = [
     (0, Arch::X86Bios, "x86 BIOS", 0),
     (6, Arch::X86Uefi, "x86 UEFI", 6),
@@ -118,19 +118,19 @@ const ARCHS: [(u16, Arch, &str, u16); 21] = [
 ];
 
 impl Arch {
-    /// Every number that has a name, in order.
+    /// Lists the known architectures in numerical order.
     pub fn known() -> impl Iterator<Item = (u16, Self)> {
         ARCHS.iter().map(|(code, arch, ..)| (*code, *arch))
     }
 
-    /// The architecture whose programs it runs: itself, or for one that boots over HTTP the same
-    /// firmware without HTTP.
+    /// Returns the architecture of the programs this firmware runs: itself, or for HTTP boot
+    /// firmware its counterpart without HTTP.
     pub fn program(self) -> Self {
         let row = ARCHS.iter().find(|(_, arch, ..)| *arch == self);
         row.map_or(self, |(.., program)| Self::from(*program))
     }
 
-    /// Whether it loads over HTTP by itself and wants a URL.
+    /// Returns whether the firmware loads over HTTP and needs a URL.
     pub fn is_http(self) -> bool {
         self.program() != self
     }
@@ -153,7 +153,7 @@ impl fmt::Display for Arch {
     }
 }
 
-/// The software that is asking right now; a boot passes through several on one machine.
+/// The software that sends the request; one boot passes through several stages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Stage {
     /// A PXE ROM or UEFI PXE driver (vendor class `PXEClient`).
@@ -167,9 +167,9 @@ pub enum Stage {
 }
 
 impl Stage {
-    /// What software of this stage runs on that names no architecture anywhere. PXE ROMs of before
-    /// RFC 4578 (2006) and iPXE built without option 93 (<https://github.com/ipxe/ipxe/issues/1527>)
-    /// are BIOS. HTTP Boot is UEFI, where x64 is the one a machine most likely has; the others name
+    /// Returns the architecture assumed when a client names none. PXE ROMs older than RFC 4578
+    /// (2006) and iPXE built without option 93 (<https://github.com/ipxe/ipxe/issues/1527>) are
+    /// BIOS. HTTP Boot is UEFI; x64 is the most likely architecture there, and the others name
     /// theirs. `None` for a plain client.
     pub fn unsaid_arch(self) -> Option<Arch> {
         match self {
@@ -180,14 +180,14 @@ impl Stage {
     }
 }
 
-/// A machine as one DHCP message describes it.
+/// A machine as described by one DHCP message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Machine {
-    /// Its hardware address.
+    /// Hardware address.
     pub mac: Mac,
-    /// Client architecture, when it said one.
+    /// Client architecture, if the message names one.
     pub arch: Option<Arch>,
-    /// What is asking.
+    /// Boot stage.
     pub stage: Stage,
 }
 
@@ -196,7 +196,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mac_prints_as_it_parses() {
+    fn mac_display_round_trips() {
         let mac = Mac([0x00, 0x1a, 0xff, 0x03, 0x04, 0x05]);
         assert_eq!("00:1A:ff:03:04:05".parse(), Ok(mac));
         assert_eq!("00-1a-ff-03-04-05".parse(), Ok(mac));
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_mac_says_how_to_write_one() {
+    fn bad_mac_error_shows_the_expected_form() {
         for text in [
             "",
             "00:1a",
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn seven_and_nine_are_both_x64_and_unknown_numbers_are_kept() {
+    fn seven_and_nine_are_x64_and_unknown_numbers_are_preserved() {
         assert_eq!(Arch::from(7), Arch::X64Uefi);
         assert_eq!(Arch::from(9), Arch::X64Uefi);
         assert_eq!(Arch::from(65535), Arch::Other(65535));
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn a_machine_that_boots_over_http_runs_the_programs_of_the_same_firmware() {
+    fn http_firmware_runs_the_programs_of_its_counterpart() {
         for (code, program, http) in [(16, 7, true), (19, 11, true), (7, 7, false), (9, 7, false)] {
             assert_eq!(Arch::from(code).program(), Arch::from(program), "{code}");
             assert_eq!(Arch::from(code).is_http(), http, "{code}");

@@ -1,25 +1,25 @@
-//! Text from outside — file names, labels, host names, paths a machine asked for — made fit to be
-//! read by people. Every way out to a terminal, a log or a menu goes through this module.
+//! Makes text from outside (file names, labels, host names, requested paths) safe to display. All
+//! output to a terminal, a log or a menu passes through this module.
 //!
-//! What a reader sees is what is there: printable characters stay, in whatever script, and
-//! everything else is written out visibly (`\n`, `\x1b`, `\u{202e}`), so that no text begins a new
-//! line, moves the cursor, changes the direction of the rest or looks like another text.
+//! Printable characters of any script are kept; everything else is escaped visibly (`\n`, `\x1b`,
+//! `\u{202e}`), so that no text can start a new line, move the cursor, change the writing direction
+//! or imitate another text.
 
 use std::fmt::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-/// Most of a path that is shown, in bytes: what the system takes as a path, all of it escaped.
+/// Longest path displayed, in bytes: `PATH_MAX` with every byte escaped.
 const MAX_PATH: usize = 16 * 1024;
-/// Most of one line that is shown, in bytes.
+/// Longest line displayed, in bytes.
 const MAX_LINE: usize = 64 * 1024;
-/// Combining marks shown on one letter. Living scripts use up to three; more of them would cover
-/// the lines around.
+/// Most combining marks displayed on one letter. Living scripts use up to three; more would overlap
+/// neighbouring lines.
 const MAX_MARKS: usize = 4;
-/// Stands for what was cut off.
+/// Replaces the part that was cut off.
 const CUT: &str = "...";
 
-/// Shows bytes that ought to be UTF-8, at most about `limit` bytes of them.
+/// Formats bytes that should be UTF-8, at most about `limit` bytes of them.
 pub fn printable(bytes: &[u8], limit: usize) -> String {
     let mut out = String::new();
     let mut marks = 0;
@@ -42,24 +42,24 @@ pub fn printable(bytes: &[u8], limit: usize) -> String {
     out
 }
 
-/// Shows a path.
+/// Formats a path.
 pub fn path(path: &Path) -> String {
     printable(path.as_os_str().as_bytes(), MAX_PATH)
 }
 
-/// Shows a text on one line.
+/// Formats a text on a single line.
 pub fn line(text: &str) -> String {
     printable(text.as_bytes(), MAX_LINE)
 }
 
-/// Shows a text of several lines, whose line ends are its own.
+/// Formats a text of several lines, keeping its line breaks.
 pub fn lines(text: &str) -> String {
     let shown: Vec<String> = text.split('\n').map(line).collect();
     shown.join("\n")
 }
 
-/// JSON text without a byte a terminal could act on: what is not printable becomes `\uXXXX`, which
-/// a parser reads back as it was.
+/// Escapes JSON text so that it contains no byte a terminal could act on: unprintable characters
+/// become `\uXXXX`, which a parser restores.
 pub fn json(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for letter in text.chars() {
@@ -74,8 +74,8 @@ pub fn json(text: &str) -> String {
     out
 }
 
-/// Text for menus of loaders that show ASCII only: every other character becomes `?`, and at most
-/// `limit` bytes are kept.
+/// Reduces text to ASCII for loaders that display nothing else: any other character becomes `?`,
+/// and at most `limit` bytes are kept.
 pub fn ascii(text: &str, limit: usize) -> String {
     let shown = |c: char| {
         let is_fit = c.is_ascii_graphic() || c == ' ';
@@ -103,8 +103,8 @@ fn push(out: &mut String, letter: char, marks: &mut usize) {
     }
 }
 
-/// Whether a character is seen as itself. The standard library's table knows which code points are
-/// letters and signs, and which are controls, formats, separators or nothing at all.
+/// Returns whether a character is displayed as itself. The standard library's tables separate
+/// letters and symbols from controls, formats, separators and unassigned code points.
 fn is_shown(letter: char) -> bool {
     match letter {
         ' '..='~' => true,
@@ -113,9 +113,9 @@ fn is_shown(letter: char) -> bool {
     }
 }
 
-/// Whether a character is a mark on the one before it.
+/// Returns whether a character is a mark that combines with the one before it.
 fn is_mark(letter: char) -> bool {
-    // `str::escape_debug` looks upon a mark as its reader does, unless it comes first.
+    // `str::escape_debug` treats a mark as combining unless it comes first.
     let pair: String = ['a', letter].iter().collect();
     !letter.is_ascii()
         && !is_shown(letter)
@@ -123,7 +123,7 @@ fn is_mark(letter: char) -> bool {
         && pair.escape_debug().eq(pair.chars())
 }
 
-/// Letters and marks that leave nothing to be seen: fillers, joiners and variation selectors.
+/// Returns whether a character displays as nothing: fillers, joiners and variation selectors.
 fn is_blank(letter: char) -> bool {
     matches!(letter,
         '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
@@ -136,7 +136,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn what_can_be_read_stays_and_the_rest_is_seen() {
+    fn printable_text_is_kept_and_the_rest_is_escaped() {
         for (text, shown) in [
             (
                 "late\x1b[2J\n00:00:00 forged line.iso",
@@ -146,7 +146,7 @@ mod tests {
                 "统信 优麒麟 Müller Ünïcode日本 العربية",
                 "统信 优麒麟 Müller Ünïcode日本 العربية",
             ),
-            // As macOS decomposes names.
+            // Decomposed, as macOS stores names.
             ("Mu\u{308}ller", "Mu\u{308}ller"),
             ("\u{308}x", "\\u{308}x"),
             ("a\u{202e}osi.exe\u{202c}", "a\\u{202e}osi.exe\\u{202c}"),
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn json_reads_back_as_it_was_and_acts_on_no_terminal() {
+    fn json_round_trips_and_contains_no_control_bytes() {
         assert_eq!(
             json("{\"a\":\"统\u{9b}\u{202e}\u{7f}\"}\n"),
             "{\"a\":\"统\\u009b\\u202e\\u007f\"}\n"
@@ -187,22 +187,22 @@ mod tests {
     }
 
     #[test]
-    fn menus_get_ascii() {
+    fn menu_text_is_ascii() {
         assert_eq!(ascii("a\x1b[2Jb\n统", 64), "a?[2Jb??");
         assert_eq!(ascii("abcdef", 3), "abc");
     }
 
     proptest! {
         #[test]
-        fn no_bytes_reach_a_terminal_but_letters(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        fn arbitrary_bytes_become_printable(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             let shown = printable(&bytes, 1000);
             prop_assert!(shown.chars().all(|c| c == ' ' || !c.is_control() && !c.is_whitespace()));
-            // What was made fit stays as it is.
+            // Formatting is idempotent.
             prop_assert_eq!(line(&shown), shown);
         }
 
         #[test]
-        fn no_character_does_either(text in "\\PC*|[\u{80}-\u{9f}\u{200b}-\u{206f}\n\r\x1b]{0,20}", limit in 0usize..60) {
+        fn arbitrary_text_becomes_printable_and_bounded(text in "\\PC*|[\u{80}-\u{9f}\u{200b}-\u{206f}\n\r\x1b]{0,20}", limit in 0usize..60) {
             let shown = printable(text.as_bytes(), limit);
             prop_assert!(shown.len() <= limit + 12 + CUT.len(), "{}", shown.len());
             prop_assert_eq!(line(&shown), shown);

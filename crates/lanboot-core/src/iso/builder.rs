@@ -1,28 +1,28 @@
-//! Images made byte by byte, for tests: also those no tool would write.
+//! Builds ISO images byte by byte for tests, including ones no tool would write.
 
 use super::storage::SECTOR_BYTES;
 
-/// Where the root directory of a forged image is.
+/// Sector of the root directory.
 pub(super) const ROOT: u32 = 20;
 pub(super) const DIRECTORY: u8 = 2;
 pub(super) const MULTI_EXTENT: u8 = 0x80;
 
-/// An image under construction; sectors come into being when they are written to.
+/// An image under construction; it grows as sectors are written.
 #[derive(Clone, Debug)]
 pub(super) struct IsoBuilder {
     pub(super) image: Vec<u8>,
 }
 
 impl IsoBuilder {
-    /// Descriptors, and nothing at the root's place yet.
+    /// Creates an image with volume descriptors and no root directory yet.
     pub(super) fn new() -> Self {
-        let mut forge = Self { image: Vec::new() };
-        forge.put(16, &descriptor(1, ROOT));
+        let mut builder = Self { image: Vec::new() };
+        builder.put(16, &descriptor(1, ROOT));
         let mut end = descriptor(255, 0);
         end.truncate(7);
-        forge.put(17, &end);
-        forge.image.resize(18 * SECTOR_BYTES, 0);
-        forge
+        builder.put(17, &end);
+        builder.image.resize(18 * SECTOR_BYTES, 0);
+        builder
     }
 
     pub(super) fn put(&mut self, sector: u32, bytes: &[u8]) {
@@ -38,9 +38,10 @@ impl IsoBuilder {
         self.image[at..at + bytes.len()].copy_from_slice(bytes);
     }
 
-    /// A directory of `records` and the two dots. Gives the number of sectors it takes.
+    /// Writes a directory of `records` and the two dot entries. Returns the number of sectors it
+    /// takes.
     pub(super) fn directory(&mut self, sector: u32, records: &[Vec<u8>]) -> u32 {
-        // Rock Ridge is announced in the root's own record.
+        // The root's own record announces Rock Ridge.
         let announced = [susp(b"SP", &[0xbe, 0xef, 0]), posix(0o040_755)].concat();
         let own = if sector == ROOT {
             announced
@@ -53,9 +54,9 @@ impl IsoBuilder {
             record(&[1], ROOT, 2048, DIRECTORY, &posix(0o040_755)),
         ];
         for record in dots.iter().chain(records) {
-            let room = SECTOR_BYTES - bytes.len() % SECTOR_BYTES;
-            if record.len() > room {
-                bytes.resize(bytes.len() + room, 0);
+            let space = SECTOR_BYTES - bytes.len() % SECTOR_BYTES;
+            if record.len() > space {
+                bytes.resize(bytes.len() + space, 0);
             }
             bytes.extend_from_slice(record);
         }
@@ -70,7 +71,7 @@ impl IsoBuilder {
     }
 }
 
-/// A volume descriptor whose root directory is one sector.
+/// Returns a volume descriptor whose root directory is one sector long.
 pub(super) fn descriptor(kind: u8, root: u32) -> Vec<u8> {
     let mut bytes = vec![0; SECTOR_BYTES];
     bytes[0] = kind;
@@ -104,13 +105,13 @@ pub(super) fn record(name: &[u8], block: u32, len: u32, flags: u8, susp: &[u8]) 
     bytes
 }
 
-/// A file with a Rock Ridge name.
+/// Returns a record for a file with a Rock Ridge name.
 pub(super) fn file(name: &str, block: u32, len: u32) -> Vec<u8> {
     let susp = [posix(0o100_644), nm(name.as_bytes())].concat();
     record(b"F.;1", block, len, 0, &susp)
 }
 
-/// A directory of one sector with a Rock Ridge name.
+/// Returns a record for a one-sector directory with a Rock Ridge name.
 pub(super) fn folder(name: &str, block: u32) -> Vec<u8> {
     let susp = [posix(0o040_755), nm(name.as_bytes())].concat();
     record(b"D", block, 2048, DIRECTORY, &susp)

@@ -1,7 +1,7 @@
-//! The two date formats of ECMA-119, as seconds since 1970 UTC.
+//! The two date formats of ECMA-119, converted to seconds since 1970 UTC.
 
-/// Seven bytes: years since 1900, month, day, hour, minute, second, and the offset from UTC in
-/// quarters of an hour (§9.1.5). `None` when it is unset or no date.
+/// Parses seven bytes: years since 1900, month, day, hour, minute, second, and the offset from UTC
+/// in quarters of an hour (§9.1.5). `None` if unset or not a date.
 pub(super) fn short(bytes: &[u8]) -> Option<i64> {
     let &[year, month, day, hour, minute, second, zone] = bytes.first_chunk::<7>()?;
     let [month, day, hour, minute, second] = [month, day, hour, minute, second].map(i64::from);
@@ -16,7 +16,7 @@ pub(super) fn short(bytes: &[u8]) -> Option<i64> {
     )
 }
 
-/// Sixteen digits `YYYYMMDDHHMMSScc` and the same offset (§8.4.26.1).
+/// Parses sixteen digits `YYYYMMDDHHMMSScc` and the same offset (§8.4.26.1).
 pub(super) fn long(bytes: &[u8]) -> Option<i64> {
     let (digits, rest) = bytes.split_first_chunk::<16>()?;
     let &zone = rest.first()?;
@@ -57,7 +57,7 @@ fn seconds(
     if !fits {
         return None;
     }
-    // Out of range offsets are ignored, as Linux does (§9.1.5 allows -48 to +52).
+    // Out-of-range offsets are ignored, as Linux does (§9.1.5 allows -48 to +52).
     let zone = match i64::from(zone.cast_signed()) {
         zone @ -52..=52 => zone,
         _ => 0,
@@ -66,8 +66,8 @@ fn seconds(
     Some(local - zone * 900)
 }
 
-/// Days from 1970-01-01 in the proleptic Gregorian calendar, for years from 0 on. The year is
-/// taken to start in March, so that the leap day is its last.
+/// Returns days since 1970-01-01 in the proleptic Gregorian calendar, for years from 0 on. The year
+/// starts in March here, so that the leap day is its last.
 fn days(year: i64, month: i64, day: i64) -> i64 {
     let (year, month) = if month > 2 {
         (year, month - 3)
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_date_is_none() {
+    fn invalid_dates_are_none() {
         assert_eq!(short(&[0; 7]), None);
         assert_eq!(short(&[100, 13, 1, 0, 0, 0, 0]), None);
         assert_eq!(short(&[100, 1, 1]), None);

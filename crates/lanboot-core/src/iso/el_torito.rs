@@ -5,20 +5,20 @@ use super::storage::{SECTOR, SECTOR_BYTES, Storage, u16_le, u32_le};
 use super::{BootEntry, Platform};
 use crate::vfs::{Content, ImageId, Kind, NodeId, Piece, Source, Tree};
 
-/// Bytes of one slot. One sector of them is read.
+/// Bytes of one slot. Only one sector of slots is read.
 const SLOT: usize = 32;
-/// Most entries kept: media have one to four, and each costs a look at every file.
+/// Most entries kept: media have one to four, and each costs a scan of all files.
 const MAX_ENTRIES: usize = 16;
 /// Boot media types (§2.2, figure 3).
 const FLOPPY_12: u8 = 1;
 const FLOPPY_144: u8 = 2;
 const FLOPPY_288: u8 = 3;
 const HARD_DISK: u8 = 4;
-/// Bytes of the sectors that catalogs count in, whatever the medium's are.
+/// Sector size, in bytes, that catalogs count in, independent of the medium's.
 const VIRTUAL_SECTOR: u64 = 512;
 
-/// Reads the catalog at byte `at`. `volume_len`, the length the image should have, bounds boot images
-/// that only say where they start.
+/// Reads the catalog at byte `at`. `volume_len`, the recorded length of the volume, bounds boot
+/// images of which only the start is recorded.
 pub(super) fn read(
     storage: &mut Storage<'_>,
     image: ImageId,
@@ -69,14 +69,14 @@ struct Slot {
     at: u64,
 }
 
-/// The entries of a catalog; none when its validation entry is not one.
+/// Parses the entries of a catalog; none if its validation entry is invalid.
 fn slots(catalog: &[u8]) -> Vec<Slot> {
     const SECTION: u8 = 0x90;
     const LAST_SECTION: u8 = 0x91;
     const EXTENSION: u8 = 0x44;
     let mut chunks = catalog.chunks_exact(SLOT);
     let byte = |chunk: &[u8], at: usize| chunk.get(at).copied().unwrap_or(0);
-    // §2.1. The checksum is not held against it: firmware does not look at it either.
+    // §2.1. The checksum is not verified: firmware does not verify it either.
     let Some(validation) = chunks
         .next()
         .filter(|v| byte(v, 0) == 1 && v.ends_with(&[0x55, 0xaa]))
@@ -111,13 +111,13 @@ fn slots(catalog: &[u8]) -> Vec<Slot> {
             break;
         }
     }
-    // A slot that names no sector is an empty one.
+    // A slot that names no sector is empty.
     slots.retain(|slot| slot.at != 0);
     slots.truncate(MAX_ENTRIES);
     slots
 }
 
-/// The longest file that starts at byte `at`.
+/// Returns the longest file that starts at byte `at`.
 fn file_at(tree: &Tree, at: u64) -> Option<&Content> {
     let count = u32::try_from(tree.len()).unwrap_or(u32::MAX);
     (0..count)
@@ -133,7 +133,7 @@ fn file_at(tree: &Tree, at: u64) -> Option<&Content> {
         .max_by_key(|content| content.len())
 }
 
-/// How long a boot image is that is no file, such as an appended partition.
+/// Returns the length of a boot image that is not a file, such as an appended partition.
 fn length(storage: &mut Storage<'_>, slot: &Slot, volume_len: u64) -> u64 {
     let counted = u64::from(slot.sectors) * VIRTUAL_SECTOR;
     match slot.media {
@@ -143,27 +143,28 @@ fn length(storage: &mut Storage<'_>, slot: &Slot, volume_len: u64) -> u64 {
         _ => {}
     }
     let first = storage.sector(slot.at).unwrap_or([0; SECTOR_BYTES]);
-    let told = match slot.media {
+    let stated = match slot.media {
         HARD_DISK => partition_end(&first),
         _ => fat_len(&first),
     };
     // UEFI 2.10 §13.3.2.1: a count of 0 or 1 means up to the end of the volume. 16 bits of count
-    // hold no image over 32 MiB, so a file system that says it is longer is believed.
-    match told {
-        Some(told) => told.max(counted),
+    // cannot describe an image over 32 MiB, so a file system that states a greater length is
+    // trusted.
+    match stated {
+        Some(stated) => stated.max(counted),
         None if slot.sectors <= 1 => {
             let end = match volume_len {
                 end if end > slot.at => end,
                 _ => storage.len(),
             };
-            // One that starts past all ends has at least a sector missing.
+            // If it starts past the end, at least one sector is missing.
             end.saturating_sub(slot.at).max(counted.max(VIRTUAL_SECTOR))
         }
         None => counted,
     }
 }
 
-/// The length a FAT boot sector states.
+/// Returns the length stated by a FAT boot sector.
 fn fat_len(sector: &[u8]) -> Option<u64> {
     let bytes_per_sector = u16_le(sector, 11);
     let plausible = sector.get(510..512) == Some(&[0x55, 0xaa])
@@ -178,7 +179,7 @@ fn fat_len(sector: &[u8]) -> Option<u64> {
     (plausible && sectors > 0).then(|| u64::from(sectors) * u64::from(bytes_per_sector))
 }
 
-/// Where the first partition of a Master Boot Record ends.
+/// Returns the end of the first partition of a Master Boot Record.
 fn partition_end(sector: &[u8]) -> Option<u64> {
     let sectors = u64::from(u32_le(sector, 446 + 8)) + u64::from(u32_le(sector, 446 + 12));
     let plausible = sector.get(510..512) == Some(&[0x55, 0xaa]) && sectors > 0;
@@ -226,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn sections_and_extensions_are_walked() {
+    fn sections_and_extensions_are_parsed() {
         let mut catalog = vec![0; 2048];
         let mut put = |n: usize, bytes: &[u8]| {
             catalog[n * SLOT..n * SLOT + bytes.len()].copy_from_slice(bytes);

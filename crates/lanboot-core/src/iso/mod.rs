@@ -1,18 +1,17 @@
-//! ISO 9660 (ECMA-119) with Rock Ridge (RRIP 1.12 on SUSP 1.12), Joliet and El Torito, read once
+//! Reads ISO 9660 (ECMA-119) with Rock Ridge (RRIP 1.12 on SUSP 1.12), Joliet and El Torito, once,
 //! into a [`Tree`] through [`ReadAt`].
 //!
-//! Which names are used: Rock Ridge where the medium has it, else Joliet, else the plain ones.
-//! Plain names keep their case as recorded (mkisofs writes upper case); the version `;1` and a
-//! trailing dot are dropped.
+//! Names come from Rock Ridge if present, else Joliet, else ISO 9660. ISO 9660 names keep their
+//! recorded case (mkisofs writes upper case); the version `;1` and a trailing dot are dropped.
 //!
-//! Left out, with a warning where a medium has it: UDF, device files, pipes and sockets. Interleaved
-//! files and those compressed by zisofs have their names, and reading them is an error.
-//! Multi-session media are read by the descriptors at sector 16.
+//! Not supported, and reported as a warning: UDF, device files, pipes and sockets. Interleaved and
+//! zisofs-compressed files are listed, but reading them is an error. Multi-session media are read
+//! by the descriptors at sector 16.
 //!
-//! Invariants: nothing in an image can make this module panic, loop, or read without bound. A file
-//! has the length that is recorded; what of it lies past the end of the image is
+//! Invariants: no image makes this module panic, loop, or read without bound. A file has its
+//! recorded length; the part past the end of the image is
 //! [`Source::Missing`](crate::vfs::Source::Missing), so reading it is an error. Damage below the
-//! root directory costs what is damaged and a warning, never the rest.
+//! root directory costs only what is damaged, and a warning.
 
 #[cfg(test)]
 mod builder;
@@ -34,13 +33,13 @@ use crate::vfs::{Content, Damage, ImageId, Kind, NodeId, Tree};
 use notes::Notes;
 use storage::Storage;
 
-/// Random access to an image, given by the shell.
+/// Random access to an image, implemented by the shell.
 pub trait ReadAt {
-    /// Reads some bytes at `offset` into `buf`; 0 only at or after the end.
+    /// Reads up to `buf.len()` bytes at `offset`; returns 0 only at or after the end.
     fn read_at(&self, buf: &mut [u8], offset: u64) -> std::io::Result<usize>;
-    /// Length in bytes at the moment the image was opened.
+    /// Returns the length in bytes at the time the image was opened.
     fn len(&self) -> u64;
-    /// Whether the image holds no byte.
+    /// Returns whether the image is empty.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -63,7 +62,7 @@ impl ReadAt for Vec<u8> {
     }
 }
 
-/// What an ISO image holds.
+/// Contents of an ISO image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Medium {
     /// Volume identifier of the primary descriptor, without padding: `ARCH_202603`. Control
@@ -72,24 +71,24 @@ pub struct Medium {
     /// `YYYY-MM-DD-HH-MM-SS-cc`, as `blkid` shows it: the primary descriptor's modification date,
     /// or its creation date where that is unset.
     pub uuid: Option<String>,
-    /// Where the names in `tree` come from.
+    /// Source of the names in `tree`.
     pub naming: Naming,
-    /// Bytes the image should have: more than the file has when it was cut short, its own length
-    /// otherwise. A missing pad at the end is no damage.
+    /// Length in bytes the image should have: greater than the file's if it was truncated, the
+    /// file's own otherwise. A missing pad at the end is not damage.
     pub len: u64,
-    /// The files.
+    /// Directory tree.
     pub tree: Tree,
-    /// The El Torito boot entries, in catalog order; empty when there is no boot catalog.
+    /// El Torito boot entries in catalog order; empty without a boot catalog.
     pub boot: Vec<BootEntry>,
-    /// What is damaged or left out, one clause each, fit to follow the file's name: some that sum
-    /// up, then at most [`MAX_WARNINGS`] single ones, then how many more there are.
+    /// Damage and omissions, one clause each, to follow the file's name: summaries first, then at
+    /// most [`MAX_WARNINGS`] single ones, then the number left out.
     pub warnings: Vec<String>,
 }
 
-/// Most single warnings kept for one image: more say nothing new and would fill the terminal.
+/// Most single warnings kept for one image.
 pub const MAX_WARNINGS: usize = 16;
 
-/// The kind of names an image was read by.
+/// Kind of names an image was read by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Naming {
     /// POSIX names, modes, owners and links (RRIP 1.12).
@@ -117,7 +116,7 @@ pub enum Platform {
     Bios,
     /// 0xEF: UEFI.
     Uefi,
-    /// Any other number, kept.
+    /// Any other number.
     Other(u8),
 }
 
@@ -134,9 +133,9 @@ impl From<u8> for Platform {
 /// One entry of the El Torito boot catalog.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BootEntry {
-    /// What firmware it is for.
+    /// Firmware it is for.
     pub platform: Platform,
-    /// Whether the entry is marked bootable.
+    /// True if the entry is marked bootable.
     pub bootable: bool,
     /// The whole boot image, which is often longer than what firmware loads of it: the file that
     /// starts there if there is one, else the FAT file system there, else the recorded count of
@@ -144,13 +143,13 @@ pub struct BootEntry {
     pub content: Content,
 }
 
-/// Why an image cannot be read. Each is a clause that follows the file's name.
+/// Reason an image cannot be read. Each is a clause that follows the file's name.
 #[derive(Debug, thiserror::Error)]
 pub enum IsoError {
-    /// No bytes at all.
+    /// The file is empty.
     #[error("is empty")]
     Empty,
-    /// It ends before the first volume descriptor would.
+    /// The file ends before the first volume descriptor.
     #[error(
         "is not an ISO 9660 image ({len} bytes end before the volume descriptor at sector 16 would)"
     )]
@@ -158,59 +157,59 @@ pub enum IsoError {
         /// Length of the file in bytes.
         len: u64,
     },
-    /// There is something else where the first volume descriptor would be.
+    /// The first volume descriptor is missing.
     #[error("is not an ISO 9660 image (no volume descriptor at sector 16)")]
     NotIso,
-    /// A UDF volume without an ISO 9660 one beside it.
+    /// A UDF volume without an ISO 9660 one.
     #[error(
         "holds only a UDF file system, which is not read (no ISO 9660 descriptor at sector 16)"
     )]
     OnlyUdf,
-    /// Descriptors, but not the one that counts.
+    /// Descriptors without a primary one.
     #[error("has no primary volume descriptor among the descriptors at sector 16")]
     NoPrimary,
-    /// ECMA-119 §6.2.2 allows 512, 1024 and 2048.
+    /// A block size other than 512, 1024 and 2048 (ECMA-119 §6.2.2).
     #[error(
         "has a logical block size of {0} bytes in its volume descriptor, not 512, 1024 or 2048"
     )]
     BlockSize(u16),
-    /// Its root directory record is no record (ECMA-119 §8.4.18).
+    /// An invalid root directory record (ECMA-119 §8.4.18).
     #[error("has a volume descriptor that names no root directory")]
     NoRoot,
-    /// Something that must be there lies partly or wholly past the end.
+    /// A required structure lies partly or wholly past the end.
     #[error("is cut short: {what} at byte {at} reaches past the end (file has {len} bytes)")]
     CutShort {
         /// The structure.
         what: &'static str,
-        /// Where it starts, in bytes.
+        /// Its first byte.
         at: u64,
         /// Length of the file in bytes.
         len: u64,
     },
-    /// Something that must be there is not what it should be.
+    /// A required structure is invalid.
     #[error("is damaged: {what} at byte {at} does not start with its own record")]
     Damaged {
         /// The structure.
         what: &'static str,
-        /// Where it starts, in bytes.
+        /// Its first byte.
         at: u64,
     },
-    /// The disk failed.
+    /// Reading the image failed.
     #[error("cannot be read at byte {at}, where {what} is: {error}")]
     Disk {
         /// The structure.
         what: &'static str,
-        /// Where it starts, in bytes.
+        /// Its first byte.
         at: u64,
-        /// What the system said.
+        /// The system's error.
         error: std::io::Error,
     },
 }
 
-/// Reads the image `source`, whose files become pieces of `image`.
+/// Reads the image `source`; its files become pieces of `image`.
 ///
 /// # Errors
-/// When there is no readable root directory. Damage deeper in is a warning.
+/// Fails if there is no readable root directory. Damage deeper in is a warning.
 pub fn read(image: ImageId, source: &dyn ReadAt) -> Result<Medium, IsoError> {
     let mut storage = Storage::new(source);
     let mut notes = Notes::default();
@@ -258,9 +257,9 @@ pub fn read(image: ImageId, source: &dyn ReadAt) -> Result<Medium, IsoError> {
     })
 }
 
-/// Bytes an image should have, of which `present` are there and whose descriptor says `volume`.
-/// Images copied from a disc may lack the pad that mkisofs and xorriso count as part of the volume,
-/// which is no damage unless something else is missing too.
+/// Returns the length an image should have, given `present` bytes and `volume` bytes recorded.
+/// Images copied from a disc may lack the pad that mkisofs and xorriso count as part of the volume;
+/// that is damage only if something else is missing too.
 fn recorded_len(volume: u64, present: u64, has_damage: bool) -> u64 {
     const PAD: u64 = 150 * storage::SECTOR;
     match volume.saturating_sub(present) {
@@ -269,7 +268,7 @@ fn recorded_len(volume: u64, present: u64, has_damage: bool) -> u64 {
     }
 }
 
-/// Whether some file ends behind the end of the image.
+/// Returns whether a file ends past the end of the image.
 fn has_incomplete(tree: &Tree) -> bool {
     let nodes = (0..tree.len()).filter_map(|n| tree.node(NodeId(u32::try_from(n).ok()?)));
     nodes

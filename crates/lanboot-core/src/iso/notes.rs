@@ -1,11 +1,11 @@
-//! What is wrong with an image, kept short however much is wrong.
+//! Warnings about an image, bounded however damaged it is.
 
 use super::MAX_WARNINGS;
 
-/// Longest path shown in a warning, in characters.
+/// Longest path displayed in a warning, in characters.
 const MAX_SHOWN: usize = 160;
 
-/// Collects warnings up to a limit; the rest is only counted.
+/// Collects warnings up to a limit and counts the rest.
 #[derive(Debug, Default)]
 pub(super) struct Notes {
     lines: Vec<String>,
@@ -14,7 +14,7 @@ pub(super) struct Notes {
 }
 
 impl Notes {
-    /// One fault. Beyond the limit `line` is not called.
+    /// Adds one warning. Beyond the limit `line` is not called.
     pub(super) fn add(&mut self, line: impl FnOnce() -> String) {
         if self.lines.len() < MAX_WARNINGS {
             self.lines.push(line());
@@ -23,12 +23,12 @@ impl Notes {
         }
     }
 
-    /// A line that stands for many faults; for use at most once per line of source.
+    /// Adds a summary of many faults; to be called at most once per call site.
     pub(super) fn sum_up(&mut self, line: impl Into<String>) {
         self.sums.push(line.into());
     }
 
-    /// The sums first: they weigh most.
+    /// Returns all warnings, summaries first.
     pub(super) fn finish(mut self) -> Vec<String> {
         let mut all = self.sums;
         all.append(&mut self.lines);
@@ -39,7 +39,7 @@ impl Notes {
     }
 }
 
-/// Things of one sort: how many, and the first.
+/// Count of things of one kind, and the first of them.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     pub(super) count: usize,
@@ -54,8 +54,8 @@ impl Tally {
         self.count += 1;
     }
 
-    /// `1 file` or `7 files`, then ` ('/a/b')` or ` (the first is '/a/b')`.
-    pub(super) fn told(&self, one: &str, many: &str) -> String {
+    /// Formats as `1 file` or `7 files`, then ` ('/a/b')` or ` (the first is '/a/b')`.
+    pub(super) fn describe(&self, one: &str, many: &str) -> String {
         match self.count {
             1 => format!("1 {one} ('{}')", self.first),
             n => format!("{n} {many} (the first is '{}')", self.first),
@@ -63,7 +63,7 @@ impl Tally {
     }
 }
 
-/// A path as it may appear on a terminal: no control characters, not endless.
+/// Formats a path for a terminal: without control characters, bounded in length.
 fn shown(path: &[u8]) -> String {
     // A character has at most four bytes.
     let head = path.get(..MAX_SHOWN * 4).unwrap_or(path);
@@ -79,10 +79,10 @@ fn shown(path: &[u8]) -> String {
     out
 }
 
-/// The directories met, to say where something is wrong.
+/// Directories read so far, to name the place of a fault.
 #[derive(Debug)]
 pub(super) struct Paths {
-    /// Parent and name of every directory; the root is the first. Parents come before children.
+    /// Parent and name of every directory, parents before children; the root is the first.
     folders: Vec<(usize, Box<[u8]>)>,
 }
 
@@ -96,13 +96,13 @@ impl Paths {
         }
     }
 
-    /// Numbers a directory.
+    /// Adds a directory and returns its number.
     pub(super) fn add(&mut self, parent: usize, name: &[u8]) -> usize {
         self.folders.push((parent, name.into()));
         self.folders.len() - 1
     }
 
-    /// The path of a directory.
+    /// Returns the path of a directory.
     pub(super) fn folder(&self, number: usize) -> String {
         match self.folders.get(number) {
             Some((parent, name)) if number != Self::ROOT => self.of(*parent, name),
@@ -110,7 +110,7 @@ impl Paths {
         }
     }
 
-    /// The path of `name` in a directory.
+    /// Returns the path of `name` in a directory.
     pub(super) fn of(&self, folder: usize, name: &[u8]) -> String {
         let mut names = vec![name];
         let mut at = folder;
@@ -129,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_are_told_from_the_root_and_cannot_paint_the_terminal() {
+    fn paths_are_absolute_and_printable() {
         let mut paths = Paths::new();
         let a = paths.add(Paths::ROOT, b"a");
         let b = paths.add(a, b"b\x1b[2J");

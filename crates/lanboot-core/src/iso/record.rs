@@ -13,20 +13,20 @@ const MULTI_EXTENT: u8 = 0x80;
 /// One record: a file, a directory, or one extent of a file.
 #[derive(Clone, Debug)]
 pub(super) struct Record<'a> {
-    /// The name as recorded; `[0]` for the directory itself, `[1]` for its parent.
+    /// Recorded name; `[0]` for the directory itself, `[1]` for its parent.
     pub(super) identifier: &'a [u8],
-    /// What follows the identifier: the System Use Area.
+    /// System Use Area, after the identifier.
     pub(super) system_use: &'a [u8],
     block: u32,
     attribute_blocks: u8,
     data_len: u32,
     date: &'a [u8],
     flags: u8,
-    /// Recorded in turns with another file (§6.4.3).
+    /// Interleaved with another file (§6.4.3).
     pub(super) interleaved: bool,
 }
 
-/// A record that contradicts itself; the rest of its sector cannot be trusted.
+/// An inconsistent record; the rest of its sector cannot be trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Damaged;
 
@@ -54,9 +54,9 @@ impl<'a> Record<'a> {
         Ok(Some(Self::of_parts(header, identifier, system_use)))
     }
 
-    /// Reads the root directory's record in a volume descriptor, whose field has 34 bytes whatever
-    /// the record says of its own length (ECMA-119 §8.4.18): the CDs of CSRG say 68, others 0. No
-    /// reader looks at its identifier. `None` when it names no place.
+    /// Parses the root directory record of a volume descriptor. The field has 34 bytes whatever
+    /// length the record states (ECMA-119 §8.4.18): CSRG's CDs state 68, others 0. No reader checks
+    /// its identifier. `None` if it has no location.
     pub(super) fn of_root(field: &'a [u8]) -> Option<Self> {
         let header = field.get(..HEADER)?;
         let record = Self::of_parts(header, &[0], &[]);
@@ -77,12 +77,12 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// Whether it is the directory itself.
+    /// Returns whether this is the directory's own record.
     pub(super) fn is_self(&self) -> bool {
         self.identifier == [0]
     }
 
-    /// Whether it is the directory itself or its parent.
+    /// Returns whether this is the record of the directory itself or of its parent.
     pub(super) fn is_dot(&self) -> bool {
         matches!(self.identifier, [0] | [1])
     }
@@ -91,17 +91,17 @@ impl<'a> Record<'a> {
         self.flags & DIRECTORY != 0
     }
 
-    /// A second fork of the file before it (§9.1.6 bit 2), which no system here knows.
+    /// Returns whether this is an associated file (§9.1.6 bit 2), which is not supported.
     pub(super) fn is_associated(&self) -> bool {
         self.flags & ASSOCIATED != 0
     }
 
-    /// Whether the next record is the next extent of the same file.
+    /// Returns whether the next record is the next extent of the same file.
     pub(super) fn continues(&self) -> bool {
         self.flags & MULTI_EXTENT != 0
     }
 
-    /// Where its bytes are, as recorded. An Extended Attribute Record comes first (§6.5.1).
+    /// Returns the recorded extent, after the Extended Attribute Record (§6.5.1).
     pub(super) fn extent(&self, block_size: u64) -> Extent {
         Extent {
             at: (u64::from(self.block) + u64::from(self.attribute_blocks)) * block_size,
@@ -109,13 +109,13 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// Recording time, seconds since 1970 UTC.
+    /// Returns the recording time in seconds since 1970 UTC.
     pub(super) fn modified(&self) -> Option<i64> {
         date::short(self.date)
     }
 
-    /// The name on a medium without extensions: `KERNEL.IMG;1` is `KERNEL.IMG`, `README.;1` is
-    /// `README`.
+    /// Returns the name on a medium without extensions: `KERNEL.IMG;1` becomes `KERNEL.IMG`,
+    /// `README.;1` becomes `README`.
     pub(super) fn plain_name(&self) -> &'a [u8] {
         let name = without_version(self.identifier);
         match name.strip_suffix(b".") {
@@ -124,30 +124,30 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// The name in a Joliet tree: UCS-2, big-endian. A trailing dot is part of it.
+    /// Returns the name in a Joliet tree: UCS-2, big-endian. A trailing dot is part of it.
     pub(super) fn joliet_name(&self) -> Vec<u8> {
         let units = self.identifier.chunks_exact(2).map(|pair| {
             let pair: [u8; 2] = pair.try_into().unwrap_or_default();
             u16::from_be_bytes(pair)
         });
-        // Writers put UTF-16 there, surrogate pairs and all.
+        // Some writers use UTF-16 with surrogate pairs.
         let name: String = char::decode_utf16(units)
             .map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER))
             .collect();
         without_version(name.as_bytes()).to_vec()
     }
 
-    /// The Rock Ridge entries, as far as they are in the record itself.
+    /// Returns the System Use entries in the record itself, without the first `skip` bytes.
     pub(super) fn system_use_from(&self, skip: usize) -> &'a [u8] {
-        // The root's own record is not skipped into (SUSP 1.12 §5.3); its `SP` may however come
-        // after the CD-XA bytes that are skipped elsewhere.
+        // Nothing is skipped in the root's own record (SUSP 1.12 §5.3), but its `SP` may follow the
+        // CD-XA bytes that are skipped elsewhere.
         if self.system_use.get(..2) == Some(b"SP") {
             return self.system_use;
         }
         self.system_use.get(skip..).unwrap_or_default()
     }
 
-    /// Bytes to skip in every System Use Area, when this record announces SUSP.
+    /// Returns the number of bytes to skip in every System Use Area if this record announces SUSP.
     pub(super) fn susp_skip(&self) -> Option<usize> {
         susp::announced(self.system_use)
     }
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn records_that_contradict_themselves_are_damaged() {
+    fn inconsistent_records_are_damaged() {
         for bytes in [
             &[34u8; 20][..],                               // longer than the sector
             &[10; 40][..],                                 // shorter than a header

@@ -1,4 +1,4 @@
-//! The root directory: whether it is there, and what kind of names it has.
+//! Finds the root directory and its kind of names.
 
 use super::record::Record;
 use super::storage::{Extent, Storage, Unreadable};
@@ -7,7 +7,7 @@ use super::volume::Volume;
 use super::{IsoError, Naming};
 use crate::vfs::Meta;
 
-/// A root directory that is really there, and how names are found under it.
+/// A valid root directory, and the kind of names under it.
 #[derive(Debug)]
 pub(super) struct Root {
     pub(super) volume: Volume,
@@ -18,7 +18,7 @@ pub(super) struct Root {
 
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Names {
-    /// With the bytes to skip in every System Use Area.
+    /// Rock Ridge, with the bytes to skip in every System Use Area.
     RockRidge(usize),
     Joliet,
     Plain,
@@ -38,8 +38,8 @@ impl Root {
     }
 }
 
-/// Checks that the root directory is whole and starts with its own record; sees whether it has
-/// Rock Ridge.
+/// Finds the root directory, which must be whole and start with its own record, and detects Rock
+/// Ridge.
 pub(super) fn find(
     storage: &mut Storage<'_>,
     volume: Volume,
@@ -81,9 +81,9 @@ pub(super) fn find(
     })
 }
 
-/// How long the directory is that starts at `recorded` with the record `own`, in an image that ends
-/// at `end`. Linux and xorriso believe its own record, not the one in its parent or in the volume
-/// descriptor, and media are made to work there; but not one that is damaged.
+/// Returns the length of the directory that starts at `recorded` with the record `own`, in an image
+/// that ends at `end`. Linux and xorriso use its own record rather than the one in its parent or in
+/// the volume descriptor; so does this, unless that record is damaged.
 pub(super) fn directory_len(own: &Record<'_>, recorded: Extent, block_size: u64, end: u64) -> u64 {
     let len = own.extent(block_size).len;
     let fits = |len| recorded.at.saturating_add(len) <= end;
@@ -95,7 +95,7 @@ pub(super) fn directory_len(own: &Record<'_>, recorded: Extent, block_size: u64,
     }
 }
 
-/// Permissions, owner and time of what `record` and its entries describe.
+/// Returns permissions, owner and time of the file described by `record` and its entries.
 pub(super) fn meta(record: &Record<'_>, attributes: &Attributes) -> Meta {
     let modified = attributes.modified.or_else(|| record.modified());
     let plain = Meta {

@@ -1,25 +1,25 @@
-//! Reads from the image file, clamped to it and bounded in total.
+//! Reads from the image file, clamped to its length and bounded in total.
 
 use std::fmt;
 use std::io;
 
 use super::ReadAt;
 
-/// Bytes in a logical sector (ECMA-119 §6.1.2 allows more; nobody writes that).
+/// Bytes in a logical sector (ECMA-119 §6.1.2 allows more, which is not used).
 pub(super) const SECTOR_BYTES: usize = 2048;
-/// The same, for counting within the image.
+/// `SECTOR_BYTES` as an offset.
 pub(super) const SECTOR: u64 = SECTOR_BYTES as u64;
-/// Most directory and continuation bytes read from one image: what 300,000 files take when each
-/// has a long name and a continuation area, or a million with ordinary names. Small images get
-/// less, see [`Storage::new`].
+/// Most directory and continuation bytes read from one image: enough for 300,000 files with long
+/// names and continuation areas, or a million with ordinary names. Small images get less, see
+/// [`Storage::new`].
 const MAX_METADATA: u64 = 256 << 20;
-/// What one continuation area costs at least, so that a million tiny ones are bounded too.
+/// Least cost charged for a continuation area, so that a million tiny ones are bounded too.
 const CONTINUATION_COST: u64 = 512;
-/// Longest continuation area read. Linux takes 2048 bytes; writers have gone a little over.
+/// Longest continuation area read, in bytes. Linux takes 2048; some writers exceed that slightly.
 const MAX_CONTINUATION: u64 = 32 * 1024;
 /// Bytes read at once for continuation areas, which follow one another on the medium.
 const WINDOW: u64 = 16 * 1024;
-/// Disk errors after which nothing more is tried: each can take seconds on a dying disk.
+/// Disk errors after which reading stops: each can take seconds on a failing disk.
 const MAX_DISK_ERRORS: u32 = 8;
 
 /// A run of bytes of the image.
@@ -27,11 +27,11 @@ const MAX_DISK_ERRORS: u32 = 8;
 pub(super) struct Extent {
     /// First byte.
     pub(super) at: u64,
-    /// How many.
+    /// Length in bytes.
     pub(super) len: u64,
 }
 
-/// Why bytes cannot be had. Each is a clause that follows the structure's name.
+/// Reason bytes cannot be read. Each is a clause that follows the structure's name.
 #[derive(Debug)]
 pub(super) enum Unreadable {
     PastEnd,
@@ -81,7 +81,7 @@ impl<'a> Storage<'a> {
         self.len
     }
 
-    /// Whether there is no point in going on.
+    /// Returns whether the read budget or the error limit is used up.
     pub(super) fn is_spent(&self) -> bool {
         self.budget == 0 || self.disk_errors >= MAX_DISK_ERRORS
     }
@@ -102,21 +102,21 @@ impl<'a> Storage<'a> {
         })
     }
 
-    /// One sector from byte `at` on.
+    /// Reads one sector at byte `at`.
     pub(super) fn sector(&mut self, at: u64) -> Result<[u8; SECTOR_BYTES], Unreadable> {
         let mut sector = [0; SECTOR_BYTES];
         self.read(at, &mut sector)?;
         Ok(sector)
     }
 
-    /// A continuation area (SUSP 1.12 §5.1).
+    /// Reads a continuation area (SUSP 1.12 §5.1).
     pub(super) fn continuation(&mut self, area: Extent) -> Result<&[u8], Unreadable> {
         let end = area.at.saturating_add(area.len);
         if area.len > MAX_CONTINUATION || end > self.len {
             return Err(Unreadable::PastEnd);
         }
-        let held = self.window_at..=self.window_at + self.window.len() as u64;
-        if !held.contains(&area.at) || !held.contains(&end) {
+        let buffered = self.window_at..=self.window_at + self.window.len() as u64;
+        if !buffered.contains(&area.at) || !buffered.contains(&end) {
             let len = WINDOW.max(area.len).min(self.len - area.at);
             // Lossless: at most MAX_CONTINUATION.
             let mut window = std::mem::take(&mut self.window);
@@ -147,7 +147,7 @@ fn fill(source: &dyn ReadAt, at: u64, buf: &mut [u8]) -> Result<(), Unreadable> 
     let mut done = 0;
     while let Some(rest) = buf.get_mut(done..).filter(|rest| !rest.is_empty()) {
         match source.read_at(rest, at.saturating_add(done as u64)) {
-            // The file became shorter since it was opened.
+            // The file became shorter after it was opened.
             Ok(0) => return Err(Unreadable::PastEnd),
             Ok(n) => done = done.saturating_add(n),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -157,8 +157,8 @@ fn fill(source: &dyn ReadAt, at: u64, buf: &mut [u8]) -> Result<(), Unreadable> 
     Ok(())
 }
 
-/// The little-endian number at `at`; 0 where the bytes end before. ECMA-119 records most numbers
-/// in both orders, and readers agree on this half.
+/// Returns the little-endian number at `at`, or 0 past the end. ECMA-119 records most numbers in
+/// both byte orders, and readers agree on this half.
 pub(super) fn u16_le(bytes: &[u8], at: usize) -> u16 {
     bytes
         .get(at..)
@@ -166,7 +166,7 @@ pub(super) fn u16_le(bytes: &[u8], at: usize) -> u16 {
         .map_or(0, |b| u16::from_le_bytes(*b))
 }
 
-/// As [`u16_le`], four bytes.
+/// Returns four bytes, like [`u16_le`].
 pub(super) fn u32_le(bytes: &[u8], at: usize) -> u32 {
     bytes
         .get(at..)

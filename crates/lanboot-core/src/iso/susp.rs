@@ -4,11 +4,11 @@ use super::date;
 use super::record::Record;
 use super::storage::{Extent, Storage, u32_le};
 
-/// Continuation areas followed for one record; Linux follows 32. Ends a loop of them.
+/// Most continuation areas followed for one record, as in Linux; bounds loops.
 const MAX_AREAS: usize = 32;
-/// Longest link text kept: PATH_MAX on Linux.
+/// Longest link text kept, in bytes: `PATH_MAX` on Linux.
 const MAX_LINK_BYTES: usize = 4096;
-/// Longest name kept; one more than a tree takes, so that it refuses the name.
+/// Longest name kept, in bytes: one more than a tree accepts, so that the tree rejects it.
 const MAX_NAME_BYTES: usize = crate::vfs::MAX_NAME_BYTES + 1;
 /// Bytes of CD-XA data before the entries on mixed-mode discs.
 const XA: usize = 14;
@@ -28,34 +28,34 @@ pub(super) struct Posix {
     pub(super) gid: u32,
 }
 
-/// What the entries of one record say.
+/// Attributes given by the entries of one record.
 #[derive(Debug, Default)]
 pub(super) struct Attributes {
     pub(super) posix: Option<Posix>,
-    /// `NM` (§4.1.4).
+    /// `NM` (§4.1.4): the name.
     pub(super) name: Option<Vec<u8>>,
-    /// `SL` (§4.1.3), joined by slashes.
+    /// `SL` (§4.1.3): the link target, joined by slashes.
     pub(super) link: Option<Vec<u8>>,
-    /// `CL` (§4.1.5.1): the block of the directory that belongs here.
+    /// `CL` (§4.1.5.1): block of the relocated directory that belongs here.
     pub(super) child: Option<u32>,
-    /// `RE` (§4.1.5.3): the directory belongs elsewhere.
+    /// `RE` (§4.1.5.3): true for a relocated directory.
     pub(super) relocated: bool,
     /// `TF` (§4.1.6): modification, seconds since 1970 UTC.
     pub(super) modified: Option<i64>,
-    /// `ZF` (zisofs): the bytes are compressed, and this is how many there are unpacked.
+    /// `ZF` (zisofs): unpacked length of compressed contents, in bytes.
     pub(super) zisofs: Option<u64>,
-    /// An entry only Rock Ridge has, or an `ER` or `RR` that announces it.
+    /// True if an entry is specific to Rock Ridge, or an `ER` or `RR` announces it.
     pub(super) rock_ridge: bool,
-    /// Something contradicted itself; what came before it counts.
+    /// True if an entry is malformed; earlier entries count.
     pub(super) damaged: bool,
     name_done: bool,
     link_done: bool,
-    /// The next link component continues the last one.
+    /// True if the next link component continues the last one.
     component_open: bool,
 }
 
-/// Bytes to skip in every System Use Area, when `area`, that of the root's own record, starts
-/// with `SP` (SUSP §5.3).
+/// Returns the bytes to skip in every System Use Area if `area`, that of the root's own record,
+/// starts with `SP` (SUSP §5.3).
 pub(super) fn announced(area: &[u8]) -> Option<usize> {
     [area, area.get(XA..).unwrap_or_default()]
         .into_iter()
@@ -88,7 +88,7 @@ pub(super) fn read(
 }
 
 impl Attributes {
-    /// Takes in one area; gives where the next one is.
+    /// Parses one area and returns the next one, if any.
     fn feed(&mut self, mut area: &[u8], block_size: u64) -> Option<Extent> {
         let mut next = None;
         while let &[a, b, len, _version, ..] = area {
@@ -128,8 +128,8 @@ impl Attributes {
                 b"CL" if data.len() >= 8 => self.child = Some(u32_le(data, 0)),
                 b"RE" => self.relocated = true,
                 b"TF" => self.times(data),
-                // Algorithm, header size, block size, then the length. Version 2 writes 64 bits of it
-                // in one order (zisofs2), which its own algorithm name tells.
+                // Algorithm, header size, block size, then the length. Version 2 (zisofs2) writes
+                // 64 bits of it in one byte order and has an algorithm name of its own.
                 b"ZF" if data.starts_with(b"PZ") => {
                     self.zisofs = Some(
                         data.get(4..)
@@ -146,7 +146,7 @@ impl Attributes {
 
     fn name_part(&mut self, data: &[u8]) {
         const CONTINUE: u8 = 1;
-        /// The name is `.` or `..`; their records have no other.
+        /// Flags: the name is `.` or `..`; their records have no other.
         const DOTS: u8 = 2 | 4;
         let Some((&flags, part)) = data.split_first() else {
             self.damaged = true;
@@ -197,7 +197,7 @@ impl Attributes {
                 link.extend_from_slice(text);
             }
         }
-        // One byte over is kept, so that the text is seen to be too long.
+        // Keeps one byte over the limit, so that the text is recognised as too long.
         link.truncate(MAX_LINK_BYTES + 1);
         self.link_done = entry_flags & CONTINUE == 0;
     }
@@ -215,7 +215,7 @@ impl Attributes {
         }
         let long = flags & LONG_FORM != 0;
         let size = if long { 17 } else { 7 };
-        // The stamps are in the order of the bits.
+        // Timestamps are in the order of the flag bits.
         let at = if flags & CREATION != 0 { size } else { 0 };
         let stamp = stamps.get(at..).unwrap_or_default();
         let modified = if long {
@@ -226,14 +226,14 @@ impl Attributes {
         self.modified = modified.or(self.modified);
     }
 
-    /// The link's text; `None` when it is no link, or one no system could follow.
+    /// Returns the link's text; `None` if it is not a link or cannot be followed.
     pub(super) fn usable_link(&self) -> Option<&[u8]> {
         self.link
             .as_deref()
             .filter(|text| !text.is_empty() && text.len() <= MAX_LINK_BYTES && !text.contains(&0))
     }
 
-    /// Whether it is a symbolic link.
+    /// Returns whether this is a symbolic link.
     pub(super) fn is_link(&self) -> bool {
         match self.posix {
             Some(posix) => posix.mode & TYPE_MASK == TYPE_LINK,
@@ -241,7 +241,7 @@ impl Attributes {
         }
     }
 
-    /// Whether it is a device file, a pipe or a socket.
+    /// Returns whether this is a device file, a pipe or a socket.
     pub(super) fn is_special(&self) -> bool {
         self.posix.is_some_and(|posix| {
             let kind = posix.mode & TYPE_MASK;
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_component_and_a_link_can_go_on_in_the_next_entry() {
+    fn components_and_links_continue_in_the_next_entry() {
         let mut attributes = Attributes::default();
         let mut area = entry(b"SL", b"\x01\0\x01a\x01\x02bc");
         area.extend(entry(b"SL", b"\0\0\x01d\0\x01e"));
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_can_go_on_in_the_next_entry() {
+    fn names_continue_in_the_next_entry() {
         let mut attributes = Attributes::default();
         let mut area = entry(b"NM", b"\x01long");
         area.extend(entry(b"NM", b"\0name"));
@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn entries_that_run_over_their_area_are_damage_not_data() {
+    fn entries_longer_than_their_area_are_damage() {
         let mut attributes = Attributes::default();
         attributes.feed(b"NM\xff\x01\0name", 2048);
         assert!(attributes.damaged);

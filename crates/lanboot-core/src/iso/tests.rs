@@ -1,4 +1,4 @@
-//! Images that nobody would make on purpose, and some that somebody would.
+//! Malformed and unusual images.
 
 #![allow(clippy::disallowed_types, clippy::disallowed_methods)]
 
@@ -15,9 +15,9 @@ use crate::vfs::{Kind, MAX_NODES, Meta, Path, Piece, Source};
 
 const IMAGE: ImageId = ImageId(3);
 
-fn medium(forge: &IsoBuilder) -> Medium {
-    let medium = read(IMAGE, &forge.image).unwrap();
-    assert_inside(&medium, forge.image.len() as u64);
+fn medium(builder: &IsoBuilder) -> Medium {
+    let medium = read(IMAGE, &builder.image).unwrap();
+    assert_inside(&medium, builder.image.len() as u64);
     medium
 }
 
@@ -25,14 +25,14 @@ fn error(image: &[u8]) -> String {
     read(IMAGE, &image.to_vec()).unwrap_err().to_string()
 }
 
-/// An image whose root directory has these records.
+/// Builds an image whose root directory has these records.
 fn with(records: &[Vec<u8>]) -> IsoBuilder {
-    let mut forge = IsoBuilder::new();
-    forge.directory(ROOT, records);
-    forge
+    let mut builder = IsoBuilder::new();
+    builder.directory(ROOT, records);
+    builder
 }
 
-/// No piece of any file lies outside the image.
+/// Asserts that no piece of any file lies outside the image.
 fn assert_inside(medium: &Medium, len: u64) {
     let files = (0..u32::try_from(medium.tree.len()).unwrap()).filter_map(|n| {
         match &medium.tree.node(NodeId(n))?.kind {
@@ -69,7 +69,7 @@ fn names(medium: &Medium) -> Vec<String> {
 }
 
 #[test]
-fn what_is_no_image_is_said_in_one_clause() {
+fn errors_are_one_clause() {
     assert_eq!(error(&[]), "is empty");
     assert_eq!(
         error(&[0; 100]),
@@ -86,63 +86,63 @@ fn what_is_no_image_is_said_in_one_clause() {
         error(&udf),
         "holds only a UDF file system, which is not read (no ISO 9660 descriptor at sector 16)"
     );
-    let mut forge = with(&[]);
-    forge.poke(16 * 2048, &[9]);
+    let mut builder = with(&[]);
+    builder.poke(16 * 2048, &[9]);
     assert_eq!(
-        error(&forge.image),
+        error(&builder.image),
         "has no primary volume descriptor among the descriptors at sector 16"
     );
-    let mut forge = with(&[]);
-    forge.poke(16 * 2048 + 128, &[0, 16]);
+    let mut builder = with(&[]);
+    builder.poke(16 * 2048 + 128, &[0, 16]);
     assert_eq!(
-        error(&forge.image),
+        error(&builder.image),
         "has a logical block size of 4096 bytes in its volume descriptor, not 512, 1024 or 2048"
     );
 }
 
 #[test]
-fn a_descriptor_without_a_root_is_said_to_have_none() {
-    let mut forge = with(&[]);
-    forge.poke(16 * 2048 + 158, &[0; 4]);
+fn descriptor_without_a_root_is_an_error() {
+    let mut builder = with(&[]);
+    builder.poke(16 * 2048 + 158, &[0; 4]);
     assert_eq!(
-        error(&forge.image),
+        error(&builder.image),
         "has a volume descriptor that names no root directory"
     );
 }
 
 #[test]
-fn what_the_root_record_says_of_its_own_length_and_name_does_not_count() {
+fn root_record_length_and_name_are_ignored() {
     let whole = with(&[file("a", 30, 5)]);
     let expected = medium(&whole).tree;
     // CSRG's CDs say 68, others 0; the field has 34 bytes.
     for len in [0, 33, 68, 255] {
-        let mut forge = whole.clone();
-        forge.poke(16 * 2048 + 156, &[len]);
-        assert_eq!(medium(&forge).tree, expected, "{len}");
-        forge.poke(16 * 2048 + 156 + 32, &[0, 7]);
-        assert_eq!(medium(&forge).tree, expected, "{len}");
+        let mut builder = whole.clone();
+        builder.poke(16 * 2048 + 156, &[len]);
+        assert_eq!(medium(&builder).tree, expected, "{len}");
+        builder.poke(16 * 2048 + 156 + 32, &[0, 7]);
+        assert_eq!(medium(&builder).tree, expected, "{len}");
     }
 }
 
 #[test]
-fn a_directory_is_as_long_as_its_own_record_says() {
+fn directory_length_comes_from_its_own_record() {
     let many: Vec<_> = (0..60).map(|n| file(&format!("f{n:02}"), 30, 1)).collect();
-    let mut forge = with(&[folder("d", 24)]);
-    let sectors = forge.directory(24, &many);
+    let mut builder = with(&[folder("d", 24)]);
+    let sectors = builder.directory(24, &many);
     assert!(sectors > 2);
-    forge.put(30, b"x");
-    // The record in the root says one sector, that in the folder itself all of them.
-    assert_eq!(names(&medium(&forge)).len(), 61);
+    builder.put(30, b"x");
+    // The record in the root states one sector, the folder's own all of them.
+    assert_eq!(names(&medium(&builder)).len(), 61);
     let own = 24 * 2048 + 10;
     for (len, expected) in [
         (2048u32, 22..25),
-        // Nothing, and more than there is: what the record in the root says.
+        // Zero or more than there is: the record in the root counts.
         (0, 22..25),
         (u32::MAX, 22..25),
     ] {
-        let mut forge = forge.clone();
-        forge.poke(own, &len.to_le_bytes());
-        let found = names(&medium(&forge)).len();
+        let mut builder = builder.clone();
+        builder.poke(own, &len.to_le_bytes());
+        let found = names(&medium(&builder)).len();
         assert!(expected.contains(&found), "{len}: {found}");
     }
     // The root, and the record in the volume descriptor.
@@ -156,11 +156,11 @@ fn a_directory_is_as_long_as_its_own_record_says() {
 
 #[test]
 fn two_records_of_one_directory_are_two_names_for_it() {
-    let mut forge = with(&[folder("a", 21), folder("b", 21)]);
-    forge.directory(21, &[file("f", 30, 5), folder("c", 22)]);
-    forge.directory(22, &[folder("up", 21)]);
-    forge.put(30, b"hello");
-    let found = medium(&forge);
+    let mut builder = with(&[folder("a", 21), folder("b", 21)]);
+    builder.directory(21, &[file("f", 30, 5), folder("c", 22)]);
+    builder.directory(22, &[folder("up", 21)]);
+    builder.put(30, b"hello");
+    let found = medium(&builder);
     assert_eq!(
         names(&found),
         [
@@ -178,17 +178,21 @@ fn two_records_of_one_directory_are_two_names_for_it() {
 }
 
 #[test]
-fn directories_that_double_at_each_step_end() {
-    let mut forge = with(&[folder("0", 21), folder("1", 21)]);
+fn exponentially_branching_directories_are_bounded() {
+    let mut builder = with(&[folder("0", 21), folder("1", 21)]);
     for n in 21..90 {
-        forge.directory(n, &[folder("0", n + 1), folder("1", n + 1)]);
+        builder.directory(n, &[folder("0", n + 1), folder("1", n + 1)]);
     }
-    forge.directory(90, &[]);
+    builder.directory(90, &[]);
     let started = Instant::now();
-    let found = medium(&forge);
+    let found = medium(&builder);
     assert!(found.tree.len() < 10_000, "{}", found.tree.len());
-    let told = |text: &str| found.warnings.iter().any(|w| w.contains(text));
-    assert!(told("is too damaged to be read on"), "{:?}", found.warnings);
+    let has_warning = |text: &str| found.warnings.iter().any(|w| w.contains(text));
+    assert!(
+        has_warning("is too damaged to be read on"),
+        "{:?}",
+        found.warnings
+    );
     assert!(started.elapsed().as_secs() < 5);
 }
 
@@ -225,10 +229,10 @@ fn an_image_cut_in_its_root_directory_is_an_error() {
 
 #[test]
 fn label_uuid_modes_and_times_are_read() {
-    let mut forge = with(&[file("kernel", 21, 5), folder("boot", 22)]);
-    forge.put(21, b"hello");
-    forge.directory(22, &[]);
-    let medium = medium(&forge);
+    let mut builder = with(&[file("kernel", 21, 5), folder("boot", 22)]);
+    builder.put(21, b"hello");
+    builder.directory(22, &[]);
+    let medium = medium(&builder);
     assert_eq!(medium.label, "FORGED");
     assert_eq!(medium.uuid.as_deref(), Some("2026-03-01-12-34-56-00"));
     assert_eq!(medium.naming, Naming::RockRidge);
@@ -251,15 +255,15 @@ fn label_uuid_modes_and_times_are_read() {
 
 #[test]
 fn files_past_the_end_keep_their_length_and_cannot_be_read() {
-    let mut forge = with(&[
+    let mut builder = with(&[
         file("whole", 21, 2048),
         file("half", 21, 5000),
         file("gone", 0xffff_fff0, 9),
         file("huge", 21, u32::MAX),
         file("empty", 0xffff_ffff, 0),
     ]);
-    forge.put(21, &[1; 2048]);
-    let medium = medium(&forge);
+    builder.put(21, &[1; 2048]);
+    let medium = medium(&builder);
     let has = |path| {
         let content = medium.tree.file(path).unwrap();
         (content.len(), content.damage())
@@ -280,7 +284,7 @@ fn files_past_the_end_keep_their_length_and_cannot_be_read() {
     );
     assert_eq!(
         medium.len,
-        forge.image.len() as u64,
+        builder.image.len() as u64,
         "the descriptor says nothing"
     );
     assert_eq!(
@@ -294,16 +298,16 @@ fn files_past_the_end_keep_their_length_and_cannot_be_read() {
 
 #[test]
 fn directory_loops_end_with_a_warning() {
-    let mut forge = with(&[folder("up", ROOT), folder("a", 21), folder("huge", 23)]);
-    forge.directory(21, &[folder("b", 22), folder("self", 21)]);
-    forge.directory(22, &[folder("a", 21), file("file", 0, 0)]);
-    let root = forge.image[ROOT as usize * 2048..].to_vec();
+    let mut builder = with(&[folder("up", ROOT), folder("a", 21), folder("huge", 23)]);
+    builder.directory(21, &[folder("b", 22), folder("self", 21)]);
+    builder.directory(22, &[folder("a", 21), file("file", 0, 0)]);
+    let root = builder.image[ROOT as usize * 2048..].to_vec();
     let at = root.windows(4).position(|w| w == b"huge").unwrap() - 5 - 36 - 34;
     assert_eq!(root[at + 2], 23);
-    forge.poke(ROOT as usize * 2048 + at + 10, &[0xff; 4]);
-    forge.directory(23, &[file("last", 0, 0)]);
-    forge.poke(23 * 2048 + 10, &[0xff; 4]);
-    let medium = medium(&forge);
+    builder.poke(ROOT as usize * 2048 + at + 10, &[0xff; 4]);
+    builder.directory(23, &[file("last", 0, 0)]);
+    builder.poke(23 * 2048 + 10, &[0xff; 4]);
+    let medium = medium(&builder);
     assert_eq!(
         names(&medium),
         [
@@ -344,8 +348,8 @@ fn moved_directories_are_put_back_and_cannot_loop() {
         let susp = [posix(0o040_700), nm(name.as_bytes()), susp(b"RE", b"")].concat();
         record(b"M", block, 2048, DIRECTORY, &susp)
     };
-    let mut forge = with(&[folder("a", 21), folder("rr_moved", 22)]);
-    forge.directory(
+    let mut builder = with(&[folder("a", 21), folder("rr_moved", 22)]);
+    builder.directory(
         21,
         &[
             cl("deep", 23),
@@ -354,22 +358,22 @@ fn moved_directories_are_put_back_and_cannot_loop() {
             cl("far", u32::MAX),
         ],
     );
-    forge.directory(22, &[moved("deep", 23)]);
-    forge.directory(23, &[file("x", 24, 1)]);
-    forge.put(24, b"x");
-    let found = medium(&forge);
-    // rr_moved had nothing of its own.
+    builder.directory(22, &[moved("deep", 23)]);
+    builder.directory(23, &[file("x", 24, 1)]);
+    builder.put(24, b"x");
+    let found = medium(&builder);
+    // rr_moved had no other entries.
     assert_eq!(names(&found), ["/a", "/a/back", "/a/deep", "/a/deep/x"]);
     assert_eq!(found.warnings.len(), 3, "{:?}", found.warnings);
-    // Once it has, it is shown.
-    forge.directory(22, &[moved("deep", 23), file("own", 24, 1)]);
-    let found = medium(&forge);
+    // With an entry of its own, it is listed.
+    builder.directory(22, &[moved("deep", 23), file("own", 24, 1)]);
+    let found = medium(&builder);
     assert!(found.tree.file("rr_moved/own").is_some());
     assert_eq!(found.tree.file("rr_moved/deep/x"), None);
 }
 
 #[test]
-fn continuation_areas_that_loop_run_out_or_claim_too_much_end() {
+fn bad_continuation_areas_are_bounded() {
     let with_ce = |name: &str, ce: Vec<u8>| {
         record(
             b"F.;1",
@@ -379,16 +383,16 @@ fn continuation_areas_that_loop_run_out_or_claim_too_much_end() {
             &[posix(0o100_644), nm(name.as_bytes()), ce].concat(),
         )
     };
-    let mut forge = with(&[
+    let mut builder = with(&[
         with_ce("loops", ce(22, 0, 28)),
         with_ce("far", ce(u32::MAX, u32::MAX, 28)),
         with_ce("huge", ce(22, 0, u32::MAX)),
         with_ce("none", ce(22, 0, 0)),
         file("fine", 21, 1),
     ]);
-    forge.put(21, b"x");
-    forge.put(22, &ce(22, 0, 28));
-    let medium = medium(&forge);
+    builder.put(21, b"x");
+    builder.put(22, &ce(22, 0, 28));
+    let medium = medium(&builder);
     assert_eq!(
         names(&medium),
         ["/far", "/fine", "/huge", "/loops", "/none"]
@@ -403,12 +407,12 @@ fn continuation_areas_that_loop_run_out_or_claim_too_much_end() {
 fn a_name_can_be_spread_over_continuation_areas() {
     let part = |flags: u8, text: &[u8]| susp(b"NM", &[&[flags], text].concat());
     let first = [posix(0o100_644), part(1, b"one-"), ce(22, 100, 36)].concat();
-    let mut forge = with(&[record(b"F.;1", 21, 1, 0, &first)]);
-    forge.put(21, b"x");
-    forge.put(22, &vec![0; 4096]);
-    forge.poke(22 * 2048 + 100, &[part(1, b"two"), ce(23, 7, 9)].concat());
-    forge.poke(23 * 2048 + 7, &part(0, b"-end"));
-    let medium = medium(&forge);
+    let mut builder = with(&[record(b"F.;1", 21, 1, 0, &first)]);
+    builder.put(21, b"x");
+    builder.put(22, &vec![0; 4096]);
+    builder.poke(22 * 2048 + 100, &[part(1, b"two"), ce(23, 7, 9)].concat());
+    builder.poke(23 * 2048 + 7, &part(0, b"-end"));
+    let medium = medium(&builder);
     assert_eq!(names(&medium), ["/one-two-end"]);
     assert_eq!(medium.warnings, Vec::<String>::new());
 }
@@ -416,13 +420,13 @@ fn a_name_can_be_spread_over_continuation_areas() {
 #[test]
 fn a_damaged_record_costs_the_rest_of_its_sector_only() {
     let many: Vec<_> = (0..60).map(|n| file(&format!("f{n:02}"), 30, 1)).collect();
-    let mut forge = with(&many);
-    forge.put(30, b"x");
-    let all = names(&medium(&forge)).len();
+    let mut builder = with(&many);
+    builder.put(30, b"x");
+    let all = names(&medium(&builder)).len();
     assert_eq!(all, 60);
     // The first record of the second sector is now shorter than any record.
-    forge.poke((ROOT as usize + 1) * 2048, &[20]);
-    let medium = medium(&forge);
+    builder.poke((ROOT as usize + 1) * 2048, &[20]);
+    let medium = medium(&builder);
     let left = names(&medium).len();
     assert!((20..60).contains(&left), "{left}");
     assert_eq!(
@@ -431,13 +435,13 @@ fn a_damaged_record_costs_the_rest_of_its_sector_only() {
     );
     assert!(medium.tree.file("f00").is_some());
     assert!(medium.tree.file("f59").is_some());
-    // A length of zero is padding: the next sector is next.
-    forge.poke((ROOT as usize + 1) * 2048, &[0]);
-    assert_eq!(names(&self::medium(&forge)).len(), left);
+    // A length of zero is padding: reading continues at the next sector.
+    builder.poke((ROOT as usize + 1) * 2048, &[0]);
+    assert_eq!(names(&self::medium(&builder)).len(), left);
 }
 
 #[test]
-fn links_are_text_and_lead_nowhere_outside() {
+fn links_are_text_and_stay_inside_the_tree() {
     let link = |name: &str, components: &[u8]| {
         let susp = [
             posix(0o120_777),
@@ -447,7 +451,7 @@ fn links_are_text_and_lead_nowhere_outside() {
         .concat();
         record(b"L.;1", 0, 0, 0, &susp)
     };
-    let mut forge = with(&[
+    let mut builder = with(&[
         file("passwd", 21, 1),
         link("up", b"\0\x04\0\x04\0\x04\0\0\x06passwd"),
         link("slashes", b"\0\0\x0f../../../passwd"),
@@ -457,8 +461,8 @@ fn links_are_text_and_lead_nowhere_outside() {
         link("none", b"\0"),
         link("short", b"\0\0\xffabc"),
     ]);
-    forge.put(21, b"x");
-    let medium = medium(&forge);
+    builder.put(21, b"x");
+    let medium = medium(&builder);
     let file = medium.tree.file("passwd");
     assert!(file.is_some());
     for path in ["up", "slashes", "root"] {
@@ -476,17 +480,17 @@ fn links_are_text_and_lead_nowhere_outside() {
 }
 
 #[test]
-fn names_no_door_could_ask_for_are_left_out() {
-    let mut forge = with(&[
+fn unservable_names_are_left_out() {
+    let mut builder = with(&[
         file("..", 21, 1),
         file("a/b", 21, 1),
         file("a\0b", 21, 1),
         file("\x1b[2J", 21, 1),
         file("", 21, 1),
     ]);
-    forge.put(21, b"x");
-    let medium = medium(&forge);
-    // An escape sequence is an ugly name but a name; an empty one falls back to the plain name.
+    builder.put(21, b"x");
+    let medium = medium(&builder);
+    // An escape sequence is a valid name; an empty one falls back to the plain name.
     assert_eq!(names(&medium), ["/\x1b[2J", "/F"]);
     assert_eq!(medium.warnings.len(), 3);
     assert!(medium.warnings[2].ends_with("left out: '/a?b'"));
@@ -503,7 +507,7 @@ fn extents_of_one_file_are_joined() {
             &[posix(0o100_600), nm(b"big")].concat(),
         )
     };
-    let mut forge = with(&[
+    let mut builder = with(&[
         part(b"BIG.;1", 21, 2048, MULTI_EXTENT),
         part(b"BIG.;1", 22, 2048, MULTI_EXTENT),
         part(b"BIG.;1", 30, 7, 0),
@@ -515,8 +519,8 @@ fn extents_of_one_file_are_joined() {
             &[posix(0o100_600), nm(b"cut")].concat(),
         ),
     ]);
-    forge.put(30, b"the end");
-    let medium = medium(&forge);
+    builder.put(30, b"the end");
+    let medium = medium(&builder);
     let content = medium.tree.file("big").unwrap();
     assert_eq!(content.len(), 4103);
     assert_eq!((content.pieces().len(), content.damage()), (2, None));
@@ -529,7 +533,7 @@ fn extents_of_one_file_are_joined() {
 }
 
 #[test]
-fn devices_are_left_out_and_compressed_files_told_of() {
+fn devices_are_left_out_and_compressed_files_reported() {
     let special = |name: &str, mode| {
         record(
             b"S.;1",
@@ -545,15 +549,15 @@ fn devices_are_left_out_and_compressed_files_told_of() {
         susp(b"ZF", b"pz\x04\x0f\x07\0\0\0\0\0\0\x07"),
     ]
     .concat();
-    let mut forge = with(&[
+    let mut builder = with(&[
         special("null", 0o020_666),
         special("pipe", 0o010_666),
         record(b"Z.;1", 21, 1, 0, &zisofs),
     ]);
-    forge.put(21, b"x");
-    let medium = medium(&forge);
+    builder.put(21, b"x");
+    let medium = medium(&builder);
     assert_eq!(names(&medium), ["/z"]);
-    // As long as it is unpacked, like on Linux, and never the bytes that are there.
+    // Has its unpacked length, as on Linux, and never the compressed bytes.
     let content = medium.tree.file("z").unwrap();
     assert_eq!((content.len(), content.damage()), (7, Some(Damage::Zisofs)));
     assert_eq!(
@@ -566,13 +570,13 @@ fn devices_are_left_out_and_compressed_files_told_of() {
 }
 
 #[test]
-fn directories_nobody_can_ask_for_are_not_entered() {
-    let mut forge = with(&[folder("d", 21)]);
+fn directories_too_deep_to_serve_are_not_entered() {
+    let mut builder = with(&[folder("d", 21)]);
     for n in 21..400 {
-        forge.directory(n, &[folder("d", n + 1)]);
+        builder.directory(n, &[folder("d", n + 1)]);
     }
-    forge.directory(400, &[]);
-    let medium = medium(&forge);
+    builder.directory(400, &[]);
+    let medium = medium(&builder);
     assert_eq!(names(&medium).len(), Path::MAX_NAMES);
     assert_eq!(medium.warnings.len(), 1);
     assert!(medium.warnings[0].starts_with("has a folder that is too deep to be asked for: '/d/"));
@@ -580,31 +584,31 @@ fn directories_nobody_can_ask_for_are_not_entered() {
 
 #[test]
 fn without_rock_ridge_joliet_is_used_and_without_joliet_plain_names() {
-    let mut forge = IsoBuilder::new();
+    let mut builder = IsoBuilder::new();
     let dots = |sector| record(&[0], sector, 2048, DIRECTORY, &[]);
     let plain = [dots(ROOT), record(b"README.;1", 22, 1, 0, &[])].concat();
-    forge.put(ROOT, &plain);
-    forge.put(22, b"x");
-    let found = medium(&forge);
+    builder.put(ROOT, &plain);
+    builder.put(22, b"x");
+    let found = medium(&builder);
     assert_eq!(found.naming, Naming::Plain);
     assert_eq!(names(&found), ["/README"]);
     let mut joliet = descriptor(2, 21);
     joliet[88..91].copy_from_slice(b"%/E");
-    forge.put(17, &joliet);
+    builder.put(17, &joliet);
     let mut end = descriptor(255, 0);
     end.truncate(7);
-    forge.put(18, &end);
+    builder.put(18, &end);
     let name: Vec<u8> = "Lies mich ☺;1"
         .encode_utf16()
         .flat_map(u16::to_be_bytes)
         .collect();
-    forge.put(21, &[dots(21), record(&name, 22, 1, 0, &[])].concat());
-    let found = medium(&forge);
+    builder.put(21, &[dots(21), record(&name, 22, 1, 0, &[])].concat());
+    let found = medium(&builder);
     assert_eq!(found.naming, Naming::Joliet);
     assert_eq!(names(&found), ["/Lies mich ☺"]);
     assert_eq!(found.warnings, Vec::<String>::new());
     // Each tree stands in for the other.
-    let mut broken = forge.clone();
+    let mut broken = builder.clone();
     broken.poke(21 * 2048, &[0]);
     let found = medium(&broken);
     assert_eq!(found.naming, Naming::Plain);
@@ -615,15 +619,15 @@ fn without_rock_ridge_joliet_is_used_and_without_joliet_plain_names() {
              not start with its own record"
         ]
     );
-    forge.poke(ROOT as usize * 2048, &[0]);
-    let found = medium(&forge);
+    builder.poke(ROOT as usize * 2048, &[0]);
+    let found = medium(&builder);
     assert_eq!(found.naming, Naming::Joliet);
     assert_eq!(found.warnings.len(), 1);
 }
 
 #[test]
 fn rock_ridge_behind_cd_xa_bytes_is_found() {
-    let mut forge = IsoBuilder::new();
+    let mut builder = IsoBuilder::new();
     let xa = [7; 14];
     let own = [&xa[..], &susp(b"SP", &[0xbe, 0xef, 14]), &posix(0o040_555)].concat();
     let name = [&xa[..], &posix(0o100_644), &nm(b"name")].concat();
@@ -631,29 +635,29 @@ fn rock_ridge_behind_cd_xa_bytes_is_found() {
         record(&[0], ROOT, 2048, DIRECTORY, &own),
         record(b"F.;1", 21, 1, 0, &name),
     ];
-    forge.put(ROOT, &records.concat());
-    forge.put(21, b"x");
-    let medium = medium(&forge);
+    builder.put(ROOT, &records.concat());
+    builder.put(21, b"x");
+    let medium = medium(&builder);
     assert_eq!(medium.naming, Naming::RockRidge);
     assert_eq!(names(&medium), ["/name"]);
 }
 
 #[test]
 fn blocks_may_be_smaller_than_sectors() {
-    let mut forge = IsoBuilder::new();
-    forge.poke(16 * 2048 + 128, &512u16.to_le_bytes());
+    let mut builder = IsoBuilder::new();
+    builder.poke(16 * 2048 + 128, &512u16.to_le_bytes());
     // The root starts in the third quarter of sector 20, so it has two quarters there.
     let root = 20 * 4 + 2;
-    forge.poke(16 * 2048 + 158, &u32::to_le_bytes(root));
-    forge.poke(16 * 2048 + 166, &2048u32.to_le_bytes());
-    forge.put(22, &[1; 2048]);
+    builder.poke(16 * 2048 + 158, &u32::to_le_bytes(root));
+    builder.poke(16 * 2048 + 166, &2048u32.to_le_bytes());
+    builder.put(22, &[1; 2048]);
     let own = record(&[0], root, 2048, DIRECTORY, &[]);
-    forge.poke(
+    builder.poke(
         root as usize * 512,
         &[own, record(b"A.;1", 22 * 4 + 1, 3, 0, &[])].concat(),
     );
-    forge.poke(21 * 2048, &record(b"B.;1", 22 * 4 + 3, 512, 0, &[]));
-    let medium = medium(&forge);
+    builder.poke(21 * 2048, &record(b"B.;1", 22 * 4 + 3, 512, 0, &[]));
+    let medium = medium(&builder);
     assert_eq!(names(&medium), ["/A", "/B"]);
     let a = Content::disk(IMAGE, 22 * 2048 + 512, 3);
     assert_eq!(medium.tree.file("A"), Some(&a));
@@ -661,22 +665,22 @@ fn blocks_may_be_smaller_than_sectors() {
 }
 
 #[test]
-fn a_boot_image_past_the_end_is_told_of() {
-    let mut forge = with(&[file("bios.img", 31, 9)]);
-    forge.put(17, &el_torito(30));
-    forge.put(
+fn boot_image_past_the_end_is_reported() {
+    let mut builder = with(&[file("bios.img", 31, 9)]);
+    builder.put(17, &el_torito(30));
+    builder.put(
         30,
         &catalog(&[(0, 4, 31), (0xef, 0, 32), (1, 9, 0x00ff_ffff)]),
     );
-    forge.put(31, &[1; 4096]);
-    let found = medium(&forge);
-    let told: Vec<_> = found
+    builder.put(31, &[1; 4096]);
+    let found = medium(&builder);
+    let warnings: Vec<_> = found
         .boot
         .iter()
         .map(|e| (e.platform, e.bootable, e.content.len()))
         .collect();
     assert_eq!(
-        told,
+        warnings,
         [
             (Platform::Bios, true, 9),
             (Platform::Uefi, true, 2048),
@@ -687,12 +691,12 @@ fn a_boot_image_past_the_end_is_told_of() {
         found.warnings,
         ["has a boot image at byte 34359736320 that is incomplete: 0 of 4608 bytes"]
     );
-    forge.put(30, &[0; 2048]);
-    let found = medium(&forge);
+    builder.put(30, &[0; 2048]);
+    let found = medium(&builder);
     assert!(found.boot.is_empty());
     assert_eq!(found.warnings, ["has a damaged boot catalog at byte 61440"]);
-    forge.put(17, &el_torito(u32::MAX));
-    assert_eq!(medium(&forge).warnings.len(), 1);
+    builder.put(17, &el_torito(u32::MAX));
+    assert_eq!(medium(&builder).warnings.len(), 1);
 }
 
 fn el_torito(catalog: u32) -> Vec<u8> {
@@ -703,7 +707,7 @@ fn el_torito(catalog: u32) -> Vec<u8> {
     bytes
 }
 
-/// Entries of platform, sector count and block.
+/// Builds a catalog from entries of platform, sector count and block.
 fn catalog(entries: &[(u8, u16, u32)]) -> Vec<u8> {
     let mut bytes = vec![0; 64];
     bytes[0] = 1;
@@ -731,11 +735,11 @@ fn catalog(entries: &[(u8, u16, u32)]) -> Vec<u8> {
 /// An image on a disk with faults.
 struct Faulty {
     image: Vec<u8>,
-    /// Bytes given per read.
+    /// Bytes returned per read.
     step: usize,
-    /// Reads from here on fail.
+    /// Offset from which reads fail.
     bad: u64,
-    /// The length it had when it was opened.
+    /// Length when it was opened.
     len: u64,
 }
 
@@ -755,14 +759,14 @@ impl ReadAt for Faulty {
 
 #[test]
 fn short_reads_failing_disks_and_files_that_shrink_are_survived() {
-    let mut forge = with(&[file("a", 40, 5), folder("b", 21), folder("c", 22)]);
-    forge.directory(21, &[file("d", 40, 5)]);
-    forge.directory(22, &[file("e", 40, 5)]);
-    forge.put(40, b"hello");
-    let whole = medium(&forge);
-    let len = forge.image.len() as u64;
+    let mut builder = with(&[file("a", 40, 5), folder("b", 21), folder("c", 22)]);
+    builder.directory(21, &[file("d", 40, 5)]);
+    builder.directory(22, &[file("e", 40, 5)]);
+    builder.put(40, b"hello");
+    let whole = medium(&builder);
+    let len = builder.image.len() as u64;
     let mut disk = Faulty {
-        image: forge.image,
+        image: builder.image,
         step: 7,
         bad: u64::MAX,
         len,
@@ -789,7 +793,7 @@ fn short_reads_failing_disks_and_files_that_shrink_are_survived() {
     assert!(read(IMAGE, &disk).is_err());
 }
 
-/// A bit of everything, for the fuzz test.
+/// Builds an image with a bit of everything, for the fuzz test.
 fn colourful() -> IsoBuilder {
     let cl = [posix(0o040_700), nm(b"deep"), susp(b"CL", &both(23))].concat();
     let re = [posix(0o040_700), nm(b"deep"), susp(b"RE", b"")].concat();
@@ -807,7 +811,7 @@ fn colourful() -> IsoBuilder {
         susp(b"TF", &[2, 126, 1, 1, 0, 0, 0, 0]),
     ]
     .concat();
-    let mut forge = with(&[
+    let mut builder = with(&[
         folder("a", 21),
         folder("rr_moved", 22),
         file("kernel", 40, 3000),
@@ -817,38 +821,38 @@ fn colourful() -> IsoBuilder {
         record(b"B.;1", 42, 20, 0, &big),
         record(b"T.;1", 41, 20, 0, &times),
     ]);
-    forge.directory(21, &[record(b"C", 21, 0, 0, &cl), file("f", 41, 1)]);
-    forge.directory(22, &[record(b"M", 23, 2048, DIRECTORY, &re)]);
-    forge.directory(23, &[file("x", 40, 1), folder("y", 24)]);
-    forge.directory(24, &[file("z", 40, 1)]);
-    forge.put(26, &[susp(b"NM", b"\x01long"), ce(27, 4, 20)].concat());
-    forge.put(27, &[0; 2048]);
-    forge.poke(27 * 2048 + 4, &susp(b"NM", b"\0-and-long"));
+    builder.directory(21, &[record(b"C", 21, 0, 0, &cl), file("f", 41, 1)]);
+    builder.directory(22, &[record(b"M", 23, 2048, DIRECTORY, &re)]);
+    builder.directory(23, &[file("x", 40, 1), folder("y", 24)]);
+    builder.directory(24, &[file("z", 40, 1)]);
+    builder.put(26, &[susp(b"NM", b"\x01long"), ce(27, 4, 20)].concat());
+    builder.put(27, &[0; 2048]);
+    builder.poke(27 * 2048 + 4, &susp(b"NM", b"\0-and-long"));
     let mut joliet = descriptor(2, 28);
     joliet[88..91].copy_from_slice(b"%/E");
-    forge.put(17, &el_torito(30));
-    forge.put(18, &joliet);
+    builder.put(17, &el_torito(30));
+    builder.put(18, &joliet);
     let mut end = descriptor(255, 0);
     end.truncate(7);
-    forge.put(19, &end);
+    builder.put(19, &end);
     let own = record(&[0], 28, 2048, DIRECTORY, &[]);
-    forge.put(28, &[own, record(b"\0j", 40, 9, 0, &[])].concat());
-    forge.put(30, &catalog(&[(0, 4, 40), (0xef, 1, 41)]));
-    forge.put(40, &[1; 6144]);
-    forge
+    builder.put(28, &[own, record(b"\0j", 40, 9, 0, &[])].concat());
+    builder.put(30, &catalog(&[(0, 4, 40), (0xef, 1, 41)]));
+    builder.put(40, &[1; 6144]);
+    builder
 }
 
 #[test]
-fn random_damage_neither_panics_nor_lasts() {
+fn random_damage_neither_panics_nor_takes_long() {
     const ROUNDS: usize = 5000;
-    let forge = colourful();
-    let clean = medium(&forge);
+    let builder = colourful();
+    let clean = medium(&builder);
     assert_eq!(clean.warnings, Vec::<String>::new());
     assert_eq!(clean.tree.len(), 12);
     assert_eq!(clean.boot.len(), 2);
-    // Where there is something to damage.
-    let places: Vec<usize> = (0..forge.image.len())
-        .filter(|&at| forge.image[at] != 0 && at < 40 * SECTOR_BYTES)
+    // Offsets of bytes worth damaging.
+    let places: Vec<usize> = (0..builder.image.len())
+        .filter(|&at| builder.image[at] != 0 && at < 40 * SECTOR_BYTES)
         .collect();
     let mut random = 0x9e37_79b9_7f4a_7c15_u64;
     let mut below = |n: usize| {
@@ -860,7 +864,7 @@ fn random_damage_neither_panics_nor_lasts() {
     let started = Instant::now();
     let (mut refused, mut worst) = (0, 0.0f64);
     for _ in 0..ROUNDS {
-        let mut image = forge.image.clone();
+        let mut image = builder.image.clone();
         for _ in 0..=below(6) {
             let at = places[below(places.len())] + below(3);
             let edges = [0, 1, 2, 0x14, 0x15, 0x7f, 0x80, 0xff];
@@ -887,35 +891,35 @@ fn random_damage_neither_panics_nor_lasts() {
         "{refused} of {ROUNDS} refused, worst {worst:.4} s, all {:?}",
         started.elapsed()
     );
-    // Thousandths of a second, on a machine with nothing else to do.
+    // Takes milliseconds on an idle machine.
     assert!(worst < 5.0, "one image took {worst} s");
     assert!((1..ROUNDS / 2).contains(&refused), "{refused}");
 }
 
 /// `folders` directories of `files` files each.
 fn large(folders: u32, files: u32) -> IsoBuilder {
-    let mut forge = IsoBuilder::new();
+    let mut builder = IsoBuilder::new();
     let mut next = ROOT + folders.div_ceil(10);
     let mut records = Vec::new();
     for n in 0..folders {
         let inside: Vec<_> = (0..files)
             .map(|m| file(&format!("file-number-{m:06}.conf"), ROOT, m))
             .collect();
-        let sectors = forge.directory(next, &inside);
+        let sectors = builder.directory(next, &inside);
         let susp = [posix(0o040_755), nm(format!("folder-{n}").as_bytes())].concat();
         records.push(record(b"D", next, sectors * 2048, DIRECTORY, &susp));
         next += sectors;
     }
-    forge.directory(ROOT, &records);
-    forge
+    builder.directory(ROOT, &records);
+    builder
 }
 
 #[test]
 fn two_hundred_thousand_files_are_read_in_seconds() {
     for (folders, files) in [(1, 200_000), (2000, 100)] {
-        let forge = large(folders, files);
+        let builder = large(folders, files);
         let started = cpu::seconds();
-        let found = read(IMAGE, &forge.image).unwrap();
+        let found = read(IMAGE, &builder.image).unwrap();
         let took = cpu::seconds() - started;
         println!("{folders} × {files} files: {took:.2} s");
         assert!(found.tree.len() >= 200_000);
@@ -926,29 +930,29 @@ fn two_hundred_thousand_files_are_read_in_seconds() {
 }
 
 #[test]
-fn directories_that_overlap_are_read_only_so_far() {
-    // 112 directories, each of which starts one sector into the one before: 170,000 names in an
-    // image of 300 KB. Media have each of their sectors in one directory.
-    let mut forge = IsoBuilder::new();
+fn overlapping_directories_are_bounded() {
+    // 112 directories, each starting one sector into the previous one: 170,000 names in an image of
+    // 300 KB. On real media no two directories share a sector.
+    let mut builder = IsoBuilder::new();
     let inside: Vec<_> = (0..3000).map(|m| file(&m.to_string(), ROOT, 1)).collect();
     let first = ROOT + 40;
-    let sectors = forge.directory(first, &inside);
+    let sectors = builder.directory(first, &inside);
     let records: Vec<_> = (0..400)
         .map(|n| {
             let susp = [posix(0o040_755), nm(n.to_string().as_bytes())].concat();
             record(b"D", first + n % sectors, sectors * 2048, DIRECTORY, &susp)
         })
         .collect();
-    forge.directory(ROOT, &records);
-    let found = medium(&forge);
+    builder.directory(ROOT, &records);
+    let found = medium(&builder);
     assert!(found.tree.len() < 50_000, "{}", found.tree.len());
-    let told = |text: &str| found.warnings.iter().any(|w| w.contains(text));
-    assert!(told("is too damaged to be read on"));
+    let has_warning = |text: &str| found.warnings.iter().any(|w| w.contains(text));
+    assert!(has_warning("is too damaged to be read on"));
 }
 
 #[test]
 fn more_files_than_a_tree_takes_are_left_out_with_a_warning() {
-    let mut forge = IsoBuilder::new();
+    let mut builder = IsoBuilder::new();
     let dot = record(&[0], ROOT, 2048, DIRECTORY, &[]);
     let mut sector = dot.clone();
     let mut bytes = Vec::new();
@@ -963,9 +967,9 @@ fn more_files_than_a_tree_takes_are_left_out_with_a_warning() {
     bytes.append(&mut sector);
     let len = u32::try_from(bytes.len()).unwrap();
     bytes[10..14].copy_from_slice(&len.to_le_bytes());
-    forge.put(ROOT, &bytes);
+    builder.put(ROOT, &bytes);
     let started = Instant::now();
-    let found = read(IMAGE, &forge.image).unwrap();
+    let found = read(IMAGE, &builder.image).unwrap();
     println!("{} nodes: {:?}", found.tree.len(), started.elapsed());
     assert_eq!(found.tree.len(), MAX_NODES);
     assert_eq!(

@@ -1,14 +1,14 @@
-//! The volume descriptors (ECMA-119 §8.4, from sector 16 on): label, UUID, and where the trees are.
+//! Volume descriptors (ECMA-119 §8.4, from sector 16 on): label, UUID, and locations of the trees.
 
 use super::IsoError;
 use super::record::Record;
 use super::storage::{Extent, SECTOR, Storage, Unreadable, u16_le, u32_le};
 
-/// Where the descriptors start.
+/// First byte of the descriptors.
 pub(super) const FIRST: u64 = 16 * SECTOR;
-/// Most descriptors looked at; media have three to five.
+/// Most descriptors read; media have three to five.
 const MAX_DESCRIPTORS: u64 = 32;
-/// Sectors after the last descriptor in which UDF announces itself (ECMA-167 2/8.3).
+/// Sectors after the last descriptor that may announce UDF (ECMA-167 2/8.3).
 const UDF_SECTORS: u64 = 8;
 /// Descriptor types (ECMA-119 §8.1.1).
 const BOOT_RECORD: u8 = 0;
@@ -25,7 +25,7 @@ pub(super) struct Volume {
     pub(super) root: Extent,
 }
 
-/// What the descriptors say.
+/// Contents of the descriptors.
 #[derive(Debug)]
 pub(super) struct Descriptors {
     pub(super) label: String,
@@ -34,9 +34,9 @@ pub(super) struct Descriptors {
     pub(super) len: u64,
     pub(super) primary: Volume,
     pub(super) joliet: Option<Volume>,
-    /// Where the El Torito boot catalog is, in bytes.
+    /// First byte of the El Torito boot catalog.
     pub(super) boot_catalog: Option<u64>,
-    /// Whether there is a UDF file system too.
+    /// True if there is a UDF file system as well.
     pub(super) udf: bool,
 }
 
@@ -56,7 +56,7 @@ pub(super) fn scan(storage: &mut Storage<'_>) -> Result<Descriptors, IsoError> {
     while at < FIRST + MAX_DESCRIPTORS * SECTOR {
         let sector = match storage.sector(at) {
             Ok(sector) => sector,
-            // What came before may be enough.
+            // The descriptors before it may be enough.
             Err(Unreadable::PastEnd | Unreadable::Budget) => break,
             Err(Unreadable::Disk(error)) => {
                 let what = "a volume descriptor";
@@ -126,13 +126,14 @@ fn tree(sector: &[u8]) -> Result<Volume, IsoError> {
     })
 }
 
-/// The escape sequences of UCS-2 levels 1 to 3 (Joliet specification §4.2). ISO 9660:1999 has a
-/// supplementary descriptor too, but its names are those of the primary tree, made longer.
+/// Returns whether a supplementary descriptor is Joliet: the escape sequences of UCS-2 levels 1 to
+/// 3 (Joliet specification §4.2). ISO 9660:1999 has one too, but only with longer versions of the
+/// primary tree's names.
 fn is_joliet(sector: &[u8]) -> bool {
     matches!(sector.get(88..91), Some([b'%', b'/', b'@' | b'C' | b'E']))
 }
 
-/// El Torito 1.0 §2.0, figure 7.
+/// Parses the boot record (El Torito 1.0 §2.0, figure 7).
 fn el_torito(sector: &[u8]) -> Option<u64> {
     let system = sector.get(7..39)?;
     system
@@ -140,7 +141,8 @@ fn el_torito(sector: &[u8]) -> Option<u64> {
         .then(|| u64::from(u32_le(sector, 71)) * SECTOR)
 }
 
-/// Whether a Volume Recognition Sequence with UDF starts at `at`, after the ISO 9660 descriptors.
+/// Returns whether a Volume Recognition Sequence with UDF starts at `at`, after the ISO 9660
+/// descriptors.
 fn holds_udf(storage: &mut Storage<'_>, at: u64) -> bool {
     (0..UDF_SECTORS).any(|n| {
         storage
@@ -160,8 +162,8 @@ fn label(padded: &[u8]) -> String {
         .collect()
 }
 
-/// `YYYY-MM-DD-HH-MM-SS-cc` from a date of 17 bytes; `None` when it is unset or not digits. As
-/// libblkid does, the sixteen digits are not converted to any time zone.
+/// Formats a date of 17 bytes as `YYYY-MM-DD-HH-MM-SS-cc`; `None` if unset or not digits. Like
+/// libblkid, does not convert the sixteen digits to another time zone.
 fn uuid(date: &[u8]) -> Option<String> {
     let (digits, zone) = date.split_first_chunk::<16>()?;
     let unset = digits.iter().all(|&b| b == b'0') && zone == [0];

@@ -1,4 +1,5 @@
-//! The directory tree, breadth first: each directory is read once, wherever records say it is.
+//! Walks the directory tree breadth first, reading each directory once however many records name
+//! it.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -15,9 +16,9 @@ use crate::vfs::{
 
 /// Directory bytes read at once.
 const CHUNK: u64 = 16 * SECTOR;
-/// Deepest directory entered: deeper ones cannot be asked for.
+/// Deepest directory entered: deeper ones cannot be requested.
 const MAX_DEPTH: usize = Path::MAX_NAMES;
-/// Bytes of a directory looked at to see whether it holds only what belongs elsewhere.
+/// Most bytes of a directory read to see whether it holds only relocated directories.
 const MAX_PEEK: u64 = 64 * SECTOR;
 
 /// Reads everything below `root`.
@@ -71,12 +72,12 @@ struct Folder {
     number: usize,
     depth: usize,
     extent: Extent,
-    /// Where the directories start that it is in. One that is met again below itself is a loop;
-    /// two records of one directory beside each other are two names for it.
+    /// The directories it is in. One found again below itself is a loop; two records of one
+    /// directory beside each other are two names for it.
     above: Option<Arc<Above>>,
 }
 
-/// A directory's start, and its parent's.
+/// Start of a directory, and of its parents.
 #[derive(Debug)]
 struct Above {
     at: u64,
@@ -84,7 +85,7 @@ struct Above {
 }
 
 impl Folder {
-    /// Whether the directory that starts at `at` is this one or one it is in.
+    /// Returns whether the directory that starts at `at` is this one or an ancestor.
     fn is_inside(&self, at: u64) -> bool {
         let mut above = self.above.as_ref();
         let mut found = self.extent.at == at;
@@ -98,13 +99,13 @@ impl Folder {
 
 /// A file whose extents are being collected.
 struct Open {
-    /// As recorded, to know the next extent by.
+    /// Recorded name, to recognise the next extent by.
     identifier: Vec<u8>,
     name: Vec<u8>,
     meta: Meta,
     pieces: Vec<Piece>,
-    /// Why it cannot be read, whatever its extents are; and the length it has for whoever asks
-    /// where that is not theirs.
+    /// Reason it cannot be read whatever its extents are, and the length to report if it is not the
+    /// sum of theirs.
     unusable: Option<(Missing, Option<u64>)>,
 }
 
@@ -125,25 +126,25 @@ struct Walk<'w, 'a> {
     special: Tally,
     /// Files compressed by zisofs.
     compressed: Tally,
-    /// Extents beyond the first of their files; they take memory as files do.
+    /// Extents beyond the first of their files; they use memory like files.
     extents: usize,
-    /// The tree takes no more.
+    /// True once the tree is full.
     full: bool,
 }
 
 impl Walk<'_, '_> {
-    /// Reads one directory into the tree and queues those in it.
+    /// Reads one directory into the tree and queues its subdirectories.
     fn folder(&mut self, folder: &Folder) {
         let mut extent = folder.extent;
         let mut open = None;
         let mut chunk = Vec::new();
         let mut at = extent.at;
-        // Its first record, in its first sector, says how long it is.
+        // The first record, in the first sector, states the length.
         let mut end = at.saturating_add(extent.len.max(SECTOR - at % SECTOR));
         let mut is_first = true;
         while at < end.min(self.storage.len()) && !self.full {
-            // Records do not cross sectors (ECMA-119 §6.8.1.1), which a directory on a medium with
-            // small blocks may start in the middle of.
+            // Records do not cross sectors (ECMA-119 §6.8.1.1); with small blocks, a directory may
+            // start in the middle of one.
             let len = (CHUNK - at % SECTOR).min(end.min(self.storage.len()) - at);
             chunk.resize(usize::try_from(len).unwrap_or(0), 0);
             if let Err(error) = self.storage.read(at, &mut chunk) {
@@ -229,7 +230,7 @@ impl Walk<'_, '_> {
             Names::Joliet | Names::Plain => Attributes::default(),
         };
         if attributes.relocated {
-            // It is reached through the `CL` that points at it (RRIP §4.1.5).
+            // It is reached through the `CL` that refers to it (RRIP §4.1.5).
             return;
         }
         let name = self.name(record, &attributes);
@@ -270,13 +271,13 @@ impl Walk<'_, '_> {
         }
     }
 
-    /// The extent of one record: what is inside the image, and what is not.
+    /// Returns the extent of one record: the part inside the image, and the part past its end.
     fn pieces(&self, record: &Record<'_>) -> [Piece; 2] {
         let Extent { at, len } = record.extent(self.block_size);
         Piece::of_image(self.image, at, len, self.storage.len())
     }
 
-    /// Why the bytes of this record are not those of its file.
+    /// Returns the reason, if any, that the recorded bytes are not the file's contents.
     fn unusable(
         &mut self,
         folder: &Folder,
@@ -299,7 +300,7 @@ impl Walk<'_, '_> {
     fn file(&mut self, folder: &Folder, file: Open) {
         let content = Content::new(file.pieces);
         let content = match file.unusable {
-            Some((why, len)) => Content::unusable(len.unwrap_or(content.len()), why),
+            Some((reason, len)) => Content::unusable(len.unwrap_or(content.len()), reason),
             None => content,
         };
         if let Some(Damage::Incomplete { .. }) = content.damage() {
@@ -308,7 +309,7 @@ impl Walk<'_, '_> {
         self.add(folder, &file.name, Kind::File(content), file.meta);
     }
 
-    /// Takes in a file whose last extent is not recorded. How long it should be nobody knows.
+    /// Adds a file whose last extent is not recorded, so that its length is unknown.
     fn broken_off(&mut self, folder: &Folder, file: Open) {
         self.notes.add(|| {
             let path = self.paths.of(folder.number, &file.name);
@@ -326,7 +327,7 @@ impl Walk<'_, '_> {
         }
     }
 
-    /// A directory that RRIP moved up, because ISO 9660 allows eight levels (§4.1.5.1).
+    /// Adds a directory relocated by RRIP, because ISO 9660 allows only eight levels (§4.1.5.1).
     fn relocated(&mut self, folder: &Folder, name: &[u8], block: u32, fallback: Meta) {
         let at = u64::from(block) * self.block_size;
         let found = self.storage.sector(at);
@@ -358,7 +359,7 @@ impl Walk<'_, '_> {
     }
 
     fn directory(&mut self, folder: &Folder, name: &[u8], extent: Extent, meta: Meta) {
-        // mkisofs collects moved directories in one of this name and leaves it visible.
+        // mkisofs collects relocated directories in one of this name and leaves it visible.
         let collects = folder.depth == 0 && matches!(name, b"rr_moved" | b".rr_moved");
         if collects && self.holds_only_relocated(extent) {
             return;
@@ -374,10 +375,10 @@ impl Walk<'_, '_> {
         } else {
             None
         };
-        if let Some(why) = refused {
+        if let Some(reason) = refused {
             self.notes.add(|| {
                 let path = self.paths.of(folder.number, name);
-                format!("has a folder that {why}: '{path}'")
+                format!("has a folder that {reason}: '{path}'")
             });
             return;
         }
@@ -394,7 +395,7 @@ impl Walk<'_, '_> {
         });
     }
 
-    /// Whether a directory has entries and all of them are marked `RE`.
+    /// Returns whether a directory has entries and all of them are marked `RE`.
     fn holds_only_relocated(&mut self, extent: Extent) -> bool {
         let Names::RockRidge(skip) = self.names else {
             return false;
@@ -447,27 +448,27 @@ impl Walk<'_, '_> {
         if self.cut.count > 0 {
             self.notes.sum_up(format!(
                 "is incomplete: {} would end past the end (file has {} bytes)",
-                self.cut.told("file", "files"),
+                self.cut.describe("file", "files"),
                 self.storage.len()
             ));
         }
         if self.damaged.count > 0 {
             self.notes.sum_up(format!(
                 "is damaged: {} with unreadable Rock Ridge entries",
-                self.damaged.told("name", "names")
+                self.damaged.describe("name", "names")
             ));
         }
         if self.special.count > 0 {
             self.notes.sum_up(format!(
                 "has {}, left out",
                 self.special
-                    .told("device file or pipe", "device files or pipes")
+                    .describe("device file or pipe", "device files or pipes")
             ));
         }
         if self.compressed.count > 0 {
             self.notes.sum_up(format!(
                 "has {} compressed by zisofs, which is not unpacked: nobody gets them",
-                self.compressed.told("file", "files")
+                self.compressed.describe("file", "files")
             ));
         }
         self.tree.build()

@@ -1,17 +1,17 @@
-//! `Content`: what a file holds, as a list of pieces. A file inside an image, a whole image as a
-//! disk, a generated script, an initramfs with an overlay appended — all are this one type.
+//! Contents of a file as a list of pieces: a file inside an image, a whole image as a disk, a
+//! generated script, or an initramfs with an overlay appended.
 
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// An open image. The shell gives every image it opens a new number and never uses one twice in
-/// its life, so content keeps meaning the same bytes after a rescan.
+/// Number of an open image. The shell numbers each image it opens and never reuses a number, so
+/// content keeps referring to the same bytes after a rescan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ImageId(pub u64);
 
-/// What an image file is, for machines that go on with it after a restart of the server: the same
-/// for the same file, also when it is renamed, and another one for any other file.
+/// Identity of an image file, for clients that continue after a server restart: unchanged when the
+/// file is renamed, and different for any other file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Identity(pub [u8; 16]);
 
@@ -21,12 +21,12 @@ impl fmt::Display for Identity {
     }
 }
 
-/// Where a piece's bytes come from.
+/// Source of a piece's bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
     /// `len` bytes of an image, from `offset` bytes on.
     Disk {
-        /// Which image.
+        /// The image.
         image: ImageId,
         /// First byte, counted from the start of the image file.
         offset: u64,
@@ -40,12 +40,12 @@ pub enum Source {
     },
     /// Zero bytes.
     Zero,
-    /// Bytes that the medium records and that cannot be had. Reading them is an error on every
+    /// Bytes recorded by the medium that cannot be read. Reading them is an error in every
     /// protocol.
     Missing(Missing),
 }
 
-/// Why bytes cannot be had.
+/// Reason bytes cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Missing {
     /// The image ends before them.
@@ -58,24 +58,24 @@ pub enum Missing {
     Interleaved,
 }
 
-/// Why a file cannot be handed out although its name is there. Each is a clause.
+/// Reason a listed file cannot be served. Each is a clause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Damage {
     /// The image ends before the file does.
     #[error("incomplete: {present} of {recorded} bytes")]
     Incomplete {
-        /// Bytes that are there.
+        /// Bytes present.
         present: u64,
-        /// Bytes there should be.
+        /// Bytes recorded.
         recorded: u64,
     },
-    /// One of its extents is not recorded, so not even its length is known.
+    /// One of its extents is not recorded, so that its length is unknown.
     #[error("damaged: an extent of it is missing from its folder")]
     ExtentMissing,
-    /// The medium stores it compressed (RRIP `ZF`), which only a kernel that mounts it unpacks.
+    /// Stored compressed (RRIP `ZF`); unpacked only by a kernel that mounts the medium.
     #[error("compressed by zisofs, which lanboot does not unpack")]
     Zisofs,
-    /// It takes turns with another file on the medium (ECMA-119 §6.4.3).
+    /// Interleaved with another file (ECMA-119 §6.4.3).
     #[error("recorded interleaved with another file, which lanboot does not read")]
     Interleaved,
 }
@@ -83,14 +83,14 @@ pub enum Damage {
 /// A run of bytes from one source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Piece {
-    /// Where they are.
+    /// Source of the bytes.
     pub source: Source,
-    /// How many.
+    /// Length in bytes.
     pub len: u64,
 }
 
 impl Piece {
-    /// The part of this piece from `skip` on, at most `limit` bytes long.
+    /// Returns the part of this piece from `skip` on, at most `limit` bytes long.
     fn cut(&self, skip: u64, limit: u64) -> Self {
         let len = self.len.saturating_sub(skip).min(limit);
         let source = match &self.source {
@@ -103,12 +103,12 @@ impl Piece {
                 offset: offset.saturating_add(usize::try_from(skip).unwrap_or(usize::MAX)),
             },
             Source::Zero => Source::Zero,
-            Source::Missing(why) => Source::Missing(*why),
+            Source::Missing(reason) => Source::Missing(*reason),
         };
         Self { source, len }
     }
 
-    /// The bytes of a memory piece; `None` for the others.
+    /// Returns the bytes of a memory piece; `None` for other sources.
     pub fn memory(&self) -> Option<&[u8]> {
         match &self.source {
             Source::Memory { bytes, offset } => {
@@ -119,8 +119,8 @@ impl Piece {
         }
     }
 
-    /// `len` bytes of `image` from `offset` on, where the image ends at `end`: the part that is
-    /// there, and as [`Source::Missing`] the part that is not. Either may be empty.
+    /// Returns `len` bytes of `image` from `offset` on, where the image ends at `end`: the part
+    /// present, and the rest as [`Source::Missing`]. Either may be empty.
     pub fn of_image(image: ImageId, offset: u64, len: u64, end: u64) -> [Self; 2] {
         let present = len.min(end.saturating_sub(offset));
         [
@@ -136,19 +136,19 @@ impl Piece {
     }
 }
 
-/// What a file holds. Cheap to clone.
+/// Contents of a file. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Content {
     pieces: Arc<[Piece]>,
-    /// Where each piece starts within the content; same length as `pieces`.
+    /// Start of each piece within the content; same length as `pieces`.
     starts: Arc<[u64]>,
     len: u64,
 }
 
 impl Content {
-    /// Joins `pieces` in order. Empty pieces are dropped; neighbours on disk that continue each
-    /// other become one, so a multi-extent file costs one `sendfile`. A total over 2^63 bytes is
-    /// cut there.
+    /// Joins `pieces` in order. Empty pieces are dropped; adjacent pieces that continue each other
+    /// on disk are merged, so a multi-extent file costs one `sendfile`. A total over 2^63 bytes is
+    /// truncated.
     pub fn new(pieces: impl IntoIterator<Item = Piece>) -> Self {
         const MAX_LEN: u64 = i64::MAX as u64;
         let mut joined: Vec<Piece> = Vec::new();
@@ -175,14 +175,14 @@ impl Content {
         }
     }
 
-    /// A file of `len` bytes, at least one, none of which can be had.
-    pub fn unusable(len: u64, why: Missing) -> Self {
-        let source = Source::Missing(why);
+    /// Creates a file of `len` bytes, at least one, none of which can be read.
+    pub fn unusable(len: u64, reason: Missing) -> Self {
+        let source = Source::Missing(reason);
         let len = len.max(1);
         Self::new([Piece { source, len }])
     }
 
-    /// `len` bytes of `image` from `offset` on.
+    /// Creates content from `len` bytes of `image`, starting at `offset`.
     pub fn disk(image: ImageId, offset: u64, len: u64) -> Self {
         Self::new([Piece {
             source: Source::Disk { image, offset },
@@ -190,7 +190,7 @@ impl Content {
         }])
     }
 
-    /// Bytes made up here.
+    /// Creates content held in memory.
     pub fn memory(bytes: impl Into<Arc<[u8]>>) -> Self {
         let bytes = bytes.into();
         let len = bytes.len() as u64;
@@ -205,19 +205,19 @@ impl Content {
         self.len
     }
 
-    /// Whether it holds no byte.
+    /// Returns whether it has no bytes.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// Why it must not be handed out as a file, not even the part of it that is there; `None` when
-    /// it is whole as far as anybody can tell. A disk may be read where it is whole.
+    /// Returns the reason the file must not be served, not even the part that is present; `None` if
+    /// no damage is known. A disk may be read where it is intact.
     pub fn damage(&self) -> Option<Damage> {
-        let why = self.pieces.iter().find_map(|piece| match piece.source {
-            Source::Missing(why) => Some(why),
+        let reason = self.pieces.iter().find_map(|piece| match piece.source {
+            Source::Missing(reason) => Some(reason),
             Source::Disk { .. } | Source::Memory { .. } | Source::Zero => None,
         })?;
-        Some(match why {
+        Some(match reason {
             Missing::PastEnd => {
                 let is_there = |piece: &&Piece| !matches!(piece.source, Source::Missing(_));
                 let there = self.pieces.iter().filter(is_there);
@@ -232,17 +232,17 @@ impl Content {
         })
     }
 
-    /// Its pieces, in order, none empty.
+    /// Returns the pieces in order, none empty.
     pub fn pieces(&self) -> &[Piece] {
         &self.pieces
     }
 
-    /// Everything.
+    /// Returns a slice of the whole content.
     pub fn all(&self) -> Slice {
         self.slice(0..self.len)
     }
 
-    /// The bytes in `range`, which is clamped to the content.
+    /// Returns the bytes in `range`, clamped to the content.
     pub fn slice(&self, range: Range<u64>) -> Slice {
         let end = range.end.min(self.len);
         let start = range.start.min(end);
@@ -266,12 +266,12 @@ fn continues(last: &Piece, next: &Piece) -> bool {
             },
         ) => a == b && at.checked_add(last.len) == Some(*then),
         (Source::Zero, Source::Zero) => true,
-        (Source::Missing(why), Source::Missing(same)) => why == same,
+        (Source::Missing(reason), Source::Missing(other)) => reason == other,
         _ => false,
     }
 }
 
-/// A range of a [`Content`]: what one reply sends. Always inside its content.
+/// A range of a [`Content`], as sent by one reply. Always inside its content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Slice {
     content: Content,
@@ -279,7 +279,7 @@ pub struct Slice {
 }
 
 impl Slice {
-    /// No bytes.
+    /// Creates a slice without bytes.
     pub fn empty() -> Self {
         Content::new([]).all()
     }
@@ -289,13 +289,13 @@ impl Slice {
         self.range.end - self.range.start
     }
 
-    /// Whether nothing is left.
+    /// Returns whether no bytes are left.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The first piece of what is left, cut to the slice; `None` at the end. Finding it is a
-    /// binary search, so walking a slice with `first` and `advance` allocates nothing.
+    /// Returns the first remaining piece, cut to the slice; `None` at the end. Finding it is a
+    /// binary search, so walking a slice with `first` and `advance` does not allocate.
     pub fn first(&self) -> Option<Piece> {
         if self.is_empty() {
             return None;
@@ -309,12 +309,12 @@ impl Slice {
         Some(self.content.pieces.get(at)?.cut(skip, self.len()))
     }
 
-    /// Drops the first `n` bytes, or all when there are fewer.
+    /// Drops the first `n` bytes, or all if there are fewer.
     pub fn advance(&mut self, n: u64) {
         self.range.start = self.range.start.saturating_add(n).min(self.range.end);
     }
 
-    /// The pieces of what is left, in order.
+    /// Iterates over the remaining pieces in order.
     pub fn pieces(&self) -> impl Iterator<Item = Piece> + use<> {
         let mut rest = self.clone();
         std::iter::from_fn(move || {
@@ -363,7 +363,7 @@ mod tests {
         assert_eq!(content.len(), i64::MAX as u64);
     }
 
-    /// Stands for the disk: the byte at offset n of the image.
+    /// Returns the byte at offset `n` of the simulated image.
     fn byte_at(n: u64) -> u8 {
         u8::try_from(n % 251).unwrap_or(0)
     }
@@ -384,7 +384,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_image_lacks_is_missing_and_marks_the_whole_file() {
+    fn bytes_past_the_end_are_missing_and_damage_the_file() {
         let cut = |offset, len, end| Content::new(Piece::of_image(IMAGE, offset, len, end));
         let whole = cut(100, 50, 150);
         assert_eq!(
@@ -411,7 +411,7 @@ mod tests {
                 "{offset} {end}"
             );
         }
-        // Whatever is made of it has the damage too.
+        // Content made from it is damaged too.
         let joined = Content::new(
             half.pieces()
                 .iter()
@@ -461,7 +461,7 @@ mod tests {
                 .skip(usize::try_from(start).unwrap()).take(usize::try_from(len).unwrap()).collect();
             let mut slice = content.slice(start..start + len);
             prop_assert_eq!(&read(slice.pieces()), &naive);
-            // The same again in steps, as the pump does.
+            // Reads again in steps, like the stream pump.
             let mut stepped = Vec::new();
             while let Some(piece) = slice.first() {
                 let part = piece.cut(0, step);

@@ -1,4 +1,4 @@
-//! Files as pieces of images. This room names no protocol and no image format.
+//! Files as pieces of images. This module knows no protocol and no image format.
 
 mod content;
 mod path;
@@ -11,15 +11,15 @@ pub use tree::{
     TreeError,
 };
 
-/// A file a door can hand out: what it holds, and what tells one version from another.
+/// A file to serve: its contents and a version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct File {
     /// The bytes.
     pub content: Content,
     /// Last modification, in seconds since 1970 UTC; `None` for generated files.
     pub modified: Option<i64>,
-    /// Distinguishes this version of the file from any other one at the same path.
+    /// Distinguishes this version of the file from any other at the same path.
     pub version: u64,
-    /// What its reader's journal should say: why it was made like this.
+    /// Warning to log when it is read: the reason it was generated like this.
     pub warning: Option<String>,
 }

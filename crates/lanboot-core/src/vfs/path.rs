@@ -1,5 +1,5 @@
-//! Paths as machines write them. Firmware doubles slashes, writes backslashes and leaves
-//! garbage behind the name; what comes out of here is a list of plain names.
+//! Parses paths as sent by machines. Firmware doubles slashes, writes backslashes and appends
+//! garbage to names; the result is a list of plain names.
 
 /// Names in order from the root; none empty, `.` or `..`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -7,13 +7,13 @@ pub struct Path<'a> {
     names: Vec<&'a [u8]>,
 }
 
-/// Why a path is refused.
+/// Reason a path is rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PathError {
-    /// It tries to climb with `..`.
+    /// It contains `..`.
     #[error("the path climbs with '..'")]
     Climbs,
-    /// It holds a NUL byte.
+    /// It contains a NUL byte.
     #[error("the path holds a NUL byte")]
     Nul,
     /// More bytes or names than any medium has.
@@ -26,13 +26,16 @@ pub enum PathError {
 }
 
 impl<'a> Path<'a> {
-    /// Longest path looked at, in bytes.
+    /// Longest path accepted, in bytes.
     pub const MAX_BYTES: usize = 4096;
-    /// Deepest path looked at.
+    /// Most names accepted in a path.
     pub const MAX_NAMES: usize = 128;
 
-    /// Splits `text` at slashes. A leading slash, doubled slashes and `.` mean nothing: UEFI asks
-    /// for `/ipxe//ipxe.efi` and lpxelinux for `/arch//boot/syslinux/ldlinux.c32`.
+    /// Splits `text` at slashes. A leading slash, doubled slashes and `.` are ignored: UEFI
+    /// requests `/ipxe//ipxe.efi` and lpxelinux `/arch//boot/syslinux/ldlinux.c32`.
+    ///
+    /// # Errors
+    /// Fails if the path contains `..` or a NUL byte, or exceeds a limit.
     pub fn parse(text: &'a [u8]) -> Result<Self, PathError> {
         if text.len() > Self::MAX_BYTES {
             return Err(PathError::TooLong);
@@ -52,7 +55,7 @@ impl<'a> Path<'a> {
         Ok(Self { names })
     }
 
-    /// The names, from the root.
+    /// Returns the names, from the root.
     pub fn names(&self) -> &[&'a [u8]] {
         &self.names
     }
@@ -70,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn climbing_is_refused_anywhere() {
+    fn parent_components_are_rejected_anywhere() {
         for text in [&b".."[..], b"/../etc/passwd", b"a/../../b"] {
             assert_eq!(Path::parse(text), Err(PathError::Climbs));
         }

@@ -1,19 +1,19 @@
-//! `Tree`: the files of one image, immutable once built. Names are bytes, compared exactly.
+//! The files of one image, immutable once built. Names are bytes, compared exactly.
 
 use super::{Content, Path};
 
-/// Most nodes one tree holds: fifty times the largest installer medium known.
+/// Most nodes of one tree: fifty times the largest installer medium known.
 pub const MAX_NODES: usize = 1 << 20;
 /// Longest file name, in bytes (Rock Ridge allows 255 on Linux).
 pub const MAX_NAME_BYTES: usize = 255;
-/// Most symbolic links followed for one path, as Linux does.
+/// Most symbolic links followed for one path, as in Linux.
 pub const MAX_SYMLINKS: usize = 40;
 
-/// A node of a tree; stable for one image, whatever else is served.
+/// Number of a node; stable for one image, whatever else is served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NodeId(pub u32);
 
-/// What the medium says about a node besides its content.
+/// Attributes of a node recorded on the medium.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Meta {
     /// POSIX permission bits, without the file type.
@@ -29,7 +29,7 @@ pub struct Meta {
 }
 
 impl Default for Meta {
-    /// What a medium without Rock Ridge gets: readable by everybody.
+    /// Returns the attributes used without Rock Ridge: readable by everyone.
     fn default() -> Self {
         Self {
             mode: 0o555,
@@ -41,29 +41,29 @@ impl Default for Meta {
     }
 }
 
-/// What a node is.
+/// Kind of a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Entries sorted by name.
     Directory(Vec<(Box<[u8]>, NodeId)>),
     /// A regular file.
     File(Content),
-    /// The link's text.
+    /// A symbolic link with its target.
     Symlink(Box<[u8]>),
 }
 
 /// One file, directory or link.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Node {
-    /// The directory it is in; the root is its own parent.
+    /// Directory that contains it; the root is its own parent.
     pub parent: NodeId,
-    /// What it is.
+    /// Kind and contents.
     pub kind: Kind,
     /// Permissions, owner, times.
     pub meta: Meta,
 }
 
-/// Where a path led.
+/// The node a path resolves to.
 #[derive(Clone, Copy, Debug)]
 pub struct Found<'a> {
     /// The node's number.
@@ -82,22 +82,22 @@ impl Tree {
     /// The root directory of every tree.
     pub const ROOT: NodeId = NodeId(0);
 
-    /// How many nodes there are; their ids are `0..len`.
+    /// Returns the number of nodes; their ids are `0..len`.
     pub fn len(&self) -> usize {
         self.nodes.len()
     }
 
-    /// Whether there is nothing besides the root.
+    /// Returns whether there is nothing but the root.
     pub fn is_empty(&self) -> bool {
         self.nodes.len() <= 1
     }
 
-    /// The node with this number.
+    /// Returns the node with this number.
     pub fn node(&self, id: NodeId) -> Option<&Node> {
         self.nodes.get(id.0 as usize)
     }
 
-    /// The entries of a directory, sorted by name; empty for anything else.
+    /// Returns the entries of a directory, sorted by name; empty for anything else.
     pub fn entries(&self, directory: NodeId) -> &[(Box<[u8]>, NodeId)] {
         match self.node(directory).map(|n| &n.kind) {
             Some(Kind::Directory(entries)) => entries,
@@ -105,7 +105,7 @@ impl Tree {
         }
     }
 
-    /// One name in one directory; links are not followed.
+    /// Looks up one name in a directory; links are not followed.
     pub fn lookup(&self, directory: NodeId, name: &[u8]) -> Option<NodeId> {
         let entries = self.entries(directory);
         let at = entries
@@ -114,7 +114,7 @@ impl Tree {
         entries.get(at).map(|(_, id)| *id)
     }
 
-    /// The node at `path` from the root, following links (also the last one) inside the tree.
+    /// Resolves `path` from the root, following links (including the last name) inside the tree.
     pub fn resolve(&self, path: &Path<'_>) -> Option<Found<'_>> {
         let mut pending: Vec<&[u8]> = path.names().iter().rev().copied().collect();
         let mut at = Self::ROOT;
@@ -122,8 +122,8 @@ impl Tree {
         while let Some(name) = pending.pop() {
             at = match name {
                 b"" | b"." => at,
-                // Only link texts bring `..` here; the root's parent is the root, so nothing
-                // leaves the tree.
+                // Only link targets bring `..` here; the root is its own parent, so nothing leaves
+                // the tree.
                 b".." => self.node(at)?.parent,
                 name => {
                     let next = self.lookup(at, name)?;
@@ -151,7 +151,7 @@ impl Tree {
         })
     }
 
-    /// The content of the regular file at `path`, links followed.
+    /// Returns the content of the regular file at `path`, following links.
     pub fn file(&self, path: &str) -> Option<&Content> {
         match &self.resolve(&Path::parse(path.as_bytes()).ok()?)?.node.kind {
             Kind::File(content) => Some(content),
@@ -159,7 +159,7 @@ impl Tree {
         }
     }
 
-    /// Whether `path` leads to a directory.
+    /// Returns whether `path` resolves to a directory.
     pub fn is_directory(&self, path: &str) -> bool {
         let Ok(path) = Path::parse(path.as_bytes()) else {
             return false;
@@ -169,13 +169,13 @@ impl Tree {
     }
 }
 
-/// Why a tree cannot take another node.
+/// Reason a node cannot be added.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TreeError {
-    /// The limit is reached.
+    /// The tree has [`MAX_NODES`] nodes.
     #[error("more than {MAX_NODES} files and folders")]
     TooMany,
-    /// A name no door could ask for.
+    /// A name no request could contain.
     #[error("a file name that is empty, longer than {MAX_NAME_BYTES} bytes, or holds '/' or NUL")]
     BadName,
     /// The parent does not exist or is no directory.
@@ -190,7 +190,7 @@ pub struct TreeBuilder {
 }
 
 impl TreeBuilder {
-    /// A tree with an empty root directory.
+    /// Creates a tree with an empty root directory.
     pub fn new(root: Meta) -> Self {
         let node = Node {
             parent: Tree::ROOT,
@@ -200,8 +200,11 @@ impl TreeBuilder {
         Self { nodes: vec![node] }
     }
 
-    /// Adds `kind` as `name` in `parent`. A second node of the same name in one directory is
-    /// dropped when the tree is built: the first one wins.
+    /// Adds `kind` as `name` in `parent`. Of several nodes with the same name in one
+    /// directory, the first is kept when the tree is built.
+    ///
+    /// # Errors
+    /// Fails if the tree is full, the name is invalid or the parent is not a directory.
     pub fn add(
         &mut self,
         parent: NodeId,
@@ -225,7 +228,7 @@ impl TreeBuilder {
         Ok(id)
     }
 
-    /// Sorts every directory and freezes the tree.
+    /// Sorts every directory and returns the finished tree.
     pub fn build(mut self) -> Tree {
         for node in &mut self.nodes {
             if let Kind::Directory(entries) = &mut node.kind {
@@ -304,11 +307,11 @@ mod tests {
     }
 
     #[test]
-    fn names_no_door_could_ask_for_are_refused() {
+    fn unservable_names_are_rejected() {
         let mut tree = TreeBuilder::new(Meta::default());
         for name in [&b""[..], b".", b"..", b"a/b", b"a\0", &[b'x'; 256]] {
-            let added = tree.add(Tree::ROOT, name, file(""), Meta::default());
-            assert_eq!(added, Err(TreeError::BadName));
+            let result = tree.add(Tree::ROOT, name, file(""), Meta::default());
+            assert_eq!(result, Err(TreeError::BadName));
         }
         let a = tree
             .add(Tree::ROOT, b"a", file(""), Meta::default())
