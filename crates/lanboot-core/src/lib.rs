@@ -8,6 +8,8 @@
 //! * [`iso`] — an ISO image read into a [`vfs::Tree`].
 //! * [`boot_config`] — the menus a medium carries, read into entries.
 //! * [`initramfs`] — the names of what an initramfs holds.
+//! * [`pe`] — what a UEFI program says of itself.
+//! * [`images`] — one medium: its family and what it can boot.
 //! * [`catalog`] — which images there are, what they can boot, and what one machine gets.
 //! * [`script`] — menus as text; [`routes`] — every path a machine can ask for.
 //! * [`export`] — the same offers as configuration for the servers people have already.
@@ -26,12 +28,14 @@ pub mod dhcp;
 pub mod events;
 pub mod exports;
 pub mod http;
+pub mod images;
 pub mod initramfs;
 pub mod iso;
 pub mod machine;
 pub mod menus;
 pub mod nbd;
 pub mod nfs;
+pub mod pe;
 pub mod routes;
 pub mod text;
 pub mod tftp;

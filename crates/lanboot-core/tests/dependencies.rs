@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Core: each room and the rooms it may use.
-const CORE: [(&str, &[&str]); 17] = [
+const CORE: [(&str, &[&str]); 19] = [
     ("bytes", &[]),
     ("text", &[]),
     ("machine", &[]),
@@ -16,13 +16,27 @@ const CORE: [(&str, &[&str]); 17] = [
     ("iso", &["bytes", "vfs"]),
     ("boot_config", &["vfs"]),
     ("initramfs", &[]),
+    ("pe", &["boot_config", "text", "vfs", "machine"]),
+    (
+        "images",
+        &[
+            "boot_config",
+            "catalog",
+            "initramfs",
+            "pe",
+            "vfs",
+            "machine",
+        ],
+    ),
     // The medium's tree and label are all a recogniser sees of an image format.
     (
         "catalog",
         &[
             "boot_config",
             "bytes",
+            "images",
             "initramfs",
+            "pe",
             "text",
             "vfs",
             "machine",

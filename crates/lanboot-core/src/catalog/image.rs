@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::entry::RootSource;
 use super::{
-    Entry, Grub, Lack, MountSource, Part, ReadSmall, Server, Shim, ShimGrub, Transport, archiso,
-    installer, whole,
+    Entry, Grub, Lack, MountSource, Part, ReadSmall, Server, Shim, ShimGrub, Transport, whole,
 };
+use crate::images::entry::RootSource;
+use crate::images::families::{archiso, debian_installer};
 use crate::initramfs::Contents;
 use crate::iso::{Medium, Platform};
 use crate::machine::Arch;
@@ -74,7 +74,7 @@ impl Image {
     }
 }
 
-pub(super) fn pinned_name(image: &str, identity: Identity) -> String {
+pub(crate) fn pinned_name(image: &str, identity: Identity) -> String {
     format!("{image}@{identity}")
 }
 
@@ -155,7 +155,7 @@ pub struct Detection {
 impl Detection {
     /// Takes entries out of the menus to which no root can travel, and says why. Every other lack
     /// is said, too.
-    pub(super) fn withdraw(&mut self) {
+    pub(crate) fn withdraw(&mut self) {
         let (unreachable, entries) = std::mem::take(&mut self.entries)
             .into_iter()
             .partition(Entry::is_unreachable);
@@ -207,16 +207,16 @@ impl Detection {
 
 /// A medium, as recognisers see it.
 #[derive(Clone, Copy)]
-pub(super) struct Given<'a> {
+pub(crate) struct Given<'a> {
     /// Its files.
-    pub(super) tree: &'a Tree,
+    pub(crate) tree: &'a Tree,
     /// The name its image gets.
-    pub(super) name: &'a str,
+    pub(crate) name: &'a str,
     /// The volume's label.
-    pub(super) label: &'a str,
+    pub(crate) label: &'a str,
     /// The volume's date, `YYYY-MM-DD…`.
-    pub(super) date: Option<&'a str>,
-    pub(super) read: ReadSmall<'a>,
+    pub(crate) date: Option<&'a str>,
+    pub(crate) read: ReadSmall<'a>,
 }
 
 /// Recognises a medium by content. `read` gives the bytes of a small file, or `None` when the
@@ -251,7 +251,7 @@ pub fn detect(medium: &Medium, name: &str, read: ReadSmall<'_>) -> Detection {
     };
     let efi_boot = medium.boot.iter().any(is_efi);
     let found = archiso::detect(given)
-        .or_else(|| installer::detect(given))
+        .or_else(|| debian_installer::detect(given))
         .unwrap_or_else(|| Detection {
             warnings: vec![no_kernel(efi_boot).into()],
             ..Detection::default()

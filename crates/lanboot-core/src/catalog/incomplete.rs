@@ -4,7 +4,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Catalog, Entry, Family, Image, archiso};
+use super::{Catalog, Entry, Family, Image};
+use crate::images::families::archiso;
 use crate::vfs::Damage;
 
 /// Most damaged images named in one sentence.

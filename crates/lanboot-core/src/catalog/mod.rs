@@ -1,16 +1,11 @@
 //! What can be booted: images, the families they belong to, their entries, and what one machine
 //! is offered. A [`Catalog`] is immutable and replaced whole when the images change.
 
-mod archiso;
 mod choice;
-mod entry;
 mod image;
 mod incomplete;
-mod installer;
-mod lack;
 mod loader;
 mod names;
-mod pe;
 mod plan;
 mod secure;
 mod shim_names;
@@ -20,16 +15,14 @@ mod transport;
 mod whole;
 
 pub use choice::{BootChoice, CannotBoot, Firmware, UnknownEntry, nearest};
-pub use entry::{Cpu, Dialect, Entry, Fetch, MountSource, NbdRoot, Note, Refusal, Server};
 pub use image::{Detection, Family, Image, StockMenu, detect};
+pub(crate) use image::{Given, pinned_name};
 pub use incomplete::Incomplete;
-pub use lack::{Lack, Part, ShownBy};
 pub use loader::{
     IPXE, Ipxe, LoaderChoice, LoaderKind, Loaders, MenuKind, PXELINUX_FOLDER, SignedBuild,
     SignedIpxe, chain, ipxe_loader, pxelinux_image,
 };
 pub use names::{AmbiguousName, TakenNames, image_name, is_plain_name};
-pub use pe::{Signed, efi_arch};
 pub use plan::{NoLoader, Offer, Offers, offer, usual_loader};
 pub use secure::{Authorities, Grub, Shim, ShimGrub, secure_arch, secure_names};
 pub use shim_names::{ipxe_build, is_garbled, is_shim_name};
@@ -42,6 +35,10 @@ use std::sync::Arc;
 use crate::vfs::Identity;
 
 pub use crate::boot_config::{MAX_FILE_BYTES as MAX_CONFIG_BYTES, ReadSmall};
+pub use crate::images::{
+    Cpu, Dialect, Entry, Fetch, Lack, MountSource, NbdRoot, Note, Part, Refusal, Server, ShownBy,
+};
+pub use crate::pe::{Signed, efi_arch};
 
 /// Every image served, in the order they were named; the first one is the default.
 #[derive(Clone, Debug, Default)]

@@ -9,9 +9,9 @@
 use std::fmt;
 
 use super::ReadSmall;
-use super::pe::{Program, Signed, common_names, u16_at, u32_at, u64_at};
 use super::shim_names::{Wanted, wanted};
 use crate::machine::Arch;
+use crate::pe::{Program, Signed, common_names, u16_at, u32_at, u64_at};
 use crate::vfs::Content;
 
 /// Largest shim or GRUB looked at, in bytes; Debian's GRUB has 4 MiB.

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::entry::{NetworkArgs, RootSource};
 use super::image::{Detection, Given};
 use super::{
     Catalog, Cpu, Entry, Family, Grub, Image, NbdRoot, Server, Shim, ShimGrub, Signed, SignedBuild,
     SignedIpxe,
 };
+use crate::images::entry::{NetworkArgs, RootSource};
 use crate::machine::Arch;
 use crate::vfs::{Content, Identity, ImageId, Kind, Meta, NodeId, Piece, Tree, TreeBuilder};
 
@@ -186,7 +186,7 @@ pub(crate) fn tree(files: &[(&str, &str)]) -> Tree {
 }
 
 /// A medium with these files.
-pub(in crate::catalog) fn given<'a>(tree: &'a Tree, name: &'a str, label: &'a str) -> Given<'a> {
+pub(crate) fn given<'a>(tree: &'a Tree, name: &'a str, label: &'a str) -> Given<'a> {
     Given {
         tree,
         name,

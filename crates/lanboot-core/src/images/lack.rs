@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::Transport;
+use crate::catalog::Transport;
 
 /// A part of an initramfs that some way to boot needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

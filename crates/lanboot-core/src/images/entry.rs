@@ -4,9 +4,11 @@
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use super::image::pinned_name;
-use super::{Firmware, Lack, Signed, Transport};
+use super::Lack;
+use crate::catalog::pinned_name;
+use crate::catalog::{Firmware, Transport};
 use crate::machine::Arch;
+use crate::pe::Signed;
 use crate::vfs::Identity;
 
 /// The processor an entry's kernel is built for.
@@ -104,7 +106,7 @@ pub enum Dialect {
 
 /// How the initramfs is told to bring its network up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum NetworkArgs {
+pub(crate) enum NetworkArgs {
     /// `ip=dhcp BOOTIF=01-…`.
     Dhcp,
     /// `ip=CLIENT:SERVER:GATEWAY:MASK BOOTIF=01-…`, the form PXELINUX makes. The 2013 hook has no
@@ -116,7 +118,7 @@ pub(super) enum NetworkArgs {
 
 /// Where an initramfs finds its root.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum RootSource {
+pub(crate) enum RootSource {
     /// By archiso's hooks.
     Archiso,
     /// It is the root itself.
@@ -125,7 +127,7 @@ pub(super) enum RootSource {
 
 /// A file that an initramfs fetches besides its root.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Companion {
+pub(crate) struct Companion {
     /// Path on the medium.
     pub path: String,
     /// The kernel argument that makes the initramfs fetch it; `None` when it always does.
@@ -196,24 +198,24 @@ pub struct Entry {
     /// Paths of the initramfs files on the medium, in order.
     pub initrd: Vec<String>,
     /// Arguments from the medium's own configuration that stay as they are.
-    pub(super) kept: Vec<String>,
+    pub(crate) kept: Vec<String>,
     /// Arguments whose truth depends on files of the medium (`cms_verify=y`).
-    pub(super) added: Vec<String>,
-    pub(super) network: NetworkArgs,
-    pub(super) finds: RootSource,
+    pub(crate) added: Vec<String>,
+    pub(crate) network: NetworkArgs,
+    pub(crate) finds: RootSource,
     /// Path on the medium of the root file system's image; `None` when the initramfs is the whole
     /// system and fetches nothing from here.
     pub root: Option<String>,
     /// What its initramfs fetches over HTTP besides the root: before it (aitab) and after it
     /// (signature, checksum, further layers), in order.
-    pub(super) companions: (Vec<Companion>, Vec<Companion>),
+    pub(crate) companions: (Vec<Companion>, Vec<Companion>),
     /// Its size in bytes.
     pub root_bytes: u64,
     /// Size of the initramfs files together, in bytes.
     pub initrd_bytes: u64,
     /// How many copies of the root are in memory at once while it is copied over HTTP: today's
     /// hook keeps what it downloaded beside the copy it boots from.
-    pub(super) http_copies: u64,
+    pub(crate) http_copies: u64,
     /// What its `nbd-client` and hooks do with a root that stays on the server.
     pub nbd_root: NbdRoot,
     /// What its initramfs is known not to have.

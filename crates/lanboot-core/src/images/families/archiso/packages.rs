@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use crate::catalog::{Cpu, Lack, MAX_CONFIG_BYTES, NbdRoot, Part, ReadSmall, ShownBy};
+use crate::boot_config::{MAX_FILE_BYTES, ReadSmall};
+use crate::images::{Cpu, Lack, NbdRoot, Part, ShownBy};
 use crate::vfs::Tree;
 
 /// Most packages of a list: the largest media have about 3,000.
@@ -25,7 +26,7 @@ impl Packages {
             "pkglist.txt".into(),
         ];
         let found = paths.into_iter().find_map(|path| {
-            let content = tree.file(&path).filter(|c| c.len() <= MAX_CONFIG_BYTES)?;
+            let content = tree.file(&path).filter(|c| c.len() <= MAX_FILE_BYTES)?;
             let text = read(content)?;
             Some(Self::parse(path, &text))
         });

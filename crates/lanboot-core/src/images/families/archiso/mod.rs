@@ -8,12 +8,13 @@ mod generation;
 mod packages;
 mod pairs;
 
-pub(super) use evidence::lacks as lacks_of;
+pub(crate) use evidence::lacks as lacks_of;
 
-use super::entry::{Companion, RootSource};
-use super::image::{Detection, Family, Given, StockMenu};
-use super::{Cpu, Entry, Note, pe};
 use crate::boot_config::{self, BootConfig};
+use crate::catalog::{Detection, Family, Given, StockMenu};
+use crate::images::entry::{Companion, RootSource};
+use crate::images::{Cpu, Entry, Note};
+use crate::pe;
 use crate::vfs::{Content, Kind, Path, Tree};
 use generation::{Generation, Signs};
 use packages::Packages;
@@ -61,7 +62,7 @@ const DECIDED_HERE: [&str; 30] = [
 ];
 
 /// The medium as archiso made it, or `None` when it did not.
-pub(super) fn detect(given: Given<'_>) -> Option<Detection> {
+pub(crate) fn detect(given: Given<'_>) -> Option<Detection> {
     let tree = given.tree;
     let layout = Layout::find(tree)?;
     let config = boot_config::read(
@@ -316,7 +317,7 @@ impl Layout {
 }
 
 /// The image's name, told apart by processor only where there are several.
-pub(super) fn title(roots: usize, name: &str, suffix: &str) -> String {
+pub(crate) fn title(roots: usize, name: &str, suffix: &str) -> String {
     if roots > 1 {
         format!("{name}{suffix}")
     } else {
@@ -342,7 +343,7 @@ fn find_root(tree: &Tree, base: &str, cpu: Cpu, aitab: bool) -> Option<Root> {
 }
 
 /// Names of the regular files in `directory`, sorted, those that are UTF-8.
-pub(super) fn file_names<'a>(
+pub(crate) fn file_names<'a>(
     tree: &'a Tree,
     directory: &str,
 ) -> impl Iterator<Item = &'a str> + use<'a> {
@@ -375,7 +376,7 @@ fn is_plain_word(word: &str) -> bool {
 }
 
 /// The words that fit on a kernel's command line, to the first that does not.
-pub(super) fn within_limit(words: impl Iterator<Item = String>) -> Vec<String> {
+pub(crate) fn within_limit(words: impl Iterator<Item = String>) -> Vec<String> {
     let mut left = MAX_KEPT;
     let fits = |word: &String| {
         let rest = left.checked_sub(word.len() + 1);
@@ -387,7 +388,7 @@ pub(super) fn within_limit(words: impl Iterator<Item = String>) -> Vec<String> {
 
 /// Whether a word of the medium's arguments means the same in every menu language: a medium must
 /// not be able to write menu or script lines.
-pub(super) fn is_harmless(word: &str) -> bool {
+pub(crate) fn is_harmless(word: &str) -> bool {
     word.bytes().all(|b| b.is_ascii_graphic())
         && !word.contains("${")
         && !matches!(word, "||" | "&&")

@@ -13,10 +13,10 @@
 //! | v77, 2024-04       | `archisosearchuuid`, `/boot/DATE.uuid`; microcode inside the initramfs | 43e4d9c, 2facc46 |
 //!
 //! Independent of them: nbd 3.27 (2026-02) keeps `-persist` in the foreground, and the hook waits
-//! for it for ever ([`super::super::NbdRoot::Stalls`]).
+//! for it for ever ([`crate::images::NbdRoot::Stalls`]).
 
 use super::packages::Packages;
-use crate::catalog::entry::NetworkArgs;
+use crate::images::entry::NetworkArgs;
 use crate::vfs::Tree;
 
 /// A range of releases whose hooks behave alike towards a server.

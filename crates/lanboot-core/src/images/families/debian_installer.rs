@@ -6,10 +6,12 @@
 //! `install.*`: those look for their own disk and are left to other recognisers.
 
 use super::archiso::{is_harmless, title, within_limit};
-use super::entry::{NetworkArgs, RootSource};
-use super::image::{Detection, Family, Given};
-use super::{Cpu, Entry, NbdRoot, ReadSmall, pe};
+use crate::boot_config::ReadSmall;
 use crate::boot_config::{self, Dialect, MenuEntry};
+use crate::catalog::{Detection, Family, Given};
+use crate::images::entry::{NetworkArgs, RootSource};
+use crate::images::{Cpu, Entry, NbdRoot};
+use crate::pe;
 use crate::vfs::{Content, Tree};
 
 /// Debian's names of the processors.
@@ -26,7 +28,7 @@ struct Found {
 }
 
 /// The medium as debian-installer made it, or `None` when it did not.
-pub(super) fn detect(given: Given<'_>) -> Option<Detection> {
+pub(crate) fn detect(given: Given<'_>) -> Option<Detection> {
     let found = find(given.tree, given.read);
     let entries: Vec<Entry> = found
         .iter()

@@ -3,9 +3,9 @@
 //! copied to memory); a person who boots over the network wants one entry for each pair.
 
 use super::Layout;
+use super::file_names;
 use crate::boot_config::{BootConfig, MenuEntry, Program, find_file};
-use crate::catalog::Cpu;
-use crate::catalog::archiso::file_names;
+use crate::images::Cpu;
 use crate::vfs::Tree;
 
 /// Most initramfs files of one entry; with microcode there are three. Every menu names them all,

@@ -4,7 +4,7 @@
 //! Nothing is verified here, because only the firmware knows what it trusts. A name found in a
 //! signature is what a person is told and what two programs are matched by.
 
-use super::{MAX_CONFIG_BYTES, ReadSmall};
+use crate::boot_config::{MAX_FILE_BYTES, ReadSmall};
 use crate::machine::Arch;
 use crate::text::printable;
 use crate::vfs::Content;
@@ -41,7 +41,7 @@ impl Signed {
 }
 
 /// The headers of one program.
-pub(super) struct Program<'a> {
+pub(crate) struct Program<'a> {
     content: &'a Content,
     read: ReadSmall<'a>,
     machine: u16,
@@ -58,7 +58,7 @@ struct Section {
 
 impl<'a> Program<'a> {
     /// `None` when it is no UEFI program, or the disk fails.
-    pub(super) fn parse(content: &'a Content, read: ReadSmall<'a>) -> Option<Self> {
+    pub(crate) fn parse(content: &'a Content, read: ReadSmall<'a>) -> Option<Self> {
         let head = bytes(content, 0, HEADER_BYTES.min(content.len()), read)?;
         if head.get(..2)? != b"MZ" {
             return None;
@@ -102,7 +102,7 @@ impl<'a> Program<'a> {
     }
 
     /// The firmware it runs on.
-    pub(super) fn arch(&self) -> Option<Arch> {
+    pub(crate) fn arch(&self) -> Option<Arch> {
         match self.machine {
             0x014c => Some(Arch::X86Uefi),
             0x8664 => Some(Arch::X64Uefi),
@@ -115,7 +115,7 @@ impl<'a> Program<'a> {
     }
 
     /// The bytes of a section, if it is there and not longer than `limit`.
-    pub(super) fn section(&self, name: &[u8], limit: u64) -> Option<Vec<u8>> {
+    pub(crate) fn section(&self, name: &[u8], limit: u64) -> Option<Vec<u8>> {
         let section = self.sections.iter().find(|section| section.name == name)?;
         if section.len > limit {
             return None;
@@ -124,7 +124,7 @@ impl<'a> Program<'a> {
     }
 
     /// Who signed it.
-    pub(super) fn signed(&self) -> Signed {
+    pub(crate) fn signed(&self) -> Signed {
         let (at, len) = self.security;
         if at == 0 || len == 0 || len > MAX_SIGNATURE {
             return Signed::No;
@@ -142,12 +142,12 @@ pub fn efi_arch(content: &Content) -> Option<Arch> {
 }
 
 /// Who signed the program `content`; nobody when it is none.
-pub(super) fn signed(content: &Content, read: ReadSmall<'_>) -> Signed {
+pub(crate) fn signed(content: &Content, read: ReadSmall<'_>) -> Signed {
     Program::parse(content, read).map_or(Signed::No, |program| program.signed())
 }
 
 /// The common names (X.520, OID 2.5.4.3) of every certificate in `der`, each once.
-pub(super) fn common_names(der: &[u8]) -> Vec<String> {
+pub(crate) fn common_names(der: &[u8]) -> Vec<String> {
     const COMMON_NAME: [u8; 5] = [0x06, 0x03, 0x55, 0x04, 0x03];
     let mut names: Vec<String> = Vec::new();
     for (at, _) in der
@@ -192,7 +192,7 @@ fn until_nul(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// `len` bytes at `offset`; `None` when there are fewer or the disk fails.
-pub(super) fn bytes(
+pub(crate) fn bytes(
     content: &Content,
     offset: u64,
     len: u64,
@@ -205,7 +205,7 @@ pub(super) fn bytes(
     let mut out = Vec::new();
     let mut slice = content.slice(offset..end);
     while let Some(mut piece) = slice.first() {
-        piece.len = piece.len.min(MAX_CONFIG_BYTES);
+        piece.len = piece.len.min(MAX_FILE_BYTES);
         slice.advance(piece.len);
         match piece.memory() {
             Some(memory) => out.extend_from_slice(memory),
@@ -215,17 +215,17 @@ pub(super) fn bytes(
     (out.len() as u64 == len).then_some(out)
 }
 
-pub(super) fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
+pub(crate) fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
     let field = bytes.get(at..)?.first_chunk()?;
     Some(u16::from_le_bytes(*field))
 }
 
-pub(super) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+pub(crate) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     let field = bytes.get(at..)?.first_chunk()?;
     Some(u32::from_le_bytes(*field))
 }
 
-pub(super) fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
+pub(crate) fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
     let field = bytes.get(at..)?.first_chunk()?;
     Some(u64::from_le_bytes(*field))
 }
