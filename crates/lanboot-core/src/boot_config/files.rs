@@ -1,17 +1,17 @@
-//! The files of a medium's menus: found by the paths menus write, read within limits.
+//! Finds and reads the configuration files of a medium, within limits.
 
 use std::collections::HashSet;
 
 use super::{Limit, MAX_FILES, MAX_STEPS, MAX_TOTAL_BYTES};
 use crate::vfs::{Content, Kind, NodeId, Path, Tree};
 
-/// Gives the bytes of a small file, or `None` when the disk fails.
+/// Reads the bytes of a small file; `None` if the disk fails.
 pub type ReadSmall<'a> = &'a dyn Fn(&Content) -> Option<Vec<u8>>;
 
 /// Longest boot configuration file that is read, in bytes.
 pub const MAX_FILE_BYTES: u64 = 256 * 1024;
 
-/// Reads files and counts what was read.
+/// Reads files and counts bytes, files and steps.
 pub(super) struct Files<'a> {
     pub(super) tree: &'a Tree,
     read_small: ReadSmall<'a>,
@@ -36,14 +36,14 @@ impl<'a> Files<'a> {
         }
     }
 
-    /// Remembers a limit, once.
+    /// Records a limit, once.
     pub(super) fn limit(&mut self, limit: Limit) {
         if !self.limits.contains(&limit) {
             self.limits.push(limit);
         }
     }
 
-    /// Counts a command of a script; `false` when there were too many.
+    /// Counts a script command; `false` if there were too many.
     pub(super) fn step(&mut self) -> bool {
         self.steps += 1;
         if self.steps > MAX_STEPS {
@@ -52,12 +52,12 @@ impl<'a> Files<'a> {
         self.steps <= MAX_STEPS
     }
 
-    /// Whether this file was read before.
+    /// Returns whether this file has been read.
     pub(super) fn was_read(&self, path: &str) -> bool {
         self.seen.contains(path)
     }
 
-    /// The text of a file that exists; damaged UTF-8 is replaced.
+    /// Returns the text of an existing file, replacing invalid UTF-8.
     pub(super) fn text(&mut self, path: &str) -> Option<String> {
         let content = self.tree.file(path)?;
         self.seen.insert(path.to_owned());
@@ -79,8 +79,8 @@ impl<'a> Files<'a> {
         Some(text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned())
     }
 
-    /// The file a menu means by `written`: from the root when it says so, else beside the file that
-    /// names it, in one of the folders above it, or from the root.
+    /// Finds the file a menu refers to as `written`: from the root if it is absolute, else beside
+    /// the file that refers to it, in one of the folders above, or from the root.
     pub(super) fn locate(&self, written: &str, folder: &str) -> Option<String> {
         let is_absolute = written.starts_with('/') || written.starts_with("::");
         let path = medium_path(written);
@@ -91,19 +91,20 @@ impl<'a> Files<'a> {
             }
             base = base.rsplit_once('/').map_or("", |(parent, _)| parent);
         }
-        // Configurations of 2013 write some from their base folder, slash or not.
+        // Configurations of 2013 write some paths relative to their base folder, with or without a
+        // slash.
         find_file(self.tree, &path)
     }
 }
 
-/// The folder of a path; empty for one at the root.
+/// Returns the folder of a path; empty for one at the root.
 pub(super) fn folder_of(path: &str) -> &str {
     path.rsplit_once('/').map_or("", |(folder, _)| folder)
 }
 
-/// A path as a menu writes it, made relative to the medium's root: `::/arch/x` is TFTP from the
-/// server's root, `../../x` climbs out of the configuration's folder, `(cd0)/x` names a device, and
-/// EFI writes backslashes.
+/// Makes a path from a menu relative to the medium's root: `::/arch/x` is TFTP from the server's
+/// root, `../../x` leaves the configuration's folder, `(cd0)/x` names a device, and EFI writes
+/// backslashes.
 pub(super) fn medium_path(written: &str) -> String {
     let written = written.trim();
     let path = written.strip_prefix("::").unwrap_or(written);
@@ -123,8 +124,8 @@ pub(super) fn medium_path(written: &str) -> String {
     names.join("/")
 }
 
-/// The path of a regular file as the medium spells it. ISOLINUX and firmware do not mind upper and
-/// lower case, so neither does this where the exact name is missing.
+/// Returns the path of a regular file as the medium spells it. ISOLINUX and firmware ignore case,
+/// so case is ignored where the exact name is missing.
 pub fn find_file(tree: &Tree, path: &str) -> Option<String> {
     if path.is_empty() || path.len() > Path::MAX_BYTES {
         return None;
@@ -151,12 +152,12 @@ pub fn find_file(tree: &Tree, path: &str) -> Option<String> {
     tree.file(&found).is_some().then_some(found)
 }
 
-/// The folder at `path`, links followed.
+/// Returns the folder at `path`, following links.
 pub(super) fn folder(tree: &Tree, path: &str) -> Option<NodeId> {
     Some(tree.resolve(&Path::parse(path.as_bytes()).ok()?)?.id)
 }
 
-/// Names of the files in `directory`, sorted, those that are UTF-8.
+/// Lists the names of the files in `directory` that are valid UTF-8, sorted.
 pub(super) fn file_names<'a>(
     tree: &'a Tree,
     directory: &str,

@@ -1,7 +1,6 @@
 //! Follows GRUB scripts as far as their menus need it: variables, conditions about the platform and
-//! about files of the medium, functions, loops over words, and the files they include. A condition
-//! that only a running GRUB knows is taken as met; the entries of what is not met are listed too,
-//! as not shown.
+//! about files of the medium, functions, loops over words, and included files. A condition only a
+//! running GRUB can decide is taken as true; entries of a false condition are listed as not shown.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -16,7 +15,7 @@ use super::{
 /// Most variables of one script.
 const MAX_VARIABLES: usize = 1024;
 
-/// Reads the menu at `path` and those it goes on with, and appends their entries.
+/// Reads the menu at `path` and the menus it continues with, and appends their entries.
 pub(super) fn read(files: &mut Files<'_>, path: &str, entries: &mut Vec<MenuEntry>) {
     let Some(path) = find_file(files.tree, path) else {
         return;
@@ -38,14 +37,14 @@ struct Script<'a, 'f> {
     files: &'f mut Files<'a>,
     variables: HashMap<String, String>,
     functions: HashMap<String, Rc<[Node]>>,
-    /// Values to restore after what is not executed now, or only when an entry is chosen.
-    boot_progress: Vec<(String, Option<String>)>,
-    /// Blocks, calls and includes around the command at hand.
+    /// Values to restore after commands that are not executed now, or only when an entry is chosen.
+    undo_log: Vec<(String, Option<String>)>,
+    /// Number of enclosing blocks, calls and includes.
     depth: usize,
     including: Vec<String>,
-    /// Whether an unmet condition is around the command at hand.
+    /// True inside an unmet condition.
     is_hidden: bool,
-    /// The submenus around it, and the number of the next entry in each.
+    /// Enclosing submenus, and the number of the next entry in each.
     menus: Vec<Place>,
     counts: Vec<usize>,
     found: Vec<Found>,
@@ -54,7 +53,7 @@ struct Script<'a, 'f> {
     next_menus: Vec<String>,
 }
 
-/// What `default` may call an entry or a submenu.
+/// The names by which `default` can refer to an entry or a submenu.
 #[derive(Clone, Debug)]
 struct Place {
     number: Option<usize>,
@@ -80,7 +79,8 @@ struct Draft {
 
 impl<'a, 'f> Script<'a, 'f> {
     fn new(files: &'f mut Files<'a>, path: &str) -> Self {
-        // An x86-64 machine with UEFI: what has no SYSLINUX can start nothing else over the network.
+        // An x86-64 machine with UEFI: media without SYSLINUX can start nothing else over the
+        // network.
         let variables = [
             ("grub_platform", "efi"),
             ("grub_cpu", "x86_64"),
@@ -96,7 +96,7 @@ impl<'a, 'f> Script<'a, 'f> {
             files,
             variables: variables.map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
             functions: HashMap::new(),
-            boot_progress: Vec::new(),
+            undo_log: Vec::new(),
             depth: 0,
             including: Vec::new(),
             is_hidden: false,
@@ -127,7 +127,7 @@ impl<'a, 'f> Script<'a, 'f> {
         self.including.pop();
     }
 
-    /// Follows a block. The result is whether its last command succeeded, where that is known.
+    /// Follows a block. Returns whether its last command succeeded, if known.
     fn run(&mut self, nodes: &[Node]) -> Option<bool> {
         if self.depth >= MAX_NESTING {
             let path = self.including.last().cloned().unwrap_or_default();
@@ -168,7 +168,7 @@ impl<'a, 'f> Script<'a, 'f> {
                     self.run(body);
                 }
             }
-            // How often, only a running GRUB knows.
+            // Only a running GRUB knows how often.
             Node::Loop { body } => drop(self.run(body)),
             Node::Function { name, body } => {
                 if self.functions.len() < MAX_VARIABLES {
@@ -179,7 +179,7 @@ impl<'a, 'f> Script<'a, 'f> {
         None
     }
 
-    /// Follows every branch, so that no entry is lost, but only that which is met has effects.
+    /// Follows every branch, so that no entry is lost; only the branch taken has effects.
     fn condition(&mut self, branches: &[(Vec<Node>, Vec<Node>)], otherwise: &[Node]) {
         let mut met = None;
         for (at, (condition, _)) in branches.iter().enumerate() {
@@ -202,14 +202,14 @@ impl<'a, 'f> Script<'a, 'f> {
         }
     }
 
-    /// Follows something and restores the variables.
+    /// Runs `what` and restores the variables.
     fn without_effect<T>(&mut self, what: impl FnOnce(&mut Self) -> T) -> T {
-        let mark = self.boot_progress.len();
-        // A marker keeps the journal on while it is needed.
-        self.boot_progress.push((String::new(), None));
+        let mark = self.undo_log.len();
+        // A marker keeps the log active while it is needed.
+        self.undo_log.push((String::new(), None));
         let result = what(self);
-        while self.boot_progress.len() > mark {
-            match self.boot_progress.pop() {
+        while self.undo_log.len() > mark {
+            match self.undo_log.pop() {
                 Some((name, Some(value))) => drop(self.variables.insert(name, value)),
                 Some((name, None)) => drop(self.variables.remove(&name)),
                 None => {}
@@ -224,19 +224,19 @@ impl<'a, 'f> Script<'a, 'f> {
             return;
         }
         let before = self.variables.insert(name.to_owned(), value);
-        if !self.boot_progress.is_empty() {
-            self.boot_progress.push((name.to_owned(), before));
+        if !self.undo_log.is_empty() {
+            self.undo_log.push((name.to_owned(), before));
         }
     }
 
     fn unset(&mut self, name: &str) {
         let before = self.variables.remove(name);
-        if before.is_some() && !self.boot_progress.is_empty() {
-            self.boot_progress.push((name.to_owned(), before));
+        if before.is_some() && !self.undo_log.is_empty() {
+            self.undo_log.push((name.to_owned(), before));
         }
     }
 
-    /// Words with the values of their variables; what is too long is cut.
+    /// Expands the variables in words, within limits.
     fn expand(&self, words: &[Word]) -> Vec<String> {
         let mut out: Vec<String> = Vec::new();
         let (mut bytes, mut counted) = (0, 0);
@@ -332,7 +332,7 @@ impl<'a, 'f> Script<'a, 'f> {
         self.run(&body)
     }
 
-    /// `search --set=NAME --file PATH`: the medium is the only device there is.
+    /// Handles `search --set=NAME --file PATH`; the medium is the only device.
     fn search(&mut self, arguments: &[String]) -> Option<bool> {
         let mut variable = None;
         let (mut is_file, mut is_named) = (false, false);
@@ -341,7 +341,7 @@ impl<'a, 'f> Script<'a, 'f> {
         while let Some(word) = words.next() {
             match word {
                 "--file" | "-f" => is_file = true,
-                // The variable's name may follow, somewhere.
+                // The variable's name may follow as a later word.
                 "--set" | "-s" => (variable, is_named) = (Some("root"), true),
                 word if word.starts_with("--set=") => variable = word.strip_prefix("--set="),
                 "--hint" => drop(words.next()),
@@ -387,7 +387,7 @@ impl<'a, 'f> Script<'a, 'f> {
             return self.files.limit(Limit::TooManyEntries);
         }
         let (title, id) = title_and_id(self.expand(words));
-        // What is not shown has no number.
+        // Entries that are not shown have no number.
         let number = self.counts.last_mut().filter(|_| !self.is_hidden);
         let number = number.map(|count| {
             *count += 1;
@@ -411,7 +411,7 @@ impl<'a, 'f> Script<'a, 'f> {
         });
     }
 
-    /// Follows the commands of every entry, with the variables as the script leaves them.
+    /// Follows the commands of every entry, with the variables as the script left them.
     fn finish(&mut self, entries: &mut Vec<MenuEntry>) {
         let default = self.variables.get("default").cloned();
         let default = default.filter(|default| !default.is_empty());
@@ -449,7 +449,8 @@ impl<'a, 'f> Script<'a, 'f> {
     }
 }
 
-/// Whether `default` names the entry at `path`: `1`, `id`, `Title` or `Submenu>entry`, in any mix.
+/// Returns whether `default` refers to the entry at `path`: `1`, `id`, `Title` or `Submenu>entry`,
+/// in any mix.
 fn is_meant(default: &str, path: &[Place]) -> bool {
     let parts: Vec<&str> = default.split('>').map(str::trim).collect();
     let fits = |(part, place): (&&str, &Place)| {
@@ -459,11 +460,11 @@ fn is_meant(default: &str, path: &[Place]) -> bool {
             || place.title == **part
     };
     parts.len() == path.len() && parts.iter().zip(path).all(fits)
-        // A title may hold the sign.
+        // A title may contain `>`.
         || path.len() == 1 && path.iter().any(|place| place.title == default)
 }
 
-/// The first word that is neither an option nor an option's value; the value of `--id`.
+/// Returns the first word that is neither an option nor an option's value, and the value of `--id`.
 fn title_and_id(words: Vec<String>) -> (String, Option<String>) {
     let (mut title, mut id) = (None, None);
     let mut words = words.into_iter();
@@ -488,10 +489,10 @@ fn is_name(text: &str) -> bool {
     starts && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
-/// Appends as much as fits into a word.
+/// Appends as much of `text` as fits into a word.
 fn append(word: &mut String, text: &str) {
-    let room = MAX_WORD_BYTES.saturating_sub(word.len());
-    let end = (0..=text.len().min(room))
+    let space = MAX_WORD_BYTES.saturating_sub(word.len());
+    let end = (0..=text.len().min(space))
         .rev()
         .find(|&at| text.is_char_boundary(at));
     word.push_str(text.get(..end.unwrap_or(0)).unwrap_or_default());

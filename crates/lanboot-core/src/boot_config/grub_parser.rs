@@ -1,5 +1,5 @@
-//! The syntax of GRUB scripts: words, commands and blocks (GRUB manual §6, "Writing your own
-//! configuration file"). What is not of that form is passed over; nothing fails.
+//! Parses GRUB scripts into words, commands and blocks (GRUB manual §6, "Writing your own
+//! configuration file"). Unknown syntax is skipped; nothing fails.
 
 use std::rc::Rc;
 
@@ -9,14 +9,14 @@ use super::{MAX_NESTING, MAX_WORDS};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Part {
     Text(String),
-    /// A variable; without quotes its value is split into words.
+    /// A variable; unquoted, its value is split into words.
     Variable {
         name: String,
         quoted: bool,
     },
 }
 
-/// A word before its variables are expanded. One that is quoted is a word even when empty.
+/// A word before its variables are expanded. A quoted word counts even when empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Word {
     pub(super) parts: Vec<Part>,
@@ -24,7 +24,7 @@ pub(super) struct Word {
 }
 
 impl Word {
-    /// Its text, when no variable and no quote is in it: keywords are such words.
+    /// Returns its text if it has no variables and no quotes, as keywords have.
     fn plain(&self) -> Option<&str> {
         match &self.parts[..] {
             [Part::Text(text)] if !self.quoted => Some(text),
@@ -46,14 +46,14 @@ pub(super) enum Node {
     Command {
         words: Vec<Word>,
     },
-    /// `menuentry` and `submenu`: words up to the brace, then what is in it.
+    /// `menuentry` and `submenu`: the words up to the brace, then the block.
     Entry {
         is_submenu: bool,
         words: Vec<Word>,
         body: Rc<[Self]>,
         line: usize,
     },
-    /// Every `if` and `elif` with its block; the block of `else`.
+    /// Every `if` and `elif` with its block, and the block of `else`.
     If {
         branches: Vec<(Vec<Self>, Vec<Self>)>,
         otherwise: Vec<Self>,
@@ -73,7 +73,7 @@ pub(super) enum Node {
     },
 }
 
-/// Parses a script. The flag says that blocks nest deeper than [`MAX_NESTING`] and the rest was
+/// Parses a script. The flag is set if blocks nest deeper than [`MAX_NESTING`] and the rest was
 /// left out.
 pub(super) fn parse(text: &str) -> (Vec<Node>, bool) {
     let mut parser = Parser {
@@ -85,7 +85,7 @@ pub(super) fn parse(text: &str) -> (Vec<Node>, bool) {
     let mut nodes = Vec::new();
     while parser.at < parser.tokens.len() {
         nodes.extend(parser.list(&[]));
-        // A brace or keyword that closes nothing.
+        // A stray brace or keyword.
         parser.at += 1;
     }
     (nodes, parser.is_too_deep)
@@ -94,7 +94,7 @@ pub(super) fn parse(text: &str) -> (Vec<Node>, bool) {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Token {
     Word(Word, usize),
-    /// A new line or a semicolon.
+    /// A newline or a semicolon.
     End,
 }
 
@@ -125,7 +125,8 @@ impl Parser {
         }
     }
 
-    /// The commands up to one of these keywords, which is left, or up to any that closes a block.
+    /// Parses commands up to one of these keywords, which is not consumed, or up to any that closes
+    /// a block.
     fn list(&mut self, until: &[&str]) -> Vec<Node> {
         let mut nodes = Vec::new();
         if self.depth >= MAX_NESTING {
@@ -192,14 +193,14 @@ impl Parser {
             _ => {
                 self.at -= 1;
                 let words = self.words();
-                // What cannot begin a command must not stop the parser.
+                // Skips a token that cannot begin a command.
                 self.at += usize::from(words.is_empty());
                 (!words.is_empty()).then_some(Node::Command { words })
             }
         }
     }
 
-    /// The words up to the end of a command or an opening brace.
+    /// Parses the words up to the end of a command or an opening brace.
     fn words(&mut self) -> Vec<Word> {
         let mut words = Vec::new();
         while let Some(Token::Word(word, _)) = self.tokens.get(self.at) {
@@ -260,7 +261,7 @@ impl Parser {
     }
 }
 
-/// The words of a script with their lines, quotes and comments taken off.
+/// Splits a script into words with their line numbers, removing quotes and comments.
 fn tokens(text: &str) -> Vec<Token> {
     let mut lexer = Lexer {
         letters: text.chars().peekable(),
@@ -343,7 +344,7 @@ impl Lexer<'_> {
         }
     }
 
-    /// What follows a `$`: `name`, `{name}`, a digit, or nothing that is a name.
+    /// Parses what follows a `$`: `name`, `{name}`, a digit, or no name.
     fn variable(&mut self, quoted: bool) {
         let mut name = String::new();
         let in_braces = self.letters.next_if_eq(&'{').is_some();

@@ -1,10 +1,10 @@
-//! GRUB's `[` and `test`: comparisons of words, and files of the medium. `None` is what only a
-//! running GRUB knows.
+//! GRUB's `[` and `test`: comparisons of words and checks for files of the medium. `None` is a
+//! result only a running GRUB can know.
 
 use super::files::{find_file, folder, medium_path};
 use crate::vfs::Tree;
 
-/// Evaluates the words behind `[` or `test`; `-o` binds weaker than `-a`.
+/// Evaluates the words after `[` or `test`; `-o` binds weaker than `-a`.
 pub(super) fn evaluate(words: &[String], tree: &Tree) -> Option<bool> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let words = match words.split_last() {
@@ -22,7 +22,7 @@ pub(super) fn evaluate(words: &[String], tree: &Tree) -> Option<bool> {
     decide(&any, true)
 }
 
-/// `winner` when one of the values is it, its opposite when all are that.
+/// Returns `winner` if one of the values is it, its opposite if none is and all are known.
 fn decide(values: &[Option<bool>], winner: bool) -> Option<bool> {
     if values.contains(&Some(winner)) {
         return Some(winner);

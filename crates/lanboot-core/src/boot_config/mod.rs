@@ -1,9 +1,9 @@
-//! Reads the boot menus a medium carries, whichever bootloader they are for: SYSLINUX and its
-//! relatives, GRUB, and systemd-boot (Boot Loader Specification). The result is one list of typed
-//! entries in which kernel, initramfs files and arguments belong together.
+//! Reads the boot menus on a medium, for any of three bootloader families: SYSLINUX, GRUB, and
+//! systemd-boot (Boot Loader Specification). The result is one list of typed entries, each with its
+//! kernel, initramfs files and arguments.
 //!
-//! Nothing of a medium is executed. Every loop of a menu's language is bounded by a constant named
-//! here, and what a limit cut off is reported as a [`Limit`].
+//! Nothing on a medium is executed. Every loop of a menu language is bounded by a constant named
+//! here, and whatever a limit leaves out is reported as a [`Limit`].
 
 mod files;
 mod grub;
@@ -19,7 +19,7 @@ pub use files::{MAX_FILE_BYTES, ReadSmall, find_file};
 
 use crate::vfs::{Kind, Tree};
 
-/// Most boot configuration files read from one medium, repeated includes counted.
+/// Most boot configuration files read from one medium, counting repeated includes.
 pub const MAX_FILES: usize = 256;
 /// Most bytes of boot configuration read from one medium.
 pub const MAX_TOTAL_BYTES: usize = 4 << 20;
@@ -27,35 +27,35 @@ pub const MAX_TOTAL_BYTES: usize = 4 << 20;
 pub const MAX_ENTRIES: usize = 512;
 /// Most initramfs files of one entry.
 pub const MAX_INITRDS: usize = 64;
-/// Most words of one entry's arguments, and of one command of a menu.
+/// Most words in the arguments of one entry, and in one command of a menu.
 pub const MAX_WORDS: usize = 1024;
-/// Most bytes of one word, once its variables are expanded.
+/// Longest word after expansion of its variables, in bytes.
 pub const MAX_WORD_BYTES: usize = 4096;
-/// Most bytes of one command or of one entry's arguments: kernels cut theirs at 2048 on x86, GRUB
-/// at 4096.
+/// Longest command, and longest arguments of one entry, in bytes: kernels truncate theirs at 2048
+/// on x86, GRUB at 4096.
 pub const MAX_COMMAND_BYTES: usize = 8192;
-/// Deepest chain of files that include each other.
+/// Deepest chain of included files.
 pub const MAX_INCLUDES: usize = 16;
-/// Deepest nesting of blocks in a GRUB script, calls and includes counted.
+/// Deepest nesting of blocks in a GRUB script, counting calls and includes.
 pub const MAX_NESTING: usize = 48;
-/// Most commands of GRUB scripts that are followed on one medium.
+/// Most commands of GRUB scripts followed on one medium.
 pub const MAX_STEPS: usize = 50_000;
 
-/// The bootloader an entry was written for.
+/// Bootloader an entry was written for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
     /// SYSLINUX, ISOLINUX, PXELINUX, EXTLINUX.
     Syslinux,
     /// GRUB 2.
     Grub,
-    /// systemd-boot: one file for each entry, as the Boot Loader Specification has it.
+    /// systemd-boot: one file per entry, as in the Boot Loader Specification.
     SystemdBoot,
 }
 
-/// What an entry starts.
+/// Kind of program an entry starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Program {
-    /// A Linux kernel, or what is loaded like one.
+    /// A Linux kernel, or a program loaded like one.
     Linux,
     /// An EFI program.
     Efi,
@@ -66,35 +66,35 @@ pub enum Program {
 /// One entry of a medium's own menus.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MenuEntry {
-    /// What a person reads; the identifier where the entry has no title.
+    /// Displayed title; the identifier if the entry has none.
     pub title: String,
-    /// The name its menu knows it by: a label, an `--id`, a file name without `.conf`.
+    /// Identifier within its menu: a label, an `--id`, a file name without `.conf`.
     pub id: String,
-    /// What it starts.
+    /// Kind of program it starts.
     pub program: Program,
-    /// Path of the kernel or program, relative to the medium's root. As the medium spells it where
-    /// it was found there, else as the menu does.
+    /// Path of the kernel or program, relative to the medium's root. Spelled as on the medium if
+    /// found there, else as in the menu.
     pub kernel: String,
-    /// Paths of the initramfs files in order, likewise.
+    /// Paths of the initramfs files in order, spelled likewise.
     pub initrds: Vec<String>,
-    /// The kernel's arguments, a word each.
+    /// Kernel arguments, one word each.
     pub arguments: Vec<String>,
-    /// The processor, where the menu names one.
+    /// Processor architecture, if the menu names one.
     pub architecture: Option<String>,
-    /// Whose menu it is from.
+    /// Bootloader of its menu.
     pub dialect: Dialect,
-    /// The file it is written in.
+    /// Configuration file that defines it.
     pub file: String,
-    /// The line in `file` it begins at, from 1.
+    /// Line in `file` where it begins, from 1.
     pub line: usize,
-    /// Whether its menu starts it by itself.
+    /// True if its menu starts it by default.
     pub is_default: bool,
-    /// Whether its menu shows it to an x86-64 machine with UEFI: a condition may hide it.
+    /// True if its menu shows it to an x86-64 machine with UEFI; a condition may hide it.
     pub is_shown: bool,
 }
 
 impl MenuEntry {
-    /// The last value of an argument `KEY=VALUE`; empty for the word alone.
+    /// Returns the last value of an argument `KEY=VALUE`; empty for the bare word.
     pub fn argument(&self, key: &str) -> Option<&str> {
         let mut words = self.arguments.iter().rev();
         words.find_map(|word| match word.strip_prefix(key)? {
@@ -104,28 +104,28 @@ impl MenuEntry {
     }
 }
 
-/// What a medium's menus say.
+/// Entries of a medium's menus.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BootConfig {
-    /// Every entry: by bootloader (SYSLINUX, GRUB, systemd-boot) and menu, in each in its order.
+    /// All entries: by bootloader (SYSLINUX, GRUB, systemd-boot) and menu, in menu order.
     pub entries: Vec<MenuEntry>,
-    /// What was left out, each once.
+    /// Limits that were hit, each once.
     pub limits: Vec<Limit>,
 }
 
-/// A limit that cut something off.
+/// A limit that left something out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Limit {
-    /// This file is longer than [`MAX_FILE_BYTES`].
+    /// The file is longer than [`MAX_FILE_BYTES`].
     FileTooLong(String),
-    /// This file could not be read.
+    /// The file could not be read.
     Unreadable(String),
     /// There are more files than [`MAX_FILES`] or more bytes than [`MAX_TOTAL_BYTES`].
     TooManyFiles,
     /// There are more entries than [`MAX_ENTRIES`].
     TooManyEntries,
-    /// Files include each other deeper than [`MAX_INCLUDES`], or blocks nest deeper than
-    /// [`MAX_NESTING`]; this is the file.
+    /// Includes are deeper than [`MAX_INCLUDES`], or blocks nest deeper than [`MAX_NESTING`], in
+    /// this file.
     TooDeep(String),
     /// A GRUB script has more commands than [`MAX_STEPS`].
     TooManySteps,
@@ -158,7 +158,7 @@ impl fmt::Display for Limit {
     }
 }
 
-/// Folders in which SYSLINUX looks for its configuration, newest archiso layout first.
+/// Folders searched for SYSLINUX configuration, newest archiso layout first.
 const SYSLINUX_FOLDERS: [&str; 6] = [
     "boot/syslinux",
     "syslinux",
@@ -168,8 +168,8 @@ const SYSLINUX_FOLDERS: [&str; 6] = [
     "",
 ];
 
-/// Reads every menu of a medium. `more_folders` are further folders with SYSLINUX files, whose paths
-/// are taken relative to their parents as well.
+/// Reads all menus of a medium. `more_folders` are further folders with SYSLINUX files, whose paths
+/// may also be relative to their parents.
 pub fn read(tree: &Tree, read_small: ReadSmall<'_>, more_folders: &[String]) -> BootConfig {
     let mut files = Files::new(tree, read_small);
     let mut entries = Vec::new();
@@ -201,14 +201,14 @@ pub fn read(tree: &Tree, read_small: ReadSmall<'_>, more_folders: &[String]) -> 
     }
 }
 
-/// Where GRUB's menus lie, the one it starts with first.
+/// Lists the GRUB menus, the one GRUB starts with first.
 fn grub_menus(tree: &Tree) -> Vec<String> {
     let mut paths = Vec::new();
     let is_menu = |name: &str| name.to_ascii_lowercase().ends_with(".cfg");
     let mut folders: Vec<String> = ["boot/grub", "boot/grub2", "grub", "grub2"]
         .map(str::to_owned)
         .into();
-    // debian-installer's tree for network booting has one folder for each processor.
+    // debian-installer's tree for network booting has one folder per architecture.
     for parent in ["EFI", "efi", "debian-installer"] {
         for name in folder_names(tree, parent) {
             folders.push(format!("{parent}/{name}"));
@@ -220,7 +220,7 @@ fn grub_menus(tree: &Tree) -> Vec<String> {
     }
     for folder in &folders {
         let more = file_names(tree, folder).filter(|name| is_menu(name));
-        // loopback.cfg is for an image inside another disk, and the last resort.
+        // loopback.cfg is for an image inside another disk: the last resort.
         let (loops, others): (Vec<&str>, Vec<&str>) =
             more.partition(|name| *name == "loopback.cfg");
         paths.extend(others.iter().map(|name| format!("{folder}/{name}")));
@@ -229,7 +229,7 @@ fn grub_menus(tree: &Tree) -> Vec<String> {
     paths
 }
 
-/// The words that fit into [`MAX_COMMAND_BYTES`].
+/// Returns the leading words that fit into [`MAX_COMMAND_BYTES`].
 fn within_limit(words: impl Iterator<Item = String>) -> Vec<String> {
     let mut bytes = 0;
     let fits = |word: &String| {
@@ -239,7 +239,7 @@ fn within_limit(words: impl Iterator<Item = String>) -> Vec<String> {
     words.take(MAX_WORDS).take_while(fits).collect()
 }
 
-/// Names of the folders in `parent`, sorted.
+/// Lists the names of the folders in `parent`, sorted.
 fn folder_names<'a>(tree: &'a Tree, parent: &str) -> impl Iterator<Item = &'a str> + use<'a> {
     let id = files::folder(tree, parent);
     let entries = id.map_or(&[][..], |id| tree.entries(id));

@@ -6,7 +6,7 @@ use super::{
     Dialect, Limit, MAX_ENTRIES, MAX_INCLUDES, MAX_INITRDS, MenuEntry, Program, within_limit,
 };
 
-/// Files a bootloader starts with; all others only matter when nothing includes them.
+/// Files a bootloader starts with; others count only if nothing includes them.
 const STARTS: [&str; 3] = ["isolinux.cfg", "syslinux.cfg", "extlinux.conf"];
 
 /// Reads every configuration in `folder` and appends its entries.
@@ -30,15 +30,15 @@ pub(super) fn read(files: &mut Files<'_>, folder: &str, entries: &mut Vec<MenuEn
     }
 }
 
-/// One configuration with all it includes.
+/// One configuration with its includes.
 #[derive(Default)]
 struct Menu {
     labels: Vec<Label>,
-    /// `DEFAULT`.
+    /// Value of `DEFAULT`.
     default: Option<String>,
-    /// `APPEND` before the first label: for every label without its own.
+    /// `APPEND` before the first label, for every label without one.
     append: Vec<String>,
-    /// Configurations that `CONFIG` of a label goes on with.
+    /// Configurations that a label's `CONFIG` continues with.
     next_menus: Vec<String>,
 }
 
@@ -47,7 +47,7 @@ struct Label {
     name: String,
     title: Option<String>,
     kernel: Option<String>,
-    /// Words behind the kernel's name.
+    /// Words after the kernel's name.
     options: Vec<String>,
     initrds: Vec<String>,
     append: Option<Vec<String>>,
@@ -119,7 +119,7 @@ impl Menu {
         });
     }
 
-    /// `MENU LABEL` and `MENU DEFAULT` of the last label.
+    /// Handles `MENU LABEL` and `MENU DEFAULT` of the last label.
     fn menu(&mut self, what: &str, value: &str) {
         let Some(label) = self.labels.last_mut() else {
             return;
@@ -153,7 +153,7 @@ impl Menu {
                 label.options = within_limit(words().skip(1));
             }
             "INITRD" => label.initrds = split_files(rest),
-            // A lone hyphen: not even what is said for all.
+            // A lone hyphen also removes the global `APPEND`.
             "APPEND" if rest == "-" => label.append = Some(Vec::new()),
             "APPEND" => label.append = Some(within_limit(words())),
             _ => {}
@@ -161,7 +161,7 @@ impl Menu {
     }
 
     fn finish(self, files: &Files<'_>) -> Vec<MenuEntry> {
-        // What the menu highlights counts more than the name that `DEFAULT` gives.
+        // The highlighted entry takes precedence over the label named by `DEFAULT`.
         let highlighted = self.labels.iter().position(|label| label.is_default);
         let named = self.default.and_then(|name| {
             let mut names = self.labels.iter();
@@ -176,7 +176,8 @@ impl Menu {
 }
 
 impl Label {
-    /// `None` for what starts no kernel: modules of SYSLINUX, other menus, local disks.
+    /// Returns an entry; `None` for labels that start no kernel: modules of SYSLINUX, other menus,
+    /// local disks.
     fn entry(
         self,
         files: &Files<'_>,
@@ -187,7 +188,7 @@ impl Label {
         let append = self.append.unwrap_or_else(|| append_for_all.to_vec());
         let mut initrds = self.initrds;
         let mut arguments = self.options;
-        // The last `initrd=` counts; an `INITRD` line is the same, and stands behind.
+        // The last `initrd=` counts; an `INITRD` line is equivalent and comes last.
         let mut in_append = Vec::new();
         for word in append {
             match word.strip_prefix("initrd=") {
@@ -221,7 +222,7 @@ impl Label {
     }
 }
 
-/// `KERNEL` also starts SYSLINUX's own modules and boot sectors, by their suffix.
+/// Returns whether `KERNEL` starts a SYSLINUX module or a boot sector, judging by its suffix.
 fn is_module(kernel: &str) -> bool {
     let suffix = kernel.rsplit_once('.').map(|(_, suffix)| suffix);
     let modules = ["c32", "com", "cbt", "0", "bin", "bs", "bss", "img"];
@@ -234,7 +235,7 @@ fn split_files(written: &str) -> Vec<String> {
     files.take(MAX_INITRDS).map(str::to_owned).collect()
 }
 
-/// The first word of a line and what follows, both trimmed.
+/// Splits off the first word of a line; both parts are trimmed.
 fn split_word(line: &str) -> (&str, &str) {
     let line = line.trim();
     let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));

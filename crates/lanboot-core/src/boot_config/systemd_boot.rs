@@ -1,4 +1,4 @@
-//! Reads the entries of systemd-boot: one small file each (Boot Loader Specification, type #1;
+//! Reads the entries of systemd-boot, one small file each (Boot Loader Specification, type #1;
 //! `loader.conf(5)`).
 
 use std::cmp::Ordering;
@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 use super::files::{Files, file_names, medium_path};
 use super::{Dialect, MAX_ENTRIES, MAX_INITRDS, MenuEntry, Program, within_limit};
 
-/// Reads `FOLDER/entries/*.conf` and appends their entries in the order of the menu.
+/// Reads `FOLDER/entries/*.conf` and appends the entries in menu order.
 pub(super) fn read(files: &mut Files<'_>, folder: &str, entries: &mut Vec<MenuEntry>) {
     let names = file_names(files.tree, &format!("{folder}/entries"));
     let names: Vec<String> = names
@@ -48,8 +48,8 @@ struct Found {
 }
 
 impl Found {
-    /// Those with a `sort-key` first, by it and then the newest version; the others by their names,
-    /// highest first.
+    /// Orders entries with a `sort-key` first, by it and then newest version first; the others by
+    /// descending name.
     fn order(&self, other: &Self) -> Ordering {
         let by_key = match (&self.sort_key, &other.sort_key) {
             (Some(a), Some(b)) => a.cmp(b),
@@ -104,7 +104,7 @@ fn parse(text: &str, name: &str, path: &str) -> Option<Found> {
     })
 }
 
-/// A line of a configuration; `None` for comments and empty ones.
+/// Parses a configuration line; `None` for comments and empty lines.
 fn key_and_value(line: &str) -> Option<(&str, &str)> {
     let line = line.trim();
     if line.starts_with('#') {
@@ -114,7 +114,7 @@ fn key_and_value(line: &str) -> Option<(&str, &str)> {
     Some((key, value.trim()))
 }
 
-/// An entry's name without the boot counter: `arch+3-1` is `arch`.
+/// Returns an entry's name without the boot counter: `arch+3-1` becomes `arch`.
 fn without_tries(name: &str) -> &str {
     match name.rsplit_once('+') {
         Some((stem, tries)) if tries.bytes().all(|b| b.is_ascii_digit() || b == b'-') => stem,
@@ -122,7 +122,7 @@ fn without_tries(name: &str) -> &str {
     }
 }
 
-/// Compares versions: numbers by value, the rest by letters (UAPI.10, in short).
+/// Compares versions: numbers by value, the rest by letters (a subset of UAPI.10).
 fn versions(a: &str, b: &str) -> Ordering {
     let parts = |text: &str| {
         let mut parts: Vec<String> = Vec::new();
@@ -151,12 +151,12 @@ fn versions(a: &str, b: &str) -> Ordering {
     a.len().cmp(&b.len())
 }
 
-/// Whether a shell pattern with `*` and `?` fits; upper and lower case are the same.
+/// Returns whether a shell pattern with `*` and `?` matches, ignoring case.
 fn matches(pattern: &str, name: &str) -> bool {
     let pattern: Vec<char> = pattern.to_lowercase().chars().collect();
     let name: Vec<char> = name.to_lowercase().chars().collect();
     let (mut p, mut n) = (0, 0);
-    // Where the last star stands, and how much of the name it has taken.
+    // Position of the last star, and how much of the name it has matched.
     let mut star: Option<(usize, usize)> = None;
     while n < name.len() {
         match (pattern.get(p), name.get(n)) {

@@ -93,7 +93,7 @@ fn syslinux_keywords_paths_and_defaults_are_understood() {
         ("arch/boot/i686/archiso.img", "i"),
         ("arch/boot/i686/vmlinuz", "k"),
         (
-            // Of 2013: relative to the base folder.
+            // From 2013: relative to the base folder.
             "arch/boot/syslinux/archiso.cfg",
             "APPEND for=all\nlabel a\n menu label A ^B\n kernel boot/i686/vmlinuz x=1\n \
              append initrd=boot/i686/none.img,boot/i686/archiso.img quiet\n\
@@ -120,7 +120,7 @@ fn syslinux_keywords_paths_and_defaults_are_understood() {
     );
 }
 
-/// In the structure of archiso's `configs/releng/grub/grub.cfg`.
+/// Modelled on archiso's `configs/releng/grub/grub.cfg`.
 const RELENG_GRUB: &str = "insmod part_gpt\n\
     if loadfont \"${prefix}/fonts/unicode.pf2\" ; then\n    set gfxmode=\"auto\"\nfi\n\
     if serial --unit=0 --speed=115200; then\n    terminal_input --append serial\nfi\n\
@@ -152,7 +152,7 @@ fn archisos_grub_menu_is_followed_with_its_conditions() {
         ("boot/memtest86+/memtest.efi", "m"),
         ("shellx64.efi", "s"),
     ]);
-    let told: Vec<_> = found
+    let described: Vec<_> = found
         .iter()
         .map(|e| {
             (
@@ -165,7 +165,7 @@ fn archisos_grub_menu_is_followed_with_its_conditions() {
         })
         .collect();
     assert_eq!(
-        told,
+        described,
         [
             ("Arch Linux (x86_64, UEFI)", true, true, Program::Linux, 17),
             ("with speech", true, false, Program::Linux, 22),
@@ -298,7 +298,7 @@ fn systemd_boots_entries_are_sorted_and_its_default_is_known() {
 }
 
 #[test]
-fn menus_that_include_each_other_end() {
+fn circular_includes_end() {
     let found = menus(&[
         KERNEL,
         ("boot/grub/a.cfg", "source /boot/grub/grub.cfg\n"),
@@ -322,7 +322,7 @@ fn menus_that_include_each_other_end() {
 }
 
 #[test]
-fn what_is_large_is_bounded_and_said() {
+fn limits_are_enforced_and_reported() {
     let long = "menuentry x {\n".repeat(10_000);
     let labels = "LABEL x\nLINUX /k\nAPPEND a\n".repeat(2000);
     let words = format!("APPEND {}\nLABEL x\nLINUX /k\n", "w ".repeat(100_000));
@@ -373,7 +373,7 @@ fn what_is_large_is_bounded_and_said() {
 }
 
 #[test]
-fn a_menu_that_cannot_be_read_is_said() {
+fn unreadable_menus_are_reported() {
     let tree = tree(&[("boot/grub/grub.cfg", "x")]);
     let found = read(&tree, &|_| None, &[]);
     assert_eq!(
@@ -382,7 +382,7 @@ fn a_menu_that_cannot_be_read_is_said() {
     );
 }
 
-/// Words of all three languages and what breaks parsers, in any order.
+/// Generates words of all three languages and troublesome input, in any order.
 fn scraps() -> impl Strategy<Value = String> {
     let scrap = prop_oneof![
         Just("menuentry "),

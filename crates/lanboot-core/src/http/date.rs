@@ -1,8 +1,8 @@
-//! HTTP dates (RFC 9110 §5.6.7): written in the one preferred form, read in all three.
+//! HTTP dates (RFC 9110 §5.6.7): formatted in the preferred form, parsed in all three.
 
 use crate::bytes::Reader;
 
-/// The last second of the year 9999, the last one the format can write.
+/// The last second of the year 9999, the latest the format can express.
 const LAST: i64 = 253_402_300_799;
 const DAY: i64 = 86_400;
 const WEEKDAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
@@ -10,7 +10,8 @@ const MONTHS: [&str; 12] = [
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
 ];
 
-/// `seconds` since 1970 UTC as `Sun, 06 Nov 1994 08:49:37 GMT`; `None` before 1970 and after 9999.
+/// Formats `seconds` since 1970 UTC as `Sun, 06 Nov 1994 08:49:37 GMT`; `None` before 1970 and
+/// after 9999.
 pub fn format(seconds: i64) -> Option<String> {
     if !(0..=LAST).contains(&seconds) {
         return None;
@@ -25,9 +26,9 @@ pub fn format(seconds: i64) -> Option<String> {
     ))
 }
 
-/// Seconds since 1970 UTC of a date in any of the three forms; `None` for anything else.
+/// Parses a date in any of the three forms into seconds since 1970 UTC; `None` for anything else.
 ///
-/// The weekday is not compared with the date: nobody is helped by refusing a wrong one.
+/// A weekday that does not match the date is accepted.
 pub fn parse(text: &[u8]) -> Option<i64> {
     let text = text.trim_ascii();
     let comma = text.iter().position(|&b| b == b',');
@@ -42,7 +43,8 @@ pub fn parse(text: &[u8]) -> Option<i64> {
     literal(&mut rest, &[separator])?;
     let year = match separator {
         b' ' => number(&mut rest, 4)?,
-        // The obsolete RFC 850 form has two digits. No file is older than 1970, so they pivot there.
+        // The obsolete RFC 850 form has two digits. No file is older than 1970, so they pivot
+        // there.
         b'-' => match number(&mut rest, 2)? {
             year if year < 70 => 2000 + year,
             year => 1900 + year,
@@ -56,7 +58,7 @@ pub fn parse(text: &[u8]) -> Option<i64> {
     Some(days(year, month, day)? * DAY + time)
 }
 
-/// The form of C's `asctime`: `Sun Nov  6 08:49:37 1994`.
+/// Parses the form of C's `asctime`: `Sun Nov  6 08:49:37 1994`.
 fn parse_asctime(text: &[u8]) -> Option<i64> {
     let mut rest = Reader::new(text);
     rest.take(3, "weekday").ok()?;
@@ -104,8 +106,8 @@ fn time(rest: &mut Reader<'_>) -> Option<i64> {
     (hour < 24 && minute < 60 && second <= 60).then_some(hour * 3600 + minute * 60 + second)
 }
 
-/// Year, month and day of a day counted from 1970-01-01, in the Gregorian calendar. Years start
-/// in March here, so that the leap day is the last one.
+/// Returns year, month and day of a day counted from 1970-01-01, in the Gregorian calendar. Years
+/// start in March here, so that the leap day is the last.
 fn civil(days: i64) -> (i64, i64, i64) {
     let shifted = days + 719_468;
     let era = shifted.div_euclid(146_097);
@@ -120,7 +122,7 @@ fn civil(days: i64) -> (i64, i64, i64) {
     (year, month, day)
 }
 
-/// The day number of a date; `None` for a date no calendar has.
+/// Returns the day number of a date; `None` for an invalid date.
 fn days(year: i64, month: i64, day: i64) -> Option<i64> {
     let march_year = year - i64::from(month <= 2);
     let era = march_year.div_euclid(400);
@@ -137,7 +139,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn the_three_forms_of_the_rfc_are_one_moment() {
+    fn all_three_forms_are_parsed() {
         let moment = 784_111_777;
         assert_eq!(
             format(moment).as_deref(),
@@ -153,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ends_of_the_calendar() {
+    fn calendar_limits() {
         assert_eq!(format(0).as_deref(), Some("Thu, 01 Jan 1970 00:00:00 GMT"));
         assert_eq!(
             format(951_782_400).as_deref(),
@@ -169,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_date_is_none() {
+    fn invalid_dates_are_none() {
         for text in [
             "",
             ",",
@@ -188,7 +190,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_date_is_read_as_it_was_written(moment in 0..=LAST) {
+        fn dates_round_trip(moment in 0..=LAST) {
             prop_assert_eq!(parse(format(moment).unwrap().as_bytes()), Some(moment));
         }
 

@@ -1,13 +1,14 @@
-//! The boot door's HTTP/1.0 and 1.1 (RFC 9110, RFC 9112): GET and HEAD of files, whole or in ranges.
+//! HTTP/1.0 and 1.1 for boot files (RFC 9110, RFC 9112): GET and HEAD of files, whole or in ranges.
 //!
-//! It speaks to firmware, boot loaders and initramfs scripts, so it leaves out on purpose:
+//! Clients are firmware, bootloaders and initramfs scripts, so some features are omitted on
+//! purpose:
 //! * redirects — UEFI HTTP Boot prints one as an error and stops;
 //! * chunked and compressed replies — lpxelinux reads raw bytes until the stream closes;
 //! * cookies, logins, directory lists, uploads.
 //!
-//! A [`Session`] turns the bytes of one connection into requests, one at a time, so requests that
-//! arrive together are answered in order. [`respond()`] turns a request and a file into a
-//! [`crate::Reply`] with an exact length. Neither knows a socket or a clock.
+//! A [`Session`] parses the bytes of one connection into requests, one at a time, so pipelined
+//! requests are answered in order. [`respond()`] turns a request and a file into a [`crate::Reply`]
+//! with an exact length. Neither uses a socket or a clock.
 
 pub mod date;
 mod range;

@@ -1,31 +1,31 @@
-//! Which bytes a `Range` field asks for (RFC 9110 §14.1.2, §14.2).
+//! Parses `Range` fields (RFC 9110 §14.1.2, §14.2).
 
 use std::ops::Range;
 
-/// Most ranges answered in one reply. Loaders ask for one; a list longer than this is an attack
-/// or a tool that copes with the whole file.
+/// Most ranges answered in one reply. Loaders request one; a client that sends more gets the whole
+/// file.
 pub const MAX_RANGES: usize = 64;
 
-/// What to send.
+/// The part of a file to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Selection {
     /// The whole file: no range, or one that is not understood and therefore ignored.
     Whole,
-    /// These bytes, in the order asked; never empty, each inside the file and not empty. Together
-    /// no longer than the file, so overlaps cannot multiply what is sent.
+    /// These ranges, in the order requested; at least one, each non-empty and inside the file.
+    /// Their total is at most the length of the file, so overlaps cannot multiply the data sent.
     Parts(Vec<Range<u64>>),
-    /// Nothing of what was asked exists: 416.
+    /// None of the ranges exists: 416.
     Unsatisfiable,
-    /// The positions are no numbers, as `bytes=u-u`: 416.
+    /// The positions are not numbers, as in `bytes=u-u`: 416.
     ///
-    /// iPXE builds whose printf lacks 64-bit formats send it (ipxe/ipxe#767), and 32-bit ones
-    /// print signed positions past 2 GiB. RFC 9110 §14.2 lets a server ignore or reject an
-    /// invalid range. Such a loader can only fail, and ignoring its range would throw a whole
-    /// image at it for every block it wants.
+    /// Sent by iPXE builds whose printf lacks 64-bit formats (ipxe/ipxe#767); 32-bit builds print
+    /// signed positions past 2 GiB. RFC 9110 §14.2 lets a server ignore or reject an invalid range.
+    /// Such a loader fails either way, and ignoring the range would send it the whole image for
+    /// every block.
     Misprinted,
 }
 
-/// Reads the value of a `Range` field for a file of `len` bytes.
+/// Parses the value of a `Range` field for a file of `len` bytes.
 pub fn select(value: &[u8], len: u64) -> Selection {
     let Some((unit, list)) = split_at_byte(value, b'=') else {
         return Selection::Whole;
@@ -34,7 +34,7 @@ pub fn select(value: &[u8], len: u64) -> Selection {
         return Selection::Whole;
     }
     let mut parts = Vec::new();
-    let mut asked = 0;
+    let mut count = 0;
     let mut total = 0u64;
     // RFC 9110 §5.6.1.2: empty list elements are skipped.
     for item in list
@@ -49,8 +49,8 @@ pub fn select(value: &[u8], len: u64) -> Selection {
                 Selection::Whole
             };
         };
-        asked += 1;
-        if asked > MAX_RANGES {
+        count += 1;
+        if count > MAX_RANGES {
             return Selection::Whole;
         }
         if let Some(part) = spec.within(len) {
@@ -58,7 +58,7 @@ pub fn select(value: &[u8], len: u64) -> Selection {
             parts.push(part);
         }
     }
-    if asked == 0 || total > len {
+    if count == 0 || total > len {
         return Selection::Whole;
     }
     if !parts.is_empty() {
@@ -73,9 +73,9 @@ pub fn select(value: &[u8], len: u64) -> Selection {
 
 #[derive(Clone, Copy, Debug)]
 enum Spec {
-    /// First position, and last position when given, inclusive.
+    /// First position and optional last position, inclusive.
     From(u64, Option<u64>),
-    /// That many bytes at the end.
+    /// Number of bytes at the end.
     Suffix(u64),
 }
 
@@ -103,7 +103,7 @@ impl Spec {
     }
 }
 
-/// Positions too large for 64 bits are as far beyond any file as the largest that fits.
+/// Parses a position. One too large for 64 bits is past the end of any file, as is the maximum.
 fn number(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() {
         return None;
@@ -114,15 +114,15 @@ fn number(digits: &[u8]) -> Option<u64> {
     })
 }
 
-/// Whether `item` is what a broken printf makes of `%llu-%llu` (letters for numbers), or of `%d`
-/// (a minus sign before a position).
+/// Returns whether `item` is the output of a broken printf for `%llu-%llu` (letters for numbers) or
+/// `%d` (a minus sign before a position).
 fn is_misprinted(item: &[u8]) -> bool {
     let letters = |text: &[u8]| {
         !text.is_empty() && text.iter().all(|b| b.is_ascii_alphabetic() || *b == b'%')
     };
     let signed = |text: &[u8]| text.strip_prefix(b"-").and_then(number).is_some();
     let printed = |text: &[u8]| letters(text) || signed(text) || number(text).is_some();
-    // The dash between the two is the first one that is not the first one's sign.
+    // The separating dash is the first one that is not the first position's sign.
     let Some(at) = item.iter().skip(1).position(|&b| b == b'-') else {
         return false;
     };
@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     #[allow(clippy::single_range_in_vec_init)]
-    fn the_forms_of_the_rfc() {
+    fn rfc_forms() {
         for (value, want) in [
             ("bytes=0-0", parts(&[0..1])),
             ("bytes=0-499", parts(&[0..500])),
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn positions_a_broken_printf_wrote_are_told_apart() {
+    fn misprinted_positions_are_recognised() {
         for value in [
             "bytes=u-u",
             "bytes=lu-lu",
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn overlaps_cannot_multiply_what_is_sent() {
+    fn overlaps_cannot_multiply_the_data_sent() {
         let value = format!("bytes={}", vec!["0-"; MAX_RANGES].join(","));
         assert_eq!(select(value.as_bytes(), 10000), Selection::Whole);
         let value = format!("bytes={}", vec!["0-0"; MAX_RANGES + 1].join(","));
@@ -226,7 +226,7 @@ mod tests {
         assert_eq!(select(value.as_bytes(), 10000), Selection::Whole);
     }
 
-    /// The same question answered byte by byte.
+    /// Computes the selection byte by byte.
     fn naive(specs: &[(Option<u64>, Option<u64>)], len: u64) -> Selection {
         let mut out = Vec::new();
         for spec in specs {
@@ -274,7 +274,7 @@ mod tests {
         }
 
         #[test]
-        fn whatever_is_asked_stays_inside_the_file(
+        fn ranges_stay_inside_the_file(
             value in "bytes=[0-9u,\\- ]{0,40}", len in 0..2000u64,
         ) {
             if let Selection::Parts(parts) = select(value.as_bytes(), len) {

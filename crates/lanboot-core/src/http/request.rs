@@ -1,52 +1,52 @@
-//! From the bytes of one connection to requests (RFC 9112 §2, §3, §6).
+//! Parses the bytes of one connection into requests (RFC 9112 §2, §3, §6).
 
 use std::time::Duration;
 
 use super::respond;
 use crate::Reply;
 
-/// Longest request head, request line included. lpxelinux sends about 600 bytes of cookies with
-/// every request and browsers a few kilobytes; nobody at this door needs more.
+/// Longest request head in bytes, request line included. lpxelinux sends about 600 bytes of cookies
+/// with every request, browsers a few kilobytes.
 pub const MAX_HEAD_BYTES: usize = 16 * 1024;
 /// Most header fields in one request; browsers send about 20.
 pub const MAX_HEADERS: usize = 64;
-/// Longest request body read and thrown away to keep a connection usable. No request at this
-/// door has a use for one.
+/// Longest request body, in bytes, read and discarded to keep a connection usable. No supported
+/// request needs a body.
 pub const MAX_BODY_BYTES: u64 = 64 * 1024;
 
-/// One connection's requests. It keeps no bytes: the caller owns the buffer.
+/// Parser for the requests of one connection. It holds no bytes: the caller owns the buffer.
 #[derive(Clone, Debug, Default)]
 pub struct Session {
-    /// Bytes at the front of the buffer known to hold no end of a head.
+    /// Bytes at the front of the buffer known not to contain the end of a head.
     scanned: usize,
     /// Blank lines dropped before this head.
     blank: usize,
-    /// Bytes of the last request's body still to be thrown away.
+    /// Bytes of the last request's body still to be discarded.
     discard: u64,
 }
 
-/// What came of the bytes so far.
+/// Result of parsing the bytes received so far.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Received {
     /// The head is not complete; read more. At most [`MAX_HEAD_BYTES`] stay in the buffer.
     More,
-    /// A request; answer it, then advance again: the next one may be in the buffer already.
+    /// A request. Answer it, then advance again: the next one may be in the buffer already.
     Request(Request),
-    /// Not a request this door serves. Send `reply` and close the connection.
+    /// An unsupported request. Send `reply` and close the connection.
     Refused {
-        /// What was wrong.
+        /// The reason.
         why: RejectReason,
-        /// Says so; `close` is set.
+        /// The error response; `close` is set.
         reply: Reply,
     },
 }
 
-/// GET or HEAD; everything else is refused.
+/// GET or HEAD; other methods are rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
-    /// Wants the file.
+    /// Requests the file.
     Get,
-    /// Wants to know about the file.
+    /// Requests the headers only.
     Head,
 }
 
@@ -55,18 +55,18 @@ pub enum Method {
 pub struct Request {
     /// GET or HEAD.
     pub method: Method,
-    /// Path with `%xx` decoded; begins with `/`. It may still climb or hold NUL bytes: it is not
+    /// Path with `%xx` decoded; begins with `/`. It may still contain `..` or NUL bytes: it is not
     /// a [`crate::vfs::Path`] yet.
     pub path: Vec<u8>,
-    /// What followed `?`, not decoded; empty when there was none.
+    /// The part after `?`, not decoded; empty if there is none.
     pub query: Vec<u8>,
-    /// The `Range` field. Only GET has one (RFC 9110 §14.2).
+    /// The `Range` field; GET only (RFC 9110 §14.2).
     pub range: Option<Vec<u8>>,
-    /// Under which conditions it wants it.
+    /// Conditional fields.
     pub conditions: Conditions,
-    /// HTTP/1.0, where closing is the default.
+    /// True for HTTP/1.0, which closes by default.
     pub is_http10: bool,
-    /// The connection stays open after the reply.
+    /// True if the connection stays open after the reply.
     pub keep_alive: bool,
 }
 
@@ -85,13 +85,13 @@ pub struct Conditions {
     pub if_range: Option<Vec<u8>>,
 }
 
-/// Why a request was refused.
+/// Reason a request was rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RejectReason {
     /// A TLS handshake.
     #[error("it speaks TLS and this door is plain http")]
     Tls,
-    /// Not HTTP, or against its grammar.
+    /// Not HTTP, or a syntax error.
     #[error("the request is not valid HTTP")]
     Malformed,
     /// A request line without a version.
@@ -100,33 +100,33 @@ pub enum RejectReason {
     /// A major version other than 1.
     #[error("the request is not HTTP/1")]
     Version,
-    /// Any method but GET and HEAD.
+    /// A method other than GET and HEAD.
     #[error("only GET and HEAD are served")]
     Method,
-    /// A request line over the limit.
+    /// A request line over [`MAX_HEAD_BYTES`].
     #[error("the request line is longer than {MAX_HEAD_BYTES} bytes")]
     LineTooLong,
-    /// A head over one of the limits.
+    /// A head over [`MAX_HEAD_BYTES`] or [`MAX_HEADERS`].
     #[error("the head has more than {MAX_HEAD_BYTES} bytes or {MAX_HEADERS} fields")]
     HeadTooLong,
-    /// A body over the limit.
+    /// A body over [`MAX_BODY_BYTES`].
     #[error("the request carries a body of more than {MAX_BODY_BYTES} bytes")]
     BodyTooLong,
     /// A body of unknown length.
     #[error("the request carries a body without a length")]
     LengthMissing,
-    /// `Expect` with anything but `100-continue`.
+    /// `Expect` with a value other than `100-continue`.
     #[error("the request expects something unknown")]
     Expectation,
 }
 
 impl Session {
-    /// A connection that has sent nothing yet.
+    /// Creates a session for a new connection.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Takes what it can from the front of `input`; the rest stays there. `now` is the time since
+    /// Parses one request from the front of `input` and leaves the rest. `now` is the time since
     /// 1970 UTC.
     pub fn advance(&mut self, input: &mut Vec<u8>, now: Duration) -> Received {
         match self.next(input) {
@@ -142,8 +142,8 @@ impl Session {
         }
     }
 
-    /// Whether something of a request has arrived and its head is not complete, given what the
-    /// last [`Session::advance`] left in `input`.
+    /// Returns whether part of a request has arrived but not its complete head, given the rest that
+    /// [`Session::advance`] left in `input`.
     pub fn is_mid_request(&self, input: &[u8]) -> bool {
         self.discard > 0 || self.blank > 0 || !input.is_empty()
     }
@@ -169,7 +169,7 @@ impl Session {
         }
         match input.first() {
             None => return Ok(None),
-            // A TLS record of type handshake; a method never starts like this.
+            // A TLS handshake record; no method starts with this byte.
             Some(0x16) => return Err(RejectReason::Tls),
             Some(first) if !first.is_ascii_graphic() => return Err(RejectReason::Malformed),
             Some(_) => {}
@@ -181,7 +181,7 @@ impl Session {
                 Ok(None)
             };
         };
-        // Checked before the head is complete: HTTP/0.9 has no head, so its end never comes.
+        // Checked before the head is complete: HTTP/0.9 has no head, so its end would never come.
         let minor = check_version(input.get(..line).unwrap_or_default())?;
         if let Some(minor) = input.get_mut(minor).filter(|minor| **minor != b'0') {
             *minor = b'1';
@@ -207,8 +207,8 @@ impl Session {
     }
 }
 
-/// Where the first empty line at or after `from` ends. Bare line feeds end lines too
-/// (RFC 9112 §2.2).
+/// Returns the end of the first empty line at or after `from`. Bare line feeds end lines too (RFC
+/// 9112 §2.2).
 fn head_end(input: &[u8], from: usize) -> Option<usize> {
     let mut at = from;
     loop {
@@ -221,9 +221,9 @@ fn head_end(input: &[u8], from: usize) -> Option<usize> {
     }
 }
 
-/// Checks the version a request line ends with and returns where the digit behind its dot stands.
-/// Of a major version every minor one is understood as the highest we know (RFC 9110 §2.5); the
-/// form is exact, also its letters (RFC 9112 §2.3).
+/// Checks the version at the end of a request line and returns the position of its minor digit. Any
+/// minor version is treated as the highest known one (RFC 9110 §2.5); the form is exact, including
+/// case (RFC 9112 §2.3).
 fn check_version(line: &[u8]) -> Result<usize, RejectReason> {
     let end = line.trim_ascii_end().len();
     let mut words = line.split(u8::is_ascii_whitespace);
@@ -241,7 +241,7 @@ fn check_version(line: &[u8]) -> Result<usize, RejectReason> {
     }
 }
 
-/// One complete head, and how many bytes of body follow it.
+/// Parses one complete head; also returns the length of the body that follows.
 fn parse(head: &[u8]) -> Result<(Request, u64), RejectReason> {
     let mut fields = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut parsed = httparse::Request::new(&mut fields);
@@ -272,8 +272,8 @@ fn parse(head: &[u8]) -> Result<(Request, u64), RejectReason> {
     Ok((request, body))
 }
 
-/// Takes what matters from the header fields; the length of the body. `Host` is not looked at:
-/// machines reach this door by whatever name or address they were given.
+/// Reads the relevant header fields and returns the length of the body. `Host` is ignored: machines
+/// use any name or address for this server.
 fn read_fields(
     fields: &[httparse::Header<'_>],
     request: &mut Request,
@@ -307,7 +307,7 @@ fn read_fields(
             append(&mut conditions.if_range, value);
         } else if name("Content-Length") {
             let n = content_length(value)?;
-            // RFC 9112 §6.3: lengths that disagree are an error.
+            // RFC 9112 §6.3: conflicting lengths are an error.
             if length.replace(n).is_some_and(|before| before != n) {
                 return Err(RejectReason::Malformed);
             }
@@ -331,8 +331,8 @@ fn read_fields(
         (true, _) => Err(RejectReason::LengthMissing),
         (false, n) if n > MAX_BODY_BYTES => Err(RejectReason::BodyTooLong),
         (false, n) => {
-            // Told the answer at once, the client may or may not still send its body: only
-            // closing is unambiguous (RFC 9110 §10.1.1).
+            // After an immediate answer the client may or may not still send its body: only closing
+            // is unambiguous (RFC 9110 §10.1.1).
             if expects && n > 0 {
                 request.keep_alive = false;
             }
@@ -341,7 +341,7 @@ fn read_fields(
     }
 }
 
-/// RFC 9110 §5.3: a field given twice is one list.
+/// Appends to a field; one sent twice is one list (RFC 9110 §5.3).
 fn append(field: &mut Option<Vec<u8>>, value: &[u8]) {
     match field {
         Some(before) => {
@@ -365,8 +365,8 @@ fn content_length(value: &[u8]) -> Result<u64, RejectReason> {
     })
 }
 
-/// Path and query of a request target: origin form, or absolute form, which every server must
-/// take (RFC 9112 §3.2.2).
+/// Splits a request target into path and query: origin form, or absolute form, which every server
+/// must accept (RFC 9112 §3.2.2).
 fn target(target: &[u8]) -> Result<(Vec<u8>, Vec<u8>), RejectReason> {
     let local = if target.first() == Some(&b'/') {
         target
@@ -391,8 +391,7 @@ fn target(target: &[u8]) -> Result<(Vec<u8>, Vec<u8>), RejectReason> {
     Ok((percent_decoded(path), query.unwrap_or_default().to_vec()))
 }
 
-/// `%xx` made the byte it means. A percent sign that starts no such thing stays as it is: loaders
-/// ask for file names as they find them in a script.
+/// Decodes `%xx`. Other percent signs are kept: loaders request file names as written in a script.
 fn percent_decoded(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text;
@@ -445,7 +444,7 @@ mod tests {
         }
     }
 
-    fn why(bytes: &[u8]) -> RejectReason {
+    fn reject_reason(bytes: &[u8]) -> RejectReason {
         match steps(bytes).into_iter().next() {
             Some(Received::Refused { why, reply }) => {
                 assert!(reply.close);
@@ -456,7 +455,7 @@ mod tests {
     }
 
     #[test]
-    fn lpxelinux_asks_in_http10_with_a_long_cookie() {
+    fn lpxelinux_request_with_a_long_cookie() {
         let head = format!(
             "GET //arch//boot/vmlinuz-linux HTTP/1.0\r\nHost: 10.77.0.1\r\n\
              User-Agent: Syslinux/6.04\r\nConnection: close\r\nCookie: _Syslinux_x={}\r\n\r\n",
@@ -486,7 +485,7 @@ mod tests {
     }
 
     #[test]
-    fn the_default_of_each_version_and_what_connection_changes() {
+    fn keep_alive_depends_on_version_and_connection_field() {
         for (version, fields, keep) in [
             ("1.1", "", true),
             ("1.0", "", false),
@@ -504,7 +503,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_refused_and_why() {
+    fn invalid_requests_are_rejected() {
         for (bytes, want) in [
             ("GET /\r\n", RejectReason::Http09),
             ("GET /x\n", RejectReason::Http09),
@@ -574,27 +573,38 @@ mod tests {
                 RejectReason::Malformed,
             ),
         ] {
-            assert_eq!(why(bytes.as_bytes()), want, "{}", bytes.escape_debug());
+            assert_eq!(
+                reject_reason(bytes.as_bytes()),
+                want,
+                "{}",
+                bytes.escape_debug()
+            );
         }
     }
 
     #[test]
-    fn limits_hold_whatever_is_missing() {
+    fn limits_hold_for_incomplete_heads() {
         let long = "a".repeat(64 * 1024);
-        assert_eq!(why(long.as_bytes()), RejectReason::LineTooLong);
+        assert_eq!(reject_reason(long.as_bytes()), RejectReason::LineTooLong);
         let line = format!("GET /{long} HTTP/1.1\r\n\r\n");
-        assert_eq!(why(line.as_bytes()), RejectReason::LineTooLong);
+        assert_eq!(reject_reason(line.as_bytes()), RejectReason::LineTooLong);
         let unfinished = format!("GET / HTTP/1.1\r\nX: {long}");
-        assert_eq!(why(unfinished.as_bytes()), RejectReason::HeadTooLong);
+        assert_eq!(
+            reject_reason(unfinished.as_bytes()),
+            RejectReason::HeadTooLong
+        );
         let finished = format!("GET / HTTP/1.1\r\nX: {long}\r\n\r\n");
-        assert_eq!(why(finished.as_bytes()), RejectReason::HeadTooLong);
+        assert_eq!(
+            reject_reason(finished.as_bytes()),
+            RejectReason::HeadTooLong
+        );
         let many = format!(
             "GET / HTTP/1.1\r\n{}\r\n",
             "a:b\r\n".repeat(MAX_HEADERS + 1)
         );
-        assert_eq!(why(many.as_bytes()), RejectReason::HeadTooLong);
+        assert_eq!(reject_reason(many.as_bytes()), RejectReason::HeadTooLong);
         let blank = "\r\n".repeat(MAX_HEAD_BYTES);
-        assert_eq!(why(blank.as_bytes()), RejectReason::HeadTooLong);
+        assert_eq!(reject_reason(blank.as_bytes()), RejectReason::HeadTooLong);
         let most = format!("GET / HTTP/1.1\r\n{}\r\n", "a:b\r\n".repeat(MAX_HEADERS));
         request(most.as_bytes());
     }
@@ -605,7 +615,7 @@ mod tests {
         let fill = |n: usize| format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(n - frame));
         request(fill(MAX_HEAD_BYTES).as_bytes());
         assert_eq!(
-            why(fill(MAX_HEAD_BYTES + 1).as_bytes()),
+            reject_reason(fill(MAX_HEAD_BYTES + 1).as_bytes()),
             RejectReason::HeadTooLong
         );
     }
@@ -626,7 +636,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_on_get_is_thrown_away_and_is_never_a_request() {
+    fn a_get_body_is_discarded_and_never_parsed_as_a_request() {
         let bytes = b"GET /1 HTTP/1.1\r\nContent-Length: 21\r\n\r\nGET /x HTTP/1.1\r\n\r\n__GET /2 HTTP/1.1\r\n\r\n";
         // The first 19 bytes of the body look like a request.
         let found = steps(bytes);
@@ -637,13 +647,13 @@ mod tests {
     }
 
     #[test]
-    fn expecting_to_be_told_to_go_on_closes() {
+    fn expect_continue_with_a_body_closes() {
         let head = b"GET / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n";
         assert!(!request(head).keep_alive);
     }
 
     #[test]
-    fn fields_given_twice_are_a_list_and_two_ranges_are_none() {
+    fn repeated_fields_are_joined_and_two_ranges_are_ignored() {
         let head = b"GET / HTTP/1.1\r\nIf-None-Match: \"a\"\r\nif-none-match: \"b\"\r\n\
             Range: bytes=0-0\r\nRange: bytes=1-1\r\n\r\n";
         let request = request(head);
@@ -662,7 +672,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn how_the_bytes_are_cut_does_not_matter(
+        fn requests_do_not_depend_on_segmentation(
             cuts in proptest::collection::vec(1..20usize, 1..40),
         ) {
             let bytes: &[u8] = b"\r\nGET /1 HTTP/1.1\r\nContent-Length: 5\r\n\r\nabcdeGET /2 HTTP/1.0\n\n\
@@ -670,7 +680,7 @@ mod tests {
             let whole = steps(bytes);
             let mut session = Session::new();
             let mut input = Vec::new();
-            let mut cut = Vec::new();
+            let mut received = Vec::new();
             let mut rest = bytes;
             let mut cuts = cuts.into_iter().cycle();
             'all: while !rest.is_empty() {
@@ -682,7 +692,7 @@ mod tests {
                         Received::More => break,
                         step => {
                             let refused = matches!(step, Received::Refused { .. });
-                            cut.push(step);
+                            received.push(step);
                             if refused {
                                 break 'all;
                             }
@@ -690,7 +700,7 @@ mod tests {
                     }
                 }
             }
-            prop_assert_eq!(cut, whole);
+            prop_assert_eq!(received, whole);
         }
 
         #[test]

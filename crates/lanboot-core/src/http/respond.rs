@@ -1,4 +1,4 @@
-//! From a request and the file it asks for to a reply of exact length (RFC 9110 §13 to §15).
+//! Turns a request and its file into a reply of exact length (RFC 9110 §13 to §15).
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -10,14 +10,14 @@ use super::request::{Conditions, Method, RejectReason, Request};
 use crate::Reply;
 use crate::vfs::{Content, File, Piece, Slice, Source};
 
-/// How the request was answered.
+/// Status of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
     /// 200: the whole file.
     Ok,
-    /// 206: a part of it, or several.
+    /// 206: one or several ranges.
     PartialContent,
-    /// 304: what the machine has is what there is.
+    /// 304: the client's copy is current.
     NotModified,
     /// 400.
     BadRequest,
@@ -27,13 +27,13 @@ pub enum Status {
     MethodNotAllowed,
     /// 411: a body without a length.
     LengthRequired,
-    /// 412: the file is no longer the one the machine began with.
+    /// 412: the file has changed since the client started.
     PreconditionFailed,
-    /// 413: a body.
+    /// 413: the body is too long.
     ContentTooLarge,
     /// 414.
     UriTooLong,
-    /// 416: nothing of the range exists, or the range is no range.
+    /// 416: the range is unsatisfiable or malformed.
     RangeNotSatisfiable,
     /// 417.
     ExpectationFailed,
@@ -41,14 +41,14 @@ pub enum Status {
     HeadTooLarge,
     /// 500: the image cannot be read.
     InternalServerError,
-    /// 503: every place is taken.
+    /// 503: no connection slot is free.
     ServiceUnavailable,
     /// 505.
     VersionNotSupported,
 }
 
 impl Status {
-    /// Code and reason phrase, as on the status line.
+    /// Returns code and reason phrase, as on the status line.
     pub fn line(self) -> &'static str {
         match self {
             Self::Ok => "200 OK",
@@ -71,25 +71,24 @@ impl Status {
     }
 }
 
-/// A reply and what it amounts to.
+/// A reply and its status.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Response {
-    /// How the request was answered.
+    /// Status of the reply.
     pub status: Status,
-    /// What to send.
+    /// Bytes to send.
     pub reply: Reply,
-    /// What was wrong with the request, one plain sentence part, where the status line does not
-    /// say it already.
+    /// Reason for an error, as one clause, where the status line does not state it.
     pub why: Option<Cow<'static, str>>,
 }
 
-/// Answers `request`, given the file at its path. `now` is the time since 1970 UTC.
+/// Answers `request` with the file at its path. `now` is the time since 1970 UTC.
 pub fn respond(request: &Request, file: Option<&File>, now: Duration) -> Response {
     let date = Date::new(now);
     let Some(file) = file else {
         return plain(request, Status::NotFound, &date, "", None);
     };
-    // Not even the part of it that is there, and not to HEAD: the loader stops here.
+    // Serves no part of a damaged file, and no HEAD: the loader must stop here.
     if let Some(damage) = file.content.damage() {
         return Response {
             why: Some(Cow::Owned(format!("the file is {damage}"))),
@@ -102,7 +101,7 @@ pub fn respond(request: &Request, file: Option<&File>, now: Duration) -> Respons
         request,
         date: &date,
         tag: &tag,
-        // RFC 9110 §8.8.2.1: never later than Date. A medium dated in the future has none.
+        // RFC 9110 §8.8.2.1: never later than Date. A medium dated in the future gets none.
         modified: modified.and_then(date::format),
     };
     match check(&request.conditions, &tag, file.modified) {
@@ -142,7 +141,7 @@ pub fn respond(request: &Request, file: Option<&File>, now: Duration) -> Respons
     }
 }
 
-/// Sent to a connection that finds every place taken; iPXE waits and tries again when told so.
+/// Returns the reply for a connection over the limit; iPXE waits and retries on this status.
 pub fn unavailable(now: Duration) -> Reply {
     let status = Status::ServiceUnavailable;
     let body = text(status);
@@ -153,7 +152,7 @@ pub fn unavailable(now: Duration) -> Reply {
     Reply::bytes(head, true)
 }
 
-/// The reply to HEAD when the image cannot be read any more: what GET would get.
+/// Returns the reply to HEAD when the image cannot be read any more, matching that of GET.
 pub fn unreadable(now: Duration) -> Reply {
     let status = Status::InternalServerError;
     let mut head = head(status, &Date::new(now), true, false);
@@ -161,7 +160,7 @@ pub fn unreadable(now: Duration) -> Reply {
     Reply::bytes(head, true)
 }
 
-/// The reply to what is no request for a file. It closes: nothing sensible follows.
+/// Returns the reply to an invalid request. It closes: the rest of the stream cannot be parsed.
 pub(super) fn refusal(why: RejectReason, now: Duration) -> Reply {
     let status = match why {
         RejectReason::Tls | RejectReason::Malformed | RejectReason::Http09 => Status::BadRequest,
@@ -198,7 +197,7 @@ impl Date {
     }
 }
 
-/// What every reply about one existing file says.
+/// Parameters common to all replies for an existing file.
 struct About<'a> {
     request: &'a Request,
     date: &'a Date,
@@ -239,7 +238,7 @@ impl About<'_> {
         self.file(Status::PartialContent, media, Some(&range), body)
     }
 
-    /// RFC 9110 §14.6. The parts are made of memory between the pieces of the file.
+    /// Builds a multipart reply (RFC 9110 §14.6) of memory between the pieces of the file.
     fn parts(&self, file: &File, parts: &[Range<u64>]) -> Response {
         let media = media_type(&self.request.path);
         let boundary = format!("lanboot-{:016x}", file.version);
@@ -285,7 +284,7 @@ impl About<'_> {
     }
 }
 
-/// A reply whose body is its own status line.
+/// Returns a reply whose body is its own status line.
 fn plain(
     request: &Request,
     status: Status,
@@ -308,7 +307,8 @@ fn plain(
     }
 }
 
-/// After it the stream closes: what is wrong with the disk will be wrong with the next request.
+/// Returns the head sent on a read error; the stream closes after it, since the next request would
+/// fail too.
 fn read_error(date: &Date) -> Vec<u8> {
     let status = Status::InternalServerError;
     let body = text(status);
@@ -318,7 +318,7 @@ fn read_error(date: &Date) -> Vec<u8> {
     head
 }
 
-/// Status line and the fields every reply has, without the empty line.
+/// Returns the status line and the fields of every reply, without the empty line.
 fn head(status: Status, date: &Date, close: bool, is_http10: bool) -> Vec<u8> {
     let mut head = Vec::with_capacity(384);
     push(&mut head, &format!("HTTP/1.1 {}\r\n", status.line()));
@@ -361,12 +361,13 @@ fn content_range(part: &Range<u64>, len: u64) -> String {
     format!("Content-Range: bytes {}-{last}/{len}\r\n", part.start)
 }
 
-/// A strong validator: one version of a file never changes its bytes.
+/// Returns a strong validator: the bytes of one version of a file never change.
 fn entity_tag(file: &File) -> String {
     format!("\"{:x}-{:x}\"", file.version, file.content.len())
 }
 
-/// UEFI HTTP Boot decides by this type whether it starts a program or mounts a RAM disk.
+/// Returns the media type by which UEFI HTTP Boot decides between starting a program and mounting a
+/// RAM disk.
 fn media_type(path: &[u8]) -> &'static str {
     let name = path.rsplit(|&b| b == b'/').next().unwrap_or_default();
     let Some(dot) = name.iter().rposition(|&b| b == b'.') else {
@@ -388,10 +389,10 @@ enum Verdict {
     Failed,
 }
 
-/// RFC 9110 §13.2.2, in its order.
+/// Evaluates the conditions in the order of RFC 9110 §13.2.2.
 fn check(conditions: &Conditions, tag: &str, modified: Option<i64>) -> Verdict {
     if let Some(tags) = &conditions.if_match {
-        // EDK2 resumes a broken download with this.
+        // EDK2 resumes an interrupted download with this.
         if !holds(tags, tag, Comparison::Strong) {
             return Verdict::Failed;
         }
@@ -412,7 +413,7 @@ fn check(conditions: &Conditions, tag: &str, modified: Option<i64>) -> Verdict {
     Verdict::Send
 }
 
-/// RFC 9110 §13.1.5: whether a range may be answered with a part.
+/// Returns whether a range may be answered with a part (RFC 9110 §13.1.5).
 fn if_range(conditions: &Conditions, tag: &str, modified: Option<i64>) -> bool {
     let Some(validator) = &conditions.if_range else {
         return true;
@@ -429,13 +430,13 @@ fn moment(field: Option<&Vec<u8>>) -> Option<i64> {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Comparison {
-    /// RFC 9110 §8.8.3.2: weak tags never match.
+    /// Weak tags never match (RFC 9110 §8.8.3.2).
     Strong,
-    /// `W/` makes no difference.
+    /// `W/` is ignored.
     Weak,
 }
 
-/// Whether a list of entity tags, or `*`, holds `tag`, which is strong.
+/// Returns whether a list of entity tags, or `*`, contains `tag`, which is strong.
 fn holds(list: &[u8], tag: &str, comparison: Comparison) -> bool {
     if list.trim_ascii() == b"*" {
         return true;

@@ -1,27 +1,27 @@
-//! The entries of cpio archives in the "new ASCII" format, as the kernel reads them
-//! (Linux `init/initramfs.c`).
+//! Reads the entries of cpio archives in the "new ASCII" format, like the kernel (Linux
+//! `init/initramfs.c`).
 
 use std::io::Read;
 
 use super::unpack::Input;
 use super::{BuiltinList, Contents, Error, MAX_LIST_BYTES};
 
-/// Length of an entry's header: six letters and thirteen numbers of eight digits.
+/// Length of an entry's header in bytes: six letters and thirteen numbers of eight digits.
 const HEADER: usize = 110;
-/// Longest name of a file, with its NUL (`PATH_MAX`).
+/// Longest file name, with its NUL (`PATH_MAX`).
 const MAX_NAME: u64 = 4096;
-/// The name that ends an archive.
+/// Name of the entry that ends an archive.
 const TRAILER: &str = "TRAILER!!!";
 
-/// What was found so far.
+/// Contents found so far.
 #[derive(Default)]
 pub(super) struct Listing {
     pub(super) contents: Contents,
 }
 
 impl Listing {
-    /// Reads every archive at the front of `input`, with the zeros between them, and stops before
-    /// what is none. `left` is how many bytes may still be read.
+    /// Reads all archives at the front of `input`, with the zeros between them, and stops before
+    /// other data. `left` is the number of bytes that may still be read.
     pub(super) fn read<R: Read>(
         &mut self,
         input: &mut Input<R>,
@@ -37,7 +37,7 @@ impl Listing {
         }
     }
 
-    /// One entry; `false` when it was the last of its archive.
+    /// Reads one entry; `false` for the last of its archive.
     fn entry<R: Read>(&mut self, input: &mut Input<R>, left: &mut u64) -> Result<bool, Error> {
         let header = input.array::<HEADER>(left)?;
         let magic = header.get(..6);
@@ -72,7 +72,7 @@ impl Listing {
     }
 }
 
-/// The header's number of this index, in hexadecimal digits.
+/// Parses the header's number at this index, in hexadecimal digits.
 fn number(header: &[u8; HEADER], index: usize) -> Result<u64, Error> {
     let at = 6 + index * 8;
     let digits = header
@@ -82,7 +82,7 @@ fn number(header: &[u8; HEADER], index: usize) -> Result<u64, Error> {
     number.ok_or(Error::Damaged("a header holds no number"))
 }
 
-/// Bytes up to the next multiple of four.
+/// Returns the number of bytes up to the next multiple of four.
 fn padding(len: u64) -> u64 {
     len.wrapping_neg() % 4
 }

@@ -1,9 +1,10 @@
-//! Lists what an initramfs holds: its programs, hooks and kernel modules. An initramfs is one or more
-//! cpio archives, each packed or not, one after another (Linux `Documentation/driver-api/
-//! early-userspace/buffer-format.rst`); microcode comes first, unpacked.
+//! Lists the programs, hooks and kernel modules in an initramfs. An initramfs is a sequence of cpio
+//! archives, each compressed or not (Linux
+//! `Documentation/driver-api/early-userspace/buffer-format.rst`); microcode comes first,
+//! uncompressed.
 //!
-//! Only names are kept, and everything is bounded. What cannot be listed is an error, and nothing
-//! follows from it.
+//! Only names are kept, within limits. An initramfs that cannot be listed is an error, and no
+//! conclusion is drawn from it.
 
 mod archive;
 mod unpack;
@@ -14,56 +15,58 @@ use std::io::Read;
 use archive::Listing;
 use unpack::Input;
 
-/// Most bytes of an initramfs once it is unpacked: with firmware for every graphics card they have
-/// about 600 MB.
+/// Most bytes of an initramfs after unpacking: with firmware for all graphics cards it has about
+/// 600 MB.
 pub const MAX_UNPACKED: u64 = 2 << 30;
 /// Most files of an initramfs.
 pub const MAX_FILES: usize = 200_000;
-/// Longest list of built-in modules that is read, in bytes.
+/// Longest list of built-in modules read, in bytes.
 const MAX_LIST_BYTES: u64 = 8 << 20;
 /// Most bytes of names kept.
 const MAX_NAME_BYTES: usize = 8 << 20;
 
-/// What an initramfs holds.
+/// Contents of an initramfs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Contents {
     /// Names of the files in folders called `bin` and `sbin`.
     programs: BTreeSet<String>,
-    /// Names of mkinitcpio's hooks that run.
+    /// Names of mkinitcpio's runtime hooks.
     hooks: BTreeSet<String>,
     /// Names of kernel modules, loadable or built in, with `_` for `-`.
     modules: BTreeSet<String>,
-    /// Whether it says which modules are built into its kernel.
+    /// True if it lists the modules built into its kernel.
     lists_builtin: bool,
     files: usize,
     name_bytes: usize,
 }
 
-/// Why an initramfs cannot be listed.
+/// Reason an initramfs cannot be listed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The image cannot be read.
     #[error("it cannot be read: {0}")]
     Read(#[from] std::io::Error),
-    /// It is packed in a way that is not known here.
+    /// The compression is not supported.
     #[error("it is packed as {0}, which cannot be unpacked here")]
     Packing(&'static str),
-    /// It is neither an archive nor packed.
+    /// Neither an archive nor compressed data.
     #[error("byte {0} begins no archive")]
     NoArchive(u64),
-    /// A header or name of an archive is damaged.
+    /// A damaged header or name.
     #[error("its archive is damaged: {0}")]
     Damaged(&'static str),
-    /// It is cut short.
+    /// The data ends early.
     #[error("it is cut short")]
     CutShort,
-    /// It is larger than [`MAX_UNPACKED`], or has more files than [`MAX_FILES`].
+    /// Larger than [`MAX_UNPACKED`], or more files than [`MAX_FILES`].
     #[error("it is too large to be listed")]
     TooLarge,
 }
 
-/// Lists an initramfs. Several files that one kernel gets are read one after another, as the kernel
-/// does it.
+/// Lists an initramfs. Several files of one kernel are to be concatenated, as the kernel does.
+///
+/// # Errors
+/// Fails if the data cannot be read, is damaged or exceeds a limit.
 pub fn list(initramfs: impl Read) -> Result<Contents, Error> {
     let mut listing = Listing::default();
     let mut input = Input::new(initramfs);
@@ -87,24 +90,24 @@ pub fn list(initramfs: impl Read) -> Result<Contents, Error> {
 }
 
 impl Contents {
-    /// Whether it has a program of this name.
+    /// Returns whether it has a program of this name.
     pub fn has_program(&self, name: &str) -> bool {
         self.programs.contains(name)
     }
 
-    /// Whether it has a hook of this name; `None` when it has no hooks of mkinitcpio at all.
+    /// Returns whether it has a hook of this name; `None` if it has no mkinitcpio hooks at all.
     pub fn has_hook(&self, name: &str) -> Option<bool> {
         (!self.hooks.is_empty()).then(|| self.hooks.contains(name))
     }
 
-    /// Whether its kernel has this module, loadable or built in; `None` when it does not say which
-    /// are built in.
+    /// Returns whether its kernel has this module, loadable or built in; `None` if it does not list
+    /// the built-in ones.
     pub fn has_module(&self, name: &str) -> Option<bool> {
         let has = self.modules.contains(&name.replace('-', "_"));
         (has || self.lists_builtin).then_some(has)
     }
 
-    /// Takes note of a file's name.
+    /// Records a file's name.
     fn add(&mut self, path: &str) -> Result<(), Error> {
         self.files += 1;
         if self.files > MAX_FILES {
@@ -131,7 +134,7 @@ impl Contents {
         Ok(())
     }
 
-    /// Takes note of the modules that are built into the kernel.
+    /// Records the modules built into the kernel.
     fn add_builtin(&mut self, list: &BuiltinList, text: &[u8]) {
         self.lists_builtin = true;
         let text = String::from_utf8_lossy(text);
@@ -142,7 +145,7 @@ impl Contents {
         };
         let names: BTreeSet<String> = match list {
             BuiltinList::Paths => text.lines().map(|line| name(line.trim())).collect(),
-            // `MODULE.KEY=VALUE`, each with a NUL at its end.
+            // `MODULE.KEY=VALUE`, each terminated by NUL.
             BuiltinList::Information => {
                 let entries = text.split('\0').filter_map(|entry| entry.split_once('.'));
                 entries
@@ -154,7 +157,7 @@ impl Contents {
     }
 }
 
-/// The lists of built-in modules: the kernel's own, and the one mkinitcpio leaves.
+/// Lists of built-in modules: the kernel's own, and the one mkinitcpio leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum BuiltinList {
     /// `modules.builtin`.

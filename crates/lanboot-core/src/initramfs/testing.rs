@@ -1,6 +1,6 @@
-//! Archives for the tests of this crate.
+//! Builds archives for the tests of this crate.
 
-/// An archive of these files.
+/// Builds an archive of these files.
 pub(crate) fn cpio(files: &[(&str, &[u8])]) -> Vec<u8> {
     let mut out = Vec::new();
     let trailer: [(&str, &[u8]); 1] = [("TRAILER!!!", b"")];

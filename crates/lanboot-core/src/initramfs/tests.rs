@@ -60,13 +60,13 @@ fn check(contents: &Contents) {
 }
 
 #[test]
-fn every_packing_is_listed_behind_unpacked_microcode() {
+fn every_compression_is_listed_after_plain_microcode() {
     let main = cpio(&MAIN);
     for packed in [main.clone(), gzip(&main), zstd(&main), xz(&main)] {
         check(&list(&packed[..]).unwrap());
         let mut padded = packed.clone();
         padded.resize(padded.len() + 1000, 0);
-        // Some kernels get a second archive behind it.
+        // Some kernels get a second archive after it.
         let more = gzip(&cpio(&[("bin/nbd-client", b"x")]));
         let both = list(&[&microcode()[..], &padded, &more].concat()[..]).unwrap();
         assert!(both.has_program("nbd-client") && both.has_program("ipconfig"));
@@ -75,7 +75,7 @@ fn every_packing_is_listed_behind_unpacked_microcode() {
 }
 
 #[test]
-fn an_archive_goes_on_in_the_next_stream() {
+fn archives_continue_in_the_next_stream() {
     let main = cpio(&MAIN);
     let (front, back) = main.split_at(333);
     for pack in [gzip, zstd, xz] {
@@ -84,7 +84,7 @@ fn an_archive_goes_on_in_the_next_stream() {
 }
 
 #[test]
-fn the_kernels_own_list_of_what_is_built_in_counts() {
+fn the_kernels_own_list_of_built_in_modules_counts() {
     let builtin: &[u8] = b"kernel/drivers/acpi/nfit/nfit.ko\nkernel/drivers/nvdimm/libnvdimm.ko\n";
     let contents = list(&cpio(&[("lib/modules/6/modules.builtin", builtin)])[..]).unwrap();
     assert_eq!(contents.has_module("nfit"), Some(true));
@@ -102,7 +102,7 @@ fn the_kernels_own_list_of_what_is_built_in_counts() {
 }
 
 #[test]
-fn what_cannot_be_listed_is_an_error() {
+fn unlistable_input_is_an_error() {
     let main = cpio(&MAIN);
     let error = |bytes: &[u8]| list(bytes).unwrap_err().to_string();
     assert_eq!(error(b"hello, world"), "byte 0 begins no archive");
@@ -121,7 +121,7 @@ fn what_cannot_be_listed_is_an_error() {
 }
 
 #[test]
-fn a_bomb_is_not_unpacked() {
+fn decompression_bombs_are_rejected() {
     let mut huge = cpio(&[("a", b"")]);
     huge.truncate(112);
     // One file of almost 4 GiB, all zeros.
@@ -141,7 +141,7 @@ fn a_bomb_is_not_unpacked() {
 
 proptest! {
     #[test]
-    fn no_bytes_stop_the_list(
+    fn arbitrary_bytes_do_not_panic(
         head in prop_oneof![
             Just(&b"070701"[..]), Just(&b"\x1f\x8b\x08"[..]), Just(&b"\xfd7zXZ\0"[..]),
             Just(&b"\x28\xb5\x2f\xfd"[..]), Just(&b""[..]),
@@ -152,7 +152,7 @@ proptest! {
     }
 
     #[test]
-    fn no_damage_stops_the_list(kind in 0..4usize, at in any::<prop::sample::Index>(), byte in any::<u8>()) {
+    fn damaged_archives_do_not_panic(kind in 0..4usize, at in any::<prop::sample::Index>(), byte in any::<u8>()) {
         let main = cpio(&MAIN);
         let mut packed = [main.clone(), gzip(&main), zstd(&main), xz(&main)][kind].clone();
         let at = at.index(packed.len());

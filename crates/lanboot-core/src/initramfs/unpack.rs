@@ -1,4 +1,4 @@
-//! A stream that can be looked ahead in, and the packings a kernel unpacks by itself.
+//! A reader with lookahead, and the compression formats a kernel unpacks by itself.
 
 use std::io::{self, BufRead, Read};
 
@@ -10,17 +10,17 @@ use super::Error;
 
 /// Bytes read at once.
 const BUFFER: usize = 64 << 10;
-/// How far ahead is looked: the longest magic there is.
+/// Lookahead in bytes: the longest magic number.
 const AHEAD: usize = 6;
 /// Most memory for the dictionary of an xz stream, in KiB. `xz -9` takes 65 MiB.
 const XZ_MEMORY_KIB: u32 = 256 << 10;
 
-/// A reader with a buffer; what a decoder does not take stays here.
+/// A buffered reader; bytes a decoder does not consume stay in it.
 pub(super) struct Input<R> {
     inner: R,
     buffer: Vec<u8>,
     at: usize,
-    /// Bytes given out so far.
+    /// Bytes consumed so far.
     position: u64,
 }
 
@@ -44,7 +44,7 @@ impl<R> Input<R> {
 }
 
 impl<R: Read> Input<R> {
-    /// The next bytes, at least [`AHEAD`] of them unless the end is nearer.
+    /// Returns the next bytes, at least [`AHEAD`] of them unless the end is nearer.
     pub(super) fn peek(&mut self) -> io::Result<&[u8]> {
         while self.buffer.len() - self.at < AHEAD {
             self.buffer.drain(..self.at);
@@ -63,7 +63,7 @@ impl<R: Read> Input<R> {
         Ok(self.buffer.get(self.at..).unwrap_or_default())
     }
 
-    /// Passes over the zeros that are ahead.
+    /// Skips zeros.
     pub(super) fn skip_zeros(&mut self, left: &mut u64) -> Result<(), Error> {
         loop {
             let ahead = self.peek()?;
@@ -76,7 +76,7 @@ impl<R: Read> Input<R> {
         }
     }
 
-    /// Passes over so many bytes.
+    /// Skips `len` bytes.
     pub(super) fn skip(&mut self, mut len: u64, left: &mut u64) -> Result<(), Error> {
         count(len, left)?;
         while len > 0 {
@@ -91,7 +91,7 @@ impl<R: Read> Input<R> {
         Ok(())
     }
 
-    /// The next bytes, as many as the caller has bounded.
+    /// Reads the next `len` bytes, a number bounded by the caller.
     pub(super) fn bytes(&mut self, len: u64, left: &mut u64) -> Result<Vec<u8>, Error> {
         count(len, left)?;
         let mut bytes = Vec::new();
@@ -99,13 +99,13 @@ impl<R: Read> Input<R> {
         (read as u64 == len).then_some(bytes).ok_or(Error::CutShort)
     }
 
-    /// The next `N` bytes.
+    /// Reads the next `N` bytes.
     pub(super) fn array<const N: usize>(&mut self, left: &mut u64) -> Result<[u8; N], Error> {
         let bytes = self.bytes(N as u64, left)?;
         bytes.try_into().map_err(|_| Error::CutShort)
     }
 
-    /// How what comes next is packed, by its first bytes (Linux `lib/decompress.c`).
+    /// Detects the compression of the next stream by its first bytes (Linux `lib/decompress.c`).
     pub(super) fn packing(&mut self) -> Result<Option<Packing>, Error> {
         let ahead = self.peek()?;
         let unknown: [(&[u8], &str); 5] = [
@@ -123,7 +123,7 @@ impl<R: Read> Input<R> {
     }
 }
 
-/// Counts bytes that are read.
+/// Counts bytes as read.
 fn count(len: u64, left: &mut u64) -> Result<(), Error> {
     *left = left.checked_sub(len).ok_or(Error::TooLarge)?;
     Ok(())
@@ -161,7 +161,7 @@ impl<R: Read> BufRead for Input<R> {
     }
 }
 
-/// How an archive is packed.
+/// Compression format of an archive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Packing {
     Gzip,
@@ -178,7 +178,7 @@ impl Packing {
         }
     }
 
-    /// What is packed in the streams of this kind at the front of `input`, as one.
+    /// Unpacks the consecutive streams of this kind at the front of `input`, as one.
     pub(super) fn unpack<R: Read>(self, input: Input<R>) -> Result<Unpacked<R>, Error> {
         Ok(Unpacked {
             packing: self,
@@ -201,7 +201,7 @@ impl Packing {
     }
 }
 
-/// Reads what is packed; a new stream of the same kind goes on with the same archive.
+/// Reader of unpacked data; a further stream of the same kind continues the same archive.
 pub(super) struct Unpacked<R: Read> {
     packing: Packing,
     decoder: Decoder<R>,
@@ -218,7 +218,7 @@ enum Decoder<R: Read> {
 }
 
 impl<R: Read> Unpacked<R> {
-    /// The input behind what was packed, once all of that was read.
+    /// Returns the input after the compressed data, once all of that was read.
     pub(super) fn into_inner(self) -> Option<Input<R>> {
         match self.decoder {
             Decoder::Done(input) => Some(input),

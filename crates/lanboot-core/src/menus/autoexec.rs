@@ -1,12 +1,12 @@
-//! `autoexec.ipxe`, which iPXE 1.21 and later asks for beside itself before it does anything else.
+//! `autoexec.ipxe`, which iPXE 1.21 and later requests from its own folder before anything else.
 
 use crate::catalog::Server;
 
-/// A script that only finds the way to the menu, so that a machine gets it whatever its DHCP server
-/// said.
+/// Returns a script that only leads to the menu, so that a machine gets it whatever its DHCP server
+/// sent.
 ///
-/// It is replaced by what it chains, and freed: newer iPXE would append it to the initramfs (ipxe
-/// issue 1723). Where the menu cannot be had iPXE goes on as it would without this script.
+/// The menu replaces and frees this script: newer iPXE would append it to the initramfs (ipxe issue
+/// 1723). If the menu cannot be loaded, iPXE continues as it would without this script.
 pub fn autoexec(server: &Server) -> String {
     format!(
         "#!ipxe\n# Made by lanboot.\n\
@@ -22,7 +22,7 @@ mod tests {
     use crate::catalog::testing::server;
 
     #[test]
-    fn it_leads_to_the_menu_and_leaves_nothing_behind() {
+    fn it_chains_to_the_menu_and_is_freed() {
         let text = autoexec(&server());
         let expected = "chain --replace --autofree http://10.0.0.1/boot.ipxe || autoboot\n";
         assert!(

@@ -1,20 +1,20 @@
-//! Which entries a machine can start, asked of the iPXE that runs on it, so that one script is right
-//! for every machine.
+//! Filters entries by the processor a machine has, evaluated by the iPXE that runs on it, so that
+//! one script is right for every machine.
 //!
-//! `${platform}` and `${buildarch}` say what iPXE was built for. With UEFI that is what its firmware
-//! starts; a BIOS leaves it to the processor. iPXE that is too old to know them is one for BIOS.
+//! `${platform}` and `${buildarch}` state the build of iPXE. With UEFI that is what the firmware
+//! starts; with a BIOS the processor decides. iPXE too old to know them is a BIOS build.
 
 use std::fmt::Write as _;
 
 use super::{MAX_HELP, line};
 use crate::catalog::{Catalog, Cpu, Firmware};
 
-/// Begins the settings used here.
+/// Prefix of the settings used here.
 const PREFIX: &str = "lanboot-";
-/// The setting that holds what the machine is.
+/// Setting that holds the kind of machine.
 const MACHINE: &str = "${lanboot-machine}";
 
-/// What [`MACHINE`] says for each kind of firmware.
+/// Returns the value of [`MACHINE`] for each kind of firmware.
 fn machine(firmware: Firmware) -> &'static str {
     match firmware {
         Firmware::Bios64 => "bios",
@@ -25,11 +25,11 @@ fn machine(firmware: Firmware) -> &'static str {
     }
 }
 
-/// What a catalog has for which processors.
+/// The processors a catalog has entries for.
 pub(crate) struct CpuFilter {
-    /// Those of its entries, each once.
+    /// Processors of its entries, each once.
     cpus: Vec<Cpu>,
-    /// About what no loader can start.
+    /// Note about images no loader can start.
     whole: Option<String>,
 }
 
@@ -44,11 +44,11 @@ impl CpuFilter {
         }
     }
 
-    /// Finds out what the machine is and which of the processors it starts kernels for, and goes
-    /// to the label `nothing` when that is none.
+    /// Determines the machine and the processors it starts kernels for, and goes to the label
+    /// `nothing` if the catalog has no entry for them.
     pub(crate) fn ask(&self, out: &mut String, nothing: &str) {
-        // `cpuid 0` holds on every processor, but not where iPXE lacks the command; bit 29 of
-        // the extended features is long mode.
+        // `cpuid 0` is true on every processor, but fails if iPXE lacks the command; bit 29 of the
+        // extended features is long mode.
         let _ = write!(
             out,
             "set lanboot-machine ${{platform}}/${{buildarch}}\n\
@@ -76,7 +76,7 @@ impl CpuFilter {
         }
     }
 
-    /// Sets `start` to what begins unattended on this machine, where there is something.
+    /// Sets `start` to the entry that boots unattended on this machine, if any.
     pub(crate) fn choose(out: &mut String, start: impl Fn(Firmware) -> Option<String>) {
         for firmware in Firmware::ALL {
             if let Some(start) = start(firmware) {
@@ -85,7 +85,7 @@ impl CpuFilter {
         }
     }
 
-    /// The sentence for machines that can start nothing of what there is.
+    /// Writes the message for machines that can start none of the entries.
     pub(crate) fn nothing(&self, out: &mut String) {
         let names = |cpus: &[Cpu]| cpus.iter().map(|cpu| cpu.name()).collect::<Vec<_>>();
         if let Some(whole) = &self.whole {
@@ -112,17 +112,17 @@ impl CpuFilter {
     }
 }
 
-/// `command`, only on machines with this firmware.
+/// Writes `command` for machines with this firmware only.
 fn only(out: &mut String, firmware: Firmware, command: &str) {
     let _ = writeln!(out, "iseq {MACHINE} {} && {command} ||", machine(firmware));
 }
 
-/// `command`, only on machines that start kernels for `cpu`; behind [`CpuFilter::ask`].
+/// Writes `command` for machines that start kernels for `cpu` only; must follow [`CpuFilter::ask`].
 pub(crate) fn where_it_starts(out: &mut String, cpu: Cpu, command: &str) {
     let _ = writeln!(out, "isset ${{{PREFIX}{cpu}}} && {command} ||");
 }
 
-/// As much of iPXE as these scripts need, to see what they do on a machine.
+/// A subset of iPXE sufficient to run these scripts.
 #[cfg(test)]
 pub(crate) mod testing {
     use std::collections::BTreeMap;
@@ -136,14 +136,14 @@ pub(crate) mod testing {
         pub(crate) Option<bool>,
     );
 
-    /// What became of a script.
+    /// Result of a script.
     #[derive(Debug, Default)]
     pub(crate) struct Seen<'a> {
         /// Labels of the items of the menu shown.
         pub(crate) items: Vec<&'a str>,
-        /// What is chosen when nobody presses a key.
+        /// Item chosen when the timeout expires.
         pub(crate) start: String,
-        /// What is printed.
+        /// Lines printed.
         pub(crate) says: Vec<String>,
         /// `choose`, `exit`, or the label of the entry that was started.
         pub(crate) end: &'a str,
@@ -192,7 +192,7 @@ pub(crate) mod testing {
     }
 
     impl<'a> Machine<'a> {
-        /// A line of commands; `||` and `&&` look at the last one that ran.
+        /// Runs a line of commands; `||` and `&&` depend on the last command run.
         fn line(&mut self, line: &'a str) -> bool {
             let mut is_good = true;
             let mut runs = true;

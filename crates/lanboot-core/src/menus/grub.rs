@@ -1,14 +1,14 @@
 //! The menu for GRUB, in two files.
 //!
-//! GRUB behind a signed shim is what UEFI machines get, because nobody can ask whether Secure Boot
-//! is on. GRUB itself knows (`$lockdown`). Where it is on, the first file asks for the second one,
-//! `locked.cfg`: that request tells this server, and the menu in it names what the firmware will not
-//! start. Where it is off, the first file is the menu. iPXE has a better one, but is never started
-//! from here: GRUB keeps the network card, and iPXE then finds none or hangs.
+//! UEFI machines get GRUB behind a signed shim, because a server cannot find out whether Secure
+//! Boot is on. GRUB knows (`$lockdown`). If it is on, the first file sources the second one,
+//! `locked.cfg`: that request informs the server, and its menu names what the firmware will not
+//! start. If it is off, the first file is the menu. iPXE has a better menu, but is never started
+//! from GRUB: GRUB keeps the network card, and iPXE then finds none or hangs.
 //!
-//! Only commands that signed GRUBs have built in are used, because with Secure Boot on they load no
-//! modules: no `http` in Debian's, no `read` anywhere. What is not written here is in single
-//! quotes or escaped in double ones; no title and no argument can end its string.
+//! Only commands built into signed GRUBs are used, because with Secure Boot on they load no
+//! modules: there is no `http` in Debian's, and no `read` in any. Text from outside is in single
+//! quotes or escaped in double quotes; no title and no argument can end its string.
 
 use std::fmt::Write as _;
 use std::net::Ipv4Addr;
@@ -21,7 +21,7 @@ use crate::catalog::{
 use crate::machine::Arch;
 use crate::text::{ascii, printable};
 
-/// What GRUB calls the processors it can be built for, with UEFI (`$grub_cpu`).
+/// GRUB's names for the processors it can be built for, with UEFI (`$grub_cpu`).
 const CPUS: [(Arch, &str); 6] = [
     (Arch::X64Uefi, "x86_64"),
     (Arch::X86Uefi, "i386"),
@@ -30,42 +30,42 @@ const CPUS: [(Arch, &str); 6] = [
     (Arch::Riscv64Uefi, "riscv64"),
     (Arch::Loong64Uefi, "loongarch64"),
 ];
-/// Longest argument, in bytes: kernels cut their command line at 2048 on x86.
+/// Longest argument, in bytes: kernels truncate their command line at 2048 on x86.
 const MAX_WORD: usize = 2048;
-/// GRUB's own names for what only it knows; every other `$` is an ordinary character.
+/// GRUB variables that arguments may use; any other `$` is an ordinary character.
 const KNOWN: [&str; 2] = ["${net_default_mac}", "${net_default_ip}"];
 
-/// What both files are made from.
+/// Input of both files.
 #[derive(Clone, Copy, Debug)]
 pub struct Grub<'a> {
     /// The images.
     pub catalog: &'a Catalog,
     /// The loaders.
     pub loaders: &'a Loaders,
-    /// What the operator decided.
+    /// The operator's menu settings.
     pub menu: &'a Menu,
-    /// Our doors as the machine reaches them.
+    /// Addresses of the server as seen by the machine.
     pub server: &'a Server,
     /// The mask of the machine's network.
     pub netmask: Ipv4Addr,
 }
 
-/// Where a menu stands.
+/// Secure Boot state a menu is made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Lock<'a> {
     /// Any kernel starts.
     Off,
-    /// Only what this shim trusts; `None` when it is not one of ours.
+    /// Only kernels trusted by this shim; `None` if it is not one of ours.
     On(Option<&'a Shim>),
 }
 
 impl Grub<'_> {
-    /// `grub.cfg`.
+    /// Returns `grub.cfg`.
     pub fn first(&self) -> String {
         let mut out = String::from("# Made by lanboot for whoever asks.\n");
         let address = self.server.http.ip();
         let _ = writeln!(out, "set lanboot=tftp,{address}\nset lanboot_secure=secure");
-        // Before 2.12 GRUB cannot be told a port.
+        // GRUB before 2.12 does not accept a port.
         if self.server.http.port() == 80 {
             let _ = writeln!(
                 out,
@@ -89,20 +89,20 @@ impl Grub<'_> {
                 );
             }
         }
-        // An empty branch would be a mistake in GRUB's language.
+        // An empty branch would be a syntax error in GRUB.
         out.push_str("true\nfi\n");
         self.menu(&mut out, Lock::Off);
         out
     }
 
-    /// `locked.cfg`: the menu of machines that came through this shim with Secure Boot on.
+    /// Returns `locked.cfg`: the menu of machines that came through this shim with Secure Boot on.
     pub fn locked(&self, shim: Option<&Shim>) -> String {
         let mut out = String::from("# Made by lanboot: Secure Boot is on.\n");
         self.menu(&mut out, Lock::On(shim));
         out
     }
 
-    /// What the journal says of a machine of this kind that asked for [`Self::locked`].
+    /// Returns the warning to log for a machine of this kind that requested [`Self::locked`].
     pub fn locked_warning(&self, arch: Arch, shim: Option<&Shim>) -> String {
         let entries = self.catalog.entries().map(|(_, entry)| entry);
         let fitting: Vec<&Entry> = entries.filter(|entry| entry.cpu.runs_on(arch)).collect();
@@ -131,7 +131,7 @@ impl Grub<'_> {
 
     fn menu(&self, out: &mut String, lock: Lock<'_>) {
         if let Some(timeout) = self.menu.timeout {
-            // Whole seconds; less than one is no reason to skip the menu.
+            // Whole seconds, rounded up: less than one must not skip the menu.
             let seconds = timeout.as_millis().div_ceil(1000);
             let _ = writeln!(out, "set timeout={seconds}");
         }
@@ -156,7 +156,7 @@ impl Grub<'_> {
         );
     }
 
-    /// What starts when nobody presses a key.
+    /// Sets the default entries.
     fn defaults(&self, out: &mut String) {
         let start = |firmware| {
             let (_, entry) = self.menu.boot.entry(self.catalog, firmware)?;
@@ -178,7 +178,7 @@ impl Grub<'_> {
         let is_bios = "[ \"$grub_platform\" = \"pc\" ]";
         if wide != narrow && narrow.is_some() {
             set(&[is_bios], narrow);
-            // A GRUB for BIOS has its modules: nothing locks it.
+            // A GRUB for BIOS can load modules: nothing locks it.
             set(&[is_bios, "cpuid -l"], wide);
         } else {
             set(&[is_bios], wide);
@@ -195,7 +195,7 @@ impl Grub<'_> {
         }
     }
 
-    /// The entries to which no root can travel: choosing one says why.
+    /// Writes the entries without a usable root transport; choosing one shows the reason.
     fn unreachable(&self, out: &mut String) {
         for (entry, sentence) in unreachable(self.catalog) {
             let _ = writeln!(
@@ -209,7 +209,7 @@ impl Grub<'_> {
         }
     }
 
-    /// What a machine reads that can start none of the entries. It goes on by itself.
+    /// Writes the message for machines that can start none of the entries; it continues by itself.
     fn nothing(&self, out: &mut String) {
         let has = |cpu: &Cpu| self.catalog.entries().any(|(_, entry)| entry.cpu == *cpu);
         let cpus: Vec<&str> = Cpu::ALL
@@ -233,7 +233,7 @@ impl Grub<'_> {
         );
     }
 
-    /// The entries for one processor, shown only where they can start.
+    /// Writes the entries for one processor, shown only where they can start.
     fn of_cpu(&self, out: &mut String, cpu: Cpu, lock: Lock<'_>) {
         let entries = || self.catalog.entries().filter(|(_, entry)| entry.cpu == cpu);
         if entries().next().is_none() {
@@ -245,7 +245,7 @@ impl Grub<'_> {
                 refused(out, image, entry, &id(&entry.id));
                 continue;
             }
-            // GRUB does not tell how much memory there is.
+            // GRUB does not report the amount of memory.
             let planned = self.menu.plan(image, entry, self.server, Memory::Unknown);
             self.entry(
                 out,
@@ -271,7 +271,7 @@ impl Grub<'_> {
         out.push_str("fi\n");
     }
 
-    /// An entry that reads its files from the device in `$lanboot`.
+    /// Writes an entry that reads its files from the device in `$lanboot`.
     pub(crate) fn entry(
         &self,
         out: &mut String,
@@ -300,8 +300,8 @@ impl Grub<'_> {
         );
     }
 
-    /// A file of an image. Over HTTP GRUB sends a path as it is written, and over TFTP too, so
-    /// one that would have to be encoded for HTTP goes over TFTP.
+    /// Returns GRUB's path of a file in an image. GRUB sends paths unencoded, so one that would
+    /// need encoding for HTTP goes over TFTP.
     fn file(&self, image: &Image, path: &str) -> String {
         if url_path(path) == path {
             return format!("($lanboot)/iso/{}/{path}", image.name);
@@ -312,17 +312,17 @@ impl Grub<'_> {
     }
 }
 
-/// The file a GRUB with the module `http` can source.
+/// File that only a GRUB with the module `http` can source.
 const HTTP_TEST: &str = "loader/secure/http.cfg";
 /// Name of the second file.
 pub(crate) const LOCKED: &str = "locked.cfg";
-/// The entry that leaves the network.
+/// Entry that leaves the network.
 const LOCAL: &str = "lanboot-local";
-/// The entry that says why there are no others.
+/// Entry that explains why there are no others.
 const NOTHING: &str = "lanboot-nothing";
 
-/// The test whether this GRUB starts kernels for `cpu`. One for BIOS is 32-bit and starts both
-/// kinds of x86.
+/// Returns the test whether this GRUB starts kernels for `cpu`. A GRUB for BIOS is 32-bit and
+/// starts both kinds of x86.
 pub(crate) fn grub_starts(cpu: Cpu) -> &'static str {
     match cpu {
         Cpu::X86_64 => "[ \"$grub_cpu\" = \"x86_64\" -o \"$grub_platform\" = \"pc\" ]",
@@ -331,13 +331,14 @@ pub(crate) fn grub_starts(cpu: Cpu) -> &'static str {
     }
 }
 
-/// The file that a GRUB with the module `http` can source, and others cannot.
+/// Returns the file that only a GRUB with the module `http` can source.
 pub fn grub_http(server: &Server) -> String {
     format!("set lanboot=http,{}\n", server.http.ip())
 }
 
-/// `grub.cfg` for a GRUB that was started from a disk: what firmware knew of the network is lost to
-/// it, so it asks DHCP again (`net_bootp` in every version), and then fetches [`Grub::first`].
+/// Returns `grub.cfg` for a GRUB started from a disk: it does not have the firmware's network
+/// configuration, so it runs DHCP again (`net_bootp` in every version), and then fetches
+/// [`Grub::first`].
 pub fn grub_disk(server: &Server) -> String {
     let address = server.http.ip();
     let menu = format!("source (tftp,{address})/grub/grub.cfg");
@@ -358,12 +359,13 @@ impl Lock<'_> {
     }
 }
 
-/// Whether firmware with Secure Boot on refuses the kernel behind any shim.
+/// Returns whether firmware with Secure Boot on rejects the kernel behind any shim.
 pub(crate) fn is_refused(entry: &Entry) -> bool {
     Lock::On(None).refuses(entry)
 }
 
-/// A shim that is not known is believed to trust whatever is signed.
+/// Returns whether a shim trusts the kernel of `entry`; an unknown shim is assumed to trust any
+/// signature.
 fn trusts(shim: Option<&Shim>, entry: &Entry) -> bool {
     match shim {
         Some(shim) => shim.trusts(&entry.signed),
@@ -371,8 +373,8 @@ fn trusts(shim: Option<&Shim>, entry: &Entry) -> bool {
     }
 }
 
-/// An entry that says why it will not start and never tries. It waits until Esc is pressed, also
-/// where the menu was to start it at once, and leaves a menu that waits.
+/// Writes an entry that explains why it cannot start. It waits for Esc, even where the menu would
+/// start it at once.
 pub(crate) fn refused(out: &mut String, image: &Image, entry: &Entry, id: &str) {
     let title = image.title(entry);
     let by = match entry.signed.names().first() {
@@ -402,7 +404,7 @@ pub(crate) fn refused(out: &mut String, image: &Image, entry: &Entry, id: &str) 
     out.push_str("sleep --interruptible 3600\n}\n");
 }
 
-/// Writes an entry that says what is missing of it and never tries; as [`refused`] it waits for Esc.
+/// Writes an entry that explains what is missing from it; like [`refused`] it waits for Esc.
 fn incomplete(out: &mut String, entry: &Entry, id: &str, why: &Incomplete) {
     let title = incomplete_title(entry, why);
     let _ = write!(
@@ -424,29 +426,29 @@ fn incomplete(out: &mut String, entry: &Entry, id: &str, why: &Incomplete) {
     out.push_str("sleep --interruptible 3600\n}\n");
 }
 
-/// A signer's name as part of a sentence on one line.
+/// Returns a signer's name as part of a one-line sentence.
 fn quiet(name: &str) -> String {
     ascii(name, 36)
 }
 
-/// An entry's name in the menu; the prefix keeps it apart from ours.
+/// Returns an entry's id in the menu; the prefix separates it from built-in entries.
 fn id(entry: &str) -> String {
     format!("entry-{entry}")
 }
 
-/// Words for people, in whatever script: GRUB reads UTF-8 and puts `?` where a terminal (text mode,
-/// a serial line) cannot show a letter.
+/// Quotes text for display, in any script: GRUB reads UTF-8 and puts `?` where a terminal (text
+/// mode, a serial line) cannot show a character.
 fn shown(text: &str, limit: usize) -> String {
     let text = printable(text.as_bytes(), limit);
     format!("'{}'", text.replace('\'', "'\\''"))
 }
 
-/// A word that GRUB takes as it stands. Inside single quotes nothing is special but their end.
+/// Quotes a word literally. Inside single quotes only the closing quote is special.
 fn quoted(text: &str) -> String {
     format!("'{}'", ascii(text, MAX_WORD).replace('\'', "'\\''"))
 }
 
-/// A kernel argument: [`KNOWN`] variables are expanded, everything else stays as it is.
+/// Returns a kernel argument: [`KNOWN`] variables are expanded, anything else is literal.
 fn argument(word: &str) -> String {
     let word = ascii(word, MAX_WORD);
     let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-_./:=,@%+".contains(&b);
@@ -471,8 +473,8 @@ fn argument(word: &str) -> String {
     out
 }
 
-/// The words of a kernel command line, without the double quotes that the kernel would take off:
-/// GRUB writes them again around a word with a space in it.
+/// Splits a kernel command line into words, without the double quotes the kernel would remove: GRUB
+/// adds them again around a word with a space.
 fn arguments(line: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;

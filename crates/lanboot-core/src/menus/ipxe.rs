@@ -8,7 +8,7 @@ use super::{
 };
 use crate::catalog::{Catalog, Cpu, Dialect, Entry, Image, Memory, Server, Signed, Transport};
 
-/// The script for `server` and a machine with so much `memory`.
+/// Returns the script for `server` and a machine with this `memory`.
 pub fn ipxe(catalog: &Catalog, menu: &Menu, server: &Server, memory: Memory) -> String {
     let mut out = String::from("#!ipxe\n# Made by lanboot.\n");
     let is_choosing = with_root(catalog).next().is_some() && server.transports().count() > 1;
@@ -61,15 +61,15 @@ pub fn ipxe(catalog: &Catalog, menu: &Menu, server: &Server, memory: Memory) -> 
     );
     out.push_str("goto ${picked}\n");
     if is_choosing {
-        ways(&mut out, catalog, menu, server);
+        transport_menu(&mut out, catalog, menu, server);
     }
     for (image, entry) in catalog.entries() {
         let planned = menu.plan(image, entry, server, memory).transport;
         let _ = write!(out, "\n:{}\n", label(&entry.id));
         start(&mut out, image, entry, menu, server, planned);
-        let ways = menu.transports(entry, server).filter(|_| is_choosing);
-        for transport in ways {
-            let _ = write!(out, "\n:{}\n", way_label(&entry.id, transport));
+        let transports = menu.transports(entry, server).filter(|_| is_choosing);
+        for transport in transports {
+            let _ = write!(out, "\n:{}\n", transport_entry_label(&entry.id, transport));
             start(&mut out, image, entry, menu, server, transport);
         }
     }
@@ -91,19 +91,19 @@ pub fn ipxe(catalog: &Catalog, menu: &Menu, server: &Server, memory: Memory) -> 
     out
 }
 
-/// What a machine with Secure Boot on reads instead of the firmware's refusal.
+/// Message on a machine with Secure Boot, instead of the firmware's error.
 const UNSIGNED: &str = "\n:unsigned\n\
     echo Secure Boot is on, and nobody has signed the kernel of this entry for it.\n\
     echo Switch Secure Boot off in the firmware setup, or choose another entry.\n\
     prompt Press a key for the menu ||\ngoto menu\n";
 
-/// The entries whose root can travel in several ways.
+/// Returns the entries with a choice of root transports.
 fn with_root(catalog: &Catalog) -> impl Iterator<Item = (&std::sync::Arc<Image>, &Entry)> {
     catalog.entries().filter(|(_, entry)| entry.root.is_some())
 }
 
-/// Comes again with what iPXE knows of the machine's memory. The answer to that has no such line,
-/// so this cannot go round and round.
+/// Requests the script again with the machine's memory as reported by iPXE. The response has no
+/// such line, so this cannot loop.
 fn ask_for_memory(out: &mut String, server: &Server) {
     let _ = writeln!(
         out,
@@ -113,8 +113,8 @@ fn ask_for_memory(out: &mut String, server: &Server) {
     );
 }
 
-/// The menu of every entry by every open door that it can use.
-fn ways(out: &mut String, catalog: &Catalog, menu: &Menu, server: &Server) {
+/// Writes the menu of every entry by every available root transport.
+fn transport_menu(out: &mut String, catalog: &Catalog, menu: &Menu, server: &Server) {
     out.push_str("\n:ways\nmenu How shall the root travel?\n");
     for (image, entry) in with_root(catalog) {
         for transport in menu.transports(entry, server) {
@@ -123,7 +123,7 @@ fn ways(out: &mut String, catalog: &Catalog, menu: &Menu, server: &Server) {
                 image.ascii_title(entry),
                 transport_label(transport)
             );
-            let label = way_label(&entry.id, transport);
+            let label = transport_entry_label(&entry.id, transport);
             item_of(out, entry, &label, &title);
         }
     }
@@ -135,7 +135,7 @@ fn item(out: &mut String, label: &str, title: &str) {
     let _ = writeln!(out, "item {label} {}", line(title, MAX_HELP));
 }
 
-/// A sentence in lines that fit on a text screen, at most four.
+/// Splits a sentence into at most four lines that fit on a text screen.
 fn lines(sentence: &str) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in line(sentence, 4 * MAX_HELP).split(' ') {
@@ -147,25 +147,25 @@ fn lines(sentence: &str) -> Vec<String> {
             _ => lines.push(line(word, MAX_HELP)),
         }
     }
-    // What begins with a hyphen would be an option.
+    // A leading hyphen would begin an option.
     lines
         .iter_mut()
         .for_each(|line| *line = line.replace("--", "- -"));
     lines
 }
 
-/// An item that only machines see that can start `entry`.
+/// Writes an item shown only on machines that can start `entry`.
 fn item_of(out: &mut String, entry: &Entry, label: &str, title: &str) {
     let title = line(title, MAX_HELP);
     where_it_starts(out, entry.cpu, &format!("item {label} {title}"));
 }
 
-/// The label of an entry that travels one certain way; no entry's own label begins like this.
-fn way_label(id: &str, transport: Transport) -> String {
+/// Returns the label of an entry with one root transport; no entry's own label begins like this.
+fn transport_entry_label(id: &str, transport: Transport) -> String {
     format!("{transport}-{id}")
 }
 
-/// An entry's script label; the prefix keeps an image called `shell` apart from the shell.
+/// Returns an entry's script label; the prefix separates an image called `shell` from the shell.
 fn label(id: &str) -> String {
     format!("entry-{id}")
 }
@@ -180,13 +180,13 @@ fn start(
 ) {
     let source = image.at(server);
     let arguments = entry.command_line(transport, source, Dialect::Ipxe, &menu.append);
-    // The comment in the script says what is left out.
+    // The comment in the script lists what is left out.
     let _left_out = load(out, image, entry, server, &arguments, "");
 }
 
-/// The commands that load and start `entry` with these arguments. `prefix` begins the script's
-/// labels `failed` and `unsigned`. What iPXE would not pass on to the kernel is left out, and
-/// returned.
+/// Writes the commands that load and start `entry` with these arguments. `prefix` begins the
+/// script's labels `failed` and `unsigned`. Returns the words left out because iPXE would not pass
+/// them on to the kernel.
 pub(crate) fn load(
     out: &mut String,
     image: &Image,
@@ -195,9 +195,9 @@ pub(crate) fn load(
     arguments: &str,
     prefix: &str,
 ) -> Option<String> {
-    let (kept, unsafe_ones): (Vec<&str>, Vec<&str>) =
+    let (safe, unsafe_ones): (Vec<&str>, Vec<&str>) =
         arguments.split(' ').partition(|word| is_safe(word));
-    let arguments = kept.join(" ");
+    let arguments = safe.join(" ");
     let left_out = (!unsafe_ones.is_empty()).then(|| {
         let words = line(&unsafe_ones.join(" "), MAX_COMMENT);
         words.replace('\\', "/")
@@ -209,7 +209,7 @@ pub(crate) fn load(
         );
     }
     let url = |path: &str| url(server, image, path);
-    // UEFI kernels before 5.7 find their initramfs by these names; BIOS does not mind them.
+    // UEFI kernels before 5.7 find their initramfs by these names; BIOS ignores them.
     let names: String = entry
         .initrd
         .iter()
@@ -220,7 +220,7 @@ pub(crate) fn load(
             )
         })
         .collect();
-    // debian-installer hands on to the installed system what stands behind `---`.
+    // debian-installer passes the words after `---` on to the installed system.
     let (before, after) = match entry.root {
         Some(_) => ("", names.as_str()),
         None => (names.as_str(), ""),
@@ -232,7 +232,7 @@ pub(crate) fn load(
             "iseq ${{efi/SecureBoot}} 01 && goto {prefix}unsigned ||"
         );
     }
-    // `imgfree` drops what an earlier try left, and this script: newer iPXE would append it to
+    // `imgfree` drops images of an earlier attempt, and this script: newer iPXE would append it to
     // the initramfs (ipxe issue 1723).
     let _ = write!(
         out,
@@ -243,8 +243,8 @@ pub(crate) fn load(
     for path in &entry.initrd {
         let _ = writeln!(out, "initrd {} || goto {prefix}failed", url(path));
     }
-    // iPXE 2.0 behind its own shim starts the kernel of a vendor through that vendor's shim. Older
-    // ones know neither the variable nor the command.
+    // iPXE 2.0 behind its own shim starts a vendor's kernel through that vendor's shim. Older
+    // versions know neither the variable nor the command.
     let shim = image
         .found
         .shims
@@ -261,14 +261,14 @@ pub(crate) fn load(
     left_out
 }
 
-/// Longest list of words in a comment, in bytes: a comment is for reading.
+/// Longest list of words in a comment, in bytes.
 const MAX_COMMENT: usize = 160;
 
-/// Whether iPXE passes a word on as it is. It has no quotes: `||`, `&&` and in newer ones `;` part
-/// commands, `${` begins a setting, `#` at the beginning of a word ends the line, and `\` at the
-/// end of one joins the next line to it.
+/// Returns whether iPXE passes a word on unchanged. It has no quotes: `||`, `&&` and in newer
+/// versions `;` separate commands, `${` begins a setting, `#` at the start of a word ends the line,
+/// and `\` at its end joins the next line to it.
 fn is_safe(word: &str) -> bool {
-    /// What the spelling for iPXE puts in itself.
+    /// Words the iPXE dialect itself inserts.
     const OURS: [&str; 2] = [
         "BOOTIF=01-${netX/mac:hexhyp}",
         "ip=${netX/ip}:${next-server}:${netX/gateway}:${netX/netmask}",
@@ -315,7 +315,7 @@ mod tests {
         ipxe(catalog, &menu, server, memory)
     }
 
-    /// The lines of one label.
+    /// Returns the lines of one label.
     fn section<'a>(text: &'a str, label: &str) -> &'a str {
         let begin = text.split_once(&format!("\n:{label}\n")).unwrap().1;
         begin.split("\n\n").next().unwrap()
@@ -344,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn a_machine_is_asked_for_its_memory_once() {
+    fn memory_is_queried_once() {
         let text = |memory| text(&catalog(), None, &server(), memory);
         let asks = "\nchain --replace http://10.0.0.1/boot.ipxe?memory=${memsize}&modules=\
             ${smbios/0.17.12.2:hexraw}-${smbios/1.17.12.2:hexraw}-";
@@ -361,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn every_open_door_is_a_way_in_the_menu() {
+    fn every_service_is_in_the_transport_menu() {
         let text = text(&catalog(), None, &server(), Memory::Unknown);
         for (label, argument) in [
             (
@@ -385,7 +385,7 @@ mod tests {
         }
     }
 
-    /// An unsigned image for x86, an installer for each kind of processor.
+    /// Returns a catalog of an unsigned image for x86 and an installer for each kind of processor.
     fn mixed() -> Catalog {
         let by = || Signed::By(vec!["Debian".into()]);
         let mut deb = installer("deb", Cpu::X86_64, by());
@@ -397,7 +397,7 @@ mod tests {
         ])
     }
 
-    /// `${platform}`, `${buildarch}`, and whether the processor has long mode, where iPXE can tell.
+    /// `${platform}`, `${buildarch}`, and whether the processor has long mode, if iPXE can tell.
     const BIOS: Ipxe = Ipxe("pcbios", "i386", Some(true));
     const BIOS32: Ipxe = Ipxe("pcbios", "i386", Some(false));
     const X64: Ipxe = Ipxe("efi", "x86_64", Some(true));
@@ -405,14 +405,14 @@ mod tests {
     const ARM64: Ipxe = Ipxe("efi", "arm64", None);
 
     #[test]
-    fn machines_see_what_they_can_start_and_start_that() {
+    fn entries_and_default_match_the_machine() {
         let text = text(&mixed(), None, &server(), Memory::Unknown);
         let (dual, deb, arm) = ("entry-dual-x86_64", "entry-deb-x86_64", "entry-arm-aarch64");
         for (ipxe, entries, start) in [
             (BIOS, &[dual, deb][..], dual),
             (X64, &[dual, deb], dual),
             (ARM64, &[arm], arm),
-            // Builds for 64-bit BIOS, one without `cpuid`, and one too old to say what it is.
+            // Builds for 64-bit BIOS, without `cpuid`, and too old for `${platform}`.
             (Ipxe("pcbios", "x86_64", Some(true)), &[dual, deb], dual),
             (Ipxe("pcbios", "i386", None), &[dual, deb], dual),
             (Ipxe("", "", None), &[dual, deb], dual),
@@ -482,12 +482,12 @@ mod tests {
         let whole = Catalog::new(vec![Arc::new(whole)]);
         let whole = self::text(&whole, None, &only_http(), Memory::Unknown);
         let said = X64.run(&whole).says.concat();
-        let why = "lanboot: memtest starts only as a whole, by UEFI HTTP Boot.";
-        assert_eq!(said, why);
+        let expected = "lanboot: memtest starts only as a whole, by UEFI HTTP Boot.";
+        assert_eq!(said, expected);
     }
 
     #[test]
-    fn what_a_machine_cannot_start_is_not_what_starts_there() {
+    fn the_default_can_start_on_the_machine() {
         let images = [image("old", &[Cpu::I686]), image("new", &[Cpu::X86_64])];
         let catalog = Catalog::new(images.map(Arc::new).to_vec());
         let script = |boot| {
@@ -556,7 +556,7 @@ mod tests {
     }
 
     #[test]
-    fn an_argument_cannot_end_the_line_of_its_kernel() {
+    fn arguments_cannot_end_the_kernel_line() {
         let mut image = image("odd", &[Cpu::X86_64]);
         let entry = &mut image.found.entries[0];
         for word in ["#debug", ";", "a#b", "x=\\", "$(id)"] {
@@ -582,7 +582,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_may_be_called_like_a_label_of_the_script() {
+    fn image_names_do_not_clash_with_script_labels() {
         let catalog = Catalog::new(vec![Arc::new(image("shell", &[Cpu::X86_64]))]);
         let text = text(&catalog, None, &server(), Memory::Unknown);
         assert_eq!(text.matches("\n:shell\n").count(), 1, "{text}");

@@ -1,7 +1,7 @@
-//! Menus as text, made from a catalog: for iPXE, for PXELINUX and for GRUB.
+//! Renders menus from a catalog: for iPXE, PXELINUX and GRUB.
 //!
-//! Whatever comes from a file name, a medium or the network is reduced to printable ASCII on one
-//! line before it gets here or by `line`; no text can begin a new menu or script line.
+//! Text from a file name, a medium or the network is reduced to printable ASCII on one line, by
+//! `line` or before it gets here; no text can begin a new menu or script line.
 
 mod autoexec;
 mod cpu_filter;
@@ -25,24 +25,25 @@ use crate::catalog::{
     Server, Transport, Transports, plan,
 };
 
-/// What the operator decided about menus.
+/// Operator settings for menus.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Menu {
-    /// How long a machine waits for a key; zero starts at once without showing a menu, `None`
-    /// waits for ever.
+    /// Time a machine waits for a key; zero starts at once without showing a menu, `None` waits
+    /// indefinitely.
     pub timeout: Option<Duration>,
-    /// What starts when nobody presses a key.
+    /// Entry to start when the timeout expires.
     pub boot: BootChoice,
-    /// More kernel arguments, for every entry.
+    /// Additional kernel arguments for every entry.
     pub append: String,
-    /// How roots travel.
+    /// Root transports.
     pub transports: Transports,
-    /// Whose menu: with the default image's own, its files go before those made here.
+    /// Source of the menu; with the default image's own, its files take precedence over generated
+    /// ones.
     pub kind: MenuKind,
 }
 
 impl Menu {
-    /// How the root of `entry` will travel.
+    /// Plans the root transport of `entry`.
     pub(crate) fn plan(
         &self,
         image: &Image,
@@ -53,7 +54,10 @@ impl Menu {
         plan(image, entry, &self.transports, server, memory, &self.append)
     }
 
-    /// Refuses the first entry that could not start the way it will travel, by its name.
+    /// Checks that every entry can start with its root transport.
+    ///
+    /// # Errors
+    /// Returns the id of the first entry that cannot, and the reason.
     pub fn check<'a>(
         &self,
         catalog: &'a Catalog,
@@ -74,7 +78,7 @@ impl Menu {
         })
     }
 
-    /// The transports by which the root of `entry` can travel, of those `server` offers.
+    /// Returns the transports available to the root of `entry`, of those `server` offers.
     pub(crate) fn transports<'a>(
         &'a self,
         entry: &'a Entry,
@@ -86,7 +90,7 @@ impl Menu {
             .filter(move |transport| entry.root.is_some() && works(transport))
     }
 
-    /// What is worth telling about the entry that a 64-bit machine with so much memory starts.
+    /// Returns the warning about the entry that a 64-bit machine with this memory starts, if any.
     pub(crate) fn warning(
         &self,
         catalog: &Catalog,
@@ -98,14 +102,14 @@ impl Menu {
     }
 }
 
-/// What a person reads in place of an entry that cannot start.
+/// Returns the title of an entry that cannot start.
 pub(crate) fn incomplete_title(entry: &Entry, why: &Incomplete) -> String {
     const MAX_TITLE: usize = 32;
     let title = line(&entry.title, MAX_TITLE);
     line(&format!("{title} - {}", why.damage), MAX_HELP)
 }
 
-/// What a person reads of a transport.
+/// Returns the description of a transport.
 pub(crate) fn transport_label(transport: Transport) -> &'static str {
     match transport {
         Transport::Http => "copied into memory over HTTP",
@@ -114,7 +118,7 @@ pub(crate) fn transport_label(transport: Transport) -> &'static str {
     }
 }
 
-/// What a menu says of images to which no root can travel: each entry with a sentence.
+/// Returns the entries of images without a usable root transport, each with an explanation.
 pub(crate) fn unreachable(catalog: &Catalog) -> impl Iterator<Item = (&Entry, String)> {
     let entries = catalog
         .images()
@@ -126,12 +130,13 @@ pub(crate) fn unreachable(catalog: &Catalog) -> impl Iterator<Item = (&Entry, St
     })
 }
 
-/// `text` on one line: printable ASCII, at most `limit` bytes, and nothing iPXE would expand.
+/// Reduces `text` to one line: printable ASCII, at most `limit` bytes, and nothing iPXE would
+/// expand.
 pub(crate) fn line(text: &str, limit: usize) -> String {
     crate::text::ascii(text, limit).replace("${", "$ {")
 }
 
-/// Where a machine finds a file of an image.
+/// Returns the URL of a file in an image.
 pub(crate) fn url(server: &Server, image: &Image, path: &str) -> String {
     format!(
         "{}/iso/{}/{}",
@@ -141,7 +146,8 @@ pub(crate) fn url(server: &Server, image: &Image, path: &str) -> String {
     )
 }
 
-/// A path of the site as part of a URL: every byte a URL or a menu could misread is `%`-encoded.
+/// Returns a path as part of a URL, with every byte `%`-encoded that a URL or a menu could
+/// misinterpret.
 pub(crate) fn url_path(path: &str) -> String {
     let mut out = String::with_capacity(path.len());
     for byte in path.bytes() {
@@ -154,7 +160,7 @@ pub(crate) fn url_path(path: &str) -> String {
     out
 }
 
-/// Longest line of help shown under a menu, in bytes: a text screen's width.
+/// Longest line of help under a menu, in bytes: the width of a text screen.
 pub(crate) const MAX_HELP: usize = 78;
 
 #[cfg(test)]

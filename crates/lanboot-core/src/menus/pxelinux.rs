@@ -1,11 +1,11 @@
-//! The menu for PXELINUX: `menu.c32`, one label an entry, Tab edits the arguments.
+//! The menu for PXELINUX: `menu.c32` with one label per entry; Tab edits the arguments.
 
 use std::fmt::Write as _;
 
 use super::{MAX_HELP, Menu, incomplete_title, line, transport_label, unreachable, url};
 use crate::catalog::{Catalog, Cpu, Dialect, Entry, Firmware, Image, Memory, Server, Transport};
 
-/// The configuration for `server`. `can_tell_cpu`: the loader's folder has `ifcpu64.c32`.
+/// Returns the configuration for `server`. `can_tell_cpu`: the loader's folder has `ifcpu64.c32`.
 pub fn pxelinux(catalog: &Catalog, menu: &Menu, server: &Server, can_tell_cpu: bool) -> String {
     let mut out = String::from("# Made by lanboot for this machine.\nPROMPT 0\n");
     let wait = menu.timeout.is_none_or(|t| !t.is_zero());
@@ -14,7 +14,7 @@ pub fn pxelinux(catalog: &Catalog, menu: &Menu, server: &Server, can_tell_cpu: b
             "UI menu.c32\nMENU TITLE lanboot\nMENU TABMSG Press Tab to edit the arguments\n",
         );
     }
-    // In tenths of a second; a TIMEOUT of 0 would wait for ever.
+    // In tenths of a second; a TIMEOUT of 0 would wait indefinitely.
     if let Some(timeout) = menu.timeout.filter(|t| !t.is_zero()) {
         let _ = writeln!(
             out,
@@ -49,7 +49,7 @@ pub fn pxelinux(catalog: &Catalog, menu: &Menu, server: &Server, can_tell_cpu: b
         );
     }
     for (image, entry) in entries(catalog) {
-        // PXELINUX does not tell how much memory there is.
+        // PXELINUX does not report the amount of memory.
         let planned = menu.plan(image, entry, server, Memory::Unknown).transport;
         let title = &image.ascii_title(entry);
         label(
@@ -79,21 +79,21 @@ pub fn pxelinux(catalog: &Catalog, menu: &Menu, server: &Server, can_tell_cpu: b
     }
     let has_root = |(_, entry): (_, &Entry)| entry.root.is_some();
     if server.transports().count() > 1 && wait && entries(catalog).any(has_root) {
-        ways(&mut out, catalog, menu, server);
+        transport_menu(&mut out, catalog, menu, server);
     }
     out.push_str("\nLABEL lanboot-local\nMENU LABEL Boot from the local disk\nLOCALBOOT 0\n");
     out
 }
 
-/// What the BIOS machines that run PXELINUX can start.
+/// Returns the entries that the BIOS machines running PXELINUX can start.
 fn entries(catalog: &Catalog) -> impl Iterator<Item = (&std::sync::Arc<Image>, &Entry)> {
     catalog
         .entries()
         .filter(|(_, entry)| entry.cpu != Cpu::Aarch64)
 }
 
-/// A submenu with every entry by every open door.
-fn ways(out: &mut String, catalog: &Catalog, menu: &Menu, server: &Server) {
+/// Writes a submenu with every entry by every available root transport.
+fn transport_menu(out: &mut String, catalog: &Catalog, menu: &Menu, server: &Server) {
     out.push_str(
         "\nMENU BEGIN lanboot-ways\nMENU LABEL Other ways for the root to travel ...\n\
          MENU TITLE How shall the root travel?\n",
@@ -184,19 +184,19 @@ mod tests {
     }
 
     #[test]
-    fn every_open_door_is_a_way_in_a_submenu() {
+    fn every_service_is_in_the_transport_submenu() {
         let text = text(Some(5), false);
-        let ways = text.split_once("\nMENU BEGIN ").unwrap().1;
-        let ways = ways.split_once("\nMENU END\n").unwrap().0;
-        for way in ["http", "nfs", "nbd"] {
+        let submenu = text.split_once("\nMENU BEGIN ").unwrap().1;
+        let submenu = submenu.split_once("\nMENU END\n").unwrap().0;
+        for transport in ["http", "nfs", "nbd"] {
             assert!(
-                ways.contains(&format!("\nLABEL dual-i686/{way}\n")),
-                "{ways}"
+                submenu.contains(&format!("\nLABEL dual-i686/{transport}\n")),
+                "{submenu}"
             );
         }
         assert!(
-            ways.contains(" archiso_nfs_srv=10.0.0.1:/iso/dual copytoram=n "),
-            "{ways}"
+            submenu.contains(" archiso_nfs_srv=10.0.0.1:/iso/dual copytoram=n "),
+            "{submenu}"
         );
     }
 

@@ -1,27 +1,27 @@
-//! A disk as a machine gets to see it, and where disks are found.
+//! Disks as seen by a client, and how they are found.
 
 use crate::vfs::{Content, Piece, Source};
 
-/// Every export is a whole number of these, in bytes. It is the sector size Linux gives a network
-/// disk when it is told none. Padding to more would move the end of the disk, and with it the
-/// second partition table of hybrid images.
+/// Block size in bytes; every export is a whole number of blocks. Linux uses this sector size for
+/// network disks by default. Padding to more would move the end of the disk, and with it the second
+/// partition table of hybrid images.
 pub const BLOCK_BYTES: u64 = 512;
 /// Longest name of an export, in bytes ("Values": a string is at most 4096 bytes).
 pub const MAX_NAME_BYTES: usize = 4096;
 
-/// One disk that can be entered.
+/// One disk that can be served.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Export {
-    /// Its own name, which may be another one than it was asked for by.
+    /// Canonical name, which may differ from the requested one.
     pub name: String,
-    /// One line for people who list exports.
+    /// One-line description for listings.
     pub description: String,
-    /// Its bytes: a whole number of blocks.
+    /// Contents: a whole number of blocks.
     content: Content,
 }
 
 impl Export {
-    /// An export of `content`, padded with zeros to a whole block.
+    /// Creates an export of `content`, padded with zeros to a whole block.
     pub fn new(name: String, description: String, content: Content) -> Self {
         let rest = content.len() % BLOCK_BYTES;
         let content = if rest == 0 {
@@ -41,24 +41,24 @@ impl Export {
         }
     }
 
-    /// Its bytes, with the padding.
+    /// Returns the contents, with padding.
     pub fn content(&self) -> &Content {
         &self.content
     }
 
-    /// Its size in bytes, with the padding.
+    /// Returns the size in bytes, with padding.
     pub fn size(&self) -> u64 {
         self.content.len()
     }
 }
 
-/// The disks there are, at one moment.
+/// The disks available at one moment.
 pub trait Exports {
-    /// The disk asked for as `name`, which came from the network; the empty name asks for the
+    /// Finds the disk requested as `name`, which came from the network; the empty name requests the
     /// default one.
     fn find(&self, name: &[u8]) -> Option<Export>;
 
-    /// The names to show to who asks for a list.
+    /// Returns the names to show in a listing.
     fn names(&self) -> Vec<String>;
 }
 

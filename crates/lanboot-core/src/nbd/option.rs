@@ -1,32 +1,32 @@
-//! Negotiation: options and their answers.
+//! Negotiation: options and their replies.
 
 use super::export::{Export, Exports, MAX_NAME_BYTES};
 use super::packet::{self, InfoType, OptionCode, ReplyType, ZEROES, transmission_flag};
-use super::reject_reason::{RejectReason, told};
+use super::reject_reason::{RejectReason, printable_name};
 use super::transmission::{MAX_REQUEST_BYTES, PREFERRED_BYTES};
 use crate::bytes::{Reader, Truncated};
 
-/// Most data of one option that is looked at, in bytes: a name of [`MAX_NAME_BYTES`] and as much
-/// again for queries. More is skipped without being stored and answered ERR_TOO_BIG.
+/// Most data of one option that is parsed, in bytes: a name of [`MAX_NAME_BYTES`] and as much again
+/// for queries. More is skipped without being stored and answered ERR_TOO_BIG.
 pub const MAX_OPTION_BYTES: usize = 2 * MAX_NAME_BYTES;
-/// Most data of one option that is skipped, in bytes. Who announces more is no NBD client.
+/// Most data of one option that is skipped, in bytes. No NBD client announces more.
 pub const MAX_SKIPPED_BYTES: u32 = 1 << 20;
-/// Most options of one negotiation. A client needs four; a tool that asks for each of a thousand
+/// Most options of one negotiation. A client needs four; a tool that queries each of a thousand
 /// images on one connection needs a thousand.
 pub const MAX_OPTIONS: u32 = 2048;
 
-/// The number `base:allocation` goes by on every connection.
+/// Metadata context ID of `base:allocation` on every connection.
 pub(super) const ALLOCATION_ID: u32 = 1;
 const ALLOCATION: &[u8] = b"base:allocation";
 
-/// What was agreed on so far.
+/// Options agreed on so far.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Agreed {
-    /// Leave out the zeros after EXPORT_NAME.
+    /// Omits the zeros after EXPORT_NAME.
     pub no_zeroes: bool,
-    /// Structured replies.
+    /// Structured replies are enabled.
     pub structured: bool,
-    /// The export for which `base:allocation` was chosen, by the name its files go by.
+    /// Canonical name of the export for which `base:allocation` was selected.
     pub allocation_of: Option<String>,
 }
 
@@ -38,20 +38,20 @@ impl Agreed {
     }
 }
 
-/// What an option led to.
+/// Result of an option.
 #[derive(Debug)]
 pub(super) enum Outcome {
-    /// An answer; the negotiation goes on.
+    /// A reply; negotiation continues.
     Answer(Vec<u8>),
-    /// The same, and a person may want to know.
+    /// An error reply worth logging; negotiation continues.
     Refuse(Vec<u8>, RejectReason, String),
-    /// An answer, and the negotiation is over.
+    /// A reply; transmission begins.
     Enter(Vec<u8>, Export),
-    /// The connection is over, after what is to be sent.
+    /// A last reply; the connection ends.
     Close(Vec<u8>, RejectReason, String),
 }
 
-/// Answers one option with its whole data.
+/// Answers one option, given its complete data.
 pub(super) fn answer(agreed: &mut Agreed, raw: u32, data: &[u8], exports: &dyn Exports) -> Outcome {
     let option = Answering { raw, data, exports };
     match OptionCode::from(raw) {
@@ -67,7 +67,7 @@ pub(super) fn answer(agreed: &mut Agreed, raw: u32, data: &[u8], exports: &dyn E
     }
 }
 
-/// The answer to an option whose data was skipped.
+/// Returns the reply to an option whose data was skipped.
 pub(super) fn too_big(raw: u32) -> Vec<u8> {
     let mut out = Vec::new();
     packet::reply(&mut out, raw, ReplyType::ErrTooBig, &[]);
@@ -81,10 +81,14 @@ struct Answering<'a> {
 }
 
 impl Answering<'_> {
-    /// EXPORT_NAME: it has no way to say no, so an unknown name ends the session.
+    /// Answers EXPORT_NAME. It has no error reply, so an unknown name ends the session.
     fn export_name(&self, agreed: &Agreed) -> Outcome {
         let Some(export) = self.exports.find(self.data) else {
-            return Outcome::Close(Vec::new(), RejectReason::UnknownExport, told(self.data));
+            return Outcome::Close(
+                Vec::new(),
+                RejectReason::UnknownExport,
+                printable_name(self.data),
+            );
         };
         let mut out = Vec::with_capacity(10 + ZEROES);
         out.extend_from_slice(&export.size().to_be_bytes());
@@ -109,7 +113,7 @@ impl Answering<'_> {
         Outcome::Answer(out)
     }
 
-    /// INFO and GO.
+    /// Answers INFO and GO.
     fn info(&self, agreed: &Agreed, enter: bool) -> Outcome {
         let mut reader = Reader::new(self.data);
         let Ok((name, wanted)) = read_info(&mut reader) else {
@@ -120,32 +124,32 @@ impl Answering<'_> {
             Err(refusal) => return refusal,
         };
         let mut out = Vec::with_capacity(128);
-        let mut tell = |info: InfoType, data: &[&[u8]]| {
+        let mut send_info = |info: InfoType, data: &[&[u8]]| {
             let kind = (info as u16).to_be_bytes();
             let parts: Vec<&[u8]> = [&kind[..]].iter().chain(data).copied().collect();
             packet::reply(&mut out, self.raw, ReplyType::Info, &parts);
         };
         let (size, flags) = (export.size(), agreed.transmission_flags());
-        tell(
+        send_info(
             InfoType::Export,
             &[&size.to_be_bytes(), &flags.to_be_bytes()],
         );
-        // Each once, however often it was asked for.
+        // Each once, however often it was requested.
         let is_wanted = |info: InfoType| {
             let code = (info as u16).to_be_bytes();
-            wanted.chunks_exact(2).any(|asked| asked == code)
+            wanted.chunks_exact(2).any(|requested| requested == code)
         };
         if is_wanted(InfoType::Name) {
-            tell(InfoType::Name, &[export.name.as_bytes()]);
+            send_info(InfoType::Name, &[export.name.as_bytes()]);
         }
         if is_wanted(InfoType::Description) {
-            tell(InfoType::Description, &[export.description.as_bytes()]);
+            send_info(InfoType::Description, &[export.description.as_bytes()]);
         }
         if is_wanted(InfoType::BlockSize) {
-            // Any byte can be read. The preferred size becomes a hint for the disk's queue in
-            // Linux; as its sector size it would make ISO 9660 unmountable, whose blocks are 2048.
+            // Any byte can be read. Linux uses the preferred size as a queue hint; as the sector
+            // size it would make ISO 9660, with blocks of 2048, unmountable.
             let (least, most) = (1u32.to_be_bytes(), MAX_REQUEST_BYTES.to_be_bytes());
-            tell(
+            send_info(
                 InfoType::BlockSize,
                 &[&least, &PREFERRED_BYTES.to_be_bytes(), &most],
             );
@@ -166,10 +170,10 @@ impl Answering<'_> {
         Outcome::Answer(self.ack())
     }
 
-    /// LIST_META_CONTEXT and SET_META_CONTEXT.
+    /// Answers LIST_META_CONTEXT and SET_META_CONTEXT.
     fn meta_context(&self, agreed: &mut Agreed, set: bool) -> Outcome {
         if set {
-            // A choice that fails leaves none.
+            // A failed selection clears the previous one.
             agreed.allocation_of = None;
         }
         if !agreed.structured {
@@ -186,7 +190,7 @@ impl Answering<'_> {
         };
         let matches = |query: &&[u8]| match *query {
             ALLOCATION => true,
-            // Everything of this namespace, but only where it is about what there is.
+            // All of this namespace, but only when listing.
             b"base:" => !set,
             _ => false,
         };
@@ -209,7 +213,7 @@ impl Answering<'_> {
         Outcome::Answer(out)
     }
 
-    /// The export, or the answer that there is none.
+    /// Returns the export, or the error reply.
     fn find(&self, name: &[u8]) -> Result<Export, Outcome> {
         if name.len() > MAX_NAME_BYTES {
             return Err(self.error(ReplyType::ErrTooBig, "the name is too long"));
@@ -223,7 +227,7 @@ impl Answering<'_> {
                 ReplyType::ErrUnknown,
                 &[text.as_bytes()],
             );
-            Outcome::Refuse(out, RejectReason::UnknownExport, told(name))
+            Outcome::Refuse(out, RejectReason::UnknownExport, printable_name(name))
         })
     }
 
@@ -240,7 +244,7 @@ impl Answering<'_> {
     }
 }
 
-/// The name and the info types wanted, two bytes each.
+/// Parses the name and the requested info types, two bytes each.
 fn read_info<'a>(reader: &mut Reader<'a>) -> Result<(&'a [u8], &'a [u8]), Truncated> {
     let name = read_string(reader, "name")?;
     let count = reader.u16("number of info requests")?;
@@ -249,12 +253,12 @@ fn read_info<'a>(reader: &mut Reader<'a>) -> Result<(&'a [u8], &'a [u8]), Trunca
     Ok((name, wanted))
 }
 
-/// The name and the queries.
+/// Parses the name and the queries.
 fn read_queries<'a>(reader: &mut Reader<'a>) -> Result<(&'a [u8], Vec<&'a [u8]>), Truncated> {
     let name = read_string(reader, "name")?;
     let count = reader.u32("number of queries")?;
     let mut queries = Vec::new();
-    // Ends with the data, of which each query takes four bytes at least.
+    // Bounded by the data, of which each query takes at least four bytes.
     for _ in 0..count {
         queries.push(read_string(reader, "query")?);
     }

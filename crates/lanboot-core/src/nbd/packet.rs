@@ -1,4 +1,4 @@
-//! The numbers of the protocol, and its messages as bytes. All numbers are big-endian.
+//! Constants and messages of the protocol. All numbers are big-endian.
 //!
 //! ```text
 //! option    IHAVEOPT (8)     option (4)  length (4)  data
@@ -10,13 +10,13 @@
 
 use crate::bytes::{Reader, Truncated};
 
-/// What the server says first: `NBDMAGIC`, `IHAVEOPT`, and the flags FIXED_NEWSTYLE and NO_ZEROES.
+/// Server greeting: `NBDMAGIC`, `IHAVEOPT`, and the flags FIXED_NEWSTYLE and NO_ZEROES.
 pub(super) const GREETING: &[u8; 18] = b"NBDMAGICIHAVEOPT\0\x03";
-/// "Client flags": FIXED_NEWSTYLE, which we honour also from those who did not set it.
+/// "Client flags": FIXED_NEWSTYLE; honoured even if not set.
 pub(super) const CLIENT_FIXED: u32 = 1;
-/// "Client flags": leave out the zeros after EXPORT_NAME.
+/// "Client flags": omit the zeros after EXPORT_NAME.
 pub(super) const CLIENT_NO_ZEROES: u32 = 2;
-/// Zeros after the answer to EXPORT_NAME, for clients that do not know better.
+/// Zeros after the answer to EXPORT_NAME, unless NO_ZEROES was negotiated.
 pub(super) const ZEROES: usize = 124;
 
 /// Bytes of an option before its data.
@@ -41,7 +41,7 @@ pub(super) enum OptionCode {
     StructuredReply,
     ListMetaContext,
     SetMetaContext,
-    /// STARTTLS, EXTENDED_HEADERS and whatever comes.
+    /// STARTTLS, EXTENDED_HEADERS and unknown options.
     Other,
 }
 
@@ -75,7 +75,7 @@ pub(super) enum ReplyType {
     ErrTooBig = 1 << 31 | 9,
 }
 
-/// What INFO and GO tell.
+/// Information types of INFO and GO.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u16)]
 pub(super) enum InfoType {
@@ -156,15 +156,15 @@ pub(super) enum ChunkType {
 /// The head of an option.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct OptionHead {
-    /// As it was sent, for the answer.
+    /// Option number as received, for the reply.
     pub raw: u32,
     pub code: OptionCode,
-    /// Bytes of data behind it.
+    /// Length of the data that follows, in bytes.
     pub len: u32,
 }
 
 impl OptionHead {
-    /// `None` when it does not begin like an option.
+    /// Parses the head of an option; `None` without its magic number.
     pub(super) fn parse(bytes: [u8; OPTION_HEAD_BYTES]) -> Option<Self> {
         let mut reader = Reader::new(&bytes);
         let mut head = || -> Result<_, Truncated> {
@@ -190,14 +190,14 @@ impl OptionHead {
 pub(super) struct Request {
     pub flags: u16,
     pub command: Command,
-    /// Returned with the answer.
+    /// Echoed in the reply.
     pub cookie: u64,
     pub offset: u64,
     pub len: u32,
 }
 
 impl Request {
-    /// `None` when it does not begin like a request.
+    /// Parses a request; `None` without its magic number.
     pub(super) fn parse(bytes: &[u8; REQUEST_BYTES]) -> Option<Self> {
         let mut reader = Reader::new(bytes);
         if reader.u32("magic") != Ok(REQUEST_MAGIC) {
@@ -216,7 +216,7 @@ impl Request {
     }
 }
 
-/// Appends the answer to an option. `data` is written by `write`.
+/// Appends an option reply carrying `data`, concatenated.
 pub(super) fn reply(out: &mut Vec<u8>, option: u32, kind: ReplyType, data: &[&[u8]]) {
     out.extend_from_slice(&REPLY_MAGIC.to_be_bytes());
     out.extend_from_slice(&option.to_be_bytes());
@@ -225,7 +225,7 @@ pub(super) fn reply(out: &mut Vec<u8>, option: u32, kind: ReplyType, data: &[&[u
     data.iter().for_each(|part| out.extend_from_slice(part));
 }
 
-/// The whole of a simple reply without data, or the head of one with.
+/// Returns a simple reply without data, or the head of one with data.
 pub(super) fn simple(error: Option<Fault>, cookie: u64) -> Vec<u8> {
     let mut out = Vec::with_capacity(16);
     out.extend_from_slice(&SIMPLE_MAGIC.to_be_bytes());
@@ -234,7 +234,7 @@ pub(super) fn simple(error: Option<Fault>, cookie: u64) -> Vec<u8> {
     out
 }
 
-/// The head of the one chunk that answers a READ of `len` bytes from `offset` on.
+/// Returns the head of the single chunk that answers a READ of `len` bytes from `offset` on.
 pub(super) fn data_chunk(cookie: u64, offset: u64, len: u32) -> Vec<u8> {
     // No READ is near 4 GiB long, so the sum does not saturate.
     let mut out = chunk(ChunkType::OffsetData, cookie, len.saturating_add(8));
@@ -242,7 +242,7 @@ pub(super) fn data_chunk(cookie: u64, offset: u64, len: u32) -> Vec<u8> {
     out
 }
 
-/// The one chunk that answers a request with an error and a word for people.
+/// Returns the single chunk that answers a request with an error and a message.
 pub(super) fn error_chunk(error: Fault, cookie: u64, text: &str) -> Vec<u8> {
     let text_len = u16::try_from(text.len()).unwrap_or(0);
     let text = text.get(..usize::from(text_len)).unwrap_or_default();
@@ -253,7 +253,7 @@ pub(super) fn error_chunk(error: Fault, cookie: u64, text: &str) -> Vec<u8> {
     out
 }
 
-/// The one chunk that answers BLOCK_STATUS with `extents` (length, status) of `context`.
+/// Returns the single chunk that answers BLOCK_STATUS with `extents` (length, status) of `context`.
 pub(super) fn status_chunk(cookie: u64, context: u32, extents: &[(u32, u32)]) -> Vec<u8> {
     // Each extent is eight bytes and their number is limited.
     let len = u32::try_from(extents.len() * 8).unwrap_or(0);
@@ -266,7 +266,7 @@ pub(super) fn status_chunk(cookie: u64, context: u32, extents: &[(u32, u32)]) ->
     out
 }
 
-/// The head of a chunk that is the last one of its reply.
+/// Returns the head of a chunk that is the last of its reply.
 fn chunk(kind: ChunkType, cookie: u64, len: u32) -> Vec<u8> {
     const DONE: u16 = 1;
     let mut out = Vec::with_capacity(64);
@@ -278,7 +278,7 @@ fn chunk(kind: ChunkType, cookie: u64, len: u32) -> Vec<u8> {
     out
 }
 
-/// The length of `parts` as the protocol writes it; nothing sent here is longer.
+/// Returns the length of `parts` as a protocol field; nothing sent here is longer.
 pub(super) fn len_of(parts: &[&[u8]]) -> u32 {
     let len = parts.iter().map(|part| part.len()).sum::<usize>();
     u32::try_from(len).unwrap_or(u32::MAX)

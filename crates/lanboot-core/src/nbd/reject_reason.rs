@@ -1,59 +1,59 @@
-//! Why a connection ended, or why a machine was refused something.
+//! Reasons a connection ended or a request was rejected.
 
 use crate::text::printable;
 
-/// Longest part of a name that is told, in bytes.
+/// Longest part of a name that is logged, in bytes.
 const LOGGED_NAME_BYTES: usize = 256;
 
-/// Why: one plain sentence part each.
+/// Reason for a rejection, as one clause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RejectReason {
-    /// ABORT: it looked around and left.
+    /// ABORT: the client ended the negotiation.
     #[error("the machine ended the negotiation")]
     Aborted,
-    /// DISC.
+    /// DISC: the client disconnected.
     #[error("the machine disconnected")]
     Disconnected,
     /// "Client flags": the server must drop the connection.
     #[error("it set the unknown client flags {0:#x}")]
     UnknownFlags(u32),
-    /// No option begins like this.
+    /// No option magic.
     #[error("it does not speak NBD's newstyle negotiation")]
     NotAnOption,
-    /// More data than anybody needs; see [`super::MAX_SKIPPED_BYTES`].
+    /// More option data than [`super::MAX_SKIPPED_BYTES`].
     #[error("it sent an option of {0} bytes")]
     OptionTooLong(u32),
-    /// More than [`super::MAX_OPTIONS`].
+    /// More options than [`super::MAX_OPTIONS`].
     #[error("it sent more options than {}", super::MAX_OPTIONS)]
     TooManyOptions,
-    /// No such export, asked for in a way that has no answer.
+    /// No such export, requested by an option without an error reply.
     #[error("there is no such export")]
     UnknownExport,
-    /// No request begins like this.
+    /// No request magic.
     #[error("what it sent is no NBD request")]
     NotARequest,
     /// A write of more than [`super::MAX_REQUEST_BYTES`].
     #[error("it wanted to write {0} bytes")]
     WriteTooLong(u32),
-    /// A write or trim; the connection goes on.
+    /// A write or trim; the connection continues.
     #[error("it wanted to write, and images are read-only")]
     ReadOnly,
-    /// A request for bytes that are not there; the connection goes on.
+    /// A request past the end; the connection continues.
     #[error("it asked for bytes behind the end of the disk")]
     BehindTheEnd,
-    /// A request that is none; the connection goes on.
+    /// An invalid request; the connection continues.
     #[error("its request makes no sense")]
     Invalid,
 }
 
 impl RejectReason {
-    /// Whether the machine said goodbye as it should.
+    /// Returns whether the client ended the connection in an orderly way.
     pub fn is_goodbye(self) -> bool {
         matches!(self, Self::Aborted | Self::Disconnected)
     }
 }
 
-/// The name of an export, made printable.
-pub(super) fn told(name: &[u8]) -> String {
+/// Returns the printable name of an export.
+pub(super) fn printable_name(name: &[u8]) -> String {
     printable(name, LOGGED_NAME_BYTES)
 }

@@ -1,4 +1,4 @@
-//! One connection, message by message.
+//! State machine of one connection.
 
 use super::export::{Export, Exports};
 use super::option::{self, Agreed, MAX_OPTION_BYTES, MAX_OPTIONS, MAX_SKIPPED_BYTES};
@@ -10,40 +10,39 @@ use super::reject_reason::RejectReason;
 use super::transmission::{self, Transmission};
 use crate::Reply;
 
-/// Longest message a session needs to see whole, in bytes. A caller whose buffer holds that many
-/// never waits for ever.
+/// Longest message a session needs to see whole, in bytes. A buffer of this size always suffices.
 pub const MAX_MESSAGE_BYTES: usize = OPTION_HEAD_BYTES + MAX_OPTION_BYTES;
 
-/// What one message led to.
+/// Result of one message.
 #[derive(Debug)]
 pub enum Received {
-    /// Nothing; the rest of a message must come first.
+    /// The rest of the message is missing.
     More,
-    /// An answer.
+    /// A reply.
     Reply(Reply),
-    /// An answer that says no. The connection goes on, and a person may want to know.
+    /// An error reply worth logging. The connection continues.
     Refused {
-        /// The answer.
+        /// The reply.
         reply: Reply,
-        /// What was wrong.
+        /// Reason for the error.
         why: RejectReason,
-        /// The export it was about, as asked for and made printable; empty for the one it is in.
+        /// Printable name of the requested export; empty for the one in use.
         name: String,
     },
-    /// The machine entered a disk: negotiation is over, transmission begins.
+    /// Negotiation is over and transmission of a disk begins.
     Entered {
-        /// The answer.
+        /// The reply.
         reply: Reply,
         /// The disk.
         export: Export,
     },
-    /// The connection is over once `reply`, which may be empty, is sent.
+    /// The connection ends once `reply`, which may be empty, is sent.
     Closed {
-        /// The last answer.
+        /// The last reply.
         reply: Reply,
-        /// Why.
+        /// Reason for the end.
         why: RejectReason,
-        /// The export it was about, as asked for and made printable; mostly empty.
+        /// Printable name of the requested export; mostly empty.
         name: String,
     },
 }
@@ -52,15 +51,15 @@ pub enum Received {
 #[derive(Debug)]
 pub struct Session {
     phase: Phase,
-    /// Bytes of a message that are thrown away before its answer.
+    /// Message whose data is discarded before it is answered.
     skip: Option<Skip>,
 }
 
 #[derive(Debug)]
 enum Phase {
-    /// Nothing was said yet.
+    /// Nothing was sent yet.
     Start,
-    /// The greeting is out, the client's flags are to come.
+    /// The greeting was sent; the client's flags are next.
     Flags,
     Negotiation {
         agreed: Agreed,
@@ -78,9 +77,9 @@ struct Skip {
 
 #[derive(Debug)]
 enum Then {
-    /// Say that this option was too big.
+    /// Answer that this option is too big.
     TooBig(u32),
-    /// Say that this write is not permitted.
+    /// Answer that this write is not permitted.
     ReadOnly(Request),
 }
 
@@ -91,7 +90,7 @@ impl Default for Session {
 }
 
 impl Session {
-    /// A connection that was just made.
+    /// Creates a session for a new connection.
     pub fn new() -> Self {
         Self {
             phase: Phase::Start,
@@ -99,9 +98,9 @@ impl Session {
         }
     }
 
-    /// Takes the next message off the front of `input` and says what it led to. Call it until it
-    /// says [`Received::More`], then again when more has arrived behind what is left of `input`: at
-    /// most [`MAX_MESSAGE_BYTES`].
+    /// Takes the next message off the front of `input` and returns its effect. To be called until
+    /// it returns [`Received::More`], then again with more data appended to the rest of `input`,
+    /// which is at most [`MAX_MESSAGE_BYTES`].
     ///
     /// The first call needs no input: the server speaks first.
     pub fn advance(&mut self, input: &mut &[u8], exports: &dyn Exports) -> Received {
@@ -120,12 +119,12 @@ impl Session {
         }
     }
 
-    /// Whether it entered a disk.
+    /// Returns whether transmission has begun.
     pub fn is_in_transmission(&self) -> bool {
         matches!(self.phase, Phase::Transmission(_))
     }
 
-    /// Throws away what is to be thrown away; `None` when nothing (more) is.
+    /// Discards data to be skipped; `None` if there is none (left).
     fn skip(&mut self, input: &mut &[u8]) -> Option<Received> {
         let skip = self.skip.as_mut()?;
         let here = usize::try_from(skip.left)
@@ -164,7 +163,7 @@ impl Session {
             ..Agreed::default()
         };
         self.phase = Phase::Negotiation { agreed, options: 0 };
-        // Flags have no answer.
+        // Flags have no reply.
         self.option(input, exports)
     }
 
@@ -180,7 +179,7 @@ impl Session {
         };
         let len = usize::try_from(head.len).unwrap_or(usize::MAX);
         if len > MAX_OPTION_BYTES {
-            // EXPORT_NAME has no answer for this.
+            // EXPORT_NAME has no reply for this.
             if head.len > MAX_SKIPPED_BYTES || head.code == OptionCode::ExportName {
                 return self.close(
                     Vec::new(),
@@ -217,7 +216,7 @@ impl Session {
                 self.phase = Phase::Transmission(Transmission {
                     content: export.content().clone(),
                     structured: agreed.structured,
-                    // It was chosen for one export and holds for no other.
+                    // It was selected for one export and is valid for no other.
                     allocation: agreed.allocation_of.as_ref() == Some(&export.name),
                 });
                 Received::Entered {

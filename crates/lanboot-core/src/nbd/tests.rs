@@ -1,4 +1,4 @@
-//! Dialogues as clients hold them, and random ones.
+//! Realistic and random client dialogues.
 
 mod dialogue;
 mod random;
@@ -8,7 +8,7 @@ use crate::Reply;
 use crate::vfs::{Content, ImageId, Piece, Source};
 
 const GREETING: &[u8] = b"NBDMAGICIHAVEOPT\0\x03";
-/// Bytes of the image behind "disk".
+/// Length of the image behind "disk", in bytes.
 const LEN: u64 = 1_000_000;
 /// The same in whole blocks.
 const SIZE: u64 = 1_000_448;
@@ -53,7 +53,7 @@ fn option(code: u32, data: &[u8]) -> Vec<u8> {
     .concat()
 }
 
-/// INFO (6) or GO (7).
+/// Returns INFO (6) or GO (7).
 fn info(code: u32, name: &[u8], wanted: &[u16]) -> Vec<u8> {
     let mut data = string(name);
     data.extend(u16::try_from(wanted.len()).unwrap().to_be_bytes());
@@ -63,7 +63,7 @@ fn info(code: u32, name: &[u8], wanted: &[u16]) -> Vec<u8> {
     option(code, &data)
 }
 
-/// LIST (9) or SET (10) of metadata contexts.
+/// Returns LIST (9) or SET (10) of metadata contexts.
 fn meta(code: u32, name: &[u8], queries: &[&[u8]]) -> Vec<u8> {
     let mut data = string(name);
     data.extend(u32::try_from(queries.len()).unwrap().to_be_bytes());
@@ -96,13 +96,13 @@ fn reply_of(step: Received) -> Reply {
     }
 }
 
-/// A client that is in the middle of a dialogue.
+/// A client in the middle of a dialogue.
 struct Client {
     session: Session,
 }
 
 impl Client {
-    /// Has read the greeting and sent its flags.
+    /// Creates a client that has read the greeting and sent its flags.
     fn new(flags: u32) -> Self {
         let mut client = Self {
             session: Session::new(),
@@ -125,7 +125,7 @@ impl Client {
         step
     }
 
-    /// Sends one message; the head of the answer.
+    /// Sends one message and returns the head of the reply.
     fn say(&mut self, bytes: &[u8]) -> Option<Vec<u8>> {
         match self.step(bytes) {
             Received::More => None,
@@ -133,13 +133,13 @@ impl Client {
         }
     }
 
-    /// Sends one request; the answer.
+    /// Sends one request and returns the reply.
     fn ask(&mut self, flags: u16, command: u16, offset: u64, len: u32) -> Reply {
         reply_of(self.step(&request(flags, command, 77, offset, len)))
     }
 }
 
-/// An answer to an option.
+/// Returns a reply to an option.
 fn answers(option: u32, kind: u32, data: &[u8]) -> Vec<u8> {
     let mut bytes = 0x0003_e889_0455_65a9_u64.to_be_bytes().to_vec();
     bytes.extend(option.to_be_bytes());
@@ -148,7 +148,7 @@ fn answers(option: u32, kind: u32, data: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// The head of a simple reply.
+/// Returns the head of a simple reply.
 fn simple(error: u32) -> Vec<u8> {
     let mut bytes = 0x6744_6698_u32.to_be_bytes().to_vec();
     bytes.extend(error.to_be_bytes());
@@ -156,7 +156,7 @@ fn simple(error: u32) -> Vec<u8> {
     bytes
 }
 
-/// A last chunk, without `missing` bytes of its data.
+/// Returns a last chunk, without `missing` bytes of its data.
 fn chunk(kind: u16, data: &[u8], missing: u32) -> Vec<u8> {
     let mut bytes = 0x668e_33ef_u32.to_be_bytes().to_vec();
     bytes.extend(1u16.to_be_bytes());
@@ -167,7 +167,7 @@ fn chunk(kind: u16, data: &[u8], missing: u32) -> Vec<u8> {
     bytes
 }
 
-/// The error code of an error chunk.
+/// Returns the error code of an error chunk.
 fn chunk_error(head: &[u8]) -> u32 {
     assert_eq!(head[..8], [0x66, 0x8e, 0x33, 0xef, 0, 1, 0x80, 1]);
     let len = u32::from_be_bytes(head[16..20].try_into().unwrap());

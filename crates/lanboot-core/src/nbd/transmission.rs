@@ -1,4 +1,4 @@
-//! After the negotiation: one request, one answer.
+//! Transmission phase: one reply per request.
 
 use super::option::ALLOCATION_ID;
 use super::packet::{self, Command, Fault, Request, command_flag};
@@ -6,33 +6,32 @@ use super::reject_reason::RejectReason;
 use crate::Reply;
 use crate::vfs::{Content, Slice, Source};
 
-/// Longest READ or WRITE, in bytes: what clients keep to when they are told nothing ("Block size
-/// constraints").
+/// Longest READ or WRITE, in bytes: the default limit of clients ("Block size constraints").
 pub const MAX_REQUEST_BYTES: u32 = 32 << 20;
-/// The size of requests we like best, in bytes: a page.
+/// Preferred request size, in bytes: a page.
 pub const PREFERRED_BYTES: u32 = 4096;
-/// Most extents told at once. A whole image has two; "the server MAY return less descriptors".
+/// Most extents in one reply. A whole image has two; "the server MAY return less descriptors".
 pub const MAX_EXTENTS: usize = 1024;
 
 /// "Metadata contexts": not allocated, and reads as zeros.
 const HOLE_AND_ZERO: u32 = 0b11;
 
-/// A disk that was entered, and how it is spoken about.
+/// A disk in transmission, and the negotiated options.
 #[derive(Clone, Debug)]
 pub(super) struct Transmission {
     pub content: Content,
     pub structured: bool,
-    /// Whether `base:allocation` was chosen.
+    /// True if `base:allocation` was selected.
     pub allocation: bool,
 }
 
-/// What a request led to.
+/// Result of a request.
 #[derive(Debug)]
 pub(super) enum Outcome {
     Answer(Reply),
-    /// The same, and a person may want to know.
+    /// An error reply worth logging.
     Refuse(Reply, RejectReason),
-    /// So many bytes of data are to be read and thrown away, then comes the refusal.
+    /// This many bytes of data are to be discarded before the error reply.
     Drain(u32),
     Close(RejectReason),
 }
@@ -44,12 +43,12 @@ impl Transmission {
             Command::Read => self.read(request),
             Command::BlockStatus => self.block_status(request),
             Command::Cache => match self.check(request, 0) {
-                // The kernel's page cache is ours; what is asked for soon is read ahead anyway.
+                // Reads are served from the kernel's page cache, which reads ahead anyway.
                 Ok(_) => success(request),
                 Err(refusal) => refusal,
             },
-            // Not advertised. All that was ever "written" is safe, and a kernel that asks all the
-            // same must not take the disk for broken.
+            // Not advertised. Nothing was written, so nothing is lost, and a kernel that flushes
+            // anyway must not see an error.
             Command::Flush => success(request),
             Command::Disconnect => Outcome::Close(RejectReason::Disconnected),
             Command::Write if request.len > MAX_REQUEST_BYTES => {
@@ -113,11 +112,11 @@ impl Transmission {
         Outcome::Answer(Reply::bytes(chunk, false))
     }
 
-    /// What the request is about, if it may be: known flags, and inside the disk. Its length was
-    /// not compared with [`MAX_REQUEST_BYTES`].
+    /// Returns the slice of a valid request: known flags, and inside the disk. The length is not
+    /// checked against [`MAX_REQUEST_BYTES`].
     fn check(&self, request: &Request, flags: u16) -> Result<Slice, Outcome> {
-        // "The server SHOULD return EINVAL if it receives an unknown command flag." It leaves
-        // open what becomes of an empty request; nobody means to send one.
+        // "The server SHOULD return EINVAL if it receives an unknown command flag." The effect of
+        // an empty request is undefined; no client sends one on purpose.
         if request.flags & !flags != 0 || request.len == 0 {
             return Err(self.refuse(request, Fault::Invalid, RejectReason::Invalid));
         }
@@ -149,12 +148,12 @@ impl Transmission {
     }
 }
 
-/// Success without data, which may be a simple reply also where structured ones were agreed on.
+/// Returns success without data: a simple reply, which is valid with structured replies too.
 fn success(request: &Request) -> Outcome {
     Outcome::Answer(Reply::bytes(packet::simple(None, request.cookie), false))
 }
 
-/// Runs of data and of zeros in `range`, at most `most` of them.
+/// Returns at most `most` runs of data and of zeros in `range`.
 fn extents(range: &Slice, most: usize) -> Vec<(u32, u32)> {
     let mut extents: Vec<(u32, u32)> = Vec::new();
     for piece in range.pieces() {

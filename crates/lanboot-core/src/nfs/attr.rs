@@ -1,20 +1,20 @@
-//! Attributes of files (RFC 1813 §2.5), as the medium has them.
+//! File attributes (RFC 1813 §2.5), as recorded on the medium.
 
 use super::xdr::Writer;
 use super::{Volume, rpc::Who};
 use crate::vfs::{Kind, Node, NodeId};
 
-/// Length of `fattr3`.
+/// Length of `fattr3`, in bytes.
 pub(super) const ATTRIBUTES_BYTES: usize = 84;
-/// What an image hands out space in: the sectors of a medium.
+/// Allocation unit, in bytes: the sectors of a medium.
 pub(super) const BLOCK_BYTES: u64 = 2048;
 
-/// Rights as ACCESS names them (§3.3.4).
+/// Access rights (§3.3.4).
 const READ: u32 = 0x01;
 const LOOKUP: u32 = 0x02;
 const EXECUTE: u32 = 0x20;
 
-/// A file that a handle led to.
+/// A file resolved from a handle.
 #[derive(Clone, Copy)]
 pub(super) struct File<'a> {
     pub volume: Volume<'a>,
@@ -28,7 +28,7 @@ impl<'a> File<'a> {
         Some(Self { volume, id, node })
     }
 
-    /// `fattr3`.
+    /// Writes `fattr3`.
     pub(super) fn attributes(&self, out: &mut Writer) {
         let meta = &self.node.meta;
         let (kind, size, used) = match &self.node.kind {
@@ -36,7 +36,7 @@ impl<'a> File<'a> {
                 let blocks = content.len().div_ceil(BLOCK_BYTES);
                 (1, content.len(), blocks.saturating_mul(BLOCK_BYTES))
             }
-            // How many sectors a folder fills is of no use to anybody.
+            // The real size of a folder is of no use to clients.
             Kind::Directory(_) => (2, BLOCK_BYTES, BLOCK_BYTES),
             Kind::Symlink(text) => (5, text.len() as u64, 0),
         };
@@ -51,7 +51,7 @@ impl<'a> File<'a> {
         out.u64(0);
         out.u64(self.volume.fsid());
         out.u64(fileid(self.id));
-        // atime, mtime, ctime; what is before 1970 or after 2106 cannot be said.
+        // atime, mtime, ctime; times before 1970 or after 2106 cannot be represented.
         let seconds = u32::try_from(meta.modified.clamp(0, u32::MAX.into())).unwrap_or(0);
         for _ in 0..3 {
             out.u32(seconds);
@@ -59,19 +59,20 @@ impl<'a> File<'a> {
         }
     }
 
-    /// `post_op_attr`.
+    /// Writes `post_op_attr`.
     pub(super) fn post_op(&self, out: &mut Writer) {
         out.bool(true);
         self.attributes(out);
     }
 
-    /// What `who` may do of what it asks, by the permission bits; nobody may write.
+    /// Returns the requested rights that `who` has by the permission bits; writing is never
+    /// allowed.
     pub(super) fn access(&self, who: &Who, context: u32) -> u32 {
         let meta = &self.node.meta;
         let is_directory = matches!(self.node.kind, Kind::Directory(_));
         let bits = match who {
             Who::User { uid: 0, .. } | Who::Nobody => {
-                // The superuser reads everything and runs what anybody may run.
+                // The superuser reads everything and executes what any user may execute.
                 0o6 | u32::from(is_directory || meta.mode & 0o111 != 0)
             }
             Who::User { uid, .. } if *uid == meta.uid => meta.mode >> 6,
@@ -94,20 +95,20 @@ impl<'a> File<'a> {
 }
 
 impl Volume<'_> {
-    /// Tells file systems apart; the same after a restart.
+    /// Returns the file system id, stable over restarts.
     pub(super) fn fsid(&self) -> u64 {
         let [a, b, c, d, e, f, g, h, ..] = self.identity.0;
         u64::from_be_bytes([a, b, c, d, e, f, g, h])
     }
 
-    /// Changes when folders do: never. Zero is what a machine sends that has none.
+    /// Returns the verifier for directory cookies, which never changes. Zero means no verifier.
     pub(super) fn cookie_verifier(&self) -> [u8; 8] {
         let [.., a, b, c, d, e, f, g, _] = self.identity.0;
         [a, b, c, d, e, f, g, 1]
     }
 }
 
-/// Programs take an inode number of zero for a file that was removed.
+/// Returns the inode number; zero would be taken for a removed file.
 pub(super) fn fileid(id: NodeId) -> u64 {
     u64::from(id.0) + 1
 }

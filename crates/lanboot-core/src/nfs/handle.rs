@@ -1,4 +1,4 @@
-//! File handles: which file of which image, and proof that we said so.
+//! File handles: identify a file of an image, authenticated by a key.
 //!
 //! ```text
 //! 0        1                17        21                37
@@ -7,8 +7,8 @@
 //! └────────┴────────────────┴─────────┴─────────────────┘
 //! ```
 //!
-//! Machines keep handles for days, over restarts of the server and renames of the image. Nothing
-//! in them refers to this run, and the key is kept by the shell.
+//! Machines keep handles for days, over restarts of the server and renames of the image. Nothing in
+//! them refers to this run, and the shell keeps the key.
 
 use std::hash::Hasher as _;
 
@@ -33,16 +33,16 @@ pub struct Handle {
     pub node: NodeId,
 }
 
-/// Why bytes are no handle.
+/// Reason a handle is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoHandle {
-    /// They were never one of ours.
+    /// Not in the format of a handle.
     Bad,
-    /// They have the form of ours, but were made with another key or changed on the way.
+    /// In the right format, but made with another key or modified.
     Forged,
 }
 
-/// Makes and reads handles.
+/// Encodes and decodes handles.
 #[derive(Clone)]
 pub struct Handles {
     key: [u8; 16],
@@ -55,13 +55,13 @@ impl std::fmt::Debug for Handles {
 }
 
 impl Handles {
-    /// With a secret key. Whoever knows it can make handles, which gains nothing but files of
-    /// images that were served once.
+    /// Creates the codec for a secret key. Knowing the key allows making handles, which gives
+    /// access only to files of images served at some time.
     pub fn new(key: [u8; 16]) -> Self {
         Self { key }
     }
 
-    /// The handle of a file as bytes.
+    /// Encodes the handle of a file.
     pub fn write(&self, handle: Handle) -> [u8; HANDLE_BYTES] {
         let mut bytes = [0; HANDLE_BYTES];
         let node = handle.node.0.to_be_bytes();
@@ -75,7 +75,10 @@ impl Handles {
         bytes
     }
 
-    /// The file a handle stands for.
+    /// Decodes a handle.
+    ///
+    /// # Errors
+    /// Fails if the handle has another format or was not made with this key.
     pub fn read(&self, bytes: &[u8]) -> Result<Handle, NoHandle> {
         let mut reader = Reader::new(bytes);
         let mut parts = || {
@@ -87,7 +90,7 @@ impl Handles {
             whole.then_some((Handle { image, node }, tag))
         };
         let (handle, tag) = parts().ok_or(NoHandle::Bad)?;
-        // All bytes are compared, so that how long it takes tells nothing.
+        // Compares all bytes, in constant time.
         let differing = tag
             .iter()
             .zip(self.tag(handle))
@@ -118,11 +121,11 @@ mod tests {
     };
 
     #[test]
-    fn a_handle_is_the_same_in_every_run() {
+    fn handles_are_stable_across_runs() {
         let bytes = Handles::new([7; 16]).write(HANDLE);
         assert_eq!(Handles::new([7; 16]).read(&bytes), Ok(HANDLE));
         assert!(bytes.len() <= MAX_HANDLE_BYTES);
-        // The layout is a promise to machines that hold handles over an upgrade.
+        // Machines keep handles over an upgrade, so the layout must not change.
         assert_eq!(bytes[..21], *b"\x01an image of ours\x01\x02\x03\x04");
         assert_eq!(
             bytes[21..],
@@ -133,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn no_bit_of_a_handle_can_be_changed() {
+    fn modified_handles_are_rejected() {
         let handles = Handles::new([7; 16]);
         let good = handles.write(HANDLE);
         for bit in 0..HANDLE_BYTES * 8 {
@@ -151,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_of_another_length_are_no_handle() {
+    fn other_lengths_are_rejected() {
         let handles = Handles::new([7; 16]);
         let good = handles.write(HANDLE);
         for len in 0..HANDLE_BYTES {

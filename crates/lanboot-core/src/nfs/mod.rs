@@ -1,16 +1,16 @@
-//! NFS version 3 for files that never change: the port mapper, MOUNT and NFS, over TCP and UDP.
+//! NFS version 3 for immutable files: the port mapper, MOUNT and NFS, over TCP and UDP.
 //!
-//! A message goes in and a [`crate::Reply`] comes out ([`answer`]); nothing is remembered between two calls. A
-//! call that comes again, also over a new connection, is simply answered again.
+//! A message goes in and a [`crate::Reply`] comes out ([`answer`]); no state is kept between calls.
+//! A retransmitted call, also over a new connection, is simply answered again.
 //!
-//! * [`xdr`] (RFC 4506), [`record`] and [`rpc`] (RFC 5531) are what calls are made of.
-//! * `portmap` says where the others are (RFC 1833); `mount` gives the first handle (RFC 1813
+//! * [`xdr`] (RFC 4506), [`record`] and [`rpc`] (RFC 5531) are the encoding of calls.
+//! * `portmap` locates the other programs (RFC 1833); `mount` gives the first handle (RFC 1813
 //!   Appendix I); `nfs3` is the rest (RFC 1813).
-//! * [`Handle`]s hold on to an image and a file in it and survive a restart.
-//! * [`Exports`] is what there is to mount. The room knows no catalog.
+//! * [`Handle`]s refer to a file of an image and survive a restart.
+//! * [`Exports`] is what can be mounted. This module knows no catalog.
 //!
-//! Left out: NFS versions 2 and 4, locks (NLM) and access control lists (NFSACL); who asks hears
-//! so. Everything that would write is answered with NFS3ERR_ROFS.
+//! Omitted: NFS versions 2 and 4, locks (NLM) and access control lists (NFSACL); such calls get an
+//! error. Every write is answered with NFS3ERR_ROFS.
 
 mod attr;
 mod handle;
@@ -37,33 +37,34 @@ use crate::vfs::{Identity, ImageId, NodeId, Tree};
 use rpc::{Accepted, Call, Denied, NoCall, Success, Who};
 use xdr::{Fault, Reader};
 
-/// The port NFS and MOUNT are at.
+/// Port of NFS and MOUNT.
 pub const PORT: u16 = 2049;
-/// The port the port mapper is at.
+/// Port of the port mapper.
 pub const PORTMAP_PORT: u16 = 111;
 
-/// What can be mounted.
+/// The exported folders.
 pub trait Exports {
-    /// The folder that `path` of a mount names, as the machine wrote it.
+    /// Resolves the `path` of a mount, as sent by the machine.
     ///
     /// # Errors
-    /// What it gets instead.
+    /// Fails if the path is not exported.
     fn folder(&self, path: &[u8]) -> Result<Found<'_>, NotExported>;
 
-    /// The exported paths, the most wanted one first.
+    /// Returns the exported paths, the most useful one first.
     fn paths(&self) -> Vec<String>;
 
-    /// Who may mount them, in the words of exports(5): networks.
+    /// Returns the networks that may mount them, in exports(5) syntax.
     fn networks(&self) -> Vec<String>;
 
-    /// The image with this identity, also one that can no longer be mounted and is still in use.
+    /// Returns the image with this identity, including one that can no longer be mounted but is
+    /// still in use.
     fn volume(&self, identity: Identity) -> Option<Volume<'_>>;
 }
 
 /// An image as a file system.
 #[derive(Clone, Copy, Debug)]
 pub struct Volume<'a> {
-    /// What its handles hold on to.
+    /// Identity used in its handles.
     pub identity: Identity,
     /// Its number among the open images.
     pub image: ImageId,
@@ -76,24 +77,24 @@ pub struct Volume<'a> {
 /// A folder that can be mounted.
 #[derive(Clone, Copy, Debug)]
 pub struct Found<'a> {
-    /// The image it is in.
+    /// The image that contains it.
     pub volume: Volume<'a>,
     /// The folder.
     pub node: NodeId,
 }
 
-/// Why a path cannot be mounted.
+/// Reason a path cannot be mounted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotExported {
-    /// There is no such path.
+    /// No such path.
     NotFound,
-    /// It is no folder.
+    /// Not a folder.
     NotADirectory,
-    /// It climbs out, or is too long to be looked at.
+    /// It contains `..` or is too long.
     Forbidden,
 }
 
-/// The port a call came in at.
+/// Port a call was received on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Port {
     /// 111: the port mapper.
@@ -102,45 +103,45 @@ pub enum Port {
     Nfs,
 }
 
-/// How a call came in.
+/// Call context: how a call was received.
 #[derive(Clone, Copy, Debug)]
 pub struct CallContext {
-    /// At which port.
+    /// Local port.
     pub port: Port,
-    /// Over which protocol.
+    /// Transport protocol.
     pub over: Over,
-    /// The address that was asked.
+    /// Local address.
     pub here: Ipv4Addr,
-    /// What the port mapper says of NFS and MOUNT.
+    /// Port of NFS and MOUNT, as reported by the port mapper.
     pub nfs_port: u16,
 }
 
-/// What calls are answered with.
+/// Shared data for answering calls.
 #[derive(Clone, Copy)]
 pub struct Server<'a> {
-    /// Makes and reads handles.
+    /// Codec for handles.
     pub handles: &'a Handles,
-    /// What there is to mount.
+    /// Exported folders.
     pub exports: &'a dyn Exports,
-    /// Who has mounted what, as far as is known.
+    /// Known mounts.
     pub mounted: &'a dyn Fn() -> Vec<Mounted>,
 }
 
-/// A reply, and what it means for whoever keeps account.
+/// A reply, and its outcome for accounting.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
-    /// To be sent.
+    /// The reply.
     pub reply: Reply,
-    /// What was done.
+    /// Outcome of the call.
     pub outcome: CallOutcome,
 }
 
-/// What a call did.
+/// Outcome of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CallOutcome {
-    /// Nothing to speak of.
+    /// Nothing to record.
     Nothing,
-    /// It mounted `path`.
+    /// Mounted `path`.
     Mounted {
         /// The image.
         identity: Identity,
@@ -148,26 +149,26 @@ pub enum CallOutcome {
         image: ImageId,
         /// Its size in bytes.
         size: u64,
-        /// The path, as asked.
+        /// The path as requested.
         path: Vec<u8>,
     },
-    /// It asked to mount what is not there.
+    /// Mount failed: the path does not exist.
     NotFound {
-        /// The path, as asked.
+        /// The path as requested.
         path: Vec<u8>,
     },
-    /// It unmounted this image.
+    /// Unmounted this image.
     Unmounted(Identity),
-    /// It unmounted everything it had.
+    /// Unmounted everything.
     UnmountedAll,
-    /// It used a handle of this image.
+    /// Used a handle of this image.
     Used {
         /// The image.
         identity: Identity,
         /// Its number.
         image: ImageId,
     },
-    /// It read from a file: the body of the reply.
+    /// Read from a file: the body of the reply.
     Read {
         /// The image.
         identity: Identity,
@@ -176,18 +177,18 @@ pub enum CallOutcome {
         /// Its size in bytes.
         size: u64,
     },
-    /// It was told that this is not to be had here.
+    /// Rejected as unsupported.
     Refused(Refusal),
 }
 
-/// What a machine wants that is not to be had here, and whose operator should know.
+/// An unsupported request that the operator should know about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// Another version of NFS.
     NfsVersion(u32),
     /// A mount for version 2 of NFS.
     OldMount,
-    /// Kerberos and the like.
+    /// Authentication other than AUTH_NONE and AUTH_SYS, such as Kerberos.
     Flavor,
 }
 
@@ -206,14 +207,14 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// Why nothing is sent.
+/// Reason a message gets no reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IgnoreReason {
-    /// There is nothing to answer.
+    /// Not a call.
     #[error(transparent)]
     Nothing(#[from] rpc::Nothing),
-    /// It wants the port mapper to call others in its name, which has been used for attacks ever
-    /// since (RFC 1833 §2.2.1, PMAPPROC_CALLIT).
+    /// A request to forward a call, which has been abused for attacks (RFC 1833 §2.2.1,
+    /// PMAPPROC_CALLIT).
     #[error("calls are not passed on to others")]
     Forwarding,
 }
@@ -223,10 +224,10 @@ const PORTMAP: u32 = 100_000;
 const NFS: u32 = 100_003;
 const MOUNT: u32 = 100_005;
 
-/// The answer to one message.
+/// Answers one message.
 ///
 /// # Errors
-/// When nothing is to be sent.
+/// Fails if no reply is to be sent.
 pub fn answer(
     message: &[u8],
     context: CallContext,
@@ -235,7 +236,7 @@ pub fn answer(
     let over = context.over;
     let (call, args) = match Call::parse(message) {
         Ok(call) => call,
-        Err(NoCall::Nothing(why)) => return Err(why.into()),
+        Err(NoCall::Nothing(reason)) => return Err(reason.into()),
         Err(NoCall::Refused { xid, why }) => {
             return Ok(Answer {
                 reply: rpc::denied(xid, over, why),
@@ -267,7 +268,7 @@ pub fn answer(
         Ok(answer) => Ok(answer),
         Err(Stop::Ignore(why)) => Err(why),
         Err(Stop::Not(why @ Accepted::NoVersion { .. })) if call.program == NFS => {
-            // Version 0 is how programs ask which versions there are.
+            // Clients call version 0 to find out the supported versions.
             let outcome = match call.version {
                 0 => CallOutcome::Nothing,
                 version => CallOutcome::Refused(Refusal::NfsVersion(version)),
@@ -278,7 +279,7 @@ pub fn answer(
     }
 }
 
-/// A call on its way through a program.
+/// A call being processed by a program.
 struct ProcedureCall<'a> {
     call: &'a Call,
     args: Reader<'a>,
@@ -296,7 +297,7 @@ impl ProcedureCall<'_> {
     }
 }
 
-/// Why a program gives no results.
+/// Reason a program returns no results.
 enum Stop {
     Not(Accepted),
     Ignore(IgnoreReason),
@@ -308,7 +309,7 @@ impl From<Fault> for Stop {
     }
 }
 
-/// A reply of which there is nothing to tell.
+/// Returns a reply without an outcome to record.
 fn plain(success: Success) -> Answer {
     Answer {
         reply: success.done(),

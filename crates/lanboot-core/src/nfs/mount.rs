@@ -4,26 +4,26 @@
 use super::rpc::{Accepted, Success};
 use super::{Answer, CallOutcome, Handle, NotExported, Over, ProcedureCall, Refusal, Stop, plain};
 
-/// Longest path that can be mounted (MNTPATHLEN).
+/// Longest path that can be mounted, in bytes (MNTPATHLEN).
 pub const MAX_PATH_BYTES: usize = 1024;
-/// Most bytes of a list; what does not fit is left out. Over UDP the reply must fit a datagram.
+/// Most bytes of a list; the rest is omitted. Over UDP the reply must fit a datagram.
 const MAX_LIST_BYTES: usize = 1024 * 1024;
 const MAX_LIST_BYTES_UDP: usize = 32 * 1024;
-/// Most bytes of the list of mounts. Unlike that of exports it is machines that make it long, and
-/// one that asks for it and never reads keeps it in memory: about a thousand mounts.
+/// Most bytes of the list of mounts: about a thousand. Unlike exports, mounts are added by
+/// machines, and a client that never reads its reply keeps it in memory.
 const MAX_MOUNTS_BYTES: usize = 64 * 1024;
-/// What one entry of a list takes besides its texts, rounded up.
+/// Size of a list entry besides its texts, in bytes, rounded up.
 const ENTRY_BYTES: usize = 32;
 
 const AUTH_NONE: u32 = 0;
 const AUTH_SYS: u32 = 1;
 
-/// A mount that is known of.
+/// A known mount.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mounted {
-    /// Whose.
+    /// Name or address of the client.
     pub machine: String,
-    /// The path as asked.
+    /// The path as requested.
     pub path: String,
 }
 
@@ -81,7 +81,7 @@ pub(super) fn answer(mut request: ProcedureCall<'_>) -> Result<Answer, Stop> {
             reply: success.done(),
             outcome: CallOutcome::UnmountedAll,
         }),
-        // EXPORT, and EXPORTALL of the old versions, which was never anything else
+        // EXPORT, and EXPORTALL of the old versions, which is the same
         5 => export(&request, success),
         6 if version < 3 => export(&request, success),
         _ => Err(Stop::Not(Accepted::NoProcedure)),
@@ -130,7 +130,7 @@ fn mount(request: &ProcedureCall<'_>, path: &[u8], mut success: Success) -> Answ
     }
 }
 
-/// MOUNTPROC3_DUMP.
+/// Answers MOUNTPROC3_DUMP.
 fn dump(request: &ProcedureCall<'_>, success: &mut Success) {
     let limit = limit(request).min(MAX_MOUNTS_BYTES);
     for Mounted { machine, path } in (request.server.mounted)() {
@@ -144,7 +144,7 @@ fn dump(request: &ProcedureCall<'_>, success: &mut Success) {
     success.out.bool(false);
 }
 
-/// MOUNTPROC3_EXPORT.
+/// Answers MOUNTPROC3_EXPORT.
 fn export(request: &ProcedureCall<'_>, mut success: Success) -> Result<Answer, Stop> {
     let limit = limit(request);
     let networks = request.server.exports.networks();

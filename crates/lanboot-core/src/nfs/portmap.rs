@@ -1,7 +1,7 @@
 //! The port mapper, version 2, and its successor rpcbind, versions 3 and 4 (RFC 1833), as far as
-//! machines need it to find NFS and MOUNT.
+//! clients need it to find NFS and MOUNT.
 //!
-//! Nobody registers anything here from outside, and no call is passed on.
+//! Remote registration and forwarding of calls are rejected.
 
 use std::net::Ipv4Addr;
 
@@ -11,26 +11,26 @@ use super::{
     Answer, IgnoreReason, MOUNT, NFS, Over, PORTMAP, PORTMAP_PORT, ProcedureCall, Stop, plain,
 };
 
-/// Longest network name, address or owner that is read.
+/// Longest network name, address or owner accepted, in bytes.
 const MAX_TEXT_BYTES: usize = 255;
-/// Who registered our programs, in rpcbind's word.
+/// Owner of the registered programs.
 const OWNER: &[u8] = b"superuser";
 
-/// A program that can be called.
+/// A registered program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mapping {
-    /// Its number.
+    /// Program number.
     pub program: u32,
-    /// Its version.
+    /// Program version.
     pub version: u32,
-    /// How it is reached.
+    /// Transport protocol.
     pub over: Over,
-    /// At which port.
+    /// Port.
     pub port: u16,
 }
 
 impl Mapping {
-    /// The protocol's number in IP.
+    /// Returns the IP protocol number.
     pub fn protocol(&self) -> u32 {
         match self.over {
             Over::Tcp => 6,
@@ -46,8 +46,8 @@ impl Mapping {
     }
 }
 
-/// NFS and MOUNT at `nfs_port`: what a port mapper is to know. MOUNT version 2 is answered too and
-/// differs from 1 in nothing that is done here.
+/// Lists NFS and MOUNT at `nfs_port`, for registration. MOUNT version 2 is answered too; here it
+/// does not differ from 1.
 pub fn mappings(nfs_port: u16) -> impl Iterator<Item = Mapping> {
     [(NFS, 3), (MOUNT, 1), (MOUNT, 2), (MOUNT, 3)]
         .into_iter()
@@ -77,7 +77,7 @@ pub(super) fn answer(request: ProcedureCall<'_>) -> Result<Answer, Stop> {
     }
 }
 
-/// RFC 1833 §3.
+/// Answers version 2 (RFC 1833 §3).
 fn version_2(mut request: ProcedureCall<'_>) -> Result<Answer, Stop> {
     let mut success = request.success();
     let (args, out) = (&mut request.args, &mut success.out);
@@ -114,7 +114,7 @@ fn version_2(mut request: ProcedureCall<'_>) -> Result<Answer, Stop> {
     Ok(plain(success))
 }
 
-/// RFC 1833 §2.
+/// Answers rpcbind, versions 3 and 4 (RFC 1833 §2).
 fn rpcbind(mut request: ProcedureCall<'_>) -> Result<Answer, Stop> {
     let mut success = request.success();
     let here = request.context.here;
@@ -124,14 +124,14 @@ fn rpcbind(mut request: ProcedureCall<'_>) -> Result<Answer, Stop> {
         (0, _) => {}
         // SET and UNSET
         (1 | 2, _) => out.bool(false),
-        // GETADDR, and GETVERSADDR, which wants exactly this version
+        // GETADDR, and GETVERSADDR, which requires exactly this version
         (procedure @ (3 | 9), version) if procedure == 3 || version == 4 => {
             let program = args.u32("the program")?;
             let version = args.u32("the version")?;
             for what in ["the network", "the address", "the owner"] {
                 args.opaque(MAX_TEXT_BYTES, what)?;
             }
-            // The network is that of the call, whatever the argument says (§2.2.1).
+            // The transport is that of the call, whatever the argument (§2.2.1).
             let over = request.context.over;
             let mut known = all(request.context.nfs_port).filter(|m| m.over == over);
             let found = if procedure == 3 {
@@ -156,8 +156,8 @@ fn rpcbind(mut request: ProcedureCall<'_>) -> Result<Answer, Stop> {
     Ok(plain(success))
 }
 
-/// The mapping of this version, else any of the program: its "wrong version" says which there
-/// are, and `rpcinfo -T udp HOST nfs` asks for version 0 to hear it.
+/// Returns the mapping of this version, else any of the program: its version mismatch lists the
+/// supported versions, and `rpcinfo -T udp HOST nfs` calls version 0 for that purpose.
 fn choose(known: &mut dyn Iterator<Item = Mapping>, program: u32, version: u32) -> Option<Mapping> {
     let mut other = None;
     for mapping in known.filter(|m| m.program == program) {
@@ -178,27 +178,27 @@ fn entry(out: &mut Writer, mapping: &Mapping, here: Ipv4Addr) {
     out.opaque(OWNER);
 }
 
-/// An address with its port, as RFC 5665 §5.2.3.3 writes it.
+/// Formats an address with its port (RFC 5665 §5.2.3.3).
 fn universal(address: Ipv4Addr, port: u16) -> String {
     format!("{address}.{}.{}", port >> 8, port & 0xff)
 }
 
-/// What is asked of the host's own port mapper.
+/// A call to the host's own port mapper.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ask {
-    /// PMAPPROC_SET: that it tells of a program of ours.
+    /// PMAPPROC_SET: registers a program.
     Set = 1,
-    /// PMAPPROC_UNSET: that it stops, for every protocol.
+    /// PMAPPROC_UNSET: removes it, for every protocol.
     Unset = 2,
-    /// PMAPPROC_GETPORT: what it tells of it.
+    /// PMAPPROC_GETPORT: returns its registered port.
     Port = 3,
 }
 
-/// The call, as a datagram.
+/// Encodes the call as a datagram.
 pub fn ask(xid: u32, ask: Ask, mapping: Mapping) -> Vec<u8> {
     const CALL: u32 = 0;
     let mut out = Writer::new(64);
-    // AUTH_NONE twice: who may register is told by the address and the port of the caller.
+    // AUTH_NONE twice: permission depends on the caller's address and port.
     for word in [xid, CALL, 2, PORTMAP, 2, ask as u32, 0, 0, 0, 0] {
         out.u32(word);
     }
@@ -209,7 +209,7 @@ pub fn ask(xid: u32, ask: Ask, mapping: Mapping) -> Vec<u8> {
     out.into_bytes()
 }
 
-/// The one word in the results of a success: a boolean or a port; `None` for anything else.
+/// Returns the single word of a successful reply: a boolean or a port; `None` for anything else.
 pub fn word(reply: &[u8], xid: u32) -> Option<u32> {
     const REPLY: u32 = 1;
     let mut reader = Reader::new(reply);
@@ -225,12 +225,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_port_in_a_universal_address_is_two_numbers() {
+    fn universal_address_encodes_the_port() {
         assert_eq!(universal(Ipv4Addr::new(10, 0, 0, 1), 2049), "10.0.0.1.8.1");
     }
 
     #[test]
-    fn another_version_is_better_than_none() {
+    fn another_version_is_a_fallback() {
         let tcp = || all(2049).filter(|m| m.over == Over::Tcp);
         assert_eq!(choose(&mut tcp(), NFS, 3).unwrap().version, 3);
         assert_eq!(choose(&mut tcp(), NFS, 4).unwrap().port, 2049);

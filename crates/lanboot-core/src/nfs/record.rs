@@ -1,19 +1,18 @@
-//! Record marking (RFC 5531 §11): what makes messages out of a TCP stream.
+//! Record marking (RFC 5531 §11): splits a TCP stream into messages.
 //!
-//! A record is a run of fragments, each behind four bytes with its length; the topmost bit marks
-//! the last one. A call in one fragment that is there as a whole, which is every call of every
-//! known client, is lent from the input without a copy.
+//! A record is a sequence of fragments, each preceded by four bytes with its length; the topmost
+//! bit marks the last one. A call in a single complete fragment, as sent by every known client, is
+//! borrowed from the input without a copy.
 
-/// Longest record taken: a WRITE of a megabyte and what is around it, answered with "read-only".
-/// A longer one ends the connection before a byte of it is read.
+/// Longest record accepted, in bytes: a WRITE of one megabyte with its headers, answered with
+/// "read-only". A longer one ends the connection before any of it is read.
 pub const MAX_RECORD_BYTES: usize = 1024 * 1024 + 64 * 1024;
-/// What is kept of a record; the rest is read and forgotten. Ten times the longest call that can
-/// be answered with anything but "read-only": two names of 255 bytes, two handles of 64, and
-/// credentials of 400.
+/// Bytes stored of a record; the rest is discarded. Ten times the longest call that is not answered
+/// with "read-only": two names of 255 bytes, two handles of 64, and credentials of 400.
 pub const KEPT_BYTES: usize = 16 * 1024;
-/// Most fragments of one record: each byte of the longest sensible call in a fragment of its own.
+/// Most fragments of one record: the longest sensible call with one byte per fragment.
 pub const MAX_FRAGMENTS: u32 = 4096;
-/// Bytes of a fragment's mark.
+/// Length of a fragment's mark, in bytes.
 pub const MARK_BYTES: usize = 4;
 const LAST: u32 = 1 << 31;
 
@@ -24,39 +23,39 @@ pub struct Record<'a> {
     pub bytes: &'a [u8],
 }
 
-/// Why a stream is no stream of records.
+/// Reason a stream is not a valid sequence of records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
-    /// It announces more than [`MAX_RECORD_BYTES`].
+    /// A record longer than [`MAX_RECORD_BYTES`].
     #[error("it announces a message of more than {MAX_RECORD_BYTES} bytes")]
     TooLong,
-    /// It comes in crumbs.
+    /// A record of more than [`MAX_FRAGMENTS`].
     #[error("it sends one message in more than {MAX_FRAGMENTS} fragments")]
     TooManyFragments,
 }
 
-/// Puts the records of one stream together.
+/// Assembles the records of one stream.
 #[derive(Debug, Default)]
 pub struct Records {
-    /// Of a record in several fragments, or one longer than is kept.
-    kept: Vec<u8>,
-    /// Bytes of this record so far, with those announced.
+    /// Bytes of a record that has several fragments or is longer than [`KEPT_BYTES`].
+    stored: Vec<u8>,
+    /// Bytes of this record so far, including announced ones.
     total: usize,
-    /// Bytes of the current fragment that are still to come.
+    /// Bytes of the current fragment still to come.
     left: usize,
     fragments: u32,
     is_last: bool,
-    /// The record in `kept` was handed out.
+    /// True once the record in `stored` was returned.
     is_over: bool,
 }
 
 impl Records {
-    /// The next whole record of `input`, which is advanced behind it; `None` when more must be
-    /// read. What is left in `input` then must be there again in front of it, and is never longer
-    /// than [`KEPT_BYTES`] and a mark.
+    /// Returns the next complete record of `input` and advances past it; `None` if more must be
+    /// read. Bytes then left in `input` must be passed in again before the new ones, and are at
+    /// most [`KEPT_BYTES`] and a mark.
     ///
     /// # Errors
-    /// After one the stream is unusable.
+    /// After an error the stream is unusable.
     pub fn next<'r, 'i: 'r>(
         &'r mut self,
         input: &mut &'i [u8],
@@ -73,7 +72,9 @@ impl Records {
             }
             if self.fragments > 0 && self.is_last {
                 self.is_over = true;
-                return Ok(Some(Record { bytes: &self.kept }));
+                return Ok(Some(Record {
+                    bytes: &self.stored,
+                }));
             }
             let Some((mark, rest)) = input.split_first_chunk::<MARK_BYTES>() else {
                 return Ok(None);
@@ -102,7 +103,7 @@ impl Records {
         }
     }
 
-    /// Whether a record has begun that is not over.
+    /// Returns whether an incomplete record has begun.
     pub fn is_mid_record(&self) -> bool {
         self.fragments > 0 && !self.is_over
     }
@@ -110,15 +111,15 @@ impl Records {
     fn keep(&mut self, input: &mut &[u8]) {
         let here = self.left.min(input.len());
         let (part, rest) = input.split_at_checked(here).unwrap_or_default();
-        let room = KEPT_BYTES.saturating_sub(self.kept.len());
-        self.kept
-            .extend_from_slice(part.get(..room).unwrap_or(part));
+        let space = KEPT_BYTES.saturating_sub(self.stored.len());
+        self.stored
+            .extend_from_slice(part.get(..space).unwrap_or(part));
         self.left -= part.len();
         *input = rest;
     }
 }
 
-/// The mark of a record of one fragment with `len` bytes.
+/// Returns the mark of a single-fragment record of `len` bytes.
 pub fn mark(len: u64) -> [u8; MARK_BYTES] {
     // Nothing sent here comes near two gigabytes.
     let len = u32::try_from(len).unwrap_or(LAST - 1).min(LAST - 1);
@@ -130,7 +131,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Feeds `stream` in steps of `step` bytes, as a connection does.
+    /// Feeds `stream` in steps of `step` bytes, like a connection.
     fn feed(stream: &[u8], step: usize) -> Result<Vec<Vec<u8>>, Refused> {
         let mut records = Records::default();
         let mut found = Vec::new();
@@ -154,14 +155,14 @@ mod tests {
     }
 
     #[test]
-    fn a_record_of_two_gigabytes_is_refused_at_its_mark() {
+    fn too_long_records_are_rejected_at_their_mark() {
         for mark in [u32::MAX, LAST - 1, LAST | 0x11_0001] {
             assert_eq!(feed(&mark.to_be_bytes(), 4), Err(Refused::TooLong));
         }
-        // Also when it comes as many fragments.
+        // Also as many fragments.
         let many = fragment(&[7; 1000], false).repeat(1200);
         assert_eq!(feed(&many, 1 << 16), Err(Refused::TooLong));
-        assert_eq!(Records::default().kept.capacity(), 0);
+        assert_eq!(Records::default().stored.capacity(), 0);
     }
 
     #[test]
@@ -171,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_long_record_the_beginning_is_kept_and_the_next_one_is_found() {
+    fn long_records_are_truncated_and_the_next_one_is_found() {
         let long: Vec<u8> = (0..=255).cycle().take(1024 * 1024 + 200).collect();
         let stream = [fragment(&long, true), fragment(b"next", true)].concat();
         for step in [1000, 65536, 1 << 21] {
@@ -184,7 +185,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_cutting_gives_the_same_records(
+        fn records_do_not_depend_on_segmentation(
             messages in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..60), 0..6),
             cuts in proptest::collection::vec(0..20usize, 1..30), step in 1..50usize,
         ) {

@@ -1,4 +1,4 @@
-//! Remote procedure calls (RFC 5531): the head of a call, and every way to refuse one.
+//! Remote procedure calls (RFC 5531): the header of a call, and error replies.
 
 use super::record;
 use super::xdr::{Fault, Reader, Writer};
@@ -7,16 +7,16 @@ use crate::vfs::Slice;
 
 /// The only version of the protocol.
 const VERSION: u32 = 2;
-/// Longest credentials and verifier (§8.2).
+/// Longest credentials and verifier, in bytes (§8.2).
 const MAX_AUTH_BYTES: usize = 400;
-/// Longest machine name in AUTH_SYS credentials (Appendix A).
+/// Longest machine name in AUTH_SYS credentials, in bytes (Appendix A).
 const MAX_MACHINE_BYTES: usize = 255;
 /// Most groups in AUTH_SYS credentials (Appendix A).
 const MAX_GROUPS: usize = 16;
-/// Room for the results of most procedures.
-const ROOM: usize = 256;
+/// Capacity for the results of most procedures, in bytes.
+const RESULT_CAPACITY: usize = 256;
 
-/// The protocol below.
+/// Transport protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Over {
     /// A stream of records.
@@ -25,38 +25,38 @@ pub enum Over {
     Udp,
 }
 
-/// A call as far as every program has it in common.
+/// Header of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
-    /// Comes back in the reply.
+    /// Transaction id, echoed in the reply.
     pub xid: u32,
-    /// Program.
+    /// Program number.
     pub program: u32,
-    /// Its version.
+    /// Program version.
     pub version: u32,
-    /// What to do.
+    /// Procedure number.
     pub procedure: u32,
-    /// Who asks.
+    /// Credentials.
     pub who: Who,
 }
 
-/// Who asks, by their own word.
+/// Credentials of a caller, as it states them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Who {
     /// AUTH_NONE.
     Nobody,
     /// AUTH_SYS.
     User {
-        /// User.
+        /// User id.
         uid: u32,
-        /// Group.
+        /// Group id.
         gid: u32,
-        /// Further groups.
+        /// Supplementary groups.
         groups: Groups,
     },
 }
 
-/// The further groups of a user.
+/// Supplementary groups of a user.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Groups {
     ids: [u32; MAX_GROUPS],
@@ -64,58 +64,58 @@ pub struct Groups {
 }
 
 impl Groups {
-    /// The groups.
+    /// Returns the group ids.
     pub fn ids(&self) -> &[u32] {
         self.ids.get(..self.len).unwrap_or_default()
     }
 }
 
-/// Why a message is no call that goes on to a program.
+/// Reason a message is not dispatched to a program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NoCall {
-    /// It cannot be answered.
+    /// It gets no reply.
     Nothing(Nothing),
-    /// It is refused with these words.
+    /// It gets an error reply.
     Refused {
-        /// Of the call.
+        /// Transaction id of the call.
         xid: u32,
-        /// In the reply.
+        /// Error for the reply.
         why: Denied,
     },
 }
 
-/// Why there is nothing to answer.
+/// Reason a message gets no reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Nothing {
-    /// A reply, or no message at all.
+    /// Not a call.
     #[error("it is no call")]
     NoCall,
-    /// It ends within the head.
+    /// Truncated within the header.
     #[error("its head is {0}")]
     Head(#[from] Fault),
 }
 
-/// A call that is denied (§9, `reject_stat`).
+/// Error for a denied call (§9, `reject_stat`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Denied {
     /// RPC_MISMATCH.
     Version,
-    /// AUTH_BADCRED: the credentials make no sense.
+    /// AUTH_BADCRED: the credentials are malformed.
     BadCredentials,
-    /// AUTH_TOOWEAK, the nearest word there is for "only AUTH_NONE and AUTH_SYS are known here".
+    /// AUTH_TOOWEAK, the closest status for "only AUTH_NONE and AUTH_SYS are supported".
     UnknownFlavor,
 }
 
-/// How a program ends a call (§9, `accept_stat`).
+/// Status of an accepted but failed call (§9, `accept_stat`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Accepted {
     /// PROG_UNAVAIL.
     NoProgram,
-    /// PROG_MISMATCH, with the versions there are.
+    /// PROG_MISMATCH, with the supported versions.
     NoVersion {
-        /// The lowest one.
+        /// The lowest version.
         low: u32,
-        /// The highest one.
+        /// The highest version.
         high: u32,
     },
     /// PROC_UNAVAIL.
@@ -125,7 +125,10 @@ pub enum Accepted {
 }
 
 impl Call {
-    /// Reads the head of `message`; the arguments are what is left of the reader.
+    /// Parses the header of `message`; the reader returned holds the arguments.
+    ///
+    /// # Errors
+    /// Fails if the message is not a call or must be denied.
     pub fn parse<'a>(message: &'a [u8]) -> Result<(Self, Reader<'a>), NoCall> {
         const CALL: u32 = 0;
         let mut reader = Reader::new(message);
@@ -144,7 +147,7 @@ impl Call {
         let flavor = reader.u32("the flavor").map_err(fault)?;
         let credentials = reader.opaque(MAX_AUTH_BYTES, "the credentials");
         let credentials = credentials.map_err(|f| bad_credentials(f, denied))?;
-        // Nobody here has secrets to keep, so what the verifier holds does not matter.
+        // There are no secrets to protect, so the contents of the verifier are ignored.
         let _ = reader.u32("the verifier's flavor").map_err(fault)?;
         let verifier = reader.opaque(MAX_AUTH_BYTES, "the verifier");
         verifier.map_err(|f| bad_credentials(f, denied))?;
@@ -193,19 +196,19 @@ impl Who {
     }
 }
 
-/// A reply that begins with the head of a success; the results are written behind it.
+/// A reply that begins with the header of a success; results are appended.
 #[derive(Debug)]
 pub struct Success {
     xid: u32,
     over: Over,
-    /// Where results are written.
+    /// Writer for the results.
     pub out: Writer,
-    /// Length of the head.
+    /// Length of the header, in bytes.
     head: usize,
 }
 
 impl Success {
-    /// To the call `xid`.
+    /// Creates the reply to call `xid`.
     pub fn new(xid: u32, over: Over) -> Self {
         let mut out = begin(xid, over);
         accepted(&mut out, 0);
@@ -217,13 +220,13 @@ impl Success {
         }
     }
 
-    /// The reply.
+    /// Finishes the reply.
     pub fn done(self) -> Reply {
         Reply::bytes(end(self.out, self.over, 0), false)
     }
 
-    /// The reply with `body` behind the results; `error_reply` writes the results that are sent when
-    /// it cannot be read.
+    /// Finishes the reply with `body` after the results; `error_reply` writes the results sent if
+    /// the body cannot be read.
     pub fn with_body(self, body: Slice, error_reply: impl FnOnce(&mut Writer)) -> Reply {
         let mut other = Self::new(self.xid, self.over);
         error_reply(&mut other.out);
@@ -235,13 +238,13 @@ impl Success {
         }
     }
 
-    /// Bytes of results so far.
+    /// Returns the bytes of results so far.
     pub fn written(&self) -> usize {
         self.out.len() - self.head
     }
 }
 
-/// The reply to a call no program or procedure takes.
+/// Returns the reply to a call without a matching program or procedure.
 pub fn not_accepted(xid: u32, over: Over, why: Accepted) -> Reply {
     let mut out = begin(xid, over);
     match why {
@@ -257,7 +260,7 @@ pub fn not_accepted(xid: u32, over: Over, why: Accepted) -> Reply {
     Reply::bytes(end(out, over, 0), false)
 }
 
-/// The reply to a call that is denied.
+/// Returns the reply to a denied call.
 pub fn denied(xid: u32, over: Over, why: Denied) -> Reply {
     const MSG_DENIED: u32 = 1;
     const AUTH_ERROR: u32 = 1;
@@ -274,7 +277,7 @@ pub fn denied(xid: u32, over: Over, why: Denied) -> Reply {
 
 fn begin(xid: u32, over: Over) -> Writer {
     const REPLY: u32 = 1;
-    let mut out = Writer::new(ROOM);
+    let mut out = Writer::new(RESULT_CAPACITY);
     if over == Over::Tcp {
         out.fixed(&[0; record::MARK_BYTES]);
     }
@@ -283,14 +286,15 @@ fn begin(xid: u32, over: Over) -> Writer {
     out
 }
 
-/// MSG_ACCEPTED with an empty verifier and `status`.
+/// Writes MSG_ACCEPTED with an empty verifier and `status`.
 fn accepted(out: &mut Writer, status: u32) {
     for word in [0, 0, 0, status] {
         out.u32(word);
     }
 }
 
-/// Sets the record mark: every reply is one fragment, because klibc's nfsmount reads no second.
+/// Sets the record mark: every reply is one fragment, because klibc's nfsmount does not read a
+/// second.
 fn end(out: Writer, over: Over, body: u64) -> Vec<u8> {
     let mut bytes = out.into_bytes();
     if over == Over::Tcp {

@@ -1,17 +1,17 @@
-//! External Data Representation (RFC 4506): the few types the programs here are made of.
+//! External Data Representation (RFC 4506): the types used by these programs.
 //!
-//! Reading borrows; a length is compared with its limit and with what is there before anything
-//! else happens to it, so no length costs memory.
+//! Reading borrows; a length is checked against its limit and the available data first, so no
+//! length costs memory.
 
 use crate::bytes;
 
-/// What cannot be read as the type it should be.
+/// Error: data of the wrong length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
-    /// It ends before its end.
+    /// The data ends early.
     #[error("cut short: {0} is missing")]
     Truncated(&'static str),
-    /// It is longer than allowed.
+    /// The data is longer than allowed.
     #[error("{0} is too long")]
     TooLong(&'static str),
 }
@@ -22,7 +22,7 @@ impl From<bytes::Truncated> for Fault {
     }
 }
 
-/// How many bytes fill `len` up to a multiple of four (RFC 4506 §3).
+/// Returns the padding that extends `len` to a multiple of four (RFC 4506 §3).
 pub fn padding(len: usize) -> usize {
     len.wrapping_neg() % 4
 }
@@ -34,30 +34,30 @@ pub struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// Starts at the first byte of `bytes`.
+    /// Creates a reader at the first byte of `bytes`.
     pub fn new(bytes: &'a [u8]) -> Self {
         Self {
             rest: bytes::Reader::new(bytes),
         }
     }
 
-    /// An unsigned integer (§4.2).
+    /// Reads an unsigned integer (§4.2).
     pub fn u32(&mut self, what: &'static str) -> Result<u32, Fault> {
         Ok(self.rest.u32(what)?)
     }
 
-    /// An unsigned hyper integer (§4.5).
+    /// Reads an unsigned hyper integer (§4.5).
     pub fn u64(&mut self, what: &'static str) -> Result<u64, Fault> {
         Ok(self.rest.u64(what)?)
     }
 
-    /// Opaque data of `N` bytes, a multiple of four (§4.9).
+    /// Reads opaque data of `N` bytes, a multiple of four (§4.9).
     pub fn fixed<const N: usize>(&mut self, what: &'static str) -> Result<[u8; N], Fault> {
         Ok(self.rest.array(what)?)
     }
 
-    /// Opaque data or a string of at most `most` bytes (§4.10, §4.11). What the padding holds
-    /// does not matter: some libraries leave memory in it.
+    /// Reads opaque data or a string of at most `most` bytes (§4.10, §4.11). The contents of the
+    /// padding are ignored: some libraries leave memory in it.
     pub fn opaque(&mut self, most: usize, what: &'static str) -> Result<&'a [u8], Fault> {
         let len = usize::try_from(self.rest.u32(what)?).map_err(|_| Fault::TooLong(what))?;
         if len > most {
@@ -68,7 +68,7 @@ impl<'a> Reader<'a> {
         Ok(bytes)
     }
 
-    /// An array of at most `most` unsigned integers (§4.13).
+    /// Reads an array of at most `most` unsigned integers (§4.13).
     pub fn u32s(
         &mut self,
         most: usize,
@@ -83,12 +83,12 @@ impl<'a> Reader<'a> {
         Ok(words.iter().map(|word| u32::from_be_bytes(*word)))
     }
 
-    /// How many bytes are left.
+    /// Returns the number of bytes left.
     pub fn len(&self) -> usize {
         self.rest.len()
     }
 
-    /// Whether everything was read.
+    /// Returns whether all bytes have been read.
     pub fn is_empty(&self) -> bool {
         self.rest.is_empty()
     }
@@ -101,34 +101,34 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// With room for `room` bytes.
-    pub fn new(room: usize) -> Self {
+    /// Creates a writer with a capacity of `capacity` bytes.
+    pub fn new(capacity: usize) -> Self {
         Self {
-            bytes: Vec::with_capacity(room),
+            bytes: Vec::with_capacity(capacity),
         }
     }
 
-    /// An unsigned integer, an enumeration.
+    /// Writes an unsigned integer or an enumeration.
     pub fn u32(&mut self, value: u32) {
         self.bytes.extend_from_slice(&value.to_be_bytes());
     }
 
-    /// An unsigned hyper integer.
+    /// Writes an unsigned hyper integer.
     pub fn u64(&mut self, value: u64) {
         self.bytes.extend_from_slice(&value.to_be_bytes());
     }
 
-    /// A boolean.
+    /// Writes a boolean.
     pub fn bool(&mut self, value: bool) {
         self.u32(u32::from(value));
     }
 
-    /// Opaque data whose length both sides know, a multiple of four.
+    /// Writes opaque data of a fixed length, a multiple of four.
     pub fn fixed(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// Opaque data or a string.
+    /// Writes opaque data or a string, with its length.
     pub fn opaque(&mut self, bytes: &[u8]) {
         self.u32(u32::try_from(bytes.len()).unwrap_or(u32::MAX));
         self.bytes.extend_from_slice(bytes);
@@ -136,22 +136,22 @@ impl Writer {
         self.bytes.resize(padded, 0);
     }
 
-    /// How many bytes were written.
+    /// Returns the number of bytes written.
     pub fn len(&self) -> usize {
         self.bytes.len()
     }
 
-    /// Whether nothing was written.
+    /// Returns whether nothing was written.
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
 
-    /// Forgets everything behind the first `len` bytes.
+    /// Drops everything after the first `len` bytes.
     pub fn truncate(&mut self, len: usize) {
         self.bytes.truncate(len);
     }
 
-    /// What was written.
+    /// Returns the bytes written.
     pub fn into_bytes(self) -> Vec<u8> {
         self.bytes
     }
@@ -163,7 +163,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_length_past_the_end_or_over_the_limit_is_refused_before_it_is_believed() {
+    fn invalid_lengths_are_rejected_before_use() {
         let past = [0xff, 0xff, 0xff, 0xff, b'a'];
         let read = |most| Reader::new(&past).opaque(most, "a name");
         assert_eq!(read(255), Err(Fault::TooLong("a name")));
@@ -181,7 +181,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_was_written_is_read(
+        fn values_round_trip(
             a in any::<u32>(), b in any::<u64>(), text in proptest::collection::vec(any::<u8>(), 0..40),
             words in proptest::collection::vec(any::<u32>(), 0..16),
         ) {

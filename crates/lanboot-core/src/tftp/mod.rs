@@ -1,11 +1,11 @@
-//! TFTP, read only: RFC 1350 with options (RFC 2347), blksize (2348), timeout and tsize (2349)
-//! and windowsize (7440).
+//! Read-only TFTP: RFC 1350 with options (RFC 2347), blksize (2348), timeout and tsize (2349) and
+//! windowsize (7440).
 //!
-//! [`knock`] says what a datagram on port 69 wants; [`Transfer`] sends one file, block by block,
-//! without a socket or a clock. Left out, on purpose: writing (this server only hands out files),
-//! mail mode (obsolete since 1992) and multicast (RFC 2090, spoken by no firmware left).
+//! [`classify`] parses a datagram on port 69; [`Transfer`] sends one file, block by block, without
+//! a socket or a clock. Omitted on purpose: writing, mail mode (obsolete since 1992) and multicast
+//! (RFC 2090, not used by current firmware).
 //!
-//! Invariants: an option that was not asked for is never answered; a duplicate ACK never sends
+//! Invariants: an option that was not requested is never acknowledged; a duplicate ACK never sends
 //! data again; every transfer ends after a bounded number of datagrams.
 
 mod netascii;
@@ -24,40 +24,38 @@ pub use transfer::{Action, Blocks, Finish, Transfer};
 use crate::vfs;
 use std::time::Duration;
 
-/// Longest request looked at, in bytes. RFC 2347 §2 allows 512; names in the field are longer
-/// only when they are an attack.
+/// Longest request parsed, in bytes. RFC 2347 §2 allows 512; only attacks are longer in practice.
 pub const MAX_REQUEST: usize = 1024;
 
-/// How far a transfer goes to please its machine.
+/// Limits of a transfer.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Largest block agreed to, in bytes of data. RFC 2348 ends at 65464.
+    /// Largest block size accepted, in bytes of data. RFC 2348 allows up to 65464.
     pub blksize: u16,
-    /// Most blocks sent before an ACK. 32 is what dnsmasq grants, so firmware has met it.
+    /// Most blocks sent before an ACK. 32 is what dnsmasq grants, so firmware is used to it.
     pub windowsize: u16,
     /// Most bytes of data sent before an ACK: what one kernel send buffer takes without blocking,
     /// and what a transfer holds in memory.
     pub window_bytes: u32,
-    /// How long the first datagram waits for its answer before it is sent again, and the longest
-    /// a round trip measured later can make that wait. A `timeout` agreed on replaces it.
+    /// Wait for the first answer before retransmission, and the upper limit of the wait derived
+    /// from measured round trips. A negotiated `timeout` replaces it.
     pub first_wait: Duration,
-    /// The shortest a measured round trip can make that wait (TCP on Linux has the same floor):
-    /// slow machines write flash meanwhile.
+    /// Lower limit of the wait derived from measured round trips (as in Linux TCP): slow machines
+    /// may be writing flash.
     pub shortest_wait: Duration,
-    /// Where doubling the wait stops.
+    /// Upper limit of the doubled wait.
     pub longest_wait: Duration,
-    /// Longest `timeout` agreed to, in seconds; a longer one is left unanswered, and the machine
-    /// keeps its own. A vanished machine would hold its place for `tries` times this long.
+    /// Longest `timeout` accepted, in seconds; a longer one is not acknowledged, and the machine
+    /// keeps its own. A vanished machine would occupy a transfer for `tries` times this long.
     pub timeout: u8,
-    /// How often the same datagrams are sent, at least, before the machine counts as gone.
+    /// Least number of times the same datagrams are sent before the machine counts as gone.
     pub tries: u32,
-    /// How often the first datagrams are sent before the machine said anything. One that is there and
-    /// lost them asks again; one whose address was forged gets no more than this.
+    /// Number of times the first datagrams are sent to a machine that has not answered. One that
+    /// lost them requests again; one whose address was forged receives no more than this.
     pub first_tries: u32,
-    /// How long a machine may be silent, at least, before it counts as gone: an option ROM that
-    /// erases flash, a person who looks at another page of the setup. dnsmasq waits for 31 s, BSD's
-    /// tftpd for 25 s. Only the last ACK is not waited for that long, since many loaders never
-    /// send it.
+    /// Shortest silence before a machine counts as gone: an option ROM may be erasing flash, or a
+    /// person looking at another page of the setup. dnsmasq waits 31 s, BSD's tftpd 25 s. The wait
+    /// for the last ACK is shorter, since many loaders never send it.
     pub patience: Duration,
 }
 
@@ -78,24 +76,24 @@ impl Default for Limits {
     }
 }
 
-/// What a datagram that reached port 69 wants.
+/// Meaning of a datagram on port 69.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Incoming<'a> {
-    /// A file, in a way this server can send it.
+    /// A valid read request.
     Read(Request<'a>),
-    /// Something it will not get; send this failure from a port of its own.
+    /// A request to be rejected; send this failure from a new port.
     Refuse {
-        /// The name asked for.
+        /// Requested file name.
         name: Vec<u8>,
-        /// What to answer; its text is the reason.
+        /// Error to send; its text is the reason.
         failure: Failure<'static>,
     },
-    /// Nothing to answer.
+    /// A datagram that gets no answer.
     Ignore(IgnoreReason),
 }
 
-/// Sorts out a datagram that reached port 69.
-pub fn knock(datagram: &[u8]) -> Incoming<'_> {
+/// Classifies a datagram received on port 69.
+pub fn classify(datagram: &[u8]) -> Incoming<'_> {
     if datagram.len() > MAX_REQUEST {
         return Incoming::Ignore(IgnoreReason::TooLong);
     }
@@ -124,29 +122,29 @@ fn refuse<'a>(request: Request<'a>, failure: Failure<'static>) -> Incoming<'a> {
     }
 }
 
-/// Why a datagram is answered by silence.
+/// Reason a datagram gets no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IgnoreReason {
-    /// It cannot be read.
+    /// It cannot be parsed.
     Bad(BadPacket),
     /// A request of more than [`MAX_REQUEST`] bytes.
     TooLong,
-    /// It reached port 69 but is neither a read nor a write request.
+    /// Neither a read nor a write request.
     NoRequest,
-    /// The same request again, while the first one is being answered.
+    /// A duplicate of a request being answered.
     SameRequest,
-    /// As many transfers run as the server allows.
+    /// The limit of transfers is reached.
     TooManyTransfers,
-    /// As many transfers run for this machine as the server allows for one.
+    /// The limit of transfers for this machine is reached.
     TooManyForOne,
-    /// An ACK that was seen before. Answering it would be the Sorcerer's Apprentice
-    /// (RFC 1123 §4.2.3.1).
+    /// A duplicate ACK. Answering it would cause the Sorcerer's Apprentice syndrome (RFC 1123
+    /// §4.2.3.1).
     DuplicateAck,
-    /// An ACK of a block from before the last one that was confirmed.
+    /// An ACK of a block before the last one confirmed.
     OldAck,
-    /// An ACK of a block that was not sent yet.
+    /// An ACK of a block not sent yet.
     AckAhead,
-    /// A packet that has no place in a read: DATA, OACK, another request.
+    /// A packet invalid in a read transfer: DATA, OACK, another request.
     Unexpected,
     /// The transfer is over.
     Over,

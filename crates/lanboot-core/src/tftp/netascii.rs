@@ -1,7 +1,7 @@
-//! The netascii mode of RFC 1350 §1 (RFC 764): a line feed travels as CR LF, a carriage return as
-//! CR NUL. A client that undoes it gets every byte back, whatever the file holds.
+//! The netascii mode of RFC 1350 §1 (RFC 764): LF is sent as CR LF, CR as CR NUL. Decoding restores
+//! every byte, whatever the file contains.
 
-/// `bytes` as netascii sends them; at most twice as long.
+/// Encodes `bytes` as netascii; at most twice as long.
 pub fn to_netascii(bytes: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes.len() + bytes.len() / 16);
     for &byte in bytes {
@@ -38,7 +38,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whoever_undoes_it_has_the_file(bytes: Vec<u8>) {
+        fn netascii_round_trips(bytes: Vec<u8>) {
             prop_assert_eq!(undone(&to_netascii(&bytes)), bytes);
         }
     }

@@ -1,4 +1,4 @@
-//! The six packets of RFC 1350 §5 and RFC 2347, parsed and emitted.
+//! Parses and emits the six packets of RFC 1350 §5 and RFC 2347.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,46 +12,46 @@ const ACK: u16 = 4;
 const ERROR: u16 = 5;
 const OPTION_ACK: u16 = 6;
 
-/// Most options looked at in one packet; there are four that mean anything here.
+/// Most options parsed in one packet; four are supported.
 const MAX_OPTIONS: usize = 32;
 
 /// One datagram.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Packet<'a> {
-    /// RRQ: the sender wants a file.
+    /// RRQ: a read request.
     Read(Request<'a>),
-    /// WRQ: the sender wants to store a file.
+    /// WRQ: a write request.
     Write(Request<'a>),
     /// DATA.
     Data {
         /// Number of the block, modulo 65536.
         block: u16,
-        /// What the block holds.
+        /// Contents of the block.
         bytes: &'a [u8],
     },
     /// ACK of the block with this number, modulo 65536.
     Ack(u16),
     /// ERROR: the transfer ends here.
     Error(Failure<'a>),
-    /// OACK (RFC 2347 §3): what was agreed to.
+    /// OACK (RFC 2347 §3): the accepted options.
     OptionAck(Options),
 }
 
 /// RRQ or WRQ.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request<'a> {
-    /// The file, with slashes, without what firmware leaves behind the name.
+    /// File name with forward slashes, without trailing garbage from firmware.
     pub name: Vec<u8>,
-    /// How the bytes shall travel.
+    /// Transfer mode.
     pub mode: Mode<'a>,
-    /// What else was asked for.
+    /// Requested options.
     pub options: Options,
 }
 
-/// Transfer mode, RFC 1350 §1; in any case of letters.
+/// Transfer mode, RFC 1350 §1; case-insensitive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode<'a> {
-    /// Bytes as they are.
+    /// Bytes unchanged.
     Octet,
     /// Text, with line ends translated.
     Netascii,
@@ -61,26 +61,26 @@ pub enum Mode<'a> {
     Other(&'a [u8]),
 }
 
-/// The options known here. A number that is none, or that does not fit, counts as not sent
-/// (RFC 2347 §2: options that cannot be used are left out of the answer).
+/// Supported options. A value that is not a number or does not fit counts as absent (RFC 2347 §2:
+/// options that cannot be used are omitted from the answer).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Options {
     /// `blksize`, RFC 2348: bytes of data per block.
     pub blksize: Option<u64>,
-    /// `timeout`, RFC 2349: seconds before something is sent again.
+    /// `timeout`, RFC 2349: seconds before retransmission.
     pub timeout: Option<u64>,
-    /// `tsize`, RFC 2349: length of the file in bytes; 0 in a question.
+    /// `tsize`, RFC 2349: length of the file in bytes; 0 in a request.
     pub tsize: Option<u64>,
     /// `windowsize`, RFC 7440: blocks sent before an ACK.
     pub windowsize: Option<u64>,
 }
 
-/// ERROR: a code and a sentence.
+/// ERROR: a code and a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure<'a> {
-    /// What kind of failure.
+    /// Error code.
     pub code: ErrorCode,
-    /// The sentence, as it came from the network or goes there.
+    /// Message, as received or to be sent.
     pub text: Cow<'a, [u8]>,
 }
 
@@ -95,30 +95,33 @@ pub enum ErrorCode {
     AccessViolation,
     /// 4: illegal operation.
     IllegalOperation,
-    /// 5: unknown transfer id, that is an unknown port.
+    /// 5: unknown transfer id, that is, port.
     UnknownTransfer,
-    /// 8: the options were not to the client's liking, or all it wanted.
+    /// 8: the client rejects the options, or wanted only them.
     OptionsRefused,
-    /// Any other number, kept.
+    /// Any other number.
     Other(u16),
 }
 
-/// The datagram is no TFTP packet.
+/// Error: the datagram is not a TFTP packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadPacket {
     /// It ends too early.
     #[error(transparent)]
     Truncated(#[from] Truncated),
-    /// No packet has this number.
+    /// Unknown packet number.
     #[error("no TFTP packet has the number {0}")]
     Opcode(u16),
-    /// A request for nothing.
+    /// A request without a file name.
     #[error("the file name is empty")]
     NoName,
 }
 
 impl<'a> Packet<'a> {
-    /// Reads one datagram.
+    /// Parses one datagram.
+    ///
+    /// # Errors
+    /// Fails if the datagram is truncated, has an unknown number or names no file.
     pub fn parse(datagram: &'a [u8]) -> Result<Self, BadPacket> {
         let mut reader = Reader::new(datagram);
         Ok(match reader.u16("packet number")? {
@@ -131,7 +134,7 @@ impl<'a> Packet<'a> {
             ACK => Self::Ack(reader.u16("block number")?),
             ERROR => Self::Error(Failure {
                 code: reader.u16("error code")?.into(),
-                // Some clients leave the closing NUL out.
+                // Some clients omit the final NUL.
                 text: until_nul(reader.rest()).into(),
             }),
             OPTION_ACK => Self::OptionAck(Options::parse(reader)),
@@ -139,7 +142,7 @@ impl<'a> Packet<'a> {
         })
     }
 
-    /// The datagram.
+    /// Emits the datagram.
     pub fn emit(&self) -> Vec<u8> {
         let mut out = Vec::new();
         match self {
@@ -167,9 +170,9 @@ impl<'a> Packet<'a> {
     }
 }
 
-/// The four bytes before the data of `block`, counted from 1 without end. On the wire the number
-/// goes from 65535 to 0: that is what iPXE, lpxelinux and every large boot file rely on, though
-/// no RFC says so.
+/// Returns the four bytes before the data of `block`, counted from 1 without wrapping. On the wire
+/// the number wraps from 65535 to 0: iPXE, lpxelinux and every large boot file rely on it, though
+/// no RFC specifies it.
 pub fn data_header(block: u64) -> [u8; 4] {
     let [a, b] = DATA.to_be_bytes();
     let [.., c, d] = block.to_be_bytes();
@@ -205,15 +208,15 @@ impl<'a> Request<'a> {
     }
 }
 
-/// The name as it was meant.
+/// Returns the intended file name.
 fn clean(name: &[u8]) -> Vec<u8> {
-    // PXE ROMs that found option 67 without a closing NUL append the next option's tag, mostly
-    // 255 (end), or padding.
+    // PXE ROMs that received option 67 without a final NUL append the next option's tag, mostly 255
+    // (end), or padding.
     let end = name
         .iter()
         .rposition(|b| !matches!(b, 0xff | b' ' | b'\0'))
         .map_or(0, |last| last + 1);
-    // Windows' loaders write backslashes.
+    // Windows boot loaders write backslashes.
     let slashed = |&b: &u8| if b == b'\\' { b'/' } else { b };
     name.iter().take(end).map(slashed).collect()
 }
@@ -230,7 +233,7 @@ impl<'a> Mode<'a> {
 }
 
 impl Options {
-    /// Pairs of strings until the end; what comes after a cut or an empty name is padding.
+    /// Parses pairs of strings; bytes after a truncated or empty name are padding.
     fn parse(mut reader: Reader<'_>) -> Self {
         let mut options = Self::default();
         for _ in 0..MAX_OPTIONS {
@@ -269,13 +272,13 @@ impl Options {
         }
     }
 
-    /// Whether nothing was asked for or agreed to.
+    /// Returns whether no option is set.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 }
 
-/// A decimal number that fits.
+/// Parses a decimal number; `None` if it does not fit.
 fn number(text: &[u8]) -> Option<u64> {
     if !text.iter().all(u8::is_ascii_digit) {
         return None;
@@ -293,32 +296,32 @@ fn push_string(out: &mut Vec<u8>, text: &[u8]) {
 }
 
 impl Failure<'static> {
-    /// To a write request.
+    /// Answers a write request.
     pub const READ_ONLY: Self = Self::new(ErrorCode::AccessViolation, b"this server is read only");
-    /// To a name with `..` in it.
+    /// Answers a name with `..` in it.
     pub const CLIMBS: Self = Self::new(ErrorCode::AccessViolation, b"the path climbs with '..'");
-    /// To a name nothing has.
+    /// Answers a name that does not exist.
     pub const NOT_FOUND: Self = Self::new(ErrorCode::NotFound, b"file not found");
-    /// To mail mode.
+    /// Answers mail mode.
     pub const MAIL: Self = Self::new(ErrorCode::IllegalOperation, b"mail mode is obsolete");
-    /// To a mode no RFC knows.
+    /// Answers an unknown mode.
     pub const UNKNOWN_MODE: Self =
         Self::new(ErrorCode::IllegalOperation, b"unknown mode, use octet");
-    /// To netascii for a file too long to be text for people.
+    /// Answers netascii for a file too long to be text.
     pub const NOT_TEXT: Self = Self::new(
         ErrorCode::Undefined,
         b"too large for netascii, use octet (binary) mode",
     );
-    /// When the disk fails.
+    /// Reports a disk error.
     pub const READ_FAILED: Self =
         Self::new(ErrorCode::Undefined, b"the server cannot read the file");
-    /// When the image is damaged where the file is.
+    /// Reports a damaged image.
     pub const DAMAGED: Self = Self::new(
         ErrorCode::Undefined,
         b"the file is damaged or incomplete on the server",
     );
 
-    /// A failure with a sentence of ours.
+    /// Creates a failure with a fixed message.
     pub const fn new(code: ErrorCode, text: &'static [u8]) -> Self {
         Self {
             code,
@@ -328,7 +331,7 @@ impl Failure<'static> {
 }
 
 impl Failure<'_> {
-    /// The sentence, made printable.
+    /// Returns the message in printable form.
     pub fn sentence(&self) -> String {
         crate::text::printable(&self.text, 128)
     }
@@ -381,7 +384,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_as_edk2_sends_it() {
+    fn edk2_request() {
         let request = request(
             b"\x00\x01boot/snponly.efi\0octet\0tsize\x000\0blksize\x001468\0windowsize\x004\0",
         );
@@ -399,7 +402,7 @@ mod tests {
     }
 
     #[test]
-    fn firmware_leaves_garbage_behind_names_and_writes_backslashes() {
+    fn garbage_and_backslashes_in_names_are_cleaned() {
         for raw in [
             &b"\\boot\\pxe\xff"[..],
             b"\\boot\\pxe \xff\xff",
@@ -414,7 +417,7 @@ mod tests {
     }
 
     #[test]
-    fn options_that_are_no_numbers_or_come_twice_or_are_cut_do_not_count() {
+    fn invalid_repeated_and_truncated_options_are_ignored() {
         let options = request(
             b"\x00\x01a\0octet\0blksize\0-1\0BLKSIZE\x00700\0blksize\x00800\0tsize\0\0\
               timeout\x0099999999999999999999\0multicast\0\0windowsize\x0016",
@@ -428,13 +431,13 @@ mod tests {
     }
 
     #[test]
-    fn padding_behind_the_mode_is_no_option() {
+    fn padding_after_the_mode_is_not_an_option() {
         let options = request(b"\x00\x01a\0octet\0\0\0\0\0blksize\x00700\0").options;
         assert!(options.is_empty());
     }
 
     #[test]
-    fn what_is_no_packet_says_why() {
+    fn invalid_packets_are_errors() {
         let truncated = |what| Err(BadPacket::Truncated(Truncated { what }));
         assert_eq!(Packet::parse(b""), truncated("packet number"));
         assert_eq!(Packet::parse(b"\x00\x01abc"), truncated("file name"));
@@ -468,7 +471,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_emitted_is_parsed_back(
+        fn packets_round_trip(
             name in "[a-z/.]{1,40}", options in any_options(), number: u16, write: bool,
             bytes: Vec<u8>, text in "[ -~]{0,60}",
         ) {

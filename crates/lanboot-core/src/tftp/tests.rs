@@ -1,4 +1,4 @@
-//! Whole transfers over a virtual link: loss, reordering and duplicates in virtual time.
+//! Complete transfers over a virtual link: loss, reordering and duplicates in virtual time.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -53,10 +53,10 @@ fn agreed(asked: Options) -> Options {
     }
 }
 
-// What is asked and what is answered.
+// Option negotiation.
 
 #[test]
-fn only_what_was_asked_is_answered() {
+fn only_requested_options_are_acknowledged() {
     assert_eq!(agreed(Options::default()), Options::default());
     let tsize = Options {
         tsize: Some(0),
@@ -81,7 +81,7 @@ fn only_what_was_asked_is_answered() {
 }
 
 #[test]
-fn values_out_of_range_are_left_out_or_clamped() {
+fn out_of_range_values_are_omitted_or_clamped() {
     for (asked, answered) in [
         (0, None),
         (7, None),
@@ -140,17 +140,17 @@ fn a_tiny_mtu_still_leaves_a_legal_block() {
     assert_eq!(transfer.blksize(), 8);
 }
 
-// Knocking at port 69.
+// Requests to port 69.
 
 fn refusal(datagram: &[u8]) -> (u16, String) {
-    match knock(datagram) {
+    match classify(datagram) {
         Incoming::Refuse { failure, .. } => (failure.code.into(), failure.sentence()),
         other => panic!("{other:?}"),
     }
 }
 
 #[test]
-fn what_this_server_does_not_do_is_refused_with_a_sentence() {
+fn unsupported_requests_are_rejected_with_a_message() {
     let said = |code, text: &str| (code, text.to_owned());
     assert_eq!(
         refusal(b"\x00\x02a\0octet\0"),
@@ -171,25 +171,25 @@ fn what_this_server_does_not_do_is_refused_with_a_sentence() {
 }
 
 #[test]
-fn what_is_no_request_is_met_with_silence_and_a_reason() {
-    for (datagram, why) in [
+fn other_datagrams_are_ignored_with_a_reason() {
+    for (datagram, expected) in [
         (&b"\x00\x04\x00\x01"[..], "not a request"),
         (b"\x00\x09", "no TFTP packet has the number 9"),
         (b"\x00\x01a\0octet", "cut short: transfer mode is missing"),
         (b"\x00\x01\0octet\0", "the file name is empty"),
         (&[b'a'; 1025], "the request is too long"),
     ] {
-        match knock(datagram) {
-            Incoming::Ignore(reason) => assert_eq!(reason.to_string(), why),
+        match classify(datagram) {
+            Incoming::Ignore(reason) => assert_eq!(reason.to_string(), expected),
             other => panic!("{other:?}"),
         }
     }
 }
 
-// One step at a time.
+// Single steps.
 
 #[test]
-fn a_lock_step_transfer_from_request_to_last_ack() {
+fn lock_step_transfer() {
     let (mut transfer, step, now) = transfer(Options::default(), 1025);
     assert_eq!(step, blocks(1, 1, 0, 512));
     assert_eq!(transfer.on_packet(&ack(1), now), blocks(2, 1, 512, 512));
@@ -223,7 +223,7 @@ fn an_ack_inside_the_window_rolls_back_to_it() {
 }
 
 #[test]
-fn acks_that_confirm_nothing_send_nothing_and_say_why() {
+fn acks_that_confirm_nothing_are_ignored() {
     let (mut transfer, _, now) = transfer(options(Some(1000), Some(4)), 100_000);
     assert_eq!(
         transfer.on_packet(&ack(1), now),
@@ -231,7 +231,7 @@ fn acks_that_confirm_nothing_send_nothing_and_say_why() {
     );
     transfer.on_packet(&ack(0), now);
     transfer.on_packet(&ack(4), now);
-    for (datagram, why) in [
+    for (datagram, reason) in [
         (ack(4), IgnoreReason::DuplicateAck),
         (ack(3), IgnoreReason::OldAck),
         (ack(0), IgnoreReason::OldAck),
@@ -247,12 +247,12 @@ fn acks_that_confirm_nothing_send_nothing_and_say_why() {
         (b"\x00\x01a\0octet\0".to_vec(), IgnoreReason::Unexpected),
         (vec![0, 9], IgnoreReason::Bad(BadPacket::Opcode(9))),
     ] {
-        assert_eq!(transfer.on_packet(&datagram, now), Action::Wait(why));
+        assert_eq!(transfer.on_packet(&datagram, now), Action::Wait(reason));
     }
 }
 
 #[test]
-fn an_error_after_the_options_is_a_size_probe_and_later_a_refusal() {
+fn errors_after_the_oack_are_size_probes() {
     let abort = |code: u16| Packet::Error(Failure::new(code.into(), b"User aborted")).emit();
     let tsize = Options {
         tsize: Some(0),
@@ -278,15 +278,15 @@ fn an_error_after_the_options_is_a_size_probe_and_later_a_refusal() {
     assert_eq!(transfer.on_packet(&abort(8), now), Action::Done(refused));
 }
 
-// Time.
+// Timing.
 
 #[test]
-fn a_machine_that_sleeps_for_half_a_minute_is_waited_for_and_no_longer_than_40_s() {
+fn silence_is_tolerated_for_30_to_40_s() {
     for rtt in [MS, 100 * MS] {
         let (mut transfer, _, now) = transfer(options(None, None), 5000);
         let heard = now + rtt;
         transfer.on_packet(&ack(1), heard);
-        // Asleep, it hears only the last repetition of half a minute.
+        // Asleep, it receives only the last retransmission of half a minute.
         let mut last_sent = heard;
         let given_up = loop {
             let at = transfer.deadline();
@@ -303,7 +303,7 @@ fn a_machine_that_sleeps_for_half_a_minute_is_waited_for_and_no_longer_than_40_s
 }
 
 #[test]
-fn a_machine_that_wakes_after_28_s_gets_the_rest() {
+fn transfer_resumes_after_28_s_of_silence() {
     let (mut transfer, _, now) = transfer(options(None, None), 1500);
     transfer.on_packet(&ack(1), now + MS);
     let mut at = now;
@@ -318,7 +318,7 @@ fn a_machine_that_wakes_after_28_s_gets_the_rest() {
 }
 
 #[test]
-fn only_the_last_ack_is_given_up_sooner() {
+fn the_last_ack_has_a_shorter_timeout() {
     let (mut transfer, _, now) = transfer(options(None, None), 600);
     transfer.on_packet(&ack(1), now + MS);
     let (end, at) = loop {
@@ -333,13 +333,13 @@ fn only_the_last_ack_is_given_up_sooner() {
 }
 
 #[test]
-fn an_agreed_timeout_is_kept_and_doubled() {
+fn a_negotiated_timeout_is_used_and_doubled() {
     let asked = Options {
         timeout: Some(2),
         ..Options::default()
     };
     let (mut transfer, _, now) = transfer(asked, 5000);
-    // The quick answer does not shorten what was agreed on.
+    // A quick answer does not shorten a negotiated timeout.
     transfer.on_packet(&ack(0), now + MS);
     let mut waits = Vec::new();
     let mut last = now + MS;
@@ -364,7 +364,7 @@ fn an_agreed_timeout_is_kept_and_doubled() {
 }
 
 #[test]
-fn quick_round_trips_shorten_the_wait_but_not_below_its_floor() {
+fn quick_round_trips_shorten_the_wait_to_its_minimum() {
     let (mut transfer, _, mut now) = transfer(Options::default(), 500_000);
     assert_eq!(transfer.deadline() - now, 1000 * MS);
     for block in 1..100 {
@@ -380,11 +380,11 @@ fn quick_round_trips_shorten_the_wait_but_not_below_its_floor() {
 }
 
 #[test]
-fn a_machine_that_starts_what_it_loaded_without_a_last_ack_has_its_file() {
+fn a_missing_last_ack_counts_as_success() {
     let (mut transfer, _, now) = transfer(Options::default(), 600);
     transfer.on_packet(&ack(1), now);
     assert_eq!(transfer.on_unreachable(), Action::Done(Finish::Unconfirmed));
-    // One that confirmed no data at all has nothing.
+    // A machine that confirmed no data has nothing.
     let (mut silent, _, _) = self::transfer(Options::default(), 100);
     assert_eq!(silent.on_unreachable(), Action::Done(Finish::Unreachable));
     let (mut reset, _, now) = self::transfer(options(Some(1000), Some(4)), 3000);
@@ -394,7 +394,7 @@ fn a_machine_that_starts_what_it_loaded_without_a_last_ack_has_its_file() {
 
 // The virtual link.
 
-/// What the link does to the n-th datagram: dropped, or delivered at these delays.
+/// What the link does to the n-th datagram: drops it, or delivers it with these delays.
 #[derive(Clone, Debug)]
 enum Fate {
     Lost,
@@ -410,12 +410,12 @@ fn any_fate() -> impl Strategy<Value = Fate> {
     ]
 }
 
-/// How the receiving machine behaves.
+/// Behaviour of the receiving machine.
 #[derive(Clone, Copy, Debug)]
 struct Habits {
-    /// Repeats its last ACK after this silence; some never do.
+    /// Silence after which it repeats its last ACK; `None` for never.
     repeats_after: Option<Duration>,
-    /// Answers every block out of order at once, not only the first of a gap.
+    /// Answers every out-of-order block at once, not only the first of a gap.
     nags: bool,
 }
 
@@ -598,7 +598,7 @@ fn in_one_ms(_: u64) -> Fate {
 }
 
 #[test]
-fn over_a_good_link_every_block_is_sent_once() {
+fn every_block_is_sent_once_over_a_reliable_link() {
     for windowsize in [1, 4, 16, 32] {
         for len in [0, 1, 999, 1000, 1001, 15_999, 16_000, 100_000] {
             let asked = options(Some(1000), Some(windowsize));
@@ -614,11 +614,11 @@ fn over_a_good_link_every_block_is_sent_once() {
 
 #[test]
 fn block_numbers_wrap_as_often_as_the_file_needs() {
-    // Three times around in blocks of eight bytes.
+    // Wraps three times in blocks of eight bytes.
     let file = file(3 * 65536 * 8 + 100);
     for windowsize in [1, 31] {
         let asked = options(Some(8), Some(windowsize));
-        // Every 1000th datagram is lost, so that it also wraps while repeating.
+        // Every 1000th datagram is lost, so that retransmissions wrap too.
         let outcome = run(asked, &file, CALM, |n| match n % 1000 {
             0 => Fate::Lost,
             _ => in_one_ms(n),
@@ -629,8 +629,8 @@ fn block_numbers_wrap_as_often_as_the_file_needs() {
 }
 
 #[test]
-fn the_sorcerers_apprentice_is_not_called() {
-    // Every datagram arrives twice, both ways: data must still leave only once.
+fn duplicates_do_not_multiply_data() {
+    // Every datagram arrives twice, both ways: data must still be sent only once.
     let file = file(50_000);
     for nags in [false, true] {
         let habits = Habits { nags, ..CALM };
@@ -644,7 +644,7 @@ fn the_sorcerers_apprentice_is_not_called() {
 }
 
 #[test]
-fn a_machine_that_vanishes_is_given_up() {
+fn transfers_to_vanished_machines_end() {
     let file = file(50_000);
     for (asked, from) in [
         (options(None, None), 0),
@@ -654,8 +654,8 @@ fn a_machine_that_vanishes_is_given_up() {
         let outcome = run(asked, &file, CALM, |n| {
             if n > from { Fate::Lost } else { in_one_ms(n) }
         });
-        // One that was never heard gets three: its address may be forged. After that the wait is a
-        // fifth of a second, and more tries fit into the patience.
+        // A machine that never answered gets three tries: its address may be forged. After an
+        // answer the wait is a fifth of a second, and more tries fit into `patience`.
         let tries = if from == 0 { 3 } else { 9 };
         assert_eq!(outcome.finish, Finish::Vanished { tries });
         assert!(outcome.datagrams <= from + u64::from(tries) * 8);
@@ -665,7 +665,7 @@ fn a_machine_that_vanishes_is_given_up() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
     #[test]
-    fn whatever_the_link_does_the_file_arrives_whole_or_the_end_has_a_reason(
+    fn files_arrive_whole_or_the_transfer_fails(
         len in prop_oneof![0..200usize, 0..30_000usize],
         blksize in proptest::option::of(100..1500u64),
         windowsize in proptest::option::of(1..40u64),
@@ -686,7 +686,7 @@ proptest! {
             Finish::Unconfirmed | Finish::Vanished { .. } => {}
             other => prop_assert!(false, "{:?}", other),
         }
-        // Nothing is sent but in answer to an ACK that confirms something, or to silence.
+        // Data is sent only in answer to an ACK that confirms something, or after a timeout.
         let window = u64::from(outcome.transfer.windowsize());
         let confirmed = outcome.acks_heard.min(len as u64 / u64::from(outcome.transfer.blksize()) + 2);
         prop_assert!(outcome.datagrams <= window * 9 * (confirmed + 1));
@@ -707,7 +707,7 @@ proptest! {
                 0 => transfer.on_timeout(now),
                 1 => transfer.on_packet(&ack(block), now),
                 2 => transfer.on_packet(&block.to_be_bytes(), now),
-                // What confirms the window in flight, so that it gets somewhere.
+                // Confirms the window in flight, so that the transfer progresses.
                 _ => transfer.on_packet(&ack(transfer.in_flight()), now),
             };
             if let Action::SendBlocks(blocks) = step {

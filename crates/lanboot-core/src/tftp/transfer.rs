@@ -1,73 +1,73 @@
-//! `Transfer`: one file on its way to one machine, as a machine of states: datagrams and time in,
-//! what to send out. It never sees the file, only its length.
+//! State machine that sends one file to one machine: datagrams and time in, datagrams out. It never
+//! sees the file, only its length.
 
 use std::time::{Duration, Instant};
 
 use super::packet::{ErrorCode, Failure, Options, Packet};
 use super::{IgnoreReason, Limits};
 
-/// Block size when none was agreed on (RFC 1350 §2).
+/// Block size without negotiation (RFC 1350 §2).
 const DEFAULT_BLKSIZE: u16 = 512;
-/// IPv4 and UDP headers, the four bytes before the data: what a packet carries besides the block.
+/// Bytes of a packet besides the block: IPv4 and UDP headers, and the four bytes before the data.
 const HEADERS: u32 = 20 + 8 + 4;
-/// The wait is this many round trips, so that a busy moment is not taken for a loss.
+/// Round trips to wait before retransmission, so that a busy moment is not mistaken for a loss.
 const ROUND_TRIPS: u32 = 8;
 
-/// What to do now.
+/// Next action of a transfer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Send this datagram.
     Send(Vec<u8>),
     /// Send these blocks of the file.
     SendBlocks(Blocks),
-    /// Nothing, for this reason.
+    /// Do nothing, for this reason.
     Wait(IgnoreReason),
     /// The transfer is over.
     Done(Finish),
 }
 
-/// Consecutive blocks of the file. All are of the agreed size but the file's last one, which is
-/// shorter, perhaps empty.
+/// Consecutive blocks of the file. All have the negotiated size except the file's last one, which
+/// is shorter and may be empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Blocks {
-    /// Number of the first one, counted from 1 without wrapping.
+    /// Number of the first block, counted from 1 without wrapping.
     pub first: u64,
-    /// How many, at least one.
+    /// Number of blocks, at least one.
     pub count: u16,
-    /// Where the first one's data starts in the file, in bytes.
+    /// Offset of the first block's data in the file, in bytes.
     pub offset: u64,
     /// Bytes of data in all of them.
     pub len: u64,
 }
 
-/// How a transfer ended.
+/// Outcome of a transfer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Finish {
     /// The machine confirmed the last block.
     Complete,
-    /// All blocks but those of the last window are confirmed, then the machine was gone. Many
-    /// loaders jump into what they loaded without a last ACK, or that ACK was lost.
+    /// All blocks before the last window are confirmed, then the machine went silent. Many loaders
+    /// start the loaded program without a last ACK, or that ACK was lost.
     Unconfirmed,
-    /// The machine only wanted to know the length (ERROR 8 after OACK).
+    /// The machine only requested the length (ERROR 8 after OACK).
     SizeProbe,
-    /// The machine gave up.
+    /// The machine aborted.
     Refused {
         /// Its error code.
         code: ErrorCode,
-        /// Its sentence, made printable.
+        /// Its message in printable form.
         text: String,
     },
-    /// No answer, however often the same was sent.
+    /// No answer after all retransmissions.
     Vanished {
-        /// How often.
+        /// Number of times the last datagrams were sent.
         tries: u32,
     },
-    /// Nobody listens at the machine's port any more (ICMP port unreachable).
+    /// The machine's port is closed (ICMP port unreachable).
     Unreachable,
 }
 
 impl Finish {
-    /// Whether the machine has what it asked for.
+    /// Returns whether the machine has what it requested.
     pub fn is_success(&self) -> bool {
         matches!(self, Self::Complete | Self::Unconfirmed | Self::SizeProbe)
     }
@@ -94,11 +94,11 @@ enum Phase {
     Over,
 }
 
-/// One file on its way to one machine.
+/// A transfer of one file to one machine.
 #[derive(Clone, Debug)]
 pub struct Transfer {
     phase: Phase,
-    /// The OACK; empty when no option was agreed on.
+    /// The OACK; empty if no option was accepted.
     option_ack: Vec<u8>,
     asked_size: bool,
     len: u64,
@@ -106,37 +106,37 @@ pub struct Transfer {
     windowsize: u16,
     /// Number of the file's last block.
     last: u64,
-    /// Everything up to this block is confirmed.
+    /// Last confirmed block.
     confirmed: u64,
-    /// The last block in flight.
+    /// Last block in flight.
     sent: u64,
-    /// Whether the machine said anything yet.
+    /// True once the machine has answered.
     heard: bool,
-    /// Blocks sent again.
+    /// Blocks retransmitted.
     retransmits: u32,
-    /// Times the same was sent without an answer.
+    /// Number of times the last datagrams were sent without an answer.
     tries: u32,
     max_tries: u32,
     first_tries: u32,
     patience: Duration,
-    /// Smoothed round trip; `None` until measured, and when `timeout` was agreed on.
+    /// Smoothed round trip; `None` until measured, and with a negotiated `timeout`.
     round_trip: Option<Duration>,
-    /// The wait before the first repetition, its bounds, and where doubling stops.
+    /// Wait before the first retransmission, its bounds, and the limit of doubling.
     wait: Duration,
     shortest_wait: Duration,
     first_wait: Duration,
     longest_wait: Duration,
     agreed_timeout: bool,
-    /// When what is in flight was sent first.
+    /// First time the blocks in flight were sent.
     sent_at: Instant,
     deadline: Instant,
 }
 
 impl Transfer {
-    /// Answers a read request for a file of `len` bytes, and says what to send first.
+    /// Answers a read request for a file of `len` bytes, and returns the first action.
     ///
-    /// `mtu` is the largest IPv4 packet towards the machine, in bytes: the block size is kept
-    /// below it, since option ROMs cannot put fragments together. `None` lets blocks fragment.
+    /// `mtu` is the largest IPv4 packet towards the machine, in bytes: the block size is kept below
+    /// it, since option ROMs cannot reassemble fragments. `None` allows fragmentation.
     pub fn new(
         asked: &Options,
         len: u64,
@@ -190,7 +190,7 @@ impl Transfer {
         (transfer, step)
     }
 
-    /// Takes a datagram from the machine.
+    /// Handles a datagram from the machine.
     pub fn on_packet(&mut self, datagram: &[u8], now: Instant) -> Action {
         if self.phase == Phase::Over {
             return Action::Wait(IgnoreReason::Over);
@@ -203,7 +203,7 @@ impl Transfer {
         }
     }
 
-    /// Sends again what was not answered, once [`Self::deadline`] has come.
+    /// Retransmits unanswered datagrams once [`Self::deadline`] has passed.
     pub fn on_timeout(&mut self, now: Instant) -> Action {
         if self.phase == Phase::Over {
             return Action::Wait(IgnoreReason::Over);
@@ -211,7 +211,7 @@ impl Transfer {
         if now < self.deadline {
             return Action::Wait(IgnoreReason::NotDue);
         }
-        // After short round trips the tries alone are over within 13 s.
+        // After short round trips the tries alone would be over within 13 s.
         let silent = now.saturating_duration_since(self.sent_at);
         let is_gone = match self.heard {
             true => self.tries >= self.max_tries,
@@ -232,7 +232,7 @@ impl Transfer {
         Action::SendBlocks(blocks)
     }
 
-    /// Takes the news that nobody listens at the machine's port.
+    /// Handles an ICMP port unreachable from the machine.
     pub fn on_unreachable(&mut self) -> Action {
         match self.phase {
             Phase::Over => Action::Wait(IgnoreReason::Over),
@@ -242,35 +242,35 @@ impl Transfer {
         }
     }
 
-    /// When [`Self::on_timeout`] is due. It only ever moves because something was sent.
+    /// Returns the time [`Self::on_timeout`] is due. It moves only when something was sent.
     pub fn deadline(&self) -> Instant {
         self.deadline
     }
 
-    /// Bytes of data in every block but the last.
+    /// Returns the bytes of data in every block but the last.
     pub fn blksize(&self) -> u16 {
         self.blksize
     }
 
-    /// Blocks sent before an ACK.
+    /// Returns the blocks sent before an ACK.
     pub fn windowsize(&self) -> u16 {
         self.windowsize
     }
 
-    /// Whether the machine answered anything yet; until then a repeated request means that it
-    /// heard nothing either.
+    /// Returns whether the machine has answered; until then a repeated request means that it
+    /// received nothing either.
     pub fn has_begun(&self) -> bool {
         self.heard
     }
 
-    /// Bytes the machine confirmed.
+    /// Returns the bytes confirmed by the machine.
     pub fn confirmed_bytes(&self) -> u64 {
         self.confirmed
             .saturating_mul(u64::from(self.blksize))
             .min(self.len)
     }
 
-    /// Blocks sent more than once.
+    /// Returns the number of blocks sent more than once.
     pub fn retransmits(&self) -> u32 {
         self.retransmits
     }
@@ -284,8 +284,8 @@ impl Transfer {
             self.progressed(now);
             return self.next_window(now);
         }
-        // The wire has 16 bits of the number. At most 65535 blocks are in flight, so they tell
-        // which of those it is.
+        // The wire has 16 bits of the number. At most 65535 blocks are in flight, so the number is
+        // unambiguous.
         let ahead = u64::from(block.wrapping_sub(low_bits(self.confirmed)));
         if ahead == 0 {
             return Action::Wait(IgnoreReason::DuplicateAck);
@@ -299,7 +299,7 @@ impl Transfer {
                 IgnoreReason::AckAhead
             });
         }
-        // RFC 7440 §4: an ACK inside the window means that the blocks behind it are lost, and the
+        // RFC 7440 §4: an ACK inside the window means that the blocks after it are lost, and the
         // next window starts there.
         let lost = u32::try_from(in_flight - ahead).unwrap_or(u32::MAX);
         self.retransmits = self.retransmits.saturating_add(lost);
@@ -325,10 +325,10 @@ impl Transfer {
         })
     }
 
-    /// The machine answered what was sent last.
+    /// Records that the machine answered the last datagrams.
     fn progressed(&mut self, now: Instant) {
         self.heard = true;
-        // Karn: what was sent twice measures nothing.
+        // Karn's algorithm: retransmitted datagrams measure nothing.
         if self.tries == 1 && !self.agreed_timeout {
             let sample = now.saturating_duration_since(self.sent_at);
             let smooth = self.round_trip.map_or(sample, |old| (old * 7 + sample) / 8);
@@ -346,7 +346,7 @@ impl Transfer {
         Action::SendBlocks(self.blocks())
     }
 
-    /// What is in flight: everything behind the last confirmed block.
+    /// Returns the blocks in flight: everything after the last confirmed block.
     fn blocks(&self) -> Blocks {
         let blksize = u64::from(self.blksize);
         let offset = self.confirmed * blksize;
@@ -359,7 +359,7 @@ impl Transfer {
         }
     }
 
-    /// The machine went away: fine when only the confirmation of the end is missing.
+    /// Ends a transfer to a lost machine: successfully if only the last confirmation is missing.
     fn finish_or(&mut self, otherwise: Finish) -> Action {
         self.finish(if self.is_at_the_end() {
             Finish::Unconfirmed
@@ -368,7 +368,7 @@ impl Transfer {
         })
     }
 
-    /// Whether only the confirmation of the last window is missing.
+    /// Returns whether only the confirmation of the last window is missing.
     fn is_at_the_end(&self) -> bool {
         self.confirmed > 0 && self.sent == self.last
     }
@@ -379,13 +379,13 @@ impl Transfer {
     }
 }
 
-/// Which of the options asked for are agreed to, and to what value. Nothing else is answered:
-/// UEFI and lpxelinux take an unknown option in the OACK for a protocol error.
+/// Returns the accepted options and their values. Nothing else is acknowledged: UEFI and lpxelinux
+/// treat an unknown option in the OACK as a protocol error.
 fn agree(asked: &Options, len: u64, mtu: Option<u32>, limits: &Limits) -> Options {
     let fitting = mtu.map_or(u64::MAX, |mtu| {
         u64::from(mtu.saturating_sub(HEADERS)).max(8)
     });
-    // RFC 2348: 8 to 65464. Below it cannot be meant; above it the answer may be smaller.
+    // RFC 2348: 8 to 65464. Smaller values are invalid; larger ones may be lowered.
     let blksize = asked.blksize.filter(|&size| size >= 8).map(|size| {
         size.min(fitting)
             .min(u64::from(limits.blksize.clamp(8, 65464)))
@@ -398,7 +398,7 @@ fn agree(asked: &Options, len: u64, mtu: Option<u32>, limits: &Limits) -> Option
         .map(|size| size.min(u64::from(limits.windowsize)).min(in_bytes).max(1));
     Options {
         blksize,
-        // RFC 2349: the value comes back unchanged or not at all.
+        // RFC 2349: the value is echoed unchanged or omitted.
         timeout: asked
             .timeout
             .filter(|seconds| (1..=u64::from(limits.timeout)).contains(seconds)),
@@ -407,12 +407,12 @@ fn agree(asked: &Options, len: u64, mtu: Option<u32>, limits: &Limits) -> Option
     }
 }
 
-/// An agreed value; all of them fit.
+/// Returns an accepted value; all of them fit.
 fn short(value: Option<u64>) -> Option<u16> {
     value.and_then(|v| u16::try_from(v).ok())
 }
 
-/// The part of a block's number that travels.
+/// Returns the 16 bits of a block's number sent on the wire.
 fn low_bits(block: u64) -> u16 {
     let [.., a, b] = block.to_be_bytes();
     u16::from_be_bytes([a, b])
@@ -420,7 +420,7 @@ fn low_bits(block: u64) -> u16 {
 
 #[cfg(test)]
 impl Transfer {
-    /// The number that would confirm everything in flight.
+    /// Returns the block number that confirms everything in flight.
     pub(super) fn in_flight(&self) -> u16 {
         low_bits(self.sent)
     }

@@ -219,7 +219,7 @@ impl<F: Fn(&[u8], IpAddr) -> Option<File>> RequestHandler<'_, F> {
             mac: None,
             ip: Some(IpAddr::V4(*arrival.from.ip())),
         };
-        let told = match tftp::knock(datagram) {
+        let told = match tftp::classify(datagram) {
             Incoming::Read(request) => self.read(arrival, datagram, request, peer).await,
             Incoming::Refuse { name, failure } => Err(self.refuse(arrival, &name, &failure)),
             Incoming::Ignore(why) => Err(ignored("datagram".into(), why)),

@@ -1,4 +1,4 @@
-//! Whole heads, written out.
+//! Tests of complete response heads.
 
 use super::*;
 use crate::http::{Received, Session};
@@ -134,7 +134,7 @@ fn several_ranges_are_memory_and_disk_with_an_exact_length() {
 }
 
 #[test]
-fn a_range_that_cannot_be_had_says_how_long_the_file_is() {
+fn unsatisfiable_range_states_the_file_length() {
     for fields in ["Range: bytes=10000-\r\n", "Range: bytes=u-u\r\n"] {
         let response = get(fields);
         assert_eq!(response.status, Status::RangeNotSatisfiable);
@@ -146,7 +146,7 @@ fn a_range_that_cannot_be_had_says_how_long_the_file_is() {
 }
 
 #[test]
-fn conditions_are_weighed_in_the_order_of_the_rfc() {
+fn conditions_are_evaluated_in_rfc_order() {
     use Status::{NotModified, Ok, PartialContent, PreconditionFailed};
     const EARLIER: &str = "Sat, 05 Nov 1994 08:49:37 GMT";
     for (fields, want) in [
@@ -228,7 +228,7 @@ fn a_file_from_the_future_or_without_a_date_has_no_last_modified() {
 }
 
 #[test]
-fn firmware_learns_the_kind_of_file_from_its_name() {
+fn media_type_follows_the_file_name() {
     for (path, media) in [
         ("/a/BOOTX64.EFI", "application/efi"),
         ("/x.iso", "application/vnd.efi-iso"),
@@ -247,7 +247,7 @@ fn firmware_learns_the_kind_of_file_from_its_name() {
 }
 
 #[test]
-fn firmware_asks_for_the_size_and_then_for_the_file() {
+fn firmware_requests_the_size_and_then_the_file() {
     // EDK2 2022.11, each on a connection of its own.
     let fields = "Host: 10.0.0.1\r\nAccept: */*\r\nUser-Agent: UefiHttpBoot/1.0\r\n";
     let path = "/loader//snponly-x86_64.efi HTTP/1.1";
@@ -275,7 +275,7 @@ fn an_empty_file_is_whole() {
 }
 
 #[test]
-fn refusals_close_and_name_what_is_allowed() {
+fn rejections_close_and_list_allowed_methods() {
     let mut input = b"PUT /x HTTP/1.1\r\n\r\n".to_vec();
     let Received::Refused { reply, .. } = Session::new().advance(&mut input, NOW) else {
         panic!("refused")
@@ -324,7 +324,7 @@ fn the_length_announced_is_the_length_sent() {
 }
 
 #[test]
-fn a_damaged_file_is_an_error_whatever_part_is_asked_for() {
+fn a_damaged_file_is_an_error_for_every_range() {
     let damaged = File {
         content: Content::new(Piece::of_image(ImageId(1), 0, 10_000, 6000)),
         ..file()

@@ -12,7 +12,8 @@ fn by(name: &str) -> Signed {
     Signed::By(vec![name.to_owned()])
 }
 
-/// An unsigned image for x86, an installer signed by Debian for both kinds of processor.
+/// Returns a catalog of an unsigned image for x86 and an installer signed by Debian for both kinds
+/// of processor.
 fn mixed() -> Catalog {
     let deb = |name, cpu| Arc::new(installer(name, cpu, by("Debian")));
     Catalog::new(vec![
@@ -45,7 +46,7 @@ fn menu(catalog: &Catalog, timeout: Option<Duration>, append: &str) -> Menu {
     }
 }
 
-/// Both files.
+/// Returns both files.
 fn texts(catalog: &Catalog, loaders: &Loaders, menu: &Menu, server: &Server) -> (String, String) {
     let grub = Grub {
         catalog,
@@ -64,15 +65,14 @@ fn usual(timeout: Option<Duration>) -> (String, String) {
     texts(&catalog, &loaders(false), &menu, &server())
 }
 
-/// The body of the entry with this id.
+/// Returns the body of the entry with this id.
 fn entry<'a>(text: &'a str, id: &str) -> &'a str {
     let begin = text.split_once(&format!(" --id '{id}' {{\n")).unwrap().1;
     begin.split_once("\n}\n").unwrap().0
 }
 
-/// Reads a script as GRUB's lexer does and gives its words. What ends one is a word of its own,
-/// behind [`MARK`]: a `{` in quotes is none of those.
-/// `None` when a string never ends.
+/// Splits a script into words like GRUB's lexer. The end of a command is a word of its own, after
+/// [`MARK`], unlike a quoted `{`. `None` if a string never ends.
 fn lex(text: &str) -> Option<Vec<String>> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
@@ -116,7 +116,7 @@ fn lex(text: &str) -> Option<Vec<String>> {
 
 const MARK: char = '\u{1}';
 
-/// Whether a command begins behind this word.
+/// Returns whether a command begins after this word.
 fn begins(word: &str) -> bool {
     word.starts_with(MARK) || matches!(word, "then" | "if" | "elif")
 }
@@ -154,7 +154,7 @@ fn check(text: &str) -> Result<(), String> {
 }
 
 #[test]
-fn an_entry_loads_by_the_protocol_grub_came_by() {
+fn entries_load_over_grubs_own_protocol() {
     let (first, _) = usual(Some(Duration::from_secs(5)));
     let expected = "echo 'Loading dual (x86_64) ...'\n\
         if linux ($lanboot)/iso/dual/arch/vmlinuz archisobasedir=arch \
@@ -185,7 +185,7 @@ fn without_secure_boot_the_first_file_is_the_menu_and_ipxe_is_not_started() {
 }
 
 #[test]
-fn with_secure_boot_the_second_file_says_what_will_not_start() {
+fn with_secure_boot_the_second_file_explains_what_cannot_start() {
     let (first, locked) = usual(Some(Duration::ZERO));
     assert!(
         first.contains(
@@ -221,7 +221,7 @@ fn with_secure_boot_the_second_file_says_what_will_not_start() {
 }
 
 #[test]
-fn the_journal_names_what_is_refused() {
+fn the_warning_names_rejected_entries() {
     let (catalog, loaders, server) = (mixed(), loaders(false), server());
     let menu = menu(&catalog, None, "");
     let grub = Grub {
@@ -249,8 +249,8 @@ fn the_journal_names_what_is_refused() {
     );
 }
 
-/// The lines of a menu that count on a machine, told apart by `$grub_cpu` and `$grub_platform`: as
-/// much of GRUB's language as stands around entries.
+/// Returns the lines of a menu that are in effect on a machine, by `$grub_cpu` and
+/// `$grub_platform`: a subset of GRUB's language.
 fn seen<'a>(text: &'a str, cpu: &str, platform: &str, long_mode: bool) -> Vec<&'a str> {
     let mut fits = "";
     let mut seen = Vec::new();
@@ -312,7 +312,7 @@ fn seen<'a>(text: &'a str, cpu: &str, platform: &str, long_mode: bool) -> Vec<&'
     seen
 }
 
-/// The names of the entries on the first page, and of the one that starts by itself.
+/// Returns the ids of the entries on the first page, and of the default one.
 fn page(text: &str, cpu: &str, platform: &str, long_mode: bool) -> (Vec<String>, String) {
     let lines = seen(text, cpu, platform, long_mode);
     let (mut ids, mut default, mut depth) = (Vec::new(), String::new(), 0);
@@ -329,7 +329,7 @@ fn page(text: &str, cpu: &str, platform: &str, long_mode: bool) -> (Vec<String>,
 }
 
 #[test]
-fn a_grub_shows_what_it_can_start_and_starts_that() {
+fn entries_and_default_match_the_machine() {
     let (first, _) = usual(None);
     let (wide, narrow, deb, arm) = (
         "entry-dual-x86_64",
@@ -370,7 +370,7 @@ fn a_grub_shows_what_it_can_start_and_starts_that() {
 }
 
 #[test]
-fn the_first_image_may_be_nothing_for_this_firmware() {
+fn default_image_may_not_support_this_firmware() {
     let images = [image("old", &[Cpu::I686]), image("new", &[Cpu::X86_64])];
     let catalog = Catalog::new(images.map(Arc::new).to_vec());
     let menu = menu(&catalog, None, "");
@@ -384,7 +384,7 @@ fn the_first_image_may_be_nothing_for_this_firmware() {
 }
 
 #[test]
-fn a_grub_with_http_uses_it_where_the_port_is_the_usual_one() {
+fn http_is_used_on_the_default_port() {
     let catalog = mixed();
     let menu = menu(&catalog, None, "");
     let usual = texts(&catalog, &loaders(true), &menu, &server()).0;
@@ -401,7 +401,7 @@ fn a_grub_with_http_uses_it_where_the_port_is_the_usual_one() {
 }
 
 #[test]
-fn every_open_door_is_a_way_where_there_is_a_root() {
+fn every_service_is_a_root_transport() {
     let (first, _) = usual(None);
     let nfs = entry(&first, "nfs-dual-i686");
     assert!(
@@ -425,7 +425,7 @@ fn the_2013_layout_gets_its_address_from_grub() {
 }
 
 #[test]
-fn arguments_reach_the_kernel_as_they_were_written() {
+fn arguments_reach_the_kernel_unchanged() {
     for (line, expected) in [
         ("a=b  c", vec!["a=b", "c"]),
         ("a=\"b c\" d", vec!["a=b c", "d"]),
@@ -477,7 +477,7 @@ proptest! {
         let (first, locked) = texts(&catalog, &loaders(false), &menu, &server());
         prop_assert_eq!(check(&first), Ok(()));
         prop_assert_eq!(check(&locked), Ok(()));
-        // Nothing that came from outside is a command of its own: the commands are ours.
+        // No text from outside is a command of its own.
         let words = lex(&first).unwrap();
         let mut is_first = true;
         for word in words {

@@ -1,4 +1,4 @@
-//! What one client says and what it is told.
+//! Dialogues of one client.
 
 use super::*;
 
@@ -9,14 +9,14 @@ const TOO_BIG: u32 = 0x8000_0009;
 /// HAS_FLAGS, READ_ONLY, CAN_MULTI_CONN, SEND_CACHE.
 const FLAGS: u16 = 0x503;
 
-/// The option, kind and data of the one answer in `bytes`.
+/// Returns option, kind and data of the single reply in `bytes`.
 fn one(bytes: &[u8]) -> (u32, u32, &[u8]) {
     let answers = all(bytes);
     assert_eq!(answers.len(), 1, "{answers:?}");
     answers[0]
 }
 
-/// The option, kind and data of each answer in `bytes`.
+/// Returns option, kind and data of each reply in `bytes`.
 fn all(mut bytes: &[u8]) -> Vec<(u32, u32, &[u8])> {
     let mut found = Vec::new();
     let number = |at: &[u8]| u32::from_be_bytes(at.try_into().unwrap());
@@ -43,7 +43,7 @@ fn export_info(flags: u16) -> Vec<u8> {
 }
 
 #[test]
-fn a_client_of_2013_says_export_name_and_gets_124_zeros() {
+fn export_name_is_followed_by_124_zeros() {
     let mut client = Client::new(0);
     let head = client.say(&option(1, b"disk")).unwrap();
     let mut want = SIZE.to_be_bytes().to_vec();
@@ -62,15 +62,15 @@ fn a_client_of_2013_says_export_name_and_gets_124_zeros() {
 }
 
 #[test]
-fn without_zeros_where_that_was_agreed_on() {
+fn zeros_are_omitted_if_negotiated() {
     let mut client = Client::new(3);
     assert_eq!(client.say(&option(1, b"")).unwrap().len(), 10);
 }
 
 #[test]
-fn go_tells_what_was_asked_for_and_enters() {
+fn go_returns_requested_info_and_enters_transmission() {
     let mut client = Client::structured();
-    // Twice the same, and one that nobody knows.
+    // A duplicate and an unknown type.
     let Received::Entered { reply, export } = client.step(&info(7, b"", &[3, 1, 2, 1, 99])) else {
         panic!("it did not enter");
     };
@@ -95,7 +95,7 @@ fn go_tells_what_was_asked_for_and_enters() {
 }
 
 #[test]
-fn info_tells_the_same_and_stays() {
+fn info_returns_the_same_and_stays_in_negotiation() {
     let mut client = Client::new(3);
     let head = client.say(&info(6, b"disk", &[])).unwrap();
     let answers = all(&head);
@@ -107,7 +107,7 @@ fn info_tells_the_same_and_stays() {
 }
 
 #[test]
-fn an_unknown_export_is_told_and_the_client_may_try_another() {
+fn an_unknown_export_is_an_error_and_another_may_follow() {
     let mut client = Client::new(3);
     let Received::Refused { reply, why, name } = client.step(&info(7, b"no\nsuch", &[])) else {
         panic!("it was not refused");
@@ -142,7 +142,7 @@ fn list_names_every_export() {
 }
 
 #[test]
-fn abort_is_acknowledged_and_ends_it() {
+fn abort_is_acknowledged_and_closes() {
     let mut client = Client::new(3);
     let Received::Closed { reply, why, .. } = client.step(&option(2, b"")) else {
         panic!("it goes on");
@@ -156,9 +156,9 @@ fn abort_is_acknowledged_and_ends_it() {
 }
 
 #[test]
-fn options_nobody_knows_are_unsupported() {
+fn unknown_options_are_unsupported() {
     let mut client = Client::new(3);
-    // PEEK_EXPORT, STARTTLS, EXTENDED_HEADERS, and one that does not exist.
+    // PEEK_EXPORT, STARTTLS, EXTENDED_HEADERS, and an unassigned one.
     for code in [0, 4, 5, 11, 0xffff_ffff] {
         let head = client.say(&option(code, b"some data")).unwrap();
         assert_eq!((one(&head).0, one(&head).1), (code, UNSUP));
@@ -208,7 +208,7 @@ fn metadata_contexts_need_structured_replies_and_hold_for_one_export() {
         one(&client.say(&meta(10, b"disk", base)).unwrap()).1,
         INVALID
     );
-    let told = |head: Vec<u8>| -> Vec<_> {
+    let parse = |head: Vec<u8>| -> Vec<_> {
         all(&head)
             .iter()
             .map(|(_, kind, data)| (*kind, data.to_vec()))
@@ -230,13 +230,13 @@ fn metadata_contexts_need_structured_replies_and_hold_for_one_export() {
         (10, &[b"base:allocation", b"base:allocation"], context(1)),
     ] {
         assert_eq!(
-            told(client.say(&meta(code, b"disk", queries)).unwrap()),
+            parse(client.say(&meta(code, b"disk", queries)).unwrap()),
             want,
             "{queries:?}"
         );
     }
     assert_eq!(one(&client.say(&meta(9, b"no", base)).unwrap()).1, UNKNOWN);
-    // Chosen for "disk" (also by its other name), not for "odd".
+    // Selected for "disk" (also by its other name), not for "odd".
     client.say(&info(7, b"", &[])).unwrap();
     assert_eq!(
         client.ask(0, 7, 0, 512).head,
@@ -256,7 +256,7 @@ fn metadata_contexts_need_structured_replies_and_hold_for_one_export() {
 }
 
 #[test]
-fn block_status_tells_data_from_holes() {
+fn block_status_distinguishes_data_from_holes() {
     let mut client = Client::structured();
     client
         .say(&meta(10, b"odd", &[b"base:allocation"]))
@@ -283,7 +283,7 @@ fn block_status_tells_data_from_holes() {
 }
 
 #[test]
-fn reads_are_answered_in_one_chunk_where_chunks_were_agreed_on() {
+fn reads_are_one_chunk_with_structured_replies() {
     let mut client = Client::structured();
     client.say(&info(7, b"disk", &[])).unwrap();
     // With and without "don't fragment".
@@ -303,7 +303,7 @@ fn reads_are_answered_in_one_chunk_where_chunks_were_agreed_on() {
 }
 
 #[test]
-fn what_cannot_be_read_is_an_error_and_the_connection_goes_on() {
+fn invalid_requests_are_errors_and_the_connection_continues() {
     for structured in [false, true] {
         let mut client = if structured {
             Client::structured()
@@ -311,15 +311,15 @@ fn what_cannot_be_read_is_an_error_and_the_connection_goes_on() {
             Client::new(3)
         };
         client.say(&info(7, b"disk", &[])).unwrap();
-        let mut fails = |flags, command, offset, len, error, why| {
+        let mut fails = |flags, command, offset, len, error, expected| {
             let step = client.step(&request(flags, command, 77, offset, len));
             let Received::Refused {
-                reply, why: said, ..
+                reply, why: reason, ..
             } = step
             else {
                 panic!("{command} {offset} {len} was not refused");
             };
-            assert_eq!(said, why, "{command} {offset} {len}");
+            assert_eq!(reason, expected, "{command} {offset} {len}");
             assert!(reply.body.is_empty() && !reply.close);
             if structured {
                 assert_eq!(chunk_error(&reply.head), error);
@@ -339,7 +339,7 @@ fn what_cannot_be_read_is_an_error_and_the_connection_goes_on() {
             fails(0, 5, offset, len, 22, RejectReason::BehindTheEnd);
         }
         fails(0, 0, 0, 0, 22, RejectReason::Invalid);
-        // Flags that mean something elsewhere or nowhere.
+        // Flags of other commands or none.
         for flags in [1, 2, 8, 16, 32, 0x8000] {
             fails(flags, 0, 0, 512, 22, RejectReason::Invalid);
         }
@@ -398,7 +398,7 @@ fn flush_and_cache_succeed() {
 }
 
 #[test]
-fn the_data_of_a_write_is_thrown_away_and_then_refused() {
+fn write_data_is_discarded_before_the_error() {
     let mut client = Client::new(3);
     client.say(&info(7, b"disk", &[])).unwrap();
     let mut write = request(0, 1, 77, 0, 5000);
@@ -406,7 +406,7 @@ fn the_data_of_a_write_is_thrown_away_and_then_refused() {
     for _ in 0..4 {
         assert!(matches!(client.step(&[b'x'; 1000]), Received::More));
     }
-    // The rest of it, with the next request behind it.
+    // The rest of it, followed by the next request.
     write.clear();
     write.extend([b'x'; 1000]);
     write.extend(request(0, 3, 77, 0, 0));
@@ -446,7 +446,7 @@ fn disconnect_has_no_answer() {
 }
 
 #[test]
-fn a_long_option_is_skipped_and_an_absurd_one_ends_it() {
+fn long_options_are_skipped_and_absurd_ones_close() {
     let mut client = Client::new(3);
     let name = vec![b'x'; MAX_NAME_BYTES + 1];
     assert_eq!(one(&client.say(&info(6, &name, &[])).unwrap()).1, TOO_BIG);
@@ -482,7 +482,7 @@ fn a_long_option_is_skipped_and_an_absurd_one_ends_it() {
 }
 
 #[test]
-fn options_are_counted() {
+fn the_number_of_options_is_limited() {
     let mut client = Client::new(3);
     for _ in 0..MAX_OPTIONS {
         assert!(client.say(&option(8, b"")).is_some());
@@ -499,7 +499,7 @@ fn options_are_counted() {
 }
 
 #[test]
-fn what_is_not_nbd_ends_it() {
+fn other_protocols_close_the_connection() {
     let mut session = Session::new();
     session.advance(&mut &b""[..], &Two);
     let step = session.advance(&mut &b"\0\0\0\x04"[..], &Two);

@@ -1,13 +1,13 @@
-//! Dialogues nobody would hold: whatever is sent, and however it is cut, nothing panics, nothing
-//! is stored, and every option and request gets exactly one answer.
+//! Random dialogues: whatever is sent, in whatever segments, nothing panics, nothing is stored, and
+//! every option and request gets exactly one reply.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
 
-/// Sends `bytes` in pieces of `cut` bytes as the shell does: what is not taken stays in front.
-/// The heads and body lengths of the answers, and why it ended.
+/// Sends `bytes` in pieces of `cut` bytes like the shell, keeping what was not consumed. Returns
+/// the replies and the reason for the end.
 fn talk(bytes: &[u8], cut: usize) -> (Vec<Reply>, Option<RejectReason>) {
     let mut session = Session::new();
     let mut buffer: Vec<u8> = Vec::new();
@@ -38,7 +38,7 @@ fn talk(bytes: &[u8], cut: usize) -> (Vec<Reply>, Option<RejectReason>) {
     (replies, None)
 }
 
-/// Options that leave the negotiation going on.
+/// Generates options that do not end the negotiation.
 fn any_option() -> impl Strategy<Value = Vec<u8>> {
     let name = prop_oneof![
         Just(b"disk".to_vec()),
@@ -67,7 +67,7 @@ fn any_option() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-/// Requests that leave the connection open; the cookie is set by the caller.
+/// Generates requests that leave the connection open; the cookie is set by the caller.
 fn any_request() -> impl Strategy<Value = (u16, u16, u64, u32)> {
     let flags = prop_oneof![3 => Just(0u16), 1 => any::<u16>()];
     let command = prop_oneof![Just(0u16), Just(1), 3..12u16, 3..u16::MAX];
@@ -117,14 +117,14 @@ proptest! {
             prop_assert!(reply.body.is_empty());
             let answered = last_answer(&reply.head);
             prop_assert_eq!(&sent[8..12], &answered[8..12]);
-            // LIST and the like are said to be over, or refused.
+            // LIST and the like end with an acknowledgement or an error.
             prop_assert!(answered[12] == 0x80 || answered[12..16] == [0, 0, 0, 1]);
         }
         let size = Two.find(name).unwrap().size();
         for (n, (_, command, offset, len)) in requests.iter().enumerate() {
             let reply = &replies[options.len() + 2 + n];
             let cookie = u64::try_from(n).unwrap().to_be_bytes();
-            // At the same place in both kinds of reply.
+            // At the same offset in both kinds of reply.
             prop_assert_eq!(&reply.head[8..16], &cookie);
             if !reply.body.is_empty() {
                 prop_assert_eq!(*command, 0);
@@ -136,7 +136,7 @@ proptest! {
     }
 
     #[test]
-    fn how_the_network_cuts_it_makes_no_difference(
+    fn replies_do_not_depend_on_segmentation(
         options in vec(any_option(), 0..4), requests in vec(any_request(), 0..6),
     ) {
         let bytes = dialogue(&options, b"disk", &requests);
@@ -162,7 +162,7 @@ fn dialogue(options: &[Vec<u8>], name: &[u8], requests: &[(u16, u16, u64, u32)])
     bytes
 }
 
-/// The last of several answers to one option.
+/// Returns the last of several replies to one option.
 fn last_answer(mut bytes: &[u8]) -> &[u8] {
     loop {
         let len = u32::from_be_bytes(bytes[16..20].try_into().unwrap());

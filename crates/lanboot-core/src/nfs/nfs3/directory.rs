@@ -1,7 +1,7 @@
 //! READDIR and READDIRPLUS (RFC 1813 §3.3.16, §3.3.17).
 //!
-//! A cookie is a position: 1 behind `.`, 2 behind `..`, then one for each name in order. Folders
-//! never change while their image is served, so cookies mean the same over restarts.
+//! A cookie is a position: 1 after `.`, 2 after `..`, then one for each name in order. Folders
+//! never change while their image is served, so cookies remain valid over restarts.
 
 use super::super::attr::{ATTRIBUTES_BYTES, File, fileid};
 use super::super::xdr::{Fault, Reader, Writer, padding};
@@ -13,28 +13,28 @@ use crate::vfs::{Kind, NodeId};
 const MAX_BYTES: u32 = 32 * 1024;
 /// Most bytes of one listing over UDP: a handful of fragments.
 const MAX_BYTES_UDP: u32 = 8 * 1024;
-/// `post_op_attr`, the verifier, the end of the list, `eof`.
+/// Bytes of `post_op_attr`, the verifier, the end of the list, and `eof`.
 const AROUND_BYTES: usize = 4 + ATTRIBUTES_BYTES + 8 + 4 + 4;
 
-/// Whether attributes and handles are wanted.
+/// Selects READDIR or READDIRPLUS, which adds attributes and handles.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Plus {
     No,
     Yes,
 }
 
-/// How large a listing should be asked for (`dtpref`).
+/// Returns the preferred size of a listing (`dtpref`), in bytes.
 pub(super) fn preferred(over: Over) -> u32 {
     fits(over, MAX_BYTES, MAX_BYTES_UDP)
 }
 
-/// What is asked of a folder.
+/// Arguments of a listing.
 struct Wanted {
     cookie: u64,
     verifier: [u8; 8],
-    /// Most bytes of names, inodes and cookies.
+    /// Most bytes of names, inode numbers and cookies.
     names: usize,
-    /// Most bytes in all.
+    /// Most bytes in total.
     all: usize,
 }
 
@@ -108,7 +108,7 @@ pub(super) fn read(mut request: ProcedureCall<'_>, plus: Plus) -> Result<Answer,
     about(&directory, success)
 }
 
-/// The entry at `cookie`.
+/// Returns the entry at `cookie`.
 fn at<'a>(
     directory: &File<'_>,
     entries: &'a [(Box<[u8]>, NodeId)],
@@ -138,7 +138,7 @@ fn entry_plus(request: &ProcedureCall<'_>, directory: &File<'_>, id: NodeId, out
     out.opaque(&request.server.handles.write(handle));
 }
 
-/// Room that is left in a listing.
+/// Space left in a listing.
 struct Listing {
     names: usize,
     all: usize,
@@ -146,12 +146,13 @@ struct Listing {
 }
 
 impl Listing {
-    /// Takes an entry's room, if there is enough. The first one needs room in all only: a machine
-    /// that wants fewer names than one must get on all the same.
+    /// Takes the space for an entry, if there is enough. The first one counts against the total
+    /// only: a client with too small a limit for names must still progress.
     fn takes(&mut self, name: &[u8], plus: Plus) -> bool {
-        /// What an entry has besides its name: that it follows, inode, length, cookie.
+        /// Bytes of an entry besides its name: the marker that it follows, inode number, length,
+        /// cookie.
         const ENTRY: usize = 4 + 8 + 4 + 8;
-        /// `post_op_attr` and `post_op_fh3`.
+        /// Bytes of `post_op_attr` and `post_op_fh3`.
         const PLUS: usize = 4 + ATTRIBUTES_BYTES + 4 + 4 + HANDLE_BYTES.next_multiple_of(4);
         let short = ENTRY + name.len() + padding(name.len());
         let long = match plus {

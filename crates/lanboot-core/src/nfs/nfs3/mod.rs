@@ -1,6 +1,6 @@
-//! NFS version 3 (RFC 1813): the procedures, in its words and order.
+//! NFS version 3 (RFC 1813): the procedures, in the RFC's terms and order.
 //!
-//! Links are never followed here: that is the machine's business.
+//! Links are never followed here: clients do that.
 
 mod directory;
 mod read;
@@ -13,7 +13,7 @@ use super::xdr::{Fault, Reader, Writer};
 use super::{Answer, CallOutcome, Handle, MAX_HANDLE_BYTES, NoHandle, Over, ProcedureCall, Stop};
 use crate::vfs::{Kind, MAX_NAME_BYTES};
 
-/// `nfsstat3`, as far as it happens here.
+/// `nfsstat3`, the values used here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Status {
     Ok = 0,
@@ -35,7 +35,7 @@ impl Writer {
         self.u32(status as u32);
     }
 
-    /// `post_op_attr` when nothing is known.
+    /// Writes `post_op_attr` without attributes.
     fn no_attributes(&mut self) {
         self.bool(false);
     }
@@ -58,20 +58,19 @@ pub(super) fn answer(request: ProcedureCall<'_>) -> Result<Answer, Stop> {
         18 => status_of_file_system(request),
         19 => information(request),
         20 => path_configuration(request),
-        // SETATTR, WRITE, CREATE, MKDIR, SYMLINK, MKNOD, REMOVE, RMDIR, COMMIT: `wcc_data`, in
-        // which neither what was before nor what is now is known.
+        // SETATTR, WRITE, CREATE, MKDIR, SYMLINK, MKNOD, REMOVE, RMDIR, COMMIT: `wcc_data` without
+        // attributes before or after.
         2 | 7..=13 | 21 => read_only(request, 2),
         // RENAME: two of them.
         14 => read_only(request, 4),
-        // LINK: behind the attributes of the file.
+        // LINK: after the attributes of the file.
         15 => read_only(request, 3),
         _ => Err(Stop::Not(Accepted::NoProcedure)),
     }
 }
 
 impl<'a> ProcedureCall<'a> {
-    /// The file that the handle which comes next stands for; the inner error is what the machine
-    /// is told.
+    /// Resolves the next handle; the inner error is the status to return.
     fn file(&mut self) -> Result<Result<File<'a>, Status>, Fault> {
         let bytes = self.args.opaque(MAX_HANDLE_BYTES, "the handle")?;
         let exports = self.server.exports;
@@ -80,15 +79,15 @@ impl<'a> ProcedureCall<'a> {
                 .volume(image)
                 .and_then(|volume| File::of(volume, node))
                 .ok_or(Status::Stale),
-            // It may have been made before the key was lost: a machine looks the path up again
-            // when a handle is stale, and gives up when it is bad.
+            // It may have been made before the key was lost: a client looks the path up again if a
+            // handle is stale, and gives up if it is bad.
             Err(NoHandle::Forged) => Err(Status::Stale),
             Err(NoHandle::Bad) => Err(Status::BadHandle),
         })
     }
 }
 
-/// A reply about a file.
+/// Returns a reply about a file.
 fn about(file: &File<'_>, success: Success) -> Result<Answer, Stop> {
     Ok(Answer {
         reply: success.done(),
@@ -99,7 +98,7 @@ fn about(file: &File<'_>, success: Success) -> Result<Answer, Stop> {
     })
 }
 
-/// A reply about a handle that is none, with `words` zeros behind the status.
+/// Returns a failure about an invalid handle, with `words` zeros after the status.
 fn failed(mut success: Success, status: Status, words: usize) -> Result<Answer, Stop> {
     success.out.status(status);
     for _ in 0..words {
@@ -108,20 +107,20 @@ fn failed(mut success: Success, status: Status, words: usize) -> Result<Answer, 
     Ok(super::plain(success))
 }
 
-/// A failure about `file`, its attributes behind the status.
+/// Returns a failure about `file`, with its attributes after the status.
 fn failed_at(file: &File<'_>, mut success: Success, status: Status) -> Result<Answer, Stop> {
     success.out.status(status);
     file.post_op(&mut success.out);
     about(file, success)
 }
 
-/// A name in a folder (`filename3`). Its length is the file system's business, so that a long one
-/// gets a status of its own.
+/// Parses a name in a folder (`filename3`). The length is checked later, so that a long one gets a
+/// status of its own.
 fn name<'a>(args: &mut Reader<'a>) -> Result<&'a [u8], Fault> {
     args.opaque(usize::MAX, "the name")
 }
 
-/// GETATTR (§3.3.1).
+/// Answers GETATTR (§3.3.1).
 fn get_attributes(mut request: ProcedureCall<'_>) -> Result<Answer, Stop> {
     let mut success = request.success();
     match request.file()? {
@@ -134,7 +133,7 @@ fn get_attributes(mut request: ProcedureCall<'_>) -> Result<Answer, Stop> {
     }
 }
 
-/// LOOKUP (§3.3.3).
+/// Answers LOOKUP (§3.3.3).
 fn look_up(mut request: ProcedureCall<'_>) -> Result<Answer, Stop> {
     let mut success = request.success();
     let directory = request.file()?;
@@ -169,7 +168,7 @@ fn look_up(mut request: ProcedureCall<'_>) -> Result<Answer, Stop> {
     about(&file, success)
 }
 
-/// ACCESS (§3.3.4).
+/// Answers ACCESS (§3.3.4).
 fn access(mut request: ProcedureCall<'_>) -> Result<Answer, Stop> {
     let mut success = request.success();
     let file = request.file()?;
@@ -185,7 +184,7 @@ fn access(mut request: ProcedureCall<'_>) -> Result<Answer, Stop> {
     }
 }
 
-/// READLINK (§3.3.5).
+/// Answers READLINK (§3.3.5).
 fn read_link(mut request: ProcedureCall<'_>) -> Result<Answer, Stop> {
     let mut success = request.success();
     let file = match request.file()? {
@@ -201,15 +200,15 @@ fn read_link(mut request: ProcedureCall<'_>) -> Result<Answer, Stop> {
     about(&file, success)
 }
 
-/// Everything that would change something. What comes behind the handle is not even looked at: of
-/// a WRITE it is not kept.
+/// Rejects any procedure that would write. Arguments after the handle are not parsed: for a WRITE
+/// they are not even stored.
 fn read_only(mut request: ProcedureCall<'_>, words: usize) -> Result<Answer, Stop> {
     let success = request.success();
     let file = request.file()?;
     failed(success, file.err().unwrap_or(Status::ReadOnly), words)
 }
 
-/// FSSTAT (§3.3.18).
+/// Answers FSSTAT (§3.3.18).
 fn status_of_file_system(mut request: ProcedureCall<'_>) -> Result<Answer, Stop> {
     let mut success = request.success();
     let file = match request.file()? {
@@ -219,16 +218,16 @@ fn status_of_file_system(mut request: ProcedureCall<'_>) -> Result<Answer, Stop>
     success.out.status(Status::Ok);
     file.post_op(&mut success.out);
     let files = file.volume.tree.len() as u64;
-    // Bytes in all, free, free for users; files in all, free, free for users.
+    // Bytes in total, free, free for users; files in total, free, free for users.
     for value in [file.volume.size, 0, 0, files, 0, 0] {
         success.out.u64(value);
     }
-    // Seconds for which this stays true (invarsec).
+    // Seconds for which this remains valid (invarsec).
     success.out.u32(u32::MAX);
     about(&file, success)
 }
 
-/// FSINFO (§3.3.19).
+/// Answers FSINFO (§3.3.19).
 fn information(mut request: ProcedureCall<'_>) -> Result<Answer, Stop> {
     /// FSF3_SYMLINK and FSF3_HOMOGENEOUS: there may be links, and PATHCONF is the same everywhere.
     const PROPERTIES: u32 = 0x02 | 0x08;
@@ -241,7 +240,7 @@ fn information(mut request: ProcedureCall<'_>) -> Result<Answer, Stop> {
     let block = u32::try_from(BLOCK_BYTES).unwrap_or(1);
     success.out.status(Status::Ok);
     file.post_op(&mut success.out);
-    // rtmax, rtpref, rtmult, and the same for writing: programs take zero for a mistake.
+    // rtmax, rtpref, rtmult, and the same for writing: clients treat zero as an error.
     for value in [most, most, block, most, most, block] {
         success.out.u32(value);
     }
@@ -255,9 +254,9 @@ fn information(mut request: ProcedureCall<'_>) -> Result<Answer, Stop> {
     about(&file, success)
 }
 
-/// PATHCONF (§3.3.20).
+/// Answers PATHCONF (§3.3.20).
 fn path_configuration(mut request: ProcedureCall<'_>) -> Result<Answer, Stop> {
-    /// Nobody makes links; ext4's number, so that programs do not take fright.
+    /// ext4's number of links, so that clients see a familiar value; links cannot be made.
     const MAX_LINKS: u32 = 65_000;
     let mut success = request.success();
     let file = match request.file()? {
@@ -277,7 +276,7 @@ fn path_configuration(mut request: ProcedureCall<'_>) -> Result<Answer, Stop> {
     about(&file, success)
 }
 
-/// What a reply over UDP may be long, with room for what is around it.
+/// Returns the limit for a transport; over UDP a reply must fit a datagram.
 fn fits(over: Over, tcp: u32, udp: u32) -> u32 {
     match over {
         Over::Tcp => tcp,

@@ -1,4 +1,4 @@
-//! READ (RFC 1813 §3.3.6): the one procedure whose results are on a disk.
+//! READ (RFC 1813 §3.3.6), the only procedure whose results come from a disk.
 
 use super::super::rpc::Success;
 use super::super::xdr::padding;
@@ -6,13 +6,13 @@ use super::super::{Answer, CallOutcome, Over, ProcedureCall, Stop};
 use super::{Status, failed, failed_at, fits};
 use crate::vfs::{Content, Kind, Missing, Piece, Slice, Source};
 
-/// Most bytes of one READ over TCP: what Linux uses at most.
+/// Most bytes of one READ over TCP: the maximum Linux uses.
 pub const MAX_READ_BYTES: u32 = 1024 * 1024;
 /// Most bytes of one READ over UDP: the reply must fit a datagram, and each of its two dozen
 /// fragments must arrive.
 pub const MAX_READ_BYTES_UDP: u32 = 32 * 1024;
 
-/// Most bytes of one READ.
+/// Returns the most bytes of one READ.
 pub(super) fn most(over: Over) -> u32 {
     fits(over, MAX_READ_BYTES, MAX_READ_BYTES_UDP)
 }
@@ -34,8 +34,8 @@ pub(super) fn answer(mut request: ProcedureCall<'_>) -> Result<Answer, Stop> {
     let count = u64::from(count.min(most(request.context.over)));
     let end = offset.saturating_add(count);
     let slice = match content.damage() {
-        // Its size is the recorded one, so nothing of it looks whole and short; reading any of it
-        // fails, and whoever reads for us hears why.
+        // The size is the recorded one, so the file never looks complete; reading any of it fails
+        // and is logged.
         Some(_) => missing(count),
         None => content.slice(offset..end),
     };
@@ -44,7 +44,7 @@ pub(super) fn answer(mut request: ProcedureCall<'_>) -> Result<Answer, Stop> {
     file.post_op(&mut success.out);
     success.out.u32(len);
     success.out.bool(end >= content.len());
-    // The data is opaque: its length again, and what fills up to four bytes.
+    // Opaque data: its length again, and padding to a multiple of four bytes.
     success.out.u32(len);
     let volume = file.volume;
     Ok(Answer {
@@ -60,7 +60,7 @@ pub(super) fn answer(mut request: ProcedureCall<'_>) -> Result<Answer, Stop> {
     })
 }
 
-/// At least a byte that cannot be read.
+/// Returns at least one byte that cannot be read.
 fn missing(count: u64) -> Slice {
     let source = Source::Missing(Missing::PastEnd);
     let len = count.max(1);

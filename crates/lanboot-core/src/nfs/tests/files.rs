@@ -1,4 +1,4 @@
-//! Handles, attributes, reads, and everything that would write.
+//! Handles, attributes, reads, and rejected writes.
 
 use nfs3_types::nfs3::{
     self, ACCESS3args, ACCESS3res, COMMIT3args, COMMIT3res, CREATE3args, CREATE3res, FSINFO3args,
@@ -65,7 +65,7 @@ fn attributes_are_those_of_the_medium() {
 }
 
 #[test]
-fn every_file_has_a_number_of_its_own() {
+fn inode_numbers_are_unique() {
     let world = world();
     let ids = (0..world.tree.len()).map(|n| NodeId(u32::try_from(n).unwrap()));
     let numbers = ids.map(|id| {
@@ -78,7 +78,7 @@ fn every_file_has_a_number_of_its_own() {
 }
 
 #[test]
-fn a_handle_that_is_not_ours_is_stale_or_bad() {
+fn foreign_handles_are_stale_or_bad() {
     let world = world();
     let status_of = |bytes: &[u8]| status(world.attributes(as_handle(bytes)));
     let good = world.handle("arch/vmlinuz").data.to_vec();
@@ -96,7 +96,7 @@ fn a_handle_that_is_not_ours_is_stale_or_bad() {
     for bytes in [&b""[..], b"\x01", &[0; 64], &good[..HANDLE_BYTES - 1]] {
         assert_eq!(status_of(bytes), nfsstat3::NFS3ERR_BADHANDLE);
     }
-    // Made with another key, of an image nobody knows, of a file that is not there.
+    // Made with another key, of an unknown image, of a missing file.
     let node = Tree::ROOT;
     let image = IDENTITY;
     let other = Handles::new([8; 16]).write(Handle { image, node });
@@ -149,14 +149,14 @@ fn names_are_looked_up_and_links_are_not_followed() {
 }
 
 #[test]
-fn access_follows_the_permission_bits_and_nobody_may_write() {
+fn access_follows_the_permission_bits_without_writing() {
     let mut world = world();
     const ALL: u32 = 0x3f;
     const READ: u32 = nfs3::ACCESS3_READ;
     const RUN: u32 = nfs3::ACCESS3_EXECUTE;
     const LOOK: u32 = nfs3::ACCESS3_LOOKUP;
     assert_eq!(world.access("arch/secret", ALL), READ | RUN, "AUTH_NONE");
-    assert_eq!(world.access("arch/vmlinuz", ALL), READ, "nobody runs it");
+    assert_eq!(world.access("arch/vmlinuz", ALL), READ, "not executable");
     assert_eq!(world.access("arch", ALL), READ | LOOK);
     assert_eq!(world.access("arch", LOOK), LOOK);
     for (who, expected) in [
@@ -203,7 +203,7 @@ fn reads_are_cut_at_the_end_of_the_file() {
 }
 
 #[test]
-fn a_file_of_several_extents_is_read_across_their_seam() {
+fn reads_cross_extent_boundaries() {
     let world = world();
     let whole: Vec<u8> = (2048..3_002_048u64)
         .chain(10_000_000..10_000_005)
@@ -236,7 +236,7 @@ fn a_read_is_no_longer_than_its_transport_allows() {
 }
 
 #[test]
-fn a_read_says_what_to_send_when_the_disk_fails() {
+fn reads_carry_an_error_reply_for_disk_failures() {
     let world = world();
     let file = world.handle("arch/extents");
     let args = READ3args {
@@ -258,14 +258,14 @@ fn a_read_says_what_to_send_when_the_disk_fails() {
 }
 
 #[test]
-fn a_file_that_is_cut_short_has_its_length_and_no_byte_of_it_can_be_read() {
+fn incomplete_files_keep_their_length_and_cannot_be_read() {
     let world = world();
     let size = |path| {
         let attributes = world.attributes(world.handle(path)).unwrap();
         attributes.obj_attributes.size
     };
     assert_eq!(size("arch/cut"), 9000);
-    // The part that is there, the edge, the part that is not, and what lies behind the end.
+    // The present part, the boundary, the missing part, and past the end.
     for (offset, count) in [(0, 4096), (3000, 2000), (8000, 100), (9000, 1), (0, 0)] {
         let args = READ3args {
             file: world.handle("arch/cut"),
@@ -275,7 +275,7 @@ fn a_file_that_is_cut_short_has_its_length_and_no_byte_of_it_can_be_read() {
         let mut answer = world.nfs_answer(NFS_PROGRAM::NFSPROC3_READ, &args);
         let pieces: Vec<Source> = answer.reply.body.pieces().map(|p| p.source).collect();
         assert!(matches!(pieces[..], [Source::Missing(_), ..]), "{offset}");
-        // So this is what is sent.
+        // This is sent instead.
         answer.reply.head = std::mem::take(&mut answer.reply.on_read_error);
         answer.reply.body = Slice::empty();
         let failed: READ3res<'_> = world.results(&answer);
@@ -284,7 +284,7 @@ fn a_file_that_is_cut_short_has_its_length_and_no_byte_of_it_can_be_read() {
 }
 
 #[test]
-fn what_is_said_of_the_file_system_is_true() {
+fn file_system_information_is_correct() {
     let mut world = world();
     let root = world.handle("");
     let args = FSSTAT3args {
@@ -313,7 +313,7 @@ fn what_is_said_of_the_file_system_is_true() {
 }
 
 #[test]
-fn everything_that_would_write_is_refused_in_its_own_form() {
+fn write_procedures_are_rejected_in_their_own_format() {
     use NFS_PROGRAM as P;
     let world = world();
     let file = || world.handle("arch/vmlinuz");
@@ -423,7 +423,7 @@ fn everything_that_would_write_is_refused_in_its_own_form() {
 }
 
 #[test]
-fn a_write_of_which_only_the_beginning_is_kept_is_refused_all_the_same() {
+fn truncated_writes_are_rejected_too() {
     let world = world();
     let data = Opaque::owned(vec![7; 1 << 20]);
     let args = WRITE3args {
@@ -434,7 +434,7 @@ fn a_write_of_which_only_the_beginning_is_kept_is_refused_all_the_same() {
         data,
     };
     let message = world.call(100_003, 3, 7, &args);
-    let kept = &message[..crate::nfs::record::KEPT_BYTES];
-    let res: WRITE3res = world.results(&world.answer(kept).unwrap());
+    let stored = &message[..crate::nfs::record::KEPT_BYTES];
+    let res: WRITE3res = world.results(&world.answer(stored).unwrap());
     assert_eq!(status(res), nfsstat3::NFS3ERR_ROFS);
 }

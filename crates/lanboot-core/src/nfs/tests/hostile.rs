@@ -1,16 +1,16 @@
-//! What nobody should send.
+//! Malformed and random calls.
 
 use nfs3_types::nfs3::{LOOKUP3args, READ3args};
 use proptest::prelude::*;
 
 use super::*;
 
-/// A valid call of every kind.
+/// Returns a valid call of every kind.
 fn calls(world: &World) -> Vec<Vec<u8>> {
     let handle = world.handle("arch/vmlinuz");
     let mut calls = Vec::new();
     for procedure in 0..23 {
-        // Arguments that are long enough for each of them.
+        // Arguments long enough for every procedure.
         let mut call = world.call(100_003, 3, procedure, &handle);
         call.extend(packed(&Opaque::borrowed(b"name")));
         call.extend([0; 64]);
@@ -44,7 +44,7 @@ fn throw(world: &mut World, message: &[u8]) {
             world.port = port;
             world.over = over;
             if let Ok(answer) = world.answer(message) {
-                // A well-formed reply, whatever came.
+                // The reply is well-formed for any input.
                 let xid = u32::from_be_bytes(*message.first_chunk().unwrap());
                 world.reply_to(xid, &answer);
             }
@@ -53,7 +53,7 @@ fn throw(world: &mut World, message: &[u8]) {
 }
 
 #[test]
-fn strings_past_the_end_are_garbage() {
+fn strings_past_the_end_are_garbage_arguments() {
     let mut world = world();
     for len in [16u32, 255, 1024, 65_536, 0x7fff_ffff, u32::MAX] {
         let mut lookup = world.call(100_003, 3, 3, &world.handle("arch"));
@@ -78,7 +78,7 @@ fn strings_past_the_end_are_garbage() {
 }
 
 #[test]
-fn a_call_cut_anywhere_is_garbage_or_nothing() {
+fn truncated_calls_are_garbage_or_ignored() {
     let mut world = world();
     for call in calls(&world) {
         for len in 0..call.len() {

@@ -1,4 +1,4 @@
-//! READDIR and READDIRPLUS in every size.
+//! READDIR and READDIRPLUS with all sizes.
 
 use nfs3_types::nfs3::{READDIR3args, READDIR3res, READDIRPLUS3args, READDIRPLUS3res, cookieverf3};
 use proptest::prelude::*;
@@ -18,7 +18,7 @@ impl World {
         self.nfs_answer(NFS_PROGRAM::NFSPROC3_READDIR, &args)
     }
 
-    /// All entries, listed in parts of at most `count` bytes.
+    /// Returns all entries, listed in parts of at most `count` bytes.
     fn list(&self, path: &str, count: u32) -> Vec<Entry> {
         let mut found: Vec<Entry> = Vec::new();
         let mut verifier = [0; 8];
@@ -81,13 +81,13 @@ fn names(entries: &[Entry]) -> Vec<&[u8]> {
 }
 
 #[test]
-fn every_count_gives_every_name_once() {
+fn every_name_is_listed_once_for_every_count() {
     let world = world();
     let whole = world.list("many", 1 << 20);
     assert_eq!(whole.len(), MANY + 2);
     assert_eq!(names(&whole)[..2], [&b"."[..], b".."]);
     assert!(names(&whole)[2..].is_sorted());
-    // The longest entry takes 24 bytes and a name of 99, padded, and what is around it 104.
+    // The longest entry takes 24 bytes and a name of 99, padded; the reply around it 104.
     for count in (228..700).chain([1024, 4096, 8192, 65536, u32::MAX]) {
         assert_eq!(world.list("many", count), whole, "count {count}");
     }
@@ -101,7 +101,7 @@ fn every_count_gives_every_name_once() {
 }
 
 #[test]
-fn dots_lead_where_they_should() {
+fn dot_entries_are_correct() {
     let world = world();
     let number = |path: &str, name: &[u8]| {
         let found = world.list(path, 4096);
@@ -121,14 +121,14 @@ fn a_count_too_small_for_one_entry_is_refused() {
         let small = status(world.results::<READDIR3res<'_>>(&answer));
         assert_eq!(small, nfsstat3::NFS3ERR_TOOSMALL, "{count}");
     }
-    // Room for the dots and not for what follows.
+    // Enough for the dots but not for the next entry.
     let answer = world.read_directory("many", 98, [0; 8], 150);
     let small = status(world.results::<READDIR3res<'_>>(&answer));
     assert_eq!(small, nfsstat3::NFS3ERR_TOOSMALL);
 }
 
 #[test]
-fn cookies_of_another_folder_or_run_are_told_apart() {
+fn foreign_cookies_are_rejected() {
     let world = world();
     let last = world.list("many", 4096).last().unwrap().1;
     let ask = |cookie, verifier| {
@@ -142,7 +142,7 @@ fn cookies_of_another_folder_or_run_are_told_apart() {
     assert_eq!(ask(5, own).unwrap().cookieverf.0, own);
     assert_eq!(status(ask(5, [0; 8])), nfsstat3::NFS3_OK);
     assert_eq!(status(ask(5, [3; 8])), nfsstat3::NFS3ERR_BAD_COOKIE);
-    // At the start a verifier means nothing yet.
+    // At the start of a listing the verifier is ignored.
     assert_eq!(status(ask(0, [3; 8])), nfsstat3::NFS3_OK);
     assert_eq!(status(ask(last + 1, own)), nfsstat3::NFS3ERR_BAD_COOKIE);
     assert_eq!(status(ask(u64::MAX, own)), nfsstat3::NFS3ERR_BAD_COOKIE);
@@ -162,7 +162,7 @@ fn over_udp_a_listing_fits_a_datagram() {
 
 proptest! {
     #[test]
-    fn any_folder_is_listed_whole(
+    fn folders_are_listed_completely(
         names in proptest::collection::btree_set(proptest::collection::vec(1..=255u8, 1..60), 0..80),
         counts in proptest::collection::vec(200..2000u32, 1..4),
     ) {

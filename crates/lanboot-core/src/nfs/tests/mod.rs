@@ -1,4 +1,4 @@
-//! The programs as `nfs3_types`, which nobody here wrote, packs calls and unpacks results.
+//! Tests of the programs against `nfs3_types`, an independent implementation of packing.
 
 mod files;
 mod hostile;
@@ -126,12 +126,12 @@ fn disk(offset: u64, len: u64) -> Piece {
     }
 }
 
-/// Stands for the disk: the byte at offset n of the image.
+/// Returns the byte at offset `n` of the simulated image.
 fn byte_at(n: u64) -> u8 {
     u8::try_from(n % 251).unwrap()
 }
 
-/// What a slice would put on the wire.
+/// Returns the bytes a slice puts on the wire.
 fn bytes_of(slice: &Slice) -> Vec<u8> {
     let mut out = Vec::new();
     for piece in slice.pieces() {
@@ -191,7 +191,7 @@ impl World {
         answer(message, context, &server)
     }
 
-    /// The whole reply without its record mark, checked against its length.
+    /// Returns the whole reply without its record mark, checked against its length.
     fn wire(&self, answer: &Answer) -> Vec<u8> {
         let mut bytes = answer.reply.head.clone();
         bytes.extend(bytes_of(&answer.reply.body));
@@ -204,7 +204,7 @@ impl World {
         bytes
     }
 
-    /// The head of a reply to [`XID`] and its results.
+    /// Returns the header of a reply to [`XID`] and its results.
     fn reply(&self, answer: &Answer) -> (reply_body<'static>, Vec<u8>) {
         self.reply_to(XID, answer)
     }

@@ -18,7 +18,7 @@ impl World {
         self.answer(&message).unwrap()
     }
 
-    /// The accept status of a call.
+    /// Returns the accept status of a call.
     fn accepted(&self, program: u32, version: u32, procedure: u32) -> accept_stat_data {
         let message = self.call(program, version, procedure, &NOTHING);
         let answer = self.answer(&message).unwrap();
@@ -30,26 +30,26 @@ impl World {
 }
 
 #[test]
-fn unknown_programs_versions_and_procedures_are_told_so() {
+fn unknown_programs_versions_and_procedures_are_errors() {
     use accept_stat_data as A;
     let mut world = world();
     for procedure in [0, 1, 22, u32::MAX] {
-        let told = world.accepted(100_227, 3, procedure);
-        assert!(matches!(told, A::PROG_UNAVAIL), "NFSACL");
+        let status = world.accepted(100_227, 3, procedure);
+        assert!(matches!(status, A::PROG_UNAVAIL), "NFSACL");
     }
     for program in [0, 100_000, 100_021, u32::MAX] {
         assert!(matches!(world.accepted(program, 3, 0), A::PROG_UNAVAIL));
     }
     for version in [0, 1, 2, 4, u32::MAX] {
-        let told = world.accepted(100_003, version, 0);
+        let status = world.accepted(100_003, version, 0);
         assert!(
-            matches!(told, A::PROG_MISMATCH { low: 3, high: 3 }),
+            matches!(status, A::PROG_MISMATCH { low: 3, high: 3 }),
             "{version}"
         );
     }
     for version in [0, 4] {
-        let told = world.accepted(100_005, version, 0);
-        assert!(matches!(told, A::PROG_MISMATCH { low: 1, high: 3 }));
+        let status = world.accepted(100_005, version, 0);
+        assert!(matches!(status, A::PROG_MISMATCH { low: 1, high: 3 }));
     }
     assert!(matches!(world.accepted(100_003, 3, 22), A::PROC_UNAVAIL));
     assert!(matches!(world.accepted(100_005, 3, 6), A::PROC_UNAVAIL));
@@ -57,15 +57,15 @@ fn unknown_programs_versions_and_procedures_are_told_so() {
     assert!(matches!(world.accepted(100_003, 3, 1), A::GARBAGE_ARGS));
     world.port = Port::Portmap;
     assert!(matches!(world.accepted(100_003, 3, 0), A::PROG_UNAVAIL));
-    let told = world.accepted(100_000, 1, 0);
-    assert!(matches!(told, A::PROG_MISMATCH { low: 2, high: 4 }));
+    let status = world.accepted(100_000, 1, 0);
+    assert!(matches!(status, A::PROG_MISMATCH { low: 2, high: 4 }));
     assert!(matches!(world.accepted(100_000, 2, 6), A::PROC_UNAVAIL));
     assert!(matches!(world.accepted(100_000, 3, 9), A::PROC_UNAVAIL));
     assert!(matches!(world.accepted(100_000, 4, 0), A::SUCCESS));
 }
 
 #[test]
-fn another_version_of_nfs_is_worth_a_line_in_the_journal() {
+fn unsupported_nfs_versions_are_reported() {
     let world = world();
     let outcome = |version| {
         let message = world.call(100_003, version, 0, &NOTHING);
@@ -76,7 +76,7 @@ fn another_version_of_nfs_is_worth_a_line_in_the_journal() {
 }
 
 #[test]
-fn only_two_flavors_of_credentials_are_taken() {
+fn only_auth_none_and_auth_sys_are_accepted() {
     let mut world = world();
     let mut denied = |flavor: u32, body: Vec<u8>, version: u32| {
         let mut message = world.call(100_003, 3, 0, &NOTHING);
@@ -88,7 +88,7 @@ fn only_two_flavors_of_credentials_are_taken() {
         world.over = Over::Udp;
         let answer = world.answer(&message).unwrap();
         match world.reply(&answer).0 {
-            reply_body::MSG_DENIED(rejected_reply::AUTH_ERROR(why)) => Some(why),
+            reply_body::MSG_DENIED(rejected_reply::AUTH_ERROR(status)) => Some(status),
             reply_body::MSG_DENIED(rejected_reply::RPC_MISMATCH { low, high }) => {
                 assert_eq!((low, high), (2, 2));
                 Some(auth_stat::AUTH_FAILED)
@@ -111,7 +111,7 @@ fn only_two_flavors_of_credentials_are_taken() {
 }
 
 #[test]
-fn what_is_no_call_is_not_answered() {
+fn other_messages_are_not_answered() {
     let world = world();
     let call = world.call(100_003, 3, 0, &NOTHING);
     let mut reply = call.clone();
@@ -155,7 +155,7 @@ fn the_port_mapper_knows_nfs_and_mount() {
 }
 
 #[test]
-fn nobody_registers_here_and_no_call_is_passed_on() {
+fn registration_and_forwarding_are_rejected() {
     let mut world = world();
     world.port = Port::Portmap;
     let some = mapping {
@@ -200,7 +200,7 @@ fn rpcbind_gives_addresses() {
 }
 
 #[test]
-fn folders_are_mounted_and_nothing_else() {
+fn only_folders_are_mounted() {
     let world = world();
     let mount = |text: &[u8]| world.mount(3, 1, &path(text));
     let answer = mount(b"/iso/test/arch");
@@ -262,7 +262,7 @@ fn lists_of_exports_and_of_mounts_are_given_in_every_version() {
 }
 
 #[test]
-fn machines_cannot_make_the_list_of_mounts_long() {
+fn the_list_of_mounts_is_bounded() {
     let world = world();
     let mounted = || {
         let one = |n: u32| Mounted {
@@ -291,7 +291,7 @@ fn machines_cannot_make_the_list_of_mounts_long() {
 }
 
 #[test]
-fn an_unmount_is_noted() {
+fn unmounts_are_recorded() {
     let world = world();
     let outcome = |procedure, text: &[u8]| world.mount(3, procedure, &path(text)).outcome;
     assert_eq!(outcome(3, b"/iso/test"), CallOutcome::Unmounted(IDENTITY));
@@ -300,7 +300,7 @@ fn an_unmount_is_noted() {
 }
 
 #[test]
-fn what_is_asked_of_the_hosts_port_mapper_is_a_call_it_understands() {
+fn calls_to_the_hosts_port_mapper_are_valid() {
     let mut world = world();
     world.port = Port::Portmap;
     world.over = Over::Udp;
