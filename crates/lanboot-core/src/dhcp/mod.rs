@@ -6,6 +6,8 @@
 //! * [`Leases`] — who has which address; [`Lease`] — the record that outlives the program.
 //! * [`respond()`] — one message in, one [`Answer`] out; [`checked`] — the same after the shell found
 //!   out whether an address is in use.
+//! * [`server_detection`] — whether addresses are handed out on a link at all, beside other servers.
+//! * [`RecentMessages`] — the filter for messages that relays send in a loop.
 //!
 //! Invariants: a message never panics, whatever its bytes; nothing is sent that has no [`Answer`];
 //! a silence always has a [`IgnoreReason`]; an ACK carries the record that must be durable before it leaves;
@@ -18,17 +20,18 @@
 //!
 //! Left out: plain BOOTP, media other than Ethernet, authentication (RFC 3118), rapid commit
 //! (RFC 4039), several boot servers or boot items (PXE 2.1 menus), boot servers by broadcast or
-//! multicast, boot integrity services. Which mode it is, and when it changes, the shell decides:
-//! each message is answered in the mode [`Config`] names.
+//! multicast, boot integrity services.
 
 pub mod option;
 pub mod pxe;
 pub mod quirk;
+pub mod server_detection;
 
 mod answer;
 mod claims;
 mod config;
 mod decline;
+mod dedup;
 mod expiry;
 mod finding;
 mod grant;
@@ -51,6 +54,7 @@ mod tests;
 pub use answer::{Answer, BootFile, Destination, Note, Outgoing, Port, Probe, ReceiveInfo};
 pub use config::{BadConfig, Config, MAX_POOL, Mode, Subnet};
 pub use decline::{MAX_DECLINERS, MAX_DECLINES};
+pub use dedup::RecentMessages;
 pub use finding::Finding;
 pub use ignore_reason::IgnoreReason;
 pub use lease::{ClientId, Lease, State};

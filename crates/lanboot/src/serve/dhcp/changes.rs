@@ -4,7 +4,6 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use tokio::io::Interest;
-use tokio::time::Instant;
 
 use super::{BURST, Serving};
 use crate::net::{self, Change, ChangeSocket, Interface};
@@ -39,13 +38,14 @@ impl Serving {
     }
 
     fn link_is(&mut self, index: u32, up: bool) {
+        let now = self.uptime();
         for number in 0..self.links.len() {
             let Some(link) = self.links.get_mut(number).filter(|l| l.index == index) else {
                 continue;
             };
             let was = std::mem::replace(&mut link.is_linked, up);
             match (was, up) {
-                (true, false) => link.auto.lost(Instant::now()),
+                (true, false) => link.detection.on_link_lost(now),
                 // Without its address nothing is asked; that comes back later.
                 (false, true) if link.has_address && link.upper.is_none() => self.found(number),
                 _ => {}
@@ -70,6 +70,7 @@ impl Serving {
     /// A link became a part of a bridge, a bond or the like, and hears nothing more; or it is free
     /// again. Silence of a deaf one counts for nothing.
     fn look_above(&mut self, index: u32) {
+        let now = self.uptime();
         let upper = net::upper(index);
         for number in 0..self.links.len() {
             let Some(link) = self.links.get_mut(number).filter(|l| l.index == index) else {
@@ -79,7 +80,7 @@ impl Serving {
             let interface = Arc::clone(&link.interface);
             match (was, &upper) {
                 (None, Some(upper)) => {
-                    link.auto.deafened(Instant::now());
+                    link.detection.on_enslaved(now);
                     self.notice(format!(
                         "{interface} is {} now, which takes what machines send: DHCP is not \
                          answered there until {interface} is free again. Restart lanboot to serve \
@@ -112,6 +113,7 @@ impl Serving {
         let there = interfaces.iter().flat_map(|interface| &interface.addresses);
         let served = self.links.iter().map(|link| link.address);
         self.own = there.map(|a| a.address).chain(served).collect();
+        let now = self.uptime();
         for number in 0..self.links.len() {
             let Some(link) = self.links.get_mut(number) else {
                 return;
@@ -121,7 +123,7 @@ impl Serving {
             let is_there = place == Place::Here;
             let was_there = std::mem::replace(&mut link.has_address, is_there);
             if was_there && !is_there {
-                link.auto.lost(Instant::now());
+                link.detection.on_link_lost(now);
                 self.notice(match place {
                     Place::Elsewhere => {
                         format!("{interface} is another device now: restart lanboot to serve on it")
@@ -159,9 +161,10 @@ impl Serving {
     }
 
     fn found(&mut self, number: usize) {
+        let now = self.uptime();
         if let Some(link) = self.links.get_mut(number) {
-            let step = link.auto.found(Instant::now());
-            self.take(number, step);
+            let action = link.detection.on_link_up(now);
+            self.perform_action(number, action);
         }
     }
 }

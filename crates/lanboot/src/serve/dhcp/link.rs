@@ -1,22 +1,20 @@
 //! One interface on which DHCP is answered: its sockets, and how a message leaves through them.
 
-use std::collections::VecDeque;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::os::fd::AsRawFd as _;
 use std::sync::Arc;
 use std::task::{self, Poll};
+use std::time::Duration;
 
-use lanboot_core::dhcp::{Destination, Outgoing, Packet, Port, SERVER_PORT};
+use lanboot_core::dhcp::server_detection::{Policy, ServerDetection};
+use lanboot_core::dhcp::{Destination, Outgoing, Port, SERVER_PORT};
 use lanboot_core::machine::Mac;
 use nix::sys::socket::{ControlMessage, MsgFlags, SockaddrIn, sendmsg};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::net::UdpSocket;
-use tokio::time::Instant;
 
-use super::auto::Auto;
-use super::question;
 use crate::net::{
     self, ArpSocket, Capability, ClientSocket, FrameSocket, Interface, MoreRights, Service, Upper,
 };
@@ -25,8 +23,6 @@ use crate::settings::Dhcp;
 
 /// The port of PXE boot servers (PXE 2.1 §2.2.5).
 pub(super) const BOOT_SERVER_PORT: u16 = 4011;
-/// DISCOVERs of machines remembered, to tell a REQUEST that follows one from an old client's habit.
-const MAX_DISCOVERS: usize = 64;
 
 /// One interface, its sockets open.
 #[derive(Debug)]
@@ -35,7 +31,7 @@ pub struct Opened {
     index: u32,
     address: Ipv4Addr,
     mac: Mac,
-    wanted: Dhcp,
+    policy: Policy,
     server: std::net::UdpSocket,
     boot_server: Option<std::net::UdpSocket>,
     frames: FrameSocket,
@@ -93,7 +89,7 @@ impl Opened {
             index: interface.index,
             address,
             mac,
-            wanted,
+            policy: policy(wanted),
         })
     }
 
@@ -105,10 +101,10 @@ impl Opened {
         server.into_iter().chain(boot_server).collect()
     }
 
-    /// The same, to be waited for.
+    /// Registers the sockets with the runtime. Server detection starts at time zero.
     pub(super) fn polled(self) -> io::Result<Link> {
-        let interface = Arc::clone(&self.interface);
-        let auto = Auto::new(self.wanted, interface, self.address, Instant::now());
+        let (address, mac) = (self.address, self.mac);
+        let detection = ServerDetection::new(self.policy, address, mac, Duration::ZERO);
         let boot_server = self.boot_server.map(UdpSocket::from_std).transpose()?;
         Ok(Link {
             is_linked: net::has_link(&self.interface),
@@ -117,16 +113,23 @@ impl Opened {
             interface: self.interface,
             index: self.index,
             address: self.address,
-            mac: self.mac,
-            auto,
+            detection,
             server: UdpSocket::from_std(self.server)?,
             boot_server,
             frames: self.frames,
             arp: self.arp.polled()?,
             client: self.client.polled()?,
-            question: None,
-            discovers: VecDeque::new(),
         })
+    }
+}
+
+/// Returns what server detection makes of the operator's choice.
+fn policy(wanted: Dhcp) -> Policy {
+    match wanted {
+        Dhcp::Auto => Policy::Auto,
+        Dhcp::Server => Policy::Server,
+        Dhcp::Proxy => Policy::Proxy,
+        Dhcp::Off => Policy::Off,
     }
 }
 
@@ -178,7 +181,7 @@ pub(super) struct Origin {
 pub(super) struct Link {
     pub(super) interface: Arc<str>,
     pub(super) address: Ipv4Addr,
-    pub(super) auto: Auto,
+    pub(super) detection: ServerDetection,
     pub(super) index: u32,
     /// Whether it had a link when that was last heard.
     pub(super) is_linked: bool,
@@ -186,16 +189,11 @@ pub(super) struct Link {
     pub(super) has_address: bool,
     /// The device that takes what this one receives, since it is a part of it.
     pub(super) upper: Option<Upper>,
-    mac: Mac,
     server: UdpSocket,
     boot_server: Option<UdpSocket>,
     frames: FrameSocket,
     arp: AsyncFd<ArpSocket>,
     client: AsyncFd<ClientSocket>,
-    /// Transaction of our last question.
-    question: Option<u32>,
-    /// Transactions of machines' last DISCOVERs.
-    discovers: VecDeque<u32>,
 }
 
 impl Link {
@@ -232,11 +230,10 @@ impl Link {
         self.arp.get_ref().probe(address)
     }
 
-    /// Asks which other servers there are.
-    pub(super) fn ask(&mut self, xid: u32) -> io::Result<()> {
-        self.question = Some(xid);
-        let question = question::discover(xid, self.mac, self.auto.own());
-        self.client.get_ref().ask(&question)
+    /// Sends a probe for other DHCP servers.
+    pub(super) fn probe_servers(&mut self, xid: u32) -> io::Result<()> {
+        let probe = self.detection.probe(xid);
+        self.client.get_ref().ask(&probe)
     }
 
     /// Whether port 4011 is ours here.
@@ -244,27 +241,9 @@ impl Link {
         self.boot_server.is_some()
     }
 
-    /// Whether this is our own question, come back: over another of our interfaces, or a loop.
-    pub(super) fn asked(&self, packet: &Packet) -> bool {
-        self.question == Some(packet.xid) && packet.hardware_address() == self.mac.0
-    }
-
     /// Whether a cable is plugged in and what comes in is for this interface.
     pub(super) fn has_link(&self) -> bool {
         self.upper.is_none() && net::has_link(&self.interface)
-    }
-
-    /// Remembers a machine's DISCOVER.
-    pub(super) fn remember(&mut self, xid: u32) {
-        if self.discovers.len() >= MAX_DISCOVERS {
-            self.discovers.pop_front();
-        }
-        self.discovers.push_back(xid);
-    }
-
-    /// Whether a DISCOVER with this transaction came lately.
-    pub(super) fn remembers(&self, xid: u32) -> bool {
-        self.discovers.contains(&xid)
     }
 
     /// Sends an answer to a message from `origin`.

@@ -47,7 +47,7 @@ impl Serving {
         let named = options.address(Code::SERVER_ID);
         let is_other = match named {
             Some(server) => !self.own.contains(&server),
-            None => link.auto.mode() == Some(Mode::Proxy),
+            None => link.detection.mode() == Some(Mode::Proxy),
         };
         let known = |address: &Ipv4Addr| !address.is_unspecified();
         let address = [

@@ -2,19 +2,14 @@
 //! it. One task owns the lease table, whatever the number of interfaces (`link`), so there is no
 //! lock; ACKs leave when their lease is on disk; an address is probed by ARP, or by ping behind a
 //! relay, while others are served. Whether addresses are handed out at all is decided for each
-//! interface by `auto`.
+//! interface by its `ServerDetection`.
 
-mod auto;
 mod changes;
 mod link;
 mod log;
 mod open;
-mod others;
+mod other_servers;
 mod probe;
-mod question;
-mod recent;
-#[cfg(test)]
-mod settle;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -29,7 +24,7 @@ use anyhow::Context as _;
 use lanboot_core::catalog::{self, LoaderChoice, MenuKind, Server};
 use lanboot_core::dhcp::{
     Answer, BootFile, Config, IgnoreReason, Leases, MAX_LEN, Mode, Note, Outgoing, Packet, Port,
-    Probe, ReceiveInfo, checked, pxe, respond,
+    Probe, ReceiveInfo, RecentMessages, checked, pxe, respond,
 };
 use lanboot_core::events::{EventKind, Peer};
 use lanboot_core::machine::{Mac, Machine};
@@ -45,7 +40,6 @@ use crate::leases::{Change, Store};
 use crate::net::{ChangeSocket, PingSocket, Service};
 use link::{Link, Origin, Readable, Ready};
 use log::peer;
-use recent::Recent;
 
 pub use link::Opened;
 
@@ -102,6 +96,7 @@ pub async fn run(
     let links: Vec<Link> = links.collect::<io::Result<_>>().context("DHCP sockets")?;
     let of_links = (0..links.len()).flat_map(|n| Ready::ALL.map(|ready| Readable::Link(n, ready)));
     let mut server = Serving {
+        started: Instant::now(),
         sources: of_links
             .chain([Readable::Ping, Readable::Changes])
             .collect(),
@@ -121,7 +116,7 @@ pub async fn run(
         decided: Some(decided),
         log_proxy_once: false,
         probes: HashMap::new(),
-        recent: Recent::default(),
+        recent: RecentMessages::default(),
         looping: LogThrottle::default(),
         unsent: Unsent::default(),
     };
@@ -137,7 +132,7 @@ pub async fn run(
                 server.durable(&origin, &outgoing, machine, result);
             }
             () = sleep_until(wake) => server.due(Instant::now()),
-            () = again.notified() => server.again(),
+            () = again.notified() => server.reload(),
             _ = drain.wait_for(|draining| *draining) => return Ok(()),
         }
     }
@@ -146,6 +141,8 @@ pub async fn run(
 type Committed = (Origin, Outgoing, Option<Machine>, Result<(), String>);
 
 struct Serving {
+    /// The origin of the times that the core is given.
+    started: Instant,
     links: Vec<Link>,
     sources: Vec<Readable>,
     /// The source that is looked at first, so that a busy one leaves the others their turn.
@@ -166,7 +163,7 @@ struct Serving {
     /// Said already which machines cannot boot beside another server.
     log_proxy_once: bool,
     probes: HashMap<Ipv4Addr, Pending>,
-    recent: Recent,
+    recent: RecentMessages,
     looping: LogThrottle,
     /// About what this host itself did not send, by what it was.
     unsent: Unsent,
@@ -177,8 +174,8 @@ struct Serving {
 struct Unsent {
     probe: LogThrottle,
     ping: LogThrottle,
-    /// Why the last question could not be put.
-    question: Option<String>,
+    /// Why the last probe for other servers could not be sent.
+    server_probe: Option<String>,
 }
 
 /// A message that waits for the probe of an address.
@@ -228,10 +225,17 @@ impl Serving {
         }
     }
 
+    /// Returns the time since the start.
+    fn uptime(&self) -> Duration {
+        self.started.elapsed()
+    }
+
     /// When something is due at the latest.
     fn next(&self) -> Instant {
         let probes = self.probes.values().map(|pending| pending.next);
-        let links = self.links.iter().filter_map(|link| link.auto.next());
+        let links = self.links.iter();
+        let links = links.filter_map(|link| link.detection.next_timeout());
+        let links = links.map(|at| self.started + at);
         let next = probes.chain(links).min();
         next.unwrap_or_else(|| Instant::now() + Duration::from_secs(3600))
     }
@@ -239,7 +243,7 @@ impl Serving {
     fn due(&mut self, now: Instant) {
         self.probes_due(now);
         for number in 0..self.links.len() {
-            self.link_due(number, now);
+            self.detection_due(number);
         }
     }
 
@@ -282,10 +286,14 @@ impl Serving {
                 return self.ignored(peer, "DHCP message".into(), malformed.to_string());
             }
         };
-        if self.links.iter().any(|link| link.asked(&packet)) {
+        if self
+            .links
+            .iter()
+            .any(|link| link.detection.is_own_probe(&packet))
+        {
             return;
         }
-        if self.recent.is_copy(&packet, Instant::now()) {
+        if self.recent.is_duplicate(&packet, self.uptime()) {
             if self.looping.is_due() {
                 let why = "it came a moment ago by the same relay; relays pass it on in a loop";
                 self.log_ignored(&packet, &origin, why.into());
@@ -319,7 +327,7 @@ impl Serving {
             let why = format!("{} is {}", link.interface, upper.role());
             return (Err(why), None);
         }
-        let Some(mode) = link.auto.mode() else {
+        let Some(mode) = link.detection.mode() else {
             let why = "whether another server hands out the addresses here is not known yet";
             return (Err(why.into()), None);
         };

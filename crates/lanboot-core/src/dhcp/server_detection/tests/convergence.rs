@@ -1,51 +1,49 @@
-//! Several lanboots and a foreign server on one LAN, in virtual time: they settle, whoever speaks
-//! first. Only [`Auto`] is real; how servers and the wire behave is written here.
+//! Several lanboots and a foreign server on one LAN, in virtual time: exactly one ends up handing out
+//! addresses, whichever message comes first. Only [`ServerDetection`] is real; how servers and the
+//! wire behave is simulated here.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use lanboot_core::dhcp::Mode;
-use tokio::time::Instant;
-
-use super::auto::{Action, Auto};
-use super::question::{Peer, Voice};
-use crate::settings::Dhcp;
+use super::super::{Action, Announcement, OtherServer, Policy, ServerDetection};
+use crate::dhcp::Mode;
+use crate::machine::Mac;
 
 const FOREIGN: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 200);
-/// Everybody knows by then: the longest pause between questions, dnsmasq's ping, and the doubt.
-const SETTLED: u64 = 10_000 + 3_000 + 1_000 + 500;
+/// Milliseconds until all have decided: the longest pause between probes, dnsmasq's ping, and the
+/// delay before stepping down.
+const DECIDED: u64 = 10_000 + 3_000 + 1_000 + 500;
 
-/// What happens, and to whom.
+/// What happens, and to which lanboot.
 #[derive(Clone, Copy, Debug)]
 enum Event {
-    /// A lanboot's own time has come.
-    Tick(usize),
-    /// A lanboot's question arrives at another.
-    Question(usize, Peer),
+    /// A lanboot's timeout is due.
+    Timeout(usize),
+    /// A lanboot's probe arrives at another.
+    Probe(usize, Announcement),
     /// A lanboot makes an offer, if it still serves then.
     Offer(usize),
     /// So does the foreign server, if it is still there.
     Foreign,
     /// An offer arrives at a lanboot.
-    Heard(usize, Ipv4Addr),
-    /// A machine asks everybody.
+    OfferHeard(usize, Ipv4Addr),
+    /// A machine sends a DHCPDISCOVER to all.
     Machine,
     /// The foreign server is switched on or off.
     Switch(bool),
     /// Two LANs become one.
     Join,
     /// SIGHUP for one.
-    Again(usize),
+    Reload(usize),
 }
 
 struct Lan {
-    begun: Instant,
     now: u64,
     queue: BTreeMap<(u64, u64), Event>,
     count: u64,
     random: u64,
-    lanboots: Vec<Auto>,
+    lanboots: Vec<ServerDetection>,
     /// The first is apart from the others.
     is_split: bool,
     has_foreign: bool,
@@ -53,9 +51,7 @@ struct Lan {
 
 impl Lan {
     fn new(seed: u64, addresses: &[u8]) -> Self {
-        let begun = Instant::now();
         let mut lan = Self {
-            begun,
             now: 0,
             queue: BTreeMap::new(),
             count: 0,
@@ -66,10 +62,10 @@ impl Lan {
         };
         for (number, last) in addresses.iter().enumerate() {
             let late = lan.below(6_000);
-            let (at, own) = (begun + Duration::from_millis(late), [10, 0, 0, *last]);
-            let auto = Auto::new(Dhcp::Auto, "eth0".into(), own.into(), at);
-            lan.lanboots.push(auto);
-            lan.after(late, Event::Tick(number));
+            let (at, own) = (Duration::from_millis(late), [10, 0, 0, *last]);
+            let detection = ServerDetection::new(Policy::Auto, own.into(), Mac([2; 6]), at);
+            lan.lanboots.push(detection);
+            lan.after(late, Event::Timeout(number));
         }
         lan
     }
@@ -87,15 +83,15 @@ impl Lan {
         self.queue.insert((self.now + pause, self.count), event);
     }
 
-    fn time(&self) -> Instant {
-        self.begun + Duration::from_millis(self.now)
+    fn time(&self) -> Duration {
+        Duration::from_millis(self.now)
     }
 
     fn reach(&self, from: usize, to: usize) -> bool {
         from != to && !(self.is_split && (from == 0) != (to == 0))
     }
 
-    /// Brings something to all that hear lanboot `from`.
+    /// Delivers something to all that hear lanboot `from`.
     fn broadcast(&mut self, from: usize, event: impl Fn(usize) -> Event) {
         for to in 0..self.lanboots.len() {
             if self.reach(from, to) {
@@ -105,50 +101,52 @@ impl Lan {
         }
     }
 
-    fn take(&mut self, number: usize, step: Action) {
-        if step.ask {
-            let own = self.lanboots[number].own();
-            self.broadcast(number, |to| Event::Question(to, own));
+    fn perform(&mut self, number: usize, action: Action) {
+        if action.probe {
+            let own = self.lanboots[number].announcement();
+            self.broadcast(number, |to| Event::Probe(to, own));
             if self.has_foreign {
                 let ping = self.below(3_000);
                 self.after(ping, Event::Foreign);
             }
         }
         let now = self.time();
-        if let Some(next) = self.lanboots[number].next() {
-            let pause = next.saturating_duration_since(now).as_millis();
+        if let Some(next) = self.lanboots[number].next_timeout() {
+            let pause = next.saturating_sub(now).as_millis();
             let pause = u64::try_from(pause).unwrap();
-            self.after(pause + 1, Event::Tick(number));
+            self.after(pause + 1, Event::Timeout(number));
         }
     }
 
     fn happen(&mut self, event: Event) {
         let now = self.time();
         match event {
-            Event::Tick(number) => {
-                let is_due = self.lanboots[number].next().is_some_and(|next| next <= now);
+            Event::Timeout(number) => {
+                let is_due = self.lanboots[number]
+                    .next_timeout()
+                    .is_some_and(|next| next <= now);
                 if is_due {
                     let random = self.below(1 << 20);
-                    let step = self.lanboots[number].tick(now, true, random);
-                    self.take(number, step);
+                    let action = self.lanboots[number].on_timeout(now, true, false, random);
+                    self.perform(number, action);
                 }
             }
-            Event::Question(number, peer) => {
-                self.lanboots[number].meet(peer, now);
+            Event::Probe(number, announcement) => {
+                self.lanboots[number].on_announcement(announcement, now);
                 self.offer(number);
             }
             Event::Offer(number) if self.lanboots[number].mode() == Some(Mode::Server) => {
-                let own = self.lanboots[number].own().address;
-                self.broadcast(number, |to| Event::Heard(to, own));
+                let own = self.lanboots[number].announcement().address;
+                self.broadcast(number, |to| Event::OfferHeard(to, own));
             }
             Event::Foreign if self.has_foreign => {
                 for to in 0..self.lanboots.len() {
-                    self.after(1, Event::Heard(to, FOREIGN));
+                    self.after(1, Event::OfferHeard(to, FOREIGN));
                 }
             }
-            Event::Heard(number, server) => {
-                let step = self.lanboots[number].heard(Voice::Server(server), now);
-                self.take(number, step);
+            Event::OfferHeard(number, server) => {
+                let action = self.lanboots[number].on_other_server(OtherServer::Dhcp(server), now);
+                self.perform(number, action);
             }
             Event::Machine => {
                 for number in 0..self.lanboots.len() {
@@ -162,9 +160,9 @@ impl Lan {
             }
             Event::Switch(on) => self.has_foreign = on,
             Event::Join => self.is_split = false,
-            Event::Again(number) => {
-                let step = self.lanboots[number].again(now);
-                self.take(number, step);
+            Event::Reload(number) => {
+                let action = self.lanboots[number].on_reload(now);
+                self.perform(number, action);
             }
             Event::Offer(_) | Event::Foreign => {}
         }
@@ -177,7 +175,7 @@ impl Lan {
         self.after(pause + jitter, Event::Offer(number));
     }
 
-    /// Lets time pass until `end`, in milliseconds since the beginning.
+    /// Lets time pass until `end`, in milliseconds since the start.
     fn until(&mut self, end: u64) {
         while let Some(entry) = self.queue.first_entry() {
             let (at, _) = *entry.key();
@@ -192,7 +190,7 @@ impl Lan {
     }
 
     fn servers(&self) -> usize {
-        let serves = |auto: &&Auto| auto.mode() == Some(Mode::Server);
+        let serves = |lanboot: &&ServerDetection| lanboot.mode() == Some(Mode::Server);
         self.lanboots.iter().filter(serves).count()
     }
 }
@@ -209,7 +207,7 @@ fn lans() -> impl Iterator<Item = (u64, Lan)> {
 fn lanboots_that_start_together_become_one_server() {
     for (seed, mut lan) in lans() {
         lan.after(0, Event::Machine);
-        lan.until(6_000 + 4_000 + SETTLED);
+        lan.until(6_000 + 4_000 + DECIDED);
         for _ in 0..20 {
             assert_eq!(lan.servers(), 1, "seed {seed}, {} ms", lan.now);
             lan.until(lan.now + 5_000);
@@ -222,11 +220,11 @@ fn lanboots_whose_lans_are_joined_become_one_server() {
     for (seed, mut lan) in lans() {
         lan.is_split = true;
         lan.after(0, Event::Machine);
-        lan.until(6_000 + 4_000 + SETTLED);
+        lan.until(6_000 + 4_000 + DECIDED);
         assert_eq!(lan.servers(), 2, "seed {seed}: one on each");
         let pause = lan.below(10_000);
         lan.after(pause, Event::Join);
-        lan.until(lan.now + pause + SETTLED);
+        lan.until(lan.now + pause + DECIDED);
         for _ in 0..20 {
             assert_eq!(lan.servers(), 1, "seed {seed}, {} ms", lan.now);
             lan.until(lan.now + 5_000);
@@ -240,7 +238,7 @@ fn a_foreign_server_silences_all_and_after_it_one_serves_again_when_told() {
         lan.after(0, Event::Machine);
         let comes = lan.below(30_000);
         lan.after(comes, Event::Switch(true));
-        lan.until(comes + 10_000 + SETTLED);
+        lan.until(comes + 10_000 + DECIDED);
         assert_eq!(lan.servers(), 0, "seed {seed}: beside a foreign server");
         // It goes, comes back, goes: nobody serves unasked.
         for (pause, on) in [(1_000, false), (9_000, true), (20_000, false)] {
@@ -250,9 +248,9 @@ fn a_foreign_server_silences_all_and_after_it_one_serves_again_when_told() {
         assert_eq!(lan.servers(), 0, "seed {seed}: unasked");
         for number in 0..lan.lanboots.len() {
             let pause = lan.below(8_000);
-            lan.after(pause, Event::Again(number));
+            lan.after(pause, Event::Reload(number));
         }
-        lan.until(lan.now + 8_000 + 4_000 + SETTLED);
+        lan.until(lan.now + 8_000 + 4_000 + DECIDED);
         for _ in 0..20 {
             assert_eq!(
                 lan.servers(),

@@ -1,0 +1,46 @@
+//! What the operator wants on a link, and what server detection wants done.
+
+use super::diagnostic::Diagnostic;
+
+/// What the operator wants on a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Policy {
+    /// Hand out addresses as long as no other server is heard.
+    Auto,
+    /// Hand out addresses in any case.
+    Server,
+    /// Hand out no addresses, and only say what to boot.
+    Proxy,
+    /// Answer nothing.
+    Off,
+}
+
+/// What to do now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Action {
+    /// Send a probe; see [`super::ServerDetection::probe`].
+    pub probe: bool,
+    /// Report this to the operator.
+    pub diagnostic: Option<Diagnostic>,
+}
+
+impl Action {
+    pub(super) const PROBE: Self = Self {
+        probe: true,
+        diagnostic: None,
+    };
+
+    pub(super) fn probe_if(probe: bool) -> Self {
+        Self {
+            probe,
+            diagnostic: None,
+        }
+    }
+
+    pub(super) fn report(diagnostic: impl Into<Option<Diagnostic>>) -> Self {
+        Self {
+            probe: false,
+            diagnostic: diagnostic.into(),
+        }
+    }
+}
