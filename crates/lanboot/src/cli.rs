@@ -1,5 +1,4 @@
-//! What can be typed. The same words are the keys of the configuration file, so this one
-//! definition is both (`settings` merges them).
+//! Command line. Its flags are also the keys of the configuration file; `settings` merges both.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -22,15 +21,15 @@ pub struct Cli {
 }
 
 impl Cli {
-    /// Reads the arguments, the program's name first.
+    /// Parses the arguments, including the program's name.
     ///
     /// # Errors
     ///
-    /// As clap's; of an image without a command before it the error says which one is missing.
+    /// Returns clap's errors; for an image without a command the error names the missing command.
     pub fn of(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
         let arguments: Vec<OsString> = arguments.into_iter().collect();
         Self::try_parse_from(&arguments).map_err(|error| {
-            // An error repeats what was typed: it is made of what can be printed.
+            // Errors quote the arguments: they are made printable.
             let printable = |word: &OsString| OsString::from(text::path(word.as_ref()));
             let shown: Vec<OsString> = arguments.iter().map(printable).collect();
             match Self::try_parse_from(&shown) {
@@ -40,10 +39,10 @@ impl Cli {
         })
     }
 
-    /// Says of an image without a command before it which one is missing.
+    /// Explains which command is missing before an image.
     fn explain(error: clap::Error, arguments: &[OsString]) -> clap::Error {
         match arguments.get(1) {
-            // No command has such a name.
+            // No command name contains these characters.
             Some(image)
                 if error.kind() == ErrorKind::InvalidSubcommand
                     && image.to_string_lossy().contains(['.', '/']) =>
@@ -62,7 +61,7 @@ impl Cli {
     }
 }
 
-/// Names the flags that a short one may stand for: there are none, as there would be too many.
+/// Suggests the long flags a short one may stand for: there are no short flags.
 fn with_long_flag(mut error: clap::Error, arguments: &[OsString]) -> clap::Error {
     use clap::error::{ContextKind, ContextValue};
     let written = match error.get(ContextKind::InvalidArg) {
@@ -88,13 +87,13 @@ fn with_long_flag(mut error: clap::Error, arguments: &[OsString]) -> clap::Error
             ContextKind::SuggestedArg,
             ContextValue::String(flags.join("' or '")),
         );
-        // What clap says of values that begin with a dash would lead elsewhere.
+        // clap's suggestions for values that begin with a dash would be misleading.
         error.remove(ContextKind::Suggested);
     }
     error
 }
 
-/// Most flags a short one is said to stand for.
+/// Most flags suggested for a short one.
 const MAX_HINTS: usize = 4;
 
 const EXAMPLES: &str = "\
@@ -156,7 +155,7 @@ Networks, on interfaces or behind relays, in the configuration file:
 On the machine: switch on network boot (PXE) in its firmware, or press its boot menu key
 (often F12, F11, F9 or Esc) and pick the network card.";
 
-/// `lanboot serve`.
+/// Arguments of `lanboot serve`.
 #[derive(Debug, Default, Args, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Serve {
@@ -274,7 +273,7 @@ Examples:
 It takes what serve takes, changes nothing and needs no rights. Beside the other server run
 'lanboot serve --dhcp off' with the same flags: the files still come from lanboot.";
 
-/// `lanboot export`.
+/// Arguments of `lanboot export`.
 #[derive(Debug, Args)]
 pub struct Export {
     /// What for: pxelinux, grub, ipxe, dnsmasq, isc-dhcp, kea, mikrotik or windows-dhcp
@@ -288,7 +287,7 @@ pub struct Export {
     pub serve: Serve,
 }
 
-/// `lanboot inspect`.
+/// Arguments of `lanboot inspect`.
 #[derive(Debug, Args)]
 pub struct Inspect {
     /// The image
@@ -302,7 +301,7 @@ pub struct Inspect {
     pub append: Option<String>,
 }
 
-/// `lanboot doctor`.
+/// Arguments of `lanboot doctor`.
 #[derive(Debug, Args)]
 pub struct Doctor {
     /// Images, or folders of images, whose loaders count too
@@ -336,7 +335,7 @@ fn scalar<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<String>, D
     Ok(Some(Scalar::deserialize(from)?.into_text()))
 }
 
-/// A text, or a list of them.
+/// Deserialises a string, or a list of strings.
 pub(crate) fn one_or_many<'de, D: serde::Deserializer<'de>>(
     from: D,
 ) -> Result<Vec<String>, D::Error> {
@@ -363,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn doctor_looks_at_loaders_alone_or_at_those_in_a_folder() {
+    fn doctor_accepts_loaders_with_and_without_a_folder() {
         for (line, folder, images) in [
             ("lanboot doctor", None, 0),
             ("lanboot doctor --loaders", Some(None), 0),
@@ -382,7 +381,7 @@ mod tests {
     }
 
     #[test]
-    fn a_short_flag_names_the_long_one() {
+    fn short_flags_suggest_the_long_one() {
         for (line, expected) in [
             ("lanboot serve -i eth0 a.iso", "'--interface'"),
             ("lanboot serve -ieth0 a.iso", "'--interface'"),
@@ -400,7 +399,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_without_a_command_says_which_command_serves_it() {
+    fn an_image_without_a_command_suggests_serve() {
         let error = read("lanboot Cargo.toml").unwrap_err();
         assert!(error.contains("lanboot serve Cargo.toml"), "{error}");
         let error = read("lanboot sevre").unwrap_err();
@@ -408,7 +407,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_repeats_what_was_typed_without_acting_on_the_terminal() {
+    fn errors_quote_arguments_in_printable_form() {
         for typed in [
             "a\x1b[2J\nforged.iso",
             "--log\x1b[2J\nforged",
@@ -428,7 +427,7 @@ mod tests {
         }
     }
 
-    /// The words of a line as a shell would split it, without redirections.
+    /// Splits a line into words as a shell would, without redirections.
     fn words(line: &str) -> Vec<OsString> {
         line.split('\'')
             .enumerate()
@@ -441,7 +440,7 @@ mod tests {
     }
 
     #[test]
-    fn every_example_of_the_help_and_the_readme_can_be_typed() {
+    fn examples_of_help_and_readme_are_valid() {
         let readme = include_str!("../../../README.md");
         let mut tried = 0;
         for line in [

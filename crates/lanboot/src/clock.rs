@@ -1,8 +1,8 @@
-//! Clock times for people and for machines.
+//! Formats clock times for people and for machines.
 
 use std::time::Duration;
 
-/// `HH:MM:SS` in the host's time zone, for a time since 1970 UTC.
+/// Formats a time since 1970 UTC as `HH:MM:SS` in the host's time zone.
 pub fn local(at: Duration) -> String {
     let seconds = libc::time_t::try_from(at.as_secs()).unwrap_or(0);
     // SAFETY: `tm` is plain integers and a pointer that is never read here; zeros are valid.
@@ -15,7 +15,7 @@ pub fn local(at: Duration) -> String {
     )
 }
 
-/// RFC 3339 in UTC with milliseconds: `2026-11-22T10:04:05.678Z`.
+/// Formats a time since 1970 UTC as RFC 3339 with milliseconds: `2026-11-22T10:04:05.678Z`.
 pub fn rfc3339(at: Duration) -> String {
     let (days, second) = (at.as_secs() / 86_400, at.as_secs() % 86_400);
     let (year, month, day) = civil(days);
@@ -28,7 +28,8 @@ pub fn rfc3339(at: Duration) -> String {
     )
 }
 
-/// Gregorian date of a day since 1970, counted in eras of 400 years that begin on 1 March.
+/// Returns the Gregorian date of a day since 1970, computed in eras of 400 years that begin on 1
+/// March.
 fn civil(days: u64) -> (u64, u64, u64) {
     let shifted = days + 719_468;
     let (era, of_era) = (shifted / 146_097, shifted % 146_097);

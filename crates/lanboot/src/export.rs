@@ -1,5 +1,5 @@
-//! `lanboot export`: what machines would be told, as configuration for another server. Reads the
-//! images as `serve` does, binds nothing, changes nothing.
+//! `lanboot export`: the boot plan as configuration for another server. Reads the images like
+//! `serve`, opens no ports, changes nothing.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::PathBuf;
@@ -17,11 +17,11 @@ use crate::open_images::OpenImages;
 use crate::settings::{Settings, ipv4};
 use crate::{cli, loaders, net};
 
-/// Length of the prefix of a network this host is not in: what most have.
+/// Prefix length assumed for a network this host is not in.
 const USUAL_PREFIX: u8 = 24;
 
-/// Runs it and returns what to print; what the operator should know besides goes to the standard
-/// error, so that the rest can go into a file.
+/// Exports and returns the text to print; warnings go to standard error, so that the text can be
+/// redirected to a file.
 pub fn run(flags: cli::Export) -> anyhow::Result<String> {
     let format = format(&flags.format)?;
     let server = flags.server.as_deref().map(ipv4).transpose();
@@ -82,7 +82,7 @@ fn format(written: &str) -> anyhow::Result<Format> {
     })
 }
 
-/// The flags that change what a fragment points to, as they were given: `serve` needs them too.
+/// Returns the flags that affect what a fragment refers to, as given: `serve` needs them too.
 fn repeated(flags: &cli::Serve) -> Vec<String> {
     // Named one by one, so that a new flag cannot be forgotten here.
     let cli::Serve {
@@ -99,9 +99,9 @@ fn repeated(flags: &cli::Serve) -> Vec<String> {
         config,
         http_port,
         loaders,
-        // They stand behind the flags.
+        // They follow the flags.
         images: _,
-        // What the other server does now.
+        // The other server's task.
         dhcp: _,
         range: _,
         lease_time: _,
@@ -109,7 +109,7 @@ fn repeated(flags: &cli::Serve) -> Vec<String> {
         dns: _,
         only: _,
         subnet: _,
-        // How it runs, not what it serves.
+        // Runtime behaviour, not content.
         state: _,
         once: _,
         until_idle: _,
@@ -148,8 +148,8 @@ fn repeated(flags: &cli::Serve) -> Vec<String> {
     words
 }
 
-/// `--server`, else the first address `serve` would have; with the length of its network's prefix
-/// where this host knows it.
+/// Returns `--server`, else the first address `serve` would use; with the prefix length of its
+/// network if this host knows it.
 fn own_address(named: Option<Ipv4Addr>, settings: &Settings) -> anyhow::Result<Address> {
     let given = settings.addresses.first().map(|(_, cidr)| Address {
         address: cidr.address,
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn the_flags_that_count_are_repeated_and_can_be_typed() {
+    fn relevant_flags_are_repeated_and_valid() {
         let words = |line: &[&str]| -> Vec<String> { line.iter().map(|w| (*w).into()).collect() };
         let given = words(&[
             "--http-port",
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn a_format_that_is_none_gets_the_nearest() {
+    fn unknown_formats_suggest_the_nearest() {
         assert_eq!(format("isc-dhcp").unwrap(), Format::IscDhcp);
         let error = format("iscdhcp").unwrap_err().to_string();
         assert!(error.ends_with("; did you mean 'isc-dhcp'?"), "{error}");

@@ -1,5 +1,5 @@
-//! Reads the initramfs of an image's entries, to see what it can do. This takes some seconds for a
-//! large one, so only `inspect` does it, and `serve` where whole images are handed out.
+//! Reads the initramfs of an image's entries to determine their features. This takes seconds for a
+//! large one, so only `inspect` does it, and `serve` if whole images are served.
 
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -11,10 +11,10 @@ use lanboot_core::vfs::{Piece, Source};
 
 use crate::open_images::Disk;
 
-/// Most different initramfs of one image that are read.
+/// Most different initramfs of one image read.
 const MAX_READ: usize = 4;
 
-/// Takes what is in the initramfs of each entry into account, and returns a sentence for each that
+/// Updates each entry with the contents of its initramfs, and returns a warning for each that
 /// cannot be listed.
 pub fn examine(image: &mut Image, disk: &Disk) -> Vec<String> {
     let tree = Arc::clone(&image.tree);
@@ -43,12 +43,12 @@ pub fn examine(image: &mut Image, disk: &Disk) -> Vec<String> {
     failed
 }
 
-/// Files of an image, one after another.
+/// Reader over files of an image, concatenated.
 struct Pieces<'a> {
     disk: &'a Disk,
-    /// What is left, the next one last.
+    /// Remaining pieces, the next one last.
     left: Vec<Piece>,
-    /// How much of that one was read.
+    /// Bytes read of the next piece.
     at: u64,
 }
 

@@ -1,4 +1,4 @@
-//! `lanboot inspect`: what is on an image and what machines would be offered.
+//! `lanboot inspect`: contents of an image and the entries machines would be offered.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::cli::Inspect;
 use crate::library;
 
-/// The answer, as `--json` prints it.
+/// The report, as printed by `--json`.
 #[derive(Debug, Serialize)]
 struct Report {
     file: String,
@@ -21,20 +21,20 @@ struct Report {
     uuid: Option<String>,
     family: &'static str,
     entries: Vec<ReportStart>,
-    /// What it could boot if its initramfs could use the network.
+    /// Entries it could boot if its initramfs supported the network.
     not_offered: Vec<ReportEntry>,
     stock_menu: Option<String>,
     bios_loader: Option<String>,
-    /// Loaders on it that start over the network with Secure Boot on, by their shim and GRUB.
+    /// Loaders on it that start over the network with Secure Boot on, as pairs of shim and GRUB.
     secure_loaders: Vec<[String; 2]>,
-    /// Whether firmware can start the whole image as a disk (UEFI HTTP Boot).
+    /// True if firmware can start the whole image as a disk (UEFI HTTP Boot).
     ram_disk: bool,
-    /// Why the system on it would not find its root on such a disk.
+    /// Reason its system would not find its root on such a disk.
     ram_disk_lack: Option<String>,
     warnings: Vec<String>,
 }
 
-/// An entry, by what starts it.
+/// An entry, by the way it is started.
 #[derive(Debug, Serialize)]
 #[serde(tag = "start", rename_all = "kebab-case")]
 enum ReportStart {
@@ -46,7 +46,7 @@ enum ReportStart {
 #[derive(Debug, Serialize)]
 struct ReportWhole {
     id: String,
-    /// The firmware that can; empty when the image does not tell.
+    /// Firmware that can start it; empty if unknown.
     firmware: Vec<String>,
 }
 
@@ -57,31 +57,31 @@ struct ReportEntry {
     cpu: &'static str,
     kernel: String,
     initramfs: Vec<String>,
-    /// `None` when everything is in the initramfs.
+    /// `None` if everything is in the initramfs.
     root: Option<String>,
     root_bytes: u64,
-    /// Why it cannot start: a file it needs is not whole.
+    /// Reason it cannot start: a file it needs is incomplete.
     incomplete: Option<String>,
-    /// Who signed the kernel; empty when nobody did.
+    /// Signers of the kernel; empty if unsigned.
     signed_by: Vec<String>,
-    /// What that means with Secure Boot on.
+    /// Consequence with Secure Boot on.
     secure_boot: String,
     /// Kernel arguments by transport.
     arguments: Vec<Arguments>,
-    /// What a person should know of it.
+    /// Notes for the operator.
     notes: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
 struct Arguments {
     transport: &'static str,
-    /// The whole command line; `SERVER` stands for this host's address.
+    /// The complete command line; `SERVER` stands for this host's address.
     command_line: Option<String>,
-    /// Why it cannot start this way.
+    /// Reason it cannot start with this transport.
     refused: Option<String>,
 }
 
-/// Runs it and returns what to print.
+/// Inspects an image and returns the text to print.
 pub fn run(inspect: &Inspect) -> anyhow::Result<String> {
     let image = library::open_one(&inspect.image)?;
     let report = report(&image, inspect.append.as_deref().unwrap_or(""));
@@ -134,7 +134,7 @@ fn kernel(image: &Image, entry: &Entry, append: &str) -> ReportEntry {
         initramfs: entry.initrd.clone(),
         root: entry.root.clone(),
         root_bytes: entry.root_bytes,
-        incomplete: image.incomplete(entry).map(|why| why.to_string()),
+        incomplete: image.incomplete(entry).map(|reason| reason.to_string()),
         signed_by: entry.signed.names().to_vec(),
         secure_boot: secure_boot(image, entry),
         arguments: Transport::ALL
@@ -144,7 +144,7 @@ fn kernel(image: &Image, entry: &Entry, append: &str) -> ReportEntry {
     }
 }
 
-/// Everything on it, also what cannot start because something of it is missing.
+/// Returns all entries, including those that cannot start because something is missing.
 fn entries(image: &Image, append: &str) -> Vec<ReportStart> {
     let kernels = image.found.entries.iter();
     let kernels = kernels.map(|entry| ReportStart::Kernel(kernel(image, entry, append).into()));
@@ -157,7 +157,7 @@ fn entries(image: &Image, append: &str) -> Vec<ReportStart> {
     kernels.chain(whole).collect()
 }
 
-/// What a person should know of an entry before switching Secure Boot on.
+/// Describes what to know about an entry before enabling Secure Boot.
 fn secure_boot(image: &Image, entry: &Entry) -> String {
     let Some(signer) = entry.signed.names().first() else {
         return "by nobody: the kernel starts only with Secure Boot off".into();
@@ -182,7 +182,7 @@ fn arguments(image: &Image, entry: &Entry, transport: Transport, append: &str) -
     let refused = entry
         .check(transport, append)
         .err()
-        .map(|why| why.to_string());
+        .map(|reason| reason.to_string());
     let line = entry.command_line(transport, image.at(&server), Dialect::Shown, append);
     Arguments {
         transport: transport.name(),
@@ -273,14 +273,14 @@ fn kernel_text(out: &mut String, what: &str, entry: &ReportEntry) {
         field("fault", incomplete);
     }
     field("signed", &entry.secure_boot);
-    let ways = entry.arguments.iter();
-    for way in ways.filter(|way| entry.root.is_some() || way.refused.is_none()) {
-        let line = way
+    let transports = entry.arguments.iter();
+    for arguments in transports.filter(|a| entry.root.is_some() || a.refused.is_none()) {
+        let line = arguments
             .command_line
             .as_deref()
-            .or(way.refused.as_deref())
+            .or(arguments.refused.as_deref())
             .unwrap_or_default();
-        field(way.transport, line);
+        field(arguments.transport, line);
     }
     for note in &entry.notes {
         field("note", note);

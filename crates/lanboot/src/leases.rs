@@ -1,5 +1,5 @@
-//! The durable half of the lease table: an embedded database with one writer thread. Writes that
-//! wait together are committed together, so a durable lease costs a share of one disk flush.
+//! Durable storage of leases: an embedded database with one writer thread. Queued writes are
+//! committed together, so a durable lease costs a share of one disk flush.
 
 use lanboot_core::text;
 use std::fs::{File, TryLockError};
@@ -15,27 +15,27 @@ use lanboot_core::dhcp::{ClientId, Lease, State};
 use lanboot_core::machine::Mac;
 use rusqlite::{Connection, ErrorCode, params};
 
-/// Writes waiting for the disk. When it is full the write is refused and the machine, which gets
-/// no ACK, asks again: a slow disk slows machines down and costs no memory.
+/// Most queued writes. If the queue is full a write is refused and the machine, which gets no ACK,
+/// asks again: a slow disk slows machines down and costs no memory.
 const QUEUE: usize = 4096;
 /// Most writes committed in one transaction.
 const BATCH: usize = 1024;
-/// The layout of the database, in `PRAGMA user_version`.
+/// Version of the database layout, in `PRAGMA user_version`.
 const SCHEMA_VERSION: i64 = 1;
 
-/// Longest process number read from the lock, in bytes.
+/// Longest process id read from the lock, in bytes.
 const MAX_PID: u64 = 16;
 
 /// A change to the stored leases.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// This is the record of its address and of its client from now on.
+    /// Stores a record, replacing those of its address and of its client.
     Put(Lease),
-    /// There is no record of this address any more.
+    /// Removes the record of this address.
     Remove(Ipv4Addr),
 }
 
-/// What is called once a change is durable, or could not be made so.
+/// Callback for when a change is durable or has failed.
 pub type Then = Box<dyn FnOnce(Result<(), String>) + Send>;
 
 struct Job {
@@ -43,26 +43,26 @@ struct Job {
     then: Option<Then>,
 }
 
-/// The store. Dropping it writes what is queued and closes the database.
+/// The lease database. Dropping it writes queued changes and closes it.
 #[derive(Debug)]
 pub struct Store {
     queue: Option<SyncSender<Job>>,
     writer: Option<JoinHandle<()>>,
 }
 
-/// The state folder is ours for as long as this lives.
+/// Exclusive lock on the state folder, held for the lifetime of the value.
 #[derive(Debug)]
 pub struct StateLock {
-    /// Locked until it is closed, also by a kill. None where the file system knows no locks; the
-    /// database has its own then.
+    /// Locked until closed, including by a kill. `None` on file systems without locks; the database
+    /// then has its own.
     _file: Option<File>,
 }
 
 impl StateLock {
-    /// Makes `folder` and locks it, without waiting.
+    /// Creates `folder` and locks it, without waiting.
     ///
     /// # Errors
-    /// When another program has it, which is named, or the folder cannot be made.
+    /// Fails if another program has locked it, which is named, or the folder cannot be created.
     pub fn take(folder: &Path) -> anyhow::Result<Self> {
         make(folder)?;
         let options = File::options()
@@ -71,7 +71,7 @@ impl StateLock {
             .create(true)
             .truncate(false)
             .to_owned();
-        // What is wrong with the folder is said better by the database.
+        // The database reports problems with the folder better.
         let Ok(mut file) = options.open(folder.join("lock")) else {
             return Ok(Self { _file: None });
         };
@@ -91,7 +91,7 @@ impl StateLock {
             }
             Err(TryLockError::Error(_)) => return Ok(Self { _file: None }),
         }
-        // Only for whoever comes second.
+        // The process id is only for the error message of a second instance.
         let _ = file.set_len(0);
         let _ = writeln!(file, "{}", std::process::id());
         Ok(Self { _file: Some(file) })
@@ -108,7 +108,10 @@ fn make(folder: &Path) -> anyhow::Result<()> {
 }
 
 impl Store {
-    /// Opens or creates the database in `folder` and returns what it holds.
+    /// Opens or creates the database in `folder` and returns its leases.
+    ///
+    /// # Errors
+    /// Fails if the database cannot be opened, is in use, or has another layout.
     pub fn open(folder: &Path) -> anyhow::Result<(Self, Vec<Lease>)> {
         make(folder)?;
         let path = folder.join("leases.db");
@@ -128,7 +131,7 @@ impl Store {
         ))
     }
 
-    /// Queues a change; `then` is called on the writer's thread after the commit. Never waits.
+    /// Queues a change; `then` is called on the writer's thread after the commit. Never blocks.
     pub fn commit(&self, change: Change, then: Option<Then>) {
         let Some(queue) = &self.queue else { return };
         match queue.try_send(Job { change, then }) {
@@ -161,12 +164,12 @@ impl Job {
 
 fn open(path: &Path) -> anyhow::Result<(Connection, Vec<Lease>)> {
     let connection = Connection::open(path)?;
-    // Who has it keeps it for hours.
+    // A lock is held for hours: waiting is useless.
     connection.busy_timeout(Duration::ZERO)?;
-    // One program at a time: a second one would hand out the same addresses.
+    // One program at a time: a second one would assign the same addresses.
     connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
-    let boot_progress = connection.pragma_update(None, "journal_mode", "WAL");
-    if let Err(rusqlite::Error::SqliteFailure(error, _)) = &boot_progress
+    let journal_mode = connection.pragma_update(None, "journal_mode", "WAL");
+    if let Err(rusqlite::Error::SqliteFailure(error, _)) = &journal_mode
         && matches!(
             error.code,
             ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked
@@ -174,7 +177,7 @@ fn open(path: &Path) -> anyhow::Result<(Connection, Vec<Lease>)> {
     {
         bail!("another lanboot is using it; stop that one or give this one its own --state folder");
     }
-    boot_progress?;
+    journal_mode?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     if version > SCHEMA_VERSION {
@@ -216,7 +219,7 @@ fn open(path: &Path) -> anyhow::Result<(Connection, Vec<Lease>)> {
                 },
             })
         };
-        // A record that makes no sense is no lease; it is replaced by the next one written.
+        // An invalid record is skipped; the next write of it replaces it.
         leases.extend(lease(row.get(1)?));
     }
     drop(rows);
@@ -239,7 +242,7 @@ fn write_all(mut connection: Connection, jobs: &Receiver<Job>) {
 fn write(connection: &mut Connection, batch: &[Job]) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
     {
-        // REPLACE also removes the row that has the same client under another address.
+        // REPLACE also removes the row of the same client with another address.
         let mut put = transaction.prepare_cached(
             "REPLACE INTO lease (address, client, mac, hostname, expires, released)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
@@ -279,22 +282,22 @@ mod tests {
     }
 
     fn put(store: &Store, lease: Lease) {
-        let (told, hear) = channel();
+        let (sender, receiver) = channel();
         store.commit(
             Change::Put(lease),
-            Some(Box::new(move |r| told.send(r).unwrap())),
+            Some(Box::new(move |r| sender.send(r).unwrap())),
         );
-        assert_eq!(hear.recv().unwrap(), Ok(()));
+        assert_eq!(receiver.recv().unwrap(), Ok(()));
     }
 
     #[test]
-    fn what_was_committed_is_there_after_a_restart() {
+    fn committed_leases_survive_a_restart() {
         let folder = tempfile::tempdir().unwrap();
         let (store, found) = Store::open(folder.path()).unwrap();
         assert!(found.is_empty());
         put(&store, lease(5, 1));
         put(&store, lease(6, 2));
-        // The same client at another address, and the other's address given away.
+        // The same client with another address, and its old address given to another client.
         put(&store, lease(7, 1));
         store.commit(Change::Remove(Ipv4Addr::new(10, 0, 0, 6)), None);
         drop(store);
@@ -302,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn two_programs_do_not_share_a_database() {
+    fn a_database_is_not_shared() {
         let folder = tempfile::tempdir().unwrap();
         let _first = Store::open(folder.path()).unwrap();
         let error = format!("{:#}", Store::open(folder.path()).unwrap_err());
@@ -310,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn a_state_folder_has_one_lanboot_and_the_second_is_told_at_once_which() {
+    fn the_state_folder_is_locked_and_the_holder_named() {
         let folder = tempfile::tempdir().unwrap();
         let inside = folder.path().join("new");
         let first = StateLock::take(&inside).unwrap();
@@ -330,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn a_database_that_is_none_is_named() {
+    fn invalid_databases_are_reported() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("leases.db"), [b'x'; 8192]).unwrap();
         let error = format!("{:#}", Store::open(folder.path()).unwrap_err());

@@ -1,4 +1,4 @@
-//! From file names to a catalog: opens images, reads them, recognises them. The only maker of
+//! Builds catalogs from file names: opens, reads and recognises images. The only source of
 //! [`Catalog`]s.
 
 use std::cmp::Reverse;
@@ -22,15 +22,15 @@ use crate::bus;
 use crate::initramfs;
 use crate::open_images::{Disk, OpenImages};
 
-/// Most images served at once: what a rescan can look at in a moment.
+/// Most images served at once, so that a rescan stays short.
 pub const MAX_IMAGES: usize = 4096;
-/// How long a file must have been left alone before a rescan reads it.
+/// Time a file must have been unchanged before a rescan reads it.
 const SETTLE: Duration = Duration::from_secs(3);
-/// Most images kept for machines that still stream them after they were replaced or removed. Each
-/// keeps its space on the disk.
+/// Most replaced or removed images kept for machines that still stream them. Each keeps its disk
+/// space.
 const MAX_RETIRED: usize = 16;
-/// How long a retired image is kept after a machine last read it. A machine whose memory holds
-/// all it needs may read nothing for days.
+/// Time a retired image is kept after a machine last read it. A machine with everything in memory
+/// may not read for days.
 const RETIRED_UNUSED: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// The images named by the operator, as last scanned.
@@ -39,10 +39,9 @@ pub struct ImageLibrary {
     written: Vec<PathBuf>,
     open_images: Arc<OpenImages>,
     known: BTreeMap<PathBuf, Known>,
-    /// What each file was called when it was last read: in one run a name never comes to mean
-    /// another file.
+    /// Name of each file when it was last read: during one run a name never refers to another file.
     names: BTreeMap<PathBuf, String>,
-    /// The faults of the last scan.
+    /// Faults of the last scan.
     said: BTreeSet<String>,
     /// Images that were replaced or removed while machines streamed them.
     retired: Vec<Arc<Image>>,
@@ -55,7 +54,7 @@ struct Known {
 }
 
 impl Known {
-    /// Whether it could not be opened before and can be now, which `chmod` does not show in its
+    /// Returns whether it could not be opened before and now can be: `chmod` does not change its
     /// stamp.
     fn opens_now(&self, path: &Path) -> bool {
         let could_not = |fault: &String| fault.starts_with(CANNOT_OPEN);
@@ -63,10 +62,10 @@ impl Known {
     }
 }
 
-/// Begins the fault of a file that cannot be opened.
+/// Start of the fault of a file that cannot be opened.
 const CANNOT_OPEN: &str = "cannot be opened";
 
-/// What tells a changed file from the same one.
+/// Properties that reveal a changed file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Stamp {
     device: u64,
@@ -76,7 +75,7 @@ struct Stamp {
 }
 
 impl Stamp {
-    /// Whether the file was written to less than [`SETTLE`] before `now`.
+    /// Returns whether the file was written to less than [`SETTLE`] before `now`.
     fn is_fresh(&self, now: SystemTime) -> bool {
         let modified = u64::try_from(self.modified.0).unwrap_or(0);
         let since = now.duration_since(UNIX_EPOCH + Duration::from_secs(modified));
@@ -84,23 +83,23 @@ impl Stamp {
     }
 }
 
-/// What a scan found.
+/// Result of a scan.
 #[derive(Debug, Default)]
 pub struct Scan {
-    /// The images that can be served.
+    /// Images that can be served.
     pub catalog: Catalog,
-    /// One line for each file that cannot be.
+    /// One line for each file that cannot be served.
     pub faults: Vec<String>,
-    /// Those of `faults` that the scan before did not find.
+    /// The `faults` that the previous scan did not find.
     pub new_faults: Vec<String>,
-    /// One line for each thing a person should know of an image that was read just now.
+    /// Warnings about images that were just read.
     pub warnings: Vec<String>,
-    /// Whether anything differs from the scan before.
+    /// True if anything differs from the previous scan.
     pub changed: bool,
 }
 
 impl ImageLibrary {
-    /// A library of these files and folders; nothing is read yet.
+    /// Creates a library of these files and folders without reading them.
     pub fn new(written: Vec<PathBuf>, open_images: Arc<OpenImages>) -> Self {
         Self {
             written,
@@ -112,9 +111,9 @@ impl ImageLibrary {
         }
     }
 
-    /// Looks at every file again and reads those that are new or changed. A file that cannot be
-    /// read is a line in `faults` and stops no other. With `now`, files written to in the last moments before it are left for the next scan:
-    /// somebody is still copying them.
+    /// Checks every file and reads those that are new or changed. A file that cannot be read is a
+    /// line in `faults` and does not affect others. With `now`, files written to just before it are
+    /// left to the next scan: they may still be being copied.
     pub fn scan(&mut self, now: Option<SystemTime>) -> Scan {
         let mut scan = Scan::default();
         let files = self.files(&mut scan.faults);
@@ -172,7 +171,7 @@ impl ImageLibrary {
             scan.changed = true;
             self.retire(gone, &mut scan);
         }
-        // One that was renamed is still a file somebody can write to.
+        // A renamed file can still be written to.
         for image in &self.retired {
             self.check_bytes(image, &mut scan);
         }
@@ -187,8 +186,8 @@ impl ImageLibrary {
         scan
     }
 
-    /// Who has which name already: a newcomer must not take the place of an image machines are
-    /// booting from, nor the name a file had a moment ago.
+    /// Returns the names in use: a new image must not take the name of one that machines are
+    /// booting from, nor the previous name of a file.
     fn names_taken(&mut self, files: &[PathBuf]) -> TakenNames {
         let present: HashSet<&PathBuf> = files.iter().collect();
         if self.names.len() > 2 * MAX_IMAGES {
@@ -206,7 +205,7 @@ impl ImageLibrary {
         taken
     }
 
-    /// Reads an image and gives it the name it had before, else the first that no other has.
+    /// Reads an image under its previous name, else the first free one.
     fn read_named(
         &mut self,
         path: &Path,
@@ -216,7 +215,7 @@ impl ImageLibrary {
         let file = text::path(path);
         let before = self.names.get(path).cloned();
         let candidates = taken.candidates(&file_name(path), &file);
-        // What its entries are called is known only when it was read: one more try or two.
+        // Names of entries are known only after reading: further names may be tried.
         for name in before.into_iter().chain(candidates).take(MAX_IMAGES) {
             let image = self.read(path, stamp, &name)?;
             if taken.are_free(&image, &file) {
@@ -228,7 +227,7 @@ impl ImageLibrary {
         bail!("every name for it is taken; rename it")
     }
 
-    /// The files named, and the images in the folders named, in order.
+    /// Lists the files named, and the images in the folders named, in order.
     fn files(&self, faults: &mut Vec<String>) -> Vec<PathBuf> {
         let mut files = Vec::new();
         for written in &self.written {
@@ -269,7 +268,7 @@ impl ImageLibrary {
             .and_then(|disk| {
                 let medium = iso::read(id, disk.as_ref())?;
                 let image = image(path, stamp, name, &disk, id, medium);
-                // One that cannot be read at the moment is not watched; reading it is an error.
+                // A file that cannot be read now is not monitored; reading it is an error anyway.
                 let _ = disk.remember(places(&image));
                 Ok(image)
             });
@@ -279,8 +278,8 @@ impl ImageLibrary {
         image
     }
 
-    /// Takes an image out of service: its file is gone, or another one is in its place. It is
-    /// kept while machines may still read it.
+    /// Takes an image out of service because its file is gone or was replaced. It is kept while
+    /// machines may still read it.
     fn retire(&mut self, known: Known, scan: &mut Scan) {
         let Ok(image) = known.image else {
             return;
@@ -294,8 +293,8 @@ impl ImageLibrary {
         }
     }
 
-    /// Marks an open image whose file was written over, as `cp new.iso old.iso` does: its bytes
-    /// are another image's now, and a machine must rather get an error than those.
+    /// Marks an open image whose file was overwritten in place, as `cp new.iso old.iso` does: a
+    /// machine must get an error rather than bytes of another image.
     fn check_bytes(&self, image: &Image, scan: &mut Scan) {
         let Some(disk) = self.open_images.get(image.id) else {
             return;
@@ -313,12 +312,12 @@ impl ImageLibrary {
         }
     }
 
-    /// Lets go of retired images nobody has read for long, and of those beyond the limit.
+    /// Drops retired images that were not read for long, and those beyond the limit.
     fn expire(&mut self, scan: &mut Scan) {
         let open_images = &self.open_images;
         let used = |retired: &Arc<Image>| {
             let disk = open_images.get(retired.id)?;
-            // One in use through an open connection is not older than now.
+            // An image in use through an open connection counts as used now.
             disk.last_streamed().filter(|_| !disk.is_overwritten())
         };
         let now = bus::now();
@@ -339,7 +338,7 @@ impl ImageLibrary {
     }
 }
 
-/// Lines about images below a sentence, each on a line of its own.
+/// Formats lines about images below a sentence.
 pub fn list(lines: &[String]) -> String {
     lines
         .iter()
@@ -347,7 +346,7 @@ pub fn list(lines: &[String]) -> String {
         .collect()
 }
 
-/// One image on its own, for `inspect`, with what its initramfs holds.
+/// Opens one image for `inspect`, including the contents of its initramfs.
 pub fn open_one(path: &Path) -> anyhow::Result<Image> {
     let name = text::path(path);
     if path.is_dir() {
@@ -378,7 +377,7 @@ fn image(
     found.warnings = [medium.warnings, found.warnings].concat();
     let mut hasher = DefaultHasher::new();
     stamp.hash(&mut hasher);
-    // It was read a moment ago; should it fail now, a restart gives it another identity.
+    // The bytes were read a moment ago; if reading fails now, a restart yields another identity.
     let identity = identity(stamp, disk, first_bytes(disk).unwrap_or(0), &medium.tree);
     let mut image = Image {
         name: name.to_owned(),
@@ -401,8 +400,8 @@ fn image(
     image
 }
 
-/// Where what machines load is on an image: first, middle and last bytes of each file that an entry
-/// names.
+/// Returns offsets of the files that machines load: first, middle and last bytes of each file named
+/// by an entry.
 fn places(image: &Image) -> impl Iterator<Item = u64> {
     let paths = image.found.entries.iter().flat_map(|entry| {
         let own = [&entry.kernel].into_iter().chain(&entry.initrd);
@@ -421,33 +420,33 @@ fn places(image: &Image) -> impl Iterator<Item = u64> {
         })
 }
 
-/// The file's own name, printable.
+/// Returns the file's own name in printable form.
 fn file_name(path: &Path) -> String {
     text::path(path.file_name().unwrap_or_default().as_ref())
 }
 
-/// The files, those first whose own name can be their name: whatever the others are called, what a
-/// person reads on such a file means it.
+/// Orders the files so that those usable under their own name come first: a name printed on such a
+/// file then refers to it.
 fn in_order_of_names(files: &[PathBuf]) -> impl Iterator<Item = &PathBuf> {
     let is_plain = |path: &&PathBuf| is_plain_name(&file_name(path));
     let (plain, others): (Vec<_>, Vec<_>) = files.iter().partition(is_plain);
     plain.into_iter().chain(others)
 }
 
-/// Neither the file's name nor the number of the disk it is on counts: both may be others after
-/// a restart of the host.
+/// Computes the identity of an image. Neither the file's name nor the device number is included:
+/// both may change with a restart of the host.
 fn identity(stamp: Stamp, disk: &Disk, first_bytes: u64, tree: &Tree) -> Identity {
     let mut hasher = SipHasher13::new();
     (stamp.modified, disk.len(), first_bytes).hash(&mut hasher);
-    // NFS handles hold numbers of files: whatever numbers them in another way, such as the next
-    // version of this program, must not take an old handle for its own.
+    // NFS handles contain node numbers: a version that numbers nodes differently must not accept
+    // old handles.
     for folder in (0..tree.len()).filter_map(|n| u32::try_from(n).ok()) {
         tree.entries(NodeId(folder)).hash(&mut hasher);
     }
     Identity(hasher.finish128().as_bytes())
 }
 
-/// A hash of the boot record, the volume descriptors and, on most media, the first folders.
+/// Hashes the boot record, the volume descriptors and, on most media, the first folders.
 fn first_bytes(disk: &Disk) -> std::io::Result<u64> {
     const BYTES: usize = 64 * 1024;
     let mut first = vec![0; BYTES];
@@ -463,7 +462,7 @@ fn first_bytes(disk: &Disk) -> std::io::Result<u64> {
     Ok(hasher.finish())
 }
 
-/// What tells whether `path` changed, or why it is no image.
+/// Returns the stamp of `path`, or the reason it is not an image.
 fn stamp(path: &Path) -> Result<Stamp, String> {
     let meta = std::fs::metadata(path).map_err(|error| cannot_open(path, &error))?;
     if let Some(what) = not_an_image(meta.file_type()) {
@@ -481,8 +480,7 @@ fn stamp(path: &Path) -> Result<Stamp, String> {
     })
 }
 
-/// The images in a folder by name: whatever is called `*.iso`, so that one that is no file is
-/// spoken of.
+/// Lists the images in a folder by name: all called `*.iso`, so that invalid ones are reported.
 fn images_in(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
     let is_called_so = |path: &PathBuf| {
         let extension = path.extension();
@@ -495,11 +493,11 @@ fn images_in(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// What download tools keep beside a file they write to in place, until it is whole: aria2, axel,
-/// lftp. They may have reserved its full length, so nothing else shows that it is not.
+/// Suffixes of control files that download tools keep beside an incomplete file: aria2, axel, lftp.
+/// The file may have its full length already.
 const UNFINISHED: [&str; 3] = ["aria2", "st", "lftp-pget-status"];
 
-/// The file that shows that `path` is still being downloaded.
+/// Returns the control file of an unfinished download to `path`, if there is one.
 fn unfinished(path: &Path) -> Option<PathBuf> {
     let beside = |suffix: &&str| {
         let mut name = path.as_os_str().to_owned();
@@ -510,8 +508,8 @@ fn unfinished(path: &Path) -> Option<PathBuf> {
     UNFINISHED.iter().map(beside).find(|file| file.is_file())
 }
 
-/// What a file that is no image file is. It is not opened to find out: a pipe would wait for a
-/// writer, and a device may do something.
+/// Describes a file that is not a regular one. It is not opened: a pipe would block, and a device
+/// may react.
 fn not_an_image(kind: std::fs::FileType) -> Option<&'static str> {
     if kind.is_dir() {
         Some("a folder; to serve the images in it, name it by itself")
@@ -526,7 +524,7 @@ fn not_an_image(kind: std::fs::FileType) -> Option<&'static str> {
     }
 }
 
-/// Why looking at `path` failed, with where it leads if it is a link.
+/// Explains why `path` cannot be opened, including the target if it is a link.
 fn cannot_open(path: &Path, error: &std::io::Error) -> String {
     let target = std::fs::read_link(path).ok();
     match (error.raw_os_error(), target) {
@@ -539,7 +537,7 @@ fn cannot_open(path: &Path, error: &std::io::Error) -> String {
     }
 }
 
-/// A small file of an image, whole.
+/// Reads a small file of an image.
 fn read_small(disk: &Disk, content: &Content) -> Option<Vec<u8>> {
     if content.len() > MAX_CONFIG_BYTES {
         return None;
@@ -562,7 +560,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_cannot_be_served_is_a_line_and_stops_nothing() {
+    fn faulty_files_are_reported_and_others_served() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("empty.iso"), b"").unwrap();
         std::fs::write(folder.path().join("text.ISO"), b"not an image").unwrap();
@@ -581,7 +579,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_file_is_said_in_one_line_and_once() {
+    fn non_files_are_reported_once() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         let link = |to: &str, name: &str| std::os::unix::fs::symlink(to, at(name)).unwrap();
@@ -630,7 +628,7 @@ mod tests {
     }
 
     #[test]
-    fn a_download_that_says_it_is_not_finished_is_not_served() {
+    fn unfinished_downloads_are_not_served() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("new.iso");
         let beside = folder.path().join("new.iso.aria2");
@@ -643,13 +641,13 @@ mod tests {
         assert!(fault.ends_with(expected), "{fault}");
         assert!(open_one(&path).unwrap_err().to_string().ends_with(expected));
         std::fs::remove_file(beside).unwrap();
-        // It is read, and is no image.
+        // It is read, and is not an image.
         let fault = said(library.scan(None));
         assert!(fault.contains("is not an ISO 9660 image"), "{fault}");
     }
 
     #[test]
-    fn a_file_that_is_still_being_copied_is_left_alone() {
+    fn files_still_being_copied_are_skipped() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("copied.iso");
         let mut library = ImageLibrary::new(vec![folder.path().to_path_buf()], Arc::default());

@@ -1,4 +1,5 @@
-//! The loaders that are at hand: the distribution's packages, or a folder the operator names.
+//! Finds the available loaders: those in the distribution's packages, or in a folder named by the
+//! operator.
 
 use lanboot_core::text;
 use std::collections::BTreeMap;
@@ -14,12 +15,12 @@ use lanboot_core::vfs::Content;
 
 /// Largest loader file, in bytes.
 const MAX_LOADER_BYTES: u64 = 16 << 20;
-/// Most shims, and most builds of iPXE, of one folder looked at.
+/// Most shims, and most builds of iPXE, examined in one folder.
 const MAX_SIGNED: usize = 16;
-/// Most installer releases looked at for their loaders.
+/// Most installer releases searched for loaders.
 const MAX_RELEASES: usize = 16;
 
-/// Where distributions keep each build of iPXE: Debian and Ubuntu, then Fedora, then Arch.
+/// Paths of each build of iPXE: Debian and Ubuntu, then Fedora, then Arch.
 const IPXE_PATHS: [(&str, &[&str]); 13] = [
     (
         "undionly.kpxe",
@@ -95,8 +96,8 @@ const IPXE_PATHS: [(&str, &[&str]); 13] = [
     ("ipxe-loong64.efi", &["/usr/lib/ipxe/ipxe-loong64.efi"]),
 ];
 
-/// Where distributions keep a signed shim, the signed GRUB behind it, and shim's key manager.
-/// Fedora and its kin have them on the EFI system partition of the host itself.
+/// Paths of a signed shim, the signed GRUB behind it, and MokManager. Fedora and its derivatives
+/// have them on the EFI system partition of the host itself.
 const CHAIN_PATHS: [(&str, &str, &str); 7] = [
     (
         "/usr/lib/shim/shimx64.efi.signed",
@@ -136,10 +137,10 @@ const CHAIN_PATHS: [(&str, &str, &str); 7] = [
     ),
 ];
 
-/// Debian's installers for the network, which carry shim and GRUB: below it `RELEASE/ARCH/text`.
+/// Debian's network installers, which contain shim and GRUB, below it in `RELEASE/ARCH/text`.
 const INSTALLERS: &str = "/usr/lib/debian-installer/images";
 
-/// The loaders of this host, or those in `folder` alone when it is given.
+/// Returns the loaders of this host, or only those in `folder` if given.
 pub fn loaders(folder: Option<&Path>) -> anyhow::Result<Loaders> {
     const LPXELINUX: [&str; 3] = [
         "/usr/lib/PXELINUX/lpxelinux.0",
@@ -192,7 +193,7 @@ pub fn loaders(folder: Option<&Path>) -> anyhow::Result<Loaders> {
     })
 }
 
-/// The file that is served as `name` in the folder `loader`: of this host, or of `folder`.
+/// Returns the file served as `name` in the folder `loader`: of this host, or of `folder`.
 pub fn ipxe_file(name: &str, folder: Option<&Path>) -> Option<PathBuf> {
     match folder {
         Some(folder) => in_folder(folder, IPXE.iter().find(|build| build.name == name)?),
@@ -203,14 +204,14 @@ pub fn ipxe_file(name: &str, folder: Option<&Path>) -> Option<PathBuf> {
     }
 }
 
-/// Where distributions keep iPXE of this name.
+/// Returns the paths at which distributions keep iPXE of this name.
 fn host_paths(name: &str) -> &'static [&'static str] {
     let row = IPXE_PATHS.iter().find(|(of, _)| *of == name);
     row.map_or(&[], |(_, paths)| *paths)
 }
 
-/// A build of iPXE in a folder: by the name it is served under, or by that of a package, which
-/// may be the same for several processors.
+/// Returns a build of iPXE in a folder: under its own name, or under that of a package, which may
+/// be the same for several processors.
 fn in_folder(folder: &Path, build: &Ipxe) -> Option<PathBuf> {
     let own = folder.join(build.name);
     if own.is_file() {
@@ -233,27 +234,27 @@ fn host_chains() -> Vec<ShimGrub> {
     chosen(paths.chain(installers()).flat_map(|paths| chain(&paths)))
 }
 
-/// Those that some machine can get: of two that differ in nothing that is asked of them the first
-/// is always taken, and the other one would only lie in memory, 5 MiB each.
+/// Selects the pairs some machine can get: of equivalent ones only the first would ever be used,
+/// and each takes 5 MiB of memory.
 fn chosen(all: impl Iterator<Item = ShimGrub>) -> Vec<ShimGrub> {
     let is_alike = |a: &ShimGrub, b: &ShimGrub| {
-        let asked = |of: &ShimGrub| (of.arch(), of.grub.http, of.grub.tftp, of.grub.proxy);
+        let capabilities = |of: &ShimGrub| (of.arch(), of.grub.http, of.grub.tftp, of.grub.proxy);
         let names = |of: &ShimGrub| {
             let shim = &of.shim;
             (shim.vendor.clone(), shim.denied.clone(), shim.authorities)
         };
-        asked(a) == asked(b) && names(a) == names(b)
+        capabilities(a) == capabilities(b) && names(a) == names(b)
     };
-    let mut kept: Vec<ShimGrub> = Vec::new();
+    let mut selected: Vec<ShimGrub> = Vec::new();
     for chain in all {
-        if !kept.iter().any(|other| is_alike(other, &chain)) {
-            kept.push(chain);
+        if !selected.iter().any(|other| is_alike(other, &chain)) {
+            selected.push(chain);
         }
     }
-    kept
+    selected
 }
 
-/// The shims and GRUBs of Debian's installers, newest release first.
+/// Returns the shims and GRUBs of Debian's installers, newest release first.
 fn installers() -> impl Iterator<Item = [PathBuf; 3]> {
     let folders = std::fs::read_dir(INSTALLERS)
         .into_iter()
@@ -271,7 +272,7 @@ fn installers() -> impl Iterator<Item = [PathBuf; 3]> {
     })
 }
 
-/// What lies in a folder under the names it is served by, or under those of the packages.
+/// Finds the shims and GRUBs in a folder, under their own names or those of packages.
 fn chains_in(folder: &Path, arch: Arch) -> Vec<ShimGrub> {
     let Some((_, suffix)) = secure_names(arch) else {
         return Vec::new();
@@ -290,7 +291,7 @@ fn chains_in(folder: &Path, arch: Arch) -> Vec<ShimGrub> {
     found.into_iter().flatten().collect()
 }
 
-/// The shim, GRUB and key manager at these paths, if they belong together.
+/// Parses the shim, GRUB and MokManager at these paths, if they belong together.
 fn chain([shim, grub, manager]: &[PathBuf; 3]) -> Vec<ShimGrub> {
     // They are in memory already.
     let no_disk = |_: &Content| None;
@@ -304,29 +305,29 @@ fn chain([shim, grub, manager]: &[PathBuf; 3]) -> Vec<ShimGrub> {
     ShimGrub::pair(&[shim], &[grub], manager.as_slice())
 }
 
-/// iPXE behind its own shim: the best shim of these folders for each firmware, with what it starts.
-/// The release has them in `x86_64-sb` and `arm64-sb`, the shim under three names (`shimx64.efi`,
-/// `ipxe-shim.efi`, `snponly-shim.efi`); which is which is told by content.
+/// Finds iPXE behind its own shim: the best shim of these folders for each firmware, with the
+/// builds it starts. The release has them in `x86_64-sb` and `arm64-sb`, the shim under three names
+/// (`shimx64.efi`, `ipxe-shim.efi`, `snponly-shim.efi`); they are told apart by content.
 fn signed_ipxe<'a>(folders: impl Iterator<Item = &'a Path>) -> Vec<SignedIpxe> {
     let parts = ["", "x86_64-sb", "arm64-sb"];
     let folders = folders.flat_map(|folder| parts.map(|part| folder.join(part)));
-    let mut kept: Vec<SignedIpxe> = Vec::new();
+    let mut best: Vec<SignedIpxe> = Vec::new();
     for one in folders.flat_map(|folder| signed_ipxe_in(&folder)) {
-        match kept.iter_mut().find(|other| other.arch == one.arch) {
+        match best.iter_mut().find(|other| other.arch == one.arch) {
             Some(other) if starts_on(&one.shim) > starts_on(&other.shim) => *other = one,
             Some(_) => {}
-            None => kept.push(one),
+            None => best.push(one),
         }
     }
-    kept
+    best
 }
 
-/// On how many kinds of machines a shim starts.
+/// Returns the number of kinds of machines a shim starts on.
 fn starts_on(shim: &Shim) -> u8 {
     shim.authorities.count()
 }
 
-/// Every shim in this folder that starts an iPXE in it, in the order of their names.
+/// Finds every shim in this folder that starts an iPXE in it, in the order of their names.
 fn signed_ipxe_in(folder: &Path) -> Vec<SignedIpxe> {
     let mut names: Vec<String> = std::fs::read_dir(folder)
         .into_iter()
@@ -351,7 +352,7 @@ fn signed_ipxe_in(folder: &Path) -> Vec<SignedIpxe> {
     });
     let builds: Vec<SignedBuild> = builds.take(MAX_SIGNED).collect();
     let behind = |shim: Shim| {
-        // The folder may hold iPXE for another processor under the same name.
+        // The folder may contain iPXE for another processor under the same name.
         let of = |kind| {
             let mut of_kind = builds.iter().filter(|build| build.kind == kind);
             let trusts = |build: &&SignedBuild| shim.trusts_program(&build.content, &|_| None);
@@ -369,13 +370,13 @@ fn signed_ipxe_in(folder: &Path) -> Vec<SignedIpxe> {
     shims.into_iter().filter_map(behind).collect()
 }
 
-/// The first of these files there is.
+/// Returns the first of these files that exists.
 fn first_of(paths: &[&str]) -> Option<Content> {
     paths.iter().find_map(|path| small_file(Path::new(path)))
 }
 
-/// `lpxelinux.0` with the modules of the first folder that has its core module; nothing when
-/// none does.
+/// Adds to `lpxelinux.0` the modules of the first folder with its core module; `None` if there is
+/// none.
 fn pxelinux<'a>(
     loader: Content,
     mut folders: impl Iterator<Item = &'a Path>,
@@ -415,7 +416,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_of_loaders_is_used_alone() {
+    fn a_folder_replaces_the_hosts_loaders() {
         let folder = tempfile::tempdir().unwrap();
         for name in [
             "undionly.kpxe",
@@ -444,8 +445,8 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_with_a_packages_own_names_is_understood() {
-        // The least that is a UEFI program for x64: headers without sections.
+    fn package_names_are_recognised() {
+        // A minimal UEFI program for x64: headers without sections.
         let mut program = vec![0; 0x200];
         program[..2].copy_from_slice(b"MZ");
         program[0x3c] = 0x40;
@@ -462,7 +463,7 @@ mod tests {
     }
 
     #[test]
-    fn of_chains_that_are_alike_the_first_is_kept() {
+    fn the_first_of_equivalent_pairs_is_selected() {
         use lanboot_core::catalog::{Authorities, Signed};
         let made = |from: &str, vendor: &str, http, proxy| ShimGrub {
             shim: Shim {
@@ -494,12 +495,15 @@ mod tests {
             made("backports", "Debian", false, true),
             made("10", "Debian", true, true),
         ];
-        let kept = chosen(all.into_iter());
-        let from: Vec<&str> = kept.iter().map(|chain| chain.shim.from.as_str()).collect();
+        let selected = chosen(all.into_iter());
+        let from: Vec<&str> = selected
+            .iter()
+            .map(|chain| chain.shim.from.as_str())
+            .collect();
         assert_eq!(from, ["13", "12", "fedora", "backports"]);
     }
 
-    /// A certificate's common name, as in a signature and in `.vendor_cert`.
+    /// Encodes a certificate's common name, as in a signature and in `.vendor_cert`.
     fn common_name(name: &str) -> Vec<u8> {
         let len = u8::try_from(name.len()).unwrap();
         [
@@ -509,7 +513,7 @@ mod tests {
         .concat()
     }
 
-    /// A UEFI program for this processor, signed by these; a shim when it trusts a vendor.
+    /// Builds a UEFI program for this processor, signed by `signers`; a shim if it trusts a vendor.
     fn efi(machine: u16, vendor: Option<&str>, signers: &[&str]) -> Vec<u8> {
         let mut program = vec![0; 0x400];
         program[..2].copy_from_slice(b"MZ");
@@ -524,8 +528,8 @@ mod tests {
             program[at..at + 4].copy_from_slice(&value);
         };
         if let Some(vendor) = vendor {
-            // The name has more than eight bytes, so it stands behind the symbols, of which there are
-            // none.
+            // The name has more than eight bytes, so it is stored after the symbols, of which there
+            // are none.
             let cert = common_name(vendor);
             word(&mut program, 0x4c, 0x300);
             program[0x304..0x310].copy_from_slice(b".vendor_cert");
@@ -550,9 +554,9 @@ mod tests {
     const OLD: &str = "Microsoft Corporation UEFI CA 2011";
     const NEW: &str = "Microsoft UEFI CA 2023";
 
-    /// iPXE 2.0 as it is published, and as its shim's documentation names the files.
+    /// iPXE 2.0 as published, and with the file names in its shim's documentation.
     #[test]
-    fn ipxe_behind_its_own_shim_is_found_under_every_name_it_is_published_by() {
+    fn ipxe_with_its_own_shim_is_found_under_all_published_names() {
         let shim = |machine| efi(machine, Some("iPXE Secure Boot CA"), &[OLD, NEW]);
         let ipxe = |machine| efi(machine, None, &["iPXE Secure Boot CA"]);
         for (machine, arch, part, offered, shims) in [
@@ -620,12 +624,12 @@ mod tests {
     }
 
     #[test]
-    fn an_ipxe_that_its_shim_refuses_is_none_and_the_shim_for_most_machines_wins() {
+    fn untrusted_ipxe_is_ignored_and_the_most_compatible_shim_wins() {
         let held = tempfile::tempdir().unwrap();
         let put = |name: &str, bytes| std::fs::write(held.path().join(name), bytes).unwrap();
         let found = || loaders(Some(held.path())).unwrap().signed_ipxe;
         put("a-shim.efi", efi(0x8664, Some("iPXE"), &[OLD]));
-        // Debian's own, which nobody signed.
+        // Debian's own build, which is unsigned.
         put("snponly.efi", efi(0x8664, None, &[]));
         assert!(found().is_empty());
         put("ipxe.efi", efi(0x8664, None, &["iPXE"]));
@@ -637,7 +641,7 @@ mod tests {
     }
 
     #[test]
-    fn every_path_of_the_table_is_for_a_build_that_is_served() {
+    fn paths_belong_to_served_builds() {
         for (name, paths) in IPXE_PATHS {
             assert!(IPXE.iter().any(|build| build.name == name), "{name}");
             assert!(!paths.is_empty());

@@ -1,5 +1,5 @@
-//! Open images. A file stays open as long as anything refers to it, so an image that is replaced
-//! on disk keeps being served to those who started with it.
+//! Open image files. A file stays open as long as anything refers to it, so an image replaced on
+//! disk is served unchanged to machines that started with it.
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
@@ -19,9 +19,9 @@ use siphasher::sip::SipHasher13;
 /// Bytes at the start of an image that are part of its [`Sample`]: the boot record, the volume
 /// descriptors with their dates and, on most media, the first folders.
 const SAMPLE_HEAD: usize = 64 * 1024;
-/// Bytes of each further place of a sample.
+/// Bytes at each further offset of a sample.
 const SAMPLE_BYTES: usize = 4096;
-/// Most further places of a sample.
+/// Most further offsets of a sample.
 const MAX_SAMPLE_PLACES: usize = 64;
 
 /// An open image file.
@@ -29,24 +29,24 @@ const MAX_SAMPLE_PLACES: usize = 64;
 pub struct Disk {
     file: File,
     len: u64,
-    /// When a machine last read it as its disk or file system, in seconds since 1970; 0 for never.
+    /// Last time a machine read it as its disk or file system, in seconds since 1970; 0 for never.
     streamed: AtomicU64,
-    /// Other bytes were written over it.
+    /// True if the file was overwritten.
     overwritten: AtomicBool,
-    /// By making it shorter.
+    /// True if it was overwritten by truncation.
     shortened: AtomicBool,
-    /// That was reported.
+    /// True once that was reported.
     reported: AtomicBool,
-    /// What it held when it was recognised; `None` before that, and of a drive.
+    /// Contents when it was recognised; unset before that, and for a drive.
     sample: OnceLock<Sample>,
-    /// Some of it could not be read.
+    /// True if part of it could not be read.
     failed: AtomicBool,
 }
 
 impl Disk {
     /// Opens `path`, a regular file or a drive, for reading.
     pub fn open(path: &Path) -> std::io::Result<Self> {
-        // A pipe would wait here for a writer, perhaps for ever.
+        // Opening a pipe would otherwise block.
         let mut file = OpenOptions::new()
             .read(true)
             .custom_flags(libc::O_NONBLOCK)
@@ -55,7 +55,7 @@ impl Disk {
         if !kind.is_file() && !kind.is_block_device() {
             return Err(std::io::Error::other("it is neither a file nor a drive"));
         }
-        // Metadata says 0 for a drive.
+        // The metadata of a drive state a length of 0.
         let len = file.seek(SeekFrom::End(0))?;
         Ok(Self {
             file,
@@ -69,27 +69,27 @@ impl Disk {
         })
     }
 
-    /// Remembers that a machine uses it as its disk or file system, so that it is kept open for a
-    /// while when it is replaced; `now` is since 1970.
+    /// Records that a machine uses it as its disk or file system, so that it is kept open for a
+    /// while after it is replaced; `now` is since 1970.
     pub fn note_streamed(&self, now: Duration) {
         self.streamed.store(now.as_secs(), Ordering::Relaxed);
     }
 
-    /// When a machine last used it as its disk or file system, since 1970.
+    /// Returns the last time a machine used it as its disk or file system, since 1970.
     pub fn last_streamed(&self) -> Option<Duration> {
         let at = self.streamed.load(Ordering::Relaxed);
         (at != 0).then(|| Duration::from_secs(at))
     }
 
-    /// Remembers what the file holds at its start and at the offsets in `places`, the first
-    /// `MAX_SAMPLE_PLACES` of them, for [`Self::check`]. Only the first call counts.
+    /// Samples the file at its start and at the offsets in `places`, at most `MAX_SAMPLE_PLACES`,
+    /// for [`Self::check`]. Only the first call counts.
     ///
     /// # Errors
-    /// When the file cannot be read. Then it is not watched.
+    /// Fails if the file cannot be read. It is then not monitored.
     pub fn remember(&self, places: impl Iterator<Item = u64>) -> std::io::Result<()> {
         let meta = self.file.metadata()?;
         if !meta.is_file() {
-            // The times of a drive's node say nothing about what is on it.
+            // The times of a device node are unrelated to the drive's contents.
             return Ok(());
         }
         let places: Vec<u64> = places.take(MAX_SAMPLE_PLACES).collect();
@@ -99,24 +99,24 @@ impl Disk {
             stamp: AtomicU64::new(stamp(&meta)),
             checking: Mutex::new(()),
         };
-        // Remembered before: that one is older and so the better one.
+        // An earlier sample takes precedence.
         let _ = self.sample.set(sample);
         Ok(())
     }
 
-    /// Whether the file still is what it was: called after each read, before what was read leaves.
-    /// Costs one `fstat`; only where that shows another time or size, the sample is read again. A
-    /// new date alone (`touch`) is no change, nor is what is appended to it.
+    /// Checks that the file is unchanged; to be called after each read, before the data is sent.
+    /// Costs one `fstat`; only if that shows another time or size is the sample read again. A new
+    /// date alone (`touch`) is no change, nor is appended data.
     ///
     /// # Errors
-    /// Once other bytes were written over it, for ever: a machine must rather get an error than
-    /// those.
+    /// Fails permanently once the file was overwritten: a machine must get an error rather than
+    /// other bytes.
     pub fn check(&self) -> Result<(), Changed> {
         self.known_change()?;
         let Some(sample) = self.sample.get() else {
             return Ok(());
         };
-        // One that cannot be asked for fails where it is read.
+        // If this fails, reading will fail too.
         let Ok(meta) = self.file.metadata() else {
             return Ok(());
         };
@@ -137,15 +137,15 @@ impl Disk {
         Ok(())
     }
 
-    /// Whether other bytes were found to be written over the file while it was open.
+    /// Returns whether the file was found to be overwritten while it was open.
     pub fn is_overwritten(&self) -> bool {
         self.overwritten.load(Ordering::Acquire)
     }
 
-    /// What an earlier [`Self::check`] found.
+    /// Returns the result of earlier calls of [`Self::check`].
     ///
     /// # Errors
-    /// The same as then.
+    /// Fails if one of them did.
     pub fn known_change(&self) -> Result<(), Changed> {
         if !self.is_overwritten() {
             Ok(())
@@ -156,27 +156,27 @@ impl Disk {
         }
     }
 
-    /// Whether somebody is still to be told that it was overwritten; `true` once.
+    /// Returns whether an overwritten image still has to be reported; `true` once.
     pub fn take_report(&self) -> bool {
         self.is_overwritten() && !self.reported.swap(true, Ordering::Relaxed)
     }
 
-    /// A hash of the bytes at the start and at `places`.
+    /// Hashes the bytes at the start and at `places`.
     fn hash_at(&self, places: &[u64]) -> std::io::Result<u64> {
         let mut buffer = vec![0; SAMPLE_HEAD];
         let mut hasher = SipHasher13::new();
         let head = [(0, SAMPLE_HEAD)].into_iter();
         for (at, len) in head.chain(places.iter().map(|&at| (at, SAMPLE_BYTES))) {
-            // What was appended since it was opened is nobody's.
+            // Data appended since it was opened is ignored.
             let left = usize::try_from(self.len.saturating_sub(at)).unwrap_or(usize::MAX);
-            let room = buffer.get_mut(..len.min(left)).unwrap_or_default();
-            let read = self.read_up_to(room, at)?;
-            hasher.write(room.get(..read).unwrap_or_default());
+            let part = buffer.get_mut(..len.min(left)).unwrap_or_default();
+            let read = self.read_up_to(part, at)?;
+            hasher.write(part.get(..read).unwrap_or_default());
         }
         Ok(hasher.finish())
     }
 
-    /// Fills `buf` from byte `at` on, as far as the file goes; how far that was.
+    /// Fills `buf` from byte `at` up to the end of the file; returns the number of bytes read.
     fn read_up_to(&self, buf: &mut [u8], at: u64) -> std::io::Result<usize> {
         let mut done = 0;
         while let Some(rest) = buf.get_mut(done..).filter(|rest| !rest.is_empty()) {
@@ -190,7 +190,7 @@ impl Disk {
         Ok(done)
     }
 
-    /// Reads at `offset` into `parts`, one behind the other; 0 only at or after the end.
+    /// Reads at `offset` into `parts`, one after the other; returns 0 only at or after the end.
     pub fn read_vectored_at(
         &self,
         parts: &mut [IoSliceMut<'_>],
@@ -200,45 +200,45 @@ impl Disk {
         Ok(preadv(&self.file, parts, offset)?)
     }
 
-    /// Marks that some of it could not be read, which was found out in the middle of a reply.
+    /// Records that part of it could not be read in the middle of a reply.
     pub fn note_failed(&self) {
         self.failed.store(true, Ordering::Relaxed);
     }
 
-    /// Whether some of it could not be read before.
+    /// Returns whether part of it could not be read before.
     pub fn has_failed(&self) -> bool {
         self.failed.load(Ordering::Relaxed)
     }
 
-    /// The open file, for `sendfile` and `pread`.
+    /// Returns the open file, for `sendfile` and `pread`.
     pub fn file(&self) -> &File {
         &self.file
     }
 }
 
-/// What a file held when it was recognised.
+/// Sample of a file's contents when it was recognised.
 #[derive(Debug)]
 struct Sample {
     /// Offsets besides the start.
     places: Vec<u64>,
-    /// Of the bytes there.
+    /// Hash of the bytes there.
     hash: u64,
-    /// [`stamp`] of the file when it last held these bytes.
+    /// [`stamp`] of the file when it last had these bytes.
     stamp: AtomicU64,
-    /// Held while the bytes are looked at.
+    /// Serialises checks of the bytes.
     checking: Mutex<()>,
 }
 
-/// An open image is no longer what it was when it was recognised.
+/// Error: an open image has changed since it was recognised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Changed {
-    /// It was cut.
+    /// It was truncated.
     Shorter,
-    /// Other bytes were written over it.
+    /// It was overwritten.
     Overwritten,
 }
 
-/// A number that is another one after the file was written to.
+/// Returns a number that differs after the file was written to.
 fn stamp(meta: &std::fs::Metadata) -> u64 {
     let mut hasher = SipHasher13::new();
     hasher.write_u64(meta.len());
@@ -270,7 +270,7 @@ struct Inner {
 }
 
 impl OpenImages {
-    /// Takes an open image in and gives it a number never used before in this run.
+    /// Adds an open image and returns a number never used before in this run.
     pub fn insert(&self, disk: Disk) -> ImageId {
         let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
         let id = ImageId(inner.next);
@@ -279,7 +279,8 @@ impl OpenImages {
         id
     }
 
-    /// The image behind a number; hold the `Arc` for as long as a transfer needs it.
+    /// Returns the image with this number; the `Arc` is to be kept for as long as a transfer needs
+    /// it.
     pub fn get(&self, id: ImageId) -> Option<Arc<Disk>> {
         self.inner
             .read()
@@ -289,7 +290,7 @@ impl OpenImages {
             .cloned()
     }
 
-    /// Forgets a number; transfers that hold the image go on.
+    /// Removes a number; transfers that use the image continue.
     pub fn remove(&self, id: ImageId) {
         self.inner
             .write()

@@ -1,4 +1,4 @@
-//! An address lent to an interface for as long as lanboot runs (RFC 3549, `RTM_NEWADDR`).
+//! Adds a temporary address to an interface, for as long as lanboot runs (RFC 3549, `RTM_NEWADDR`).
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -10,21 +10,21 @@ use std::os::fd::{AsRawFd as _, OwnedFd};
 
 use super::rights::{Capability, MoreRights};
 
-/// An address that this program gave an interface. Dropping it takes the address away again.
+/// An address added by this program. Dropping it removes the address again.
 #[derive(Debug)]
-pub struct Borrowed {
+pub struct TemporaryAddress {
     index: u32,
     address: Ipv4Addr,
     prefix: u8,
-    /// Whether the address was not there before.
+    /// True if the address was not there before.
     added: bool,
-    /// Whether the link was down before.
+    /// True if the link was down before.
     raised: bool,
 }
 
-impl Borrowed {
-    /// Brings the link up and adds the address; an address the interface already has stays for
-    /// good. Needs `CAP_NET_ADMIN`.
+impl TemporaryAddress {
+    /// Brings the link up and adds the address; an address the interface already has is kept on
+    /// drop. Needs `CAP_NET_ADMIN`.
     pub fn give(
         index: u32,
         name: &str,
@@ -58,9 +58,9 @@ impl Borrowed {
     }
 }
 
-impl Drop for Borrowed {
+impl Drop for TemporaryAddress {
     fn drop(&mut self) {
-        // Nothing can be done about a failure here: the interface may be gone.
+        // A failure here cannot be handled: the interface may be gone.
         if self.added {
             let _ = change_address(RTM_DELADDR, self.index, self.address, self.prefix);
         }
@@ -130,7 +130,7 @@ fn request(kind: u16, flags: u16, body: &[u8]) -> io::Result<()> {
     message.extend_from_slice(&length.to_ne_bytes());
     message.extend_from_slice(&kind.to_ne_bytes());
     message.extend_from_slice(&(NLM_F_REQUEST | NLM_F_ACK | flags).to_ne_bytes());
-    // Sequence number and port, both chosen by the kernel's rules for a single request.
+    // Sequence number, and port 0: the kernel assigns one.
     message.extend_from_slice(&[1, 0, 0, 0, 0, 0, 0, 0]);
     message.extend_from_slice(body);
     sendto(

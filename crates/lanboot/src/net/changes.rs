@@ -1,4 +1,4 @@
-//! What becomes of the interfaces of this host, as the kernel tells it (rtnetlink(7)).
+//! Changes to the interfaces of this host, as reported by the kernel (rtnetlink(7)).
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
@@ -10,40 +10,39 @@ use tokio::io::unix::AsyncFd;
 
 use super::links::{self, HEAD};
 
-/// Longest datagram taken, in bytes: the kernel puts several messages into one, of at most a page
-/// or 8 KiB (`NLMSG_GOODSIZE`).
+/// Longest datagram accepted, in bytes: the kernel puts several messages into one, of at most a
+/// page or 8 KiB (`NLMSG_GOODSIZE`).
 const MAX_DATAGRAM: usize = 32 * 1024;
 
-/// Something that changed.
+/// A change to an interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// The interface with this number has a link, or has none, even if only for a moment.
+    /// The link state of an interface was reported, possibly after a short interruption.
     Link {
-        /// Its number.
+        /// Interface index.
         index: u32,
-        /// Whether it has one.
+        /// True if it has a link.
         up: bool,
-        /// Whether it is a port or member of another.
+        /// True if it is a port or member of another interface.
         is_member: bool,
     },
-    /// Another device begins or ceases to take everything that the interface with this number
-    /// receives.
+    /// Another device starts or stops taking everything the interface receives.
     Taken {
-        /// Its number.
+        /// Interface index.
         index: u32,
     },
-    /// An address came or went.
+    /// An address was added or removed.
     Addresses,
-    /// More than the kernel could keep for us; anything may have happened.
+    /// Messages were lost; anything may have changed.
     Missed,
 }
 
-/// Hears of changes.
+/// Receives changes.
 #[derive(Debug)]
 pub struct ChangeSocket(OwnedFd);
 
 impl ChangeSocket {
-    /// Opens it; what happens from then on is heard.
+    /// Opens the socket; changes from then on are received.
     pub fn open() -> io::Result<Self> {
         let socket = socket(
             AddressFamily::Netlink,
@@ -57,14 +56,14 @@ impl ChangeSocket {
         Ok(Self(socket))
     }
 
-    /// The same socket, to be waited for.
+    /// Registers the socket with the event loop.
     pub fn polled(self) -> io::Result<AsyncFd<Self>> {
         // SAFETY: the descriptor is private to this type, is never replaced, and is closed only
         // with the value, which the `AsyncFd` owns.
         Ok(unsafe { AsyncFd::register(self) }?)
     }
 
-    /// The next changes, in their order. `WouldBlock` when nothing happened.
+    /// Receives the next changes, in order. `WouldBlock` if there are none.
     pub fn heard(&self) -> io::Result<Vec<Change>> {
         let mut buffer = [0u8; MAX_DATAGRAM];
         match recv(self.0.as_raw_fd(), &mut buffer, MsgFlags::MSG_DONTWAIT) {
@@ -75,14 +74,14 @@ impl ChangeSocket {
     }
 }
 
-/// What a datagram of the kernel says.
+/// Parses a datagram of the kernel.
 fn changes(mut datagram: &[u8]) -> Vec<Change> {
     let mut changes = Vec::new();
     while let Some(len) = number(datagram, 0) {
         let len = usize::try_from(len).unwrap_or(usize::MAX);
         let message = datagram.get(..len).filter(|_| len >= HEAD);
         let Some(message) = message else {
-            // Cut, or none of the kernel's.
+            // Truncated, or not from the kernel.
             changes.push(Change::Missed);
             break;
         };
@@ -92,10 +91,10 @@ fn changes(mut datagram: &[u8]) -> Vec<Change> {
     changes
 }
 
-/// One message, its head included.
+/// Parses one message, including its header.
 fn change(message: &[u8]) -> Option<Change> {
-    // `struct ifinfomsg`: family, type, number, flags. A port that joins or leaves a bridge is
-    // told with the bridge's family; its own link is as it was.
+    // `struct ifinfomsg`: family, type, index, flags. A port that joins or leaves a bridge is
+    // reported with the bridge's family; its own link is unchanged.
     let link = |is_there: bool| {
         let is_own = message.get(HEAD) == Some(&0);
         let running = u32::try_from(libc::IFF_RUNNING).unwrap_or(0);
@@ -122,7 +121,7 @@ fn number(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_ne_bytes(*bytes.get(at..)?.first_chunk()?))
 }
 
-// tokio asks for both.
+// Required by `AsyncFd`.
 impl AsRawFd for ChangeSocket {
     fn as_raw_fd(&self) -> RawFd {
         self.0.as_raw_fd()
@@ -145,7 +144,7 @@ mod tests {
             &index.to_ne_bytes(),
             &flags.to_ne_bytes(),
             &[0; 4],
-            // An attribute that is no multiple of four bytes long.
+            // An attribute whose length is not a multiple of four.
             b"\x05\0\x03\0x",
         ]
         .concat();
@@ -156,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn links_and_addresses_are_read_in_their_order() {
+    fn links_and_addresses_are_parsed_in_order() {
         let running = libc::IFF_UP | libc::IFF_RUNNING;
         let datagram = [
             message(libc::RTM_NEWLINK, 0, 3, libc::IFF_UP),
@@ -183,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_may_have_been_anything() {
+    fn truncated_datagrams_count_as_missed() {
         let datagram = message(libc::RTM_NEWLINK, 0, 3, 0);
         let whole = datagram.len() - 3;
         for len in 4..whole {
@@ -194,9 +193,9 @@ mod tests {
     }
 
     #[test]
-    fn nothing_happens_where_nobody_does_anything() {
+    fn no_changes_without_events() {
         let socket = ChangeSocket::open().unwrap();
-        // Others on this host may do something meanwhile.
+        // Other programs on this host may change something meanwhile.
         assert!(match socket.heard() {
             Ok(_) => true,
             Err(error) => error.kind() == io::ErrorKind::WouldBlock,

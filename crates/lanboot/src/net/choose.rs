@@ -1,4 +1,4 @@
-//! Which interface to serve, and what to say about the others. Decided from descriptions alone.
+//! Chooses the interface to serve, and describes the others. Depends on descriptions alone.
 
 use std::net::Ipv4Addr;
 
@@ -24,7 +24,7 @@ const SUGGESTIONS: [Address; 3] = [
 ];
 
 impl Interface {
-    /// Why it cannot be served by itself, in a few words; `None` when it can.
+    /// Returns the reason it cannot be chosen automatically, in a few words; `None` if it can.
     pub(super) fn unusable(&self) -> Option<String> {
         let words = if self.loopback {
             "loopback"
@@ -55,7 +55,8 @@ impl Interface {
         Some(words.into())
     }
 
-    /// Made by software for its own guests, or a tunnel; served only when named.
+    /// Returns whether it was made by software for its own guests, or is a tunnel; served only if
+    /// named.
     fn is_virtual(&self) -> bool {
         let is_tunnel = self.kind.as_deref().is_some_and(|kind| {
             matches!(
@@ -76,7 +77,7 @@ impl Interface {
         is_tunnel || is_virtual_name(&self.name)
     }
 
-    /// A cable is plugged in and nothing is there yet: an interface somebody may want served.
+    /// Returns whether a cable is plugged in but no address configured: it may be the intended one.
     fn is_idle(&self) -> bool {
         self.addresses.is_empty()
             && self.running
@@ -88,8 +89,8 @@ impl Interface {
     }
 }
 
-/// Whether a name is one that container engines, hypervisors and VPNs give, in the exact form
-/// they give it: OpenWrt's LAN is called `br-lan`, Proxmox's `vmbr0`.
+/// Returns whether a name is one given by container engines, hypervisors and VPNs, in exactly their
+/// form: OpenWrt's LAN is called `br-lan`, Proxmox's `vmbr0`.
 fn is_virtual_name(name: &str) -> bool {
     const NUMBERED: [&str; 18] = [
         "docker",
@@ -135,8 +136,8 @@ fn is_virtual_name(name: &str) -> bool {
         || BEGINNINGS.iter().any(|prefix| name.starts_with(prefix))
 }
 
-/// Whether an address is one of the public Internet (RFC 6890 lists those that are not): of a
-/// provider's or a university's network, which somebody runs already. Served only when named.
+/// Returns whether an address is public (RFC 6890 lists those that are not), as in the network of a
+/// provider or a university, which is managed by others. Served only if named.
 fn is_public(address: Ipv4Addr) -> bool {
     let is_shared = matches!(address.octets(), [100, 64..=127, ..]);
     let is_benchmark = matches!(address.octets(), [198, 18 | 19, ..]);
@@ -150,10 +151,11 @@ fn is_public(address: Ipv4Addr) -> bool {
         || is_reserved)
 }
 
-/// The interface to serve: the one named, or the only one that can be meant.
+/// Chooses the interface to serve: the one named, or the only suitable one.
 ///
 /// # Errors
-/// One that is not there, hears nothing or has no address; none or several that can be meant.
+/// Fails if the named one is missing, unusable or without an address, and if none or several are
+/// suitable.
 pub fn choose(
     interfaces: &[Interface],
     named: Option<&str>,
@@ -164,7 +166,7 @@ pub fn choose(
             .iter()
             .find(|i| i.name == name)
             .ok_or_else(|| no_such(interfaces, name))?;
-        // Before the address: its ports have none, the bridge does.
+        // Before the address: ports have none, the bridge does.
         if let Some(upper) = &found.upper {
             bail!("{name} is {}; {}", upper.role(), upper.instead());
         }
@@ -210,15 +212,15 @@ fn list(interfaces: &[Interface]) -> String {
     let line = |i: &Interface| {
         let addresses = i.addresses.iter();
         let addresses = addresses.map(|a| format!(" {}/{}", a.address, a.prefix));
-        let why = i
+        let reason = i
             .unusable()
-            .map_or_else(String::new, |why| format!(" ({why})"));
-        format!("  {}{}{why}", i.name, addresses.collect::<String>())
+            .map_or_else(String::new, |reason| format!(" ({reason})"));
+        format!("  {}{}{reason}", i.name, addresses.collect::<String>())
     };
     interfaces.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// The flags for the interface that is most likely meant.
+/// Returns example flags for the interface that is most likely intended.
 fn example(interfaces: &[Interface]) -> String {
     let idle = interfaces.iter().find(|i| i.is_idle());
     let flags = idle.map(|i| {
@@ -237,7 +239,7 @@ fn example(interfaces: &[Interface]) -> String {
         .map_or_else(String::new, |flags| format!("\nFor example: {flags}"))
 }
 
-/// An address for an interface that has none, in a network that is not there yet.
+/// Returns an address for an interface without one, in an unused network.
 fn suggestion(interfaces: &[Interface]) -> String {
     let there = || interfaces.iter().flat_map(|i| &i.addresses);
     let is_free =
@@ -247,8 +249,8 @@ fn suggestion(interfaces: &[Interface]) -> String {
     format!("{address}/{prefix}")
 }
 
-/// Says which interfaces have a cable and no address, and are not among those served: they may be
-/// the ones that were meant. Only where nobody named one, or a radio is served.
+/// Returns a warning for each interface that has a cable, no address, and is not served: it may be
+/// the intended one. Empty if one was named, unless a radio is served.
 pub fn unserved(interfaces: &[Interface], served: &[&str], is_named: bool) -> Vec<String> {
     let is_served = |i: &&Interface| served.contains(&i.name.as_str());
     let mut radios = interfaces.iter().filter(is_served);
@@ -267,9 +269,9 @@ pub fn unserved(interfaces: &[Interface], served: &[&str], is_named: bool) -> Ve
     .collect()
 }
 
-/// Says which other interfaces are in the network of a served one: what does not say by which it
-/// leaves may leave by the other, and what comes in may be dropped. `is_strict` tells whether the
-/// kernel drops what comes in where it would not go out (`rp_filter` 1).
+/// Returns a warning for each other interface in the network of a served one: packets not bound to
+/// an interface may leave through it, and incoming ones may be dropped. `is_strict` tells whether
+/// the kernel drops packets that arrive where their answer would not leave (`rp_filter` 1).
 pub fn shared_networks(
     interfaces: &[Interface],
     served: &[(Interface, Address)],
@@ -295,7 +297,8 @@ pub fn shared_networks(
                 ));
                 continue;
             }
-            // Of two networks the kernel takes the smaller one. Without neighbours none is taken.
+            // Of two networks the kernel prefers the smaller one. One without neighbours does not
+            // compete.
             let is_inside = address.reaches(theirs.address) && theirs.prefix >= *prefix;
             if !is_inside || theirs.prefix > 30 {
                 continue;
@@ -344,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn the_only_interface_that_can_be_meant_is_taken() {
+    fn the_only_suitable_interface_is_chosen() {
         let mut all = vec![
             interface("docker0", Some("172.17.0.1")),
             interface("eth0", Some("10.0.0.1")),
@@ -372,8 +375,8 @@ mod tests {
     }
 
     #[test]
-    fn link_local_and_public_networks_are_served_only_when_named() {
-        for (address, why) in [
+    fn link_local_and_public_networks_are_served_only_if_named() {
+        for (address, expected) in [
             (
                 "169.254.3.3",
                 "eth0 169.254.3.3/24 (only a link-local address)",
@@ -384,7 +387,7 @@ mod tests {
         ] {
             let all = [interface("eth0", Some(address))];
             let error = choose(&all, None, false).unwrap_err().to_string();
-            assert!(error.contains(why), "{address}: {error}");
+            assert!(error.contains(expected), "{address}: {error}");
             assert_eq!(choose(&all, Some("eth0"), false).unwrap().name, "eth0");
             let all = [interface("eth1", Some("10.0.0.1")), all[0].clone()];
             assert_eq!(choose(&all, None, false).unwrap().name, "eth1", "{address}");
@@ -405,7 +408,7 @@ mod tests {
     }
 
     #[test]
-    fn an_interface_is_served_at_an_address_that_is_not_link_local_where_it_has_one() {
+    fn link_local_addresses_are_the_last_choice() {
         let mut both = interface("eth0", Some("169.254.3.3"));
         assert_eq!(both.address(), Some(both.addresses[0]));
         both.addresses
@@ -416,7 +419,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_to_serve_says_all_that_is_needed_at_once() {
+    fn error_without_suitable_interface_is_complete() {
         let all = [
             interface("eth0", None),
             interface("zt5u4y6w3x", Some("10.4.0.1")),
@@ -438,7 +441,7 @@ mod tests {
     }
 
     #[test]
-    fn a_port_is_refused_by_name_and_never_chosen() {
+    fn ports_are_rejected_by_name_and_never_chosen() {
         let bridge = Upper {
             name: "br0".into(),
             kind: "bridge".into(),
@@ -466,7 +469,7 @@ mod tests {
     }
 
     #[test]
-    fn wifi_is_served_only_when_named_and_the_cable_beside_it_is_pointed_out() {
+    fn wifi_is_served_only_if_named_and_an_idle_cable_is_reported() {
         let all = [
             interface("eth0", None),
             with("wlan0", Some("192.168.0.23"), |i| i.medium = Medium::Wifi),
@@ -474,7 +477,7 @@ mod tests {
         let error = choose(&all, None, false).unwrap_err().to_string();
         for part in [
             "  eth0 (no IPv4 address)\n  wlan0 192.168.0.23/24 (Wi-Fi)",
-            // Not the network that is on wlan0.
+            // Not the network used on wlan0.
             "\nFor example: --interface eth0 --address 192.168.77.1/24",
         ] {
             assert!(error.contains(part), "{error}");
@@ -491,17 +494,17 @@ mod tests {
                 .contains("--interface eth0 --address 192.168.77.1/24"),
             "{said:?}"
         );
-        // Alone it has to be named, too.
+        // Even alone it must be named.
         let error = choose(&all[1..], None, false).unwrap_err().to_string();
         assert!(error.contains("For example: --interface wlan0"), "{error}");
-        // A phone and a modem are none of ours.
+        // Phones and modems do not count.
         let phone = with("usb0", Some("192.168.42.2"), |i| i.medium = Medium::Mobile);
         let cable = interface("eth1", Some("10.0.0.1"));
         assert_eq!(choose(&[phone, cable], None, false).unwrap().name, "eth1");
     }
 
     #[test]
-    fn a_cable_without_address_is_pointed_out_unless_others_were_named() {
+    fn cables_without_address_are_reported_unless_others_were_named() {
         let all = [
             interface("eth0", Some("10.0.0.1")),
             interface("eth1", None),
@@ -516,7 +519,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_guests_are_known_in_their_exact_form() {
+    fn virtual_names_are_matched_exactly() {
         for name in [
             "docker0",
             "docker_gwbridge",
@@ -580,7 +583,7 @@ mod tests {
         ] {
             assert!(!is_virtual_name(name), "{name}");
         }
-        // The kind tells where the name does not.
+        // The kind is decisive if the name is not.
         let vpn = with("office", Some("10.8.0.2"), |i| i.kind = Some("tun".into()));
         assert!(vpn.unusable().is_some());
         let lan = with("br-lan", Some("192.168.1.1"), |i| {
@@ -593,7 +596,7 @@ mod tests {
     }
 
     #[test]
-    fn a_network_on_two_interfaces_is_named() {
+    fn networks_on_two_interfaces_are_reported() {
         let address = |text: &str, prefix| Address {
             address: text.parse().unwrap(),
             prefix,
@@ -624,7 +627,7 @@ mod tests {
         );
         for other in [
             other("wlan0", "192.168.1.23", 24),
-            // A larger network leaves the smaller one alone.
+            // A larger network does not compete with a smaller one.
             other("wlan0", "192.168.7.7", 16),
             // An address without neighbours.
             other("vpn", "192.168.0.9", 32),

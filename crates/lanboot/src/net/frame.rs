@@ -1,5 +1,5 @@
-//! Raw frames: replies to machines that have no address yet, and ARP questions before an address
-//! is offered. Both sockets are opened at start; sending needs no rights after that.
+//! Raw frames: replies to machines that have no address yet, and ARP probes before an address is
+//! offered. All sockets are opened at start; sending needs no privileges after that.
 
 use std::io;
 use std::mem;
@@ -28,7 +28,7 @@ pub struct FrameSocket {
 }
 
 impl FrameSocket {
-    /// Opens it on the interface with this number. Needs `CAP_NET_RAW`.
+    /// Opens it on the interface with this index. Needs `CAP_NET_RAW`.
     pub fn open(index: u32) -> io::Result<Self> {
         // Protocol 0: this socket receives nothing.
         Ok(Self {
@@ -50,8 +50,8 @@ impl FrameSocket {
     }
 }
 
-/// Asks, as a client without an address, which DHCP servers there are, and hears what servers say
-/// to others by broadcast.
+/// Looks for DHCP servers as a client without an address, and receives what servers broadcast to
+/// other clients.
 #[derive(Debug)]
 pub struct ClientSocket {
     socket: OwnedFd,
@@ -59,14 +59,14 @@ pub struct ClientSocket {
 }
 
 impl ClientSocket {
-    /// Opens it on the interface with this number. Needs `CAP_NET_RAW`. It is raw because the
-    /// host's own DHCP client holds port 68.
+    /// Opens it on the interface with this index. Needs `CAP_NET_RAW`. It is raw because the host's
+    /// own DHCP client uses port 68.
     pub fn open(index: u32) -> io::Result<Self> {
         let socket = hearing(index, &for_interface(index, ETH_P_IP, FOR_CLIENTS))?;
         Ok(Self { socket, index })
     }
 
-    /// The same socket, to be waited for.
+    /// Registers the socket with the event loop.
     pub fn polled(self) -> io::Result<AsyncFd<Self>> {
         // SAFETY: the descriptor is private to this type, is never replaced, and is closed only
         // with the value, which the `AsyncFd` owns.
@@ -80,8 +80,8 @@ impl ClientSocket {
         send_to(&self.socket, self.index, ETH_P_IP, Mac([0xff; 6]), &packet)
     }
 
-    /// The next packet to port 68: its sender and its payload, `None` for one that is cut or odd.
-    /// `WouldBlock` when there is none.
+    /// Receives the next packet to port 68: its sender and payload, `None` for a malformed one.
+    /// `WouldBlock` if there is none.
     pub fn heard(&self) -> io::Result<Option<(Ipv4Addr, Vec<u8>)>> {
         let mut packet = [0u8; 2048];
         let got = receive(&self.socket, &mut packet)?;
@@ -94,8 +94,8 @@ pub(super) const IF_EQUAL: u16 = 0x15;
 pub(super) const IF_ANY_BIT: u16 = 0x45;
 pub(super) const RETURN: u16 = 0x06;
 
-/// Lets through unfragmented UDP datagrams to port 68 and nothing else, in the kernel: the
-/// interface carries whole file systems to machines. Offsets count from the IP header.
+/// Passes only unfragmented UDP datagrams to port 68, in the kernel: the interface carries whole
+/// file systems to machines. Offsets count from the IP header.
 const FOR_CLIENTS: [SockFilter; 9] = {
     const LOAD_BYTE: u16 = 0x30;
     const LOAD_HALF: u16 = 0x28;
@@ -114,19 +114,18 @@ const FOR_CLIENTS: [SockFilter; 9] = {
     ]
 };
 
-/// Lets through what came in for the interface itself, of one Ethernet type, in front of another
-/// filter. The sockets here see every frame before bridges, tc, nftables' netdev hooks and
-/// firewalls do, so that silence is that of the wire; and with that frames of other VLANs on the
-/// same cable, and what leaves. A DHCP server there is none of ours, nor an address. Tag 0 is only
-/// a priority.
+/// Passes only packets of one Ethernet type received for the interface itself; followed by another
+/// filter. These sockets see every frame before bridges, tc, nftables' netdev hooks and firewalls
+/// do, so silence means silence on the wire; they also see outgoing frames and those of other VLANs
+/// on the same cable, where DHCP servers and addresses are irrelevant. Tag 0 is only a priority.
 pub(super) fn for_interface(
     index: u32,
     kind: u16,
     then: impl IntoIterator<Item = SockFilter>,
 ) -> Vec<SockFilter> {
     const LOAD: u16 = 0x20;
-    // SKF_AD_OFF and what stands there: SKF_AD_PROTOCOL, SKF_AD_PKTTYPE, SKF_AD_IFINDEX,
-    // SKF_AD_VLAN_TAG, SKF_AD_VLAN_TAG_PRESENT.
+    // SKF_AD_OFF and its offsets: SKF_AD_PROTOCOL, SKF_AD_PKTTYPE, SKF_AD_IFINDEX, SKF_AD_VLAN_TAG,
+    // SKF_AD_VLAN_TAG_PRESENT.
     const AT: u32 = 0xffff_f000;
     const AT_PROTOCOL: u32 = AT;
     const AT_KIND: u32 = AT + 4;
@@ -153,9 +152,9 @@ pub(super) fn for_interface(
     own.into_iter().chain(then).collect()
 }
 
-/// Opens a socket that hears every frame of the interface which `filter` lets through.
+/// Opens a socket that receives the frames of an interface that `filter` passes.
 pub(super) fn hearing(index: u32, filter: &[SockFilter]) -> io::Result<OwnedFd> {
-    // Bound last: what came before the filter would be every packet of the interface.
+    // Bound last: before the filter is attached it would receive every packet of the interface.
     let socket = packet_socket(0)?;
     ignore_outgoing(&socket);
     SockRef::from(&socket).attach_filter(filter)?;
@@ -163,7 +162,7 @@ pub(super) fn hearing(index: u32, filter: &[SockFilter]) -> io::Result<OwnedFd> 
     Ok(socket)
 }
 
-/// Spares the kernel a copy of every packet that leaves; before Linux 4.20 the filter alone does.
+/// Saves the kernel a copy of every outgoing packet; before Linux 4.20 only the filter drops them.
 fn ignore_outgoing(socket: &OwnedFd) {
     const PACKET_IGNORE_OUTGOING: libc::c_int = 23;
     let on: libc::c_int = 1;
@@ -179,7 +178,7 @@ fn ignore_outgoing(socket: &OwnedFd) {
     };
 }
 
-// tokio asks for both.
+// Required by `AsyncFd`.
 impl AsRawFd for ClientSocket {
     fn as_raw_fd(&self) -> RawFd {
         self.socket.as_raw_fd()
@@ -192,7 +191,7 @@ impl AsFd for ClientSocket {
     }
 }
 
-/// The sender and the payload of an IPv4 packet with an unfragmented UDP datagram to port 68.
+/// Parses an IPv4 packet with an unfragmented UDP datagram to port 68 into sender and payload.
 fn client_payload(packet: &[u8]) -> Option<(Ipv4Addr, &[u8])> {
     let header = usize::from(packet.first()? & 0xf) * 4;
     let fragment = u16::from_be_bytes([*packet.get(6)?, *packet.get(7)?]) & 0x3fff;
@@ -208,7 +207,7 @@ fn client_payload(packet: &[u8]) -> Option<(Ipv4Addr, &[u8])> {
         .map(|payload| (source.into(), payload))
 }
 
-/// Asks who has an address, and hears who answers.
+/// Probes addresses by ARP, and receives the answers.
 #[derive(Debug)]
 pub struct ArpSocket {
     socket: OwnedFd,
@@ -217,14 +216,14 @@ pub struct ArpSocket {
 }
 
 impl ArpSocket {
-    /// Opens it on the interface with this number and hardware address. Needs `CAP_NET_RAW`.
+    /// Opens it on the interface with this index and hardware address. Needs `CAP_NET_RAW`.
     pub fn open(index: u32, mac: Mac) -> io::Result<Self> {
         const ALL: [SockFilter; 1] = [SockFilter::new(RETURN, 0, 0, u32::MAX)];
         let socket = hearing(index, &for_interface(index, ETH_P_ARP, ALL))?;
         Ok(Self { socket, index, mac })
     }
 
-    /// The same socket, to be waited for.
+    /// Registers the socket with the event loop.
     pub fn polled(self) -> io::Result<AsyncFd<Self>> {
         // SAFETY: the descriptor is private to this type, is never replaced, and is closed only
         // with the value, which the `AsyncFd` owns.
@@ -250,15 +249,15 @@ impl ArpSocket {
         send_to(&self.socket, self.index, ETH_P_ARP, Mac([0xff; 6]), &packet)
     }
 
-    /// The next address somebody says is his: the sender address of an ARP packet received.
-    /// `WouldBlock` when there is none.
+    /// Receives the next ARP packet and returns its sender's address. `WouldBlock` if there is
+    /// none.
     pub fn heard(&self) -> io::Result<Option<(Ipv4Addr, Mac)>> {
         let mut packet = [0u8; 64];
         Ok(sender(receive(&self.socket, &mut packet)?))
     }
 }
 
-// tokio asks for both.
+// Required by `AsyncFd`.
 impl AsRawFd for ArpSocket {
     fn as_raw_fd(&self) -> RawFd {
         self.socket.as_raw_fd()
@@ -346,7 +345,7 @@ fn send_to(socket: &OwnedFd, index: u32, protocol: u16, mac: Mac, bytes: &[u8]) 
     }
 }
 
-/// An IPv4 packet with a UDP datagram, both checksums set.
+/// Builds an IPv4 packet with a UDP datagram, including both checksums.
 fn udp_packet(
     (source, source_port): (Ipv4Addr, u16),
     (target, target_port): (Ipv4Addr, u16),
@@ -358,7 +357,7 @@ fn udp_packet(
     let mut packet = Vec::with_capacity(usize::from(total));
     packet.extend_from_slice(&[0x45, 0x10]);
     packet.extend_from_slice(&total.to_be_bytes());
-    // No identification, not fragmented, 64 hops, UDP, checksum filled in below.
+    // No identification, not fragmented, TTL 64, UDP, checksum filled in below.
     packet.extend_from_slice(&[0, 0, 0, 0, 64, 17, 0, 0]);
     packet.extend_from_slice(&source.octets());
     packet.extend_from_slice(&target.octets());
@@ -387,7 +386,7 @@ fn sum(bytes: &[u8]) -> u32 {
         .sum()
 }
 
-/// The Internet checksum (RFC 1071).
+/// Computes the Internet checksum (RFC 1071).
 pub(super) fn checksum(bytes: &[u8], start: u32) -> u16 {
     let mut total = start + sum(bytes);
     while total > 0xffff {
@@ -422,7 +421,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_for_a_dhcp_client_is_heard() {
+    fn only_dhcp_client_packets_are_received() {
         let (server, all) = ((Ipv4Addr::new(10, 0, 0, 1), 67), Ipv4Addr::BROADCAST);
         let packet = udp_packet(server, (all, 68), b"offer").unwrap();
         assert_eq!(client_payload(&packet), Some((server.0, &b"offer"[..])));
@@ -441,7 +440,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_tells_its_sender_and_a_probe_tells_nobody() {
+    fn answers_have_a_sender_and_probes_have_none() {
         let mut answer = [0u8; 28];
         answer[..8].copy_from_slice(&[0, 1, 8, 0, 6, 4, 0, 2]);
         answer[8..14].copy_from_slice(&[2, 0, 0, 0, 0, 9]);
@@ -451,7 +450,7 @@ mod tests {
             Some((Ipv4Addr::new(10, 0, 0, 9), Mac([2, 0, 0, 0, 0, 9])))
         );
         answer[14..18].copy_from_slice(&[0; 4]);
-        assert_eq!(sender(&answer), None, "a probe of somebody else");
+        assert_eq!(sender(&answer), None, "a probe");
         assert_eq!(sender(&answer[..17]), None, "cut short");
     }
 }

@@ -1,4 +1,4 @@
-//! The network interfaces of this host, as the kernel describes them.
+//! Network interfaces of this host, as described by the kernel.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,19 +10,19 @@ use nix::net::if_::InterfaceFlags;
 
 use super::links::{self, Link};
 
-/// Most devices one above the other: a port of a bond of a bridge, and room.
+/// Deepest stack of devices: a port of a bond of a bridge, with a margin.
 const MAX_STACK: usize = 8;
 
 /// A network interface of this host.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Interface {
-    /// Its name.
+    /// Interface name.
     pub name: String,
-    /// Its number.
+    /// Interface index.
     pub index: u32,
     /// Hardware address; machines can only boot over Ethernet.
     pub mac: Option<Mac>,
-    /// Its IPv4 addresses.
+    /// IPv4 addresses.
     pub addresses: Vec<Address>,
     /// Administratively up.
     pub up: bool,
@@ -30,18 +30,18 @@ pub struct Interface {
     pub running: bool,
     /// The loopback.
     pub loopback: bool,
-    /// Its kind as the kernel calls it (`bridge`, `veth`, `tun`…); none for hardware.
+    /// Kind as named by the kernel (`bridge`, `veth`, `tun`…); `None` for hardware.
     pub kind: Option<String>,
     /// The device that takes what this one receives.
     pub upper: Option<Upper>,
-    /// What its packets travel over.
+    /// Physical medium.
     pub medium: Medium,
-    /// An XDP program sees its packets before anybody else.
+    /// True if an XDP program sees its packets first.
     pub has_xdp: bool,
 }
 
 impl Interface {
-    /// Its own address: the first that is not link-local, which a host may have beside another.
+    /// Returns its own address: the first that is not link-local, if any.
     pub fn address(&self) -> Option<Address> {
         let mut all = self.addresses.iter();
         let first = self.addresses.first();
@@ -50,32 +50,32 @@ impl Interface {
     }
 }
 
-/// What packets of an interface travel over.
+/// Physical medium of an interface.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Medium {
-    /// A cable, or what software makes in its place.
+    /// A cable, or a virtual equivalent.
     #[default]
     Cable,
-    /// A radio; access points rarely pass on what booting needs.
+    /// A radio; access points rarely forward what booting needs.
     Wifi,
-    /// A modem or a phone: somebody else's network.
+    /// A modem or a phone: another party's network.
     Mobile,
 }
 
-/// A device that takes what the interfaces below it receive: no program hears anything there.
+/// A device that takes the packets of the interfaces below it: no program receives anything there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Upper {
-    /// Its name.
+    /// Interface name.
     pub name: String,
-    /// Its kind: `bridge`, `bond`, `team`, `vrf`, `openvswitch`…; `passthru` for a macvlan in that
-    /// mode; empty where the kernel does not say.
+    /// Kind: `bridge`, `bond`, `team`, `vrf`, `openvswitch`…; `passthru` for a macvlan in that
+    /// mode; empty if unknown.
     pub kind: String,
-    /// The one at the top, where one is above it; else itself.
+    /// Name of the topmost device; its own if there is none above.
     pub top: String,
 }
 
 impl Upper {
-    /// Says what an interface below is, as in "eth0 is …".
+    /// Describes the role of an interface below, as in "eth0 is …".
     pub fn role(&self) -> String {
         let name = &self.name;
         let role = match self.kind.as_str() {
@@ -95,19 +95,19 @@ impl Upper {
         }
     }
 
-    /// Says which interface to serve instead.
+    /// Returns a suggestion which interface to serve instead.
     pub fn instead(&self) -> String {
         match self.kind.as_str() {
             // Any number of ports can be the host's own.
             "openvswitch" => "name the host's own interface of that bridge with --interface".into(),
-            // A socket there hears its interfaces only in part.
+            // A socket there receives only part of its interfaces' packets.
             "vrf" => "take it out of the VRF, or name another with --interface".into(),
             _ => format!("use --interface {}", self.top),
         }
     }
 }
 
-/// Lists every interface, by name.
+/// Lists all interfaces, by name.
 pub fn interfaces() -> anyhow::Result<Vec<Interface>> {
     let mut found: BTreeMap<String, Interface> = BTreeMap::new();
     for entry in nix::ifaddrs::getifaddrs().context("cannot list the network interfaces")? {
@@ -141,7 +141,7 @@ pub fn interfaces() -> anyhow::Result<Vec<Interface>> {
             });
         }
     }
-    // A kernel that describes no links (a sandbox) has no bridges either.
+    // A kernel that reports no links (a sandbox) has no bridges either.
     let links = links::list().unwrap_or_default();
     let mut found: Vec<Interface> = found.into_values().collect();
     for interface in &mut found {
@@ -155,13 +155,13 @@ pub fn interfaces() -> anyhow::Result<Vec<Interface>> {
     Ok(found)
 }
 
-/// Looks up the device that takes what the interface with this number receives.
+/// Looks up the device that takes the packets of the interface with this index.
 pub fn upper(index: u32) -> Option<Upper> {
     let links = links::list().ok()?;
     upper_of(index, &links)
 }
 
-/// Adds what the kernel says of an interface as a link.
+/// Adds the kernel's link information of an interface.
 fn describe(interface: &mut Interface, links: &[Link]) {
     let own = links.iter().find(|link| link.index == interface.index);
     let Some(link) = own.filter(|link| link.name == interface.name) else {
@@ -188,7 +188,7 @@ fn upper_of(index: u32, links: &[Link]) -> Option<Upper> {
     })
 }
 
-/// The link right above another, and its kind.
+/// Returns the link directly above another, and its kind.
 fn above(index: u32, links: &[Link]) -> Option<(&Link, String)> {
     let own = links.iter().find(|link| link.index == index)?;
     if let Some(master) = own.master {
@@ -201,7 +201,7 @@ fn above(index: u32, links: &[Link]) -> Option<(&Link, String)> {
     Some((upper, "passthru".into()))
 }
 
-/// What sysfs says of a device.
+/// Properties of a device in sysfs.
 #[derive(Debug, Default)]
 struct Hints {
     has_radio: bool,
@@ -209,7 +209,7 @@ struct Hints {
     driver: Option<String>,
 }
 
-/// Reads them; nothing where `/sys` is another namespace's or not there.
+/// Reads them; empty if `/sys` belongs to another namespace or is missing.
 fn hints(name: &str) -> Hints {
     let folder = format!("/sys/class/net/{name}");
     let uevent = fs::read_to_string(format!("{folder}/uevent")).unwrap_or_default();
@@ -226,7 +226,7 @@ fn hints(name: &str) -> Hints {
     }
 }
 
-/// Decides by what the kernel says, then by the names that systemd and kernels give.
+/// Determines the medium from kernel information, then from names given by systemd and kernels.
 fn medium(name: &str, kind: Option<&str>, hints: &Hints) -> Medium {
     if matches!(kind, Some("bridge" | "bond" | "team" | "openvswitch")) {
         return Medium::Cable;
@@ -254,7 +254,7 @@ fn medium(name: &str, kind: Option<&str>, hints: &Hints) -> Medium {
         return Medium::Wifi;
     }
     // A phone that shares its connection over USB, or a modem. The kernel calls such a link usb0
-    // unless its address is the maker's own.
+    // unless it has a universal hardware address.
     if matches!(
         driver,
         Some("ipheth" | "rndis_host" | "qmi_wwan" | "cdc_mbim")
@@ -267,7 +267,7 @@ fn medium(name: &str, kind: Option<&str>, hints: &Hints) -> Medium {
     Medium::Cable
 }
 
-/// Whether `text` is `len` lower-case hexadecimal digits.
+/// Returns whether `text` is `len` lower-case hexadecimal digits.
 pub(super) fn is_hex(text: &str, len: usize) -> bool {
     text.len() == len
         && text
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn what_takes_an_interfaces_packets_is_found_to_the_top() {
+    fn upper_devices_are_found_to_the_top() {
         let mut links = vec![
             link(1, "br0", Some("bridge"), None),
             link(2, "bond0", Some("bond"), Some(1)),
@@ -302,9 +302,9 @@ mod tests {
             link(8, "blue", Some("vrf"), None),
             link(9, "eth4", None, Some(8)),
             link(10, "eth5", None, None),
-            // Hyper-V's pair of a virtual and a passed through card.
+            // Hyper-V's pair of a virtual and a passed-through card.
             link(11, "eth6", None, Some(10)),
-            // Names no master that is here.
+            // Refers to a missing master.
             link(12, "eth7", None, Some(99)),
             link(13, "team0", Some("team"), None),
             link(14, "eth8", None, Some(13)),
@@ -356,13 +356,13 @@ mod tests {
         links.push(macvlan(21, true));
         let expected = "passed through to the macvlan m0; use --interface m0";
         assert_eq!(said(&links, 5).as_deref(), Some(expected));
-        // Two that are above each other are no endless road.
+        // A loop of two devices ends.
         let circle = [link(1, "a", None, Some(2)), link(2, "b", None, Some(1))];
         assert!(upper_of(1, &circle).is_some());
     }
 
     #[test]
-    fn radios_and_phones_are_told_from_cables() {
+    fn radios_and_phones_are_distinguished_from_cables() {
         let none = Hints::default();
         for (name, kind, expected) in [
             ("wlan0", None, Medium::Wifi),
@@ -400,7 +400,7 @@ mod tests {
         for (driver, expected) in [
             ("ipheth", Medium::Mobile),
             ("rndis_host", Medium::Mobile),
-            // Adapters for cables use these two as well.
+            // Cable adapters use these drivers as well.
             ("cdc_ether", Medium::Cable),
             ("cdc_ncm", Medium::Cable),
         ] {

@@ -1,5 +1,5 @@
-//! What the kernel knows of each link besides its addresses (rtnetlink(7), `RTM_GETLINK`): what
-//! kind of device it is, and whether it is a part of another one.
+//! Link information from the kernel besides addresses (rtnetlink(7), `RTM_GETLINK`): the kind of a
+//! device, and the device it is part of.
 
 use std::io;
 use std::os::fd::{AsRawFd as _, OwnedFd};
@@ -10,15 +10,15 @@ use nix::sys::socket::{
 };
 use nix::sys::time::{TimeVal, TimeValLike as _};
 
-/// Head of a message: length, type, flags, sequence, port (`struct nlmsghdr`).
+/// Message header: length, type, flags, sequence, port (`struct nlmsghdr`).
 pub(super) const HEAD: usize = 16;
-/// Behind it `struct ifinfomsg`: family, type, number, flags, mask.
+/// Then `struct ifinfomsg`: family, type, index, flags, mask.
 pub(super) const LINK_HEAD: usize = 16;
-/// Longest datagram read, in bytes: a virtual function of a network card describes many others.
+/// Longest datagram read, in bytes: a network card may describe many virtual functions.
 const MAX_DATAGRAM: usize = 64 * 1024;
 /// Most datagrams read for one list: thousands of interfaces, a few in each.
 const MAX_DATAGRAMS: usize = 4096;
-/// How long the kernel has to answer, in seconds.
+/// Time for the kernel to answer, in seconds.
 const PATIENCE: i64 = 2;
 
 const NLM_F_REQUEST: u16 = 1;
@@ -44,24 +44,24 @@ const TYPE_MASK: u16 = 0x3fff;
 pub(super) struct Link {
     pub(super) index: u32,
     pub(super) name: String,
-    /// `bridge`, `bond`, `veth`, `tun`…; none for hardware.
+    /// `bridge`, `bond`, `veth`, `tun`…; `None` for hardware.
     pub(super) kind: Option<String>,
     /// The link it is a port or member of.
     pub(super) master: Option<u32>,
-    /// Of which kind that is, where it says so.
+    /// Kind of that link, if stated.
     pub(super) member_kind: Option<String>,
     /// The link below it.
     pub(super) lower: Option<u32>,
-    /// It takes everything the link below receives (macvlan and macvtap in mode passthru).
+    /// True if it takes everything the link below receives (macvlan and macvtap in passthru mode).
     pub(super) takes_all: bool,
-    /// An XDP program sees its packets first.
+    /// True if an XDP program sees its packets first.
     pub(super) has_xdp: bool,
 }
 
-/// Lists every link of this network namespace.
+/// Lists all links of this network namespace.
 ///
 /// # Errors
-/// When the kernel does not answer, or not as Linux does.
+/// Fails if the kernel does not answer, or not like Linux.
 pub(super) fn list() -> io::Result<Vec<Link>> {
     let netlink: OwnedFd = socket(
         AddressFamily::Netlink,
@@ -92,7 +92,7 @@ pub(super) fn list() -> io::Result<Vec<Link>> {
     Err(io::ErrorKind::InvalidData.into())
 }
 
-/// Reads one datagram of a list; `false` at the list's end.
+/// Parses one datagram of a list; `false` at the end of the list.
 fn read(mut datagram: &[u8], links: &mut Vec<Link>) -> io::Result<bool> {
     while !datagram.is_empty() {
         let len = number(datagram, 0).and_then(|len| usize::try_from(len).ok());
@@ -116,7 +116,7 @@ fn read(mut datagram: &[u8], links: &mut Vec<Link>) -> io::Result<bool> {
     Ok(true)
 }
 
-/// Reads an `RTM_NEWLINK` or `RTM_DELLINK`, its head included.
+/// Parses an `RTM_NEWLINK` or `RTM_DELLINK`, including its header.
 pub(super) fn link(message: &[u8]) -> Option<Link> {
     let mut link = Link {
         index: number(message, HEAD + 4)?,
@@ -144,7 +144,7 @@ fn info(value: &[u8], link: &mut Link) {
         match kind {
             IFLA_INFO_KIND => link.kind = Some(text(value)),
             IFLA_INFO_SLAVE_KIND => link.member_kind = Some(text(value)),
-            // The kind stands before its data.
+            // The kind precedes its data.
             IFLA_INFO_DATA if matches!(link.kind.as_deref(), Some("macvlan" | "macvtap")) => {
                 link.takes_all = attributes(value).any(|(kind, value)| {
                     kind == IFLA_MACVLAN_MODE && number(value, 0) == Some(MACVLAN_MODE_PASSTHRU)
@@ -155,7 +155,7 @@ fn info(value: &[u8], link: &mut Link) {
     }
 }
 
-/// Type and value of each attribute (`struct rtattr`); ends at the first that is cut.
+/// Iterates over type and value of each attribute (`struct rtattr`); ends at a truncated one.
 fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     std::iter::from_fn(move || {
         let len = usize::from(short(bytes, 0)?);
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn kind_master_mode_and_program_are_read() {
+    fn kind_master_mode_and_program_are_parsed() {
         let bridge = message(
             libc::RTM_NEWLINK,
             3,
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_or_odd_ends_the_list_and_never_panics() {
+    fn malformed_attributes_end_the_list() {
         let whole = message(
             libc::RTM_NEWLINK,
             4,

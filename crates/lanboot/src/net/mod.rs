@@ -1,4 +1,4 @@
-//! Interfaces, sockets and what the kernel must be asked for. The only room with `unsafe`.
+//! Interfaces, sockets and kernel queries. The only module with `unsafe` besides `clock`.
 
 mod address;
 mod ask;
@@ -13,7 +13,7 @@ mod rights;
 mod socket;
 mod tap;
 
-pub use address::Borrowed;
+pub use address::TemporaryAddress;
 pub use ask::{is_in_memory, stalled, unacknowledged, unsent};
 pub use changes::{Change, ChangeSocket};
 pub use choose::{choose, shared_networks, unserved};
@@ -29,8 +29,8 @@ use std::net::Ipv4Addr;
 
 use lanboot_core::routes::Address;
 
-/// The addresses to hand out when none were named: at most 150 of the interface's own network,
-/// starting at the hundredth where there are that many, as home routers do.
+/// Returns the default address pool: at most 150 addresses of the interface's own network, starting
+/// at the hundredth in large ones, as home routers do.
 pub fn default_range(own: Address) -> Option<(Ipv4Addr, Ipv4Addr)> {
     const SKIP: u32 = 100;
     const COUNT: u32 = 150;

@@ -10,20 +10,20 @@ use tokio::io::unix::AsyncFd;
 
 const ECHO_REPLY: u8 = 0;
 const ECHO: u8 = 8;
-/// Sent along, to know our own by.
+/// Payload that identifies our own requests.
 const PAYLOAD: [u8; 16] = *b"lanboot: in use?";
 
-/// Asks whether an address is in use, and hears who answers.
+/// Pings an address to see whether it is in use.
 #[derive(Debug)]
 pub struct PingSocket {
     socket: Socket,
-    /// Whether packets come with their IP header.
+    /// True if packets come with their IP header.
     is_raw: bool,
     id: u16,
 }
 
 impl PingSocket {
-    /// Opens it: raw where the process may (`CAP_NET_RAW`), else the kernel's own ping socket
+    /// Opens it: raw if permitted (`CAP_NET_RAW`), else the kernel's ping socket
     /// (`net.ipv4.ping_group_range`).
     pub fn open() -> io::Result<Self> {
         let icmp = Some(Protocol::ICMPV4);
@@ -40,7 +40,7 @@ impl PingSocket {
         Ok(Self { socket, is_raw, id })
     }
 
-    /// The same socket, to be waited for.
+    /// Registers the socket with the event loop.
     pub fn polled(self) -> io::Result<AsyncFd<Self>> {
         // SAFETY: the descriptor is private to this type, is never replaced, and is closed only
         // with the value, which the `AsyncFd` owns.
@@ -60,8 +60,8 @@ impl PingSocket {
         Ok(())
     }
 
-    /// The next address that answered one of our requests, `None` for any other packet.
-    /// `WouldBlock` when there is none.
+    /// Receives the next packet and returns the address that answered one of our requests, `None`
+    /// for any other packet. `WouldBlock` if there is none.
     pub fn heard(&self) -> io::Result<Option<Ipv4Addr>> {
         let mut buffer = [0u8; 128];
         let (len, from) = recvfrom::<SockaddrIn>(self.socket.as_raw_fd(), &mut buffer)?;
@@ -71,7 +71,7 @@ impl PingSocket {
             Some(first) if self.is_raw => packet.get(usize::from(first & 0xf) * 4..),
             _ => Some(packet),
         };
-        // The kernel's ping sockets have an identifier of their own and hear only that.
+        // The kernel's ping sockets use an identifier of their own and receive only that.
         let id = self.is_raw.then_some(self.id);
         Ok(message
             .filter(|message| is_answer(message, id))
@@ -79,13 +79,13 @@ impl PingSocket {
     }
 }
 
-/// Whether an ICMP message is an answer to us.
+/// Returns whether an ICMP message answers one of our requests.
 fn is_answer(message: &[u8], id: Option<u16>) -> bool {
     let is_ours = id.is_none_or(|id| message.get(4..6) == Some(&id.to_be_bytes()));
     message.first() == Some(&ECHO_REPLY) && is_ours && message.get(8..) == Some(&PAYLOAD)
 }
 
-// tokio asks for both.
+// Required by `AsyncFd`.
 impl AsRawFd for PingSocket {
     fn as_raw_fd(&self) -> RawFd {
         self.socket.as_raw_fd()
@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_an_answer_to_our_own_question_counts() {
+    fn only_answers_to_own_requests_count() {
         let mut answer = [ECHO_REPLY, 0, 0, 0, 1, 2, 0, 1].to_vec();
         answer.extend_from_slice(&PAYLOAD);
         assert!(is_answer(&answer, Some(0x0102)) && is_answer(&answer, None));

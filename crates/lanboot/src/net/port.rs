@@ -1,4 +1,4 @@
-//! Which program holds a port, read from `/proc`.
+//! Finds the program that uses a port, from `/proc`.
 
 use std::fs;
 
@@ -11,8 +11,8 @@ pub enum Protocol {
     Tcp,
 }
 
-/// The programs that hold `port`, as `name (process 123)`; empty when none can be seen, as for
-/// processes of others without root.
+/// Returns the programs that use `port`, as `name (process 123)`; empty if none is visible, as for
+/// other users' processes without root.
 pub fn holders(protocol: Protocol, port: u16) -> Vec<String> {
     let tables: [&str; 2] = match protocol {
         Protocol::Udp => ["/proc/net/udp", "/proc/net/udp6"],
@@ -39,7 +39,7 @@ pub fn holders(protocol: Protocol, port: u16) -> Vec<String> {
     found
 }
 
-/// The inode of a table's line when it is a socket bound to (for TCP: listening on) `port`.
+/// Returns the inode of a table line if it is a socket bound to (for TCP: listening on) `port`.
 fn inode(line: &str, protocol: Protocol, port: u16) -> Option<String> {
     let mut fields = line.split_whitespace();
     let local = fields.nth(1)?;

@@ -1,21 +1,21 @@
-//! What this process may not do, and who can let it.
+//! Missing privileges, and how to grant them.
 
 use std::fmt;
 use std::fs;
 
-/// A capability of Linux (capabilities(7)) that serving needs.
+/// A Linux capability (capabilities(7)) needed for serving.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Capability {
     /// Ports below 1024.
     NetBindService,
-    /// Raw sockets: DHCP answers to machines without an address, ARP.
+    /// Raw sockets: DHCP replies to machines without an address, ARP.
     NetRaw,
-    /// Addresses of interfaces.
+    /// Adding addresses to interfaces.
     NetAdmin,
 }
 
 impl Capability {
-    /// Its name behind `CAP_`, as `--cap-add` takes it.
+    /// Returns the name after `CAP_`, as used by `--cap-add`.
     fn name(self) -> &'static str {
         match self {
             Self::NetBindService => "NET_BIND_SERVICE",
@@ -34,14 +34,14 @@ impl Capability {
     }
 }
 
-/// What the kernel says of this process.
+/// Privileges of this process, from the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Process {
     is_root: bool,
-    /// Its effective capabilities, one bit each.
+    /// Effective capabilities, one bit each.
     effective: u64,
     in_container: bool,
-    /// Root here is somebody else outside (a rootless container).
+    /// True if root here is an unprivileged user outside (a rootless container).
     in_user_namespace: bool,
 }
 
@@ -71,7 +71,7 @@ impl Process {
     }
 }
 
-/// Something that only root or a capability allows.
+/// Error: an operation needs root or a capability.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MoreRights {
     what: String,
@@ -80,7 +80,7 @@ pub struct MoreRights {
 }
 
 impl MoreRights {
-    /// `what` failed for want of a capability.
+    /// Creates the error for `what`, which failed for lack of a capability.
     pub fn new(what: &str, capability: Capability) -> Self {
         Self {
             what: what.to_owned(),
@@ -89,7 +89,7 @@ impl MoreRights {
         }
     }
 
-    /// Names what would be missed next as well, where the process does not have it.
+    /// Adds a capability needed later, if the process lacks it.
     #[must_use]
     pub fn with(mut self, capability: Capability) -> Self {
         if self.process.lacks(capability) && !self.wanted.contains(&capability) {
@@ -154,7 +154,7 @@ impl fmt::Display for MoreRights {
     }
 }
 
-/// The first port that any process may open (`net.ipv4.ip_unprivileged_port_start`).
+/// Returns the first port any process may open (`net.ipv4.ip_unprivileged_port_start`).
 pub fn first_free_port() -> u16 {
     let path = "/proc/sys/net/ipv4/ip_unprivileged_port_start";
     let text = fs::read_to_string(path).unwrap_or_default();
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rights_that_are_missing_are_named_and_no_others() {
+    fn only_missing_capabilities_are_named() {
         assert_eq!(
             said("UDP port 69", &[NetBindService], NOBODY),
             "UDP port 69 needs more rights: run as root, or grant CAP_NET_BIND_SERVICE (setcap \
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn root_of_a_container_is_told_the_flag() {
+    fn container_root_gets_the_docker_flag() {
         // Docker's default without NET_RAW.
         let docker = Process {
             is_root: true,
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn rights_that_count_for_nothing_are_told_apart() {
+    fn ineffective_capabilities_are_distinguished() {
         let all = Process {
             is_root: true,
             effective: u64::MAX,

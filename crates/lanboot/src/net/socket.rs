@@ -1,4 +1,4 @@
-//! Ports: who may have them, and by which interface their answers leave.
+//! Opens ports, and makes answers leave by the interface a request came in by.
 
 use std::io;
 use std::net::{SocketAddrV4, TcpListener, UdpSocket};
@@ -10,7 +10,7 @@ use socket2::{Domain, Socket, Type};
 use super::port::{Protocol, holders};
 use super::rights::{Capability, MoreRights};
 
-/// What a port is for.
+/// Purpose of a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Service {
     /// DHCP, UDP 67.
@@ -30,7 +30,7 @@ pub enum Service {
 }
 
 impl Service {
-    /// Every one.
+    /// All services.
     pub const ALL: [Self; 7] = [
         Self::Dhcp,
         Self::BootServer,
@@ -41,7 +41,7 @@ impl Service {
         Self::Nbd,
     ];
 
-    /// What can be done when the port is somebody else's.
+    /// Returns a suggestion for a port in use by another program.
     fn instead(self, port: u16) -> Option<String> {
         let words = match self {
             Self::Dhcp => {
@@ -57,7 +57,7 @@ impl Service {
                 ));
             }
             Self::Nfs => "stop it, or serve no NFS: --no-nfs",
-            // Registering with whoever has it comes next.
+            // Registering with that port mapper comes next.
             Self::Portmap => return None,
             Self::Nbd => "stop it, or serve no NBD: --no-nbd",
         };
@@ -69,7 +69,7 @@ impl Service {
 #[derive(Debug)]
 pub struct Listeners {
     /// One for machines on the address's own interface, whose answers leave there whatever the
-    /// routes say, and one for everybody else: other interfaces, this host itself.
+    /// routing table says, and one for all others: other interfaces, this host itself.
     pub all: Vec<TcpListener>,
 }
 
@@ -80,15 +80,15 @@ impl From<TcpListener> for Listeners {
 }
 
 impl Listeners {
-    /// The address and port they listen at.
+    /// Returns the address and port they listen on.
     pub fn local_addr(&self) -> io::Result<std::net::SocketAddr> {
         let first = self.all.first().ok_or(io::ErrorKind::NotConnected)?;
         first.local_addr()
     }
 }
 
-/// A UDP socket on `address`; with an interface it receives only from that one, so that it lives
-/// beside a server on another (a bridge of virtual machines).
+/// Opens a UDP socket on `address`; with an interface it receives only from that one, so that it
+/// can coexist with a server on another (a bridge of virtual machines).
 pub fn udp(
     interface: Option<&str>,
     address: SocketAddrV4,
@@ -117,9 +117,9 @@ pub fn udp(
     Ok(socket.into())
 }
 
-/// Listens at `address`, which is one of `interface`: connections that come in there are answered
-/// there, also when the routing table prefers another interface of the same network. Those that
-/// come in elsewhere are answered as the routing table says.
+/// Listens on `address`, which belongs to `interface`: connections received there are answered
+/// there, even if the routing table prefers another interface of the same network. Others are
+/// answered by the routing table.
 pub fn listen(
     interface: Option<&str>,
     address: SocketAddrV4,
@@ -130,7 +130,7 @@ pub fn listen(
         explain(&error, Protocol::Tcp, address.port(), service, bind)
     };
     let near = tcp_socket().context("cannot open a socket")?;
-    // A kernel before 5.7 may refuse without CAP_NET_RAW; the routing table is right mostly.
+    // A kernel before 5.7 may refuse without CAP_NET_RAW; the routing table is mostly right.
     let is_near = interface.is_some_and(|name| near.bind_device(Some(name.as_bytes())).is_ok());
     near.bind(&address.into()).map_err(wrong)?;
     let far = if is_near { far(&near, address) } else { None };
@@ -140,7 +140,7 @@ pub fn listen(
         all.push(socket);
     }
     for socket in &all {
-        // From now on nobody else may have the port either, nor a second lanboot.
+        // From now on no other program can share the port, nor can a second lanboot.
         socket.set_reuse_port(false)?;
         socket.set_nonblocking(true)?;
     }
@@ -148,9 +148,9 @@ pub fn listen(
     Ok(Listeners { all })
 }
 
-/// A second socket at the port of `near`, for what comes in by other interfaces; none where
-/// another program has it there. The port is shared only after `near` had it alone, so that one
-/// that is somebody else's is still noticed.
+/// Opens a second socket on the port of `near`, for other interfaces; `None` if another program
+/// uses it there. The port is shared only after `near` had it alone, so that a conflict with
+/// another program is still detected.
 fn far(near: &Socket, address: SocketAddrV4) -> Option<Socket> {
     near.set_reuse_port(true).ok()?;
     let far = tcp_socket().ok()?;
@@ -166,12 +166,12 @@ fn tcp_socket() -> io::Result<Socket> {
 }
 
 fn start(socket: &Socket) -> io::Result<()> {
-    /// As nginx: a classroom that is switched on at once.
+    /// As in nginx: enough for a classroom switched on at once.
     const BACKLOG: i32 = 511;
     socket.listen(BACKLOG)
 }
 
-/// What to do about a socket that could not be had.
+/// Explains why a socket could not be opened.
 fn explain(
     error: &io::Error,
     protocol: Protocol,
@@ -195,7 +195,7 @@ fn explain(
 fn taken(place: &str, holders: &[String], service: Service, port: u16) -> String {
     let whose = match holders {
         [] => "another program (run as root to see which)".into(),
-        // It listens for a service that starts with the first request.
+        // systemd listens for a service that starts with the first request.
         [one] if one.starts_with("systemd (") => {
             format!("{one}; 'systemctl list-sockets' names the unit to stop")
         }
@@ -207,19 +207,19 @@ fn taken(place: &str, holders: &[String], service: Service, port: u16) -> String
     }
 }
 
-/// Whether the kernel drops what comes in by an interface where its answer would not leave
-/// (`rp_filter` 1, of the interface or of all; RFC 3704 §2.2).
+/// Returns whether the kernel drops packets that arrive on an interface where their answer would
+/// not leave (`rp_filter` 1, of the interface or of all; RFC 3704 §2.2).
 pub fn drops_unexpected(interface: &str) -> bool {
     let value = |name: &str| {
         let path = format!("/proc/sys/net/ipv4/conf/{name}/rp_filter");
         let text = std::fs::read_to_string(path).unwrap_or_default();
         text.trim().parse::<u8>().unwrap_or(0)
     };
-    // The larger of the two counts.
+    // The larger of the two applies.
     value("all").max(value(interface)) == 1
 }
 
-/// Whether an interface is switched off (`ip link set … down`).
+/// Returns whether an interface is administratively down (`ip link set … down`).
 pub fn is_off(name: &str) -> bool {
     nix::ifaddrs::getifaddrs().is_ok_and(|mut entries| {
         entries.any(|entry| {
@@ -228,7 +228,7 @@ pub fn is_off(name: &str) -> bool {
     })
 }
 
-/// Whether an interface has a link: up, with a cable plugged in or a radio connected.
+/// Returns whether an interface has a link: up, with a cable plugged in or a radio connected.
 pub fn has_link(name: &str) -> bool {
     nix::ifaddrs::getifaddrs().is_ok_and(|mut entries| {
         entries.any(|entry| {
@@ -243,7 +243,7 @@ mod tests {
     use std::net::{Ipv4Addr, TcpStream};
 
     #[test]
-    fn a_taken_port_names_its_holder_and_the_flag_where_there_is_one() {
+    fn port_conflicts_name_the_program_and_a_flag() {
         let held = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = held.local_addr().unwrap().port();
         let here = SocketAddrV4::new(Ipv4Addr::LOCALHOST, port);
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn what_to_do_is_said_only_where_something_can_be_done() {
+    fn suggestions_depend_on_the_service() {
         let said = |service, port| taken("port", &["x (process 7)".into()], service, port);
         assert!(
             said(Service::Tftp, 69)
@@ -290,8 +290,9 @@ mod tests {
     }
 
     #[test]
-    fn both_listeners_are_one_port_that_nobody_else_gets() {
-        // Bound to the loopback, "elsewhere" is nowhere; that the port is shared by the two counts.
+    fn both_listeners_share_one_port_exclusively() {
+        // Bound to the loopback, the second one receives nothing; this tests that the two share the
+        // port.
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = free.local_addr().unwrap().port();
         drop(free);
@@ -299,10 +300,10 @@ mod tests {
         let listeners = listen(Some("lo"), here, Service::Http).unwrap();
         assert_eq!(listeners.all.len(), 2);
         let _stream = TcpStream::connect(here).unwrap();
-        // The one bound to the interface has it.
+        // The one bound to the interface receives it.
         let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
         while listeners.all[0].accept().is_err() {
-            assert!(std::time::Instant::now() < deadline, "nobody came");
+            assert!(std::time::Instant::now() < deadline, "no connection");
             std::thread::yield_now();
         }
         assert!(TcpListener::bind(here).is_err(), "a second server gets it");

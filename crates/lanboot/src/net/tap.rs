@@ -1,5 +1,5 @@
-//! What arrives at an interface before any firewall of this host sees it: the first packets of
-//! requests. Compared with what reaches the listeners, it tells that something between drops them.
+//! Observes the first packets of requests on an interface before any firewall of this host.
+//! Comparing them with what reaches the listeners reveals that packets are dropped in between.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -11,7 +11,7 @@ use tokio::io::unix::AsyncFd;
 use super::frame::{ETH_P_IP, IF_ANY_BIT, IF_EQUAL, RETURN, for_interface, hearing, receive};
 use super::port::Protocol;
 
-/// Bytes of a packet looked at: the longest IPv4 header and the ports and flags behind it.
+/// Bytes of a packet captured: the longest IPv4 header, and the ports and flags after it.
 const SNAP: u32 = 60 + 20;
 /// Most ports watched at once.
 pub const MAX_PORTS: usize = 16;
@@ -23,28 +23,28 @@ const ACK: u8 = 0x10;
 /// One packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seen {
-    /// Over which transport.
+    /// Transport protocol.
     pub protocol: Protocol,
-    /// From whom.
+    /// Sender.
     pub from: SocketAddrV4,
-    /// To which port.
+    /// Destination port.
     pub port: u16,
-    /// It takes a connection back (TCP RST).
+    /// True if it aborts a connection (TCP RST).
     pub is_reset: bool,
 }
 
-/// Hears requests.
+/// Captures requests.
 #[derive(Debug)]
 pub struct TapSocket {
     socket: OwnedFd,
     index: u32,
-    /// To whom they are: our address, and everybody on its network.
+    /// Destinations: our address and broadcasts of its network.
     targets: [Ipv4Addr; 3],
 }
 
 impl TapSocket {
-    /// Opens it on the interface with this number, for requests to `own` and broadcasts of its
-    /// network. It hears nothing until [`Self::watch`] says which ports. Needs `CAP_NET_RAW`.
+    /// Opens it on the interface with this index, for requests to `own` and broadcasts of its
+    /// network. It captures nothing until [`Self::watch`] selects ports. Needs `CAP_NET_RAW`.
     pub fn open(index: u32, own: Ipv4Addr, broadcast: Ipv4Addr) -> io::Result<Self> {
         let nothing = [SockFilter::new(RETURN, 0, 0, 0)];
         Ok(Self {
@@ -54,14 +54,14 @@ impl TapSocket {
         })
     }
 
-    /// The same socket, to be waited for.
+    /// Registers the socket with the event loop.
     pub fn polled(self) -> io::Result<AsyncFd<Self>> {
         // SAFETY: the descriptor is private to this type, is never replaced, and is closed only
         // with the value, which the `AsyncFd` owns.
         Ok(unsafe { AsyncFd::register(self) }?)
     }
 
-    /// Hears requests to these ports from now on, [`MAX_PORTS`] at most, and no others.
+    /// Captures requests to these ports from now on, at most [`MAX_PORTS`], and no others.
     pub fn watch(&self, ports: &[(Protocol, u16)]) -> io::Result<()> {
         let ours = filter(&self.targets, ports).into_iter();
         let ours = ours.map(|(code, yes, no, operand)| SockFilter::new(code, yes, no, operand));
@@ -69,7 +69,7 @@ impl TapSocket {
         SockRef::from(&self.socket).attach_filter(&filter)
     }
 
-    /// The next packet, `None` for one that is cut or odd. `WouldBlock` when there is none.
+    /// Receives the next packet, `None` for a malformed one. `WouldBlock` if there is none.
     pub fn heard(&self) -> io::Result<Option<Seen>> {
         let mut packet = [0u8; SNAP as usize];
         Ok(seen(receive(&self.socket, &mut packet)?))
@@ -79,8 +79,8 @@ impl TapSocket {
 /// Code, jump if true, jump if false, operand (`struct sock_filter`).
 type Instruction = (u16, u8, u8, u32);
 
-/// Lets through unfragmented datagrams to these ports, and the first packets and resets of TCP
-/// connections to them, to one of `targets`. Offsets count from the IP header.
+/// Builds a filter that passes unfragmented datagrams to these ports, and the first packets and
+/// resets of TCP connections to them, to one of `targets`. Offsets count from the IP header.
 fn filter(targets: &[Ipv4Addr], ports: &[(Protocol, u16)]) -> Vec<Instruction> {
     const LOAD: u16 = 0x20;
     const LOAD_BYTE: u16 = 0x30;
@@ -97,11 +97,11 @@ fn filter(targets: &[Ipv4Addr], ports: &[(Protocol, u16)]) -> Vec<Instruction> {
         ports.map(|(_, port)| u32::from(*port)).collect::<Vec<_>>()
     };
     let (udp, tcp) = (of(Protocol::Udp), of(Protocol::Tcp));
-    // Each test falls through to the next or jumps over what ends it.
+    // Each test falls through to the next, or jumps over the drop that ends the list.
     let is_one_of = |values: &[u32]| {
         let mut tests: Vec<Instruction> = Vec::new();
         for (n, value) in values.iter().enumerate() {
-            // Over the other values and the drop behind them.
+            // Over the other values and the drop after them.
             let over = u8::try_from(values.len() - n).unwrap_or(u8::MAX);
             tests.push((IF_EQUAL, over, 0, *value));
         }
@@ -140,7 +140,7 @@ fn filter(targets: &[Ipv4Addr], ports: &[(Protocol, u16)]) -> Vec<Instruction> {
     program
 }
 
-/// Reads an IPv4 packet, from its header on.
+/// Parses an IPv4 packet, from its header on.
 fn seen(packet: &[u8]) -> Option<Seen> {
     let header = usize::from(packet.first()? & 0xf) * 4;
     let source: [u8; 4] = packet.get(12..16)?.try_into().ok()?;
@@ -164,7 +164,7 @@ fn seen(packet: &[u8]) -> Option<Seen> {
     })
 }
 
-// tokio asks for both.
+// Required by `AsyncFd`.
 impl AsRawFd for TapSocket {
     fn as_raw_fd(&self) -> RawFd {
         self.socket.as_raw_fd()
@@ -194,7 +194,7 @@ mod tests {
         packet
     }
 
-    /// Runs a filter as the kernel does (Documentation/networking/filter.rst).
+    /// Runs a filter like the kernel (Documentation/networking/filter.rst).
     fn run(program: &[Instruction], packet: &[u8]) -> u32 {
         let (mut a, mut x, mut at) = (0u32, 0usize, 0usize);
         let byte = |at: usize| packet.get(at).copied().map(u32::from);
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn only_first_packets_to_the_ports_watched_are_kept() {
+    fn only_first_packets_to_watched_ports_pass() {
         let ports = [
             (Protocol::Udp, 67),
             (Protocol::Udp, 69),
@@ -247,7 +247,7 @@ mod tests {
         }
         assert!(kept(&packet(6, OWN, 80, SYN)) && kept(&packet(6, OWN, 2049, SYN)));
         assert!(kept(&packet(6, OWN, 80, RST)) && kept(&packet(6, OWN, 80, RST | ACK)));
-        // ECN's bits beside the SYN.
+        // ECN bits beside the SYN.
         assert!(kept(&packet(6, OWN, 80, SYN | 0xc0)));
         let elsewhere = Ipv4Addr::new(9, 9, 9, 9);
         for packet in [
@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn who_and_what_is_read_and_what_is_cut_is_nothing() {
+    fn packets_are_parsed_and_truncated_ones_ignored() {
         let syn = packet(6, OWN, 80, SYN);
         let from = SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 9), 1000);
         let expected = Seen {

@@ -1,8 +1,8 @@
-//! How many connections a server has room for, in all and for one machine.
+//! Limits the connections of a server, in total and per machine.
 //!
-//! When there is no room, the connection that has made no progress for longest makes place: one that
-//! waits for a request, or one that takes nothing of its answer. One that is being answered and
-//! takes it is never closed for another one, and neither is one that stays: a machine's disk.
+//! At the limit, the connection without progress for longest is closed: one that waits for a
+//! request, or one that accepts none of its reply. A connection that is accepting its reply is
+//! never closed for another one, nor is a persistent one: a machine's disk.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, Shutdown};
@@ -14,14 +14,14 @@ use tokio::net::TcpStream;
 
 use crate::net;
 
-/// How long a connection must have taken nothing of its answer to be closed for another one. Five
-/// losses in a row on the way to a machine take that long; nginx's `send_timeout` of 60 s would
-/// leave everybody else outside for a minute.
+/// Time without accepting data after which a connection may be closed for another one. Five
+/// consecutive losses on the way to a machine take that long; nginx's `send_timeout` of 60 s would
+/// lock others out for a minute.
 const STALLED: Duration = Duration::from_secs(5);
-/// How often all connections are looked at for that: looking at 4,096 takes some milliseconds.
+/// Interval at which all connections are checked for that: checking 4,096 takes some milliseconds.
 const LOOK: Duration = Duration::from_millis(250);
 
-/// The seats of one server. Cheap to clone.
+/// Connection limiter of one server. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct ConnectionLimiter {
     inner: Arc<Mutex<Inner>>,
@@ -32,16 +32,16 @@ struct Inner {
     most: usize,
     most_per_peer: usize,
     taken: usize,
-    /// Counts up; a lower ticket has waited longer.
+    /// Increasing; a lower ticket has waited longer.
     next_ticket: u64,
     peers: HashMap<IpAddr, Peer>,
-    /// Those that wait for a request.
+    /// Connections waiting for a request.
     waiting: BTreeMap<u64, Connection>,
-    /// Those that are being answered.
+    /// Connections being answered.
     working: HashMap<u64, Connection>,
-    /// Those that are never closed for others.
+    /// Connections that are never closed for others.
     staying: HashMap<u64, Arc<TcpStream>>,
-    /// Those of `working` that took nothing when they were last looked at, the longest last.
+    /// Connections of `working` that accepted nothing at the last check, the longest last.
     stalled: Vec<u64>,
     looked: Option<Instant>,
     is_closing: bool,
@@ -61,18 +61,18 @@ struct Peer {
     waiting: BTreeSet<u64>,
 }
 
-/// Why there is no seat.
+/// Reason no permit is available.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Full {
-    /// This machine has as many connections as it may have.
+    /// The limit for this machine is reached.
     #[error("every connection this machine may have is in use")]
     Peer,
-    /// All machines together have.
+    /// The total limit is reached.
     #[error("every connection is in use")]
     All,
 }
 
-/// A place for one connection, given back when dropped.
+/// Permit for one connection, returned on drop.
 #[derive(Debug)]
 pub struct Permit {
     limiter: ConnectionLimiter,
@@ -80,7 +80,7 @@ pub struct Permit {
     place: Place,
 }
 
-/// What its connection does, with its ticket.
+/// State of the connection, with its ticket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
     /// It has not waited yet.
@@ -88,12 +88,12 @@ enum Place {
     Waiting(u64),
     Working(u64),
     Staying(u64),
-    /// Another connection has its place.
+    /// The permit was given to another connection.
     Lost,
 }
 
 impl ConnectionLimiter {
-    /// Room for `most` connections, `most_per_peer` of them from one address.
+    /// Creates a limiter for `most` connections, `most_per_peer` of them from one address.
     pub fn new(most: usize, most_per_peer: usize) -> Self {
         let inner = Inner {
             most,
@@ -113,11 +113,11 @@ impl ConnectionLimiter {
         }
     }
 
-    /// A seat for `peer`, if need be that of the connection which made no progress for longest: one
-    /// of its own when it has as many as it may have, anybody's when all are taken.
+    /// Takes a permit for `peer`, if necessary from the connection without progress for longest:
+    /// one of the same peer if that is at its limit, any if all are taken.
     ///
     /// # Errors
-    /// When every one of them makes progress.
+    /// Fails if all of them make progress.
     pub fn take(&self, peer: IpAddr) -> Result<Permit, Full> {
         let mut inner = self.lock();
         let own = inner.peers.get(&peer).map_or(0, |p| p.taken);
@@ -137,15 +137,15 @@ impl ConnectionLimiter {
         })
     }
 
-    /// Closes the connection that has waited longest; `false` when none waits.
+    /// Closes the connection that has waited longest; `false` if none waits.
     pub fn evict_one(&self) -> bool {
         let mut inner = self.lock();
         let oldest = inner.waiting.first_key_value().map(|(t, _)| *t);
         oldest.inspect(|t| inner.evict(*t)).is_some()
     }
 
-    /// From now on nobody waits: closes those who do, and those who are going to. Those who stay
-    /// hear nothing more from their peers and can finish what they heard before.
+    /// Closes idle connections, now and from here on. Persistent ones are shut down for reading and
+    /// can finish the requests they have.
     pub fn close(&self) {
         let mut inner = self.lock();
         inner.is_closing = true;
@@ -153,12 +153,12 @@ impl ConnectionLimiter {
             inner.evict(oldest);
         }
         for (_, stream) in inner.staying.drain() {
-            // Fails only when the peer closed it first.
+            // Fails only if the peer closed it first.
             let _ = SockRef::from(&*stream).shutdown(Shutdown::Read);
         }
     }
 
-    /// How many are taken.
+    /// Returns the number of permits taken.
     pub fn taken(&self) -> usize {
         self.lock().taken
     }
@@ -169,8 +169,8 @@ impl ConnectionLimiter {
 }
 
 impl Permit {
-    /// From now on this connection waits for its peer and may be closed to make room. `false`
-    /// when it must not wait: the server closes, or another one has its place.
+    /// Marks the connection as waiting for its peer, so that it may be closed for another one.
+    /// `false` if it must not wait: the server is closing, or the permit was lost.
     pub fn wait(&mut self, stream: &Arc<TcpStream>) -> bool {
         let mut inner = self.limiter.lock();
         if inner.is_closing {
@@ -200,9 +200,8 @@ impl Permit {
         true
     }
 
-    /// From now on this connection is never closed to make room, however long it waits. When the
-    /// server closes it hears nothing more, as those that stayed before. `false` when it is closed
-    /// already.
+    /// Marks the connection as persistent, never to be closed for another one. When the server
+    /// closes it is shut down for reading. `false` if the permit was lost.
     pub fn stay(&mut self, stream: &Arc<TcpStream>) -> bool {
         if !self.work() {
             return false;
@@ -216,7 +215,7 @@ impl Permit {
         }
         let ticket = inner.ticket();
         if inner.is_closing {
-            // Fails only when the peer closed it first.
+            // Fails only if the peer closed it first.
             let _ = SockRef::from(&**stream).shutdown(Shutdown::Read);
         } else {
             inner.staying.insert(ticket, Arc::clone(stream));
@@ -225,8 +224,8 @@ impl Permit {
         true
     }
 
-    /// From now on it is being answered, and closed to make room only while it takes nothing of the
-    /// answer. `false` when it was closed before.
+    /// Marks the connection as being answered, so that it is closed only while it accepts none of
+    /// its reply. `false` if the permit was lost.
     pub fn work(&mut self) -> bool {
         let mut inner = self.limiter.lock();
         self.place = match self.place {
@@ -246,8 +245,8 @@ impl Permit {
         self.place != Place::Lost
     }
 
-    /// Whether another connection has its place by now, so that what goes wrong with this one is no
-    /// fault of its peer.
+    /// Returns whether the permit was lost, so that errors of this connection are not its peer's
+    /// fault.
     pub fn is_lost(&mut self) -> bool {
         !self.work()
     }
@@ -255,12 +254,12 @@ impl Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        // An evicted connection's seat was given away then.
+        // The permit of an evicted connection was passed on then.
         if self.work() {
             let mut inner = self.limiter.lock();
             match self.place {
                 Place::Working(ticket) => {
-                    // Between the two locks it may have been.
+                    // It may have been evicted between the two locks.
                     if inner.working.remove(&ticket).is_none() {
                         return;
                     }
@@ -280,7 +279,7 @@ impl Inner {
         ticket
     }
 
-    /// The connection of this machine that made no progress for longest.
+    /// Returns the connection of this machine without progress for longest.
     fn longest_of(&self, peer: IpAddr) -> Option<u64> {
         let own = |(ticket, connection): (&u64, &Connection)| {
             let stalled = net::stalled(&connection.stream);
@@ -292,7 +291,7 @@ impl Inner {
         stalls.chain(waits).max().map(|(_, ticket)| ticket)
     }
 
-    /// The connection of all that made no progress for longest.
+    /// Returns the connection without progress for longest.
     fn longest(&mut self) -> Option<u64> {
         let waits = self.waiting.first_key_value();
         let waits = waits.map(|(ticket, waiting)| (waiting.since.elapsed(), *ticket));
@@ -305,7 +304,7 @@ impl Inner {
         Some(ticket)
     }
 
-    /// The one that takes nothing for longest, and for how long. It stays in `stalled`.
+    /// Returns the longest stalled connection and its time. It remains in `stalled`.
     fn longest_stalled(&mut self) -> Option<(Duration, u64)> {
         let is_due = self.looked.is_none_or(|looked| looked.elapsed() >= LOOK);
         if self.stalled.is_empty() && is_due {
@@ -319,7 +318,7 @@ impl Inner {
             self.stalled = found.into_iter().map(|(_, ticket)| ticket).collect();
         }
         while let Some(ticket) = self.stalled.last().copied() {
-            // It may have gone on since.
+            // It may have made progress since.
             let working = self.working.get(&ticket);
             let stalled = working.map_or(Duration::ZERO, |working| net::stalled(&working.stream));
             if stalled >= STALLED {
@@ -330,7 +329,7 @@ impl Inner {
         None
     }
 
-    /// Gives the seat of a connection away and wakes its task, which finds the stream closed.
+    /// Passes a connection's permit on and wakes its task, which finds the stream closed.
     fn evict(&mut self, ticket: u64) {
         let waiting = self.waiting.remove(&ticket);
         let Some(connection) = waiting.or_else(|| self.working.remove(&ticket)) else {
@@ -340,7 +339,7 @@ impl Inner {
             own.waiting.remove(&ticket);
         }
         self.release(connection.peer);
-        // Fails only when the peer closed it first.
+        // Fails only if the peer closed it first.
         let _ = SockRef::from(&*connection.stream).shutdown(Shutdown::Both);
     }
 
@@ -377,7 +376,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_waited_longest_makes_room_and_who_is_answered_never_does() {
+    async fn the_longest_waiting_connection_is_evicted() {
         let limiter = ConnectionLimiter::new(2, 2);
         let (first, first_far) = stream().await;
         let (second, _second_far) = stream().await;
@@ -389,7 +388,7 @@ mod tests {
         assert!(b.work());
         let c = limiter.take(peer(3)).unwrap();
         assert!(is_closed(&first_far).await);
-        assert!(!a.work(), "its seat is gone");
+        assert!(!a.work(), "its permit is gone");
         drop(a);
         assert_eq!(limiter.taken(), 2);
         drop((b, c));
@@ -398,7 +397,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_machine_with_all_its_seats_loses_one_of_its_own() {
+    async fn a_machine_at_its_limit_loses_its_own_connection() {
         let limiter = ConnectionLimiter::new(10, 1);
         let (stranger, _stranger_far) = stream().await;
         let (own, own_far) = stream().await;
@@ -409,11 +408,11 @@ mod tests {
         assert!(b.wait(&own));
         let _c = limiter.take(peer(2)).unwrap();
         assert!(is_closed(&own_far).await);
-        assert!(a.work(), "the other machine kept its seat");
+        assert!(a.work(), "the other machine kept its permit");
     }
 
     #[tokio::test]
-    async fn who_stays_is_closed_only_with_the_door() {
+    async fn persistent_connections_are_closed_only_with_the_server() {
         let limiter = ConnectionLimiter::new(1, 1);
         let (stream, mut far) = stream().await;
         let mut a = limiter.take(peer(1)).unwrap();
@@ -422,7 +421,7 @@ mod tests {
         assert!(limiter.take(peer(1)).is_err() && limiter.take(peer(2)).is_err());
         assert!(!limiter.evict_one());
         limiter.close();
-        // It hears its peer no more, but can still answer.
+        // It receives nothing more, but can still answer.
         stream.readable().await.unwrap();
         assert!(matches!(stream.try_read(&mut [0]), Ok(0)));
         assert_eq!(stream.try_write(b"x").unwrap(), 1);
@@ -434,13 +433,13 @@ mod tests {
         assert_eq!(limiter.taken(), 0);
         assert!(limiter.lock().staying.is_empty());
         let mut late = limiter.take(peer(1)).unwrap();
-        assert!(late.stay(&stream), "it can finish what it heard");
+        assert!(late.stay(&stream), "it can finish received requests");
         assert!(limiter.lock().staying.is_empty());
         assert!(matches!(stream.try_read(&mut [0]), Ok(0)));
     }
 
     #[tokio::test]
-    async fn after_closing_nobody_waits() {
+    async fn no_connection_waits_after_closing() {
         let limiter = ConnectionLimiter::new(10, 10);
         let (stream, far) = stream().await;
         let mut a = limiter.take(peer(1)).unwrap();
@@ -451,7 +450,7 @@ mod tests {
         assert!(!b.wait(&stream));
     }
 
-    /// Fills what the system takes for a peer that reads nothing.
+    /// Fills the buffers towards a peer that reads nothing.
     async fn stall(stream: &TcpStream) {
         let bytes = vec![0; 1 << 20];
         while let Ok(Ok(())) =
@@ -462,7 +461,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_takes_nothing_makes_room_and_who_takes_its_answer_does_not() {
+    async fn only_stalled_connections_are_evicted() {
         let limiter = ConnectionLimiter::new(2, 2);
         let (reads, reads_far) = stream().await;
         let (sleeps, sleeps_far) = stream().await;
@@ -480,7 +479,7 @@ mod tests {
         // The first one reads on, a little at a time.
         let deadline = Instant::now() + STALLED * 6;
         let c = loop {
-            assert!(Instant::now() < deadline, "nobody made room");
+            assert!(Instant::now() < deadline, "no permit was freed");
             let mut buffer = vec![0; 1 << 20];
             let _ = reads_far.try_read(&mut buffer);
             let _ = reads.try_write(&buffer);

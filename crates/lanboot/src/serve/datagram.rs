@@ -1,11 +1,11 @@
-//! UDP for doors that answer each request from a socket of its own: where a datagram came in,
-//! a connected socket to answer from, and bursts of equal datagrams in one system call.
+//! UDP for servers that answer each request from a socket of its own: packet information, a
+//! connected socket to answer from, and bursts of datagrams of equal size in one system call.
 //!
-//! Such sockets may share the port of the door ([`share_port`]). Linux gives a datagram to the
-//! socket that is connected to its sender before any other on the same port, so the kernel tells
-//! conversations apart by the peer's address and port, and nothing here has to.
+//! Such sockets may share the server's port ([`share_port`]). Linux delivers a datagram to the
+//! socket connected to its sender rather than to any other on the same port, so the kernel
+//! separates conversations by the peer's address and port.
 //!
-//! IPv4 only; the IPv6 doors come with their own packet information.
+//! IPv4 only; IPv6 has packet information of its own.
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
@@ -19,38 +19,38 @@ use nix::sys::socket::{
 };
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
-/// Most datagrams Linux cuts out of one send (`UDP_MAX_SEGMENTS` before 6.9).
+/// Most datagrams Linux splits from one send (`UDP_MAX_SEGMENTS` before 6.9).
 const MAX_SEGMENTS: usize = 64;
-/// Most bytes one send takes: what fits into an IPv4 packet behind its headers.
+/// Most bytes in one send: the maximum payload of an IPv4 UDP packet.
 const MAX_SEND: usize = 65_507;
 
-/// Bytes of requests that may wait, with the kernel's own weight: about 1,000 requests.
-const RECEIVE_ROOM: usize = 1 << 20;
+/// Receive buffer in bytes, including the kernel's overhead: about 1,000 requests.
+const RECEIVE_BUFFER_BYTES: usize = 1 << 20;
 
-/// Where a datagram came from and where it came in.
+/// Receive information of a datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arrival {
-    /// Its length, in bytes; one longer than the buffer is cut.
+    /// Length in bytes; one longer than the buffer is truncated.
     pub len: usize,
-    /// Who sent it.
+    /// Sender.
     pub from: SocketAddrV4,
-    /// The address of this host it was sent to (for a broadcast: that of the interface).
+    /// Destination address on this host (for a broadcast: that of the interface).
     pub to: Ipv4Addr,
-    /// Index of the interface it came in through.
+    /// Index of the interface it was received on.
     pub interface: Option<NonZeroU32>,
 }
 
-/// Makes a bound socket ready for [`receive`]: non-blocking, with packet information, and with
-/// room for a classroom that is switched on at once.
+/// Prepares a bound socket for [`receive`]: non-blocking, with packet information, and with a
+/// buffer for a classroom switched on at once.
 pub fn prepare(socket: &UdpSocket) -> io::Result<()> {
     socket.set_nonblocking(true)?;
-    // The system's limit may be lower; then who is not heard asks again.
-    let _ = SockRef::from(socket).set_recv_buffer_size(RECEIVE_ROOM);
+    // The system's limit may be lower; machines then repeat lost requests.
+    let _ = SockRef::from(socket).set_recv_buffer_size(RECEIVE_BUFFER_BYTES);
     setsockopt(socket, sockopt::Ipv4PacketInfo, &true)?;
     Ok(())
 }
 
-/// The next datagram and where it came in.
+/// Receives the next datagram and its receive information.
 pub fn receive(socket: &impl AsRawFd, buf: &mut [u8]) -> io::Result<Arrival> {
     let mut parts = [IoSliceMut::new(buf)];
     let mut control = nix::cmsg_space!(libc::in_pktinfo);
@@ -82,29 +82,29 @@ pub fn receive(socket: &impl AsRawFd, buf: &mut [u8]) -> io::Result<Arrival> {
     Ok(arrival)
 }
 
-/// A non-blocking socket that speaks only with the sender of `arrival`, from a fresh port of the
-/// address and the interface the sender knocked at.
+/// Opens a non-blocking socket connected to the sender of `arrival`, from a new port on the address
+/// and interface the request was received on.
 pub fn answer(arrival: &Arrival) -> io::Result<UdpSocket> {
     answer_from(arrival, 0, false)
 }
 
-/// Lets [`answer_at`] use the port `socket` is bound to. Done after binding, so that a port that
-/// is somebody else's is still noticed.
+/// Allows [`answer_at`] to use the port `socket` is bound to. Done after binding, so that a
+/// conflict with another program is still detected.
 pub fn share_port(socket: &UdpSocket) -> io::Result<()> {
     SockRef::from(socket).set_reuse_address(true)
 }
 
-/// As [`answer`], from `port`, which must be one that [`share_port`] was called for.
+/// Opens a socket like [`answer`], from `port`, for which [`share_port`] must have been called.
 ///
-/// Between being bound and being connected the socket may have been given datagrams of others:
-/// call [`receive_any`] until it is empty before anything else.
+/// Between binding and connecting, the socket may have received misrouted datagrams:
+/// [`receive_any`] must be called until it is empty before anything else.
 pub fn answer_at(arrival: &Arrival, port: u16) -> io::Result<UdpSocket> {
     answer_from(arrival, port, true)
 }
 
 fn answer_from(arrival: &Arrival, port: u16, is_shared: bool) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::IPV4, Type::DGRAM.nonblocking(), Some(Protocol::UDP))?;
-    // Best effort: a kernel before 5.0 or a container may refuse, and routing is right mostly.
+    // Best effort: a kernel before 5.0 or a container may refuse, and routing is mostly right.
     let _ = socket.bind_device_by_index_v4(arrival.interface);
     if is_shared {
         socket.set_reuse_address(true)?;
@@ -114,27 +114,26 @@ fn answer_from(arrival: &Arrival, port: u16, is_shared: bool) -> io::Result<UdpS
     Ok(socket.into())
 }
 
-/// Makes what arrives from now on go past `socket` to the door whose port it shares, so that it
-/// can be emptied and closed and nothing is lost with it. Best effort: without `CAP_NET_RAW`, or
-/// before Linux 5.1, what arrives between the last look and the close is lost.
+/// Redirects new datagrams from `socket` to the server whose port it shares, so that it can be
+/// emptied and closed without loss. Best effort: without `CAP_NET_RAW`, or before Linux 5.1,
+/// datagrams received between the last read and the close are lost.
 pub fn step_aside(socket: &UdpSocket) {
-    /// The kernel counts interfaces from 1 upwards and never came that far.
+    /// An unused interface index: the kernel counts from 1.
     const NO_INTERFACE: u32 = i32::MAX.cast_unsigned();
     let _ = SockRef::from(socket).bind_device_by_index_v4(NonZeroU32::new(NO_INTERFACE));
 }
 
-/// The next datagram that waits in a connected socket, from whomever it is; `None` when none
-/// waits.
+/// Receives the next datagram queued in a connected socket, from any sender; `None` if there is
+/// none.
 pub fn receive_any(socket: &UdpSocket, buf: &mut [u8]) -> Option<(usize, SocketAddrV4)> {
     match socket.recv_from(buf) {
         Ok((len, SocketAddr::V4(from))) => Some((len, from)),
-        // An ICMP error is reported once and says nothing about what waits behind it, but the
-        // peer is gone then.
+        // An ICMP error is reported once and hides queued datagrams, but the peer is gone then.
         Ok((_, SocketAddr::V6(_))) | Err(_) => None,
     }
 }
 
-/// Sends one datagram to where `arrival` came from, from the address and the port it came to.
+/// Sends a datagram to the sender of `arrival`, from the address and port it was sent to.
 pub fn reply(socket: &impl AsRawFd, arrival: &Arrival, datagram: &[u8]) -> io::Result<()> {
     let info = libc::in_pktinfo {
         // Without an interface the routing table decides.
@@ -157,23 +156,23 @@ pub fn reply(socket: &impl AsRawFd, arrival: &Arrival, datagram: &[u8]) -> io::R
     Ok(())
 }
 
-/// The largest packet the kernel believes to fit on the way to the peer, in bytes.
+/// Returns the largest packet that fits the path to the peer according to the kernel, in bytes.
 pub fn path_mtu(socket: &UdpSocket) -> Option<u32> {
     u32::try_from(getsockopt(socket, sockopt::IpMtu).ok()?).ok()
 }
 
-/// Sends runs of datagrams of one size, in one system call per run where the kernel can cut them
+/// Sends runs of datagrams of one size, with one system call per run if the kernel can split them
 /// (UDP GSO): two to three times cheaper than a call for each.
 #[derive(Debug)]
 pub struct Burst {
-    /// Bytes of every datagram but the last one of a run.
+    /// Bytes of every datagram except the last of a run.
     size: usize,
     /// Datagrams in one send; 1 once the kernel or the interface refused.
     at_once: usize,
 }
 
 impl Burst {
-    /// Bursts of at most `run` datagrams of `size` bytes through `socket`.
+    /// Creates bursts of at most `run` datagrams of `size` bytes through `socket`.
     pub fn new(socket: &UdpSocket, size: usize, run: usize) -> Self {
         let mut burst = Self {
             size: size.max(1),
@@ -185,11 +184,11 @@ impl Burst {
         burst
     }
 
-    /// Sends `bytes` as datagrams of this burst's size, the last one perhaps shorter.
+    /// Sends `bytes` as datagrams of this burst's size; the last one may be shorter.
     ///
     /// # Errors
-    /// Why a datagram, the last one that did not, never left this host; the rest was sent
-    /// regardless. What cannot be sent at all ends it at once.
+    /// Fails with the error of the last datagram that did not leave this host; the others were sent
+    /// regardless. A permanent error ends it at once.
     pub fn send(&mut self, socket: &UdpSocket, bytes: &[u8]) -> io::Result<()> {
         let mut rest = bytes;
         let mut unsent = Ok(());
@@ -216,13 +215,14 @@ impl Burst {
     }
 }
 
-/// Makes the kernel cut what is sent into datagrams of `size` bytes; 0 stops that.
+/// Makes the kernel split data into datagrams of `size` bytes; 0 disables that.
 fn cut_at(socket: &UdpSocket, size: usize) -> io::Result<()> {
     let size = libc::c_int::try_from(size).unwrap_or(0);
     Ok(setsockopt(socket, sockopt::UdpGsoSegment, &size)?)
 }
 
-/// EIO: the interface computes no checksums. EINVAL, EMSGSIZE: the datagrams would fragment.
+/// Returns whether bursts are not possible. EIO: the interface computes no checksums. EINVAL,
+/// EMSGSIZE: the datagrams would be fragmented.
 fn refuses_bursts(error: &io::Error) -> bool {
     let known = [
         Errno::EIO,
@@ -235,8 +235,8 @@ fn refuses_bursts(error: &io::Error) -> bool {
         .is_some_and(|code| known.contains(&Errno::from_raw(code)))
 }
 
-/// The datagram is gone; the next one may leave: a queue was full, or the firewall's limit or its
-/// table of connections.
+/// Returns whether only this datagram is lost and the next one may be sent: a queue was full, or a
+/// firewall's rate limit or connection table was.
 fn is_passing(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::WouldBlock
         || error.raw_os_error() == Some(libc::ENOBUFS)
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_leaves_from_where_the_request_came_in() {
+    fn answers_use_the_requests_address_and_interface() {
         let loopback = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
         let socket = Socket::new(Domain::IPV4, Type::DGRAM, None).unwrap();
         socket.bind_device(Some(b"lo")).unwrap();
@@ -311,12 +311,12 @@ mod tests {
     }
 
     #[test]
-    fn where_the_kernel_refuses_bursts_datagrams_go_one_by_one() {
+    fn datagrams_are_sent_singly_if_bursts_are_refused() {
         let (sender, receiver) = pair();
         let bytes = [7; 5500];
         let mut burst = Burst::new(&sender, 1000, 16);
         assert_eq!(burst.at_once, 16);
-        // More pieces than any kernel cuts: it answers EINVAL, as for a route without bursts.
+        // More segments than any kernel splits: it answers EINVAL, as for a route without bursts.
         cut_at(&sender, 10).unwrap();
         burst.send(&sender, &bytes).unwrap();
         assert_eq!(burst.at_once, 1, "it was refused");

@@ -1,5 +1,5 @@
-//! How the program winds down: what still runs may finish within a limit, a second signal ends it
-//! at once, and who waits is told for what.
+//! Shutdown: running transfers may finish within a limit, a second signal ends them at once, and
+//! progress is logged.
 
 use std::future::Future;
 use std::pin::pin;
@@ -12,13 +12,13 @@ use tokio::time::{sleep, timeout};
 use crate::bus::Bus;
 use crate::event_logger::Telling;
 
-/// How long transfers may go on after SIGTERM: systemd kills after 90 s.
+/// Time transfers may continue after SIGTERM: systemd kills after 90 s.
 const DRAIN: Duration = Duration::from_secs(30);
-/// How long is waited in silence.
+/// Time before the wait is logged.
 const SILENCE: Duration = Duration::from_secs(1);
 
 /// Waits until every listener has ended, until `again` (another signal) or for [`DRAIN`], and
-/// returns the program's last words. `how_to_end` says what ends the wait.
+/// returns the final log message. `how_to_end` tells the operator how to end the wait.
 pub(super) async fn wait(
     mut listeners: JoinSet<anyhow::Result<()>>,
     again: impl Future<Output = ()>,
@@ -45,7 +45,7 @@ pub(super) async fn wait(
     };
     match timeout(DRAIN, wait).await {
         Ok(true) => "stopped".to_owned(),
-        Ok(false) => cut("stopped", &telling.outlook()),
+        Ok(false) => interrupted("stopped", &telling.outlook()),
         Err(_) => format!(
             "transfers still ran after {} s and were cut",
             DRAIN.as_secs()
@@ -53,8 +53,8 @@ pub(super) async fn wait(
     }
 }
 
-/// Last words when transfers may not have been over.
-fn cut(how: &str, outlook: &Outlook) -> String {
+/// Formats the final message if transfers may have been interrupted.
+fn interrupted(how: &str, outlook: &Outlook) -> String {
     match outlook.transfers {
         0 => how.to_owned(),
         1 => format!("{how}; 1 transfer was cut"),
@@ -67,13 +67,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_words_count_what_was_cut() {
+    fn the_final_message_counts_interrupted_transfers() {
         let of = |transfers| {
             let outlook = Outlook {
                 transfers,
                 ..Outlook::default()
             };
-            cut("stopped", &outlook)
+            interrupted("stopped", &outlook)
         };
         assert_eq!(of(0), "stopped");
         assert_eq!(of(1), "stopped; 1 transfer was cut");

@@ -1,23 +1,23 @@
-//! SIGHUP means one thing to a program in a terminal and another to a service.
+//! Interprets SIGHUP, which has different meanings in a terminal and for a service.
 
 use std::fs::File;
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// What a SIGHUP means.
+/// Meaning of a SIGHUP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Meaning {
-    /// The operator wants things looked at anew.
+    /// The operator requests a rescan.
     Again,
-    /// The terminal was closed, and who sat there is gone.
+    /// The terminal was closed.
     Closed,
 }
 
 /// Waits for SIGHUP.
 #[derive(Debug)]
 pub(super) struct Hangup {
-    /// `None` when it shall be ignored: that is what `nohup` says.
+    /// `None` if SIGHUP is ignored, as under `nohup`.
     signal: Option<Signal>,
     had_terminal: bool,
 }
@@ -36,7 +36,7 @@ impl Hangup {
         })
     }
 
-    /// The next one.
+    /// Waits for the next one.
     pub(super) async fn recv(&mut self) -> Meaning {
         match &mut self.signal {
             Some(signal) => {
@@ -52,12 +52,12 @@ impl Hangup {
     }
 }
 
-/// Whether this process has a controlling terminal.
+/// Returns whether this process has a controlling terminal.
 fn has_terminal() -> bool {
     File::open("/dev/tty").is_ok()
 }
 
-/// Whether SIGHUP is ignored, from `/proc/self/status`.
+/// Returns whether SIGHUP is ignored, given `/proc/self/status`.
 fn is_ignored(status: &str) -> bool {
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nohup_is_heard() {
+    fn nohup_is_detected() {
         assert!(is_ignored("Name:\tx\nSigIgn:\t0000000000001001\n"));
         assert!(!is_ignored(
             "SigIgn:\t0000000000001000\nSigCgt:\t0000000000000001\n"

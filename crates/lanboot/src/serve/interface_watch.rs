@@ -1,9 +1,9 @@
-//! Watches one served interface from outside the listeners: what arrives there and never reaches
-//! them is dropped by a firewall of this host, which no listener can notice. Where DHCP is off, it
-//! also says what becomes of the interface; else DHCP does.
+//! Watches one served interface from outside the listeners: packets that arrive there and never
+//! reach them are dropped by a firewall of this host, which no listener can notice. If DHCP is off,
+//! it also logs changes of the interface, which DHCP does otherwise.
 //!
-//! A port is looked at once a minute until its listener was reached, so that a busy one costs
-//! nothing; and no more than [`MAX_SEEN`] packets are taken of one that is not reached.
+//! A port is watched once a minute until its listener is reached, so that a busy one costs nothing;
+//! and at most [`MAX_SEEN`] packets are captured of one that is not reached.
 
 use std::fs;
 use std::future::pending;
@@ -21,23 +21,24 @@ use tokio::time::{Instant, sleep_until};
 use crate::bus::Bus;
 use crate::net::{self, Change, ChangeSocket, Interface, Protocol, Seen, Service, TapSocket};
 
-/// How often a port that was reached is looked at again: a firewall may be switched on later.
+/// Interval at which a reached port is checked again: a firewall may be enabled later.
 const AGAIN: Duration = Duration::from_secs(60);
-/// How often waiting requests are looked at.
+/// Interval at which pending requests are checked.
 const TICK: Duration = Duration::from_millis(500);
-/// From a datagram's arrival until its listener must have been reached.
+/// Time from a datagram's arrival until its listener must have been reached.
 const DATAGRAM_WAIT: Duration = Duration::from_secs(2);
-/// From a connection's first packet until it must be there; machines ask again after one second.
+/// Time from a connection's first packet until it must be accepted; machines retransmit after one
+/// second.
 const CONNECTION_WAIT: Duration = Duration::from_millis(2500);
-/// After that it is given up: a scanner, or a machine that was switched off.
+/// Time after which it is dropped: a scanner, or a machine that was switched off.
 const GIVE_UP: Duration = Duration::from_secs(6);
-/// Least time between two sentences about one port.
+/// Least time between two warnings about one port.
 const SAY_AGAIN: Duration = Duration::from_secs(600);
-/// Packets taken of a port that is not reached, each minute.
+/// Most packets captured of an unreached port per minute.
 const MAX_SEEN: u32 = 32;
-/// Packets taken before other work gets its turn.
+/// Most packets captured before other tasks run.
 const BURST: usize = 64;
-/// How long a card that was just switched on may look for its link.
+/// Time for a card that was just switched on to find its link.
 const LINK_WAIT: Duration = Duration::from_secs(4);
 
 /// One port of one interface.
@@ -46,12 +47,12 @@ struct Port {
     service: Service,
     protocol: Protocol,
     number: u16,
-    /// Arrivals at the listener when it was last looked at.
+    /// Arrivals at the listener when the current check began.
     base: u64,
-    /// Packets seen since.
+    /// Packets captured since.
     seen: u32,
-    /// Its listener was reached, or it was said that it is not.
-    is_settled: bool,
+    /// True if its listener was reached, or a warning was logged.
+    is_decided: bool,
     waiting: Option<Waiting>,
     said: Option<Instant>,
 }
@@ -64,12 +65,12 @@ struct Waiting {
     is_repeated: bool,
 }
 
-/// What becomes of requests.
+/// Fate of requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Finding {
     /// They are dropped before a listener gets them.
     Dropped(Ipv4Addr),
-    /// They get in, and the answer does not get there.
+    /// They get in, but the answer does not get out.
     Unheard(Ipv4Addr),
 }
 
@@ -81,34 +82,34 @@ impl Port {
             number,
             base: 0,
             seen: 0,
-            is_settled: false,
+            is_decided: false,
             waiting: None,
             said: None,
         }
     }
 
-    /// Whether packets to it are to be shown.
+    /// Returns whether packets to it are to be captured.
     fn is_watched(&self) -> bool {
-        !self.is_settled && self.seen < MAX_SEEN
+        !self.is_decided && self.seen < MAX_SEEN
     }
 
-    /// Begins to look at it, again.
+    /// Begins a check.
     fn begin(&mut self, arrivals: u64, now: Instant) {
         let was_said = self.said.is_some_and(|said| now < said + SAY_AGAIN);
         self.base = arrivals;
         self.seen = 0;
-        self.is_settled = was_said;
+        self.is_decided = was_said;
         self.waiting = None;
     }
 
-    /// A packet to it arrived.
+    /// Handles a captured packet.
     fn see(&mut self, seen: &Seen, now: Instant) {
-        if (seen.protocol, seen.port) != (self.protocol, self.number) || self.is_settled {
+        if (seen.protocol, seen.port) != (self.protocol, self.number) || self.is_decided {
             return;
         }
         self.seen = self.seen.saturating_add(1);
         match &mut self.waiting {
-            // Somebody who only looks takes back what was answered.
+            // A port scanner resets an answered connection.
             Some(waiting) if seen.is_reset && waiting.from == seen.from => self.waiting = None,
             Some(waiting) => waiting.is_repeated |= waiting.from == seen.from,
             None if !seen.is_reset => {
@@ -122,19 +123,19 @@ impl Port {
         }
     }
 
-    /// Decides what became of the request that waits. `is_answered` tells whether the kernel has
-    /// answered a connection's first packet.
+    /// Decides the fate of the pending request. `is_answered` tells whether the kernel has answered
+    /// a connection's first packet.
     fn judge(
         &mut self,
         arrivals: u64,
         now: Instant,
         is_answered: impl FnOnce(SocketAddrV4) -> bool,
     ) -> Option<Finding> {
-        if self.is_settled {
+        if self.is_decided {
             return None;
         }
         if arrivals != self.base {
-            self.is_settled = true;
+            self.is_decided = true;
             self.waiting = None;
             return None;
         }
@@ -153,14 +154,14 @@ impl Port {
                 return None;
             }
         };
-        self.is_settled = true;
+        self.is_decided = true;
         self.waiting = None;
         self.said = Some(now);
         Some(finding)
     }
 }
 
-/// What the firewall of this host is set up with.
+/// Tool that manages the firewall of this host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Tool {
     Ufw,
@@ -181,8 +182,8 @@ impl Tool {
     }
 }
 
-/// Says what becomes of requests to a port at `interface`. `is_strict` tells whether the kernel
-/// itself drops what comes in where it would not go out.
+/// Describes the fate of requests to a port on `interface`. `is_strict` tells whether the kernel
+/// itself drops packets that arrive where their answer would not leave.
 fn sentence(port: &Port, interface: &str, finding: Finding, is_strict: bool, tool: Tool) -> String {
     let (transport, word) = match port.protocol {
         Protocol::Udp => ("UDP", "udp"),
@@ -227,20 +228,20 @@ fn sentence(port: &Port, interface: &str, finding: Finding, is_strict: bool, too
     }
 }
 
-/// One interface to watch.
+/// Watch on one interface.
 #[derive(Debug)]
 pub(super) struct Watch {
     name: String,
     index: u32,
     tap: Option<TapSocket>,
     ports: Vec<Port>,
-    /// Hears of changes, where DHCP does not say them.
+    /// Receives changes if DHCP does not log them.
     changes: Option<ChangeSocket>,
 }
 
 impl Watch {
-    /// Opens what watching `ports` of an interface needs; without the rights for it nothing is
-    /// watched. `has_dhcp` tells whether DHCP says what becomes of the interface.
+    /// Opens the sockets for watching `ports` of an interface; without the privileges nothing is
+    /// watched. `has_dhcp` tells whether DHCP logs changes of the interface.
     pub(super) fn open(
         interface: &Interface,
         address: Address,
@@ -249,7 +250,7 @@ impl Watch {
     ) -> Self {
         let own = address.address;
         let broadcast = Ipv4Addr::from_bits(own.to_bits() | !address.mask().to_bits());
-        // The loopback is nobody's wire.
+        // The loopback has no wire to watch.
         let tap = (!interface.loopback).then(|| TapSocket::open(interface.index, own, broadcast));
         let ports = ports.iter();
         Self {
@@ -261,10 +262,10 @@ impl Watch {
         }
     }
 
-    /// Watches until the program winds down.
+    /// Watches until shutdown.
     ///
     /// # Errors
-    /// When a socket cannot be waited for; nothing depends on it.
+    /// Fails if a socket cannot be polled; nothing else depends on it.
     pub(super) async fn run(self, bus: Bus, mut drain: watch::Receiver<bool>) -> io::Result<()> {
         let mut run = Running {
             tap: self.tap.map(TapSocket::polled).transpose()?,
@@ -300,7 +301,7 @@ impl Watch {
     }
 }
 
-/// Waits until there is something to read, for ever where there is nothing to read from.
+/// Waits until the socket is readable, forever if there is none.
 async fn readable<T: std::os::fd::AsRawFd>(socket: Option<&AsyncFd<T>>) {
     match socket {
         Some(socket) if socket.readable().await.is_ok() => {}
@@ -314,7 +315,7 @@ struct Running {
     tap: Option<AsyncFd<TapSocket>>,
     changes: Option<AsyncFd<ChangeSocket>>,
     ports: Vec<Port>,
-    /// When a link that is not there is said to be missing.
+    /// Time at which a missing link is logged.
     link_due: Option<Instant>,
     is_linked: bool,
     is_member: bool,
@@ -329,12 +330,12 @@ impl Running {
         self.show();
     }
 
-    /// Tells the kernel which ports are of interest now.
+    /// Tells the kernel which ports to capture now.
     fn show(&self) {
         let watched = self.ports.iter().filter(|port| port.is_watched());
         let watched: Vec<(Protocol, u16)> = watched.map(|p| (p.protocol, p.number)).collect();
         if let Some(tap) = &self.tap {
-            // An interface that is gone has no packets.
+            // A removed interface has no packets.
             let _ = tap.get_ref().watch(&watched);
         }
     }
@@ -346,7 +347,7 @@ impl Running {
             let seen = match tap.try_io(Interest::READABLE, TapSocket::heard) {
                 Ok(Some(seen)) => seen,
                 Ok(None) => continue,
-                // Nothing more, or the interface went down.
+                // No more packets, or the interface went down.
                 Err(_) => break,
             };
             for port in &mut self.ports {
@@ -356,7 +357,7 @@ impl Running {
         if self
             .ports
             .iter()
-            .any(|port| port.seen >= MAX_SEEN && !port.is_settled)
+            .any(|port| port.seen >= MAX_SEEN && !port.is_decided)
         {
             self.show();
         }
@@ -368,18 +369,18 @@ impl Running {
         let mut has_changed = false;
         if self.ports.iter().any(|port| port.waiting.is_some()) && net::upper(self.index).is_some()
         {
-            // What takes its packets is said elsewhere, and is no firewall.
+            // The device that takes its packets is logged elsewhere, and is not a firewall.
             self.ports.iter_mut().for_each(|port| port.waiting = None);
         }
         for port in &mut self.ports {
-            let (was, number) = (port.is_settled, port.number);
+            let (was, number) = (port.is_decided, port.number);
             let arrivals = self.bus.arrivals(port.service);
             if let Some(finding) = port.judge(arrivals, now, |from| is_answered(number, from)) {
                 let is_strict = net::drops_unexpected(&self.name);
                 let tool = Tool::of_this_host();
                 said.push(sentence(port, &self.name, finding, is_strict, tool));
             }
-            has_changed |= was != port.is_settled;
+            has_changed |= was != port.is_decided;
         }
         if has_changed {
             self.show();
@@ -463,13 +464,14 @@ fn no_link(name: &str, is_off: bool) -> String {
     format!("{name} {what}: no machine there can be served until it has a link")
 }
 
-/// Whether the kernel has answered the first packet of a connection and waits for the second.
+/// Returns whether the kernel has answered the first packet of a connection and waits for the
+/// second.
 fn is_answered(port: u16, from: SocketAddrV4) -> bool {
     let table = fs::read_to_string("/proc/net/tcp").unwrap_or_default();
     table.lines().any(|line| is_half_open(line, port, from))
 }
 
-/// Whether a line of `/proc/net/tcp` is that of such a connection.
+/// Returns whether a line of `/proc/net/tcp` is such a connection.
 fn is_half_open(line: &str, port: u16, from: SocketAddrV4) -> bool {
     const SYN_RECEIVED: &str = "03";
     let mut fields = line.split_whitespace().skip(1);
@@ -479,7 +481,7 @@ fn is_half_open(line: &str, port: u16, from: SocketAddrV4) -> bool {
     };
     let number = |text: &str| u16::from_str_radix(text.rsplit_once(':')?.1, 16).ok();
     let address = |text: &str| {
-        // As the kernel keeps it in memory.
+        // In the kernel's memory layout.
         let bits = u32::from_str_radix(text.split_once(':')?.0, 16).ok()?;
         Some(Ipv4Addr::from(bits.to_ne_bytes()))
     };
@@ -509,7 +511,7 @@ mod tests {
     }
 
     #[test]
-    fn a_datagram_that_never_reaches_its_listener_was_dropped() {
+    fn unreached_datagrams_count_as_dropped() {
         let now = Instant::now();
         let mut port = Port::new(Service::Dhcp, Protocol::Udp, 67);
         port.begin(5, now);
@@ -519,7 +521,7 @@ mod tests {
         assert_eq!(port.judge(5, after(now, 1900), |_| false), None, "not yet");
         let finding = Finding::Dropped(*FROM.ip());
         assert_eq!(port.judge(5, after(now, 2000), |_| false), Some(finding));
-        // Once in ten minutes, and nothing is looked at meanwhile.
+        // Once in ten minutes, and nothing is captured meanwhile.
         assert!(!port.is_watched());
         port.begin(5, after(now, 60_000));
         assert!(!port.is_watched());
@@ -528,7 +530,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_is_reached_is_left_alone_for_a_minute() {
+    fn reached_ports_are_not_watched_for_a_minute() {
         let now = Instant::now();
         let mut port = Port::new(Service::Tftp, Protocol::Udp, 69);
         port.begin(5, now);
@@ -545,7 +547,7 @@ mod tests {
     }
 
     #[test]
-    fn connections_are_dropped_or_unheard_or_nobodys_business() {
+    fn connections_are_classified() {
         let now = Instant::now();
         let http = || {
             let mut port = Port::new(Service::Http, Protocol::Tcp, 80);
@@ -561,12 +563,12 @@ mod tests {
             dropped,
             "or rejected"
         );
-        // It is answered, and asks again all the same.
+        // Answered, and requested again nevertheless.
         let mut port = http();
         port.see(&seen(Protocol::Tcp, 80, FROM, false), after(now, 1000));
         let unheard = Some(Finding::Unheard(*FROM.ip()));
         assert_eq!(port.judge(0, after(now, 2500), |_| true), unheard);
-        // It is answered and then gone.
+        // Answered and then gone.
         let mut port = http();
         assert_eq!(port.judge(0, after(now, 6000), |_| true), None);
         assert!(port.waiting.is_none());
@@ -574,7 +576,7 @@ mod tests {
         let mut port = http();
         port.see(&seen(Protocol::Tcp, 80, FROM, true), now);
         assert_eq!(port.judge(0, after(now, 6000), |_| false), None);
-        // Another one's reset and repetition say nothing of this one.
+        // Another connection's reset and retransmission are unrelated.
         let other = SocketAddrV4::new(*FROM.ip(), 1001);
         let mut port = http();
         port.see(&seen(Protocol::Tcp, 80, other, true), now);
@@ -583,7 +585,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_names_port_interface_and_remedy() {
+    fn warnings_name_port_interface_and_remedy() {
         let port = Port::new(Service::Dhcp, Protocol::Udp, 67);
         let anybody = Finding::Dropped(Ipv4Addr::UNSPECIFIED);
         assert_eq!(
@@ -606,8 +608,8 @@ mod tests {
     }
 
     #[test]
-    fn a_half_open_connection_is_found_in_the_kernels_table() {
-        // As of a little-endian machine.
+    fn half_open_connections_are_found() {
+        // From a little-endian machine.
         if cfg!(target_endian = "big") {
             return;
         }
@@ -630,7 +632,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_that_is_missing_says_why() {
+    fn missing_link_warnings_state_the_reason() {
         assert!(no_link("eth0", false).contains("is the cable plugged in?"));
         assert!(no_link("eth0", true).contains("is switched off (ip link set eth0 up)"));
     }

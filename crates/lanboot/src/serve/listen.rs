@@ -1,5 +1,5 @@
-//! What every TCP door does with its listener: options, seats, and an accept loop that neither a
-//! crowd nor a lack of descriptors ends.
+//! Accept loop shared by the TCP servers: socket options, connection limits, and resilience against
+//! floods and a lack of descriptors.
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -18,49 +18,49 @@ use super::connection_limiter::{ConnectionLimiter, Full, Permit};
 use crate::bus::Bus;
 use crate::net::{Listeners, Service};
 
-/// How fast a connection speeds up and slows down: Linux's own default. Some hosts are set to bbr
-/// for the Internet's sake. It spreads packets by a timer each, which on a local network gains
-/// nothing and took a third to a half of the processor time of a transfer.
+/// Congestion control: Linux's default. Some hosts use bbr for the Internet. It paces packets by
+/// timers, which gains nothing on a local network and took a third to a half of the processor time
+/// of a transfer.
 pub(super) const CONGESTION_CONTROL: &[u8] = b"cubic";
-/// Least time between two complaints of the same kind.
-const COMPLAINT: Duration = Duration::from_secs(10);
-/// Wait before accepting again when the process or the system has no descriptor left.
+/// Least time between two log lines of the same kind.
+const LOG_INTERVAL: Duration = Duration::from_secs(10);
+/// Pause before accepting again if the process or the system has no descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// When a silent connection is taken for dead.
+/// Keepalive parameters: when a silent connection counts as dead.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Keepalive {
     /// Silence before the first probe.
     pub time: Duration,
-    /// Between two probes.
+    /// Time between two probes.
     pub interval: Duration,
-    /// Probes without an answer until the connection is dead.
+    /// Probes without an answer until the connection counts as dead.
     pub retries: u32,
 }
 
-/// One door's listener.
+/// Listener of one server.
 pub(super) struct Listener<'a, R> {
-    /// Its name in the journal.
+    /// Protocol, as named in the log.
     pub protocol: events::Protocol,
-    /// What its port is for.
+    /// Purpose of its port.
     pub service: Service,
-    /// Who may sit.
+    /// Limits connections.
     pub limiter: &'a ConnectionLimiter,
-    /// Where to tell what happened.
+    /// Event bus.
     pub bus: &'a Bus,
-    /// Becomes `true` when nobody new is let in.
+    /// Becomes `true` when no new connections are accepted.
     pub drain: watch::Receiver<bool>,
-    /// Says so to somebody for whom there is no seat, as far as that works without waiting.
+    /// Sends a refusal to a connection over the limit, as far as possible without waiting.
     pub refuse: R,
 }
 
 impl<R: Fn(&TcpStream)> Listener<'_, R> {
-    /// Hands every connection to `connection` until `drain` becomes true; then closes those that
-    /// wait, lets the others finish and returns. How long that may take is the caller's business.
-    /// Dropping the future ends every connection.
+    /// Passes every connection to `connection` until `drain` becomes true; then closes idle ones,
+    /// lets the others finish and returns. The caller limits the time for that. Dropping the future
+    /// ends every connection.
     ///
     /// # Errors
-    /// Only when the listener cannot be used at all.
+    /// Fails only if the listener cannot be used at all.
     pub(super) async fn run<C, F>(
         mut self,
         all: impl Into<Listeners>,
@@ -81,7 +81,7 @@ impl<R: Fn(&TcpStream)> Listener<'_, R> {
         let mut no_permit = LogThrottle::default();
         loop {
             let accepted = tokio::select! {
-                // An error says that whoever could tell to drain is gone, which means the same.
+                // An error means that the sender of `drain` is gone, which has the same meaning.
                 _ = self.drain.wait_for(|is_draining| *is_draining) => break,
                 Some(_) = connections.join_next() => continue,
                 accepted = accept(&listeners) => accepted,
@@ -101,7 +101,7 @@ impl<R: Fn(&TcpStream)> Listener<'_, R> {
                             continue;
                         }
                     };
-                    make_up(&stream, keepalive);
+                    set_missing_options(&stream, keepalive);
                     connections.spawn(connection(stream, ip, permit));
                 }
                 Err(error) if is_exhaustion(&error) => {
@@ -117,7 +117,7 @@ impl<R: Fn(&TcpStream)> Listener<'_, R> {
                     self.limiter.evict_one();
                     sleep(ACCEPT_PAUSE).await;
                 }
-                // The machine hung up while it queued.
+                // The machine closed the connection while it was queued.
                 Err(_) => {}
             }
         }
@@ -128,7 +128,7 @@ impl<R: Fn(&TcpStream)> Listener<'_, R> {
     }
 }
 
-/// The next connection of any of them.
+/// Accepts the next connection of any listener.
 async fn accept(listeners: &[TcpListener]) -> io::Result<(TcpStream, SocketAddr)> {
     poll_fn(|cx| {
         for listener in listeners {
@@ -141,29 +141,28 @@ async fn accept(listeners: &[TcpListener]) -> io::Result<(TcpStream, SocketAddr)
     .await
 }
 
-/// Options that accepted connections inherit, so that they cost nothing per connection.
+/// Sets options that accepted connections inherit, so that they cost nothing per connection.
 pub(super) fn prepare(listener: &std::net::TcpListener, keepalive: Keepalive) -> io::Result<()> {
     listener.set_nonblocking(true)?;
     set_options(&SockRef::from(listener), keepalive)
 }
 
-/// Sets them for a connection that came before the listener had them: after a restart machines
-/// are there before the door is. Without the first of them every reply of two parts would wait
-/// for 40 ms.
-fn make_up(stream: &TcpStream, keepalive: Keepalive) {
+/// Sets the options of a connection accepted by the kernel before the listener had them, as after a
+/// restart. Without the first one every reply of two parts would be delayed by 40 ms.
+fn set_missing_options(stream: &TcpStream, keepalive: Keepalive) {
     let socket = SockRef::from(stream);
-    // The last one set; and one that is never set by the system.
+    // The option set last, and one the system never sets by itself.
     let retries = socket.tcp_keepalive_retries().ok();
     if retries != Some(keepalive.retries) || !socket.keepalive().unwrap_or(true) {
-        // A connection that is gone already needs none.
+        // A closed connection needs none.
         let _ = set_options(&socket, keepalive);
     }
 }
 
 fn set_options(socket: &SockRef<'_>, keepalive: Keepalive) -> io::Result<()> {
-    // Every reply is pushed as one: head and body are joined by MSG_MORE.
+    // A reply is pushed as one: head and body are joined by MSG_MORE.
     socket.set_tcp_nodelay(true)?;
-    // A kernel without it serves all the same.
+    // Optional: a kernel may lack it.
     let _ = socket.set_tcp_congestion(CONGESTION_CONTROL);
     socket.set_tcp_keepalive(
         &TcpKeepalive::new()
@@ -188,7 +187,7 @@ fn is_exhaustion(error: &io::Error) -> bool {
     )
 }
 
-/// Somebody known by address only.
+/// Returns a peer known by its address only.
 pub(super) fn peer(ip: IpAddr) -> Peer {
     Peer {
         mac: None,
@@ -196,16 +195,16 @@ pub(super) fn peer(ip: IpAddr) -> Peer {
     }
 }
 
-/// Something that could be said a thousand times a second.
+/// Limits the rate of one log line.
 #[derive(Debug, Default)]
 pub(super) struct LogThrottle {
     last: Option<Instant>,
 }
 
 impl LogThrottle {
-    /// Whether it is time to say it (again).
+    /// Returns whether the line may be logged (again).
     pub(super) fn is_due(&mut self) -> bool {
-        let is_due = self.last.is_none_or(|last| last.elapsed() >= COMPLAINT);
+        let is_due = self.last.is_none_or(|last| last.elapsed() >= LOG_INTERVAL);
         if is_due {
             self.last = Some(Instant::now());
         }
@@ -218,7 +217,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn connections_inherit_what_the_listener_was_given() {
+    async fn connections_inherit_the_listeners_options() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let keepalive = Keepalive {
             time: Duration::from_secs(60),
@@ -240,7 +239,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_came_before_the_listener_was_ready_is_made_up_for() {
+    async fn early_connections_get_missing_options() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let _far = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let keepalive = Keepalive {
@@ -256,13 +255,13 @@ mod tests {
             !socket.tcp_nodelay().unwrap(),
             "then none of this is needed"
         );
-        make_up(&near, keepalive);
+        set_missing_options(&near, keepalive);
         assert!(socket.tcp_nodelay().unwrap() && socket.keepalive().unwrap());
         assert_eq!(socket.tcp_keepalive_interval().unwrap(), keepalive.interval);
     }
 
     #[test]
-    fn a_complaint_is_not_repeated_at_once() {
+    fn log_lines_are_throttled() {
         let mut throttle = LogThrottle::default();
         assert!(throttle.is_due());
         assert!(!throttle.is_due());

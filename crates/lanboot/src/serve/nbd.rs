@@ -27,7 +27,7 @@ use tokio::time::{Instant, timeout_at};
 use super::Context;
 use super::connection_limiter::{ConnectionLimiter, Permit};
 use super::listen::{self, Keepalive, LogThrottle, peer};
-use super::stream::{PinnedImages, SendError, SendQueue, Sent, settled};
+use super::stream::{PinnedImages, SendError, SendQueue, Sent, acknowledged};
 use crate::bus;
 use crate::net::{Listeners, Service};
 use transfer_log::Transfer;
@@ -324,7 +324,7 @@ impl Connection {
         // A close with requests unread takes back what is still on its way.
         if ended.is_ok() && draining.has_changed().unwrap_or(true) {
             // Who takes nothing loses it.
-            let _ = settled(&self.stream, SETTLING).await;
+            let _ = acknowledged(&self.stream, SETTLING).await;
         }
         entered.transfer.end(ended);
     }

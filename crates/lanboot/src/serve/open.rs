@@ -19,7 +19,7 @@ use crate::leases::StateLock;
 use crate::library::{self, ImageLibrary};
 use crate::loaders;
 use crate::net::{
-    self, Borrowed, Capability, Interface, Listeners, MoreRights, Protocol, Service,
+    self, Capability, Interface, Listeners, MoreRights, Protocol, Service, TemporaryAddress,
     first_free_port,
 };
 use crate::open_images::OpenImages;
@@ -50,7 +50,7 @@ pub(super) struct Opened {
     /// What the operator should know, one line each.
     pub notices: Vec<String>,
     /// Given back when this is dropped.
-    pub borrowed: Vec<Borrowed>,
+    pub borrowed: Vec<TemporaryAddress>,
     /// So is the folder with the leases.
     pub lock: Option<StateLock>,
 }
@@ -230,7 +230,7 @@ fn raise_descriptor_limit() {
 fn served(
     settings: &Settings,
     interfaces: &[Interface],
-) -> anyhow::Result<(Vec<Served>, Vec<Borrowed>)> {
+) -> anyhow::Result<(Vec<Served>, Vec<TemporaryAddress>)> {
     let mut names: Vec<Option<&str>> = settings
         .interfaces
         .iter()
@@ -253,7 +253,13 @@ fn served(
         let address = match given(name) {
             Some(settings::Cidr { address, prefix }) => {
                 let (name, up) = (&interface.name, interface.up);
-                borrowed.push(Borrowed::give(interface.index, name, address, prefix, up)?);
+                borrowed.push(TemporaryAddress::give(
+                    interface.index,
+                    name,
+                    address,
+                    prefix,
+                    up,
+                )?);
                 Address { address, prefix }
             }
             None => {

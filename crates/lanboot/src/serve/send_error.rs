@@ -1,21 +1,22 @@
-//! Why this host itself did not send something. Such an error says nothing about the network or
-//! the machine, and is never counted as a packet that was lost on the way.
+//! Errors of this host while sending. They say nothing about the network or the machine, and never
+//! count as packets lost on the way.
 
 use std::io;
 
 use nix::errno::Errno;
 
-/// Says in one sentence why a datagram never left this host, with the system's own words behind.
+/// Explains in one sentence why a datagram did not leave this host, followed by the system's
+/// message.
 pub(super) fn sentence(error: &io::Error) -> String {
     let Some(code) = error.raw_os_error() else {
         return error.to_string();
     };
     let errno = Errno::from_raw(code);
     let cause = match errno {
-        // Netfilter's verdict on what a program sends (nftables, iptables, ufw, firewalld), or its
-        // table of connections is full.
+        // A netfilter verdict on outgoing packets (nftables, iptables, ufw, firewalld), or a full
+        // connection table.
         Errno::EPERM => "this host's firewall refuses to send",
-        // A route of the kind `prohibit`, or a security module.
+        // A route of type `prohibit`, or a security module.
         Errno::EACCES => "this host does not allow to send there",
         Errno::ENETUNREACH => "this host has no route there",
         Errno::EHOSTUNREACH => "this host cannot reach it",
@@ -23,7 +24,7 @@ pub(super) fn sentence(error: &io::Error) -> String {
         Errno::ENODEV | Errno::ENXIO => "the interface is gone",
         Errno::EADDRNOTAVAIL => "this host no longer has the address it answers from",
         Errno::EMSGSIZE => "the packet is longer than the interface allows (its MTU)",
-        // A full queue, or a rule of tc or of nftables at the interface that drops it.
+        // A full queue, or a tc or nftables rule at the interface that drops the packet.
         Errno::ENOBUFS | Errno::EAGAIN => {
             "this host's send queue is full, or a rule at the interface drops what is sent"
         }
@@ -33,59 +34,59 @@ pub(super) fn sentence(error: &io::Error) -> String {
     format!("{cause} ({})", errno.desc())
 }
 
-/// Whether the machine's own answer is what makes sending fail: nobody listens there any more.
+/// Returns whether sending failed because of the machine's answer: its port is closed.
 pub(super) fn is_of_the_machine(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::ConnectionRefused
 }
 
-/// Whether the next datagram may leave: a queue was full, or memory ran short.
+/// Returns whether the next datagram may be sent: a queue was full, or memory ran short.
 fn is_passing(error: &io::Error) -> bool {
     let code = error.raw_os_error().map(Errno::from_raw);
     matches!(code, Some(Errno::EAGAIN | Errno::ENOBUFS | Errno::ENOMEM))
 }
 
-/// What of one transfer this host itself did not send.
+/// Tracks the datagrams of one transfer that this host failed to send.
 #[derive(Debug, Default)]
 pub(super) struct Unsent {
     has_sent: bool,
     has_said: bool,
-    /// Why the last datagram did not leave.
+    /// Reason the last datagram was not sent.
     why: Option<String>,
 }
 
-/// What to do about a datagram that did not leave.
+/// Action after a datagram that was not sent.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Unsendable {
-    /// Nothing ever left and nothing will: the transfer is over, for this reason.
+    /// End the transfer, for this reason: no datagram was ever sent.
     End(String),
-    /// Try again, and say why.
+    /// Try again, and log the reason.
     Say(String),
-    /// Try again; it was said, or is no news.
+    /// Try again; the reason is logged already or harmless.
     Wait,
 }
 
 impl Unsent {
-    /// A datagram left.
+    /// Records that a datagram was sent.
     pub(super) fn sent(&mut self) {
         self.has_sent = true;
         self.why = None;
     }
 
-    /// A datagram did not leave.
+    /// Records that a datagram was not sent.
     pub(super) fn failed(&mut self, error: &io::Error) -> Unsendable {
-        let why = sentence(error);
+        let reason = sentence(error);
         let is_passing = is_passing(error);
-        self.why = Some(why.clone());
+        self.why = Some(reason.clone());
         if !self.has_sent && !is_passing {
-            return Unsendable::End(why);
+            return Unsendable::End(reason);
         }
         if is_passing || std::mem::replace(&mut self.has_said, true) {
             return Unsendable::Wait;
         }
-        Unsendable::Say(why)
+        Unsendable::Say(reason)
     }
 
-    /// Why the last datagram did not leave; `None` when it did.
+    /// Returns the reason the last datagram was not sent; `None` if it was.
     pub(super) fn why(&self) -> Option<&str> {
         self.why.as_deref()
     }
@@ -96,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_host_is_named_as_the_cause_and_the_systems_words_are_kept() {
+    fn the_host_is_named_and_the_systems_message_kept() {
         for (code, expected) in [
             (
                 libc::EPERM,
@@ -125,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_is_said_once_and_ends_what_never_began() {
+    fn failures_are_logged_once_and_end_unstarted_transfers() {
         let refused = io::Error::from_raw_os_error(libc::EPERM);
         let full = io::Error::from_raw_os_error(libc::ENOBUFS);
         let said = sentence(&refused);

@@ -1,9 +1,8 @@
-//! The one stream pump: puts a [`Reply`] on a TCP connection, by `sendfile` where its bytes are on
-//! disk. Every door that answers with a `Reply` goes through it.
+//! Sends a [`Reply`] over a TCP connection, by `sendfile` where its bytes are on disk. Shared by
+//! all servers that answer with a `Reply`.
 //!
-//! A slow reader costs a task and no thread. `sendfile` of pages that are not in memory waits for
-//! the disk and holds its thread while it does, so the doors run on more threads than there are
-//! cores.
+//! A slow reader costs a task but no thread. `sendfile` of pages that are not in memory blocks its
+//! thread while it waits for the disk, so the servers run on more threads than there are cores.
 
 mod delivery;
 mod send_queue;
@@ -29,60 +28,59 @@ use crate::open_images::{Changed, Disk, OpenImages};
 
 /// Most bytes handed to the kernel in one call.
 pub const SLICE_BYTES: u64 = 1024 * 1024;
-/// Most bytes sent before other connections of the same thread get their turn. A network takes
-/// no more than a socket's buffer at once, a few megabytes, and then the others have it anyway;
-/// giving way more often costs waking a second thread each time. Without a network in between,
-/// this is a few milliseconds.
+/// Most bytes sent before other connections of the same thread are served. Over a network a socket
+/// accepts at most its buffer at once, a few megabytes, and others are served then anyway; yielding
+/// more often costs waking a second thread each time. Locally this takes a few milliseconds.
 const TURN_BYTES: u64 = 16 * SLICE_BYTES;
-/// A body of at most this many bytes is copied behind its head and sent in one call; for a
-/// longer one, not copying is cheaper than the extra call.
+/// Longest body, in bytes, copied behind its head and sent in one call; for a longer one, not
+/// copying is cheaper than the extra call.
 pub const COPY_BYTES: u64 = 16 * 1024;
-/// Longest body that is read as a whole before it is sent, when its disk has failed before: the
+/// Longest body, in bytes, read completely before it is sent if its disk has failed before: the
 /// longest READ of NFS and NBD.
 const TRIED_BYTES: u64 = 32 * SLICE_BYTES;
-/// How far ahead of a reader the disk is asked to fetch. The kernel's own read-ahead keeps one
-/// position per open file, which many machines reading one image confuse.
+/// Bytes to prefetch ahead of a reader. The kernel's own read-ahead keeps one position per open
+/// file, which many machines reading one image confuse.
 const AHEAD_BYTES: u64 = 4 * SLICE_BYTES;
-/// How often a connection that takes nothing is looked at.
+/// Interval at which a stalled connection is checked.
 const LOOK: Duration = Duration::from_secs(1);
-/// What a piece of zeros is sent from.
+/// Source of zeros.
 static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
 
-/// How a reply went.
+/// Outcome of a reply.
 #[derive(Debug)]
 #[must_use]
 pub enum Sent {
     /// All of it was handed to the kernel.
     Whole,
-    /// Nothing could be read, so the reply's `on_read_error` was sent in its place.
+    /// Nothing could be read, so the reply's `on_read_error` was sent instead.
     ReadError(SendError),
-    /// It broke off in the middle. The connection was reset, so that the machine cannot take
-    /// what it has for the whole.
+    /// Sending broke off in the middle. The connection was reset, so that the machine cannot
+    /// mistake the part for the whole.
     Cut(SendError),
 }
 
-/// Why a reply broke off.
+/// Reason a reply broke off.
 #[derive(Debug, thiserror::Error)]
 pub enum SendError {
-    /// The other end closed or vanished.
+    /// The peer closed the connection or vanished.
     #[error("the machine hung up ({0})")]
     Peer(io::Error),
-    /// The other end is there and takes nothing.
+    /// The peer accepts no data.
     #[error("the machine took nothing for {} s", .0.as_secs())]
     Stalled(Duration),
-    /// The disk failed.
+    /// Reading failed.
     #[error("the image cannot be read ({0})")]
     Read(io::Error),
-    /// The file ends before it should.
+    /// The file is shorter than expected.
     #[error("the image became shorter than it was")]
     Short,
-    /// Bytes that the image records are not in it.
+    /// Bytes recorded by the image are missing from it.
     #[error("the image is incomplete: these bytes of it are missing")]
     Missing,
-    /// Other bytes were written over the file.
+    /// The file was overwritten.
     #[error("the image was overwritten while it was in use")]
     Overwritten,
-    /// Nobody holds this image open any more.
+    /// The image is not open any more.
     #[error("the image is no longer open")]
     Gone,
 }
@@ -96,10 +94,10 @@ impl From<Changed> for SendError {
     }
 }
 
-/// Sends `reply` on `stream`, giving up when the peer acknowledges nothing for `stall`.
-/// `progress` hears how many bytes of the body are out, now and then.
+/// Sends `reply` on `stream`, giving up if the peer acknowledges nothing for `stall`. `progress` is
+/// called with the number of body bytes sent, from time to time.
 ///
-/// Closing is left to the caller, also when the reply asks for it.
+/// The caller closes the connection, even if the reply requests it.
 pub async fn send(
     stream: &TcpStream,
     reply: Reply,
@@ -120,14 +118,14 @@ pub async fn send(
     }
 }
 
-/// `reply` as the bytes of one datagram, or its `on_read_error` with what was wrong.
+/// Returns `reply` as the bytes of one datagram, or its `on_read_error` with the error.
 pub fn gather(reply: &Reply, open_images: &OpenImages) -> (Vec<u8>, Option<SendError>) {
     SendQueue::default().gather(reply, open_images)
 }
 
-/// Waits until the peer has acknowledged everything sent to it, giving up when it acknowledges
-/// nothing for `stall`.
-pub async fn settled(stream: &TcpStream, stall: Duration) -> Result<(), SendError> {
+/// Waits until the peer has acknowledged all data, giving up if it acknowledges nothing for
+/// `stall`.
+pub async fn acknowledged(stream: &TcpStream, stall: Duration) -> Result<(), SendError> {
     const LONGEST: Duration = Duration::from_millis(250);
     let mut pause = Duration::from_millis(1);
     let mut watch = Watch::new(stall);
@@ -144,14 +142,14 @@ pub async fn settled(stream: &TcpStream, stall: Duration) -> Result<(), SendErro
     }
 }
 
-/// Makes the coming close a reset. lpxelinux ignores Content-Length and takes a plain close for
-/// the end of the file, so a reply that breaks off must not end like one.
+/// Makes the next close a reset. lpxelinux ignores Content-Length and takes a plain close for the
+/// end of the file, so an incomplete reply must not end like a complete one.
 pub fn reset_on_close(stream: &TcpStream) {
-    // A socket that is gone already needs no reset.
+    // A closed socket needs no reset.
     let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
 }
 
-/// Makes the close a reset when the program ends in the middle of a body.
+/// Makes the close a reset if the program ends in the middle of a body.
 struct ResetOnDrop<'a>(&'a TcpStream);
 
 impl Drop for ResetOnDrop<'_> {
@@ -213,11 +211,11 @@ impl Pump<'_> {
                 tokio::task::yield_now().await;
             }
         }
-        // The socket holds pages of the file, not copies.
+        // The socket refers to pages of the file, not to copies.
         self.held.check_all()
     }
 
-    /// Sends up to `len` bytes of a file, at least one; how many it were.
+    /// Sends up to `len` bytes of a file, at least one; returns the number sent.
     async fn file(&self, disk: &Disk, offset: u64, len: u64) -> Result<u64, SendError> {
         let mut offset = i64::try_from(offset).map_err(|_| SendError::Short)?;
         let len = usize::try_from(len).unwrap_or(usize::MAX);
@@ -227,8 +225,8 @@ impl Pump<'_> {
             let mut sent = 0;
             let tried = self.attempt(attempt, || {
                 sent = sendfile(self.stream, disk.file(), Some(&mut offset), len)?;
-                // Less than asked means the socket is full: saying so spares the call that would
-                // only be told so. Or the file ends, which is found out after one `LOOK`.
+                // Fewer bytes than requested mean that the socket is full: reporting that saves a
+                // call that would fail. Or the file ends, which is detected after one `LOOK`.
                 if 0 < sent && sent < len {
                     return Err(io::ErrorKind::WouldBlock.into());
                 }
@@ -277,7 +275,7 @@ impl Pump<'_> {
         }
     }
 
-    /// Waits until the socket takes more, or it is time to look.
+    /// Waits until the socket accepts more data, or a check is due.
     async fn wait(&self, watch: &mut Watch) -> Result<Attempt, SendError> {
         if let Ok(ready) = timeout(LOOK, self.stream.writable()).await {
             ready.map_err(SendError::Peer)?;
@@ -288,18 +286,17 @@ impl Pump<'_> {
     }
 }
 
-/// When the socket is next asked to take bytes.
+/// Time of the next attempt to send.
 #[derive(Clone, Copy)]
 enum Attempt {
-    /// Once it is known to be writable.
+    /// Once the socket is known to be writable.
     WhenReady,
-    /// At once, known or not.
+    /// Immediately.
     Now,
 }
 
-/// Tells a slow reader from a stalled one. Whether the socket takes more says little: it takes
-/// none until a third of its buffer, up to megabytes, is free. What counts is that the peer
-/// acknowledges.
+/// Distinguishes a slow reader from a stalled one. Writability is no criterion: a socket accepts
+/// nothing until a third of its buffer, up to megabytes, is free. Acknowledgements by the peer are.
 struct Watch {
     stall: Duration,
     since: Instant,
@@ -328,10 +325,10 @@ impl Watch {
     }
 }
 
-/// Asks the disk for what a reader will want next, so that readers seldom wait for it.
+/// Prefetches what a reader will need next, so that readers seldom wait for the disk.
 #[derive(Default)]
 struct Ahead {
-    /// Image offset up to which it was asked.
+    /// Image offset up to which data was prefetched.
     until: u64,
 }
 
@@ -348,8 +345,8 @@ impl Ahead {
         ) else {
             return;
         };
-        // Advice about pages that are there costs a look at each of them, so one is tried first.
-        // A file system that takes no advice serves all the same.
+        // Advice about pages in memory costs a check of each of them, so one is tested first. A
+        // file system that does not support advice works all the same.
         if !is_in_memory(disk.file(), start + len - 1) {
             let advice = PosixFadviseAdvice::POSIX_FADV_WILLNEED;
             let _ = posix_fadvise(disk.file(), start, len, advice);
@@ -357,12 +354,12 @@ impl Ahead {
     }
 }
 
-/// Reads the first and the last byte that come from a disk: an image that cannot be read at all,
-/// or that became shorter, is found out while an error can still be sent.
+/// Reads the first and the last byte that come from a disk: an image that cannot be read at all, or
+/// was truncated, is detected while an error can still be sent.
 ///
-/// Of a disk that failed in the middle of a reply before, all of a reply of at most
-/// [`TRIED_BYTES`] is read: NFS asks again for what it did not get, and without an error it would
-/// for ever.
+/// If the disk failed in the middle of a reply before, a reply of at most [`TRIED_BYTES`] is read
+/// completely: NFS clients repeat an incomplete read, and without an error would do so
+/// indefinitely.
 fn try_disk(held: &PinnedImages, body: &Slice) -> Result<(), SendError> {
     let mut ends = None;
     for piece in body.pieces() {
@@ -387,7 +384,7 @@ fn try_disk(held: &PinnedImages, body: &Slice) -> Result<(), SendError> {
     held.check_all()
 }
 
-/// Reads `len` bytes and forgets them.
+/// Reads `len` bytes and discards them.
 fn read_through(disk: &Disk, mut offset: u64, mut len: u64) -> Result<(), SendError> {
     let mut scratch = [0; 16 * 1024];
     while len > 0 {
@@ -415,7 +412,7 @@ fn read_exactly(disk: &Disk, mut into: &mut [u8], mut offset: u64) -> Result<(),
     Ok(())
 }
 
-/// Whether an error of `sendfile` is about the file and not about the connection.
+/// Returns whether an error of `sendfile` is about the file rather than the connection.
 fn is_of_disk(error: &io::Error) -> bool {
     matches!(
         error.raw_os_error(),

@@ -1,10 +1,10 @@
-//! Whether a machine has what was sent to it. TCP knows what the machine acknowledged; firmware
-//! that has all of a file often leaves without acknowledging its end.
+//! Determines whether a machine has received what was sent to it. TCP knows what was acknowledged;
+//! firmware with a complete file often leaves without acknowledging its end.
 //!
-//! The rule: a file counts as sent when all of it was acknowledged; or when all of it has left
-//! this host, at most its last [`LAST_BYTES`] and at most half of it are not acknowledged, and the
-//! machine has either reset the connection or acknowledged nothing more for [`LAST_ACK`]. More than
-//! that missing is a failure when the connection breaks, and is waited for until then.
+//! A file counts as delivered if all of it was acknowledged; or if all of it has left this host, at
+//! most its last [`LAST_BYTES`] and at most half of it are not acknowledged, and the machine has
+//! either reset the connection or acknowledged nothing more for [`LAST_ACK`]. With more missing,
+//! delivery waits, and fails if the connection breaks.
 
 use std::time::Duration;
 
@@ -14,21 +14,21 @@ use tokio::time::{Instant, sleep};
 use super::{SendError, Watch};
 use crate::net::{unacknowledged, unsent};
 
-/// Most bytes whose acknowledgement may be missing at the end of a file: a TCP window without
+/// Most bytes at the end of a file whose acknowledgement may be missing: a TCP window without
 /// scaling, which is all that simple stacks have.
 const LAST_BYTES: u64 = 64 * 1024;
-/// How long the last acknowledgement is waited for. EDK2 and iPXE take their network down when they
-/// start what they loaded, and the kernel's retransmissions reach nobody then, for a minute and
-/// more, until the started system resets them.
+/// Time to wait for the last acknowledgement. EDK2 and iPXE shut their network down when they start
+/// the loaded program; the kernel's retransmissions then get no answer for a minute or more, until
+/// the started system resets them.
 const LAST_ACK: Duration = Duration::from_secs(2);
-/// Longest pause between two looks.
+/// Longest pause between two checks.
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 
-/// Waits until the machine has the `len` bytes of a body that was handed to the kernel, giving up
-/// when it acknowledges nothing for `stall`.
+/// Waits until the machine has received the `len` bytes of a body that was handed to the kernel,
+/// giving up if it acknowledges nothing for `stall`.
 ///
 /// # Errors
-/// Why it does not have them, and how many bytes are missing.
+/// Fails with the reason and the number of missing bytes.
 pub async fn delivered(
     stream: &TcpStream,
     len: u64,
@@ -39,7 +39,7 @@ pub async fn delivered(
     let (mut least, mut since) = (u64::MAX, Instant::now());
     loop {
         let failed = |error| (SendError::Peer(error), len);
-        // Before the count, which stands still once there is an error.
+        // Before the count, which is frozen after an error.
         let error = stream.take_error().map_err(failed)?;
         let missing = unacknowledged(stream).map_err(failed)?;
         if missing == 0 {
@@ -57,11 +57,11 @@ pub async fn delivered(
         }
         sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
-        watch.look(stream).map_err(|cut| (cut, missing))?;
+        watch.look(stream).map_err(|error| (error, missing))?;
     }
 }
 
-/// Whether only the acknowledgement of the end of a body of `len` bytes is missing.
+/// Returns whether only the acknowledgement of the end of a body of `len` bytes is missing.
 fn is_end(missing: u64, unsent: u64, len: u64) -> bool {
     unsent == 0 && missing <= LAST_BYTES && missing <= len / 2
 }
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_short_end_that_has_left_may_be_unacknowledged() {
+    fn only_a_short_end_may_be_unacknowledged() {
         const LEN: u64 = 57 << 20;
         for (missing, unsent, len, expected) in [
             (1460, 0, LEN, true),

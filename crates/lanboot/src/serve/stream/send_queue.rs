@@ -1,4 +1,4 @@
-//! Replies on their way out, gathered where they are short, and the images they come from.
+//! Queue of replies to be sent, which batches short ones, and the images they come from.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -13,17 +13,17 @@ use super::{
 };
 use crate::open_images::{Disk, OpenImages};
 
-/// Short replies are gathered up to this many bytes before they are sent.
+/// Short replies are batched up to this many bytes before they are sent.
 const GATHER_BYTES: usize = 256 * 1024;
-/// Largest buffer a thread keeps for the next one who gathers.
+/// Largest buffer, in bytes, that a thread keeps for reuse.
 const SPARE_BYTES: usize = 2 * GATHER_BYTES;
 
-/// Images held open by who streams from them: one that leaves the catalog keeps going out.
+/// Images kept open while they are streamed, even after they leave the catalog.
 #[derive(Clone, Debug, Default)]
 pub struct PinnedImages(Vec<(ImageId, Arc<Disk>)>);
 
 impl PinnedImages {
-    /// Holds every image among `pieces` that is open.
+    /// Pins every open image among `pieces`.
     pub fn of(pieces: impl Iterator<Item = Piece>, open_images: &OpenImages) -> Self {
         let mut held = Vec::new();
         for piece in pieces {
@@ -37,17 +37,17 @@ impl PinnedImages {
         Self(held)
     }
 
-    /// Whether this image is among them.
+    /// Returns whether this image is pinned.
     pub fn has(&self, image: ImageId) -> bool {
         self.0.iter().any(|(id, _)| *id == image)
     }
 
-    /// The open images.
+    /// Returns the open images.
     pub fn open_images(&self) -> impl Iterator<Item = &Disk> {
         self.0.iter().map(|(_, disk)| disk.as_ref())
     }
 
-    /// The image, unless it is known to be overwritten.
+    /// Returns the image, unless it is known to be overwritten.
     pub(crate) fn disk(&self, image: ImageId) -> Result<&Disk, SendError> {
         let (_, disk) = self
             .0
@@ -58,32 +58,31 @@ impl PinnedImages {
         Ok(disk)
     }
 
-    /// Refuses what was read of this image when it was overwritten meanwhile: asked between reading
-    /// and sending, by every server.
+    /// Fails if the image was overwritten; every server calls it between reading and sending.
     pub(crate) fn check(&self, image: ImageId) -> Result<(), SendError> {
         Ok(self.disk(image)?.check()?)
     }
 
-    /// The same, of all of them.
+    /// Checks all pinned images.
     pub(crate) fn check_all(&self) -> Result<(), SendError> {
         self.0.iter().try_for_each(|(image, _)| self.check(*image))
     }
 }
 
-/// Replies of one connection on their way out. Short ones are gathered, so that a client with
-/// many requests under way costs one call for many answers and not one for each.
+/// Queue of replies of one connection. Short ones are batched, so that a client with many pending
+/// requests costs one call for many replies.
 ///
-/// Its buffer is the one this thread used last, which the processor still has at hand; whoever
-/// waits for requests should hold none.
+/// Its buffer is the one this thread used last, which is still cached; a connection waiting for
+/// requests should hold none.
 #[derive(Debug)]
 pub struct SendQueue {
-    /// Longer than what is in it: bytes once made need not be made again.
+    /// Longer than its contents: bytes once initialised are reused.
     bytes: Vec<u8>,
     used: usize,
 }
 
 thread_local! {
-    /// A buffer nobody uses.
+    /// An unused buffer.
     static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
@@ -107,8 +106,8 @@ impl Drop for SendQueue {
 }
 
 impl SendQueue {
-    /// Takes `reply`, which may still be here afterwards: whoever stops putting calls
-    /// [`Self::flush`]. A long body is sent at once, behind everything put before it.
+    /// Queues `reply`, which may remain queued: [`Self::flush`] must be called in the end. A long
+    /// body is sent at once, after everything queued before it.
     ///
     /// After a [`Sent::Cut`] the connection is unusable.
     pub async fn put(
@@ -123,7 +122,7 @@ impl SendQueue {
         self.put_held(stream, reply, &held, stall, progress).await
     }
 
-    /// As [`Self::put`], for who holds the images already.
+    /// Queues like [`Self::put`], with images that are already pinned.
     pub async fn put_held(
         &mut self,
         stream: &TcpStream,
@@ -139,18 +138,18 @@ impl SendQueue {
             close: _,
         } = reply;
         if body.len() <= COPY_BYTES {
-            let cut = self.copy(held, &head, &body, &on_read_error).err();
+            let error = self.copy(held, &head, &body, &on_read_error).err();
             if self.used >= GATHER_BYTES
-                && let Err(cut) = self.flush(stream, stall).await
+                && let Err(error) = self.flush(stream, stall).await
             {
-                return Sent::Cut(cut);
+                return Sent::Cut(error);
             }
-            return cut.map_or(Sent::Whole, Sent::ReadError);
+            return error.map_or(Sent::Whole, Sent::ReadError);
         }
-        // Sending cannot be undone, so the disk is tried before the first byte leaves.
-        if let Err(cut) = try_disk(held, &body) {
+        // Sending cannot be undone, so the disk is tested before the first byte is sent.
+        if let Err(error) = try_disk(held, &body) {
             self.push(&on_read_error);
-            return Sent::ReadError(cut);
+            return Sent::ReadError(error);
         }
         self.push(&head);
         let pump = Pump {
@@ -166,11 +165,11 @@ impl SendQueue {
                 std::mem::forget(cut_means_reset);
                 Sent::Whole
             }
-            Err(cut) => Sent::Cut(cut),
+            Err(error) => Sent::Cut(error),
         }
     }
 
-    /// Sends what was put.
+    /// Sends all queued replies.
     pub async fn flush(&mut self, stream: &TcpStream, stall: Duration) -> Result<(), SendError> {
         let pump = Pump {
             stream,
@@ -182,7 +181,7 @@ impl SendQueue {
         sent.inspect_err(|_| reset_on_close(stream))
     }
 
-    /// The bytes of `reply`, or its `on_read_error` with what was wrong.
+    /// Returns the bytes of `reply`, or its `on_read_error` with the error.
     pub(super) fn gather(
         &mut self,
         reply: &Reply,
@@ -190,15 +189,15 @@ impl SendQueue {
     ) -> (Vec<u8>, Option<SendError>) {
         let held = PinnedImages::of(reply.body.pieces(), open_images);
         let (head, error_reply) = (&reply.head, &reply.on_read_error);
-        let cut = self.copy(&held, head, &reply.body, error_reply).err();
-        (self.gathered().to_vec(), cut)
+        let error = self.copy(&held, head, &reply.body, error_reply).err();
+        (self.gathered().to_vec(), error)
     }
 
     fn gathered(&self) -> &[u8] {
         self.bytes.get(..self.used).unwrap_or_default()
     }
 
-    /// Appends `head` and a short body, or `error_reply` when the body cannot be read.
+    /// Appends `head` and a short body, or `error_reply` if the body cannot be read.
     fn copy(
         &mut self,
         held: &PinnedImages,
@@ -219,11 +218,11 @@ impl SendQueue {
             let len = usize::try_from(piece.len).unwrap_or(usize::MAX);
             match &piece.source {
                 Source::Disk { image, offset } => {
-                    read_exactly(held.disk(*image)?, self.room(len), *offset)?;
+                    read_exactly(held.disk(*image)?, self.reserve(len), *offset)?;
                     held.check(*image)?;
                 }
                 Source::Memory { .. } => self.push(piece.memory().ok_or(SendError::Short)?),
-                Source::Zero => self.room(len).fill(0),
+                Source::Zero => self.reserve(len).fill(0),
                 Source::Missing(_) => return Err(SendError::Missing),
             }
         }
@@ -231,11 +230,11 @@ impl SendQueue {
     }
 
     fn push(&mut self, bytes: &[u8]) {
-        self.room(bytes.len()).copy_from_slice(bytes);
+        self.reserve(bytes.len()).copy_from_slice(bytes);
     }
 
-    /// The next `len` bytes, holding anything.
-    fn room(&mut self, len: usize) -> &mut [u8] {
+    /// Returns the next `len` bytes of the buffer, with arbitrary contents.
+    fn reserve(&mut self, len: usize) -> &mut [u8] {
         let start = self.used;
         self.used += len;
         if self.bytes.len() < self.used {
