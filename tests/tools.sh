@@ -3,6 +3,8 @@
 
 # To build: rusqlite compiles SQLite.
 BUILD_PACKAGES=(ca-certificates gcc libc6-dev)
+# To build the fuzz targets: libFuzzer is C++ (tests/fuzz).
+FUZZ_PACKAGES=(g++)
 # To make images (tests/images) and boot machines (tests/boot).
 BOOT_PACKAGES=(
     binutils busybox-static cpio curl e2fsprogs gcc iproute2 ipxe ipxe-qemu isolinux kmod make mtools
@@ -18,7 +20,7 @@ CLIENT_PACKAGES=(
     nbd-client nbdkit nfs-common nfs-ganesha nfs-ganesha-vfs nftables nginx-light python3-libnbd
     qemu-utils rpcbind tcpdump tftp-hpa udhcpc util-linux
 )
-CHECK_PACKAGES=("${BUILD_PACKAGES[@]}" "${BOOT_PACKAGES[@]}" "${ARM_PACKAGES[@]}" "${CLIENT_PACKAGES[@]}")
+CHECK_PACKAGES=("${BUILD_PACKAGES[@]}" "${FUZZ_PACKAGES[@]}" "${BOOT_PACKAGES[@]}" "${ARM_PACKAGES[@]}" "${CLIENT_PACKAGES[@]}")
 
 # need_root SCRIPT ARGS…: namespaces, taps and apt need root; asks for it through sudo.
 need_root() {
