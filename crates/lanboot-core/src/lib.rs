@@ -10,7 +10,8 @@
 //! * [`initramfs`] — the names of what an initramfs holds.
 //! * [`pe`] — what a UEFI program says of itself.
 //! * [`images`] — one medium: its family and what it can boot.
-//! * [`catalog`] — which images there are, what they can boot, and what one machine gets.
+//! * [`loaders`] — the boot loaders there are and the names they are asked for by.
+//! * [`catalog`] — which images there are; [`plan`] — what one machine gets.
 //! * [`script`] — menus as text; [`routes`] — every path a machine can ask for.
 //! * [`export`] — the same offers as configuration for the servers people have already.
 //! * [`dhcp`], [`tftp`], [`http`], [`nbd`] — one room per protocol; they never import each other.
@@ -31,11 +32,13 @@ pub mod http;
 pub mod images;
 pub mod initramfs;
 pub mod iso;
+pub mod loaders;
 pub mod machine;
 pub mod menus;
 pub mod nbd;
 pub mod nfs;
 pub mod pe;
+pub mod plan;
 pub mod routes;
 pub mod text;
 pub mod tftp;

@@ -25,11 +25,11 @@ mod ramdisk;
 use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 
-use crate::catalog::{
-    Catalog, Entry, Image, Loaders, Memory, MenuKind, PXELINUX_FOLDER, Server, Transport,
-};
+use crate::catalog::{Catalog, Entry, Image, Memory, Server, Transport};
 use crate::events::{Expected, FileUse, Role};
+use crate::loaders::Loaders;
 use crate::menus::{self, Menu};
+use crate::plan::{MenuKind, PXELINUX_FOLDER};
 use crate::vfs::{Content, File, Kind, Path, Tree};
 
 /// One of our addresses and the network it is in.
@@ -521,8 +521,9 @@ mod tests {
 
     #[test]
     fn an_initramfs_that_is_the_whole_system_is_the_root() {
+        use crate::catalog::Cpu;
         use crate::catalog::testing::installer;
-        use crate::catalog::{Cpu, Signed};
+        use crate::pe::Signed;
         let deb = installer("deb", Cpu::X86_64, Signed::No);
         let routes = routes(Catalog::new(vec![Arc::new(deb)]));
         assert_eq!(

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Core: each room and the rooms it may use.
-const CORE: [(&str, &[&str]); 19] = [
+const CORE: [(&str, &[&str]); 21] = [
     ("bytes", &[]),
     ("text", &[]),
     ("machine", &[]),
@@ -28,6 +28,7 @@ const CORE: [(&str, &[&str]); 19] = [
             "machine",
         ],
     ),
+    ("loaders", &["boot_config", "text", "vfs", "machine", "pe"]),
     // The medium's tree and label are all a recogniser sees of an image format.
     (
         "catalog",
@@ -41,13 +42,23 @@ const CORE: [(&str, &[&str]); 19] = [
             "vfs",
             "machine",
             "iso",
+            "pe",
+            "loaders",
         ],
     ),
-    ("menus", &["bytes", "text", "catalog", "machine"]),
+    ("plan", &["catalog", "loaders", "machine"]),
+    (
+        "menus",
+        &[
+            "bytes", "text", "catalog", "machine", "loaders", "pe", "plan",
+        ],
+    ),
     // It answers as our own DHCP does, quirks included.
     (
         "exports",
-        &["bytes", "text", "catalog", "dhcp", "machine", "menus"],
+        &[
+            "bytes", "text", "catalog", "dhcp", "machine", "menus", "loaders", "plan",
+        ],
     ),
     ("dhcp", &["bytes", "text", "machine", "catalog"]),
     ("tftp", &["bytes", "text", "machine", "vfs"]),
@@ -63,6 +74,7 @@ const CORE: [(&str, &[&str]); 19] = [
         // It is also what the doors of NFS and NBD export.
         &[
             "bytes", "text", "machine", "vfs", "catalog", "menus", "events", "nbd", "nfs",
+            "loaders", "plan",
         ],
     ),
 ];

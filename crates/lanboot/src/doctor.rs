@@ -5,11 +5,10 @@ use lanboot_core::text;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use lanboot_core::catalog::{
-    Authorities, BootChoice, Catalog, Entry, Loaders, Shim, chain, pxelinux_image, secure_arch,
-    usual_loader,
-};
+use lanboot_core::catalog::{BootChoice, Catalog, Entry};
+use lanboot_core::loaders::{Authorities, Loaders, Shim, secure_arch};
 use lanboot_core::machine::Arch;
+use lanboot_core::plan::{chain, pxelinux_image, usual_loader};
 use serde::Serialize;
 
 use crate::cli::Doctor;
@@ -478,7 +477,8 @@ impl Beside {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use lanboot_core::catalog::{Grub, ShimGrub, Signed};
+    use lanboot_core::loaders::{Grub, ShimGrub};
+    use lanboot_core::pe::Signed;
     use lanboot_core::vfs::Content;
 
     fn host_with(names: &[&'static str]) -> Loaders {

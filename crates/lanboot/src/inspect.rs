@@ -2,8 +2,9 @@
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use lanboot_core::catalog::{Dialect, Entry, Image, Server, Shim, Transport};
+use lanboot_core::catalog::{Dialect, Entry, Image, Server, Transport};
 use lanboot_core::events::bytes;
+use lanboot_core::loaders::Shim;
 use lanboot_core::machine::Arch;
 use lanboot_core::text;
 use serde::Serialize;

@@ -6,11 +6,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
-use lanboot_core::catalog::{
-    Grub, IPXE, Ipxe, Loaders, Shim, ShimGrub, SignedBuild, SignedIpxe, efi_arch, ipxe_build,
-    is_shim_name, secure_names,
+use lanboot_core::loaders::{
+    Grub, IPXE, Ipxe, Loaders, Shim, ShimGrub, SignedBuild, SignedIpxe, ipxe_build, is_shim_name,
+    secure_names,
 };
 use lanboot_core::machine::Arch;
+use lanboot_core::pe::efi_arch;
 use lanboot_core::vfs::Content;
 
 /// Largest loader file, in bytes.
@@ -464,7 +465,8 @@ mod tests {
 
     #[test]
     fn the_first_of_equivalent_pairs_is_selected() {
-        use lanboot_core::catalog::{Authorities, Signed};
+        use lanboot_core::loaders::Authorities;
+        use lanboot_core::pe::Signed;
         let made = |from: &str, vendor: &str, http, proxy| ShimGrub {
             shim: Shim {
                 arch: Arch::X64Uefi,

@@ -11,8 +11,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
-use lanboot_core::catalog::{LoaderChoice, LoaderKind, MenuKind, Transport, Transports, nearest};
+use lanboot_core::catalog::{Transport, Transports, nearest};
+use lanboot_core::loaders::LoaderKind;
 use lanboot_core::machine::Mac;
+use lanboot_core::plan::{LoaderChoice, MenuKind};
 use toml::de::{DeTable, DeValue};
 
 use crate::cli::Serve;

@@ -10,7 +10,7 @@ use super::input::{Input, part, read, tree};
 pub fn run(data: &[u8]) {
     let mut input = Input(data);
     let (first, second) = (input.part(), input.0);
-    let _ = catalog::efi_arch(&Content::memory(first));
+    let _ = lanboot_core::pe::efi_arch(&Content::memory(first));
     let tree = tree([
         ("EFI/BOOT/BOOTX64.EFI", first),
         ("EFI/BOOT/grubx64.efi", second),

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use super::{
-    Entry, Grub, Lack, MountSource, Part, ReadSmall, Server, Shim, ShimGrub, Transport, whole,
-};
+use super::{Entry, Lack, MountSource, Part, ReadSmall, Server, Transport, whole};
 use crate::images::entry::RootSource;
 use crate::images::families::{archiso, debian_installer};
 use crate::initramfs::Contents;
 use crate::iso::{Medium, Platform};
+use crate::loaders::{Grub, Shim, ShimGrub};
 use crate::machine::Arch;
 use crate::vfs::{Content, Identity, ImageId, Kind, NodeId, Piece, Tree};
 

@@ -4,11 +4,7 @@
 mod choice;
 mod image;
 mod incomplete;
-mod loader;
 mod names;
-mod plan;
-mod secure;
-mod shim_names;
 #[cfg(test)]
 pub(crate) mod testing;
 mod transport;
@@ -18,14 +14,7 @@ pub use choice::{BootChoice, CannotBoot, Firmware, UnknownEntry, nearest};
 pub use image::{Detection, Family, Image, StockMenu, detect};
 pub(crate) use image::{Given, pinned_name};
 pub use incomplete::Incomplete;
-pub use loader::{
-    IPXE, Ipxe, LoaderChoice, LoaderKind, Loaders, MenuKind, PXELINUX_FOLDER, SignedBuild,
-    SignedIpxe, chain, ipxe_loader, pxelinux_image,
-};
 pub use names::{AmbiguousName, TakenNames, image_name, is_plain_name};
-pub use plan::{NoLoader, Offer, Offers, offer, usual_loader};
-pub use secure::{Authorities, Grub, Shim, ShimGrub, secure_arch, secure_names};
-pub use shim_names::{ipxe_build, is_garbled, is_shim_name};
 pub use transport::{Memory, Plan, Reason, Transport, Transports, plan};
 pub use whole::Start;
 
@@ -38,7 +27,6 @@ pub use crate::boot_config::{MAX_FILE_BYTES as MAX_CONFIG_BYTES, ReadSmall};
 pub use crate::images::{
     Cpu, Dialect, Entry, Fetch, Lack, MountSource, NbdRoot, Note, Part, Refusal, Server, ShownBy,
 };
-pub use crate::pe::{Signed, efi_arch};
 
 /// Every image served, in the order they were named; the first one is the default.
 #[derive(Clone, Debug, Default)]

@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use super::image::{Detection, Given};
-use super::{
-    Catalog, Cpu, Entry, Family, Grub, Image, NbdRoot, Server, Shim, ShimGrub, Signed, SignedBuild,
-    SignedIpxe,
-};
+use super::{Catalog, Cpu, Entry, Family, Image, NbdRoot, Server};
 use crate::images::entry::{NetworkArgs, RootSource};
+use crate::loaders::{Grub, Shim, ShimGrub, SignedBuild, SignedIpxe};
 use crate::machine::Arch;
+use crate::pe::Signed;
 use crate::vfs::{Content, Identity, ImageId, Kind, Meta, NodeId, Piece, Tree, TreeBuilder};
 
 pub(crate) fn catalog() -> Catalog {

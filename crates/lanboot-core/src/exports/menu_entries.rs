@@ -1,7 +1,8 @@
 //! Every entry by every way its root can travel, for menus.
 
 use super::{Export, Fragment};
-use crate::catalog::{Dialect, Entry, Image, Memory, NoLoader, Transport};
+use crate::catalog::{Dialect, Entry, Image, Memory, Transport};
+use crate::plan::NoLoader;
 
 /// One entry by one way.
 #[derive(Clone, Debug)]

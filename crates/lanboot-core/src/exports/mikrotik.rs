@@ -7,8 +7,8 @@ use std::fmt::Write as _;
 
 use super::Fragment;
 use super::rules::{Rule, Rules, Which, class};
-use crate::catalog::Offer;
 use crate::machine::Stage;
+use crate::plan::Offer;
 
 pub(super) fn fragment(rules: &Rules) -> Fragment {
     let head = [

@@ -2,7 +2,7 @@
 //! servers that shall name its boot files, and menus its images shall appear in.
 //!
 //! Every fragment is commented, says where it goes, and can be read by the program it is for as it
-//! stands. DHCP fragments come from [`catalog::offer`](crate::catalog::offer), so they answer as
+//! stands. DHCP fragments come from [`plan::offer`](crate::plan::offer), so they answer as
 //! lanboot's own DHCP does. Whatever comes from a file name, a medium or an operator is quoted the
 //! way each format quotes; what a format cannot quote is left out, and a remark says so.
 //!
@@ -27,8 +27,10 @@ mod tests;
 use std::fmt;
 use std::net::Ipv4Addr;
 
-use crate::catalog::{Catalog, LoaderChoice, Loaders, Server};
+use crate::catalog::{Catalog, Server};
+use crate::loaders::Loaders;
 use crate::menus::Menu;
+use crate::plan::LoaderChoice;
 use crate::text::ascii;
 
 /// What a fragment is written for.

@@ -7,10 +7,11 @@ use std::fmt;
 use std::net::Ipv4Addr;
 
 use super::{Export, Fragment, comment, text};
-use crate::catalog::{NoLoader, Offer, Offers, Server, offer};
+use crate::catalog::Server;
 use crate::dhcp::pxe;
 use crate::dhcp::quirk::{Match, Override, QUIRKS};
 use crate::machine::{Arch, Mac, Machine, Stage};
+use crate::plan::{NoLoader, Offer, Offers, offer};
 
 /// The rules, and what their fragment says of itself.
 #[derive(Clone, Debug)]

@@ -14,11 +14,11 @@ use super::*;
 use crate::catalog::testing::{
     catalog, chain_without_proxy, image, installer, keep, literal, server,
 };
-use crate::catalog::{
-    BootChoice, Cpu, Image, LoaderKind, MenuKind, Offer, Signed, StockMenu, Transport, Transports,
-    image_name,
-};
+use crate::catalog::{BootChoice, Cpu, Image, StockMenu, Transport, Transports, image_name};
+use crate::loaders::LoaderKind;
 use crate::machine::{Arch, Stage};
+use crate::pe::Signed;
+use crate::plan::{MenuKind, Offer};
 use crate::vfs::Content;
 
 const NETMASK: Ipv4Addr = Ipv4Addr::new(255, 255, 0, 0);

@@ -76,7 +76,7 @@ pub(super) fn fragment(rules: &Rules) -> Fragment {
 /// The options Windows does not know before it is told.
 fn definitions(out: &mut String, rules: &Rules) {
     let uses = |is_used: &dyn Fn(&Rule) -> bool| rules.rules.iter().any(is_used);
-    let option = |rule: &Rule, pick: fn(&crate::catalog::Offer) -> &Option<String>| {
+    let option = |rule: &Rule, pick: fn(&crate::plan::Offer) -> &Option<String>| {
         rule.offer
             .as_ref()
             .is_some_and(|offer| pick(offer).is_some())

@@ -15,10 +15,12 @@ use std::net::Ipv4Addr;
 
 use super::{MAX_HELP, Menu, incomplete_title, transport_label, unreachable, url_path};
 use crate::catalog::{
-    Catalog, Cpu, Dialect, Entry, Firmware, Image, Incomplete, Loaders, Memory, Server, Shim,
-    Signed, Transport, chain, secure_names,
+    Catalog, Cpu, Dialect, Entry, Firmware, Image, Incomplete, Memory, Server, Transport,
 };
+use crate::loaders::{Loaders, Shim, secure_names};
 use crate::machine::Arch;
+use crate::pe::Signed;
+use crate::plan::chain;
 use crate::text::{ascii, printable};
 
 /// GRUB's names for the processors it can be built for, with UEFI (`$grub_cpu`).

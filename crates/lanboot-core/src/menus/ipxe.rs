@@ -6,7 +6,8 @@ use super::{
     CpuFilter, MAX_HELP, Menu, incomplete_title, line, transport_label, unreachable, url, url_path,
     where_it_starts,
 };
-use crate::catalog::{Catalog, Cpu, Dialect, Entry, Image, Memory, Server, Signed, Transport};
+use crate::catalog::{Catalog, Cpu, Dialect, Entry, Image, Memory, Server, Transport};
+use crate::pe::Signed;
 
 /// Returns the script for `server` and a machine with this `memory`.
 pub fn ipxe(catalog: &Catalog, menu: &Menu, server: &Server, memory: Memory) -> String {
@@ -285,9 +286,10 @@ fn is_safe(word: &str) -> bool {
 mod tests {
     use super::*;
     use crate::catalog::testing::{catalog, chain, image, installer, keep, server};
-    use crate::catalog::{BootChoice, MenuKind, Transports};
+    use crate::catalog::{BootChoice, Transports};
     use crate::machine::Arch;
     use crate::menus::cpu_filter::testing::Ipxe;
+    use crate::plan::MenuKind;
     use std::sync::Arc;
     use std::time::Duration;
 

@@ -21,9 +21,10 @@ pub use pxelinux::pxelinux;
 use std::time::Duration;
 
 use crate::catalog::{
-    BootChoice, Catalog, Entry, Firmware, Image, Incomplete, Memory, MenuKind, Plan, Refusal,
-    Server, Transport, Transports, plan,
+    BootChoice, Catalog, Entry, Firmware, Image, Incomplete, Memory, Plan, Refusal, Server,
+    Transport, Transports, plan,
 };
+use crate::plan::MenuKind;
 
 /// Operator settings for menus.
 #[derive(Clone, Debug, PartialEq, Eq)]

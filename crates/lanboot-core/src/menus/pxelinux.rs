@@ -150,7 +150,8 @@ fn label(
 mod tests {
     use super::*;
     use crate::catalog::testing::{catalog, server};
-    use crate::catalog::{BootChoice, MenuKind, Transports};
+    use crate::catalog::{BootChoice, Transports};
+    use crate::plan::MenuKind;
     use std::time::Duration;
 
     fn menu(seconds: Option<u64>) -> Menu {

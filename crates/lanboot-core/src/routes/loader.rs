@@ -3,9 +3,10 @@
 use std::net::IpAddr;
 
 use super::{Routes, file_of, generated, plain, ramdisk, version_of};
-use crate::catalog::{self, MenuKind, Shim, ShimGrub, pxelinux_image, secure_arch, secure_names};
+use crate::loaders::{self, Shim, ShimGrub, secure_arch, secure_names};
 use crate::machine::Arch;
 use crate::menus::{self, Grub, LOCKED};
+use crate::plan::{self, MenuKind, pxelinux_image};
 use crate::vfs::{Content, File, Path, Source};
 
 impl Routes {
@@ -59,7 +60,7 @@ impl Routes {
         let [b"loader", way, folder, file] = path.names() else {
             return None;
         };
-        let arch = secure_arch(folder).filter(|_| catalog::is_shim_name(file))?;
+        let arch = secure_arch(folder).filter(|_| loaders::is_shim_name(file))?;
         match *way {
             b"secure" => Some(&self.chain(arch, false)?.shim),
             b"secure-http" => Some(&self.chain(arch, true)?.shim),
@@ -113,13 +114,13 @@ impl Routes {
     /// asks is not known; names that are the same for all of them are x64's first.
     fn second_stage_at_root(&self, file: &[u8]) -> Option<&Content> {
         let archs = || [Arch::X64Uefi, Arch::Arm64Uefi].into_iter();
-        if let Some((_, of)) = catalog::ipxe_build(file) {
+        if let Some((_, of)) = loaders::ipxe_build(file) {
             let mut fit = archs().filter(|arch| of.is_none_or(|of| of == *arch));
             // Whatever its name says, shim could not make one: it is the build we offered.
             return fit.find_map(|arch| Some(&self.loaders.signed_ipxe(arch)?.build.content));
         }
         let mut chains = archs().filter_map(|arch| self.chain(arch, false));
-        if catalog::is_garbled(file) {
+        if loaders::is_garbled(file) {
             return chains.next().map(|chain| &chain.grub.content);
         }
         chains.find_map(|chain| {
@@ -132,7 +133,7 @@ impl Routes {
     /// The shim and GRUB of this kind of firmware.
     fn chain(&self, arch: Arch, http: bool) -> Option<&ShimGrub> {
         let boot = &self.menu.boot;
-        catalog::chain(&self.catalog, &self.loaders, boot, arch, http)
+        plan::chain(&self.catalog, &self.loaders, boot, arch, http)
     }
 
     /// `autoexec.ipxe` in whichever folder.
@@ -271,7 +272,8 @@ mod tests {
     use super::super::tests::{PEER, routes, text};
     use super::*;
     use crate::catalog::testing::{chain, image, signed_ipxe};
-    use crate::catalog::{Catalog, Cpu, Loaders};
+    use crate::catalog::{Catalog, Cpu};
+    use crate::loaders::Loaders;
     use crate::vfs::{Kind, Meta, Tree, TreeBuilder};
     use std::sync::Arc;
 

@@ -60,7 +60,8 @@ mod tests {
 
     use super::*;
     use crate::catalog::testing::image;
-    use crate::catalog::{Catalog, Loaders, Transports};
+    use crate::catalog::{Catalog, Transports};
+    use crate::loaders::Loaders;
     use crate::menus::Menu;
     use crate::vfs::{Content, Identity, ImageId};
 
@@ -84,7 +85,7 @@ mod tests {
                 boot: crate::catalog::BootChoice::default(),
                 append: String::new(),
                 transports: Transports::default(),
-                kind: crate::catalog::MenuKind::Generated,
+                kind: crate::plan::MenuKind::Generated,
             },
             addresses: Vec::new(),
             subnets: Vec::new(),

@@ -5,8 +5,10 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use lanboot_core::catalog::{BootChoice, Catalog, Image, Loaders, MenuKind, Transport};
+use lanboot_core::catalog::{BootChoice, Catalog, Image, Transport};
+use lanboot_core::loaders::Loaders;
 use lanboot_core::menus::Menu;
+use lanboot_core::plan::MenuKind;
 use lanboot_core::routes::{Address, Routes};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};

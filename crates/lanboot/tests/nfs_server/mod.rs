@@ -15,8 +15,9 @@ use lanboot::bus::Bus;
 use lanboot::open_images::OpenImages;
 use lanboot::serve::Context;
 use lanboot::serve::nfs::{Limits, Listener, serve};
-use lanboot_core::catalog::{BootChoice, Catalog, Image, Loaders};
+use lanboot_core::catalog::{BootChoice, Catalog, Image};
 use lanboot_core::events::{Event, EventKind};
+use lanboot_core::loaders::Loaders;
 use lanboot_core::menus::Menu;
 use lanboot_core::routes::{Address, Routes};
 use lanboot_core::vfs::{

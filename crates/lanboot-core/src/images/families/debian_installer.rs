@@ -124,7 +124,8 @@ fn menu(tree: &Tree, folder: &str, read: ReadSmall<'_>) -> Vec<MenuEntry> {
 mod tests {
     use super::*;
     use crate::catalog::testing::{given, program, read, tree};
-    use crate::catalog::{Dialect, MountSource, Refusal, Server, Signed, Transport};
+    use crate::catalog::{Dialect, MountSource, Refusal, Server, Transport};
+    use crate::pe::Signed;
     use crate::vfs::Identity;
 
     const GRUB: &str = "menuentry 'Expert' {\nlinux /debian-installer/amd64/linux priority=low ---\n\

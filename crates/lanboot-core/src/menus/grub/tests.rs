@@ -1,6 +1,7 @@
 use super::*;
 use crate::catalog::testing::{image, installer, server};
-use crate::catalog::{BootChoice, MenuKind, Transports};
+use crate::catalog::{BootChoice, Transports};
+use crate::plan::MenuKind;
 use crate::vfs::Content;
 use proptest::prelude::*;
 use std::sync::Arc;

@@ -21,13 +21,14 @@ use std::task::{self, Poll};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use lanboot_core::catalog::{self, LoaderChoice, MenuKind, Server};
+use lanboot_core::catalog::Server;
 use lanboot_core::dhcp::{
     Answer, BootFile, Config, IgnoreReason, Leases, MAX_LEN, Mode, Note, Outgoing, Packet, Port,
     Probe, ReceiveInfo, RecentMessages, checked, pxe, respond,
 };
 use lanboot_core::events::{EventKind, Peer};
 use lanboot_core::machine::{Mac, Machine};
+use lanboot_core::plan::{self, LoaderChoice, MenuKind};
 use tokio::io::unix::AsyncFd;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
@@ -340,7 +341,7 @@ impl Serving {
             nbd: routes.nbd,
         };
         let no_loader = RefCell::new(None);
-        let offers = catalog::Offers {
+        let offers = plan::Offers {
             catalog: &routes.catalog,
             loaders: &routes.loaders,
             choice: &self.loader,
@@ -349,7 +350,7 @@ impl Serving {
             // Of this interface, now: another server may have come or gone.
             proxy: mode == Mode::Proxy,
         };
-        let boot = |machine: &Machine| match catalog::offer(machine, &offers, &server) {
+        let boot = |machine: &Machine| match plan::offer(machine, &offers, &server) {
             Ok(offer) => {
                 *no_loader.borrow_mut() = offer.warning;
                 Some(BootFile {

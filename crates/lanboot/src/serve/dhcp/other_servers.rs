@@ -3,9 +3,9 @@
 
 use std::hash::{BuildHasher as _, RandomState};
 
-use lanboot_core::catalog::MenuKind;
 use lanboot_core::dhcp::server_detection::Action;
 use lanboot_core::dhcp::{Mode, Packet, Port};
+use lanboot_core::plan::MenuKind;
 
 use super::link::{Link, Origin};
 use super::{BURST, Serving};

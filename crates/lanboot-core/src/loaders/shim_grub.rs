@@ -8,8 +8,8 @@
 
 use std::fmt;
 
-use super::ReadSmall;
 use super::shim_names::{Wanted, wanted};
+use crate::boot_config::ReadSmall;
 use crate::machine::Arch;
 use crate::pe::{Program, Signed, common_names, u16_at, u32_at, u64_at};
 use crate::vfs::Content;

@@ -1,11 +1,8 @@
 //! What one machine is offered: the loader its firmware gets, or the script iPXE gets.
 
-use super::loader::{
-    LoaderChoice, LoaderKind, Loaders, MenuKind, PXELINUX_FOLDER, chain, ipxe_loader,
-    pxelinux_image,
-};
-use super::secure::secure_names;
-use super::{BootChoice, Catalog, Image, Server, ShimGrub};
+use super::{LoaderChoice, MenuKind, PXELINUX_FOLDER, chain, pxelinux_image};
+use crate::catalog::{BootChoice, Catalog, Image, Server};
+use crate::loaders::{LoaderKind, Loaders, ShimGrub, ipxe_loader, secure_names};
 use crate::machine::{Arch, Machine, Stage};
 
 /// What the line of an offer says of iPXE without a shim of its own.
@@ -538,7 +535,7 @@ mod tests {
         offered(m, loaders, &all(way)).map(|o| o.file)
     }
 
-    fn signed_ipxe() -> crate::catalog::SignedIpxe {
+    fn signed_ipxe() -> crate::loaders::SignedIpxe {
         crate::catalog::testing::signed_ipxe(Arch::X64Uefi)
     }
 

@@ -1,0 +1,20 @@
+//! What one machine is offered: the loader that fits its firmware, the operator's choice and what is
+//! installed.
+
+mod loader_choice;
+mod offer;
+mod pick;
+
+pub use loader_choice::LoaderChoice;
+pub use offer::{NoLoader, Offer, Offers, offer, usual_loader};
+pub use pick::{PXELINUX_FOLDER, chain, pxelinux_image};
+
+/// Whose menu machines see.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MenuKind {
+    /// The one made here, with every image.
+    #[default]
+    Generated,
+    /// The default image's own, untouched.
+    Stock,
+}
