@@ -19,6 +19,9 @@
 
 #![forbid(unsafe_code)]
 
+#[macro_use]
+mod reason_codes;
+
 pub mod boot_config;
 pub mod bytes;
 pub mod catalog;

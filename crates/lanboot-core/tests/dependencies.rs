@@ -8,7 +8,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Core: each room and the rooms it may use.
-const CORE: [(&str, &[&str]); 21] = [
+const CORE: [(&str, &[&str]); 22] = [
+    ("reason_codes", &[]),
     ("bytes", &[]),
     ("text", &[]),
     ("machine", &[]),
@@ -65,9 +66,10 @@ const CORE: [(&str, &[&str]); 21] = [
     ("http", &["bytes", "text", "machine", "vfs"]),
     ("nbd", &["bytes", "text", "machine", "vfs"]),
     ("nfs", &["bytes", "text", "machine", "vfs"]),
+    // Reasons are those of the protocols.
     (
         "events",
-        &["bytes", "text", "machine", "dhcp", "tftp", "http"],
+        &["machine", "vfs", "dhcp", "tftp", "http", "nbd", "nfs"],
     ),
     (
         "routes",

@@ -481,7 +481,7 @@ fn json(event: &Event) -> Value {
             detail,
         } => {
             put("interface", json!(interface.as_ref()));
-            put("message", json!(message));
+            put("message", json!(message.name()));
             put("address", json!(address));
             put(
                 "arch",
@@ -509,11 +509,12 @@ fn json(event: &Event) -> Value {
         EventKind::Ignored {
             protocol,
             request,
-            why,
+            reason,
         } => {
             put("door", json!(protocol.name()));
             put("request", json!(request));
-            put("why", json!(why));
+            put("reason", json!(reason.code()));
+            put("why", json!(reason.to_string()));
             "ignored"
         }
         EventKind::Started {
@@ -554,13 +555,14 @@ fn json(event: &Event) -> Value {
             transfer,
             path,
             sent,
-            why,
+            reason,
         } => {
             put("door", json!(protocol.name()));
             put("transfer", json!(transfer));
             put("path", json!(path));
             put("sent", json!(sent));
-            put("why", json!(why));
+            put("reason", json!(reason.code()));
+            put("why", json!(reason.to_string()));
             "failed"
         }
         EventKind::NotFound { protocol, path } => {

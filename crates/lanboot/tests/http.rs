@@ -226,7 +226,7 @@ fn a_backward_range_is_ignored_and_one_without_numbers_is_refused_and_told() {
     let answer = text(&transaction(&served, ask("bytes=u-u").as_bytes()));
     assert!(answer.starts_with("HTTP/1.1 416 "));
     let why = served.event(|what| match what {
-        EventKind::Failed { why, .. } => Some(why.clone()),
+        EventKind::Failed { reason, .. } => Some(reason.to_string()),
         _ => None,
     });
     assert!(why.contains("iPXE"), "{why}");
@@ -295,7 +295,7 @@ fn a_file_with_a_gap_cuts_the_connection_by_a_reset() {
     // 56: failure receiving; 18: partial file. A reset is the former.
     assert_eq!(output.status.code(), Some(56), "{}", text(&output.stderr));
     let why = served.event(|what| match what {
-        EventKind::Failed { why, sent, .. } => Some((why.clone(), *sent)),
+        EventKind::Failed { reason, sent, .. } => Some((reason.to_string(), *sent)),
         _ => None,
     });
     assert_eq!(
@@ -361,7 +361,7 @@ fn slow_readers_cost_no_thread_and_are_not_cut_while_they_read() {
     }
     // Only the one that reads nothing is cut.
     let why = served.event(|what| match what {
-        EventKind::Failed { why, .. } => Some(why.clone()),
+        EventKind::Failed { reason, .. } => Some(reason.to_string()),
         _ => None,
     });
     assert_eq!(why, "the machine took nothing for 4 s");

@@ -240,7 +240,7 @@ fn an_image_that_became_shorter_is_an_error_and_what_is_left_can_be_read() {
         assert!(client.read(structured, 900_000, 4096).unwrap() == served.image[900_000..904_096]);
     }
     let why = served.event(|what| match what {
-        EventKind::Failed { why, path, .. } => Some((path.clone(), why.clone())),
+        EventKind::Failed { reason, path, .. } => Some((path.clone(), reason.to_string())),
         _ => None,
     });
     let shorter = "the image became shorter than it was";
@@ -283,7 +283,7 @@ fn strangers_are_not_served() {
     };
     assert!(stranger.is_closed());
     let why = served.event(|what| match what {
-        EventKind::Ignored { why, .. } => Some(why.clone()),
+        EventKind::Ignored { reason, .. } => Some(reason.to_string()),
         _ => None,
     });
     assert_eq!(why, "it is in none of the served networks");
@@ -306,7 +306,7 @@ fn who_does_not_negotiate_is_cut_and_who_has_read_never_is() {
     assert!(slow.is_closed());
     assert!(began.elapsed() >= limits.negotiation);
     let why = served.event(|what| match what {
-        EventKind::Ignored { why, .. } => Some(why.clone()),
+        EventKind::Ignored { reason, .. } => Some(reason.to_string()),
         _ => None,
     });
     assert!(why.contains("negotiation"), "{why}");

@@ -415,11 +415,17 @@ fn a_request_sent_twice_starts_one_transfer() {
     server.ask(&socket, "14080", options);
     let (datagram, from) = hear(&socket);
     assert_eq!(Packet::parse(&datagram), Ok(Packet::OptionAck(options)));
-    let EventKind::Ignored { request, why, .. } = server.event() else {
+    let EventKind::Ignored {
+        request, reason, ..
+    } = server.event()
+    else {
         panic!("not told");
     };
     assert_eq!(request, "RRQ 14080");
-    assert_eq!(why, "the same request is being answered already");
+    assert_eq!(
+        reason.to_string(),
+        "the same request is being answered already"
+    );
     // Every block comes from the one port that answered.
     let mut got = Vec::new();
     let mut block = 0u16;
@@ -485,11 +491,11 @@ fn edk2s_size_probe_is_no_story_and_its_second_request_is_answered() {
     assert!(matches!(server.event(), EventKind::Started { .. }));
     let gone = Failure::new(ErrorCode::Undefined, b"out of \x1b[31mmemory");
     say(&socket, from, &Packet::Error(gone));
-    let EventKind::Failed { why, .. } = server.event() else {
+    let EventKind::Failed { reason, .. } = server.event() else {
         panic!("not told");
     };
     assert_eq!(
-        why,
+        reason.to_string(),
         "the machine gave up: error 0 \"out of \\x1b[31mmemory\""
     );
 }
@@ -504,10 +510,10 @@ fn an_image_that_ends_early_is_an_error_for_the_machine_and_told() {
     let expected = Packet::Error(Failure::READ_FAILED);
     assert_eq!(Packet::parse(&datagram), Ok(expected));
     assert!(matches!(server.event(), EventKind::Started { .. }));
-    let EventKind::Failed { why, .. } = server.event() else {
+    let EventKind::Failed { reason, .. } = server.event() else {
         panic!("not told");
     };
-    assert_eq!(why, "the image became shorter than it was");
+    assert_eq!(reason.to_string(), "the image became shorter than it was");
 }
 
 #[test]
@@ -526,17 +532,20 @@ fn a_machine_that_closes_its_port_is_forgotten_and_its_place_is_free() {
     assert_eq!(hear(&socket).0[..4], [0, 3, 0, 2]);
     let other = server.client();
     server.ask(&other, "1", Options::default());
-    let EventKind::Ignored { why, .. } = server.event() else {
+    let EventKind::Ignored { reason, .. } = server.event() else {
         panic!("not told");
     };
-    assert_eq!(why, "too many transfers are running for this machine");
+    assert_eq!(
+        reason.to_string(),
+        "too many transfers are running for this machine"
+    );
     // One last ACK, and nobody there for block 3.
     say(&socket, from, &Packet::Ack(2));
     drop(socket);
-    let EventKind::Failed { why, .. } = server.event() else {
+    let EventKind::Failed { reason, .. } = server.event() else {
         panic!("not told");
     };
-    assert!(why == "the machine closed its port", "{why}");
+    assert_eq!(reason.to_string(), "the machine closed its port");
     server.ask(&other, "1", Options::default());
     let (datagram, from) = hear(&other);
     assert_eq!(datagram[..4], [0, 3, 0, 1]);
@@ -554,10 +563,13 @@ fn a_machine_that_vanishes_is_given_up_and_told() {
     let socket = server.client();
     server.ask(&socket, "14080", Options::default());
     assert!(matches!(server.event(), EventKind::Started { .. }));
-    let EventKind::Failed { why, sent: 0, .. } = server.event() else {
+    let EventKind::Failed {
+        reason, sent: 0, ..
+    } = server.event()
+    else {
         panic!("not told");
     };
-    assert_eq!(why, "no answer after 3 tries");
+    assert_eq!(reason.to_string(), "no answer after 3 tries");
     for _ in 0..3 {
         assert_eq!(hear(&socket).0.len(), 516);
     }
@@ -579,9 +591,9 @@ fn a_machine_that_starts_over_from_the_same_port_gets_its_new_file() {
     let mut events: Vec<EventKind> = (0..3).map(|_| server.event()).collect();
     events.retain(|what| !matches!(what, EventKind::Started { .. }));
     match &events[..] {
-        [EventKind::Failed { why, path, .. }] => {
+        [EventKind::Failed { reason, path, .. }] => {
             assert_eq!(
-                (why.as_str(), path.as_str()),
+                (reason.to_string().as_str(), path.as_str()),
                 ("the machine asked anew", "14080")
             );
         }

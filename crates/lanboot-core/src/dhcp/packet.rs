@@ -197,6 +197,11 @@ pub enum Malformed {
     Long(usize),
 }
 
+reason_codes!(Malformed {
+    Self::Short(_) => "message_too_short",
+    Self::Long(_) => "message_too_long",
+});
+
 impl Packet {
     /// Reads a message. Only its fixed header is needed; what is wrong with single options is in
     /// [`Options::faults`] and does not hide the others.

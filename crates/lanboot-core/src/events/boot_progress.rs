@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::log_line::{rate, tell, who};
 use super::progress::{MAX_PAUSE, Progress, Transfers};
 use super::{BootState, Event, EventKind, FileUse, Peer, Protocol, Role};
+use crate::dhcp::MessageType;
 use crate::machine::{Mac, Machine, Stage};
 
 /// Machines remembered. Beyond that the one silent for longest is forgotten, so a LAN full of
@@ -145,7 +146,7 @@ impl BootProgress {
         status.take(event, file);
         match &event.what {
             EventKind::Dhcp {
-                message: "DHCPACK",
+                message: MessageType::Ack,
                 address: Some(ip),
                 machine,
                 ..
@@ -313,7 +314,7 @@ impl MachineStatus {
                 address,
                 machine,
                 ..
-            } => self.dhcp(message, *address, machine.as_ref(), event.at),
+            } => self.dhcp(*message, *address, machine.as_ref(), event.at),
             EventKind::OtherLease {
                 address, machine, ..
             } => self.other_lease(*address, machine, event.at),
@@ -343,20 +344,18 @@ impl MachineStatus {
             }
             EventKind::Finished { transfer, .. } => {
                 // What it left behind when it was restarted says nothing about this boot.
-                if self.ended(*transfer) || self.running.len() >= MAX_RUNNING {
+                let is_known = self.ended(*transfer);
+                if is_known || self.running.len() >= MAX_RUNNING {
                     self.progress.has(file);
                 }
             }
-            EventKind::Failed { transfer, .. } => {
-                if let Some(transfer) = transfer {
-                    self.ended(*transfer);
-                }
+            EventKind::Failed {
+                transfer: Some(transfer),
+                ..
+            } => {
+                self.ended(*transfer);
             }
-            EventKind::Ignored { .. }
-            | EventKind::NotFound { .. }
-            | EventKind::Planned { .. }
-            | EventKind::Boot { .. }
-            | EventKind::Diagnostic { .. } => {}
+            _ => {}
         }
     }
 
@@ -385,7 +384,7 @@ impl MachineStatus {
 
     fn dhcp(
         &mut self,
-        message: &str,
+        message: MessageType,
         address: Option<IpAddr>,
         machine: Option<&Machine>,
         at: Duration,
@@ -393,7 +392,7 @@ impl MachineStatus {
         let is_system = machine.is_some_and(|m| m.stage == Stage::Plain);
         if let Some(machine) = machine.filter(|m| m.stage != Stage::Plain) {
             // Firmware asking again after the root was there: the machine has been restarted.
-            if message == "DHCPDISCOVER" && self.stage > BootStage::Menu {
+            if message == MessageType::Discover && self.stage > BootStage::Menu {
                 self.stage = BootStage::Seen;
                 self.running.clear();
                 self.progress.restart();
@@ -402,21 +401,21 @@ impl MachineStatus {
             self.machine = Some(machine.clone());
         }
         match message {
-            "DHCPOFFER" => {
+            MessageType::Offer => {
                 self.stage = self.stage.max(BootStage::Offered);
                 // A proxy offers a boot file and no address.
                 if address.is_some() {
                     self.progress.offered(true);
                 }
             }
-            "DHCPACK" => {
+            MessageType::Ack => {
                 self.stage = self.stage.max(BootStage::Leased);
                 self.ip = address.or(self.ip);
                 if is_system {
                     self.take_address(at);
                 }
             }
-            "DHCPDECLINE" if is_system => self.progress.declined(),
+            MessageType::Decline if is_system => self.progress.declined(),
             _ => {}
         }
     }

@@ -15,7 +15,7 @@ pub fn tell(event: &Event) -> Option<String> {
             machine,
             detail,
         } => {
-            let mut line = format!("{message}({interface})");
+            let mut line = format!("{}({interface})", message.name());
             if let Some(address) = address {
                 line.push_str(&format!(" {address}"));
             }
@@ -37,7 +37,7 @@ pub fn tell(event: &Event) -> Option<String> {
         EventKind::Ignored {
             protocol,
             request,
-            why,
+            reason,
         } => {
             // `DHCPDISCOVER` names its protocol itself.
             let protocol = if request.starts_with(protocol.name()) {
@@ -45,7 +45,7 @@ pub fn tell(event: &Event) -> Option<String> {
             } else {
                 protocol.name()
             };
-            format!("{protocol} {request} from {peer} ignored: {why}")
+            format!("{protocol} {request} from {peer} ignored: {reason}")
                 .trim_start()
                 .to_owned()
         }
@@ -108,19 +108,19 @@ pub fn tell(event: &Event) -> Option<String> {
         EventKind::Failed {
             protocol,
             path,
-            why,
+            reason,
             ..
         } if path.is_empty() => {
-            format!("{} request from {peer} refused: {why}", protocol.name())
+            format!("{} request from {peer} refused: {reason}", protocol.name())
         }
         EventKind::Failed {
             protocol,
             path,
             sent,
-            why,
+            reason,
             ..
         } => format!(
-            "{} failed sending {path} to {peer} after {}: {why}",
+            "{} failed sending {path} to {peer} after {}: {reason}",
             protocol.name(),
             bytes(*sent)
         ),
@@ -186,6 +186,7 @@ pub fn bytes(n: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dhcp::{IgnoreReason, MessageType};
     use crate::machine::{Arch, Mac, Machine, Stage};
 
     fn line(what: EventKind) -> String {
@@ -209,7 +210,7 @@ mod tests {
         assert_eq!(
             line(EventKind::Dhcp {
                 interface: "eth0".into(),
-                message: "DHCPOFFER",
+                message: MessageType::Offer,
                 address: Some("192.168.0.110".parse().unwrap()),
                 machine: Some(machine),
                 detail: None
@@ -231,7 +232,7 @@ mod tests {
             line(EventKind::Ignored {
                 protocol: Protocol::Dhcp,
                 request: "DHCPDISCOVER".into(),
-                why: "not in --only".into()
+                reason: IgnoreReason::NotInOnly.into()
             }),
             "DHCPDISCOVER from 192.168.0.110 ignored: not in --only"
         );

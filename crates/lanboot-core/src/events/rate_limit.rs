@@ -13,6 +13,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::{Event, EventKind, Peer, Protocol};
+use crate::dhcp::MessageType;
 use crate::machine::Mac;
 
 /// A used-up allowance is whole again after so long.
@@ -79,7 +80,7 @@ pub const NOTICES: TokenBucket = TokenBucket {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// A DHCP message of this name.
-    Dhcp(&'static str),
+    Dhcp(MessageType),
     /// An address from another DHCP server.
     OtherLease,
     /// A boot came to another state.
@@ -106,7 +107,12 @@ impl Kind {
     /// The kind of `event`.
     pub fn of(event: &Event) -> Self {
         match &event.what {
-            EventKind::Dhcp { message, .. } => Self::Dhcp(message),
+            // What is no known message is one kind.
+            EventKind::Dhcp {
+                message: MessageType::Other(_),
+                ..
+            } => Self::Dhcp(MessageType::Other(0)),
+            EventKind::Dhcp { message, .. } => Self::Dhcp(*message),
             EventKind::OtherLease { .. } => Self::OtherLease,
             EventKind::Boot { .. } => Self::Boot,
             EventKind::Ignored { protocol, .. } => Self::Ignored(*protocol),
@@ -167,7 +173,7 @@ impl Kind {
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let said = match self {
-            Self::Dhcp(message) => return f.write_str(message),
+            Self::Dhcp(message) => return f.write_str(message.name()),
             Self::Progress => "transfers under way",
             Self::Planned => "ways to boot",
             Self::OtherLease => "leases of other servers",

@@ -20,4 +20,4 @@ pub use request::{
     Conditions, MAX_BODY_BYTES, MAX_HEAD_BYTES, MAX_HEADERS, Method, Received, RejectReason,
     Request, Session,
 };
-pub use respond::{Response, Status, respond, unavailable, unreadable};
+pub use respond::{Problem, Response, Status, respond, unavailable, unreadable};

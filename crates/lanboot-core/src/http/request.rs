@@ -120,6 +120,19 @@ pub enum RejectReason {
     Expectation,
 }
 
+reason_codes!(RejectReason {
+    Self::Tls => "tls",
+    Self::Malformed => "malformed",
+    Self::Http09 => "http_0_9",
+    Self::Version => "unsupported_version",
+    Self::Method => "method_not_allowed",
+    Self::LineTooLong => "request_line_too_long",
+    Self::HeadTooLong => "head_too_long",
+    Self::BodyTooLong => "body_too_long",
+    Self::LengthMissing => "length_missing",
+    Self::Expectation => "unknown_expectation",
+});
+
 impl Session {
     /// Creates a session for a new connection.
     pub fn new() -> Self {

@@ -1,6 +1,5 @@
 //! Turns a request and its file into a reply of exact length (RFC 9110 §13 to §15).
 
-use std::borrow::Cow;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -8,7 +7,7 @@ use super::date;
 use super::range::{Selection, select};
 use super::request::{Conditions, Method, RejectReason, Request};
 use crate::Reply;
-use crate::vfs::{Content, File, Piece, Slice, Source};
+use crate::vfs::{Content, Damage, File, Piece, Slice, Source};
 
 /// Status of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,9 +77,34 @@ pub struct Response {
     pub status: Status,
     /// Bytes to send.
     pub reply: Reply,
-    /// Reason for an error, as one clause, where the status line does not state it.
-    pub why: Option<Cow<'static, str>>,
+    /// Reason for an error, where the status line does not state it.
+    pub problem: Option<Problem>,
 }
+
+/// Why a well-formed request did not get the file it asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Problem {
+    /// The image does not hold all of the file.
+    #[error("the file is {0}")]
+    Damaged(Damage),
+    /// A download that resumes, of a file with other contents now.
+    #[error("it goes on with a file that has changed since")]
+    Changed,
+    /// A range behind the end of the file.
+    #[error("it asks for a range behind the end of the file")]
+    RangeBehindTheEnd,
+    /// A range without numbers.
+    #[error("its range has no numbers in it: this build of iPXE prints them wrong, update it")]
+    MisprintedRange,
+}
+
+reason_codes!(Problem {
+    Self::Changed => "file_changed",
+    Self::RangeBehindTheEnd => "range_out_of_bounds",
+    Self::MisprintedRange => "misprinted_range",
+} or {
+    Self::Damaged(damage) => damage.code(),
+});
 
 /// Answers `request` with the file at its path. `now` is the time since 1970 UTC.
 pub fn respond(request: &Request, file: Option<&File>, now: Duration) -> Response {
@@ -91,7 +115,7 @@ pub fn respond(request: &Request, file: Option<&File>, now: Duration) -> Respons
     // Serves no part of a damaged file, and no HEAD: the loader must stop here.
     if let Some(damage) = file.content.damage() {
         return Response {
-            why: Some(Cow::Owned(format!("the file is {damage}"))),
+            problem: Some(Problem::Damaged(damage)),
             ..plain(request, Status::InternalServerError, &date, "", None)
         };
     }
@@ -108,7 +132,8 @@ pub fn respond(request: &Request, file: Option<&File>, now: Duration) -> Respons
         Verdict::Send => {}
         Verdict::NotModified => return about.not_modified(),
         Verdict::Failed => {
-            return plain(request, Status::PreconditionFailed, &date, "", None);
+            let problem = Some(Problem::Changed);
+            return plain(request, Status::PreconditionFailed, &date, "", problem);
         }
     }
     let len = file.content.len();
@@ -129,14 +154,14 @@ pub fn respond(request: &Request, file: Option<&File>, now: Duration) -> Respons
             Status::RangeNotSatisfiable,
             &date,
             &unsatisfied,
-            Some("it asks for a range behind the end of the file"),
+            Some(Problem::RangeBehindTheEnd),
         ),
         Selection::Misprinted => plain(
             request,
             Status::RangeNotSatisfiable,
             &date,
             &unsatisfied,
-            Some("its range has no numbers in it: this build of iPXE prints them wrong, update it"),
+            Some(Problem::MisprintedRange),
         ),
     }
 }
@@ -222,7 +247,7 @@ impl About<'_> {
         Response {
             status: Status::NotModified,
             reply: Reply::bytes(head, !self.request.keep_alive),
-            why: None,
+            problem: None,
         }
     }
 
@@ -279,7 +304,7 @@ impl About<'_> {
         Response {
             status,
             reply,
-            why: None,
+            problem: None,
         }
     }
 }
@@ -290,7 +315,7 @@ fn plain(
     status: Status,
     date: &Date,
     fields: &str,
-    why: Option<&'static str>,
+    problem: Option<Problem>,
 ) -> Response {
     let close = !request.keep_alive;
     let body = text(status);
@@ -303,7 +328,7 @@ fn plain(
     Response {
         status,
         reply: Reply::bytes(head, close),
-        why: why.map(Cow::Borrowed),
+        problem,
     }
 }
 

@@ -46,6 +46,21 @@ pub enum RejectReason {
     Invalid,
 }
 
+reason_codes!(RejectReason {
+    Self::Aborted => "aborted",
+    Self::Disconnected => "disconnected",
+    Self::UnknownFlags(_) => "unknown_flags",
+    Self::NotAnOption => "not_nbd",
+    Self::OptionTooLong(_) => "option_too_long",
+    Self::TooManyOptions => "too_many_options",
+    Self::UnknownExport => "unknown_export",
+    Self::NotARequest => "not_a_request",
+    Self::WriteTooLong(_) => "write_too_long",
+    Self::ReadOnly => "read_only",
+    Self::BehindTheEnd => "out_of_range",
+    Self::Invalid => "invalid_request",
+});
+
 impl RejectReason {
     /// Returns whether the client ended the connection in an orderly way.
     pub fn is_goodbye(self) -> bool {

@@ -192,6 +192,12 @@ pub enum Refusal {
     Flavor,
 }
 
+reason_codes!(Refusal {
+    Self::NfsVersion(_) => "nfs_version",
+    Self::OldMount => "mount_version",
+    Self::Flavor => "authentication_flavor",
+});
+
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -218,6 +224,12 @@ pub enum IgnoreReason {
     #[error("calls are not passed on to others")]
     Forwarding,
 }
+
+reason_codes!(IgnoreReason {
+    Self::Nothing(rpc::Nothing::NoCall) => "not_a_call",
+    Self::Nothing(rpc::Nothing::Head(_)) => "malformed_head",
+    Self::Forwarding => "forwarding",
+});
 
 /// Program numbers.
 const PORTMAP: u32 = 100_000;

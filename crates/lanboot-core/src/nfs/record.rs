@@ -34,6 +34,11 @@ pub enum Refused {
     TooManyFragments,
 }
 
+reason_codes!(Refused {
+    Self::TooLong => "record_too_long",
+    Self::TooManyFragments => "too_many_fragments",
+});
+
 /// Assembles the records of one stream.
 #[derive(Debug, Default)]
 pub struct Records {

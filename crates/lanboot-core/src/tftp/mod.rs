@@ -152,6 +152,22 @@ pub enum IgnoreReason {
     NotDue,
 }
 
+reason_codes!(IgnoreReason {
+    Self::TooLong => "request_too_long",
+    Self::NoRequest => "not_a_request",
+    Self::SameRequest => "same_request",
+    Self::TooManyTransfers => "too_many_transfers",
+    Self::TooManyForOne => "too_many_transfers_of_peer",
+    Self::DuplicateAck => "duplicate_ack",
+    Self::OldAck => "old_ack",
+    Self::AckAhead => "ack_ahead",
+    Self::Unexpected => "unexpected_packet",
+    Self::Over => "transfer_over",
+    Self::NotDue => "not_due",
+} or {
+    Self::Bad(bad) => bad.code(),
+});
+
 impl fmt::Display for IgnoreReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -103,6 +103,16 @@ pub enum ErrorCode {
     Other(u16),
 }
 
+reason_codes!(ErrorCode {
+    Self::Undefined => "undefined_error",
+    Self::NotFound => "file_not_found",
+    Self::AccessViolation => "access_violation",
+    Self::IllegalOperation => "illegal_operation",
+    Self::UnknownTransfer => "unknown_transfer",
+    Self::OptionsRefused => "options_refused",
+    Self::Other(_) => "other_error",
+});
+
 /// Error: the datagram is not a TFTP packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadPacket {
@@ -116,6 +126,12 @@ pub enum BadPacket {
     #[error("the file name is empty")]
     NoName,
 }
+
+reason_codes!(BadPacket {
+    Self::Truncated(_) => "truncated",
+    Self::Opcode(_) => "unknown_opcode",
+    Self::NoName => "empty_file_name",
+});
 
 impl<'a> Packet<'a> {
     /// Parses one datagram.

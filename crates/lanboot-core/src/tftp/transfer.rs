@@ -73,6 +73,15 @@ impl Finish {
     }
 }
 
+reason_codes!(Finish {
+    Self::Complete => "complete",
+    Self::Unconfirmed => "complete_unconfirmed",
+    Self::SizeProbe => "size_probe",
+    Self::Refused { .. } => "client_gave_up",
+    Self::Vanished { .. } => "no_answer",
+    Self::Unreachable => "port_closed",
+});
+
 impl std::fmt::Display for Finish {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

@@ -80,6 +80,13 @@ pub enum Damage {
     Interleaved,
 }
 
+reason_codes!(Damage {
+    Self::Incomplete { .. } => "incomplete_file",
+    Self::ExtentMissing => "extent_missing",
+    Self::Zisofs => "zisofs",
+    Self::Interleaved => "interleaved",
+});
+
 /// A run of bytes from one source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Piece {

@@ -9,6 +9,7 @@ use std::net::{IpAddr, Shutdown};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use lanboot_core::events::ListenerReason;
 use socket2::SockRef;
 use tokio::net::TcpStream;
 
@@ -62,14 +63,21 @@ struct Peer {
 }
 
 /// Reason no permit is available.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Full {
     /// The limit for this machine is reached.
-    #[error("every connection this machine may have is in use")]
     Peer,
     /// The total limit is reached.
-    #[error("every connection is in use")]
     All,
+}
+
+impl From<Full> for ListenerReason {
+    fn from(full: Full) -> Self {
+        match full {
+            Full::Peer => Self::ClientConnectionLimit,
+            Full::All => Self::ConnectionLimit,
+        }
+    }
 }
 
 /// Permit for one connection, returned on drop.

@@ -1,14 +1,13 @@
 //! The boot door, TCP 80: files for firmware, loaders and initramfs. What is said is
 //! `lanboot_core::http`; this file moves the bytes, counts the connections and keeps the time.
 
-use std::borrow::Cow;
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lanboot_core::events::{EventKind, Protocol};
-use lanboot_core::http::{self, Method, Received, Request, Response, Session, Status};
+use lanboot_core::events::{EventKind, ListenerReason, Protocol, Reason};
+use lanboot_core::http::{self, Method, Problem, Received, Request, Response, Session, Status};
 use lanboot_core::text::printable;
 use lanboot_core::vfs::File;
 use socket2::SockRef;
@@ -185,7 +184,7 @@ where
                     Box::pin(self.answer(request, has_more, &mut permit)).await
                 }
                 Received::Refused { why, reply } => {
-                    self.log_failed(None, String::new(), 0, why.to_string());
+                    self.log_failed(None, String::new(), 0, why);
                     let stall = self.shared.limits.stall;
                     // Whatever comes of it, the connection ends here.
                     let _ = Box::pin(stream::send(
@@ -238,11 +237,8 @@ where
                 Ok(Err(_)) => return None,
                 Err(_) => {
                     if has_begun {
-                        let why = format!(
-                            "its request was not complete after {} s",
-                            self.shared.limits.head.as_secs()
-                        );
-                        self.log_failed(None, String::new(), 0, why);
+                        let reason = ListenerReason::RequestTimeout(self.shared.limits.head);
+                        self.log_failed(None, String::new(), 0, reason);
                     }
                     return None;
                 }
@@ -269,14 +265,18 @@ where
         {
             return self.refuse_head(&request, &cut).await;
         }
-        let Response { status, reply, why } = http::respond(&request, file.as_ref(), bus::now());
+        let Response {
+            status,
+            reply,
+            problem,
+        } = http::respond(&request, file.as_ref(), bus::now());
         let closes = reply.close;
         let is_get = request.method == Method::Get;
         if let Some(text) = file.filter(|_| is_get).and_then(|file| file.warning) {
             self.tell(EventKind::Planned { text });
         }
         let len = reply.body.len();
-        self.log_refusal(&request, status, why);
+        self.log_refusal(&request, status, problem);
         let is_told = request.method == Method::Get
             && match status {
                 Status::Ok => true,
@@ -332,12 +332,11 @@ where
             // Who probes may hang up; what is wrong with an image is told in any case.
             (Err(SendError::Peer(_)), None) => return false,
             (Err(SendError::Peer(_)), transfer) if permit.is_lost() => {
-                let why = "the machine took nothing, and another one got its connection";
-                self.log_failed(transfer, path, sent, why.to_owned());
+                self.log_failed(transfer, path, sent, ListenerReason::ConnectionTaken);
                 return false;
             }
             (Err(cut), transfer) => {
-                self.log_failed(transfer, path, sent, cut.to_string());
+                self.log_failed(transfer, path, sent, &cut);
                 return false;
             }
         }
@@ -355,7 +354,7 @@ where
     /// Answers HEAD as GET would be; always `false`, the connection ends.
     async fn refuse_head(&self, request: &Request, cut: &SendError) -> bool {
         let (reply, stall) = (http::unreadable(bus::now()), self.shared.limits.stall);
-        self.log_failed(None, shown(&request.path), 0, cut.to_string());
+        self.log_failed(None, shown(&request.path), 0, cut);
         // Whatever comes of it, the connection ends here.
         let _ = stream::send(&self.stream, reply, &self.shared.open_images, stall, |_| {}).await;
         false
@@ -403,29 +402,31 @@ where
         transfer
     }
 
-    fn log_refusal(&self, request: &Request, status: Status, why: Option<Cow<'static, str>>) {
+    fn log_refusal(&self, request: &Request, status: Status, problem: Option<Problem>) {
         let path = || shown(&request.path);
-        match (status, why) {
+        match (status, problem) {
             (Status::NotFound, _) => self.tell(EventKind::NotFound {
                 protocol: Protocol::Http,
                 path: path(),
             }),
-            (Status::PreconditionFailed, _) => {
-                let why = "it goes on with a file that has changed since";
-                self.log_failed(None, path(), 0, why.to_owned());
-            }
-            (_, Some(why)) => self.log_failed(None, path(), 0, why.into_owned()),
+            (_, Some(problem)) => self.log_failed(None, path(), 0, problem),
             (_, None) => {}
         }
     }
 
-    fn log_failed(&self, transfer: Option<u64>, path: String, sent: u64, why: String) {
+    fn log_failed(
+        &self,
+        transfer: Option<u64>,
+        path: String,
+        sent: u64,
+        reason: impl Into<Reason>,
+    ) {
         self.tell(EventKind::Failed {
             protocol: Protocol::Http,
             transfer,
             path,
             sent,
-            why,
+            reason: reason.into(),
         });
     }
 }

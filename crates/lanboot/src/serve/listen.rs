@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::task::Poll;
 use std::time::Duration;
 
-use lanboot_core::events::{self, EventKind, Peer};
+use lanboot_core::events::{self, EventKind, ListenerReason, Peer};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -176,7 +176,7 @@ fn no_permit_left(protocol: events::Protocol, full: Full) -> EventKind {
     EventKind::Ignored {
         protocol,
         request: "connection".to_owned(),
-        why: full.to_string(),
+        reason: ListenerReason::from(full).into(),
     }
 }
 

@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use lanboot_core::Reply;
-use lanboot_core::events::{EventKind, Protocol};
+use lanboot_core::events::{EventKind, ListenerReason, Protocol, Reason};
 use lanboot_core::nbd::{Export, Exports, MAX_MESSAGE_BYTES, Received, RejectReason, Session};
 use lanboot_core::vfs::Source;
 use nix::sys::socket::{MsgFlags, recv};
@@ -175,8 +175,8 @@ struct Over;
 impl Connection {
     async fn run(self, mut permit: Permit) {
         if !self.shared.context.routes.load().serves(self.peer) {
-            let why = "it is in none of the served networks";
-            self.complain(&self.shared.strangers, "connection", why.to_owned());
+            let reason = ListenerReason::ForeignClient;
+            self.complain(&self.shared.strangers, "connection", reason);
             return;
         }
         let mut session = Session::new();
@@ -345,12 +345,12 @@ impl Connection {
                 Received::More => break,
                 Received::Reply(reply) | Received::Entered { reply, .. } => reply,
                 Received::Refused { reply, why, .. } => {
-                    self.complain(&self.shared.refusals, "request", why.to_string());
+                    self.complain(&self.shared.refusals, "request", why);
                     reply
                 }
                 Received::Closed { reply, why, .. } => {
                     if !why.is_goodbye() {
-                        self.complain(&self.shared.refusals, "request", why.to_string());
+                        self.complain(&self.shared.refusals, "request", why);
                     }
                     closes = true;
                     reply
@@ -389,15 +389,14 @@ impl Connection {
     }
 
     fn too_slow(&self) -> Over {
-        let limit = self.shared.limits.negotiation.as_secs();
-        let why = format!("its negotiation was not over after {limit} s");
-        self.complain(&self.shared.refusals, "connection", why);
+        let reason = ListenerReason::NegotiationTimeout(self.shared.limits.negotiation);
+        self.complain(&self.shared.refusals, "connection", reason);
         Over
     }
 
     fn log_refused(&self, why: RejectReason, name: String, unknown: &mut u32) {
         if why != RejectReason::UnknownExport {
-            return self.complain(&self.shared.refusals, "negotiation", why.to_string());
+            return self.complain(&self.shared.refusals, "negotiation", why);
         }
         *unknown += 1;
         if *unknown <= UNKNOWN_INTERVAL {
@@ -409,13 +408,13 @@ impl Connection {
     }
 
     /// Tells that something was ignored, unless the like was told just now.
-    fn complain(&self, kind: &Mutex<LogThrottle>, request: &str, why: String) {
+    fn complain(&self, kind: &Mutex<LogThrottle>, request: &str, reason: impl Into<Reason>) {
         let mut throttle = kind.lock().unwrap_or_else(PoisonError::into_inner);
         if throttle.is_due() {
             self.tell(EventKind::Ignored {
                 protocol: Protocol::Nbd,
                 request: request.to_owned(),
-                why,
+                reason: reason.into(),
             });
         }
     }

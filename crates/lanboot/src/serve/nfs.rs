@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use lanboot_core::events::{self, EventKind};
+use lanboot_core::events::{self, EventKind, ListenerReason, Reason};
 use lanboot_core::nfs::{
     self, Answer, CallContext, CallOutcome, Handles, MAX_PATH_BYTES, Over, PORT, PORTMAP_PORT,
     Port, Server,
@@ -295,8 +295,8 @@ impl Shared {
     fn admits(&self, ip: IpAddr, request: &str) -> bool {
         let admits = self.context.routes.load().serves(ip);
         if !admits {
-            let why = "it is not in a network that is served".to_owned();
-            self.complain(|c| &mut c.stranger, ip, request, why);
+            let reason = ListenerReason::ForeignClient;
+            self.complain(|c| &mut c.stranger, ip, request, reason);
         }
         admits
     }
@@ -347,8 +347,7 @@ impl Shared {
                 return Some(account.read(identity, image, size, path));
             }
             CallOutcome::Refused(refusal) => {
-                let why = refusal.to_string();
-                self.complain(|c| &mut c.refused, ip, "call", why);
+                self.complain(|c| &mut c.refused, ip, "call", refusal);
             }
         }
         None
@@ -366,13 +365,13 @@ impl Shared {
         which: impl FnOnce(&mut Complaints) -> &mut LogThrottle,
         ip: IpAddr,
         request: &str,
-        why: String,
+        reason: impl Into<Reason>,
     ) {
         if self.is_due(which) {
             let what = EventKind::Ignored {
                 protocol: events::Protocol::Nfs,
                 request: request.to_owned(),
-                why,
+                reason: reason.into(),
             };
             self.context.bus.publish(peer(ip), what);
         }

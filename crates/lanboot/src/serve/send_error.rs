@@ -3,35 +3,35 @@
 
 use std::io;
 
+use lanboot_core::events::{HostCause, HostError};
 use nix::errno::Errno;
 
-/// Explains in one sentence why a datagram did not leave this host, followed by the system's
-/// message.
-pub(super) fn sentence(error: &io::Error) -> String {
+/// Returns why a datagram did not leave this host, with the system's message.
+pub(super) fn host_error(error: &io::Error) -> HostError {
     let Some(code) = error.raw_os_error() else {
-        return error.to_string();
+        return HostError {
+            cause: HostCause::Unknown,
+            system: error.to_string(),
+        };
     };
     let errno = Errno::from_raw(code);
     let cause = match errno {
-        // A netfilter verdict on outgoing packets (nftables, iptables, ufw, firewalld), or a full
-        // connection table.
-        Errno::EPERM => "this host's firewall refuses to send",
-        // A route of type `prohibit`, or a security module.
-        Errno::EACCES => "this host does not allow to send there",
-        Errno::ENETUNREACH => "this host has no route there",
-        Errno::EHOSTUNREACH => "this host cannot reach it",
-        Errno::ENETDOWN => "the interface is down",
-        Errno::ENODEV | Errno::ENXIO => "the interface is gone",
-        Errno::EADDRNOTAVAIL => "this host no longer has the address it answers from",
-        Errno::EMSGSIZE => "the packet is longer than the interface allows (its MTU)",
-        // A full queue, or a tc or nftables rule at the interface that drops the packet.
-        Errno::ENOBUFS | Errno::EAGAIN => {
-            "this host's send queue is full, or a rule at the interface drops what is sent"
-        }
-        Errno::ENOMEM => "this host has no memory left to send",
-        _ => "this host could not send",
+        Errno::EPERM => HostCause::Firewall,
+        Errno::EACCES => HostCause::Prohibited,
+        Errno::ENETUNREACH => HostCause::NoRoute,
+        Errno::EHOSTUNREACH => HostCause::Unreachable,
+        Errno::ENETDOWN => HostCause::InterfaceDown,
+        Errno::ENODEV | Errno::ENXIO => HostCause::InterfaceRemoved,
+        Errno::EADDRNOTAVAIL => HostCause::AddressRemoved,
+        Errno::EMSGSIZE => HostCause::TooLong,
+        Errno::ENOBUFS | Errno::EAGAIN => HostCause::QueueFull,
+        Errno::ENOMEM => HostCause::NoMemory,
+        _ => HostCause::Other,
     };
-    format!("{cause} ({})", errno.desc())
+    HostError {
+        cause,
+        system: errno.desc().to_owned(),
+    }
 }
 
 /// Returns whether sending failed because of the machine's answer: its port is closed.
@@ -51,16 +51,16 @@ pub(super) struct Unsent {
     has_sent: bool,
     has_said: bool,
     /// Reason the last datagram was not sent.
-    why: Option<String>,
+    why: Option<HostError>,
 }
 
 /// Action after a datagram that was not sent.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Unsendable {
     /// End the transfer, for this reason: no datagram was ever sent.
-    End(String),
+    End(HostError),
     /// Try again, and log the reason.
-    Say(String),
+    Say(HostError),
     /// Try again; the reason is logged already or harmless.
     Wait,
 }
@@ -74,7 +74,7 @@ impl Unsent {
 
     /// Records that a datagram was not sent.
     pub(super) fn failed(&mut self, error: &io::Error) -> Unsendable {
-        let reason = sentence(error);
+        let reason = host_error(error);
         let is_passing = is_passing(error);
         self.why = Some(reason.clone());
         if !self.has_sent && !is_passing {
@@ -87,8 +87,8 @@ impl Unsent {
     }
 
     /// Returns the reason the last datagram was not sent; `None` if it was.
-    pub(super) fn why(&self) -> Option<&str> {
-        self.why.as_deref()
+    pub(super) fn why(&self) -> Option<&HostError> {
+        self.why.as_ref()
     }
 }
 
@@ -115,7 +115,7 @@ mod tests {
             (libc::EIO, "this host could not send (I/O error)"),
         ] {
             let error = io::Error::from_raw_os_error(code);
-            assert_eq!(sentence(&error), expected);
+            assert_eq!(host_error(&error).to_string(), expected);
         }
         assert!(is_of_the_machine(&io::Error::from_raw_os_error(
             libc::ECONNREFUSED
@@ -129,7 +129,7 @@ mod tests {
     fn failures_are_logged_once_and_end_unstarted_transfers() {
         let refused = io::Error::from_raw_os_error(libc::EPERM);
         let full = io::Error::from_raw_os_error(libc::ENOBUFS);
-        let said = sentence(&refused);
+        let said = host_error(&refused);
         let mut unsent = Unsent::default();
         assert_eq!(unsent.failed(&full), Unsendable::Wait, "a queue empties");
         assert_eq!(unsent.failed(&refused), Unsendable::End(said.clone()));
@@ -137,8 +137,8 @@ mod tests {
         assert_eq!(unsent.why(), None);
         assert_eq!(unsent.failed(&refused), Unsendable::Say(said.clone()));
         assert_eq!(unsent.failed(&refused), Unsendable::Wait);
-        assert_eq!(unsent.why(), Some(said.as_str()));
+        assert_eq!(unsent.why(), Some(&said));
         assert_eq!(unsent.failed(&full), Unsendable::Wait);
-        assert_eq!(unsent.why(), Some(sentence(&full).as_str()));
+        assert_eq!(unsent.why(), Some(&host_error(&full)));
     }
 }

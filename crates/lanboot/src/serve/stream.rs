@@ -10,10 +10,12 @@ mod send_queue;
 pub use delivery::delivered;
 pub use send_queue::{PinnedImages, SendQueue};
 
+use std::fmt;
 use std::io;
 use std::time::Duration;
 
 use lanboot_core::Reply;
+use lanboot_core::events::{Reason, SendFailure};
 use lanboot_core::iso::ReadAt;
 use lanboot_core::vfs::{Piece, Slice, Source};
 use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
@@ -59,31 +61,52 @@ pub enum Sent {
     Cut(SendError),
 }
 
-/// Reason a reply broke off.
-#[derive(Debug, thiserror::Error)]
+/// Reason a reply broke off; events carry it as [`SendFailure`].
+#[derive(Debug)]
 pub enum SendError {
     /// The peer closed the connection or vanished.
-    #[error("the machine hung up ({0})")]
     Peer(io::Error),
     /// The peer accepts no data.
-    #[error("the machine took nothing for {} s", .0.as_secs())]
     Stalled(Duration),
     /// Reading failed.
-    #[error("the image cannot be read ({0})")]
     Read(io::Error),
     /// The file is shorter than expected.
-    #[error("the image became shorter than it was")]
     Short,
     /// Bytes recorded by the image are missing from it.
-    #[error("the image is incomplete: these bytes of it are missing")]
     Missing,
     /// The file was overwritten.
-    #[error("the image was overwritten while it was in use")]
     Overwritten,
     /// The image is not open any more.
-    #[error("the image is no longer open")]
     Gone,
 }
+
+impl From<&SendError> for SendFailure {
+    fn from(error: &SendError) -> Self {
+        match error {
+            SendError::Peer(error) => Self::HungUp(error.to_string()),
+            SendError::Stalled(time) => Self::Stalled(*time),
+            SendError::Read(error) => Self::Unreadable(error.to_string()),
+            SendError::Short => Self::Truncated,
+            SendError::Missing => Self::Incomplete,
+            SendError::Overwritten => Self::Overwritten,
+            SendError::Gone => Self::Closed,
+        }
+    }
+}
+
+impl From<&SendError> for Reason {
+    fn from(error: &SendError) -> Self {
+        SendFailure::from(error).into()
+    }
+}
+
+impl fmt::Display for SendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        SendFailure::from(self).fmt(f)
+    }
+}
+
+impl std::error::Error for SendError {}
 
 impl From<Changed> for SendError {
     fn from(changed: Changed) -> Self {

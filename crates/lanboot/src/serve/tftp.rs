@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context as _;
-use lanboot_core::events::{EventKind, Peer, Protocol};
+use lanboot_core::events::{EventKind, Peer, Protocol, Reason};
 use lanboot_core::text::printable;
 use lanboot_core::tftp::{self, Failure, Incoming, Mode, Packet, Request, Transfer};
 use lanboot_core::vfs::{Content, File};
@@ -221,7 +221,7 @@ impl<F: Fn(&[u8], IpAddr) -> Option<File>> RequestHandler<'_, F> {
         };
         let told = match tftp::classify(datagram) {
             Incoming::Read(request) => self.read(arrival, datagram, request, peer).await,
-            Incoming::Refuse { name, failure } => Err(self.refuse(arrival, &name, &failure)),
+            Incoming::Refuse { name, failure } => Err(self.refuse(arrival, &name, failure)),
             Incoming::Ignore(why) => Err(ignored("datagram".into(), why)),
         };
         if let Err(what) = told {
@@ -254,20 +254,20 @@ impl<F: Fn(&[u8], IpAddr) -> Option<File>> RequestHandler<'_, F> {
         if let Some(text) = file.warning {
             self.bus.publish(peer, EventKind::Planned { text });
         }
-        let failed = |why| failed(path.clone(), why);
+        let failed = |reason| failed(path.clone(), reason);
         let unreadable = |cut: SendError| {
             self.send_failure(arrival, &Failure::READ_FAILED);
-            failed(cut.to_string())
+            failed(Reason::from(&cut))
         };
         if let Some(damage) = file.content.damage() {
             self.send_failure(arrival, &Failure::DAMAGED);
-            return Err(failed(format!("the file is {damage}")));
+            return Err(failed(damage.into()));
         }
         let mut file = OpenFile::open(file.content, &self.open_images).map_err(unreadable)?;
         if request.mode == Mode::Netascii {
             if file.len() > MAX_NETASCII {
                 self.send_failure(arrival, &Failure::NOT_TEXT);
-                return Err(failed(Failure::NOT_TEXT.sentence()));
+                return Err(failed(Failure::NOT_TEXT.into()));
             }
             let read = tokio::task::spawn_blocking(move || file.read_all()).await;
             let bytes = read
@@ -279,7 +279,7 @@ impl<F: Fn(&[u8], IpAddr) -> Option<File>> RequestHandler<'_, F> {
         }
         // Nothing is sent when this fails: firmware asks again, after an ERROR it would give up.
         let socket = self.socket_for(arrival);
-        let socket = socket.map_err(|e| failed(send_error::sentence(&e)))?;
+        let socket = socket.map_err(|e| failed(send_error::host_error(&e).into()))?;
         let mtu = datagram::path_mtu(&socket).filter(|_| !self.limits.fragments);
         let now = Instant::now();
         let len = file.len();
@@ -328,9 +328,9 @@ impl<F: Fn(&[u8], IpAddr) -> Option<File>> RequestHandler<'_, F> {
         Ok(socket)
     }
 
-    fn refuse(&self, arrival: &Arrival, name: &[u8], failure: &Failure<'_>) -> EventKind {
-        self.send_failure(arrival, failure);
-        failed(printable_path(name), failure.sentence())
+    fn refuse(&self, arrival: &Arrival, name: &[u8], failure: Failure<'static>) -> EventKind {
+        self.send_failure(arrival, &failure);
+        failed(printable_path(name), failure.into())
     }
 
     /// Sends an ERROR, once: an ERROR has no ACK. It comes from a port of its own (RFC 1350 §4)
@@ -373,16 +373,16 @@ fn ignored(request: String, why: tftp::IgnoreReason) -> EventKind {
     EventKind::Ignored {
         protocol: Protocol::Tftp,
         request,
-        why: why.to_string(),
+        reason: why.into(),
     }
 }
 
-fn failed(path: String, why: String) -> EventKind {
+fn failed(path: String, reason: Reason) -> EventKind {
     EventKind::Failed {
         protocol: Protocol::Tftp,
         transfer: None,
         path,
         sent: 0,
-        why,
+        reason,
     }
 }

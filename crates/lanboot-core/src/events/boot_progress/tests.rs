@@ -1,6 +1,7 @@
 //! Boots as the events of a server tell them, from the first DISCOVER to a running system.
 
 use super::*;
+use crate::events::SendFailure;
 use crate::events::{ADDRESS_GRACE, Expected, GRACE, MAX_PAUSE_UNLOADED, SETTLE};
 use crate::machine::Arch;
 use proptest::prelude::*;
@@ -35,7 +36,7 @@ impl Scene {
         self.boot_progress.fold(&Event { at, peer, what }, file);
     }
 
-    fn dhcp(&mut self, mac: Mac, message: &'static str, stage: Stage, address: Option<&str>) {
+    fn dhcp(&mut self, mac: Mac, message: MessageType, stage: Stage, address: Option<&str>) {
         let machine = Machine {
             mac,
             arch: (stage != Stage::Plain).then_some(Arch::X86Bios),
@@ -57,15 +58,15 @@ impl Scene {
 
     /// Firmware that gets its address here.
     fn firmware(&mut self, mac: Mac, address: &str) {
-        self.dhcp(mac, "DHCPDISCOVER", Stage::Firmware, None);
-        self.dhcp(mac, "DHCPOFFER", Stage::Firmware, Some(address));
-        self.dhcp(mac, "DHCPACK", Stage::Firmware, Some(address));
+        self.dhcp(mac, MessageType::Discover, Stage::Firmware, None);
+        self.dhcp(mac, MessageType::Offer, Stage::Firmware, Some(address));
+        self.dhcp(mac, MessageType::Ack, Stage::Firmware, Some(address));
     }
 
     /// A system or an initramfs that gets its address here.
     fn system(&mut self, mac: Mac, address: &str) {
-        self.dhcp(mac, "DHCPOFFER", Stage::Plain, Some(address));
-        self.dhcp(mac, "DHCPACK", Stage::Plain, Some(address));
+        self.dhcp(mac, MessageType::Offer, Stage::Plain, Some(address));
+        self.dhcp(mac, MessageType::Ack, Stage::Plain, Some(address));
     }
 
     /// Somebody who is heard taking an address from another server.
@@ -130,7 +131,7 @@ impl Scene {
                 transfer: Some(transfer),
                 path,
                 sent: 500,
-                why: "the machine hung up".into(),
+                reason: SendFailure::Truncated.into(),
             },
         };
         self.fold(peer, what, file);
@@ -215,8 +216,8 @@ fn a_signed_root_over_http_is_up_when_its_system_has_its_address() {
     scene.firmware(MAC, IP);
     scene.send(IP, &used(Role::Loader, "undionly.kpxe"));
     // iPXE asks again.
-    scene.dhcp(MAC, "DHCPDISCOVER", Stage::Ipxe, None);
-    scene.dhcp(MAC, "DHCPACK", Stage::Ipxe, Some(IP));
+    scene.dhcp(MAC, MessageType::Discover, Stage::Ipxe, None);
+    scene.dhcp(MAC, MessageType::Ack, Stage::Ipxe, Some(IP));
     scene.load(IP);
     // The initramfs asks too, under another client id.
     scene.pass(25);
@@ -236,7 +237,7 @@ fn a_signed_root_over_http_is_up_when_its_system_has_its_address() {
     // Its system has another client id and another address.
     scene.system(MAC, "10.0.0.51");
     assert!(!scene.is_done(), "it may still decline it");
-    scene.dhcp(MAC, "DHCPDECLINE", Stage::Plain, None);
+    scene.dhcp(MAC, MessageType::Decline, Stage::Plain, None);
     scene.pass(5);
     assert!(!scene.is_done());
     scene.system(MAC, "10.0.0.52");
@@ -248,10 +249,10 @@ fn a_signed_root_over_http_is_up_when_its_system_has_its_address() {
         BootStage::Up
     );
     // A renewal changes nothing, and the machine keeps nobody.
-    scene.dhcp(MAC, "DHCPACK", Stage::Plain, Some("10.0.0.52"));
+    scene.dhcp(MAC, MessageType::Ack, Stage::Plain, Some("10.0.0.52"));
     assert!(scene.is_done() && scene.is_idle(0));
     // It is restarted.
-    scene.dhcp(MAC, "DHCPDISCOVER", Stage::Firmware, None);
+    scene.dhcp(MAC, MessageType::Discover, Stage::Firmware, None);
     assert_eq!(scene.state(MAC), BootState::Loading);
     assert!(!scene.is_done());
     assert_eq!(scene.boot_progress.statuses().count(), 1);
@@ -264,8 +265,8 @@ fn a_static_address_is_up_after_a_grace_time_longer_where_addresses_come_from_he
         match from_here {
             true => scene.firmware(MAC, IP),
             false => {
-                scene.dhcp(MAC, "DHCPDISCOVER", Stage::Firmware, None);
-                scene.dhcp(MAC, "DHCPOFFER", Stage::Firmware, None);
+                scene.dhcp(MAC, MessageType::Discover, Stage::Firmware, None);
+                scene.dhcp(MAC, MessageType::Offer, Stage::Firmware, None);
                 scene.elsewhere(MAC, Stage::Firmware, IP);
             }
         }
@@ -288,7 +289,7 @@ fn a_static_address_is_up_after_a_grace_time_longer_where_addresses_come_from_he
 #[test]
 fn beside_another_server_the_address_that_is_heard_counts() {
     let mut scene = Scene::new();
-    scene.dhcp(MAC, "DHCPDISCOVER", Stage::Firmware, None);
+    scene.dhcp(MAC, MessageType::Discover, Stage::Firmware, None);
     scene.elsewhere(MAC, Stage::Firmware, IP);
     scene.load(IP);
     scene.elsewhere(MAC, Stage::Plain, IP);
@@ -651,7 +652,7 @@ fn invented_addresses_cost_a_bounded_amount() {
         let [a, b, c, d] = n.to_be_bytes();
         let mac = Mac([2, 0, a, b, c, d]);
         for _ in 0..4 {
-            scene.dhcp(mac, "DHCPACK", Stage::Firmware, Some(IP));
+            scene.dhcp(mac, MessageType::Ack, Stage::Firmware, Some(IP));
         }
         scene.pass(1);
     }

@@ -1,5 +1,6 @@
 use super::*;
 use crate::events::tell;
+use crate::tftp::{BadPacket, Finish, IgnoreReason};
 
 fn ip(n: u32) -> Peer {
     let [_, b, c, d] = n.to_be_bytes();
@@ -16,7 +17,7 @@ fn ignored(peer: Peer, at: Duration) -> Event {
         what: EventKind::Ignored {
             protocol: Protocol::Tftp,
             request: "packet".into(),
-            why: "it is no TFTP packet: the opcode is 0".into(),
+            reason: IgnoreReason::Bad(BadPacket::Opcode(0)).into(),
         },
     }
 }
@@ -133,9 +134,10 @@ fn boot(machine: u8, at: Duration) -> Vec<Event> {
             detail: None,
         },
     };
+    use MessageType::{Ack, Discover, Offer};
     let mut events = Vec::new();
     for _ in 0..20 {
-        events.extend(["DHCPDISCOVER", "DHCPOFFER", "DHCPREQUEST", "DHCPACK"].map(dhcp));
+        events.extend([Discover, Offer, MessageType::Request, Ack].map(dhcp));
     }
     for n in 0..80 {
         let path = format!("grub/x86_64-efi/{n}.mod");
@@ -178,7 +180,7 @@ fn boot(machine: u8, at: Duration) -> Vec<Event> {
             transfer: None,
             path: "ipxe.efi".into(),
             sent: 0,
-            why: "the machine stopped".into(),
+            reason: Finish::Unreachable.into(),
         },
         ..started(address, at)
     }));

@@ -140,7 +140,7 @@ fn unsatisfiable_range_states_the_file_length() {
         assert_eq!(response.status, Status::RangeNotSatisfiable);
         assert!(head_of(&response).contains("\r\nContent-Range: bytes */10000\r\n"));
         assert!(response.reply.body.is_empty());
-        assert!(response.why.is_some());
+        assert!(response.problem.is_some());
     }
     assert_eq!(get("Range: bytes=5-2\r\n").status, Status::Ok);
 }
@@ -350,7 +350,10 @@ fn a_damaged_file_is_an_error_for_every_range() {
         );
         assert!(!head.contains("10000") && !head.contains("6000"), "{head}");
         assert!(response.reply.body.is_empty());
-        let why = response.why.unwrap();
-        assert_eq!(why, "the file is incomplete: 6000 of 10000 bytes");
+        let problem = response.problem.unwrap();
+        assert_eq!(
+            problem.to_string(),
+            "the file is incomplete: 6000 of 10000 bytes"
+        );
     }
 }

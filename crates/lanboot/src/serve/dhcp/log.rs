@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use lanboot_core::dhcp::{Code, MessageType, Mode, Op, Packet, Port, pxe};
-use lanboot_core::events::{self, EventKind, Peer};
+use lanboot_core::events::{self, EventKind, Peer, Reason};
 use lanboot_core::machine::Stage;
 
 use super::Serving;
@@ -23,7 +23,7 @@ impl Serving {
         }
         let what = EventKind::Dhcp {
             interface: Arc::clone(&link.interface),
-            message: message.name(),
+            message,
             address: None,
             machine,
             detail: None,
@@ -67,16 +67,16 @@ impl Serving {
         self.context.bus.publish(peer(packet, origin), what);
     }
 
-    pub(super) fn log_ignored(&self, packet: &Packet, origin: &Origin, why: String) {
+    pub(super) fn log_ignored(&self, packet: &Packet, origin: &Origin, reason: impl Into<Reason>) {
         let message = packet.message_type().map_or("BOOTP message", |m| m.name());
-        self.ignored(peer(packet, origin), message.into(), why);
+        self.ignored(peer(packet, origin), message, reason);
     }
 
-    pub(super) fn ignored(&self, peer: Peer, request: String, why: String) {
+    pub(super) fn ignored(&self, peer: Peer, request: &str, reason: impl Into<Reason>) {
         let what = EventKind::Ignored {
             protocol: events::Protocol::Dhcp,
-            request,
-            why,
+            request: request.to_owned(),
+            reason: reason.into(),
         };
         self.context.bus.publish(peer, what);
     }

@@ -26,7 +26,7 @@ use lanboot_core::dhcp::{
     Answer, BootFile, Config, IgnoreReason, Leases, MAX_LEN, Mode, Note, Outgoing, Packet, Port,
     Probe, ReceiveInfo, RecentMessages, checked, pxe, respond,
 };
-use lanboot_core::events::{EventKind, Peer};
+use lanboot_core::events::{EventKind, ListenerReason, Peer, Reason};
 use lanboot_core::machine::{Mac, Machine};
 use lanboot_core::plan::{self, LoaderChoice, MenuKind};
 use tokio::io::unix::AsyncFd;
@@ -284,7 +284,7 @@ impl Serving {
                     mac: None,
                     ip: Some(from),
                 };
-                return self.ignored(peer, "DHCP message".into(), malformed.to_string());
+                return self.ignored(peer, "DHCP message", malformed);
             }
         };
         if self
@@ -296,8 +296,7 @@ impl Serving {
         }
         if self.recent.is_duplicate(&packet, self.uptime()) {
             if self.looping.is_due() {
-                let why = "it came a moment ago by the same relay; relays pass it on in a loop";
-                self.log_ignored(&packet, &origin, why.into());
+                self.log_ignored(&packet, &origin, ListenerReason::RelayLoop);
             }
             return;
         }
@@ -316,21 +315,26 @@ impl Serving {
         origin: &Origin,
         overloaded: bool,
         probed: Option<(Ipv4Addr, Probe)>,
-    ) -> (Result<Answer, String>, Option<String>) {
+    ) -> (Result<Answer, ListenerReason>, Option<String>) {
         let Some(link) = self.links.get(origin.link) else {
-            return (Err("its interface is gone".into()), None);
+            return (Err(ListenerReason::InterfaceGone), None);
         };
         if !link.has_address {
-            let why = format!("{} has not got {}", link.interface, link.address);
-            return (Err(why), None);
+            let reason = ListenerReason::AddressGone {
+                interface: Arc::clone(&link.interface),
+                address: IpAddr::V4(link.address),
+            };
+            return (Err(reason), None);
         }
         if let Some(upper) = &link.upper {
-            let why = format!("{} is {}", link.interface, upper.role());
-            return (Err(why), None);
+            let reason = ListenerReason::PartOfAnother {
+                interface: Arc::clone(&link.interface),
+                role: upper.role(),
+            };
+            return (Err(reason), None);
         }
         let Some(mode) = link.detection.mode() else {
-            let why = "whether another server hands out the addresses here is not known yet";
-            return (Err(why.into()), None);
+            return (Err(ListenerReason::Undecided), None);
         };
         self.config.mode = mode;
         let routes = self.context.routes.load();
@@ -390,7 +394,7 @@ impl Serving {
         &mut self,
         packet: Packet,
         origin: Origin,
-        answer: Result<Answer, String>,
+        answer: Result<Answer, ListenerReason>,
         no_loader: Option<String>,
     ) {
         match answer {
@@ -439,15 +443,17 @@ impl Serving {
                 }
             }
             Ok(Answer::Ignore(why)) => {
-                let why = match (why, no_loader) {
+                let reason: Reason = match (why, no_loader) {
                     // It says what is missing.
-                    (IgnoreReason::NothingToBoot, Some(warning)) => warning,
-                    (why, _) => why.to_string(),
+                    (IgnoreReason::NothingToBoot, Some(warning)) => {
+                        ListenerReason::NothingToBoot(warning).into()
+                    }
+                    (why, _) => why.into(),
                 };
-                self.log_ignored(&packet, &origin, why);
+                self.log_ignored(&packet, &origin, reason);
             }
             Ok(Answer::Done(note)) => self.done(&packet, &origin, note),
-            Err(why) => self.log_ignored(&packet, &origin, why),
+            Err(reason) => self.log_ignored(&packet, &origin, reason),
         }
     }
 
@@ -463,8 +469,8 @@ impl Serving {
             Ok(()) => self.send(origin, outgoing, machine),
             Err(error) => {
                 let mac = machine.map(|m| m.mac);
-                let why = format!("its lease could not be written: {error}");
-                self.ignored(Peer { mac, ip: None }, "DHCPREQUEST".into(), why);
+                let reason = ListenerReason::LeaseNotWritten(error);
+                self.ignored(Peer { mac, ip: None }, "DHCPREQUEST", reason);
             }
         }
     }
@@ -479,7 +485,7 @@ impl Serving {
         };
         let what = EventKind::Dhcp {
             interface: Arc::clone(&link.interface),
-            message: note.message.name(),
+            message: note.message,
             address: Some(IpAddr::V4(note.address)),
             machine: pxe::machine(packet),
             detail: note.detail,
@@ -499,7 +505,7 @@ impl Serving {
             Ok(()) => {
                 let what = EventKind::Dhcp {
                     interface: Arc::clone(&link.interface),
-                    message: outgoing.message.name(),
+                    message: outgoing.message,
                     address: outgoing.address.map(IpAddr::V4),
                     machine,
                     detail: outgoing.detail.clone(),
@@ -507,8 +513,8 @@ impl Serving {
                 self.context.bus.publish(peer, what);
             }
             Err(error) => {
-                let why = format!("it could not be sent: {}", send_error::sentence(&error));
-                self.ignored(peer, outgoing.message.name().into(), why);
+                let reason = ListenerReason::NotSent(send_error::host_error(&error));
+                self.ignored(peer, outgoing.message.name(), reason);
             }
         }
     }

@@ -97,7 +97,7 @@ impl Serving {
             && link.has_link()
         {
             link.detection.on_probe_not_sent();
-            let why = send_error::sentence(&error);
+            let why = send_error::host_error(&error).to_string();
             if self.unsent.server_probe.as_ref() != Some(&why) {
                 let text = format!("cannot look for DHCP servers on {}: {why}", link.interface);
                 self.unsent.server_probe = Some(why);

@@ -29,7 +29,7 @@ impl Serving {
             {
                 self.notice(format!(
                     "cannot ask by ping whether {address} is in use: {}",
-                    send_error::sentence(error)
+                    send_error::host_error(error)
                 ));
             }
             return sent.is_ok();
@@ -37,7 +37,7 @@ impl Serving {
         match self.links.get(link).map(|link| link.probe(address)) {
             Some(Err(error)) => {
                 if self.unsent.probe.is_due() {
-                    let why = send_error::sentence(&error);
+                    let why = send_error::host_error(&error);
                     self.notice(format!(
                         "cannot ask by ARP whether {address} is in use: {why}"
                     ));

@@ -98,7 +98,7 @@ impl Transfer {
                 transfer: None,
                 path: self.name.clone(),
                 sent: self.sent,
-                why: cut.to_string(),
+                reason: cut.into(),
             });
         }
     }
@@ -123,7 +123,7 @@ impl Transfer {
                 transfer,
                 path,
                 sent: self.sent,
-                why: cut.to_string(),
+                reason: (&cut).into(),
             }),
         }
     }

@@ -173,7 +173,7 @@ impl Accounts {
                 transfer: Some(mount.transfer),
                 path: mount.path.clone(),
                 sent: mount.sent.load(Ordering::Relaxed),
-                why: why.to_string(),
+                reason: why.into(),
             };
             self.bus.publish(peer(mount.peer), what);
         }

@@ -48,14 +48,12 @@ impl Connection {
         match self.converse(&mut permit, &mut account).await {
             End::Closed | End::SendError(SendError::Peer(_)) => {}
             End::Refused(why) => {
-                let why = why.to_string();
                 self.shared
                     .complain(|c| &mut c.ignored, self.peer, "connection", why);
             }
             End::SendError(why) => {
-                let why = why.to_string();
                 self.shared
-                    .complain(|c| &mut c.stalled, self.peer, "connection", why);
+                    .complain(|c| &mut c.stalled, self.peer, "connection", &why);
             }
         }
     }
@@ -151,7 +149,6 @@ impl Connection {
         let Answer { reply, outcome } = match answer {
             Ok(answer) => answer,
             Err(why) => {
-                let why = why.to_string();
                 self.shared
                     .complain(|c| &mut c.ignored, self.peer, "message", why);
                 return Ok(0);

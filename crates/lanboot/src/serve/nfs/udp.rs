@@ -6,6 +6,7 @@ use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use lanboot_core::events::ListenerReason;
 use lanboot_core::nfs::CallContext;
 use nix::sys::socket::{setsockopt, sockopt};
 use socket2::SockRef;
@@ -102,8 +103,8 @@ async fn listen(
         }
         let message = buffer.get(..arrival.len).unwrap_or_default().into();
         if let Some(ip) = calls.push(Call { arrival, message }) {
-            let why = "too many calls of this machine wait".to_owned();
-            shared.complain(|c| &mut c.ignored, ip, "datagram", why);
+            let reason = ListenerReason::TooManyCalls;
+            shared.complain(|c| &mut c.ignored, ip, "datagram", reason);
         }
     }
 }
@@ -125,11 +126,11 @@ async fn answer(socket: &UdpSocket, call: &Call, context: CallContext, shared: &
             let reply = || datagram::reply(socket, &call.arrival, &bytes);
             // What the network loses is asked for again; what never left is said.
             if let Err(error) = socket.async_io(Interest::WRITABLE, reply).await {
-                let why = format!("it could not be answered: {}", send_error::sentence(&error));
-                shared.complain(|c| &mut c.unsent, ip, "datagram", why);
+                let reason = ListenerReason::NotAnswered(send_error::host_error(&error));
+                shared.complain(|c| &mut c.unsent, ip, "datagram", reason);
             }
         }
-        Err(why) => shared.complain(|c| &mut c.ignored, ip, "datagram", why.to_string()),
+        Err(why) => shared.complain(|c| &mut c.ignored, ip, "datagram", why),
     }
 }
 

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::time::{Duration, Instant};
 
-use lanboot_core::events::{EventKind, Peer, Protocol};
+use lanboot_core::events::{EventKind, ListenerReason, Peer, Protocol, Reason};
 use lanboot_core::tftp::{self, Action, Finish, Packet};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::eventfd::{EfdFlags, EventFd};
@@ -211,7 +211,7 @@ impl Worker {
             .unwrap_or(Action::Wait(tftp::IgnoreReason::Over));
         let begun = match self.epoll.add(&sending.socket, event) {
             Ok(()) => sending.perform(first, &self.bus, now),
-            Err(e) => Err(sending.fail(format!("the socket cannot be watched: {e}"))),
+            Err(e) => Err(sending.fail(ListenerReason::SocketNotWatched(e.to_string()))),
         };
         if slot == self.slots.len() {
             self.slots.push(None);
@@ -346,7 +346,7 @@ impl Sending {
                     Err(e) => {
                         let failure = Packet::Error(tftp::Failure::READ_FAILED).emit();
                         let _ = self.socket.send(&failure);
-                        return Err(self.fail(e.to_string()));
+                        return Err(self.fail(&e));
                     }
                 }
             }
@@ -418,10 +418,12 @@ impl Sending {
                 retransmits: self.transfer.retransmits(),
             }),
             (Finish::Vanished { .. }, _) => {
-                let why = self.unsent.why().map(str::to_owned);
-                return self.fail(why.unwrap_or_else(|| finish.to_string()));
+                return match self.unsent.why() {
+                    Some(error) => self.fail(error.clone()),
+                    None => self.fail(finish.clone()),
+                };
             }
-            _ => return self.fail(finish.to_string()),
+            _ => return self.fail(finish.clone()),
         };
         Over { last_word }
     }
@@ -430,7 +432,7 @@ impl Sending {
     /// request may be seen before the error that ends its size probe: nothing to tell.
     fn supersede(&self) -> Over {
         match self.number {
-            Some(_) => self.fail("the machine asked anew".into()),
+            Some(_) => self.fail(ListenerReason::AskedAnew),
             None => Over { last_word: None },
         }
     }
@@ -438,27 +440,27 @@ impl Sending {
     /// Another machine got the place of this one, which answered nothing. Of an attack there are many,
     /// so it is told as what it is: a request without consequence.
     fn displace(&self) -> Over {
-        let why = "it answered nothing, and another machine got its place".to_owned();
+        let reason = ListenerReason::TransferTaken;
         if self.number.is_some() {
-            return self.fail(why);
+            return self.fail(reason);
         }
         let request = format!("RRQ {}", self.path);
         Over {
             last_word: Some(EventKind::Ignored {
                 protocol: Protocol::Tftp,
                 request,
-                why,
+                reason: reason.into(),
             }),
         }
     }
 
-    fn fail(&self, why: String) -> Over {
+    fn fail(&self, reason: impl Into<Reason>) -> Over {
         let failed = EventKind::Failed {
             protocol: Protocol::Tftp,
             transfer: self.number,
             path: self.path.clone(),
             sent: self.transfer.confirmed_bytes(),
-            why,
+            reason: reason.into(),
         };
         Over {
             last_word: Some(failed),
