@@ -236,7 +236,7 @@ impl Routes {
         let mut out =
             String::from("lanboot serves these images to machines that boot from the network:\n\n");
         for image in self.catalog.images() {
-            let (name, family) = (&image.name, image.found.family.name());
+            let (name, family) = (&image.name, image.found.family_name());
             out.push_str(&format!(
                 "/iso/{name}.iso  ({family}; its files are below /iso/{name})\n"
             ));

@@ -18,34 +18,15 @@ const CORE: [(&str, &[&str]); 22] = [
     ("boot_config", &["vfs"]),
     ("initramfs", &[]),
     ("pe", &["boot_config", "text", "vfs", "machine"]),
+    // The medium's tree, label and boot entries are all a family sees of an image format.
     (
         "images",
-        &[
-            "boot_config",
-            "catalog",
-            "initramfs",
-            "pe",
-            "vfs",
-            "machine",
-        ],
+        &["boot_config", "initramfs", "iso", "machine", "pe", "vfs"],
     ),
     ("loaders", &["boot_config", "text", "vfs", "machine", "pe"]),
-    // The medium's tree and label are all a recogniser sees of an image format.
     (
         "catalog",
-        &[
-            "boot_config",
-            "bytes",
-            "images",
-            "initramfs",
-            "pe",
-            "text",
-            "vfs",
-            "machine",
-            "iso",
-            "pe",
-            "loaders",
-        ],
+        &["boot_config", "images", "loaders", "machine", "text", "vfs"],
     ),
     ("plan", &["catalog", "loaders", "machine"]),
     (
@@ -75,8 +56,8 @@ const CORE: [(&str, &[&str]); 22] = [
         "routes",
         // It is also what the doors of NFS and NBD export.
         &[
-            "bytes", "text", "machine", "vfs", "catalog", "menus", "events", "nbd", "nfs",
-            "loaders", "plan",
+            "bytes", "text", "machine", "vfs", "images", "catalog", "menus", "events", "nbd",
+            "nfs", "loaders", "plan",
         ],
     ),
 ];

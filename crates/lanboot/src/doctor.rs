@@ -347,7 +347,7 @@ fn origin(
                 let image = catalog
                     .images()
                     .iter()
-                    .find(|i| i.found.chains.contains(chain));
+                    .find(|i| i.loaders.pairs.contains(chain));
                 let of = |path: &String| match image {
                     Some(image) => format!("{}: {path}", image.file),
                     None => path.clone(),

@@ -100,7 +100,7 @@ fn report(image: &Image, append: &str) -> Report {
         size: image.size,
         volume: image.label.clone(),
         uuid: image.uuid.clone(),
-        family: image.found.family.name(),
+        family: image.found.family_name(),
         entries: entries(image, append),
         not_offered: image
             .found
@@ -115,10 +115,10 @@ fn report(image: &Image, append: &str) -> Report {
             .as_ref()
             .map(|folder| format!("{folder}/lpxelinux.0")),
         secure_loaders: image
-            .found
-            .chains
+            .loaders
+            .pairs
             .iter()
-            .map(|chain| [chain.shim.from.clone(), chain.grub.from.clone()])
+            .map(|pair| [pair.shim.from.clone(), pair.grub.from.clone()])
             .collect(),
         ram_disk: image.found.efi_boot && image.whole().damage().is_none(),
         ram_disk_lack: image.found.ram_disk_lack().map(ToString::to_string),
@@ -164,7 +164,7 @@ fn secure_boot(image: &Image, entry: &Entry) -> String {
         return "by nobody: the kernel starts only with Secure Boot off".into();
     };
     let fits = |shim: &&Shim| entry.cpu.runs_on(shim.arch) && shim.trusts(&entry.signed);
-    let own = image.found.shims.iter().find(fits);
+    let own = image.loaders.shims.iter().find(fits);
     match own {
         Some(shim) => format!(
             "by {signer}, whom the shim on this image trusts ({})",

@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, anyhow, bail};
 use lanboot_core::catalog::{
-    Catalog, Image, MAX_CONFIG_BYTES, TakenNames, detect, image_name, is_plain_name,
+    Catalog, Image, MAX_CONFIG_BYTES, MediumLoaders, TakenNames, detect, image_name, is_plain_name,
 };
 use lanboot_core::iso::{self, Medium, ReadAt};
 use lanboot_core::text;
@@ -374,6 +374,7 @@ fn image(
 ) -> Image {
     let read = |content: &Content| read_small(disk, content);
     let mut found = detect(&medium, name, &read);
+    let loaders = MediumLoaders::find(&medium.tree, &read);
     found.warnings = [medium.warnings, found.warnings].concat();
     let mut hasher = DefaultHasher::new();
     stamp.hash(&mut hasher);
@@ -391,6 +392,7 @@ fn image(
         uuid: medium.uuid,
         tree: Arc::new(medium.tree),
         found,
+        loaders,
     };
     let entries = image.found.entries.iter();
     let incomplete: Vec<String> = entries

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use lanboot_core::catalog::{BootChoice, Catalog, Image, Transports, detect};
+use lanboot_core::catalog::{BootChoice, Catalog, Image, MediumLoaders, Transports, detect};
 use lanboot_core::iso::{Medium, Naming};
 use lanboot_core::loaders::Loaders;
 use lanboot_core::menus::Menu;
@@ -77,6 +77,7 @@ pub(super) fn routes(tree: Tree) -> Routes {
         let packed = read(medium.tree.file(entry.initrd.last()?)?)?;
         initramfs::list(&packed[..]).ok()
     });
+    let loaders = MediumLoaders::find(&medium.tree, &read);
     let image = Image {
         name: "fuzz".into(),
         file: "fuzz.iso".into(),
@@ -89,6 +90,7 @@ pub(super) fn routes(tree: Tree) -> Routes {
         uuid: medium.uuid,
         tree: Arc::new(medium.tree),
         found,
+        loaders,
     };
     let catalog = Catalog::new(vec![Arc::new(image)]);
     let boot = BootChoice::first(&catalog);

@@ -1,7 +1,6 @@
 //! UEFI programs: headers, sections, signatures, and what shim and GRUB keep in theirs.
 
-use lanboot_core::catalog;
-use lanboot_core::iso::{Medium, Naming};
+use lanboot_core::catalog::MediumLoaders;
 use lanboot_core::vfs::Content;
 
 use super::input::{Input, part, read, tree};
@@ -17,16 +16,7 @@ pub fn run(data: &[u8]) {
         ("EFI/BOOT/mmx64.efi", second),
         ("boot/vmlinuz", second),
     ]);
-    let medium = Medium {
-        label: "FUZZ".into(),
-        uuid: None,
-        naming: Naming::RockRidge,
-        len: 1 << 30,
-        tree,
-        boot: Vec::new(),
-        warnings: Vec::new(),
-    };
-    let _ = catalog::detect(&medium, "fuzz", &read);
+    let _ = MediumLoaders::find(&tree, &read);
 }
 
 pub fn seeds() -> Vec<Vec<u8>> {

@@ -158,7 +158,7 @@ pub(super) fn folder(tree: &Tree, path: &str) -> Option<NodeId> {
 }
 
 /// Lists the names of the files in `directory` that are valid UTF-8, sorted.
-pub(super) fn file_names<'a>(
+pub(crate) fn file_names<'a>(
     tree: &'a Tree,
     directory: &str,
 ) -> impl Iterator<Item = &'a str> + use<'a> {

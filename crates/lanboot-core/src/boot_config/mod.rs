@@ -14,7 +14,8 @@ mod systemd_boot;
 
 use std::fmt;
 
-use files::{Files, file_names};
+use files::Files;
+pub(crate) use files::file_names;
 pub use files::{MAX_FILE_BYTES, ReadSmall, find_file};
 
 use crate::vfs::{Kind, Tree};

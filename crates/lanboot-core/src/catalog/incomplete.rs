@@ -4,8 +4,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Catalog, Entry, Family, Image};
-use crate::images::families::archiso;
+use super::{Catalog, Image};
+use crate::boot_config::file_names;
+use crate::images::Entry;
 use crate::vfs::Damage;
 
 /// Most damaged images named in one sentence.
@@ -55,7 +56,7 @@ impl Catalog {
 impl Image {
     /// The first file that `entry` needs and that cannot be handed out; `None` when it can start.
     pub fn incomplete(&self, entry: &Entry) -> Option<Incomplete> {
-        let beside = entry.root.iter().flat_map(|root| self.beside(root));
+        let beside = self.beside(entry);
         let own = [&entry.kernel].into_iter().chain(&entry.initrd);
         let own = own.chain(&entry.root).map(|path| path.to_owned());
         own.chain(beside).find_map(|path| {
@@ -64,17 +65,14 @@ impl Image {
         })
     }
 
-    /// Files that an initramfs may fetch with its root: its signature, its checksum and further
-    /// layers, which archiso of 2013 keeps in `any` as well.
-    fn beside<'a>(&'a self, root: &str) -> impl Iterator<Item = String> + use<'a> {
-        let folder = root.rsplit_once('/').map_or("", |(folder, _)| folder);
-        let any = match &self.found.family {
-            Family::Archiso { base, aitab: true } => Some(format!("{base}/any")),
-            Family::Archiso { .. } | Family::DebianInstaller | Family::Unknown => None,
-        };
-        let folders = [folder.to_owned()].into_iter().chain(any);
-        folders.flat_map(|folder| {
-            let names = archiso::file_names(&self.tree, &folder);
+    /// Lists files that an initramfs may fetch with its root: its signature, its checksum and
+    /// further layers.
+    fn beside<'a>(&'a self, entry: &'a Entry) -> impl Iterator<Item = String> + use<'a> {
+        let root = entry.root.as_deref();
+        let own = root.map(|root| root.rsplit_once('/').map_or("", |(folder, _)| folder));
+        let more = entry.layer_folders.iter().map(String::as_str);
+        own.into_iter().chain(more).flat_map(|folder| {
+            let names = file_names(&self.tree, folder);
             names.map(move |name| format!("{folder}/{name}"))
         })
     }

@@ -4,18 +4,19 @@
 mod choice;
 mod image;
 mod incomplete;
+mod medium_loaders;
 mod names;
 #[cfg(test)]
 pub(crate) mod testing;
 mod transport;
 mod whole;
 
-pub use choice::{BootChoice, CannotBoot, Firmware, UnknownEntry, nearest};
-pub use image::{Detection, Family, Image, StockMenu, detect};
-pub(crate) use image::{Given, pinned_name};
+pub use choice::{BootChoice, CannotBoot, UnknownEntry, nearest};
+pub use image::Image;
 pub use incomplete::Incomplete;
+pub use medium_loaders::MediumLoaders;
 pub use names::{AmbiguousName, TakenNames, image_name, is_plain_name};
-pub use transport::{Memory, Plan, Reason, Transport, Transports, plan};
+pub use transport::{Memory, Plan, Reason, Transports, plan};
 pub use whole::Start;
 
 use std::collections::HashMap;
@@ -25,7 +26,8 @@ use crate::vfs::Identity;
 
 pub use crate::boot_config::{MAX_FILE_BYTES as MAX_CONFIG_BYTES, ReadSmall};
 pub use crate::images::{
-    Cpu, Dialect, Entry, Fetch, Lack, MountSource, NbdRoot, Note, Part, Refusal, Server, ShownBy,
+    Cpu, Detection, Dialect, Entry, Fetch, Firmware, Lack, MountSource, NbdRoot, Note, Part,
+    Refusal, Server, ShownBy, StockMenu, Transport, detect,
 };
 
 /// Every image served, in the order they were named; the first one is the default.
@@ -82,7 +84,7 @@ impl Catalog {
     /// The image whose [`Image::pinned_name`] this is, or was before a rename; also one that was
     /// replaced and is still in use.
     pub fn pinned(&self, name: &[u8]) -> Option<&Arc<Image>> {
-        self.of_identity(image::pinned_identity(name)?)
+        self.of_identity(Identity::of_pinned_name(name)?)
     }
 
     /// Every kernel entry that can start, with its image: not those something is missing of (see

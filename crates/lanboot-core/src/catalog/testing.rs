@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use super::image::{Detection, Given};
-use super::{Catalog, Cpu, Entry, Family, Image, NbdRoot, Server};
-use crate::images::entry::{NetworkArgs, RootSource};
+use super::{Catalog, Cpu, Detection, Entry, Image, MediumLoaders, NbdRoot, Server};
+use crate::images::NetworkArgs;
+use crate::images::families::{Archiso, DebianInstaller};
+use crate::images::medium::Medium;
 use crate::loaders::{Grub, Shim, ShimGrub, SignedBuild, SignedIpxe};
 use crate::machine::Arch;
 use crate::pe::Signed;
@@ -44,14 +45,12 @@ pub(crate) fn image(name: &str, cpus: &[Cpu]) -> Image {
         uuid: None,
         tree: Arc::new(tree.build()),
         found: Detection {
-            family: Family::Archiso {
-                base: "arch".into(),
-                aitab: true,
-            },
+            family: Some("archiso (2013 layout)"),
             entries: cpus.iter().map(|&cpu| entry(name, cpu)).collect(),
             pxelinux: Some("syslinux".into()),
             ..Detection::default()
         },
+        loaders: MediumLoaders::default(),
     }
 }
 
@@ -84,12 +83,13 @@ fn entry(name: &str, cpu: Cpu) -> Entry {
         cpu,
         kernel: "arch/vmlinuz".into(),
         initrd: vec!["arch/early img".into(), "arch/initramfs.img".into()],
-        kept: vec!["archisobasedir=arch".into()],
-        added: Vec::new(),
+        inherited: vec!["archisobasedir=arch".into()],
+        extra: Vec::new(),
         network: NetworkArgs::Dhcp,
-        finds: RootSource::Archiso,
+        root_source: &Archiso,
         root: Some(format!("arch/{cpu}/airootfs.sfs")),
         companions: (Vec::new(), Vec::new()),
+        layer_folders: vec!["arch/any".into()],
         root_bytes: 300 << 20,
         initrd_bytes: 20 << 20,
         http_copies: 2,
@@ -103,16 +103,17 @@ fn entry(name: &str, cpu: Cpu) -> Entry {
 /// One like debian-installer's: all is in its initramfs.
 pub(crate) fn installer(name: &str, cpu: Cpu, signed: Signed) -> Image {
     let entry = Entry {
-        kept: ["vga=788", "---", "quiet"].map(String::from).to_vec(),
-        network: NetworkArgs::Own,
-        finds: RootSource::Itself,
+        inherited: ["vga=788", "---", "quiet"].map(String::from).to_vec(),
+        network: NetworkArgs::None,
+        root_source: &DebianInstaller,
         root: None,
+        layer_folders: Vec::new(),
         root_bytes: 0,
         signed,
         ..entry(name, cpu)
     };
     let mut image = image(name, &[]);
-    image.found.family = Family::DebianInstaller;
+    image.found.family = Some("debian-installer");
     image.found.entries = vec![entry];
     image
 }
@@ -138,7 +139,7 @@ pub(crate) fn literal(name: &str) -> Entry {
 
 /// Adds an argument of the medium's own, unchecked.
 pub(crate) fn keep(entry: &mut Entry, word: &str) {
-    entry.kept.push(word.to_owned());
+    entry.inherited.push(word.to_owned());
 }
 
 /// Another identity for every name.
@@ -185,8 +186,8 @@ pub(crate) fn tree(files: &[(&str, &str)]) -> Tree {
 }
 
 /// A medium with these files.
-pub(crate) fn given<'a>(tree: &'a Tree, name: &'a str, label: &'a str) -> Given<'a> {
-    Given {
+pub(crate) fn medium<'a>(tree: &'a Tree, name: &'a str, label: &'a str) -> Medium<'a> {
+    Medium {
         tree,
         name,
         label,

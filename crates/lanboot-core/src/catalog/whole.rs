@@ -2,7 +2,6 @@
 
 use super::{Catalog, Entry, Image};
 use crate::machine::Arch;
-use crate::vfs::Tree;
 
 /// Something a person can start. Which of them a machine can start depends on its firmware, and
 /// for a whole image also on how it asked.
@@ -78,45 +77,11 @@ impl Image {
     }
 }
 
-/// The names firmware gives the program it starts from a disk (UEFI 2.10 §3.5.1.1).
-const DEFAULT_PROGRAMS: [(&str, Arch); 6] = [
-    ("bootx64.efi", Arch::X64Uefi),
-    ("bootia32.efi", Arch::X86Uefi),
-    ("bootaa64.efi", Arch::Arm64Uefi),
-    ("bootarm.efi", Arch::Arm32Uefi),
-    ("bootriscv64.efi", Arch::Riscv64Uefi),
-    ("bootloongarch64.efi", Arch::Loong64Uefi),
-];
-
-/// The firmware a medium has a program for in `EFI/BOOT`, in either case; empty when the medium
-/// does not tell, because the folder is only inside its boot image.
-pub(super) fn efi_archs(tree: &Tree) -> Vec<Arch> {
-    let folder = |parent, name: &str| {
-        let mut entries = tree.entries(parent).iter();
-        let found = entries.find(|(found, _)| names_equal(found, name))?;
-        Some(found.1)
-    };
-    let Some(boot) = folder(Tree::ROOT, "efi").and_then(|efi| folder(efi, "boot")) else {
-        return Vec::new();
-    };
-    let has = |name: &str| {
-        let mut entries = tree.entries(boot).iter();
-        entries.any(|(found, _)| names_equal(found, name))
-    };
-    let archs = DEFAULT_PROGRAMS.iter().filter(|(name, _)| has(name));
-    archs.map(|(_, arch)| *arch).collect()
-}
-
-/// Compares names as FAT does.
-fn names_equal(found: &[u8], name: &str) -> bool {
-    found.eq_ignore_ascii_case(name.as_bytes())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::catalog::Cpu;
-    use crate::catalog::testing::{image, tree, whole_image};
+    use crate::catalog::testing::{image, whole_image};
     use std::sync::Arc;
 
     #[test]
@@ -134,12 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn the_programs_on_a_medium_tell_which_firmware_starts_it() {
-        let of = |files: &[(&str, &str)]| efi_archs(&tree(files));
-        assert_eq!(of(&[("EFI/BOOT/BOOTX64.EFI", "")]), [Arch::X64Uefi]);
-        let both = of(&[("efi/boot/bootaa64.efi", ""), ("efi/boot/BOOTia32.EFI", "")]);
-        assert_eq!(both, [Arch::X86Uefi, Arch::Arm64Uefi]);
-        assert_eq!(of(&[("boot/bootx64.efi", "")]), []);
+    fn a_whole_image_starts_on_the_firmware_it_has_a_program_for() {
         let unknown = whole_image("a", &[]);
         let x64 = whole_image("b", &[Arch::X64Uefi]);
         for (arch, expected) in [

@@ -1,128 +1,54 @@
-//! An entry: one kernel with its initramfs and arguments, and its command line for every way its
-//! root can travel.
+//! An entry: a kernel with its initramfs and arguments, and what its initramfs does with each root
+//! transport.
 
 use std::fmt;
-use std::net::{Ipv4Addr, SocketAddrV4};
 
-use super::Lack;
-use crate::catalog::pinned_name;
-use crate::catalog::{Firmware, Transport};
-use crate::machine::Arch;
+use super::arguments::{Dialect, NetworkArgs};
+use super::cpu::Cpu;
+use super::lack::Lack;
+use super::server::MountSource;
+use super::transport::Transport;
+use crate::initramfs::Contents;
 use crate::pe::Signed;
-use crate::vfs::Identity;
 
-/// The processor an entry's kernel is built for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Cpu {
-    /// 64-bit x86.
-    X86_64,
-    /// 32-bit x86.
-    I686,
-    /// 64-bit ARM.
-    Aarch64,
-}
+/// How an initramfs finds its root: the kernel arguments it takes, and what it does with them.
+/// Families with the same initramfs share one.
+pub(crate) trait RootSource: fmt::Debug + Send + Sync {
+    /// Returns the kernel arguments of `entry` for one boot, a word each.
+    fn arguments(&self, entry: &Entry, boot: &Boot<'_>) -> Vec<String>;
 
-impl Cpu {
-    /// As `uname -m` says it, which is also how archiso names its folders.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::X86_64 => "x86_64",
-            Self::I686 => "i686",
-            Self::Aarch64 => "aarch64",
-        }
+    /// Returns whether `append` asks for a copy of the root in memory; `None` where it leaves that
+    /// to the initramfs.
+    fn asks_for_copy(&self, _append: &str) -> Option<bool> {
+        None
     }
 
-    /// Whether firmware of this kind starts kernels for it.
-    pub fn runs_on(self, arch: Arch) -> bool {
-        Firmware::of(arch).is_some_and(|firmware| firmware.cpus().contains(&self))
+    /// Returns the function that tells by its contents what an initramfs lacks; `None` where only
+    /// the medium can.
+    fn examiner(&self) -> Option<Examiner> {
+        None
     }
 
-    /// Every processor known.
-    pub const ALL: [Self; 3] = [Self::X86_64, Self::I686, Self::Aarch64];
-}
-
-/// Where this server's doors are, as one machine reaches them. Always literal addresses: in the
-/// initramfs there may be no DNS, and `siaddr` may be somebody else's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Server {
-    /// The boot door.
-    pub http: SocketAddrV4,
-    /// Whether NFS is served, at the same address.
-    pub nfs: bool,
-    /// Whether NBD is served, at the same address.
-    pub nbd: bool,
-}
-
-impl Server {
-    /// Whether this transport's door is open.
-    pub fn offers(&self, transport: Transport) -> bool {
-        match transport {
-            Transport::Http => true,
-            Transport::Nfs => self.nfs,
-            Transport::Nbd => self.nbd,
-        }
-    }
-
-    /// The transports whose doors are open.
-    pub fn transports(&self) -> impl Iterator<Item = Transport> + use<'_> {
-        Transport::ALL.into_iter().filter(|t| self.offers(*t))
-    }
-
-    /// `http://ADDRESS`, with the port only where it is not 80 (some ROMs cannot read one).
-    pub fn http_origin(&self) -> String {
-        match self.http.port() {
-            80 => format!("http://{}", self.http.ip()),
-            _ => format!("http://{}", self.http),
-        }
+    /// Tests whether what a loader adds to the arguments (`initrd=`) belongs before them.
+    fn loader_words_go_first(&self) -> bool {
+        false
     }
 }
 
-/// Which image a command line names, and at whose doors.
+/// Tells what the initramfs at this path lacks, by its contents.
+pub(crate) type Examiner = fn(&Contents, &str) -> Vec<Lack>;
+
+/// One boot of an entry.
 #[derive(Clone, Copy, Debug)]
-pub struct MountSource<'a> {
-    /// Our doors.
-    pub server: &'a Server,
-    /// The image's name.
-    pub image: &'a str,
-    /// The image's identity.
-    pub identity: Identity,
-}
-
-/// How a loader spells what only it knows at boot time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dialect {
-    /// iPXE expands `${…}`.
-    Ipxe,
-    /// PXELINUX adds `BOOTIF=` itself (`SYSAPPEND`).
-    Pxelinux,
-    /// GRUB expands `${net_default_…}`, and does not know the network's mask.
-    Grub {
-        /// The mask, as this server knows it.
-        netmask: Ipv4Addr,
-    },
-    /// For people: a placeholder.
-    Shown,
-}
-
-/// How the initramfs is told to bring its network up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum NetworkArgs {
-    /// `ip=dhcp BOOTIF=01-…`.
-    Dhcp,
-    /// `ip=CLIENT:SERVER:GATEWAY:MASK BOOTIF=01-…`, the form PXELINUX makes. The 2013 hook has no
-    /// special case for `ip=dhcp` and would build a broken specification from it.
-    Literal,
-    /// Nothing: an installer asks its user, or does DHCP by itself.
-    Own,
-}
-
-/// Where an initramfs finds its root.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum RootSource {
-    /// By archiso's hooks.
-    Archiso,
-    /// It is the root itself.
-    Itself,
+pub(crate) struct Boot<'a> {
+    /// How the root reaches the machine.
+    pub(crate) transport: Transport,
+    /// The server and image it comes from.
+    pub(crate) source: MountSource<'a>,
+    /// The loader's notation.
+    pub(crate) dialect: Dialect,
+    /// The operator's own arguments.
+    pub(crate) append: &'a str,
 }
 
 /// A file that an initramfs fetches besides its root.
@@ -183,7 +109,7 @@ impl fmt::Display for Note {
 }
 
 /// Something a person can boot.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Entry {
     /// What `--boot` takes and PXELINUX calls it: image name and processor.
     pub id: String,
@@ -197,19 +123,23 @@ pub struct Entry {
     pub kernel: String,
     /// Paths of the initramfs files on the medium, in order.
     pub initrd: Vec<String>,
-    /// Arguments from the medium's own configuration that stay as they are.
-    pub(crate) kept: Vec<String>,
-    /// Arguments whose truth depends on files of the medium (`cms_verify=y`).
-    pub(crate) added: Vec<String>,
+    /// Arguments inherited from the medium's own configuration.
+    pub(crate) inherited: Vec<String>,
+    /// Extra arguments that depend on files of the medium (`cms_verify=y`).
+    pub(crate) extra: Vec<String>,
+    /// How its initramfs configures the network.
     pub(crate) network: NetworkArgs,
-    pub(crate) finds: RootSource,
+    /// How its initramfs finds its root.
+    pub(crate) root_source: &'static dyn RootSource,
     /// Path on the medium of the root file system's image; `None` when the initramfs is the whole
     /// system and fetches nothing from here.
     pub root: Option<String>,
     /// What its initramfs fetches over HTTP besides the root: before it (aitab) and after it
     /// (signature, checksum, further layers), in order.
     pub(crate) companions: (Vec<Companion>, Vec<Companion>),
-    /// Its size in bytes.
+    /// Folders with further layers of the root, besides the root's own folder.
+    pub(crate) layer_folders: Vec<String>,
+    /// Size of the root in bytes.
     pub root_bytes: u64,
     /// Size of the initramfs files together, in bytes.
     pub initrd_bytes: u64,
@@ -274,12 +204,13 @@ impl Entry {
         if let Some(lack) = self.lack_for(transport) {
             return Err(Refusal::Lacks(lack.clone()));
         }
-        match (transport, copy_to_ram(append)) {
-            (Transport::Http, Some("n")) => Err(Refusal::CopyToRamOff),
-            (Transport::Nbd, Some("n")) if self.nbd_root == NbdRoot::Disconnects => {
+        let stays = self.root_source.asks_for_copy(append) == Some(false);
+        match transport {
+            Transport::Http if stays => Err(Refusal::CopyToRamOff),
+            Transport::Nbd if stays && self.nbd_root == NbdRoot::Disconnects => {
                 Err(Refusal::NbdDisconnects)
             }
-            (Transport::Http | Transport::Nfs | Transport::Nbd, _) => Ok(()),
+            Transport::Http | Transport::Nfs | Transport::Nbd => Ok(()),
         }
     }
 
@@ -299,9 +230,9 @@ impl Entry {
         if self.root.is_none() {
             return false;
         }
-        match (transport, copy_to_ram(append)) {
+        match (transport, self.root_source.asks_for_copy(append)) {
             (Transport::Http, _) => false,
-            (Transport::Nfs | Transport::Nbd, Some(asked)) => asked == "n",
+            (Transport::Nfs | Transport::Nbd, Some(is_copied)) => !is_copied,
             (Transport::Nfs, None) => true,
             (Transport::Nbd, None) => self.nbd_root == NbdRoot::Streams,
         }
@@ -314,7 +245,7 @@ impl Entry {
         let (Transport::Http, Some(root)) = (transport, &self.root) else {
             return Vec::new();
         };
-        let given = self.kept.iter().chain(&self.added).map(String::as_str);
+        let given = self.inherited.iter().chain(&self.extra).map(String::as_str);
         let words: Vec<&str> = given.chain(append.split_whitespace()).collect();
         // `key` alone means `y`, and the last of several wins.
         let is_asked = |key: &str| {
@@ -378,7 +309,8 @@ impl Entry {
         format!("{}: the root ({mib} MiB) {how}.", self.volume)
     }
 
-    /// The kernel command line for a root that travels by `transport` from `source`.
+    /// Returns the kernel command line for a root that comes by `transport` from `source`, with the
+    /// operator's own arguments `append`.
     pub fn command_line(
         &self,
         transport: Transport,
@@ -386,118 +318,22 @@ impl Entry {
         dialect: Dialect,
         append: &str,
     ) -> String {
-        match self.finds {
-            RootSource::Archiso => {}
-            RootSource::Itself => return self.own_line(append),
-        }
-        let MountSource {
-            server,
-            image,
-            identity,
-        } = source;
-        let address = server.http.ip();
-        let mut words = self.kept.clone();
-        match transport {
-            // The hook concatenates, so the slash at the end is part of the contract.
-            Transport::Http => words.push(format!(
-                "archiso_http_srv={}/iso/{image}/",
-                server.http_origin()
-            )),
-            Transport::Nfs => words.push(format!("archiso_nfs_srv={address}:/iso/{image}")),
-            Transport::Nbd => words.extend([
-                format!("archiso_nbd_srv={address}"),
-                format!("archiso_nbd_name={}", pinned_name(image, identity)),
-            ]),
-        }
-        let disconnects = self.nbd_root == NbdRoot::Disconnects;
-        match copy_to_ram(append) {
-            None if self.streams(transport, append) => words.push("copytoram=n".into()),
-            // Before v27 nothing but the argument makes the hook copy.
-            None if transport == Transport::Nbd && disconnects => words.push("copytoram=y".into()),
-            _ => {}
-        }
-        words.extend(network(self.network, dialect, *address));
-        words.extend(self.added.iter().cloned());
-        words.push("net.ifnames=0".into());
-        words.extend(append.split_whitespace().map(str::to_owned));
-        words.join(" ")
-    }
-
-    /// debian-installer hands what stands behind `---` on to the system it installs. The
-    /// operator's own arguments are for the installer, unless they say `---` themselves.
-    fn own_line(&self, append: &str) -> String {
-        const BREAK: &str = "---";
-        let kept: Vec<&str> = self.kept.iter().map(String::as_str).collect();
-        let own: Vec<&str> = append.split_whitespace().collect();
-        let split = |words: &[&str]| -> (Vec<String>, Option<Vec<String>>) {
-            let owned = |words: &[&str]| words.iter().map(|&w| w.to_owned()).collect();
-            match words.iter().position(|w| *w == BREAK) {
-                Some(at) => {
-                    let (before, after) = words.split_at(at);
-                    (
-                        owned(before),
-                        Some(owned(after.get(1..).unwrap_or_default())),
-                    )
-                }
-                None => (owned(words), None),
-            }
+        let boot = Boot {
+            transport,
+            source,
+            dialect,
+            append,
         };
-        let ((mut words, kept_after), (own_before, own_after)) = (split(&kept), split(&own));
-        words.extend(own_before);
-        if kept_after.is_some() || own_after.is_some() {
-            words.push(BREAK.into());
-        }
-        words.extend(kept_after.into_iter().chain(own_after).flatten());
-        words.join(" ")
+        self.root_source.arguments(self, &boot).join(" ")
     }
 
-    /// The `SYSAPPEND` mask PXELINUX needs for this entry (bit 0 `ip=`, bit 1 `BOOTIF=`).
+    /// Tests whether what a loader adds to the kernel's arguments belongs before them.
+    pub(crate) fn loader_words_go_first(&self) -> bool {
+        self.root_source.loader_words_go_first()
+    }
+
+    /// Returns the `SYSAPPEND` mask PXELINUX needs for this entry (bit 0 `ip=`, bit 1 `BOOTIF=`).
     pub fn sysappend(&self) -> u32 {
-        match self.network {
-            NetworkArgs::Dhcp => 2,
-            NetworkArgs::Literal => 3,
-            NetworkArgs::Own => 0,
-        }
-    }
-}
-
-/// What the last `copytoram=` of these arguments says; the last one counts in the initramfs.
-fn copy_to_ram(arguments: &str) -> Option<&str> {
-    let mut words = arguments.split_whitespace().rev();
-    words.find_map(|word| match word.strip_prefix("copytoram")? {
-        // The word alone means yes (mkinitcpio's `parse_cmdline`).
-        "" => Some("y"),
-        value => value.strip_prefix('='),
-    })
-}
-
-fn network(form: NetworkArgs, dialect: Dialect, server: Ipv4Addr) -> Vec<String> {
-    let words: &[&str] = match (form, dialect) {
-        (NetworkArgs::Own, _) => &[],
-        (NetworkArgs::Dhcp, Dialect::Ipxe) => &["ip=dhcp", "BOOTIF=01-${netX/mac:hexhyp}"],
-        (NetworkArgs::Dhcp, Dialect::Pxelinux) => &["ip=dhcp"],
-        // With colons inside; the hooks write them so before they compare.
-        (NetworkArgs::Dhcp, Dialect::Grub { .. }) => &["ip=dhcp", "BOOTIF=01-${net_default_mac}"],
-        (NetworkArgs::Dhcp, Dialect::Shown) => &["ip=dhcp", "BOOTIF=01-<mac>"],
-        (NetworkArgs::Literal, Dialect::Ipxe) => &[
-            "ip=${netX/ip}:${next-server}:${netX/gateway}:${netX/netmask}",
-            "BOOTIF=01-${netX/mac:hexhyp}",
-        ],
-        (NetworkArgs::Literal, Dialect::Pxelinux) => &[],
-        (NetworkArgs::Literal, Dialect::Grub { netmask }) => {
-            let address = format!("ip=${{net_default_ip}}:{server}::{netmask}");
-            return vec![address, "BOOTIF=01-${net_default_mac}".into()];
-        }
-        (NetworkArgs::Literal, Dialect::Shown) => &[
-            "ip=<client>:<server>:<gateway>:<netmask>",
-            "BOOTIF=01-<mac>",
-        ],
-    };
-    words.iter().map(|&w| w.to_owned()).collect()
-}
-
-impl fmt::Display for Cpu {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+        self.network.sysappend()
     }
 }

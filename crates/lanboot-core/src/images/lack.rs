@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::catalog::Transport;
+use super::transport::Transport;
 
 /// A part of an initramfs that some way to boot needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

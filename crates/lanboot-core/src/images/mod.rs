@@ -1,8 +1,31 @@
-//! One medium: which family made it, and what it can boot.
+//! One medium: which family it belongs to, and what can be booted from it.
+//!
+//! * [`medium`] — what a family sees of a medium; [`detection`] — what it finds there.
+//! * [`entry`] — an entry, and [`entry::RootSource`]: how its initramfs finds its root.
+//! * [`families`] — one module per family, and the table that registers them.
+//!
+//! A further family is one module under [`families`] and its row in that table.
 
+mod arguments;
+mod cpu;
+mod detect;
+pub(crate) mod detection;
+mod efi;
 pub(crate) mod entry;
 pub(crate) mod families;
+mod family;
 mod lack;
+pub(crate) mod medium;
+mod server;
+mod transport;
 
-pub use entry::{Cpu, Dialect, Entry, Fetch, MountSource, NbdRoot, Note, Refusal, Server};
+pub use arguments::Dialect;
+#[cfg(test)]
+pub(crate) use arguments::NetworkArgs;
+pub use cpu::{Cpu, Firmware};
+pub use detect::detect;
+pub use detection::{Detection, StockMenu};
+pub use entry::{Entry, Fetch, NbdRoot, Note, Refusal};
 pub use lack::{Lack, Part, ShownBy};
+pub use server::{MountSource, Server};
+pub use transport::Transport;

@@ -221,10 +221,9 @@ pub(crate) fn load(
             )
         })
         .collect();
-    // debian-installer passes the words after `---` on to the installed system.
-    let (before, after) = match entry.root {
-        Some(_) => ("", names.as_str()),
-        None => (names.as_str(), ""),
+    let (before, after) = match entry.loader_words_go_first() {
+        true => (names.as_str(), ""),
+        false => ("", names.as_str()),
     };
     let arguments = format!("{before} {arguments}{after}");
     if entry.signed == Signed::No {
@@ -247,7 +246,7 @@ pub(crate) fn load(
     // iPXE 2.0 behind its own shim starts a vendor's kernel through that vendor's shim. Older
     // versions know neither the variable nor the command.
     let shim = image
-        .found
+        .loaders
         .shims
         .iter()
         .find(|shim| entry.cpu.runs_on(shim.arch) && shim.trusts(&entry.signed));
@@ -391,7 +390,7 @@ mod tests {
     fn mixed() -> Catalog {
         let by = || Signed::By(vec!["Debian".into()]);
         let mut deb = installer("deb", Cpu::X86_64, by());
-        deb.found.shims = vec![chain(Arch::X64Uefi, "Debian", false).shim];
+        deb.loaders.shims = vec![chain(Arch::X64Uefi, "Debian", false).shim];
         Catalog::new(vec![
             Arc::new(image("dual", &[Cpu::X86_64])),
             Arc::new(deb),

@@ -425,7 +425,7 @@ impl LoaderRequest<'_> {
             };
             chain.arch() == self.arch && knows && image.tree.file(&menu).is_some()
         };
-        let chains = || image.found.chains.iter().filter(has_menu);
+        let chains = || image.loaders.pairs.iter().filter(has_menu);
         let mut fit = chains().filter(|chain| self.boots_here(chain).is_ok());
         let chain = fit.next().or_else(|| chains().next());
         let chain = chain.ok_or_else(none)?;
@@ -721,7 +721,7 @@ mod tests {
     fn a_stock_menu_behind_a_grub_that_would_hang_is_refused() {
         let offered = |chains: &[ShimGrub], proxy| {
             let mut image = image("live", &[Cpu::X86_64]);
-            image.found.chains = chains.to_vec();
+            image.loaders.pairs = chains.to_vec();
             let mut tree = TreeBuilder::new(Meta::default());
             let folder = Kind::Directory(Vec::new());
             let folder = tree

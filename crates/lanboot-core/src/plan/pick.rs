@@ -37,7 +37,7 @@ pub fn chain<'a>(
     let kernel = start.map(|(_, entry)| entry);
     let image = start.map(|(image, _)| image);
     let image = image.or_else(|| catalog.default_image().map(AsRef::as_ref));
-    let own = image.map_or(&[][..], |image| &image.found.chains);
+    let own = image.map_or(&[][..], |image| &image.loaders.pairs);
     let images = catalog.images().iter();
     let candidates = own
         .iter()
@@ -45,7 +45,7 @@ pub fn chain<'a>(
         .chain(loaders.chains.iter().map(|chain| (chain, false)))
         .chain(
             images
-                .flat_map(|image| &image.found.chains)
+                .flat_map(|image| &image.loaders.pairs)
                 .map(|chain| (chain, false)),
         );
     let rank = |(chain, is_own): &(&ShimGrub, bool)| {
@@ -83,7 +83,7 @@ mod tests {
         let catalog = |signed: Signed, own: &[&str]| {
             let mut image = image("one", &[Cpu::X86_64]);
             image.found.entries[0].signed = signed;
-            image.found.chains = own.iter().map(|vendor| made(arch, vendor, false)).collect();
+            image.loaders.pairs = own.iter().map(|vendor| made(arch, vendor, false)).collect();
             Catalog::new(vec![Arc::new(image)])
         };
         let loaders = Loaders {
@@ -114,11 +114,11 @@ mod tests {
         let signed = |name: &str, cpu, vendor: &str| {
             let mut image = image(name, &[cpu]);
             image.found.entries[0].signed = Signed::By(vec![vendor.to_owned()]);
-            image.found.chains = [x64, arm].map(|arch| made(arch, vendor, false)).to_vec();
+            image.loaders.pairs = [x64, arm].map(|arch| made(arch, vendor, false)).to_vec();
             Arc::new(image)
         };
         let mut empty = image("empty", &[]);
-        empty.found.chains = vec![made(x64, "Nobody", false)];
+        empty.loaders.pairs = vec![made(x64, "Nobody", false)];
         let catalog = Catalog::new(vec![
             Arc::new(empty),
             signed("arm", Cpu::Aarch64, "Fedora"),
@@ -145,7 +145,7 @@ mod tests {
         let arch = Arch::X64Uefi;
         let mut image = image("one", &[Cpu::X86_64]);
         image.found.entries[0].signed = Signed::By(vec!["Debian".into()]);
-        image.found.chains = vec![made(arch, "Debian", false)];
+        image.loaders.pairs = vec![made(arch, "Debian", false)];
         let catalog = Catalog::new(vec![Arc::new(image)]);
         let first = BootChoice::first(&catalog);
         let speaks = |vendor: &str, http| {
@@ -166,7 +166,7 @@ mod tests {
         let vendor_of = |own: ShimGrub, host: ShimGrub, http| {
             let mut image = image("one", &[Cpu::X86_64]);
             image.found.entries[0].signed = Signed::By(vec!["Debian".into()]);
-            image.found.chains = vec![own];
+            image.loaders.pairs = vec![own];
             let catalog = Catalog::new(vec![Arc::new(image)]);
             let first = BootChoice::first(&catalog);
             let loaders = Loaders {

@@ -1,21 +1,20 @@
-//! The disks of the NBD door.
+//! The disks that NBD exports.
 //!
 //! ```text
 //! NAME, NAME.iso        an image, whole
-//! archiso               the default image, as the medium's own menu asks for it
-//! (empty)               the default image, as clients ask that are told no name
-//! NAME@IDENTITY         exactly that file, for machines that come again: Image::pinned_name
+//! archiso               the default image, by a name that a family's initramfs asks for
+//! (empty)               the default image, for clients that give no name
+//! NAME@IDENTITY         exactly that file, for machines that reconnect: Image::pinned_name
 //! ```
 //!
-//! An image called `archiso` goes before the default one.
+//! An image called `archiso` takes precedence over the default one.
 
 use super::Routes;
 use crate::catalog::Image;
+use crate::images::families;
 use crate::nbd::{Export, Exports};
 use crate::text::printable;
 
-/// What archiso's `archiso_pxe_nbd` hook asks for unless the command line says otherwise.
-const ARCHISO: &str = "archiso";
 /// Longest part of a volume label that is shown, in bytes.
 const LABEL_BYTES: usize = 64;
 
@@ -27,7 +26,8 @@ impl Exports for Routes {
             catalog.image(name).or_else(|| catalog.image(stem?))
         };
         let default = || {
-            let is_default = name.is_empty() || name == ARCHISO.as_bytes();
+            let mut names = families::disk_names().map(str::as_bytes);
+            let is_default = name.is_empty() || names.any(|disk| disk == name);
             is_default.then(|| catalog.default_image())?
         };
         if let Some(image) = named().or_else(default) {
@@ -41,16 +41,17 @@ impl Exports for Routes {
     fn names(&self) -> Vec<String> {
         let images = self.catalog.images();
         let names = images.iter().map(|image| image.name.clone());
-        let has_default = !images.is_empty() && self.catalog.image(ARCHISO.as_bytes()).is_none();
-        names
-            .chain(has_default.then(|| ARCHISO.to_owned()))
-            .collect()
+        let of_families = families::disk_names().filter(|name| {
+            let is_taken = self.catalog.image(name.as_bytes()).is_some();
+            !images.is_empty() && !is_taken
+        });
+        names.chain(of_families.map(str::to_owned)).collect()
     }
 }
 
 fn export(image: &Image, name: String) -> Export {
     let label = printable(image.label.as_bytes(), LABEL_BYTES);
-    let description = format!("{label} ({})", image.found.family.name());
+    let description = format!("{label} ({})", image.found.family_name());
     Export::new(name, description, image.whole())
 }
 

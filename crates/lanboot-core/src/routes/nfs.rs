@@ -1,19 +1,18 @@
-//! What can be mounted over NFS:
+//! The folders that NFS exports:
 //!
 //! ```text
 //! /iso/NAME                     the files of an image
-//! /run/archiso/bootmnt          those of the default image, where the recipe mounts it
+//! /run/archiso/bootmnt          those of the default image, at a path that a family's
+//!                               initramfs mounts
 //! ```
 //!
-//! and every folder in them. `/` is not: what lies there differs from door to door.
+//! and every folder in them. `/` is not exported: its contents differ from protocol to protocol.
 
 use super::Routes;
 use crate::catalog::Image;
+use crate::images::families;
 use crate::nfs::{Exports, Found, NotExported, Volume};
 use crate::vfs::{Identity, Kind, Path, PathError};
-
-/// Where archiso mounts its medium, and what the medium's own menu asks for.
-const BOOTMNT: &str = "/run/archiso/bootmnt";
 
 impl Exports for Routes {
     fn folder(&self, path: &[u8]) -> Result<Found<'_>, NotExported> {
@@ -21,10 +20,13 @@ impl Exports for Routes {
             PathError::Climbs | PathError::TooLong => NotExported::Forbidden,
             PathError::Nul => NotExported::NotFound,
         })?;
-        let (image, inside) = match path.names() {
+        let names = path.names();
+        let (image, inside) = match names {
             [b"iso", name, inside @ ..] => (self.catalog.image(name), inside),
-            [b"run", b"archiso", b"bootmnt", inside @ ..] => (self.catalog.default_image(), inside),
-            _ => (None, &[][..]),
+            _ => match families::mount_paths().find_map(|mounted| below(names, mounted)) {
+                Some(inside) => (self.catalog.default_image(), inside),
+                None => (None, &[][..]),
+            },
         };
         let image = image.ok_or(NotExported::NotFound)?;
         let inside = inside.join(&b'/');
@@ -40,10 +42,11 @@ impl Exports for Routes {
     }
 
     fn paths(&self) -> Vec<String> {
-        let default = self.catalog.default_image().map(|_| BOOTMNT.to_owned());
+        let has_default = self.catalog.default_image().is_some();
+        let of_families = families::mount_paths().filter(|_| has_default);
         let each = self.catalog.images().iter();
         let each = each.map(|image| format!("/iso/{}", image.name));
-        default.into_iter().chain(each).collect()
+        of_families.map(str::to_owned).chain(each).collect()
     }
 
     fn networks(&self) -> Vec<String> {
@@ -61,6 +64,19 @@ impl Exports for Routes {
             .of_identity(identity)
             .map(|image| volume(image))
     }
+}
+
+/// Returns what of the path `names` is below the absolute path `mounted`; `None` when it is elsewhere.
+fn below<'a>(names: &'a [&'a [u8]], mounted: &str) -> Option<&'a [&'a [u8]]> {
+    let mut rest = names;
+    for part in mounted.split('/').filter(|part| !part.is_empty()) {
+        let (first, after) = rest.split_first()?;
+        if *first != part.as_bytes() {
+            return None;
+        }
+        rest = after;
+    }
+    Some(rest)
 }
 
 fn volume(image: &Image) -> Volume<'_> {

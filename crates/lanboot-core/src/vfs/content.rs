@@ -15,6 +15,22 @@ pub struct ImageId(pub u64);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Identity(pub [u8; 16]);
 
+impl Identity {
+    /// Returns `IMAGE@IDENTITY`, a name that means this very file whatever the image is called.
+    pub fn pinned_name(self, image: &str) -> String {
+        format!("{image}@{self}")
+    }
+
+    /// Returns the identity in a [`Self::pinned_name`]. No image's own name has an `@`.
+    pub fn of_pinned_name(name: &[u8]) -> Option<Self> {
+        let name = std::str::from_utf8(name).ok()?;
+        let (_, hex) = name.rsplit_once('@')?;
+        let is_hex = hex.len() == 32 && hex.bytes().all(|b| b.is_ascii_hexdigit());
+        let number = is_hex.then(|| u128::from_str_radix(hex, 16).ok())??;
+        Some(Self(number.to_be_bytes()))
+    }
+}
+
 impl fmt::Display for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lanboot::open_images::{Disk, OpenImages};
-use lanboot_core::catalog::{Detection, Image};
+use lanboot_core::catalog::{Detection, Image, MediumLoaders};
 use lanboot_core::events::{Event, EventKind};
 use lanboot_core::vfs::{Identity, ImageId, Meta, TreeBuilder};
 use tempfile::NamedTempFile;
@@ -82,6 +82,7 @@ pub fn image(name: &str, id: ImageId, size: u64) -> Image {
         uuid: None,
         tree: Arc::new(TreeBuilder::new(Meta::default()).build()),
         found: Detection::default(),
+        loaders: MediumLoaders::default(),
     }
 }
 

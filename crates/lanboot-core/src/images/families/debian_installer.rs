@@ -5,14 +5,22 @@
 //! and `initrd.gz` beside `.disk`, as on `mini.iso`. The images for CDs keep theirs in
 //! `install.*`: those look for their own disk and are left to other recognisers.
 
-use super::archiso::{is_harmless, title, within_limit};
-use crate::boot_config::ReadSmall;
-use crate::boot_config::{self, Dialect, MenuEntry};
-use crate::catalog::{Detection, Family, Given};
-use crate::images::entry::{NetworkArgs, RootSource};
-use crate::images::{Cpu, Entry, NbdRoot};
+use crate::boot_config::{self, MenuEntry, ReadSmall};
+use crate::images::arguments::{NetworkArgs, inherited};
+use crate::images::cpu::Cpu;
+use crate::images::detection::Detection;
+use crate::images::entry::{Boot, Entry, NbdRoot, RootSource};
+use crate::images::family::Family;
+use crate::images::medium::Medium;
 use crate::pe;
 use crate::vfs::{Content, Tree};
+
+/// debian-installer's network images.
+pub(super) static FAMILY: Family = Family {
+    detect,
+    mount_paths: &[],
+    disk_names: &[],
+};
 
 /// Debian's names of the processors.
 const ARCHS: [(&str, Cpu); 3] = [
@@ -27,15 +35,15 @@ struct Found {
     folder: String,
 }
 
-/// The medium as debian-installer made it, or `None` when it did not.
-pub(crate) fn detect(given: Given<'_>) -> Option<Detection> {
-    let found = find(given.tree, given.read);
+/// Recognises a medium that debian-installer made.
+fn detect(medium: Medium<'_>) -> Option<Detection> {
+    let found = find(medium.tree, medium.read);
     let entries: Vec<Entry> = found
         .iter()
-        .filter_map(|one| entry(given, one, found.len()))
+        .filter_map(|one| entry(medium, one, found.len()))
         .collect();
     (!entries.is_empty()).then(|| Detection {
-        family: Family::DebianInstaller,
+        family: Some("debian-installer"),
         entries,
         ..Detection::default()
     })
@@ -76,10 +84,10 @@ fn kernel_cpu(kernel: &Content, read: ReadSmall<'_>) -> Option<Cpu> {
     is_linux.then_some(if is_wide { Cpu::X86_64 } else { Cpu::I686 })
 }
 
-fn entry(given: Given<'_>, found: &Found, count: usize) -> Option<Entry> {
-    let Given {
+fn entry(medium: Medium<'_>, found: &Found, count: usize) -> Option<Entry> {
+    let Medium {
         tree, name, read, ..
-    } = given;
+    } = medium;
     let Found { cpu, folder } = found;
     let (kernel, initrd) = (format!("{folder}linux"), format!("{folder}initrd.gz"));
     let initrd_bytes = tree.file(&initrd)?.len();
@@ -89,19 +97,25 @@ fn entry(given: Given<'_>, found: &Found, count: usize) -> Option<Entry> {
     let fits = |entry: &&MenuEntry| entry.kernel == kernel && entry.initrds.contains(&initrd);
     let fitting = || menu.iter().filter(fits);
     let own = fitting().find(is_plain).or_else(|| fitting().next());
-    let kept = own.map(|entry| entry.arguments.clone()).unwrap_or_default();
+    let arguments = own.map(|entry| entry.arguments.clone());
+    // The processor tells entries apart only where there are several.
+    let named = |suffix: String| match count {
+        1 => name.to_owned(),
+        _ => format!("{name}{suffix}"),
+    };
     Some(Entry {
-        id: title(count, name, &format!("-{cpu}")),
-        title: title(count, name, &format!(" ({cpu})")),
-        volume: given.label.to_owned(),
+        id: named(format!("-{cpu}")),
+        title: named(format!(" ({cpu})")),
+        volume: medium.label.to_owned(),
         cpu: *cpu,
         initrd: vec![initrd],
-        kept: within_limit(kept.into_iter().filter(|word| is_harmless(word))),
-        added: Vec::new(),
-        network: NetworkArgs::Own,
-        finds: RootSource::Itself,
+        inherited: inherited(arguments.unwrap_or_default().into_iter()),
+        extra: Vec::new(),
+        network: NetworkArgs::None,
+        root_source: &DebianInstaller,
         root: None,
         companions: (Vec::new(), Vec::new()),
+        layer_folders: Vec::new(),
         root_bytes: 0,
         initrd_bytes,
         http_copies: 0,
@@ -116,15 +130,52 @@ fn entry(given: Given<'_>, found: &Found, count: usize) -> Option<Entry> {
 /// Every entry of the medium's own menus, those for GRUB first: UEFI has no other.
 fn menu(tree: &Tree, folder: &str, read: ReadSmall<'_>) -> Vec<MenuEntry> {
     let mut entries = boot_config::read(tree, read, &[format!("{folder}boot-screens")]).entries;
-    entries.sort_by_key(|entry| entry.dialect != Dialect::Grub);
+    entries.sort_by_key(|entry| entry.dialect != boot_config::Dialect::Grub);
     entries
+}
+
+/// The installer is its own root. It hands what stands behind `---` on to the system it installs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct DebianInstaller;
+
+impl RootSource for DebianInstaller {
+    /// The operator's own arguments are for the installer, unless they have a `---` themselves.
+    fn arguments(&self, entry: &Entry, boot: &Boot<'_>) -> Vec<String> {
+        const BREAK: &str = "---";
+        let inherited: Vec<&str> = entry.inherited.iter().map(String::as_str).collect();
+        let own: Vec<&str> = boot.append.split_whitespace().collect();
+        let split = |words: &[&str]| -> (Vec<String>, Option<Vec<String>>) {
+            let owned = |words: &[&str]| words.iter().map(|&w| w.to_owned()).collect();
+            match words.iter().position(|w| *w == BREAK) {
+                Some(at) => {
+                    let (before, after) = words.split_at(at);
+                    (
+                        owned(before),
+                        Some(owned(after.get(1..).unwrap_or_default())),
+                    )
+                }
+                None => (owned(words), None),
+            }
+        };
+        let ((mut words, after), (own_before, own_after)) = (split(&inherited), split(&own));
+        words.extend(own_before);
+        if after.is_some() || own_after.is_some() {
+            words.push(BREAK.into());
+        }
+        words.extend(after.into_iter().chain(own_after).flatten());
+        words
+    }
+
+    fn loader_words_go_first(&self) -> bool {
+        true
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::testing::{given, program, read, tree};
-    use crate::catalog::{Dialect, MountSource, Refusal, Server, Transport};
+    use crate::catalog::testing::{medium, program, read, tree};
+    use crate::images::{Dialect, MountSource, Refusal, Server, Transport};
     use crate::pe::Signed;
     use crate::vfs::Identity;
 
@@ -134,7 +185,7 @@ mod tests {
         initrd /debian-installer/amd64/initrd.gz\n}\n";
 
     fn recognised(files: &[(&str, &str)]) -> Option<Detection> {
-        detect(given(&tree(files), "deb", "Debian"))
+        detect(medium(&tree(files), "deb", "Debian"))
     }
 
     fn line(entry: &Entry, append: &str) -> String {
@@ -161,7 +212,7 @@ mod tests {
             ("debian-installer/arm64/linux", "k"),
         ])
         .unwrap();
-        assert_eq!(found.family.name(), "debian-installer");
+        assert_eq!(found.family_name(), "debian-installer");
         let [amd64, arm64] = &found.entries[..] else {
             panic!("{:?}", found.entries)
         };

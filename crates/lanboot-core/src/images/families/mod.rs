@@ -1,4 +1,39 @@
-//! The families of media that are recognised, one module each.
+//! The families of media that are recognised: one module and one row of [`FAMILIES`] each.
 
-pub(crate) mod archiso;
-pub(crate) mod debian_installer;
+mod archiso;
+mod debian_installer;
+
+#[cfg(test)]
+pub(crate) use archiso::Archiso;
+#[cfg(test)]
+pub(crate) use debian_installer::DebianInstaller;
+
+use super::detection::Detection;
+use super::family::Family;
+use super::medium::Medium;
+
+/// Every family; a medium belongs to the first that recognises it.
+const FAMILIES: [&Family; 2] = [&archiso::FAMILY, &debian_installer::FAMILY];
+
+/// Recognises a medium; `None` when it is of no known family.
+pub(super) fn detect(medium: Medium<'_>) -> Option<Detection> {
+    let mut found = FAMILIES.iter().find_map(|family| (family.detect)(medium))?;
+    found.withdraw();
+    Some(found)
+}
+
+/// Lists the paths at which NFS exports the default image, besides `/iso/NAME`.
+pub(crate) fn mount_paths() -> impl Iterator<Item = &'static str> {
+    FAMILIES
+        .iter()
+        .flat_map(|family| family.mount_paths)
+        .copied()
+}
+
+/// Lists the names by which NBD exports the default image, besides its own.
+pub(crate) fn disk_names() -> impl Iterator<Item = &'static str> {
+    FAMILIES
+        .iter()
+        .flat_map(|family| family.disk_names)
+        .copied()
+}

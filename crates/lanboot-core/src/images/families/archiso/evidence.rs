@@ -1,6 +1,6 @@
 //! What an archiso initramfs can do, by what is in it: stronger evidence than any list of packages.
 
-use crate::images::{Lack, Part, ShownBy};
+use crate::images::lack::{Lack, Part, ShownBy};
 use crate::initramfs::Contents;
 
 /// A part with its hook, its programs and its kernel modules.
@@ -28,7 +28,7 @@ const NEEDS: [Needs; 6] = [
 ];
 
 /// What the initramfs at `path` lacks.
-pub(crate) fn lacks(contents: &Contents, path: &str) -> Vec<Lack> {
+pub(super) fn lacks(contents: &Contents, path: &str) -> Vec<Lack> {
     NEEDS
         .iter()
         .filter_map(|(part, hook, programs, modules)| {

@@ -16,7 +16,7 @@
 //! for it for ever ([`crate::images::NbdRoot::Stalls`]).
 
 use super::packages::Packages;
-use crate::images::entry::NetworkArgs;
+use crate::images::arguments::NetworkArgs;
 use crate::vfs::Tree;
 
 /// A range of releases whose hooks behave alike towards a server.

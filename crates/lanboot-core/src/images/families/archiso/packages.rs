@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use crate::boot_config::{MAX_FILE_BYTES, ReadSmall};
-use crate::images::{Cpu, Lack, NbdRoot, Part, ShownBy};
+use crate::images::cpu::Cpu;
+use crate::images::entry::NbdRoot;
+use crate::images::lack::{Lack, Part, ShownBy};
 use crate::vfs::Tree;
 
 /// Most packages of a list: the largest media have about 3,000.

@@ -2,10 +2,9 @@
 //! Archiso's menus start one pair in many ways (from disk, over the network, with a screen reader,
 //! copied to memory); a person who boots over the network wants one entry for each pair.
 
-use super::Layout;
-use super::file_names;
-use crate::boot_config::{BootConfig, MenuEntry, Program, find_file};
-use crate::images::Cpu;
+use super::layout::{Layout, is_plain_word};
+use crate::boot_config::{BootConfig, MenuEntry, Program, file_names, find_file};
+use crate::images::cpu::Cpu;
 use crate::vfs::Tree;
 
 /// Most initramfs files of one entry; with microcode there are three. Every menu names them all,
@@ -160,7 +159,7 @@ fn usable(layout: &Layout, tree: &Tree, cpu: Cpu, entry: &MenuEntry) -> Option<V
         .any(|word| word.starts_with("archiso"));
     let base = entry.argument("archisobasedir").unwrap_or_default();
     // One that is not filled in says nothing.
-    let is_other = !base.is_empty() && base != layout.base && super::is_plain_word(base);
+    let is_other = !base.is_empty() && base != layout.base && is_plain_word(base);
     if !is_archiso || is_other {
         return None;
     }

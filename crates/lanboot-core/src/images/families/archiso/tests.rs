@@ -1,6 +1,7 @@
 use super::*;
-use crate::catalog::testing::{given, tree};
-use crate::catalog::{Dialect, MountSource, NbdRoot, Refusal, Server, Transport};
+use crate::catalog::testing::{medium, tree};
+use crate::images::families;
+use crate::images::{Dialect, MountSource, NbdRoot, Refusal, Server, StockMenu, Transport};
 use crate::vfs::Identity;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
@@ -19,7 +20,7 @@ fn source(image: &str) -> MountSource<'_> {
 }
 
 fn recognised(files: &[(&str, &str)]) -> Detection {
-    detect(given(&tree(files), "disc", "ARCH_202611")).unwrap()
+    families::detect(medium(&tree(files), "disc", "ARCH_202611")).unwrap()
 }
 
 #[test]
@@ -39,8 +40,15 @@ fn a_medium_cannot_make_menus_long() {
     };
     let one = "/arch/boot/x86_64/initramfs.img";
     let entry = files(one, &"quiet ".repeat(10_000));
-    assert!(entry.kept.iter().map(|word| word.len() + 1).sum::<usize>() < 2100);
-    assert!(entry.kept.len() > 300);
+    assert!(
+        entry
+            .inherited
+            .iter()
+            .map(|word| word.len() + 1)
+            .sum::<usize>()
+            < 2100
+    );
+    assert!(entry.inherited.len() > 300);
     let entry = files(&[one; 5000].join(","), "quiet");
     assert_eq!(entry.initrd.len(), 1, "the usual one instead");
 }
@@ -69,13 +77,7 @@ fn modern() -> Vec<(&'static str, &'static str)> {
 #[test]
 fn todays_medium_gives_its_own_kernel_and_rewritten_arguments() {
     let found = recognised(&modern());
-    assert_eq!(
-        found.family,
-        Family::Archiso {
-            base: "arch".into(),
-            aitab: false
-        }
-    );
+    assert_eq!(found.family_name(), "archiso");
     let [entry] = &found.entries[..] else {
         panic!("{:?}", found.entries)
     };
@@ -197,7 +199,7 @@ fn a_medium_without_kernel_says_so_and_a_foreign_one_is_not_claimed() {
     assert!(found.entries.is_empty());
     assert_eq!(found.warnings.len(), 1);
     let foreign = tree(&[("casper/vmlinuz", "k"), ("casper/filesystem.squashfs", "r")]);
-    assert!(detect(given(&foreign, "u", "U")).is_none());
+    assert!(detect(medium(&foreign, "u", "U")).is_none());
 }
 
 #[test]
@@ -443,16 +445,16 @@ fn systemrescue_is_found_by_its_own_menus() {
         sysresccd/boot/amd_ucode.img sysresccd/boot/x86_64/sysresccd.img] archisobasedir=sysresccd \
         iomem=relaxed";
     assert_eq!(lines(&files), [expected]);
-    let added = &recognised(&files).entries[0].added;
+    let extra = &recognised(&files).entries[0].extra;
     assert_eq!(
-        added[..],
+        extra[..],
         ["checksum=y"],
         "its menu for the network asks for it"
     );
     let mut files = files.to_vec();
     files.remove(3);
     assert_eq!(lines(&files), [expected]);
-    assert!(recognised(&files).entries[0].added.is_empty());
+    assert!(recognised(&files).entries[0].extra.is_empty());
 }
 
 #[test]
@@ -549,7 +551,7 @@ fn hooks_that_always_disconnect_nbd_get_a_copy() {
     files.push(("arch/x86_64/airootfs.md5", "sum"));
     let tree = tree(&files);
     let found = |label| {
-        detect(given(&tree, "disc", label))
+        detect(medium(&tree, "disc", label))
             .unwrap()
             .entries
             .remove(0)
@@ -583,7 +585,7 @@ fn hooks_that_always_disconnect_nbd_get_a_copy() {
 /// What a boot fetches, `?` behind what this server's arguments do not make it fetch.
 fn fetched(entry: &Entry, transport: Transport, append: &str) -> Vec<String> {
     let fetches = entry.fetches(transport, append).into_iter();
-    let mark = |fetch: crate::catalog::Fetch| match fetch.required {
+    let mark = |fetch: crate::images::Fetch| match fetch.required {
         true => fetch.path,
         false => fetch.path + "?",
     };

@@ -1,0 +1,99 @@
+//! What a family finds on a medium.
+
+use super::entry::Entry;
+use super::lack::{Lack, Part};
+use super::transport::Transport;
+use crate::initramfs::Contents;
+use crate::machine::Arch;
+
+/// How to hand out the medium's own PXE menu.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StockMenu {
+    /// The loader's path on the medium.
+    pub loader: String,
+    /// Option 209, relative to the prefix.
+    pub config: String,
+    /// Option 210, where the loader's own folder is not it.
+    pub prefix: Option<String>,
+}
+
+/// What was found on a medium; by default nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Detection {
+    /// The family's name, with its variant; `None` when it is of no known family.
+    pub family: Option<&'static str>,
+    /// What it can boot; empty when nothing was recognised.
+    pub entries: Vec<Entry>,
+    /// What it could boot if its initramfs could use the network; in no menu.
+    pub unreachable: Vec<Entry>,
+    /// The menu it carries for PXE.
+    pub stock: Option<StockMenu>,
+    /// The folder on it with `lpxelinux.0` and its modules.
+    pub pxelinux: Option<String>,
+    /// Whether firmware can start it as a disk: it has an El Torito boot image for UEFI.
+    pub efi_boot: bool,
+    /// Which UEFI firmware that is; empty when it cannot be told.
+    pub efi_archs: Vec<Arch>,
+    /// What a person should know: one sentence each.
+    pub warnings: Vec<String>,
+}
+
+impl Detection {
+    /// Returns the name people know the family by.
+    pub fn family_name(&self) -> &'static str {
+        self.family.unwrap_or("unknown")
+    }
+
+    /// Takes entries that no root can reach out of the menus, with a warning. Every other lack is a
+    /// warning, too.
+    pub(crate) fn withdraw(&mut self) {
+        let (unreachable, entries) = std::mem::take(&mut self.entries)
+            .into_iter()
+            .partition(Entry::is_unreachable);
+        self.entries = entries;
+        self.unreachable = unreachable;
+        self.warnings.extend(self.lack_sentences());
+    }
+
+    fn lack_sentences(&self) -> Vec<String> {
+        let silent = self.unreachable.iter().filter_map(|entry| {
+            let lack = entry.lack_for(Transport::Http)?;
+            Some(format!("{} is not offered: {lack}", entry.id))
+        });
+        let mut sentences: Vec<String> = silent.collect();
+        let of_transports = |lack: &&Lack| lack.part != Part::RamDisk;
+        let lacks = self.entries.iter().flat_map(|entry| &entry.lacks);
+        for lack in lacks.filter(of_transports).map(ToString::to_string) {
+            if !sentences.contains(&lack) {
+                sentences.push(lack);
+            }
+        }
+        sentences
+    }
+
+    /// Replaces what the medium's list of packages says about each initramfs by what is in it.
+    /// `list` returns `None` where an initramfs cannot be listed.
+    pub fn examine(&mut self, mut list: impl FnMut(&Entry) -> Option<Contents>) {
+        let before = self.lack_sentences();
+        self.warnings.retain(|warning| !before.contains(warning));
+        self.entries.append(&mut self.unreachable);
+        for entry in &mut self.entries {
+            let Some(lacks) = entry.root_source.examiner() else {
+                continue;
+            };
+            if let Some(contents) = list(entry) {
+                let path = entry.initrd.last().map_or("", String::as_str);
+                entry.lacks = lacks(&contents, path);
+            }
+        }
+        self.withdraw();
+    }
+
+    /// Why the system of a machine that got the whole image as a RAM disk would not find its root
+    /// there, as far as [`Self::examine`] found out: what the first entry lacks.
+    pub fn ram_disk_lack(&self) -> Option<&Lack> {
+        let entry = self.entries.iter().chain(&self.unreachable).next()?;
+        let mut lacks = entry.lacks.iter();
+        lacks.find(|lack| lack.part == Part::RamDisk)
+    }
+}

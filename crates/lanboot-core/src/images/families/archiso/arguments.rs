@@ -1,0 +1,135 @@
+//! The kernel arguments of archiso's hooks (mkinitcpio-archiso `hooks/*`).
+
+use super::evidence;
+use super::layout::{Layout, Root};
+use crate::images::arguments::inherited;
+use crate::images::entry::{Boot, Entry, Examiner, NbdRoot, RootSource};
+use crate::images::transport::Transport;
+use crate::vfs::Tree;
+
+/// Arguments that say where the root comes from or that depend on the medium's files: decided
+/// here, never inherited. `archisosearchuuid` over HTTP makes the hook look for a disk and give up, and
+/// so does a `cow_label` or `cow_device` of the maker's own stick. Whether the root is copied is
+/// decided for each machine.
+const DECIDED_HERE: [&str; 30] = [
+    "archisobasedir",
+    "archiso_http_srv",
+    "archiso_nfs_srv",
+    "archiso_nfs_opt",
+    "archiso_nbd_srv",
+    "archiso_nbd_name",
+    "archisosearchuuid",
+    "archisosearchfilename",
+    "archisolabel",
+    "archisodevice",
+    "ip",
+    "BOOTIF",
+    "cms_verify",
+    "verify",
+    "checksum",
+    "copytoram",
+    "toram",
+    "cow_label",
+    "cow_device",
+    "img_dev",
+    "img_label",
+    "img_loop",
+    "img_flags",
+    "findiso",
+    "fromiso",
+    "iso-scan/filename",
+    "root",
+    "initrd",
+    "BOOT_IMAGE",
+    "net.ifnames",
+];
+
+/// Returns the arguments of the medium's own menu that are inherited.
+pub(super) fn inherited_from(base: &str, menu: &[String]) -> Vec<String> {
+    let words = menu.iter().filter(|word| {
+        let key = word.split('=').next().unwrap_or(word);
+        !DECIDED_HERE.contains(&key)
+    });
+    let base = format!("archisobasedir={base}");
+    [base]
+        .into_iter()
+        .chain(inherited(words.cloned()))
+        .collect()
+}
+
+/// Returns the extra arguments that depend on the medium's files; `menu` are those of its own menu.
+pub(super) fn extra(layout: &Layout, tree: &Tree, root: &Root, menu: &[String]) -> Vec<String> {
+    let has = |suffix: &str| tree.file(&format!("{}{suffix}", root.image)).is_some();
+    let asked = |key: &str| {
+        let mut words = menu.iter();
+        words.any(|word| word == key || word.strip_prefix(key) == Some("=y"))
+    };
+    let mut extra = Vec::new();
+    // A missing signature drops the boot to a shell, so the flag follows the file.
+    if has(".cms.sig") {
+        extra.push("cms_verify=y".to_owned());
+    }
+    if asked("verify") && has(".sig") {
+        extra.push("verify=y".to_owned());
+    }
+    if asked("checksum") && layout.has_checksum(tree, root) {
+        extra.push("checksum=y".to_owned());
+    }
+    extra
+}
+
+/// An initramfs with archiso's hooks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Archiso;
+
+impl RootSource for Archiso {
+    fn arguments(&self, entry: &Entry, boot: &Boot<'_>) -> Vec<String> {
+        let Boot {
+            transport, append, ..
+        } = *boot;
+        let (server, image) = (boot.source.server, boot.source.image);
+        let address = *server.http.ip();
+        let mut words = entry.inherited.clone();
+        match transport {
+            // The hook concatenates, so the slash at the end is part of the contract.
+            Transport::Http => words.push(format!(
+                "archiso_http_srv={}/iso/{image}/",
+                server.http_origin()
+            )),
+            Transport::Nfs => words.push(format!("archiso_nfs_srv={address}:/iso/{image}")),
+            Transport::Nbd => {
+                let name = boot.source.identity.pinned_name(image);
+                words.extend([
+                    format!("archiso_nbd_srv={address}"),
+                    format!("archiso_nbd_name={name}"),
+                ]);
+            }
+        }
+        let disconnects = entry.nbd_root == NbdRoot::Disconnects;
+        match self.asks_for_copy(append) {
+            None if entry.streams(transport, append) => words.push("copytoram=n".into()),
+            // Before v27 nothing but the argument makes the hook copy.
+            None if transport == Transport::Nbd && disconnects => words.push("copytoram=y".into()),
+            _ => {}
+        }
+        words.extend(entry.network.words(boot.dialect, address));
+        words.extend(entry.extra.iter().cloned());
+        words.push("net.ifnames=0".into());
+        words.extend(append.split_whitespace().map(str::to_owned));
+        words
+    }
+
+    /// The last `copytoram=` counts, and only `n` is no.
+    fn asks_for_copy(&self, append: &str) -> Option<bool> {
+        let mut words = append.split_whitespace().rev();
+        words.find_map(|word| match word.strip_prefix("copytoram")? {
+            // The word alone means yes (mkinitcpio's `parse_cmdline`).
+            "" => Some(true),
+            value => value.strip_prefix('=').map(|value| value != "n"),
+        })
+    }
+
+    fn examiner(&self) -> Option<Examiner> {
+        Some(evidence::lacks)
+    }
+}
