@@ -1,7 +1,7 @@
 //! The deterministic half of lanboot: bytes, state and `now` in; what to send out.
 //!
 //! No sockets, files, clocks, tasks, randomness or logging (this crate's `clippy.toml` and the
-//! `doors` test watch over it). The map:
+//! `dependencies` test watch over it). The map:
 //!
 //! * [`bytes`] — cursors that never panic; [`machine`] — who is booting.
 //! * [`vfs`] — files as pieces of images: [`vfs::Content`], [`vfs::Slice`], [`vfs::Tree`].
@@ -15,7 +15,7 @@
 //! * [`script`] — menus as text; [`routes`] — every path a machine can ask for.
 //! * [`export`] — the same offers as configuration for the servers people have already.
 //! * [`dhcp`], [`tftp`], [`http`], [`nbd`] — one room per protocol; they never import each other.
-//! * [`boot_progress`] — the story of each machine, and why nothing happened.
+//! * [`events`] — what happened, the boot progress of each machine, and why nothing was sent.
 
 #![forbid(unsafe_code)]
 

@@ -13,6 +13,10 @@ const MAX_NAMED: usize = 8;
 /// Age from which an outlook says nothing about now.
 const FRESH: Duration = Duration::from_secs(5);
 
+/// Silence from which a file on its way counts as abandoned. A sender that gets no processor for
+/// some seconds is not.
+const ABANDONED: Duration = Duration::from_secs(60);
+
 /// A machine that is waited for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Waiting {
@@ -51,11 +55,18 @@ impl Outlook {
         self.up > 0 && self.needing == 0
     }
 
-    /// Whether no machine needs anything and none was heard for `limit`. Who cannot say so anew, as
-    /// a log that waits for a stopped terminal, does not know.
+    /// Returns whether no machine needs anything, no file is on its way and none was asked for
+    /// within `limit`. An outlook older than [`FRESH`], as of a log that waits for a stopped
+    /// terminal, says nothing about `now`.
     pub fn is_idle(&self, now: Duration, limit: Duration) -> bool {
         let is_fresh = now.saturating_sub(self.at) < FRESH;
-        is_fresh && self.needing == 0 && now.saturating_sub(self.last) >= limit
+        let limit = match self.transfers {
+            0 => limit,
+            _ => limit.max(ABANDONED),
+        };
+        // Up to `at`: what was asked since is not in it.
+        let silence = self.at.saturating_sub(self.last);
+        is_fresh && self.needing == 0 && silence >= limit
     }
 
     /// Why a server that ends when all machines are up ends.

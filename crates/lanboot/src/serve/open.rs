@@ -17,7 +17,6 @@ use super::interface_watch::Watch;
 use super::{dhcp, nbd, nfs, tftp};
 use crate::doctor;
 use crate::initramfs;
-use crate::leases::StateLock;
 use crate::library::{self, ImageLibrary};
 use crate::loaders;
 use crate::net::{
@@ -26,6 +25,7 @@ use crate::net::{
 };
 use crate::open_images::OpenImages;
 use crate::settings::{self, Dhcp, Settings};
+use crate::store::StateLock;
 
 /// The port of the TFTP door.
 const TFTP_PORT: u16 = 69;

@@ -342,6 +342,27 @@ fn a_file_the_machine_never_asks_for_is_waited_for_and_not_for_ever() {
 }
 
 #[test]
+fn a_download_whose_sender_pauses_is_no_silence() {
+    let mut scene = Scene::new();
+    scene.begin(Protocol::Http, IP, &FileUse::default());
+    scene.pass(10);
+    assert!(!scene.is_idle(2));
+    scene.pass(50);
+    assert!(scene.is_idle(2), "abandoned");
+    // Nothing is known of what came after the outlook.
+    let outlook = scene.outlook();
+    let mut scene = Scene::new();
+    scene.dhcp(MAC, MessageType::Discover, Stage::Plain, None);
+    let fresh = scene.outlook();
+    let later = Duration::from_secs(4);
+    assert!(!fresh.is_idle(fresh.at + later, Duration::from_secs(2)));
+    assert!(
+        !outlook.is_idle(outlook.at + 2 * later, Duration::ZERO),
+        "stale"
+    );
+}
+
+#[test]
 fn a_root_that_fails_is_no_root() {
     let mut scene = Scene::new();
     scene.firmware(MAC, IP);

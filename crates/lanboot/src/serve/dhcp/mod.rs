@@ -37,8 +37,8 @@ use super::Context;
 use super::listen::LogThrottle;
 use super::send_error;
 use crate::bus;
-use crate::leases::{Change, Store};
 use crate::net::{ChangeSocket, PingSocket, Service};
+use crate::store::{Change, Store};
 use link::{Link, Origin, Readable, Ready};
 use log::peer;
 
@@ -72,7 +72,7 @@ pub struct Listener {
     /// Who has which address.
     pub leases: Leases,
     /// Where leases are kept.
-    pub store: Store,
+    pub store: Box<dyn Store>,
     /// Which loader each machine gets.
     pub loader: LoaderChoice,
     /// Whose menu.
@@ -153,7 +153,7 @@ struct Serving {
     changes: AsyncFd<ChangeSocket>,
     config: Config,
     leases: Leases,
-    store: Store,
+    store: Box<dyn Store>,
     loader: LoaderChoice,
     menu: MenuKind,
     http_port: u16,
@@ -411,7 +411,7 @@ impl Serving {
                             // Full or closed only while the program ends.
                             let _ = committed.try_send((origin, outgoing, machine, result));
                         });
-                        self.store.commit(Change::Put(lease), Some(then));
+                        self.store.commit(Change::PutLease(lease), Some(then));
                     }
                     None => self.send(&origin, &outgoing, machine),
                 }
@@ -478,7 +478,7 @@ impl Serving {
     fn done(&mut self, packet: &Packet, origin: &Origin, note: Note) {
         let change = note
             .record
-            .map_or(Change::Remove(note.address), Change::Put);
+            .map_or(Change::RemoveLease(note.address), Change::PutLease);
         self.store.commit(change, None);
         let Some(link) = self.links.get(origin.link) else {
             return;

@@ -8,10 +8,10 @@ use lanboot_core::routes::Address;
 
 use super::{Listener, Opened};
 use crate::bus;
-use crate::leases::Store;
 use crate::net::{self, ChangeSocket, Interface, PingSocket};
 use crate::serve::open::Served;
 use crate::settings::{self, Dhcp, Settings};
+use crate::store::Sqlite;
 
 impl Listener {
     /// Opens the door on these interfaces, each with our address there. `others` are all
@@ -44,7 +44,7 @@ impl Listener {
                 Opened::open(interface, address.address, settings.dhcp, notices)
             })
             .collect::<anyhow::Result<_>>()?;
-        let (store, records) = Store::open(&settings.state)?;
+        let (store, records) = Sqlite::open(&settings.state)?;
         let mut leases = Leases::new(&config.subnets);
         let restored = leases.restore(records.into_iter(), bus::now());
         notices.extend(unused(restored.dropped));
@@ -65,7 +65,7 @@ impl Listener {
             ping: PingSocket::open().ok(),
             config,
             leases,
-            store,
+            store: Box::new(store),
             loader: settings.loader.clone(),
             menu: settings.menu,
             http_port: settings.http_port,

@@ -1,9 +1,6 @@
-//! Durable storage of leases: an embedded database with one writer thread. Queued writes are
-//! committed together, so a durable lease costs a share of one disk flush.
+//! Keeps the state in an embedded SQLite database with one writer thread. Writes that wait together
+//! are committed together, so a durable lease costs a share of one disk flush.
 
-use lanboot_core::text;
-use std::fs::{File, TryLockError};
-use std::io::{Read as _, Write as _};
 use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -13,105 +10,46 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use lanboot_core::dhcp::{ClientId, Lease, State};
 use lanboot_core::machine::Mac;
+use lanboot_core::text;
 use rusqlite::{Connection, ErrorCode, params};
+
+use super::lock::make;
+use super::{Change, Store, Then};
 
 /// Most queued writes. If the queue is full a write is refused and the machine, which gets no ACK,
 /// asks again: a slow disk slows machines down and costs no memory.
 const QUEUE: usize = 4096;
 /// Most writes committed in one transaction.
 const BATCH: usize = 1024;
-/// Version of the database layout, in `PRAGMA user_version`.
-const SCHEMA_VERSION: i64 = 1;
-
-/// Longest process id read from the lock, in bytes.
-const MAX_PID: u64 = 16;
-
-/// A change to the stored leases.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// Stores a record, replacing those of its address and of its client.
-    Put(Lease),
-    /// Removes the record of this address.
-    Remove(Ipv4Addr),
-}
-
-/// Callback for when a change is durable or has failed.
-pub type Then = Box<dyn FnOnce(Result<(), String>) + Send>;
+/// Migrations in order: number N, counted from 1, makes layout N (`PRAGMA user_version`) out of
+/// layout N - 1. A released one is never changed; a new layout is a new line.
+const MIGRATIONS: [&str; 1] = ["CREATE TABLE lease (
+         address  INTEGER PRIMARY KEY,
+         client   BLOB NOT NULL UNIQUE,
+         mac      BLOB NOT NULL,
+         hostname TEXT,
+         expires  INTEGER NOT NULL,
+         released INTEGER NOT NULL
+     ) STRICT;"];
 
 struct Job {
     change: Change,
     then: Option<Then>,
 }
 
-/// The lease database. Dropping it writes queued changes and closes it.
+/// A database file. Dropping it writes what is queued and closes the file.
 #[derive(Debug)]
-pub struct Store {
+pub struct Sqlite {
     queue: Option<SyncSender<Job>>,
     writer: Option<JoinHandle<()>>,
 }
 
-/// Exclusive lock on the state folder, held for the lifetime of the value.
-#[derive(Debug)]
-pub struct StateLock {
-    /// Locked until closed, including by a kill. `None` on file systems without locks; the database
-    /// then has its own.
-    _file: Option<File>,
-}
-
-impl StateLock {
-    /// Creates `folder` and locks it, without waiting.
+impl Sqlite {
+    /// Opens or creates the database in `folder` and returns it with the leases it holds.
     ///
     /// # Errors
-    /// Fails if another program has locked it, which is named, or the folder cannot be created.
-    pub fn take(folder: &Path) -> anyhow::Result<Self> {
-        make(folder)?;
-        let options = File::options()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .to_owned();
-        // The database reports problems with the folder better.
-        let Ok(mut file) = options.open(folder.join("lock")) else {
-            return Ok(Self { _file: None });
-        };
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let mut text = String::new();
-                let _ = file.take(MAX_PID).read_to_string(&mut text);
-                let holder = text.trim().parse::<u32>();
-                let holder =
-                    holder.map_or_else(|_| String::new(), |pid| format!(" (process {pid})"));
-                bail!(
-                    "another lanboot{holder} is using the state folder {}; stop that one or give this \
-                     one its own --state folder",
-                    text::path(folder)
-                );
-            }
-            Err(TryLockError::Error(_)) => return Ok(Self { _file: None }),
-        }
-        // The process id is only for the error message of a second instance.
-        let _ = file.set_len(0);
-        let _ = writeln!(file, "{}", std::process::id());
-        Ok(Self { _file: Some(file) })
-    }
-}
-
-fn make(folder: &Path) -> anyhow::Result<()> {
-    std::fs::create_dir_all(folder).with_context(|| {
-        format!(
-            "cannot make the folder {}; choose another with --state",
-            text::path(folder)
-        )
-    })
-}
-
-impl Store {
-    /// Opens or creates the database in `folder` and returns its leases.
-    ///
-    /// # Errors
-    /// Fails if the database cannot be opened, is in use, or has another layout.
+    /// When the folder or the file cannot be used, another program uses it, or a newer lanboot
+    /// wrote it.
     pub fn open(folder: &Path) -> anyhow::Result<(Self, Vec<Lease>)> {
         make(folder)?;
         let path = folder.join("leases.db");
@@ -130,9 +68,11 @@ impl Store {
             leases,
         ))
     }
+}
 
-    /// Queues a change; `then` is called on the writer's thread after the commit. Never blocks.
-    pub fn commit(&self, change: Change, then: Option<Then>) {
+impl Store for Sqlite {
+    /// Queues a change; `then` is called on the writer's thread after the commit.
+    fn commit(&self, change: Change, then: Option<Then>) {
         let Some(queue) = &self.queue else { return };
         match queue.try_send(Job { change, then }) {
             Ok(()) => {}
@@ -144,7 +84,7 @@ impl Store {
     }
 }
 
-impl Drop for Store {
+impl Drop for Sqlite {
     fn drop(&mut self) {
         drop(self.queue.take());
         if let Some(writer) = self.writer.take() {
@@ -163,7 +103,7 @@ impl Job {
 }
 
 fn open(path: &Path) -> anyhow::Result<(Connection, Vec<Lease>)> {
-    let connection = Connection::open(path)?;
+    let mut connection = Connection::open(path)?;
     // A lock is held for hours: waiting is useless.
     connection.busy_timeout(Duration::ZERO)?;
     // One program at a time: a second one would assign the same addresses.
@@ -179,27 +119,33 @@ fn open(path: &Path) -> anyhow::Result<(Connection, Vec<Lease>)> {
     }
     journal_mode?;
     connection.pragma_update(None, "synchronous", "FULL")?;
-    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    if version > SCHEMA_VERSION {
-        bail!(
-            "it was written by a newer lanboot (layout {version}, this one knows {SCHEMA_VERSION})"
-        );
+    migrate(&mut connection, &MIGRATIONS)?;
+    let leases = leases(&connection)?;
+    Ok((connection, leases))
+}
+
+/// Brings the database to the newest layout, one transaction for each step: a power cut between two
+/// leaves a whole layout behind.
+fn migrate(connection: &mut Connection, migrations: &[&str]) -> anyhow::Result<()> {
+    let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let newest = u32::try_from(migrations.len())?;
+    if version > newest {
+        bail!("it was written by a newer lanboot (layout {version}, this one knows {newest})");
     }
-    if version == 0 {
-        connection.execute_batch(
-            "BEGIN;
-             CREATE TABLE lease (
-                 address  INTEGER PRIMARY KEY,
-                 client   BLOB NOT NULL UNIQUE,
-                 mac      BLOB NOT NULL,
-                 hostname TEXT,
-                 expires  INTEGER NOT NULL,
-                 released INTEGER NOT NULL
-             ) STRICT;
-             PRAGMA user_version = 1;
-             COMMIT;",
-        )?;
+    for (number, statements) in (1u32..)
+        .zip(migrations)
+        .filter(|(number, _)| *number > version)
+    {
+        let transaction = connection.transaction()?;
+        transaction.execute_batch(statements)?;
+        transaction.pragma_update(None, "user_version", number)?;
+        transaction.commit()?;
     }
+    Ok(())
+}
+
+/// Reads every lease. An invalid record is skipped; the next write of it replaces it.
+fn leases(connection: &Connection) -> rusqlite::Result<Vec<Lease>> {
     let mut leases = Vec::new();
     let mut select = connection
         .prepare("SELECT address, client, mac, hostname, expires, released FROM lease")?;
@@ -219,12 +165,9 @@ fn open(path: &Path) -> anyhow::Result<(Connection, Vec<Lease>)> {
                 },
             })
         };
-        // An invalid record is skipped; the next write of it replaces it.
         leases.extend(lease(row.get(1)?));
     }
-    drop(rows);
-    drop(select);
-    Ok((connection, leases))
+    Ok(leases)
 }
 
 fn write_all(mut connection: Connection, jobs: &Receiver<Job>) {
@@ -250,7 +193,7 @@ fn write(connection: &mut Connection, batch: &[Job]) -> rusqlite::Result<()> {
         let mut remove = transaction.prepare_cached("DELETE FROM lease WHERE address = ?1")?;
         for job in batch {
             match &job.change {
-                Change::Put(lease) => put.execute(params![
+                Change::PutLease(lease) => put.execute(params![
                     lease.address.to_bits(),
                     lease.client.as_bytes(),
                     lease.mac.0,
@@ -258,7 +201,7 @@ fn write(connection: &mut Connection, batch: &[Job]) -> rusqlite::Result<()> {
                     i64::try_from(lease.expires).unwrap_or(i64::MAX),
                     lease.state == State::Released,
                 ])?,
-                Change::Remove(address) => remove.execute([address.to_bits()])?,
+                Change::RemoveLease(address) => remove.execute([address.to_bits()])?,
             };
         }
     }
@@ -281,10 +224,10 @@ mod tests {
         }
     }
 
-    fn put(store: &Store, lease: Lease) {
+    fn put(store: &Sqlite, lease: Lease) {
         let (sender, receiver) = channel();
         store.commit(
-            Change::Put(lease),
+            Change::PutLease(lease),
             Some(Box::new(move |r| sender.send(r).unwrap())),
         );
         assert_eq!(receiver.recv().unwrap(), Ok(()));
@@ -293,41 +236,58 @@ mod tests {
     #[test]
     fn committed_leases_survive_a_restart() {
         let folder = tempfile::tempdir().unwrap();
-        let (store, found) = Store::open(folder.path()).unwrap();
+        let (store, found) = Sqlite::open(folder.path()).unwrap();
         assert!(found.is_empty());
         put(&store, lease(5, 1));
         put(&store, lease(6, 2));
         // The same client with another address, and its old address given to another client.
         put(&store, lease(7, 1));
-        store.commit(Change::Remove(Ipv4Addr::new(10, 0, 0, 6)), None);
+        store.commit(Change::RemoveLease(Ipv4Addr::new(10, 0, 0, 6)), None);
         drop(store);
-        assert_eq!(Store::open(folder.path()).unwrap().1, [lease(7, 1)]);
+        assert_eq!(Sqlite::open(folder.path()).unwrap().1, [lease(7, 1)]);
     }
 
     #[test]
     fn a_database_is_not_shared() {
         let folder = tempfile::tempdir().unwrap();
-        let _first = Store::open(folder.path()).unwrap();
-        let error = format!("{:#}", Store::open(folder.path()).unwrap_err());
+        let _first = Sqlite::open(folder.path()).unwrap();
+        let error = format!("{:#}", Sqlite::open(folder.path()).unwrap_err());
         assert!(error.contains("another lanboot is using it"), "{error}");
     }
 
     #[test]
-    fn the_state_folder_is_locked_and_the_holder_named() {
-        let folder = tempfile::tempdir().unwrap();
-        let inside = folder.path().join("new");
-        let first = StateLock::take(&inside).unwrap();
-        let error = StateLock::take(&inside).unwrap_err().to_string();
-        let me = format!("another lanboot (process {}) is using", std::process::id());
+    fn migrations_run_once_each_and_in_order() {
+        let version = |connection: &Connection| -> u32 {
+            connection
+                .pragma_query_value(None, "user_version", |row| row.get(0))
+                .unwrap()
+        };
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate(&mut connection, &MIGRATIONS).unwrap();
+        assert_eq!(version(&connection), 1);
+        let more = [
+            MIGRATIONS[0],
+            "ALTER TABLE lease ADD COLUMN note TEXT",
+            "UPDATE lease SET note = 'x'; CREATE TABLE machine (mac BLOB PRIMARY KEY) STRICT",
+        ];
+        migrate(&mut connection, &more).unwrap();
+        migrate(&mut connection, &more).unwrap();
+        assert_eq!(version(&connection), 3);
+        // A step that fails leaves the layout before it.
+        let broken = [
+            more[0],
+            more[1],
+            more[2],
+            "CREATE TABLE plan (id INTEGER); NONSENSE",
+        ];
+        assert!(migrate(&mut connection, &broken).is_err());
+        assert_eq!(version(&connection), 3);
+        assert!(connection.prepare("SELECT id FROM plan").is_err());
+        let error = migrate(&mut connection, &MIGRATIONS)
+            .unwrap_err()
+            .to_string();
         assert!(
-            error.starts_with(&me) && error.contains("--state"),
-            "{error}"
-        );
-        drop(first);
-        StateLock::take(&inside).unwrap();
-        let error = StateLock::take(Path::new("/dev/null/x")).unwrap_err();
-        assert!(
-            error.to_string().contains("choose another with --state"),
+            error.contains("newer lanboot (layout 3, this one knows 1)"),
             "{error}"
         );
     }
@@ -336,7 +296,7 @@ mod tests {
     fn invalid_databases_are_reported() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("leases.db"), [b'x'; 8192]).unwrap();
-        let error = format!("{:#}", Store::open(folder.path()).unwrap_err());
+        let error = format!("{:#}", Sqlite::open(folder.path()).unwrap_err());
         assert!(error.contains("leases.db"), "{error}");
     }
 }

@@ -1,0 +1,31 @@
+//! What outlives the program. [`Store`] is the seam: today it keeps leases, in an embedded database
+//! ([`Sqlite`]); whatever else is to be kept (machines, plans, history) is one more [`Change`].
+
+mod lock;
+mod sqlite;
+
+pub use lock::StateLock;
+pub use sqlite::Sqlite;
+
+use std::net::Ipv4Addr;
+
+use lanboot_core::dhcp::Lease;
+
+/// A place where state is kept.
+pub trait Store: Send + Sync + std::fmt::Debug {
+    /// Accepts a change and returns at once. `then` is called once the change is durable or has
+    /// failed, on a thread of the store's own; changes become durable in the order they came in.
+    fn commit(&self, change: Change, then: Option<Then>);
+}
+
+/// A change to what is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Replaces the record of this lease's address and of its client.
+    PutLease(Lease),
+    /// Removes the record of this address.
+    RemoveLease(Ipv4Addr),
+}
+
+/// Called when a change is durable, or with the reason why it is not.
+pub type Then = Box<dyn FnOnce(Result<(), String>) + Send>;
