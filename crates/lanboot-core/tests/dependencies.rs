@@ -42,7 +42,7 @@ const CORE: [(&str, &[&str]); 22] = [
             "bytes", "text", "catalog", "dhcp", "machine", "menus", "loaders", "plan",
         ],
     ),
-    ("dhcp", &["bytes", "text", "machine", "catalog"]),
+    ("dhcp", &["bytes", "text", "machine", "plan"]),
     ("tftp", &["bytes", "text", "machine", "vfs"]),
     ("http", &["bytes", "text", "machine", "vfs"]),
     ("nbd", &["bytes", "text", "machine", "vfs"]),

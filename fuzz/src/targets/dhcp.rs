@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use lanboot_core::dhcp::{
     Answer, BootFile, Code, Config, Leases, MessageType, Mode, Op, Options, Packet, Port, Probe,
-    ReceiveInfo, Subnet, checked, pxe, respond,
+    ReceiveInfo, Request, Subnet, checked, pxe, respond,
 };
+use lanboot_core::plan::NoLoader;
 
 use super::input::{Input, part};
 
@@ -18,8 +19,8 @@ const RELAYED: Ipv4Addr = Ipv4Addr::new(10, 9, 8, 0);
 pub fn run(data: &[u8]) {
     let mut input = Input(data);
     let steer = input.byte();
+    let mode = [Mode::Server, Mode::Proxy, Mode::Off][usize::from(steer % 3)];
     let config = Config {
-        mode: [Mode::Server, Mode::Proxy, Mode::Off][usize::from(steer % 3)],
         subnets: vec![subnet(SERVER, 16), subnet(RELAYED, 8)],
         only: Vec::new(),
         check: steer & 8 != 0,
@@ -27,20 +28,23 @@ pub fn run(data: &[u8]) {
     let mut leases = Leases::new(&config.subnets);
     let mut now = Duration::from_secs(1_800_000_000);
     let boot = |_: &_| {
-        (steer & 16 == 0).then(|| BootFile {
+        let offer = (steer & 16 == 0).then(|| BootFile {
             server: SERVER,
             file: "loader/undionly.kpxe".into(),
             config: (steer & 32 != 0).then(|| "pxelinux.cfg/default".into()),
             prefix: (steer & 32 != 0).then(|| "loader/pxelinux/".into()),
-        })
+            warning: (steer & 64 != 0).then(|| "a warning".into()),
+        });
+        offer.ok_or(NoLoader::NothingToBoot)
     };
     while !input.is_empty() {
         let step = input.byte();
         now += Duration::from_secs(u64::from(step) * 16);
         let bytes = input.part();
-        let Ok(packet) = Packet::parse(bytes) else {
+        let Ok(request) = Request::parse(bytes) else {
             continue;
         };
+        let packet = request.packet();
         let source = match step % 3 {
             0 => Ipv4Addr::UNSPECIFIED,
             1 => packet.giaddr,
@@ -56,20 +60,21 @@ pub fn run(data: &[u8]) {
             } else {
                 Port::BootServer
             },
+            mode,
             boot_server: step & 8 == 0,
             now,
             overloaded: step & 16 != 0,
         };
-        let mut answer = respond(&packet, &info, &config, &mut leases, &boot);
+        let mut answer = respond(&request, &info, &config, &mut leases, &boot);
         if let Answer::Check { address, .. } = answer {
             let probe = [Probe::Silent, Probe::Answered(None)][usize::from(step >> 7)];
-            answer = checked(&packet, &info, &config, &mut leases, &boot, address, probe);
+            answer = checked(&request, &info, &config, &mut leases, &boot, address, probe);
         }
         check(&answer);
         let _ = (
-            pxe::machine(&packet),
-            pxe::ipxe_features(&packet),
-            pxe::ndi(&packet),
+            pxe::machine(packet),
+            pxe::ipxe_features(packet),
+            pxe::ndi(packet),
         );
     }
 }

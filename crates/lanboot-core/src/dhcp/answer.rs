@@ -3,11 +3,12 @@
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
-use super::config::Subnet;
+use super::config::{Mode, Subnet};
 use super::ignore_reason::IgnoreReason;
 use super::lease::Lease;
 use super::packet::MessageType;
-use crate::machine::Mac;
+use crate::machine::{Mac, Machine};
+use crate::plan::NoLoader;
 
 /// The port a message was sent to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,12 +28,14 @@ pub struct ReceiveInfo<'a> {
     /// Our address on it, which is our server identifier.
     pub server: Ipv4Addr,
     /// Every address of this host, whatever its interface: what carries one of them as its source
-    /// or relay comes from ourselves, and none is ever handed out.
+    /// or relay comes from ourselves. None is handed out: see [`super::Leases::exclude`].
     pub own: &'a [Ipv4Addr],
     /// Where it was sent from.
     pub source: SocketAddrV4,
     /// The port it was sent to.
     pub port: Port,
+    /// How messages are answered on this interface, now.
+    pub mode: Mode,
     /// Whether port 4011 is answered on this interface: where it is not, no offer sends a machine
     /// there.
     pub boot_server: bool,
@@ -65,7 +68,13 @@ pub struct BootFile {
     pub config: Option<String>,
     /// PXELINUX's path prefix (option 210), with its last slash.
     pub prefix: Option<String>,
+    /// For the log: why the machine does not get what the operator asked for.
+    pub warning: Option<String>,
 }
+
+/// Returns what a machine loads, or why there is nothing for it. Called at most once per message, and
+/// never for plain clients.
+pub type BootSource<'a> = dyn Fn(&Machine) -> Result<BootFile, NoLoader> + 'a;
 
 /// What to do about a message.
 #[derive(Clone, Debug, PartialEq, Eq)]

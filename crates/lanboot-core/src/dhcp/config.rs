@@ -25,11 +25,9 @@ pub enum Mode {
     Off,
 }
 
-/// What the server is told.
+/// What the server hands out, and to which machines.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// How to answer.
-    pub mode: Mode,
     /// The networks served, found by the receiving interface's address or by the relay's. A proxy
     /// needs them too: it answers only relays and machines that stand in one of them.
     pub subnets: Vec<Subnet>,
@@ -142,10 +140,13 @@ const DECIDED: [Code; 29] = [
 ];
 
 impl Config {
-    /// Whether it can be served as it is.
-    pub fn check(&self) -> Result<(), BadConfig> {
+    /// Checks that it can be served in a mode.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn check(&self, mode: Mode) -> Result<(), BadConfig> {
         for (i, subnet) in self.subnets.iter().enumerate() {
-            subnet.check(self.mode)?;
+            subnet.check(mode)?;
             for other in self.subnets.iter().skip(i + 1) {
                 if subnet.contains(other.network) || other.contains(subnet.network) {
                     return Err(BadConfig::Overlap(
@@ -306,12 +307,11 @@ mod tests {
     fn what_cannot_be_served_says_why() {
         let try_one = |s| {
             let config = Config {
-                mode: Mode::Server,
                 subnets: vec![s],
                 only: vec![],
                 check: true,
             };
-            config.check()
+            config.check(Mode::Server)
         };
         assert_eq!(try_one(subnet(24, [10, 0, 0, 9], [10, 0, 0, 9])), Ok(()));
         for (prefix, first, last, text) in [
@@ -397,7 +397,6 @@ mod tests {
     #[test]
     fn overlapping_networks_are_refused() {
         let config = Config {
-            mode: Mode::Server,
             subnets: vec![
                 subnet(24, [10, 0, 0, 9], [10, 0, 0, 9]),
                 subnet(16, [10, 0, 3, 9], [10, 0, 3, 9]),
@@ -405,7 +404,10 @@ mod tests {
             only: vec![],
             check: true,
         };
-        assert!(matches!(config.check(), Err(BadConfig::Overlap(..))));
+        assert!(matches!(
+            config.check(Mode::Server),
+            Err(BadConfig::Overlap(..))
+        ));
     }
 
     #[test]

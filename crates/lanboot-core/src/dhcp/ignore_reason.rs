@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 
 use super::packet::MessageType;
 use crate::machine::{Arch, Mac};
+use crate::plan::NoLoader;
 
 /// Why nothing is sent, as it stands after "DHCPDISCOVER from 00:1a:… ignored: ".
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -54,8 +55,8 @@ pub enum IgnoreReason {
     #[error("it does not ask to boot, and nothing else is answered here")]
     NotBooting,
     /// A proxy's answer without a boot file would only be in the way of others.
-    #[error("there is nothing for it to load")]
-    NothingToBoot,
+    #[error("nothing to boot: {0}")]
+    NothingToBoot(NoLoader),
     /// `HTTPClient` is UEFI's; which one, the machine did not say.
     #[error("it wants to boot over HTTP, as UEFI does, and says it is an {0}")]
     NotUefi(Arch),
@@ -132,7 +133,7 @@ reason_codes!(IgnoreReason {
     Self::NoSubnet(_) => "no_subnet",
     Self::UnknownLink(_) => "unknown_link",
     Self::NotBooting => "not_pxe_client",
-    Self::NothingToBoot => "nothing_to_boot",
+    Self::NothingToBoot(_) => "nothing_to_boot",
     Self::NotUefi(_) => "http_boot_without_uefi",
     Self::NotGivenHere(_) => "not_leased_here",
     Self::Stranger(_) => "address_out_of_range",

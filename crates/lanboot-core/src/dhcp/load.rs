@@ -8,27 +8,13 @@ use super::respond::Transaction;
 use crate::machine::{Arch, Stage};
 
 impl Transaction<'_> {
-    /// What to load, for a machine that wants to.
+    /// Returns what to load, for a machine that wants to boot.
     pub(super) fn boot_file(&self) -> Result<BootFile, IgnoreReason> {
-        if self.machine.stage == Stage::Plain {
-            return Err(IgnoreReason::NotBooting);
-        }
-        self.to_load()
-    }
-
-    /// What a machine that boots shall load.
-    pub(super) fn to_load(&self) -> Result<BootFile, IgnoreReason> {
-        match self.misfit() {
-            Some(why) => Err(why),
-            None => (self.boot)(&self.machine).ok_or(IgnoreReason::NothingToBoot),
-        }
-    }
-
-    /// Why no boot file can fit it, whatever is served.
-    fn misfit(&self) -> Option<IgnoreReason> {
         match (self.machine.stage, self.machine.arch) {
-            (Stage::HttpBoot, Some(arch @ Arch::X86Bios)) => Some(IgnoreReason::NotUefi(arch)),
-            _ => None,
+            (Stage::Plain, _) => Err(IgnoreReason::NotBooting),
+            // No boot file can fit it, whatever is served.
+            (Stage::HttpBoot, Some(arch @ Arch::X86Bios)) => Err(IgnoreReason::NotUefi(arch)),
+            _ => (self.boot)(self.machine).map_err(IgnoreReason::NothingToBoot),
         }
     }
 
@@ -42,20 +28,26 @@ impl Transaction<'_> {
         }
     }
 
-    /// What the log says of an answer: its file, or why there is none, and what did not fit.
-    pub(super) fn detail(&self, boot: Option<&BootFile>, encoded: &Encoded) -> Option<String> {
+    /// Returns what the log says of an answer: its file, or why there is none, and what did not fit.
+    pub(super) fn detail(
+        boot: Result<&BootFile, &IgnoreReason>,
+        encoded: &Encoded,
+    ) -> Option<String> {
         let mut parts = Vec::new();
         match boot {
-            Some(boot) => parts.push(boot.file.clone()),
-            None if self.machine.stage == Stage::Plain => {}
-            None => parts.push(match self.misfit() {
-                Some(why) => format!("no boot file for it: {why}"),
-                None => "no boot file for it".to_owned(),
-            }),
+            Ok(boot) => parts.push(boot.file.clone()),
+            Err(IgnoreReason::NotBooting) => {}
+            Err(IgnoreReason::NothingToBoot(_)) => parts.push("no boot file for it".to_owned()),
+            Err(why) => parts.push(format!("no boot file for it: {why}")),
         }
         if !encoded.left_out.is_empty() {
             let codes: Vec<String> = encoded.left_out.iter().map(Code::to_string).collect();
             parts.push(format!("no room for options {}", codes.join(", ")));
+        }
+        match boot {
+            Ok(boot) => parts.extend(boot.warning.clone()),
+            Err(why @ IgnoreReason::NothingToBoot(_)) => parts.push(why.to_string()),
+            Err(_) => {}
         }
         (!parts.is_empty()).then(|| parts.join("; "))
     }

@@ -4,6 +4,7 @@
 //! * [`Packet`] — the BOOTP message; [`option`] — its options, read leniently and written within a
 //!   byte budget; [`pxe`] — what PXE firmware, UEFI HTTP Boot and iPXE put into options.
 //! * [`Leases`] — who has which address; [`Lease`] — the record that outlives the program.
+//! * [`Request`] — a message with the machine it describes, classified once.
 //! * [`respond()`] — one message in, one [`Answer`] out; [`checked`] — the same after the shell found
 //!   out whether an address is in use.
 //! * [`server_detection`] — whether addresses are handed out on a link at all, beside other servers.
@@ -44,6 +45,7 @@ mod pool;
 mod proxy;
 mod relay;
 mod reply;
+mod request;
 mod respond;
 mod stages;
 mod table;
@@ -51,7 +53,9 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use answer::{Answer, BootFile, Destination, Note, Outgoing, Port, Probe, ReceiveInfo};
+pub use answer::{
+    Answer, BootFile, BootSource, Destination, Note, Outgoing, Port, Probe, ReceiveInfo,
+};
 pub use config::{BadConfig, Config, MAX_POOL, Mode, Subnet};
 pub use decline::{MAX_DECLINERS, MAX_DECLINES};
 pub use dedup::RecentMessages;
@@ -62,6 +66,7 @@ pub use offer::MAX_CHECKS;
 pub use option::{Code, Options};
 pub use packet::{CLIENT_PORT, MAX_LEN, Malformed, MessageType, Op, Packet, SERVER_PORT};
 pub use reply::is_parting;
+pub use request::Request;
 pub use respond::{checked, respond};
 pub use table::{
     CHECK_RESERVATION, DECLINE_TIME, IN_USE_TIME, KNOWN_FREE_TIME, Leases, OFFER_RESERVATION,

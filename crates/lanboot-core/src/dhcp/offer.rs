@@ -52,7 +52,7 @@ impl Transaction<'_> {
             return self.decline_checked(address, probe);
         }
         let held = self.leases.held_for(&self.client.id);
-        if self.config.mode != Mode::Server {
+        if self.info.mode != Mode::Server {
             // Another server appeared in the meantime.
             if let Some((_, ReservationState::Checking { .. })) = held {
                 self.leases.drop_reservation(&self.client.id);

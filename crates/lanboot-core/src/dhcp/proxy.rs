@@ -101,7 +101,7 @@ impl Transaction<'_> {
             Destination::Unicast(target) => Some(*target.ip()),
             _ => None,
         };
-        let detail = self.detail(Some(boot), &encoded);
+        let detail = Self::detail(Ok(boot), &encoded);
         Answer::Send(Outgoing {
             bytes: encoded.bytes,
             to,

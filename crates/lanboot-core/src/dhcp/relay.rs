@@ -98,7 +98,7 @@ impl<'a> Place<'a> {
         };
         // A proxy is asked at its own address: nothing may stand in for that.
         let server = sub_option(packet, SERVER_OVERRIDE)
-            .filter(|a| config.mode == Mode::Server && subnet.is_host(*a))
+            .filter(|a| info.mode == Mode::Server && subnet.is_host(*a))
             .unwrap_or(info.server);
         Ok(Self {
             subnet,

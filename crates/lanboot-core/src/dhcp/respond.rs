@@ -2,7 +2,9 @@
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use super::answer::{Answer, BootFile, Destination, Note, Outgoing, Port, Probe, ReceiveInfo};
+use super::answer::{
+    Answer, BootFile, BootSource, Destination, Note, Outgoing, Port, Probe, ReceiveInfo,
+};
 use super::config::{Config, Mode};
 use super::ignore_reason::IgnoreReason;
 use super::lease::{Client, ClientId, Lease, Refusal};
@@ -11,6 +13,7 @@ use super::packet::{CLIENT_PORT, MessageType, Op, Packet, SERVER_PORT};
 use super::quirk::ResponseProfile;
 use super::relay::Place;
 use super::reply::Reply;
+use super::request::Request;
 use super::table::Leases;
 use crate::machine::{Mac, Machine, Stage};
 use crate::text::printable;
@@ -22,32 +25,31 @@ const MAX_HOSTNAME: usize = 255;
 
 /// Answers one message.
 ///
-/// `boot` says what a machine that can boot from the network shall load; plain clients never get
-/// there. The leases change at once; what must outlive the program comes back in
+/// `boot` returns what a machine that can boot from the network loads. The leases change at once; what must outlive the program comes back in
 /// [`Outgoing::commit`] and [`Note::record`].
 pub fn respond(
-    packet: &Packet,
+    request: &Request,
     info: &ReceiveInfo<'_>,
     config: &Config,
     leases: &mut Leases,
-    boot: &dyn Fn(&Machine) -> Option<BootFile>,
+    boot: &BootSource<'_>,
 ) -> Answer {
-    let answer = Transaction::validate(packet, info, config, leases, boot)
+    let answer = Transaction::validate(request, info, config, leases, boot)
         .and_then(|mut transaction| transaction.respond());
     answer.unwrap_or_else(Answer::Ignore)
 }
 
 /// Goes on after [`Answer::Check`]: the same message, and what the probe of `address` found.
 pub fn checked(
-    packet: &Packet,
+    request: &Request,
     info: &ReceiveInfo<'_>,
     config: &Config,
     leases: &mut Leases,
-    boot: &dyn Fn(&Machine) -> Option<BootFile>,
+    boot: &BootSource<'_>,
     address: Ipv4Addr,
     probe: Probe,
 ) -> Answer {
-    let answer = Transaction::validate(packet, info, config, leases, boot)
+    let answer = Transaction::validate(request, info, config, leases, boot)
         .and_then(|mut transaction| transaction.checked(address, probe));
     answer.unwrap_or_else(Answer::Ignore)
 }
@@ -58,9 +60,9 @@ pub(super) struct Transaction<'a> {
     pub(super) info: &'a ReceiveInfo<'a>,
     pub(super) config: &'a Config,
     pub(super) leases: &'a mut Leases,
-    pub(super) boot: &'a dyn Fn(&Machine) -> Option<BootFile>,
+    pub(super) boot: &'a BootSource<'a>,
     pub(super) message: MessageType,
-    pub(super) machine: Machine,
+    pub(super) machine: &'a Machine,
     profile: ResponseProfile,
     pub(super) client: Client,
     pub(super) place: Place<'a>,
@@ -71,13 +73,14 @@ pub(super) struct Transaction<'a> {
 impl<'a> Transaction<'a> {
     /// Lets in what deserves an answer.
     fn validate(
-        packet: &'a Packet,
+        request: &'a Request,
         info: &'a ReceiveInfo<'a>,
         config: &'a Config,
         leases: &'a mut Leases,
-        boot: &'a dyn Fn(&Machine) -> Option<BootFile>,
+        boot: &'a BootSource<'a>,
     ) -> Result<Self, IgnoreReason> {
-        if config.mode == Mode::Off {
+        let packet = request.packet();
+        if info.mode == Mode::Off {
             return Err(IgnoreReason::Off);
         }
         if packet.op != Op::Request {
@@ -92,7 +95,7 @@ impl<'a> Transaction<'a> {
         if info.source.port() == 0 && super::relay::wants_source_port(packet) {
             return Err(IgnoreReason::NoSourcePort);
         }
-        let (machine, profile) = super::pxe::read(packet).ok_or(IgnoreReason::NotEthernet {
+        let (machine, profile) = request.classified().ok_or(IgnoreReason::NotEthernet {
             htype: packet.htype,
             hlen: packet.hlen,
         })?;
@@ -109,9 +112,6 @@ impl<'a> Transaction<'a> {
         let message = packet.message_type().ok_or(IgnoreReason::Bootp)?;
         let place = Place::of(packet, info, config, message)?;
         let now = info.now.as_secs();
-        for address in info.own.iter().chain([&info.server]) {
-            leases.exclude(*address);
-        }
         leases.refresh(now);
         if machine.stage != Stage::Plain {
             leases.stages.boots(machine.mac, now);
@@ -136,7 +136,7 @@ impl<'a> Transaction<'a> {
     }
 
     pub(super) fn respond(&mut self) -> Result<Answer, IgnoreReason> {
-        match (self.info.port, self.config.mode) {
+        match (self.info.port, self.info.mode) {
             (Port::BootServer, _) => self.boot_server(),
             (Port::Server, Mode::Proxy) => self.proxy(),
             (Port::Server, Mode::Server | Mode::Off) => self.serve(),
@@ -386,20 +386,17 @@ impl<'a> Transaction<'a> {
         to: Destination,
         commit: Option<Lease>,
     ) -> Answer {
-        let boot = match self.machine.stage {
-            Stage::Plain => None,
-            Stage::Firmware | Stage::HttpBoot | Stage::Ipxe => self.to_load().ok(),
-        };
+        let boot = self.boot_file();
         let encoded = self
             .reply(
                 message,
                 lease_secs.map(|_| address),
                 lease_secs,
-                boot.as_ref(),
+                boot.as_ref().ok(),
             )
             .encode(self.place.subnet);
         self.warn_of_relay(&encoded);
-        let detail = self.detail(boot.as_ref(), &encoded);
+        let detail = Self::detail(boot.as_ref(), &encoded);
         Answer::Send(Outgoing {
             bytes: encoded.bytes,
             to,
@@ -427,7 +424,7 @@ impl<'a> Transaction<'a> {
             boot,
             boots: self.machine.stage != Stage::Plain,
             by_option: self.place.by_option,
-            parting: lease_secs.is_some() && self.config.mode == Mode::Proxy,
+            parting: lease_secs.is_some() && self.info.mode == Mode::Proxy,
         }
     }
 }

@@ -179,9 +179,6 @@ pub enum ListenerReason {
     /// It is not known yet whether another DHCP server is there.
     #[error("whether another server hands out the addresses here is not known yet")]
     Undecided,
-    /// There is nothing to load for the machine, for this reason.
-    #[error("{0}")]
-    NothingToBoot(String),
     /// The lease cannot be stored.
     #[error("its lease could not be written: {0}")]
     LeaseNotWritten(String),
@@ -209,7 +206,6 @@ reason_codes!(ListenerReason {
     Self::AddressGone { .. } => "address_gone",
     Self::PartOfAnother { .. } => "interface_part_of_another",
     Self::Undecided => "server_detection_undecided",
-    Self::NothingToBoot(_) => "no_loader",
     Self::LeaseNotWritten(_) => "lease_not_written",
 } or {
     Self::NotSent(error) => error.cause.code(),

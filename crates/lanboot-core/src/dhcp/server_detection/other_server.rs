@@ -116,9 +116,11 @@ mod tests {
 
     #[test]
     fn a_lanboot_that_stepped_down_and_honours_a_lease_is_no_server() {
-        use crate::dhcp::{Answer, Config, Leases, Mode, Port, ReceiveInfo, Subnet, respond};
-        let mut config = Config {
-            mode: Mode::Server,
+        use crate::dhcp::{
+            Answer, Config, Leases, Mode, Port, ReceiveInfo, Request, Subnet, respond,
+        };
+        use crate::plan::NoLoader;
+        let config = Config {
             subnets: vec![Subnet {
                 network: OTHER,
                 prefix: 24,
@@ -134,12 +136,13 @@ mod tests {
             check: false,
         };
         let mut leases = Leases::new(&config.subnets);
-        let info = ReceiveInfo {
+        let mut info = ReceiveInfo {
             interface: "eth0",
             server: OTHER,
             own: &[OTHER],
             source: std::net::SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 68),
             port: Port::Server,
+            mode: Mode::Server,
             boot_server: true,
             now: std::time::Duration::from_secs(1_800_000_000),
             overloaded: false,
@@ -150,12 +153,15 @@ mod tests {
         request
             .options
             .set(Code::REQUESTED_ADDRESS, [10, 0, 0, 105]);
+        let request = Request::from(request);
         for (mode, heard) in [
             (Mode::Server, Some(OtherServer::Dhcp(OTHER))),
             (Mode::Proxy, None),
         ] {
-            config.mode = mode;
-            let answer = respond(&request, &info, &config, &mut leases, &|_| None);
+            info.mode = mode;
+            let answer = respond(&request, &info, &config, &mut leases, &|_| {
+                Err(NoLoader::NothingToBoot)
+            });
             let Answer::Send(ack) = answer else {
                 panic!("{answer:?}");
             };

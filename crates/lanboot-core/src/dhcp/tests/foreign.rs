@@ -149,7 +149,7 @@ proptest! {
 #[test]
 fn dhcproto_reads_proxy_offers_as_we_do() {
     let mut server = Server::new(10, 200);
-    server.config.mode = Mode::Proxy;
+    server.mode = Mode::Proxy;
     server.boot = Some(pxelinux());
     for packet in [
         ipxe_rom(),

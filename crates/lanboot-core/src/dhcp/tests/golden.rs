@@ -10,6 +10,7 @@ pub(super) fn pxelinux() -> BootFile {
         file: "boot/syslinux/lpxelinux.0".to_owned(),
         config: Some("/lanboot/pxelinux.cfg".to_owned()),
         prefix: Some("http://192.168.77.1/boot/syslinux/".to_owned()),
+        warning: None,
     }
 }
 
@@ -19,6 +20,7 @@ pub(super) fn script() -> BootFile {
         file: "http://192.168.77.1/boot.ipxe".to_owned(),
         config: None,
         prefix: None,
+        warning: None,
     }
 }
 
@@ -245,7 +247,19 @@ fn http_boot_gets_its_class_back_and_a_url() {
     server.boot = None;
     let (outgoing, reply) = server.sent(&packet);
     assert!(!reply.options.has(Code::VENDOR_CLASS));
-    assert_eq!(outgoing.detail.as_deref(), Some("no boot file for it"));
+    assert_eq!(
+        outgoing.detail.as_deref(),
+        Some("no boot file for it; nothing to boot: no image served has a bootable entry")
+    );
+    server.boot = Some(BootFile {
+        warning: Some("it is not what was asked for".to_owned()),
+        ..script()
+    });
+    let detail = server.sent(&packet).0.detail;
+    assert_eq!(
+        detail.as_deref(),
+        Some("http://192.168.77.1/boot.ipxe; it is not what was asked for")
+    );
 }
 
 #[test]

@@ -130,7 +130,7 @@ fn replies_other_servers_send_and_our_own_messages_are_ignored() {
         "it comes from this server itself"
     );
     server.source = Ipv4Addr::UNSPECIFIED;
-    server.config.mode = Mode::Off;
+    server.mode = Mode::Off;
     assert_eq!(server.ignored(&discover(1)), "DHCP is off");
 }
 
@@ -383,7 +383,7 @@ proptest! {
         let mut given = std::collections::HashSet::new();
         for (bytes, boot_server, mode, source, source_port) in messages {
             let Ok(packet) = Packet::parse(&bytes) else { continue };
-            server.config.mode = mode;
+            server.mode = mode;
             server.port = if boot_server { Port::BootServer } else { Port::Server };
             (server.source, server.source_port) = (source.into(), source_port);
             let answer = server.answer(&packet, None);

@@ -10,7 +10,6 @@ fn large(check: bool) -> Server {
     large.prefix = 16;
     large.range = (Ipv4Addr::new(10, 7, 0, 10), Ipv4Addr::new(10, 7, 253, 241));
     let mut server = Server::with(Config {
-        mode: Mode::Server,
         subnets: vec![large],
         only: vec![],
         check,

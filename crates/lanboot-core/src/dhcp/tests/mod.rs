@@ -17,6 +17,7 @@ use std::time::Duration;
 use super::option::Fault;
 use super::*;
 use crate::machine::{Mac, Machine, Stage};
+use crate::plan::NoLoader;
 
 pub(super) const SERVER: Ipv4Addr = Ipv4Addr::new(192, 168, 77, 1);
 pub(super) const START: u64 = 1_800_000_000;
@@ -118,6 +119,7 @@ pub(super) fn to_relay(relay: Ipv4Addr) -> Destination {
 /// A server with its leases, its clock, and what it hands to machines that boot.
 pub(super) struct Server {
     pub(super) config: Config,
+    pub(super) mode: Mode,
     pub(super) leases: Leases,
     pub(super) now: u64,
     pub(super) source: Ipv4Addr,
@@ -133,7 +135,6 @@ impl Server {
     /// Serves 192.168.77.`first` to `last`, without probes.
     pub(super) fn new(first: u8, last: u8) -> Self {
         Self::with(Config {
-            mode: Mode::Server,
             subnets: vec![subnet(first, last)],
             only: vec![],
             check: false,
@@ -141,10 +142,11 @@ impl Server {
     }
 
     pub(super) fn with(config: Config) -> Self {
-        config.check().unwrap();
+        config.check(Mode::Server).unwrap();
         Self {
             leases: Leases::new(&config.subnets),
             config,
+            mode: Mode::Server,
             now: START,
             source: Ipv4Addr::UNSPECIFIED,
             source_port: CLIENT_PORT,
@@ -179,6 +181,7 @@ impl Server {
             own: &self.own,
             source: SocketAddrV4::new(self.source, self.source_port),
             port: self.port,
+            mode: self.mode,
             boot_server: self.boot_server,
             now: Duration::from_secs(self.now),
             overloaded: self.overloaded,
@@ -186,12 +189,18 @@ impl Server {
         let file = self.boot.clone();
         let boot = |machine: &Machine| {
             assert_ne!(machine.stage, Stage::Plain, "plain clients load nothing");
-            file.clone()
+            file.clone().ok_or(NoLoader::NothingToBoot)
         };
+        for address in self.own.iter().chain([&SERVER]) {
+            self.leases.exclude(*address);
+        }
         let (config, leases) = (&self.config, &mut self.leases);
+        let request = Request::from(packet.clone());
         let answer = match probe {
-            None => respond(packet, &info, config, leases, &boot),
-            Some((address, probe)) => checked(packet, &info, config, leases, &boot, address, probe),
+            None => respond(&request, &info, config, leases, &boot),
+            Some((address, probe)) => {
+                checked(&request, &info, config, leases, &boot, address, probe)
+            }
         };
         if self.config.subnets.iter().all(|s| s.prefix >= 24) {
             self.leases.assert_consistent();

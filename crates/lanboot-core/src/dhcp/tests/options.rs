@@ -110,7 +110,7 @@ fn firmware_gets_what_it_needs_to_boot_whatever_it_lists() {
 fn what_is_to_be_sent_always_is_sent_unasked() {
     let mut server = server();
     server.config.subnets[0].always = vec![Code(42), Code(114)];
-    server.config.check().unwrap();
+    server.config.check(Mode::Server).unwrap();
     assert_eq!(more(&mut server, &asking(&[1])), [42, 114]);
     assert_eq!(more(&mut server, &asking(&[1, 3, 42])), [3, 42, 114]);
 }
@@ -156,7 +156,7 @@ fn an_option_82_without_room_is_said_once_an_hour_for_each_relay() {
     server.sent(&nak);
     assert_eq!(said(&mut server).len(), 1, "a NAK");
     server.now += 3600;
-    server.config.mode = Mode::Proxy;
+    server.mode = Mode::Proxy;
     server.boot = Some(pxelinux());
     let mut packet = edk2(0, "PXEClient:Arch:00000:UNDI:002001");
     packet.giaddr = host(2);

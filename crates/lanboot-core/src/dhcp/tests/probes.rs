@@ -167,7 +167,6 @@ fn a_network_behind_a_relay_whose_every_address_answers_pings_is_served() {
         subnet.network = far(0);
         subnet.range = (far(50), far(last));
         let mut server = Server::with(Config {
-            mode: Mode::Server,
             subnets: vec![super::subnet(10, 20), subnet],
             only: vec![],
             check: true,

@@ -11,7 +11,7 @@ const PXE_X64: &str = "PXEClient:Arch:00007:UNDI:003016";
 
 fn proxy() -> Server {
     let mut server = Server::new(10, 200);
-    server.config.mode = Mode::Proxy;
+    server.mode = Mode::Proxy;
     server.boot = Some(pxelinux());
     server
 }
@@ -23,6 +23,7 @@ fn snponly() -> BootFile {
         file: "snponly.efi".to_owned(),
         config: None,
         prefix: None,
+        warning: None,
     }
 }
 
@@ -233,7 +234,7 @@ fn without_port_4011_no_offer_sends_a_machine_there() {
 fn a_raspberry_pi_finds_its_menu_entry_in_every_mode() {
     for mode in [Mode::Proxy, Mode::Server] {
         let mut server = proxy();
-        server.config.mode = mode;
+        server.mode = mode;
         let mut packet = discover(1);
         packet.chaddr[..3].copy_from_slice(&[0xdc, 0xa6, 0x32]);
         packet
@@ -307,7 +308,7 @@ fn port_4011_answers_where_the_question_came_from_and_only_to_machines_here() {
     let ask = || asks_for_the_file(edk2(7, PXE_X64));
     for mode in [Mode::Proxy, Mode::Server] {
         let mut server = proxy();
-        server.config.mode = mode;
+        server.mode = mode;
         at_4011(&mut server, 50_123);
         let (outgoing, reply) = server.sent(&ask());
         assert_eq!(
@@ -361,7 +362,7 @@ fn port_4011_answers_where_the_question_came_from_and_only_to_machines_here() {
         assert!(server.ignored(&packet).contains("does not ask to boot"));
         packet.options.set(Code::VENDOR_CLASS, *b"");
         assert!(server.ignored(&packet).contains("does not ask to boot"));
-        server.config.mode = Mode::Off;
+        server.mode = Mode::Off;
         assert_eq!(server.ignored(&ask()), "DHCP is off");
         assert_eq!(server.leases.iter().count(), 0);
     }
@@ -385,7 +386,7 @@ fn a_proxy_says_nothing_to_plain_clients_and_nothing_where_there_is_nothing_to_l
     server.boot = None;
     assert_eq!(
         server.ignored(&edk2(7, PXE_X64)),
-        "there is nothing for it to load"
+        "nothing to boot: no image served has a bootable entry"
     );
     assert_eq!(server.leases.iter().count(), 0);
 }
@@ -454,7 +455,7 @@ fn a_server_that_steps_down_keeps_its_leases_and_offers_and_adds_none() {
     let lease = server.bound(&reboot(1, host(10)));
     let offered = server.offered(&discover(2));
     assert!(!is_parting(&server.sent(&renew(1, host(10))).1));
-    server.config.mode = Mode::Proxy;
+    server.mode = Mode::Proxy;
 
     // The offer was a promise to whoever takes it up as such.
     assert!(server.ignored(&reboot(2, offered)).contains("not leased"));
@@ -510,13 +511,13 @@ fn a_server_that_steps_down_keeps_its_leases_and_offers_and_adds_none() {
     // A lease that is over is over.
     let mut server = Server::new(10, 200);
     server.bound(&reboot(1, host(10)));
-    server.config.mode = Mode::Proxy;
+    server.mode = Mode::Proxy;
     server.now += 12 * 3600;
     assert_eq!(server.ignored(&renew(1, host(10))), why(host(10)));
     // An offer that lapsed, too.
     let mut server = Server::new(10, 200);
     let offered = server.offered(&discover(1));
-    server.config.mode = Mode::Proxy;
+    server.mode = Mode::Proxy;
     server.now += OFFER_RESERVATION;
     assert_eq!(server.ignored(&select(1, offered)), why(offered));
 }
@@ -534,7 +535,7 @@ fn a_probe_that_ends_after_stepping_down_offers_no_address() {
         .options
         .set(Code::REQUESTED_ADDRESS, host(20).octets());
     assert!(matches!(server.take(&plain), Answer::Check { .. }));
-    server.config.mode = Mode::Proxy;
+    server.mode = Mode::Proxy;
     let (_, reply) = open(server.probed(&packet, address, Probe::Silent));
     assert_eq!(reply.yiaddr, Ipv4Addr::UNSPECIFIED);
     assert_eq!(

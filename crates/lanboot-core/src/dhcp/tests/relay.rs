@@ -15,7 +15,6 @@ fn server() -> Server {
     far.routers = vec![RELAY];
     far.options = vec![(Code(42), vec![10, 9, 0, 7])];
     let mut server = Server::with(Config {
-        mode: Mode::Server,
         subnets: vec![subnet(10, 20), far],
         only: vec![],
         check: false,
@@ -129,7 +128,7 @@ fn a_stranger_who_says_he_is_a_relay_gets_nothing_of_the_networks_we_stand_in() 
     let victim = Ipv4Addr::new(203, 0, 113, 9);
     for mode in [Mode::Server, Mode::Proxy] {
         let mut server = server();
-        (server.config.mode, server.source) = (mode, victim);
+        (server.mode, server.source) = (mode, victim);
         let packet = edk2(7, "PXEClient:Arch:00007:UNDI:003016");
         let agent = link([192, 168, 77, 0]);
         assert_eq!(
@@ -166,11 +165,11 @@ fn a_relay_that_asks_for_it_is_answered_at_the_port_it_sent_from() {
     let (outgoing, _) = server.sent(&through(RELAY, discover(2), &agent[..4]));
     assert_eq!(outgoing.to, at(67));
     // A proxy's offer.
-    server.config.mode = Mode::Proxy;
+    server.mode = Mode::Proxy;
     let packet = edk2(7, "PXEClient:Arch:00007:UNDI:003016");
     let (outgoing, _) = server.sent(&through(RELAY, packet, &agent));
     assert_eq!(outgoing.to, at(40_067));
-    server.config.mode = Mode::Server;
+    server.mode = Mode::Server;
     // Without a relay there is nobody who could ask.
     let mut packet = discover(3);
     packet.options.set(Code::RELAY, agent);
@@ -240,7 +239,7 @@ fn a_relay_may_stand_in_for_us_and_only_our_own_machines_are_then_ours() {
         server.sent(&through(RELAY, discover(3), &agent));
     }
     // A proxy is asked at its own address.
-    server.config.mode = Mode::Proxy;
+    server.mode = Mode::Proxy;
     let packet = edk2(7, "PXEClient:Arch:00007:UNDI:003016");
     server.sent(&through(RELAY, packet, &agent));
 }
@@ -262,7 +261,7 @@ fn the_relays_own_address_is_never_handed_out() {
 #[test]
 fn a_proxy_answers_through_the_relay_with_the_broadcast_flag() {
     let mut server = server();
-    server.config.mode = Mode::Proxy;
+    server.mode = Mode::Proxy;
     let mut packet = edk2(7, "PXEClient:Arch:00007:UNDI:003016");
     packet.flags = 0;
     let agent = [1, 4, b'e', b't', b'h', b'3'];
@@ -298,7 +297,7 @@ fn messages_that_come_back_from_any_of_our_interfaces_go_no_further() {
     server.own = vec![SERVER, RELAY, LOOPBACK];
     for mode in [Mode::Server, Mode::Proxy] {
         for port in [Port::Server, Port::BootServer] {
-            (server.config.mode, server.port) = (mode, port);
+            (server.mode, server.port) = (mode, port);
             for own in [SERVER, RELAY, LOOPBACK] {
                 let packet = edk2(7, "PXEClient:Arch:00007:UNDI:003016");
                 server.source = host(60);

@@ -226,7 +226,6 @@ fn a_relayed_message_is_answered_to_its_relay_from_its_own_subnet() {
     far.network = Ipv4Addr::new(10, 9, 0, 0);
     far.range = (Ipv4Addr::new(10, 9, 0, 50), Ipv4Addr::new(10, 9, 0, 60));
     let mut server = Server::with(Config {
-        mode: Mode::Server,
         subnets: vec![subnet(10, 20), far],
         only: vec![],
         check: true,

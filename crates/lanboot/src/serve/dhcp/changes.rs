@@ -113,6 +113,9 @@ impl Serving {
         let there = interfaces.iter().flat_map(|interface| &interface.addresses);
         let served = self.links.iter().map(|link| link.address);
         self.own = there.map(|a| a.address).chain(served).collect();
+        for address in &self.own {
+            self.leases.exclude(*address);
+        }
         let now = self.uptime();
         for number in 0..self.links.len() {
             let Some(link) = self.links.get_mut(number) else {

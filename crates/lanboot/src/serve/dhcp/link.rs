@@ -1,14 +1,15 @@
 //! One interface on which DHCP is answered: its sockets, and how a message leaves through them.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use std::os::fd::AsRawFd as _;
 use std::sync::Arc;
 use std::task::{self, Poll};
 use std::time::Duration;
 
 use lanboot_core::dhcp::server_detection::{Policy, ServerDetection};
-use lanboot_core::dhcp::{Destination, Outgoing, Port, SERVER_PORT};
+use lanboot_core::dhcp::{Destination, Mode, Outgoing, Port, SERVER_PORT};
+use lanboot_core::events::ListenerReason;
 use lanboot_core::machine::Mac;
 use nix::sys::socket::{ControlMessage, MsgFlags, SockaddrIn, sendmsg};
 use tokio::io::Interest;
@@ -239,6 +240,23 @@ impl Link {
     /// Whether port 4011 is ours here.
     pub(super) fn is_boot_server(&self) -> bool {
         self.boot_server.is_some()
+    }
+
+    /// Returns how messages are answered here, or why none is for now.
+    pub(super) fn mode(&self) -> Result<Mode, ListenerReason> {
+        if !self.has_address {
+            return Err(ListenerReason::AddressGone {
+                interface: Arc::clone(&self.interface),
+                address: IpAddr::V4(self.address),
+            });
+        }
+        if let Some(upper) = &self.upper {
+            return Err(ListenerReason::PartOfAnother {
+                interface: Arc::clone(&self.interface),
+                role: upper.role(),
+            });
+        }
+        self.detection.mode().ok_or(ListenerReason::Undecided)
     }
 
     /// Whether a cable is plugged in and what comes in is for this interface.

@@ -1,9 +1,9 @@
-//! What the DHCP door tells of what it hears, and why it is silent.
+//! What the DHCP server logs of the messages it receives, and why it ignores some.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use lanboot_core::dhcp::{Code, MessageType, Mode, Op, Packet, Port, pxe};
+use lanboot_core::dhcp::{Code, MessageType, Mode, Op, Port, Request};
 use lanboot_core::events::{self, EventKind, Peer, Reason};
 use lanboot_core::machine::Stage;
 
@@ -11,36 +11,37 @@ use super::Serving;
 use super::link::Origin;
 
 impl Serving {
-    pub(super) fn log_incoming(&self, packet: &Packet, origin: &Origin) {
-        let (Some(message), Some(link)) = (packet.message_type(), self.links.get(origin.link))
-        else {
+    pub(super) fn log_incoming(&self, request: &Request, origin: &Origin) {
+        let message = request.packet().message_type();
+        let (Some(message), Some(link)) = (message, self.links.get(origin.link)) else {
             return;
         };
-        let machine = pxe::machine(packet);
-        // What a phone asks is told by what it is answered; what asks to boot is told in full.
-        if machine.as_ref().is_none_or(|m| m.stage == Stage::Plain) {
+        let machine = request.machine();
+        // Of a plain client only the answer is logged; a machine that boots is logged in full.
+        if machine.is_none_or(|m| m.stage == Stage::Plain) {
             return;
         }
         let what = EventKind::Dhcp {
             interface: Arc::clone(&link.interface),
             message,
             address: None,
-            machine,
+            machine: machine.cloned(),
             detail: None,
         };
-        self.context.bus.publish(peer(packet, origin), what);
+        self.context.bus.publish(peer(request, origin), what);
     }
 
-    /// Tells that a machine takes an address from another server, when its REQUEST says so: it names
-    /// that server, or it asks whichever gave the address before while this one gives none.
-    pub(super) fn log_other_lease(&self, packet: &Packet, origin: &Origin) {
+    /// Logs that a machine takes an address from another server, when its DHCPREQUEST says so: it
+    /// names that server, or asks whichever gave the address before while this one gives none.
+    pub(super) fn log_other_lease(&self, request: &Request, origin: &Origin) {
+        let packet = request.packet();
         let Some(link) = self.links.get(origin.link) else {
             return;
         };
         let is_request = packet.op == Op::Request
             && packet.message_type() == Some(MessageType::Request)
             && origin.port == Port::Server;
-        let Some(machine) = pxe::machine(packet).filter(|_| is_request) else {
+        let Some(machine) = request.machine().filter(|_| is_request) else {
             return;
         };
         let options = &packet.options;
@@ -62,14 +63,20 @@ impl Serving {
             interface: Arc::clone(&link.interface),
             server: named.map(IpAddr::V4),
             address: IpAddr::V4(address),
-            machine,
+            machine: machine.clone(),
         };
-        self.context.bus.publish(peer(packet, origin), what);
+        self.context.bus.publish(peer(request, origin), what);
     }
 
-    pub(super) fn log_ignored(&self, packet: &Packet, origin: &Origin, reason: impl Into<Reason>) {
-        let message = packet.message_type().map_or("BOOTP message", |m| m.name());
-        self.ignored(peer(packet, origin), message, reason);
+    pub(super) fn log_ignored(
+        &self,
+        request: &Request,
+        origin: &Origin,
+        reason: impl Into<Reason>,
+    ) {
+        let message = request.packet().message_type();
+        let message = message.map_or("BOOTP message", |m| m.name());
+        self.ignored(peer(request, origin), message, reason);
     }
 
     pub(super) fn ignored(&self, peer: Peer, request: &str, reason: impl Into<Reason>) {
@@ -88,10 +95,10 @@ impl Serving {
     }
 }
 
-/// Whom a message is from: its hardware address, or where it came from when that is none of ours
-/// to read.
-pub(super) fn peer(packet: &Packet, origin: &Origin) -> Peer {
-    match pxe::machine(packet) {
+/// Returns whom a message is from: its hardware address, or the source address of a message that
+/// names none.
+pub(super) fn peer(request: &Request, origin: &Origin) -> Peer {
+    match request.machine() {
         Some(machine) => Peer {
             mac: Some(machine.mac),
             ip: None,

@@ -11,7 +11,6 @@ mod open;
 mod other_servers;
 mod probe;
 
-use std::cell::RefCell;
 use std::collections::HashMap;
 use std::future::poll_fn;
 use std::io;
@@ -23,10 +22,10 @@ use std::time::Duration;
 use anyhow::Context as _;
 use lanboot_core::catalog::Server;
 use lanboot_core::dhcp::{
-    Answer, BootFile, Config, IgnoreReason, Leases, MAX_LEN, Mode, Note, Outgoing, Packet, Port,
-    Probe, ReceiveInfo, RecentMessages, checked, pxe, respond,
+    Answer, BootFile, Config, Leases, MAX_LEN, Mode, Note, Outgoing, Port, Probe, ReceiveInfo,
+    RecentMessages, Request, checked, respond,
 };
-use lanboot_core::events::{EventKind, ListenerReason, Peer, Reason};
+use lanboot_core::events::{EventKind, ListenerReason, Peer};
 use lanboot_core::machine::{Mac, Machine};
 use lanboot_core::plan::{self, LoaderChoice, MenuKind};
 use tokio::io::unix::AsyncFd;
@@ -67,7 +66,7 @@ pub struct Listener {
     pub ping: Option<PingSocket>,
     /// What becomes of the interfaces.
     pub changes: ChangeSocket,
-    /// What the server is told; its mode is each link's own.
+    /// What is handed out, and to which machines.
     pub config: Config,
     /// Who has which address.
     pub leases: Leases,
@@ -181,7 +180,7 @@ struct Unsent {
 
 /// A message that waits for the probe of an address.
 struct Pending {
-    packet: Packet,
+    request: Request,
     origin: Origin,
     /// By ping, not by ARP.
     by_ping: bool,
@@ -276,8 +275,8 @@ impl Serving {
     }
 
     fn message(&mut self, bytes: &[u8], origin: Origin) {
-        let packet = match Packet::parse(bytes) {
-            Ok(packet) => packet,
+        let request = match Request::parse(bytes) {
+            Ok(request) => request,
             Err(malformed) => {
                 let from = IpAddr::V4(*origin.source.ip());
                 let peer = Peer {
@@ -287,56 +286,37 @@ impl Serving {
                 return self.ignored(peer, "DHCP message", malformed);
             }
         };
-        if self
-            .links
-            .iter()
-            .any(|link| link.detection.is_own_probe(&packet))
-        {
+        let packet = request.packet();
+        let mut links = self.links.iter();
+        if links.any(|link| link.detection.is_own_probe(packet)) {
             return;
         }
-        if self.recent.is_duplicate(&packet, self.uptime()) {
+        if self.recent.is_duplicate(packet, self.started.elapsed()) {
             if self.looping.is_due() {
-                self.log_ignored(&packet, &origin, ListenerReason::RelayLoop);
+                self.log_ignored(&request, &origin, ListenerReason::RelayLoop);
             }
             return;
         }
-        self.log_incoming(&packet, &origin);
-        self.log_other_lease(&packet, &origin);
-        self.overhear(&packet, &origin);
+        self.log_incoming(&request, &origin);
+        self.log_other_lease(&request, &origin);
+        self.overhear(packet, &origin);
         let overloaded = self.probes.len() >= MAX_PROBES;
-        let (answer, no_loader) = self.ask(&packet, &origin, overloaded, None);
-        self.perform(packet, origin, answer, no_loader);
+        let answer = self.ask(&request, &origin, overloaded, None);
+        self.perform(request, origin, answer);
     }
 
-    /// Asks the core; the second value is why a machine that asked to boot gets nothing to load.
+    /// Asks the core for the answer to a message, or goes on after the probe of an address. The error
+    /// is why nothing is answered on the link for now.
     fn ask(
         &mut self,
-        packet: &Packet,
+        request: &Request,
         origin: &Origin,
         overloaded: bool,
         probed: Option<(Ipv4Addr, Probe)>,
-    ) -> (Result<Answer, ListenerReason>, Option<String>) {
-        let Some(link) = self.links.get(origin.link) else {
-            return (Err(ListenerReason::InterfaceGone), None);
-        };
-        if !link.has_address {
-            let reason = ListenerReason::AddressGone {
-                interface: Arc::clone(&link.interface),
-                address: IpAddr::V4(link.address),
-            };
-            return (Err(reason), None);
-        }
-        if let Some(upper) = &link.upper {
-            let reason = ListenerReason::PartOfAnother {
-                interface: Arc::clone(&link.interface),
-                role: upper.role(),
-            };
-            return (Err(reason), None);
-        }
-        let Some(mode) = link.detection.mode() else {
-            return (Err(ListenerReason::Undecided), None);
-        };
-        self.config.mode = mode;
+    ) -> Result<Answer, ListenerReason> {
+        let link = self.links.get(origin.link);
+        let link = link.ok_or(ListenerReason::InterfaceGone)?;
+        let mode = link.mode()?;
         let routes = self.context.routes.load();
         let address = link.address;
         let server = Server {
@@ -344,7 +324,6 @@ impl Serving {
             nfs: routes.nfs,
             nbd: routes.nbd,
         };
-        let no_loader = RefCell::new(None);
         let offers = plan::Offers {
             catalog: &routes.catalog,
             loaders: &routes.loaders,
@@ -354,20 +333,14 @@ impl Serving {
             // Of this interface, now: another server may have come or gone.
             proxy: mode == Mode::Proxy,
         };
-        let boot = |machine: &Machine| match plan::offer(machine, &offers, &server) {
-            Ok(offer) => {
-                *no_loader.borrow_mut() = offer.warning;
-                Some(BootFile {
-                    server: address,
-                    file: offer.file,
-                    config: offer.config,
-                    prefix: offer.prefix,
-                })
-            }
-            Err(why) => {
-                *no_loader.borrow_mut() = Some(format!("nothing to boot: {why}"));
-                None
-            }
+        let boot = |machine: &Machine| {
+            plan::offer(machine, &offers, &server).map(|offer| BootFile {
+                server: address,
+                file: offer.file,
+                config: offer.config,
+                prefix: offer.prefix,
+                warning: offer.warning,
+            })
         };
         let info = ReceiveInfo {
             interface: &link.interface,
@@ -375,35 +348,33 @@ impl Serving {
             own: &self.own,
             source: origin.source,
             port: origin.port,
+            mode,
             boot_server: link.is_boot_server(),
             now: bus::now(),
             overloaded,
         };
         let (config, leases) = (&self.config, &mut self.leases);
         let answer = match probed {
-            None => respond(packet, &info, config, leases, &boot),
-            Some((address, probe)) => checked(packet, &info, config, leases, &boot, address, probe),
+            None => respond(request, &info, config, leases, &boot),
+            Some((address, probe)) => {
+                checked(request, &info, config, leases, &boot, address, probe)
+            }
         };
         for finding in self.leases.take_findings() {
             self.notice(finding.to_string());
         }
-        (Ok(answer), no_loader.into_inner())
+        Ok(answer)
     }
 
     fn perform(
         &mut self,
-        packet: Packet,
+        request: Request,
         origin: Origin,
         answer: Result<Answer, ListenerReason>,
-        no_loader: Option<String>,
     ) {
         match answer {
             Ok(Answer::Send(mut outgoing)) => {
-                outgoing.detail = match (outgoing.detail, no_loader) {
-                    (Some(detail), Some(warning)) => Some(format!("{detail}; {warning}")),
-                    (detail, no_loader) => detail.or(no_loader),
-                };
-                let machine = pxe::machine(&packet);
+                let machine = request.machine().cloned();
                 match outgoing.commit.take() {
                     Some(lease) => {
                         let committed = self.committed.clone();
@@ -417,44 +388,39 @@ impl Serving {
                 }
             }
             Ok(Answer::Check { address, by_ping }) => {
-                if self.probe(address, by_ping, origin.link) {
-                    let now = Instant::now();
-                    let wait = if by_ping { PING_WAIT } else { ARP_WAIT };
-                    let pending = Pending {
-                        packet,
-                        origin,
-                        by_ping,
-                        asked_again: false,
-                        own: None,
-                        next: now + wait / 2,
-                        end: now + wait,
-                    };
-                    self.probes.insert(address, pending);
-                } else {
-                    let probe = match by_ping && !packet.is_relayed() {
-                        // ARP was answered, and nothing speaks against it.
-                        true => Probe::Answered(None),
-                        // Nobody can be asked; the machine's own probe has to do.
-                        false => Probe::Silent,
-                    };
-                    let probed = Some((address, probe));
-                    let (answer, no_loader) = self.ask(&packet, &origin, true, probed);
-                    self.perform(packet, origin, answer, no_loader);
-                }
+                self.check(request, origin, address, by_ping);
             }
-            Ok(Answer::Ignore(why)) => {
-                let reason: Reason = match (why, no_loader) {
-                    // It says what is missing.
-                    (IgnoreReason::NothingToBoot, Some(warning)) => {
-                        ListenerReason::NothingToBoot(warning).into()
-                    }
-                    (why, _) => why.into(),
-                };
-                self.log_ignored(&packet, &origin, reason);
-            }
-            Ok(Answer::Done(note)) => self.done(&packet, &origin, note),
-            Err(reason) => self.log_ignored(&packet, &origin, reason),
+            Ok(Answer::Ignore(reason)) => self.log_ignored(&request, &origin, reason),
+            Ok(Answer::Done(note)) => self.done(&request, &origin, note),
+            Err(reason) => self.log_ignored(&request, &origin, reason),
         }
+    }
+
+    /// Probes an address for a message, which waits for what that finds.
+    fn check(&mut self, request: Request, origin: Origin, address: Ipv4Addr, by_ping: bool) {
+        if self.probe(address, by_ping, origin.link) {
+            let now = Instant::now();
+            let wait = if by_ping { PING_WAIT } else { ARP_WAIT };
+            let pending = Pending {
+                request,
+                origin,
+                by_ping,
+                asked_again: false,
+                own: None,
+                next: now + wait / 2,
+                end: now + wait,
+            };
+            self.probes.insert(address, pending);
+            return;
+        }
+        let probe = match by_ping && !request.packet().is_relayed() {
+            // ARP was answered, and nothing speaks against it.
+            true => Probe::Answered(None),
+            // Nobody can be asked; the machine's own probe has to do.
+            false => Probe::Silent,
+        };
+        let answer = self.ask(&request, &origin, true, Some((address, probe)));
+        self.perform(request, origin, answer);
     }
 
     /// A lease is on disk, or cannot be put there.
@@ -475,7 +441,7 @@ impl Serving {
         }
     }
 
-    fn done(&mut self, packet: &Packet, origin: &Origin, note: Note) {
+    fn done(&mut self, request: &Request, origin: &Origin, note: Note) {
         let change = note
             .record
             .map_or(Change::RemoveLease(note.address), Change::PutLease);
@@ -487,10 +453,10 @@ impl Serving {
             interface: Arc::clone(&link.interface),
             message: note.message,
             address: Some(IpAddr::V4(note.address)),
-            machine: pxe::machine(packet),
+            machine: request.machine().cloned(),
             detail: note.detail,
         };
-        self.context.bus.publish(peer(packet, origin), what);
+        self.context.bus.publish(peer(request, origin), what);
     }
 
     fn send(&self, origin: &Origin, outgoing: &Outgoing, machine: Option<Machine>) {

@@ -24,16 +24,15 @@ impl Listener {
     ) -> anyhow::Result<Self> {
         let subnets = subnets(settings, served, others, notices)?;
         let config = Config {
-            // Chosen anew for each message; here it says what the networks are needed for.
-            mode: match settings.dhcp {
-                Dhcp::Proxy => Mode::Proxy,
-                Dhcp::Auto | Dhcp::Server | Dhcp::Off => Mode::Off,
-            },
             subnets,
             only: settings.only.clone(),
             check: true,
         };
-        config.check().map_err(|error| match error {
+        let mode = match settings.dhcp {
+            Dhcp::Proxy => Mode::Proxy,
+            Dhcp::Auto | Dhcp::Server | Dhcp::Off => Mode::Server,
+        };
+        config.check(mode).map_err(|error| match error {
             BadConfig::Overlap(..) | BadConfig::Router(..) => anyhow!("{error}"),
             _ if settings.range.is_some() => anyhow!("--range: {error}"),
             _ => anyhow!("[[subnet]]: {error}"),

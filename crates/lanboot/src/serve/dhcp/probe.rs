@@ -96,7 +96,7 @@ impl Serving {
             return;
         };
         // Whether somebody else answers as well is what counts then.
-        if pending.packet.hardware_address() == mac.0 {
+        if pending.request.packet().hardware_address() == mac.0 {
             pending.own = Some(mac);
             return;
         }
@@ -130,8 +130,10 @@ impl Serving {
     }
 
     fn probed(&mut self, address: Ipv4Addr, pending: Pending, probe: Probe) {
-        let Pending { packet, origin, .. } = pending;
-        let (answer, no_loader) = self.ask(&packet, &origin, false, Some((address, probe)));
-        self.perform(packet, origin, answer, no_loader);
+        let Pending {
+            request, origin, ..
+        } = pending;
+        let answer = self.ask(&request, &origin, false, Some((address, probe)));
+        self.perform(request, origin, answer);
     }
 }
