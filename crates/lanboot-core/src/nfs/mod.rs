@@ -13,6 +13,7 @@
 //! error. Every write is answered with NFS3ERR_ROFS.
 
 mod attr;
+mod call_queue;
 mod handle;
 mod mount;
 mod nfs3;
@@ -26,6 +27,7 @@ pub mod xdr;
 use std::fmt;
 use std::net::Ipv4Addr;
 
+pub use call_queue::{CallQueue, MAX_WAITING, MAX_WAITING_PER_PEER, Queued};
 pub use handle::{HANDLE_BYTES, Handle, Handles, MAX_HANDLE_BYTES, NoHandle};
 pub use mount::{MAX_PATH_BYTES, Mounted};
 pub use nfs3::{MAX_READ_BYTES, MAX_READ_BYTES_UDP};

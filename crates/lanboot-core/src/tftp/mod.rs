@@ -8,6 +8,7 @@
 //! Invariants: an option that was not requested is never acknowledged; a duplicate ACK never sends
 //! data again; every transfer ends after a bounded number of datagrams.
 
+mod admission;
 mod netascii;
 mod packet;
 mod transfer;
@@ -17,6 +18,7 @@ mod tests;
 
 use std::fmt;
 
+pub use admission::{Admission, AdmissionLimits, Decision, MAX_DISPLACED, TransferId};
 pub use netascii::to_netascii;
 pub use packet::{BadPacket, ErrorCode, Failure, Mode, Options, Packet, Request, data_header};
 pub use transfer::{Action, Blocks, Finish, Transfer};

@@ -1,19 +1,12 @@
-//! Calls in datagrams that wait to be answered: in turns, one of each machine, so that one which
-//! asks without end makes only itself wait.
+//! The calls in datagrams of one port, waiting for the tasks that answer them.
 
-use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use lanboot_core::nfs::{CallQueue, Queued};
 use tokio::sync::Semaphore;
 
 use crate::serve::datagram::Arrival;
-
-/// Most calls that wait: as many as the kernel holds too, 8 MiB of the longest ones.
-const MAX_WAITING: usize = 1024;
-/// Most of one address. Linux has 16 calls under way at once, 128 at most, whatever comes
-/// beyond is asked again.
-const MAX_WAITING_PER_PEER: usize = 128;
 
 /// A call as it came in.
 #[derive(Debug, PartialEq, Eq)]
@@ -22,67 +15,41 @@ pub(super) struct Call {
     pub(super) message: Box<[u8]>,
 }
 
-/// The calls of one port.
+/// The calls of one port, in the order of [`CallQueue`].
 #[derive(Debug)]
 pub(super) struct Calls {
-    inner: Mutex<Inner>,
+    queue: Mutex<CallQueue<Call>>,
     /// One permit for each call that waits.
     ready: Semaphore,
-}
-
-#[derive(Debug, Default)]
-struct Inner {
-    /// None of them is empty.
-    queues: HashMap<IpAddr, VecDeque<Call>>,
-    /// Whose turn it is, each address of `queues` once.
-    turns: VecDeque<IpAddr>,
-    waiting: usize,
 }
 
 impl Calls {
     pub(super) fn new() -> Self {
         Self {
-            inner: Mutex::default(),
+            queue: Mutex::default(),
             ready: Semaphore::new(0),
         }
     }
 
-    /// Lets a call wait. Where there is no room for it a call is dropped, its own or that of the
-    /// machine that has most, and that machine is returned: it asks again.
+    /// Adds a call, and returns the machine of the call that was dropped for it, if one was: the
+    /// call's own, or the one that has most.
     pub(super) fn push(&self, call: Call) -> Option<IpAddr> {
-        let mut inner = self.lock();
         let ip = IpAddr::V4(*call.arrival.from.ip());
-        let own = inner.queues.get(&ip).map_or(0, VecDeque::len);
-        if own >= MAX_WAITING_PER_PEER {
-            return Some(ip);
-        }
-        let dropped = if inner.waiting < MAX_WAITING {
-            inner.waiting += 1;
-            self.ready.add_permits(1);
-            None
-        } else {
-            // Its permit is that of the new call.
-            let greediest = inner.queues.iter_mut().max_by_key(|(_, calls)| calls.len());
-            match greediest {
-                // Who has as many as anybody makes place for nobody; and no queue becomes empty.
-                Some((greediest, calls)) if calls.len() > own + 1 => {
-                    calls.pop_front();
-                    Some(*greediest)
-                }
-                _ => return Some(ip),
+        match self.lock().push(ip, call) {
+            Queued::Added => {
+                self.ready.add_permits(1);
+                None
             }
-        };
-        if own == 0 {
-            inner.turns.push_back(ip);
+            // The permit of the dropped call is that of the new one.
+            Queued::Replaced(greediest) => Some(greediest),
+            Queued::Dropped => Some(ip),
         }
-        inner.queues.entry(ip).or_default().push_back(call);
-        dropped
     }
 
-    /// The next call, once there is one; of each machine in turn.
+    /// Waits for the next call.
     pub(super) async fn pop(&self) -> Call {
         loop {
-            // Never closed; and whoever holds a permit finds a call.
+            // Never closed; and a permit stands for a call.
             if let Ok(permit) = self.ready.acquire().await {
                 permit.forget();
             }
@@ -92,29 +59,15 @@ impl Calls {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Inner {
-    fn pop(&mut self) -> Option<Call> {
-        let ip = self.turns.pop_front()?;
-        let calls = self.queues.get_mut(&ip)?;
-        let call = calls.pop_front();
-        if calls.is_empty() {
-            self.queues.remove(&ip);
-        } else {
-            self.turns.push_back(ip);
-        }
-        self.waiting -= usize::from(call.is_some());
-        call
+    fn lock(&self) -> MutexGuard<'_, CallQueue<Call>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use lanboot_core::nfs::{MAX_WAITING, MAX_WAITING_PER_PEER};
     use std::net::{Ipv4Addr, SocketAddrV4};
 
     fn call(machine: u16, number: u8) -> Call {
@@ -164,7 +117,7 @@ mod tests {
             .count();
         assert_eq!(taken, MAX_WAITING_PER_PEER);
         assert_eq!(calls.push(call(2, 0)), None);
-        assert_eq!(calls.lock().waiting, MAX_WAITING_PER_PEER + 1);
+        assert_eq!(calls.lock().len(), MAX_WAITING_PER_PEER + 1);
     }
 
     #[tokio::test]
@@ -178,15 +131,13 @@ mod tests {
         }
         let greediest = IpAddr::V4(*call(5, 0).arrival.from.ip());
         assert_eq!(calls.push(call(9, 7)), Some(greediest));
-        assert_eq!(calls.lock().waiting, MAX_WAITING);
+        assert_eq!(calls.lock().len(), MAX_WAITING);
         let mut heard = 0;
         for _ in 0..MAX_WAITING {
             heard += u32::from(calls.pop().await == call(9, 7));
         }
         assert_eq!(heard, 1);
-        let inner = calls.lock();
-        assert_eq!((inner.waiting, inner.turns.len()), (0, 0));
-        assert!(inner.queues.is_empty());
+        assert!(calls.lock().is_empty());
         assert_eq!(calls.ready.available_permits(), 0);
     }
 
@@ -196,7 +147,7 @@ mod tests {
         for machine in 0..5000 {
             calls.push(call(machine, 0));
         }
-        assert_eq!(calls.lock().waiting, MAX_WAITING);
+        assert_eq!(calls.lock().len(), MAX_WAITING);
         assert_eq!(
             calls.push(call(5000, 0)),
             Some(IpAddr::V4(*call(5000, 0).arrival.from.ip()))

@@ -1,17 +1,14 @@
-//! Who may start a transfer: not the same request twice, and not more than the limits.
+//! Who may start a transfer, as `lanboot_core::tftp::Admission` decides, shared by the listener and
+//! the pumps. What a pump asks for every datagram needs no lock.
 
-use std::collections::{BTreeMap, HashMap};
-use std::net::{IpAddr, SocketAddr};
+use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use lanboot_core::tftp::IgnoreReason;
+use lanboot_core::tftp::{self, AdmissionLimits, IgnoreReason, TransferId};
 
 use super::Limits;
-
-/// Most transfers that were displaced and that the pumps have not ended yet. Each still has its
-/// descriptor for up to a tick.
-const MAX_DISPLACED: usize = 256;
 
 /// The transfers that run.
 #[derive(Clone, Debug, Default)]
@@ -21,22 +18,9 @@ pub(super) struct Admission {
 
 #[derive(Debug, Default)]
 struct Running {
-    next: u64,
-    total: usize,
-    by_machine: HashMap<IpAddr, usize>,
-    /// The youngest transfer of each port of each machine.
-    by_source: HashMap<SocketAddr, Entry>,
-    /// Those whose machine has sent no ACK yet, the oldest first. Their senders may be forged.
-    unanswered: BTreeMap<u64, (IpAddr, Arc<State>)>,
-    /// Those that lost their place and have not ended yet.
-    displaced: usize,
-}
-
-#[derive(Debug)]
-struct Entry {
-    number: u64,
-    request: Box<[u8]>,
-    state: Arc<State>,
+    admission: tftp::Admission,
+    /// The flags of each transfer that has not ended.
+    states: HashMap<TransferId, Arc<State>>,
 }
 
 #[derive(Debug, Default)]
@@ -50,56 +34,43 @@ struct State {
 #[derive(Debug)]
 pub(super) struct Ticket {
     running: Arc<Mutex<Running>>,
-    number: u64,
+    id: TransferId,
     source: SocketAddr,
     state: Arc<State>,
 }
 
 impl Admission {
-    /// Lets the request from `source` in. The same bytes again, while the first answer got no
-    /// reaction, are a repetition; EDK2's request after its size probe has other bytes. Anything
-    /// else from a port that has a transfer replaces it: the machine started over.
+    /// Admits the request from `source`.
     ///
-    /// When there is no place left, the oldest transfer whose machine has not sent an ACK loses its
-    /// own: a machine that is there sends one within milliseconds, a forged address never.
+    /// # Errors
+    /// It is a repetition, or there is no place for it.
     pub(super) fn admit(
         &self,
         source: SocketAddr,
         request: &[u8],
         limits: &Limits,
     ) -> Result<Ticket, IgnoreReason> {
-        let mut running = lock(&self.running);
-        if let Some(entry) = running.by_source.get(&source) {
-            let is_alive = !entry.state.displaced.load(Ordering::Relaxed);
-            let has_begun = entry.state.begun.load(Ordering::Relaxed);
-            if *entry.request == *request && is_alive && !has_begun {
-                return Err(IgnoreReason::SameRequest);
-            }
-            entry.state.superseded.store(true, Ordering::Relaxed);
-        }
-        let ip = source.ip();
-        let own = running.by_machine.get(&ip).copied().unwrap_or(0);
-        if own >= limits.transfers_per_machine && !running.displace(Some(ip)) {
-            return Err(IgnoreReason::TooManyForOne);
-        }
-        if running.total >= limits.transfers && !running.displace(None) {
-            return Err(IgnoreReason::TooManyTransfers);
-        }
-        *running.by_machine.entry(ip).or_default() += 1;
-        running.total += 1;
-        running.next += 1;
-        let number = running.next;
-        let state = Arc::new(State::default());
-        let entry = Entry {
-            number,
-            request: request.into(),
-            state: Arc::clone(&state),
+        let limits = AdmissionLimits {
+            transfers: limits.transfers,
+            transfers_per_machine: limits.transfers_per_machine,
         };
-        running.by_source.insert(source, entry);
-        running.unanswered.insert(number, (ip, Arc::clone(&state)));
+        let mut running = lock(&self.running);
+        let decision = running.admission.admit(source, request, limits);
+        let superseded = decision.superseded.and_then(|id| running.states.get(&id));
+        if let Some(state) = superseded {
+            state.superseded.store(true, Ordering::Relaxed);
+        }
+        for id in &decision.displaced {
+            if let Some(state) = running.states.get(id) {
+                state.displaced.store(true, Ordering::Relaxed);
+            }
+        }
+        let id = decision.outcome?;
+        let state = Arc::new(State::default());
+        running.states.insert(id, Arc::clone(&state));
         Ok(Ticket {
             running: Arc::clone(&self.running),
-            number,
+            id,
             source,
             state,
         })
@@ -107,47 +78,26 @@ impl Admission {
 }
 
 impl Running {
-    /// Takes the place of the oldest transfer (of `machine`, or of all) that had no answer; `false`
-    /// when there is none.
-    fn displace(&mut self, machine: Option<IpAddr>) -> bool {
-        let is_meant = |ip: &IpAddr| machine.is_none_or(|machine| *ip == machine);
-        let mut oldest = self.unanswered.iter();
-        let oldest = oldest.find(|(_, (ip, _))| is_meant(ip)).map(|(n, _)| *n);
-        let oldest = oldest.filter(|_| self.displaced < MAX_DISPLACED);
-        let Some((ip, state)) = oldest.and_then(|number| self.unanswered.remove(&number)) else {
-            return false;
-        };
-        state.displaced.store(true, Ordering::Relaxed);
-        self.displaced += 1;
-        self.release(ip);
-        true
-    }
-
-    fn release(&mut self, ip: IpAddr) {
-        self.total = self.total.saturating_sub(1);
-        if let Some(machine) = self.by_machine.get_mut(&ip) {
-            *machine = machine.saturating_sub(1);
-            if *machine == 0 {
-                self.by_machine.remove(&ip);
-            }
-        }
+    #[cfg(test)]
+    fn is_idle(&self) -> bool {
+        self.admission.is_idle() && self.states.is_empty()
     }
 }
 
 impl Ticket {
-    /// The machine reacted: the same request again would be a new one, and its place is its own.
+    /// Notes that the machine reacted: the same request again is a new one, and its place is its own.
     pub(super) fn begin(&self) {
         if !self.state.begun.swap(true, Ordering::Relaxed) {
-            lock(&self.running).unanswered.remove(&self.number);
+            lock(&self.running).admission.on_answered(self.id);
         }
     }
 
-    /// Whether another machine has its place by now.
+    /// Returns whether another machine has its place by now.
     pub(super) fn is_displaced(&self) -> bool {
         self.state.displaced.load(Ordering::Relaxed)
     }
 
-    /// Whether the machine asked for something else from the same port meanwhile.
+    /// Returns whether the machine asked for something else from the same port meanwhile.
     pub(super) fn is_superseded(&self) -> bool {
         self.state.superseded.load(Ordering::Relaxed)
     }
@@ -156,16 +106,8 @@ impl Ticket {
 impl Drop for Ticket {
     fn drop(&mut self) {
         let mut running = lock(&self.running);
-        if self.is_displaced() {
-            running.displaced = running.displaced.saturating_sub(1);
-        } else {
-            running.unanswered.remove(&self.number);
-            running.release(self.source.ip());
-        }
-        let entry = running.by_source.get(&self.source);
-        if entry.is_some_and(|e| e.number == self.number) {
-            running.by_source.remove(&self.source);
-        }
+        running.admission.on_ended(self.id, self.source);
+        running.states.remove(&self.id);
     }
 }
 
@@ -176,6 +118,7 @@ fn lock(running: &Mutex<Running>) -> MutexGuard<'_, Running> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use lanboot_core::tftp::MAX_DISPLACED;
 
     fn source(host: u8, port: u16) -> SocketAddr {
         SocketAddr::from(([10, 0, 0, host], port))
@@ -198,8 +141,7 @@ mod tests {
         let other = admission.admit(source(1, 2070), b"b", &limits).unwrap();
         assert!(second.is_superseded());
         drop((second, other));
-        assert!(lock(&admission.running).by_source.is_empty());
-        assert!(lock(&admission.running).by_machine.is_empty());
+        assert!(lock(&admission.running).is_idle());
     }
 
     #[test]
@@ -253,10 +195,7 @@ mod tests {
         let back = admit(2, 1).unwrap();
         assert!(!back.is_displaced());
         drop((honest, forged, own, again, back));
-        let running = lock(&admission.running);
-        assert_eq!((running.total, running.displaced), (0, 0));
-        assert!(running.unanswered.is_empty() && running.by_machine.is_empty());
-        assert!(running.by_source.is_empty());
+        assert!(lock(&admission.running).is_idle());
     }
 
     #[test]
