@@ -372,16 +372,62 @@ fn slow_readers_cost_no_thread_and_are_not_cut_while_they_read() {
 
 /// A machine with small segments and a small receive buffer, so that what it reads shows at once.
 fn slow_reader(served: &http_server::Served) -> std::net::TcpStream {
-    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-    socket.set_recv_buffer_size(4096).unwrap();
-    socket.set_tcp_mss(536).unwrap();
-    socket.connect(&served.address.into()).unwrap();
-    let mut stream = std::net::TcpStream::from(socket);
-    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    let mut stream = small_reader(served);
     stream
         .write_all(b"GET /image.iso HTTP/1.1\r\n\r\n")
         .unwrap();
     stream
+}
+
+fn small_reader(served: &http_server::Served) -> std::net::TcpStream {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    socket.set_tcp_mss(536).unwrap();
+    socket.connect(&served.address.into()).unwrap();
+    let stream = std::net::TcpStream::from(socket);
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    stream
+}
+
+/// The whole reply is in the kernel, and the machine answers the probes of its closed window: TCP
+/// itself would keep such a connection for ever.
+#[test]
+fn who_took_nothing_and_lost_its_place_is_reset_at_once() {
+    // A reply that is logged is waited for; after a short part the next request is.
+    for range in ["", "Range: bytes=0-16380\r\n"] {
+        let limits = Limits {
+            connections_per_peer: 1,
+            ..Limits::default()
+        };
+        let mut served = serve(limits);
+        let mut stalled = small_reader(&served);
+        let request = format!("GET /medium.bin HTTP/1.1\r\n{range}\r\n");
+        stalled.write_all(request.as_bytes()).unwrap();
+        stalled.peek(&mut [0]).unwrap();
+        let end = Instant::now() + DEADLINE;
+        while !is_served(&served) {
+            assert!(Instant::now() < end, "nobody made room");
+            sleep(Duration::from_millis(50));
+        }
+        if range.is_empty() {
+            let reason = served.event(|what| match what {
+                EventKind::Failed { reason, .. } => Some(reason.code()),
+                _ => None,
+            });
+            assert_eq!(reason, "connection_taken");
+        }
+        let error = stalled.read_to_end(&mut Vec::new()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ConnectionReset, "{range}");
+    }
+}
+
+/// Whether a new connection gets a file. One that gets 503 is closed with its request unread, and so
+/// may be reset.
+fn is_served(served: &http_server::Served) -> bool {
+    let mut stream = served.connect();
+    let mut begin = [0; 12];
+    let asked = stream.write_all(b"GET /small.cfg HTTP/1.0\r\n\r\n");
+    asked.and_then(|()| stream.read_exact(&mut begin)).is_ok() && begin == *b"HTTP/1.1 200"
 }
 
 #[test]

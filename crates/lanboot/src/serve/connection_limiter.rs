@@ -13,6 +13,7 @@ use lanboot_core::events::ListenerReason;
 use socket2::SockRef;
 use tokio::net::TcpStream;
 
+use super::stream::reset_on_close;
 use crate::net;
 
 /// Time without accepting data after which a connection may be closed for another one. Five
@@ -158,7 +159,7 @@ impl ConnectionLimiter {
         let mut inner = self.lock();
         inner.is_closing = true;
         while let Some(oldest) = inner.waiting.first_key_value().map(|(t, _)| *t) {
-            inner.evict(oldest);
+            inner.end(oldest);
         }
         for (_, stream) in inner.staying.drain() {
             // Fails only if the peer closed it first.
@@ -337,8 +338,22 @@ impl Inner {
         None
     }
 
-    /// Passes a connection's permit on and wakes its task, which finds the stream closed.
+    /// Closes a connection and passes its permit on. Data that its peer has not acknowledged is
+    /// discarded: after a plain close the kernel would go on offering it to a peer with a closed
+    /// window, for as long as that one answers the probes.
     fn evict(&mut self, ticket: u64) {
+        let waiting = self.waiting.get(&ticket);
+        let connection = waiting.or_else(|| self.working.get(&ticket));
+        if let Some(Connection { stream, .. }) = connection
+            && net::unacknowledged(stream).is_ok_and(|bytes| bytes > 0)
+        {
+            reset_on_close(stream);
+        }
+        self.end(ticket);
+    }
+
+    /// Takes a connection's permit back and wakes its task, which finds the stream closed.
+    fn end(&mut self, ticket: u64) {
         let waiting = self.waiting.remove(&ticket);
         let Some(connection) = waiting.or_else(|| self.working.remove(&ticket)) else {
             return;
@@ -456,6 +471,32 @@ mod tests {
         limiter.close();
         assert!(is_closed(&far).await);
         assert!(!b.wait(&stream));
+    }
+
+    #[tokio::test]
+    async fn what_an_evicted_connection_was_not_sent_is_discarded() {
+        for is_room_made in [true, false] {
+            let limiter = ConnectionLimiter::new(1, 1);
+            let (near, mut far) = stream().await;
+            let mut a = limiter.take(peer(1)).unwrap();
+            stall(&near).await;
+            assert!(a.wait(&near));
+            if is_room_made {
+                limiter.take(peer(2)).unwrap();
+            } else {
+                limiter.close();
+            }
+            // As its task does.
+            assert!(a.is_lost());
+            drop((a, near));
+            let read = tokio::io::AsyncReadExt::read_to_end(&mut far, &mut Vec::new()).await;
+            if is_room_made {
+                let error = read.unwrap_err();
+                assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+            } else {
+                assert!(read.is_ok(), "at the end of the program it gets all of it");
+            }
+        }
     }
 
     /// Fills the buffers towards a peer that reads nothing.

@@ -309,8 +309,9 @@ where
             // The kernel has it all; what counts is that the machine has. A machine that asks
             // for the next file has this one.
             Sent::Whole if is_told && !has_more => {
-                let delivered = stream::delivered(&self.stream, len, stall).await;
-                delivered.map_err(|(cut, missing)| {
+                let is_evicted = || permit.is_lost();
+                let delivered = stream::delivered(&self.stream, len, stall, is_evicted);
+                delivered.await.map_err(|(cut, missing)| {
                     sent = len.saturating_sub(missing);
                     cut
                 })

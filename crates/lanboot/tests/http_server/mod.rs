@@ -100,6 +100,8 @@ fn find(image: ImageId, path: &[u8], query: &[u8], peer: IpAddr) -> Option<File>
             let first = disk(2048, 3_000_000);
             Content::new([first, overlay, zeros, disk(10_000_000, 500_000)])
         }
+        // More than a reader's smallest buffer, and no more than the kernel takes at once.
+        b"/medium.bin" => Content::disk(image, 0, 16 * 1024),
         b"/small.cfg" => Content::disk(image, 5000, 1000),
         b"/boot.ipxe" => Content::memory(
             format!("#!ipxe\n# {} {peer}\n", String::from_utf8_lossy(query)).into_bytes(),

@@ -6,6 +6,7 @@
 //! either reset the connection or acknowledged nothing more for [`LAST_ACK`]. With more missing,
 //! delivery waits, and fails if the connection breaks.
 
+use std::io;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
@@ -25,7 +26,8 @@ const LAST_ACK: Duration = Duration::from_secs(2);
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 
 /// Waits until the machine has received the `len` bytes of a body that was handed to the kernel,
-/// giving up if it acknowledges nothing for `stall`.
+/// giving up if it acknowledges nothing for `stall`, or once `is_evicted` returns true: the
+/// connection was closed in favour of another one, and the bytes still missing will not be sent.
 ///
 /// # Errors
 /// Fails with the reason and the number of missing bytes.
@@ -33,6 +35,7 @@ pub async fn delivered(
     stream: &TcpStream,
     len: u64,
     stall: Duration,
+    mut is_evicted: impl FnMut() -> bool,
 ) -> Result<(), (SendError, u64)> {
     let mut pause = Duration::from_millis(1);
     let mut watch = Watch::new(stall);
@@ -44,6 +47,10 @@ pub async fn delivered(
         let missing = unacknowledged(stream).map_err(failed)?;
         if missing == 0 {
             return Ok(());
+        }
+        if is_evicted() {
+            let evicted = io::ErrorKind::ConnectionAborted.into();
+            return Err((SendError::Peer(evicted), missing));
         }
         if missing < least {
             (least, since) = (missing, Instant::now());
