@@ -20,7 +20,8 @@ use crate::net;
 /// consecutive losses on the way to a machine take that long; nginx's `send_timeout` of 60 s would
 /// lock others out for a minute.
 const STALLED: Duration = Duration::from_secs(5);
-/// Interval at which all connections are checked for that: checking 4,096 takes some milliseconds.
+/// Interval at which all connections, or all of one machine, are checked for that: checking 4,096
+/// takes some milliseconds, during which no connection can be accepted or answered.
 const LOOK: Duration = Duration::from_millis(250);
 
 /// Connection limiter of one server. Cheap to clone.
@@ -43,9 +44,8 @@ struct Inner {
     working: HashMap<u64, Connection>,
     /// Connections that are never closed for others.
     staying: HashMap<u64, Arc<TcpStream>>,
-    /// Connections of `working` that accepted nothing at the last check, the longest last.
-    stalled: Vec<u64>,
-    looked: Option<Instant>,
+    /// Connections of `working` that accept nothing.
+    stalled: Stalled,
     is_closing: bool,
 }
 
@@ -61,6 +61,18 @@ struct Peer {
     taken: usize,
     /// Tickets.
     waiting: BTreeSet<u64>,
+    /// Tickets.
+    working: BTreeSet<u64>,
+    /// Connections of `working` that accept nothing.
+    stalled: Stalled,
+}
+
+/// Connections that accepted nothing at the last check.
+#[derive(Debug, Default)]
+struct Stalled {
+    /// The longest stalled one last.
+    tickets: Vec<u64>,
+    looked: Option<Instant>,
 }
 
 /// Reason no permit is available.
@@ -113,8 +125,7 @@ impl ConnectionLimiter {
             waiting: BTreeMap::new(),
             working: HashMap::new(),
             staying: HashMap::new(),
-            stalled: Vec::new(),
-            looked: None,
+            stalled: Stalled::default(),
             is_closing: false,
         };
         Self {
@@ -190,7 +201,7 @@ impl Permit {
             Place::Staying(_) | Place::Lost => return false,
             Place::New => {}
             Place::Working(ticket) => {
-                if inner.working.remove(&ticket).is_none() {
+                if !inner.stop_working(self.peer, ticket) {
                     self.place = Place::Lost;
                     return false;
                 }
@@ -217,7 +228,7 @@ impl Permit {
         }
         let mut inner = self.limiter.lock();
         if let Place::Working(ticket) = self.place
-            && inner.working.remove(&ticket).is_none()
+            && !inner.stop_working(self.peer, ticket)
         {
             self.place = Place::Lost;
             return false;
@@ -242,6 +253,7 @@ impl Permit {
                 Some(connection) => {
                     if let Some(own) = inner.peers.get_mut(&self.peer) {
                         own.waiting.remove(&ticket);
+                        own.working.insert(ticket);
                     }
                     inner.working.insert(ticket, connection);
                     Place::Working(ticket)
@@ -269,7 +281,7 @@ impl Drop for Permit {
             match self.place {
                 Place::Working(ticket) => {
                     // It may have been evicted between the two locks.
-                    if inner.working.remove(&ticket).is_none() {
+                    if !inner.stop_working(self.peer, ticket) {
                         return;
                     }
                 }
@@ -289,53 +301,22 @@ impl Inner {
     }
 
     /// Returns the connection of this machine without progress for longest.
-    fn longest_of(&self, peer: IpAddr) -> Option<u64> {
-        let own = |(ticket, connection): (&u64, &Connection)| {
-            let stalled = net::stalled(&connection.stream);
-            (connection.peer == peer && stalled >= STALLED).then_some((stalled, *ticket))
-        };
-        let waits = self.peers.get(&peer)?.waiting.first();
+    fn longest_of(&mut self, peer: IpAddr) -> Option<u64> {
+        let own = self.peers.get_mut(&peer)?;
+        let waits = own.waiting.first();
         let waits = waits.and_then(|t| Some((self.waiting.get(t)?.since.elapsed(), *t)));
-        let stalls = self.working.iter().filter_map(own);
-        stalls.chain(waits).max().map(|(_, ticket)| ticket)
+        let stalls = own.stalled.longest(&self.working, own.working.iter());
+        let longest = stalls.into_iter().chain(waits).max();
+        longest.map(|(_, ticket)| ticket)
     }
 
     /// Returns the connection without progress for longest.
     fn longest(&mut self) -> Option<u64> {
         let waits = self.waiting.first_key_value();
         let waits = waits.map(|(ticket, waiting)| (waiting.since.elapsed(), *ticket));
-        let stalls = self.longest_stalled();
+        let stalls = self.stalled.longest(&self.working, self.working.keys());
         let longest = stalls.into_iter().chain(waits).max();
-        let (_, ticket) = longest?;
-        if stalls.is_some_and(|(_, stalled)| stalled == ticket) {
-            self.stalled.pop();
-        }
-        Some(ticket)
-    }
-
-    /// Returns the longest stalled connection and its time. It remains in `stalled`.
-    fn longest_stalled(&mut self) -> Option<(Duration, u64)> {
-        let is_due = self.looked.is_none_or(|looked| looked.elapsed() >= LOOK);
-        if self.stalled.is_empty() && is_due {
-            self.looked = Some(Instant::now());
-            let stalled = |(ticket, working): (&u64, &Connection)| {
-                let stalled = net::stalled(&working.stream);
-                (stalled >= STALLED).then_some((stalled, *ticket))
-            };
-            let mut found: Vec<_> = self.working.iter().filter_map(stalled).collect();
-            found.sort_unstable();
-            self.stalled = found.into_iter().map(|(_, ticket)| ticket).collect();
-        }
-        while let Some(ticket) = self.stalled.last().copied() {
-            // It may have made progress since.
-            let working = self.working.get(&ticket);
-            let stalled = working.map_or(Duration::ZERO, |working| net::stalled(&working.stream));
-            if stalled >= STALLED {
-                return Some((stalled, ticket));
-            }
-            self.stalled.pop();
-        }
-        None
+        longest.map(|(_, ticket)| ticket)
     }
 
     /// Closes a connection and passes its permit on. Data that its peer has not acknowledged is
@@ -360,10 +341,19 @@ impl Inner {
         };
         if let Some(own) = self.peers.get_mut(&connection.peer) {
             own.waiting.remove(&ticket);
+            own.working.remove(&ticket);
         }
         self.release(connection.peer);
         // Fails only if the peer closed it first.
         let _ = SockRef::from(&*connection.stream).shutdown(Shutdown::Both);
+    }
+
+    /// Removes a connection from those being answered; returns false if it was evicted.
+    fn stop_working(&mut self, peer: IpAddr, ticket: u64) -> bool {
+        if let Some(own) = self.peers.get_mut(&peer) {
+            own.working.remove(&ticket);
+        }
+        self.working.remove(&ticket).is_some()
     }
 
     fn release(&mut self, peer: IpAddr) {
@@ -374,6 +364,37 @@ impl Inner {
                 self.peers.remove(&peer);
             }
         }
+    }
+}
+
+impl Stalled {
+    /// Returns the longest stalled connection and its time. Checks all `candidates`, which are in
+    /// `working`, if none is known and the last check was at least [`LOOK`] ago.
+    fn longest<'a>(
+        &mut self,
+        working: &HashMap<u64, Connection>,
+        candidates: impl Iterator<Item = &'a u64>,
+    ) -> Option<(Duration, u64)> {
+        let stalled = |ticket: &u64| {
+            let stalled = net::stalled(&working.get(ticket)?.stream);
+            (stalled >= STALLED).then_some((stalled, *ticket))
+        };
+        let is_due = self.looked.is_none_or(|looked| looked.elapsed() >= LOOK);
+        if self.tickets.is_empty() && is_due {
+            self.looked = Some(Instant::now());
+            let mut found: Vec<_> = candidates.filter_map(stalled).collect();
+            found.sort_unstable();
+            self.tickets = found.into_iter().map(|(_, ticket)| ticket).collect();
+        }
+        while let Some(ticket) = self.tickets.last() {
+            // It may have made progress since, or ended.
+            let still = stalled(ticket);
+            if still.is_some() {
+                return still;
+            }
+            self.tickets.pop();
+        }
+        None
     }
 }
 
@@ -462,6 +483,35 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn at_the_limit_of_one_machine_only_its_own_connections_are_checked_and_not_each_time() {
+        let limiter = ConnectionLimiter::new(10, 2);
+        let mut all = Vec::new();
+        for n in [1, 1, 2, 3] {
+            let (near, far) = stream().await;
+            let mut permit = limiter.take(peer(n)).unwrap();
+            assert!(permit.wait(&near) && permit.work());
+            all.push((permit, near, far));
+        }
+        let before = Instant::now();
+        assert_eq!(limiter.take(peer(1)).unwrap_err(), Full::Peer);
+        let inner = limiter.lock();
+        assert_eq!(inner.peers[&peer(1)].working.len(), 2, "its own");
+        assert!(inner.peers[&peer(1)].stalled.looked >= Some(before));
+        assert!(inner.peers[&peer(2)].stalled.looked.is_none());
+        assert!(inner.stalled.looked.is_none());
+        // Checked just now, on a machine of any speed.
+        let mut stalled = Stalled {
+            tickets: Vec::new(),
+            looked: Some(Instant::now() + Duration::from_secs(3600)),
+        };
+        let candidates = std::iter::from_fn(|| panic!("checked again"));
+        assert!(stalled.longest(&inner.working, candidates).is_none());
+        drop(inner);
+        drop(all);
+        assert_eq!(limiter.taken(), 0);
+    }
+
+    #[tokio::test]
     async fn no_connection_waits_after_closing() {
         let limiter = ConnectionLimiter::new(10, 10);
         let (stream, far) = stream().await;
@@ -474,7 +524,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_an_evicted_connection_was_not_sent_is_discarded() {
+    async fn unacknowledged_data_of_an_evicted_connection_is_discarded() {
         for is_room_made in [true, false] {
             let limiter = ConnectionLimiter::new(1, 1);
             let (near, mut far) = stream().await;
@@ -486,7 +536,7 @@ mod tests {
             } else {
                 limiter.close();
             }
-            // As its task does.
+            // Like its task.
             assert!(a.is_lost());
             drop((a, near));
             let read = tokio::io::AsyncReadExt::read_to_end(&mut far, &mut Vec::new()).await;
