@@ -31,6 +31,8 @@ pub struct Seen {
     pub port: u16,
     /// True if it aborts a connection (TCP RST).
     pub is_reset: bool,
+    /// True if it was broadcast, and so does not reach sockets bound to our address.
+    pub is_broadcast: bool,
 }
 
 /// Captures requests.
@@ -38,8 +40,10 @@ pub struct Seen {
 pub struct TapSocket {
     socket: OwnedFd,
     index: u32,
-    /// Destinations: our address and broadcasts of its network.
-    targets: [Ipv4Addr; 3],
+    /// Our address there.
+    own: Ipv4Addr,
+    /// Broadcast addresses of its network.
+    broadcasts: [Ipv4Addr; 2],
 }
 
 impl TapSocket {
@@ -50,7 +54,8 @@ impl TapSocket {
         Ok(Self {
             socket: hearing(index, &nothing)?,
             index,
-            targets: [own, broadcast, Ipv4Addr::BROADCAST],
+            own,
+            broadcasts: [broadcast, Ipv4Addr::BROADCAST],
         })
     }
 
@@ -63,7 +68,8 @@ impl TapSocket {
 
     /// Captures requests to these ports from now on, at most [`MAX_PORTS`], and no others.
     pub fn watch(&self, ports: &[(Protocol, u16)]) -> io::Result<()> {
-        let ours = filter(&self.targets, ports).into_iter();
+        let [network, everybody] = self.broadcasts;
+        let ours = filter(&[self.own, network, everybody], ports).into_iter();
         let ours = ours.map(|(code, yes, no, operand)| SockFilter::new(code, yes, no, operand));
         let filter = for_interface(self.index, ETH_P_IP, ours);
         SockRef::from(&self.socket).attach_filter(&filter)
@@ -72,7 +78,7 @@ impl TapSocket {
     /// Receives the next packet, `None` for a malformed one. `WouldBlock` if there is none.
     pub fn heard(&self) -> io::Result<Option<Seen>> {
         let mut packet = [0u8; SNAP as usize];
-        Ok(seen(receive(&self.socket, &mut packet)?))
+        Ok(seen(receive(&self.socket, &mut packet)?, self.own))
     }
 }
 
@@ -140,10 +146,11 @@ fn filter(targets: &[Ipv4Addr], ports: &[(Protocol, u16)]) -> Vec<Instruction> {
     program
 }
 
-/// Parses an IPv4 packet, from its header on.
-fn seen(packet: &[u8]) -> Option<Seen> {
+/// Parses an IPv4 packet, from its header on. `own` is our address.
+fn seen(packet: &[u8], own: Ipv4Addr) -> Option<Seen> {
     let header = usize::from(packet.first()? & 0xf) * 4;
     let source: [u8; 4] = packet.get(12..16)?.try_into().ok()?;
+    let target: [u8; 4] = packet.get(16..20)?.try_into().ok()?;
     let segment = packet.get(header..)?;
     let port = |at: usize| {
         Some(u16::from_be_bytes([
@@ -161,6 +168,7 @@ fn seen(packet: &[u8]) -> Option<Seen> {
         from: SocketAddrV4::new(source.into(), port(0)?),
         port: port(2)?,
         is_reset,
+        is_broadcast: target != own.octets(),
     })
 }
 
@@ -283,10 +291,15 @@ mod tests {
             from,
             port: 80,
             is_reset: false,
+            is_broadcast: false,
         };
+        let seen = |packet: &[u8]| seen(packet, OWN);
         assert_eq!(seen(&syn), Some(expected));
         assert!(seen(&packet(6, OWN, 80, RST)).is_some_and(|seen| seen.is_reset));
         assert!(seen(&packet(17, OWN, 67, RST)).is_some_and(|seen| !seen.is_reset));
+        for to in [NET, Ipv4Addr::BROADCAST] {
+            assert!(seen(&packet(17, to, 67, 0)).is_some_and(|seen| seen.is_broadcast));
+        }
         for len in 0..34 {
             assert_eq!(seen(&syn[..len]), None, "{len}");
         }

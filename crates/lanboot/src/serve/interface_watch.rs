@@ -102,12 +102,23 @@ impl Port {
         self.waiting = None;
     }
 
+    /// Returns whether its listener receives broadcasts, since it is not bound to an address.
+    fn receives_broadcasts(&self) -> bool {
+        match self.service {
+            Service::Dhcp | Service::BootServer => true,
+            Service::Tftp | Service::Http | Service::Nfs | Service::Portmap | Service::Nbd => false,
+        }
+    }
+
     /// Handles a captured packet.
     fn see(&mut self, seen: &Seen, now: Instant) {
         if (seen.protocol, seen.port) != (self.protocol, self.number) || self.is_decided {
             return;
         }
         self.seen = self.seen.saturating_add(1);
+        if seen.is_broadcast && !self.receives_broadcasts() {
+            return;
+        }
         match &mut self.waiting {
             // A port scanner resets an answered connection.
             Some(waiting) if seen.is_reset && waiting.from == seen.from => self.waiting = None,
@@ -503,6 +514,7 @@ mod tests {
             from,
             port,
             is_reset,
+            is_broadcast: false,
         }
     }
 
@@ -527,6 +539,29 @@ mod tests {
         assert!(!port.is_watched());
         port.begin(5, after(now, 700_000));
         assert!(port.is_watched());
+    }
+
+    #[test]
+    fn broadcasts_count_only_for_listeners_that_receive_them() {
+        let now = Instant::now();
+        for (service, protocol, number, is_received) in [
+            (Service::Dhcp, Protocol::Udp, 67, true),
+            (Service::BootServer, Protocol::Udp, 4011, true),
+            (Service::Tftp, Protocol::Udp, 69, false),
+            (Service::Portmap, Protocol::Udp, 111, false),
+            (Service::Nfs, Protocol::Udp, 2049, false),
+            (Service::Http, Protocol::Tcp, 80, false),
+        ] {
+            let mut port = Port::new(service, protocol, number);
+            port.begin(5, now);
+            let mut packet = seen(protocol, number, FROM, false);
+            packet.is_broadcast = true;
+            port.see(&packet, now);
+            assert_eq!(port.waiting.is_some(), is_received, "{service:?}");
+            // Packets to our address count for all.
+            port.see(&seen(protocol, number, FROM, false), now);
+            assert!(port.waiting.is_some(), "{service:?}");
+        }
     }
 
     #[test]
