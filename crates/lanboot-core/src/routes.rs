@@ -27,6 +27,7 @@ use std::sync::Arc;
 
 use crate::catalog::{Catalog, Entry, Image, Memory, Server, Transport};
 use crate::events::{Expected, FileUse, Role};
+use crate::images::{EntryKind, Linux};
 use crate::loaders::Loaders;
 use crate::menus::{self, Menu};
 use crate::plan::{MenuKind, PXELINUX_FOLDER};
@@ -250,10 +251,11 @@ impl Routes {
 
 /// What a file of an entry's medium is to the entry's boot.
 fn role_in(entry: &Entry, file: &str) -> Option<Role> {
-    let is_initrd = || entry.initrd.iter().any(|path| path == file);
-    if entry.kernel == file {
+    let EntryKind::Linux(Linux { kernel, initrd }) = &entry.kind;
+    let is_initrd = || initrd.iter().any(|path| path == file);
+    if kernel == file {
         Some(Role::Kernel)
-    } else if entry.root.is_none() && entry.initrd.last().is_some_and(|last| last == file) {
+    } else if entry.root.is_none() && initrd.last().is_some_and(|last| last == file) {
         // It is the whole system.
         Some(Role::Root)
     } else if is_initrd() {

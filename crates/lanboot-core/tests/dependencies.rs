@@ -32,14 +32,14 @@ const CORE: [(&str, &[&str]); 22] = [
     (
         "menus",
         &[
-            "bytes", "text", "catalog", "machine", "loaders", "pe", "plan",
+            "bytes", "text", "images", "catalog", "machine", "loaders", "pe", "plan",
         ],
     ),
     // It answers as our own DHCP does, quirks included.
     (
         "exports",
         &[
-            "bytes", "text", "catalog", "dhcp", "machine", "menus", "loaders", "plan",
+            "bytes", "text", "images", "catalog", "dhcp", "machine", "menus", "loaders", "plan",
         ],
     ),
     ("dhcp", &["bytes", "text", "machine", "plan"]),

@@ -20,24 +20,24 @@ pub fn examine(image: &mut Image, disk: &Disk) -> Vec<String> {
     let tree = Arc::clone(&image.tree);
     let mut read: Vec<(Vec<String>, Option<initramfs::Contents>)> = Vec::new();
     let mut failed = Vec::new();
-    image.found.examine(|entry| {
-        if let Some((_, contents)) = read.iter().find(|(files, _)| *files == entry.initrd) {
+    image.found.examine(|initrd| {
+        if let Some((_, contents)) = read.iter().find(|(files, _)| files == initrd) {
             return contents.clone();
         }
         if read.len() >= MAX_READ {
             return None;
         }
-        let files = entry.initrd.iter().filter_map(|path| tree.file(path));
+        let files = initrd.iter().filter_map(|path| tree.file(path));
         let pieces: Vec<Piece> = files.flat_map(|file| file.pieces().to_vec()).collect();
         let contents = match initramfs::list(Pieces::new(disk, pieces)) {
             Ok(contents) => Some(contents),
             Err(error) => {
-                let path = entry.initrd.last().map_or("", String::as_str);
+                let path = initrd.last().map_or("", String::as_str);
                 failed.push(format!("{path} was not examined: {error}"));
                 None
             }
         };
-        read.push((entry.initrd.clone(), contents.clone()));
+        read.push((initrd.to_vec(), contents.clone()));
         contents
     });
     failed

@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 
 use lanboot_core::catalog::{Dialect, Entry, Image, Server, Transport};
 use lanboot_core::events::bytes;
+use lanboot_core::images::{EntryKind, Linux};
 use lanboot_core::loaders::Shim;
 use lanboot_core::machine::Arch;
 use lanboot_core::text;
@@ -127,12 +128,13 @@ fn report(image: &Image, append: &str) -> Report {
 }
 
 fn kernel(image: &Image, entry: &Entry, append: &str) -> ReportEntry {
+    let EntryKind::Linux(Linux { kernel, initrd }) = &entry.kind;
     ReportEntry {
         id: entry.id.clone(),
         title: image.title(entry),
         cpu: entry.cpu.name(),
-        kernel: entry.kernel.clone(),
-        initramfs: entry.initrd.clone(),
+        kernel: kernel.clone(),
+        initramfs: initrd.clone(),
         root: entry.root.clone(),
         root_bytes: entry.root_bytes,
         incomplete: image.incomplete(entry).map(|reason| reason.to_string()),

@@ -405,10 +405,7 @@ fn image(
 /// Returns offsets of the files that machines load: first, middle and last bytes of each file named
 /// by an entry.
 fn places(image: &Image) -> impl Iterator<Item = u64> {
-    let paths = image.found.entries.iter().flat_map(|entry| {
-        let own = [&entry.kernel].into_iter().chain(&entry.initrd);
-        own.chain(&entry.root)
-    });
+    let paths = image.found.entries.iter().flat_map(|entry| entry.files());
     paths
         .filter_map(|path| image.tree.file(path))
         .flat_map(|content| {

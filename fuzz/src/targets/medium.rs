@@ -73,8 +73,8 @@ pub(super) fn routes(tree: Tree) -> Routes {
         warnings: Vec::new(),
     };
     let mut found = detect(&medium, "fuzz", &read);
-    found.examine(|entry| {
-        let packed = read(medium.tree.file(entry.initrd.last()?)?)?;
+    found.examine(|initrd| {
+        let packed = read(medium.tree.file(initrd.last()?)?)?;
         initramfs::list(&packed[..]).ok()
     });
     let loaders = MediumLoaders::find(&medium.tree, &read);

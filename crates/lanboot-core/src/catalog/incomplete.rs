@@ -57,8 +57,7 @@ impl Image {
     /// The first file that `entry` needs and that cannot be handed out; `None` when it can start.
     pub fn incomplete(&self, entry: &Entry) -> Option<Incomplete> {
         let beside = self.beside(entry);
-        let own = [&entry.kernel].into_iter().chain(&entry.initrd);
-        let own = own.chain(&entry.root).map(|path| path.to_owned());
+        let own = entry.files().map(str::to_owned);
         own.chain(beside).find_map(|path| {
             let damage = self.tree.file(&path)?.damage()?;
             Some(Incomplete { path, damage })

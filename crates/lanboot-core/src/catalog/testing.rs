@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::{Catalog, Cpu, Detection, Entry, Image, MediumLoaders, NbdRoot, Server};
-use crate::images::NetworkArgs;
 use crate::images::families::{Archiso, DebianInstaller};
 use crate::images::medium::Medium;
+use crate::images::{EntryKind, Linux, NetworkArgs};
 use crate::loaders::{Grub, Shim, ShimGrub, SignedBuild, SignedIpxe};
 use crate::machine::Arch;
 use crate::pe::Signed;
@@ -81,8 +81,10 @@ fn entry(name: &str, cpu: Cpu) -> Entry {
         title: format!("{name} ({cpu})"),
         volume: "DUAL".into(),
         cpu,
-        kernel: "arch/vmlinuz".into(),
-        initrd: vec!["arch/early img".into(), "arch/initramfs.img".into()],
+        kind: EntryKind::Linux(Linux {
+            kernel: "arch/vmlinuz".into(),
+            initrd: vec!["arch/early img".into(), "arch/initramfs.img".into()],
+        }),
         inherited: vec!["archisobasedir=arch".into()],
         extra: Vec::new(),
         network: NetworkArgs::Dhcp,
@@ -98,6 +100,12 @@ fn entry(name: &str, cpu: Cpu) -> Entry {
         notes: Vec::new(),
         signed: Signed::No,
     }
+}
+
+/// The files of an entry with a Linux kernel.
+pub(crate) fn linux(entry: &Entry) -> &Linux {
+    let EntryKind::Linux(linux) = &entry.kind;
+    linux
 }
 
 /// One like debian-installer's: all is in its initramfs.

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::menu_entries::{MenuEntry, menu_entries};
 use super::{Export, Fragment, MAX_TITLE, comment, text};
 use crate::catalog::{Cpu, Dialect};
+use crate::images::EntryKind;
 use crate::menus::{transport_label, url};
 
 /// Longest line of help, in bytes: a text screen's width.
@@ -71,19 +72,20 @@ fn label(out: &mut String, from: &Export<'_>, menu_entry: &MenuEntry<'_>, name: 
         text(name, MAX_TITLE)
     );
     let http = |file: &str| url(from.server, menu_entry.image, file);
+    let EntryKind::Linux(linux) = &entry.kind;
     let initrd = |file: &dyn Fn(&str) -> String| {
-        let files: Vec<String> = entry.initrd.iter().map(|path| file(path)).collect();
+        let files: Vec<String> = linux.initrd.iter().map(|path| file(path)).collect();
         files.join(",")
     };
-    let files = [&entry.kernel].into_iter().chain(&entry.initrd);
+    let files = [&linux.kernel].into_iter().chain(&linux.initrd);
     if files.clone().all(|file| is_plain(file)) {
         let tftp = |file: &str| format!("{}::{}", from.address(), menu_entry.path(file));
         let _ = write!(
             out,
             "# LINUX {}\n# INITRD {}\nLINUX {}\nINITRD {}\n",
-            http(&entry.kernel),
+            http(&linux.kernel),
             initrd(&http),
-            tftp(&entry.kernel),
+            tftp(&linux.kernel),
             initrd(&tftp),
         );
     } else {
@@ -91,7 +93,7 @@ fn label(out: &mut String, from: &Export<'_>, menu_entry: &MenuEntry<'_>, name: 
             out,
             "# Its files have names that only URLs can hold: this entry needs lpxelinux.0.\n\
              LINUX {}\nINITRD {}\n",
-            http(&entry.kernel),
+            http(&linux.kernel),
             initrd(&http),
         );
     }

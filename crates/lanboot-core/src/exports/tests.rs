@@ -15,6 +15,7 @@ use crate::catalog::testing::{
     catalog, chain_without_proxy, image, installer, keep, literal, server,
 };
 use crate::catalog::{BootChoice, Cpu, Image, StockMenu, Transport, Transports, image_name};
+use crate::images::{EntryKind, Linux};
 use crate::loaders::LoaderKind;
 use crate::machine::{Arch, Stage};
 use crate::pe::Signed;
@@ -466,8 +467,10 @@ fn hostile_image(name: &str, title: &str, volume: &str, path: &str) -> Image {
     for entry in &mut image.found.entries {
         entry.title = title.into();
         entry.volume = volume.into();
-        entry.kernel = path.into();
-        entry.initrd = vec![path.into(), "initramfs.img".into()];
+        entry.kind = EntryKind::Linux(Linux {
+            kernel: path.into(),
+            initrd: vec![path.into(), "initramfs.img".into()],
+        });
         // The medium's own arguments are words, whatever they hold.
         volume.split_whitespace().for_each(|word| keep(entry, word));
     }

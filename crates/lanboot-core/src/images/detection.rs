@@ -1,6 +1,6 @@
 //! What a family finds on a medium.
 
-use super::entry::Entry;
+use super::entry::{Entry, EntryKind};
 use super::lack::{Lack, Part};
 use super::transport::Transport;
 use crate::initramfs::Contents;
@@ -72,8 +72,8 @@ impl Detection {
     }
 
     /// Replaces what the medium's list of packages says about each initramfs by what is in it.
-    /// `list` returns `None` where an initramfs cannot be listed.
-    pub fn examine(&mut self, mut list: impl FnMut(&Entry) -> Option<Contents>) {
+    /// `list` takes the initramfs files of an entry and returns `None` where they cannot be listed.
+    pub fn examine(&mut self, mut list: impl FnMut(&[String]) -> Option<Contents>) {
         let before = self.lack_sentences();
         self.warnings.retain(|warning| !before.contains(warning));
         self.entries.append(&mut self.unreachable);
@@ -81,8 +81,9 @@ impl Detection {
             let Some(lacks) = entry.root_source.examiner() else {
                 continue;
             };
-            if let Some(contents) = list(entry) {
-                let path = entry.initrd.last().map_or("", String::as_str);
+            let EntryKind::Linux(linux) = &entry.kind;
+            if let Some(contents) = list(&linux.initrd) {
+                let path = linux.initrd.last().map_or("", String::as_str);
                 entry.lacks = lacks(&contents, path);
             }
         }

@@ -1,4 +1,4 @@
-//! An entry: a kernel with its initramfs and arguments, and what its initramfs does with each root
+//! An entry: what a loader starts, with its arguments, and what its initramfs does with each root
 //! transport.
 
 use std::fmt;
@@ -119,10 +119,8 @@ pub struct Entry {
     pub volume: String,
     /// The kernel's processor.
     pub cpu: Cpu,
-    /// Path of the kernel on the medium.
-    pub kernel: String,
-    /// Paths of the initramfs files on the medium, in order.
-    pub initrd: Vec<String>,
+    /// What a loader starts.
+    pub kind: EntryKind,
     /// Arguments inherited from the medium's own configuration.
     pub(crate) inherited: Vec<String>,
     /// Extra arguments that depend on files of the medium (`cms_verify=y`).
@@ -154,6 +152,23 @@ pub struct Entry {
     pub notes: Vec<Note>,
     /// Who signed the kernel for Secure Boot.
     pub signed: Signed,
+}
+
+/// What a loader starts. Whatever loads or shows an entry destructures this exhaustively, so that a
+/// further kind does not compile before each place has decided about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EntryKind {
+    /// A Linux kernel with its initramfs.
+    Linux(Linux),
+}
+
+/// The files of a Linux kernel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Linux {
+    /// Path of the kernel on the medium.
+    pub kernel: String,
+    /// Paths of the initramfs files on the medium, in order.
+    pub initrd: Vec<String>,
 }
 
 /// Why an entry cannot start the way it was asked to.
@@ -193,6 +208,13 @@ pub enum Refusal {
 const SYSTEM_MEMORY: u64 = 160 << 20;
 
 impl Entry {
+    /// Lists the files a boot cannot do without: those a loader loads, then the root.
+    pub fn files(&self) -> impl Iterator<Item = &str> {
+        let EntryKind::Linux(Linux { kernel, initrd }) = &self.kind;
+        let loaded = [kernel].into_iter().chain(initrd);
+        loaded.chain(&self.root).map(String::as_str)
+    }
+
     /// Whether this entry can start by `transport` with the operator's own arguments `append`.
     pub fn check(&self, transport: Transport, append: &str) -> Result<(), Refusal> {
         if self.root.is_none() {

@@ -17,6 +17,7 @@ use super::{MAX_HELP, Menu, incomplete_title, transport_label, unreachable, url_
 use crate::catalog::{
     Catalog, Cpu, Dialect, Entry, Firmware, Image, Incomplete, Memory, Server, Transport,
 };
+use crate::images::{EntryKind, Linux};
 use crate::loaders::{Loaders, Shim, secure_names};
 use crate::machine::Arch;
 use crate::pe::Signed;
@@ -288,7 +289,8 @@ impl Grub<'_> {
         let dialect = Dialect::Grub { netmask };
         let line = entry.command_line(transport, source, dialect, &self.menu.append);
         let file = |path: &String| self.file(image, path);
-        let initrd: Vec<String> = entry.initrd.iter().map(file).collect();
+        let EntryKind::Linux(Linux { kernel, initrd }) = &entry.kind;
+        let initrd: Vec<String> = initrd.iter().map(file).collect();
         let arguments: Vec<String> = arguments(&line).iter().map(|word| argument(word)).collect();
         let _ = writeln!(
             out,
@@ -296,7 +298,7 @@ impl Grub<'_> {
             shown(title, MAX_HELP),
             quoted(id),
             shown(&format!("Loading {title} ..."), MAX_HELP),
-            file(&entry.kernel),
+            file(kernel),
             arguments.join(" "),
             initrd.join(" "),
         );

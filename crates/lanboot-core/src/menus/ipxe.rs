@@ -7,6 +7,7 @@ use super::{
     where_it_starts,
 };
 use crate::catalog::{Catalog, Cpu, Dialect, Entry, Image, Memory, Server, Transport};
+use crate::images::{EntryKind, Linux};
 use crate::pe::Signed;
 
 /// Returns the script for `server` and a machine with this `memory`.
@@ -211,8 +212,8 @@ pub(crate) fn load(
     }
     let url = |path: &str| url(server, image, path);
     // UEFI kernels before 5.7 find their initramfs by these names; BIOS ignores them.
-    let names: String = entry
-        .initrd
+    let EntryKind::Linux(Linux { kernel, initrd }) = &entry.kind;
+    let names: String = initrd
         .iter()
         .map(|path| {
             format!(
@@ -237,10 +238,10 @@ pub(crate) fn load(
     let _ = write!(
         out,
         "imgfree\nkernel {} {} || goto {prefix}failed\n",
-        url(&entry.kernel),
+        url(kernel),
         arguments.trim()
     );
-    for path in &entry.initrd {
+    for path in initrd {
         let _ = writeln!(out, "initrd {} || goto {prefix}failed", url(path));
     }
     // iPXE 2.0 behind its own shim starts a vendor's kernel through that vendor's shim. Older

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::{MAX_HELP, Menu, incomplete_title, line, transport_label, unreachable, url};
 use crate::catalog::{Catalog, Cpu, Dialect, Entry, Firmware, Image, Memory, Server, Transport};
+use crate::images::{EntryKind, Linux};
 
 /// Returns the configuration for `server`. `can_tell_cpu`: the loader's folder has `ifcpu64.c32`.
 pub fn pxelinux(catalog: &Catalog, menu: &Menu, server: &Server, can_tell_cpu: bool) -> String {
@@ -128,7 +129,8 @@ fn label(
     transport: Transport,
 ) {
     let url = |path: &str| url(server, image, path);
-    let initrd: Vec<String> = entry.initrd.iter().map(|path| url(path)).collect();
+    let EntryKind::Linux(Linux { kernel, initrd }) = &entry.kind;
+    let initrd: Vec<String> = initrd.iter().map(|path| url(path)).collect();
     let source = image.at(server);
     let arguments = entry.command_line(transport, source, Dialect::Pxelinux, &menu.append);
     // Never the first word of a line: a volume may be called ENDTEXT.
@@ -138,7 +140,7 @@ fn label(
         "\nLABEL {name}\nMENU LABEL {}\nLINUX {}\nINITRD {}\nAPPEND {}\nSYSAPPEND {}\n\
          TEXT HELP\n{}\nENDTEXT\n",
         line(title, MAX_HELP),
-        url(&entry.kernel),
+        url(kernel),
         initrd.join(","),
         line(&arguments, 2048),
         entry.sysappend(),

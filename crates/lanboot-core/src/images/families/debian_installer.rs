@@ -9,7 +9,7 @@ use crate::boot_config::{self, MenuEntry, ReadSmall};
 use crate::images::arguments::{NetworkArgs, inherited};
 use crate::images::cpu::Cpu;
 use crate::images::detection::Detection;
-use crate::images::entry::{Boot, Entry, NbdRoot, RootSource};
+use crate::images::entry::{Boot, Entry, EntryKind, Linux, NbdRoot, RootSource};
 use crate::images::family::Family;
 use crate::images::medium::Medium;
 use crate::pe;
@@ -108,7 +108,6 @@ fn entry(medium: Medium<'_>, found: &Found, count: usize) -> Option<Entry> {
         title: named(format!(" ({cpu})")),
         volume: medium.label.to_owned(),
         cpu: *cpu,
-        initrd: vec![initrd],
         inherited: inherited(arguments.unwrap_or_default().into_iter()),
         extra: Vec::new(),
         network: NetworkArgs::None,
@@ -123,7 +122,10 @@ fn entry(medium: Medium<'_>, found: &Found, count: usize) -> Option<Entry> {
         lacks: Vec::new(),
         notes: Vec::new(),
         signed: pe::signed(tree.file(&kernel)?, read),
-        kernel,
+        kind: EntryKind::Linux(Linux {
+            kernel,
+            initrd: vec![initrd],
+        }),
     })
 }
 
@@ -174,7 +176,7 @@ impl RootSource for DebianInstaller {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::testing::{medium, program, read, tree};
+    use crate::catalog::testing::{linux, medium, program, read, tree};
     use crate::images::{Dialect, MountSource, Refusal, Server, Transport};
     use crate::pe::Signed;
     use crate::vfs::Identity;
@@ -221,8 +223,8 @@ mod tests {
             (arm64.id.as_str(), arm64.cpu),
             ("deb-aarch64", Cpu::Aarch64)
         );
-        assert_eq!(amd64.kernel, "debian-installer/amd64/linux");
-        assert_eq!(amd64.initrd, ["debian-installer/amd64/initrd.gz"]);
+        assert_eq!(linux(amd64).kernel, "debian-installer/amd64/linux");
+        assert_eq!(linux(amd64).initrd, ["debian-installer/amd64/initrd.gz"]);
         assert_eq!((amd64.initrd_bytes, &amd64.root), (4, &None));
         assert_eq!(amd64.signed, Signed::No);
         assert_eq!(amd64.check(Transport::Nfs, ""), Err(Refusal::NoRoot));

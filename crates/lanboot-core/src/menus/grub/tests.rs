@@ -1,6 +1,7 @@
 use super::*;
 use crate::catalog::testing::{image, installer, server};
 use crate::catalog::{BootChoice, Transports};
+use crate::images::{EntryKind, Linux};
 use crate::plan::MenuKind;
 use crate::vfs::Content;
 use proptest::prelude::*;
@@ -470,8 +471,10 @@ proptest! {
         let mut hostile = image("x", &[Cpu::X86_64]);
         let entry = &mut hostile.found.entries[0];
         entry.title = title;
-        entry.kernel = path.clone();
-        entry.initrd = vec![path];
+        entry.kind = EntryKind::Linux(Linux {
+            kernel: path.clone(),
+            initrd: vec![path],
+        });
         crate::catalog::testing::keep(entry, &kept);
         let catalog = Catalog::new(vec![Arc::new(hostile)]);
         let menu = menu(&catalog, None, &append);

@@ -12,7 +12,7 @@ mod pairs;
 
 use crate::boot_config::{self, BootConfig};
 use crate::images::detection::Detection;
-use crate::images::entry::{Entry, Note};
+use crate::images::entry::{Entry, EntryKind, Linux, Note};
 use crate::images::family::Family;
 use crate::images::medium::Medium;
 use crate::pe;
@@ -138,8 +138,10 @@ fn entry(
         extra: arguments::extra(layout, tree, root, &pair.arguments),
         inherited: arguments::inherited_from(&layout.base, &pair.arguments),
         notes: notes(&pair),
-        kernel: pair.kernel,
-        initrd: pair.initrd,
+        kind: EntryKind::Linux(Linux {
+            kernel: pair.kernel,
+            initrd: pair.initrd,
+        }),
         network: Generation::network(*generation),
         root_source: &Archiso,
         root: Some(root.image.clone()),

@@ -1,5 +1,5 @@
 use super::*;
-use crate::catalog::testing::{medium, tree};
+use crate::catalog::testing::{linux, medium, tree};
 use crate::images::families;
 use crate::images::{Dialect, MountSource, NbdRoot, Refusal, Server, StockMenu, Transport};
 use crate::vfs::Identity;
@@ -50,7 +50,7 @@ fn a_medium_cannot_make_menus_long() {
     );
     assert!(entry.inherited.len() > 300);
     let entry = files(&[one; 5000].join(","), "quiet");
-    assert_eq!(entry.initrd.len(), 1, "the usual one instead");
+    assert_eq!(linux(&entry).initrd.len(), 1, "the usual one instead");
 }
 
 const MODERN: &str = "LABEL arch_nbd\nLINUX ::/arch/boot/x86_64/vmlinuz-linux\n\
@@ -82,8 +82,11 @@ fn todays_medium_gives_its_own_kernel_and_rewritten_arguments() {
         panic!("{:?}", found.entries)
     };
     assert_eq!(entry.id, "disc");
-    assert_eq!(entry.kernel, "arch/boot/x86_64/vmlinuz-linux");
-    assert_eq!(entry.initrd, ["arch/boot/x86_64/initramfs-linux.img"]);
+    assert_eq!(linux(entry).kernel, "arch/boot/x86_64/vmlinuz-linux");
+    assert_eq!(
+        linux(entry).initrd,
+        ["arch/boot/x86_64/initramfs-linux.img"]
+    );
     let line = |s| entry.command_line(Transport::Http, source("disc"), s, "console=ttyS0");
     assert_eq!(
         line(Dialect::Ipxe),
@@ -152,7 +155,7 @@ fn the_2013_medium_gives_both_processors() {
         "no checksum file for i686: {}",
         line(1)
     );
-    assert_eq!(found.entries[1].kernel, "arch/boot/i686/vmlinuz");
+    assert_eq!(linux(&found.entries[1]).kernel, "arch/boot/i686/vmlinuz");
     assert_eq!(found.entries[1].sysappend(), 3);
     assert_eq!(found.stock.unwrap().prefix.as_deref(), Some("/arch/"));
 }
@@ -166,7 +169,7 @@ fn any_base_folder_works_and_a_lost_configuration_is_no_obstacle() {
         ("sysresccd/x86_64/airootfs.erofs", "root"),
     ]);
     assert_eq!(
-        found.entries[0].initrd,
+        linux(&found.entries[0]).initrd,
         ["sysresccd/boot/x86_64/initramfs.img"]
     );
     assert_eq!(found.stock, None);
@@ -184,7 +187,7 @@ fn an_arm64_medium_is_one_for_arm64_machines() {
     ]);
     let entries = found.entries.iter();
     let entries: Vec<_> = entries
-        .map(|e| (e.id.as_str(), e.kernel.as_str()))
+        .map(|e| (e.id.as_str(), linux(e).kernel.as_str()))
         .collect();
     let expected = [
         ("disc-x86_64", "arch/boot/x86_64/vmlinuz-linux"),
@@ -278,8 +281,8 @@ fn line(entry: &Entry) -> String {
         "{} ({}): {} [{}] {own}",
         entry.id,
         entry.title,
-        entry.kernel,
-        entry.initrd.join(" ")
+        linux(entry).kernel,
+        linux(entry).initrd.join(" ")
     )
 }
 
@@ -397,7 +400,7 @@ fn without_menus_names_are_paired() {
         ])
         .entries
         .into_iter()
-        .map(|entry| entry.initrd.join(" "))
+        .map(|entry| linux(&entry).initrd.join(" "))
         .collect::<Vec<_>>()
     };
     for initrd in [
@@ -416,7 +419,10 @@ fn without_menus_names_are_paired() {
     unpaired.remove(3);
     let found = recognised(&unpaired).entries;
     assert_eq!(found.len(), 1, "no kernel gets another one's initramfs");
-    assert_eq!(found[0].kernel, "arch/boot/x86_64/vmlinuz-linux-lts");
+    assert_eq!(
+        linux(&found[0]).kernel,
+        "arch/boot/x86_64/vmlinuz-linux-lts"
+    );
 }
 
 #[test]
