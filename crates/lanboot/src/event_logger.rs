@@ -4,6 +4,8 @@
 //! It has a thread of its own, because writing may wait: a terminal is stopped with Ctrl-S, a pipe
 //! is not read. Machines are served all the same, and signals heard.
 
+mod json;
+
 use std::collections::HashMap;
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -21,8 +23,6 @@ use lanboot_core::events::{
 use lanboot_core::machine::Mac;
 use lanboot_core::routes::Routes;
 use lanboot_core::text;
-use serde_json::{Map, Value, json};
-
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -366,7 +366,7 @@ impl Output {
 
     fn write(&self, event: &Event) {
         match self {
-            Self::Json => self.put(event.at, &text::json(&json(event).to_string())),
+            Self::Json => self.put(event.at, &json::event(event)),
             Self::Plain { .. } | Self::Live { .. } => {
                 if let Some(line) = tell(event) {
                     self.put(event.at, &text::line(&line));
@@ -377,7 +377,7 @@ impl Output {
 
     fn write_suppressed(&self, suppressed: &Suppressed, now: Duration) {
         match self {
-            Self::Json => self.put(now, &json_suppressed(suppressed, now).to_string()),
+            Self::Json => self.put(now, &json::suppressed(suppressed, now)),
             Self::Plain { .. } | Self::Live { .. } => self.put(now, &suppressed.to_string()),
         }
     }
@@ -435,226 +435,9 @@ fn show(
     bar.tick();
 }
 
-/// Lines that were left out, as one JSON object: `of` is the `event` of each of them.
-fn json_suppressed(suppressed: &Suppressed, now: Duration) -> Value {
-    let Suppressed {
-        peer,
-        kind,
-        count,
-        within,
-    } = suppressed;
-    let mut object = Map::new();
-    object.insert("event".into(), "folded".into());
-    object.insert("time".into(), clock::rfc3339(now).into());
-    object.insert("of".into(), kind.name().into());
-    object.insert("count".into(), json!(count));
-    object.insert("seconds".into(), json!(within.as_secs()));
-    if let Some(protocol) = kind.protocol() {
-        object.insert("door".into(), protocol.name().into());
-    }
-    if let Some(mac) = peer.mac {
-        object.insert("mac".into(), mac.to_string().into());
-    }
-    if let Some(ip) = peer.ip {
-        object.insert("ip".into(), json!(ip));
-    }
-    Value::Object(object)
-}
-
-/// An event as one JSON object; keys are stable.
-fn json(event: &Event) -> Value {
-    let mut object = Map::new();
-    object.insert("time".into(), clock::rfc3339(event.at).into());
-    let mut put = |key: &str, value: Value| {
-        if !value.is_null() {
-            object.insert(key.into(), value);
-        }
-    };
-    put("mac", json!(event.peer.mac.map(|m| m.to_string())));
-    put("ip", json!(event.peer.ip));
-    let kind = match &event.what {
-        EventKind::Dhcp {
-            interface,
-            message,
-            address,
-            machine,
-            detail,
-        } => {
-            put("interface", json!(interface.as_ref()));
-            put("message", json!(message.name()));
-            put("address", json!(address));
-            put(
-                "arch",
-                json!(machine.as_ref().and_then(|m| Some(m.arch?.to_string()))),
-            );
-            put("detail", json!(detail));
-            "dhcp"
-        }
-        EventKind::OtherLease {
-            interface,
-            server,
-            address,
-            ..
-        } => {
-            put("interface", json!(interface.as_ref()));
-            put("server", json!(server));
-            put("address", json!(address));
-            "other-lease"
-        }
-        EventKind::Boot { state, text } => {
-            put("state", json!(state.name()));
-            put("text", json!(text));
-            "boot"
-        }
-        EventKind::Ignored {
-            protocol,
-            request,
-            reason,
-        } => {
-            put("door", json!(protocol.name()));
-            put("request", json!(request));
-            put("reason", json!(reason.code()));
-            put("why", json!(reason.to_string()));
-            "ignored"
-        }
-        EventKind::Started {
-            protocol,
-            transfer,
-            path,
-            len,
-        } => {
-            put("door", json!(protocol.name()));
-            put("transfer", json!(transfer));
-            put("path", json!(path));
-            put("len", json!(len));
-            "started"
-        }
-        EventKind::Progress { transfer, sent } => {
-            put("transfer", json!(transfer));
-            put("sent", json!(sent));
-            "progress"
-        }
-        EventKind::Finished {
-            protocol,
-            transfer,
-            path,
-            sent,
-            took,
-            retransmits,
-        } => {
-            put("door", json!(protocol.name()));
-            put("transfer", json!(transfer));
-            put("path", json!(path));
-            put("sent", json!(sent));
-            put("seconds", json!(took.as_secs_f64()));
-            put("retransmits", json!(retransmits));
-            "finished"
-        }
-        EventKind::Failed {
-            protocol,
-            transfer,
-            path,
-            sent,
-            reason,
-        } => {
-            put("door", json!(protocol.name()));
-            put("transfer", json!(transfer));
-            put("path", json!(path));
-            put("sent", json!(sent));
-            put("reason", json!(reason.code()));
-            put("why", json!(reason.to_string()));
-            "failed"
-        }
-        EventKind::NotFound { protocol, path } => {
-            put("door", json!(protocol.name()));
-            put("path", json!(path));
-            "not-found"
-        }
-        EventKind::Planned { text } => {
-            put("text", json!(text));
-            "planned"
-        }
-        EventKind::Diagnostic { text } => {
-            put("text", json!(text));
-            "notice"
-        }
-    };
-    object.insert("event".into(), kind.into());
-    Value::Object(object)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use lanboot_core::events::rate_limit::Kind;
-
-    #[test]
-    fn a_json_line_has_only_what_is_known() {
-        let event = Event {
-            at: Duration::from_millis(1_500),
-            peer: Peer {
-                mac: None,
-                ip: Some("10.0.0.9".parse().unwrap()),
-            },
-            what: EventKind::NotFound {
-                protocol: Protocol::Tftp,
-                path: "a\"b".into(),
-            },
-        };
-        assert_eq!(
-            json(&event).to_string(),
-            r#"{"door":"TFTP","event":"not-found","ip":"10.0.0.9","path":"a\"b","time":"1970-01-01T00:00:01.500Z"}"#
-        );
-    }
-
-    #[test]
-    fn lines_left_out_are_counted_in_json_too() {
-        let suppressed = Suppressed {
-            peer: Peer {
-                mac: None,
-                ip: Some("10.0.0.9".parse().unwrap()),
-            },
-            kind: Kind::Ignored(Protocol::Tftp),
-            count: 1234,
-            within: SUMMARY,
-        };
-        assert_eq!(
-            json_suppressed(&suppressed, Duration::from_secs(90)).to_string(),
-            r#"{"count":1234,"door":"TFTP","event":"folded","ip":"10.0.0.9","of":"ignored","seconds":60,"time":"1970-01-01T00:01:30.000Z"}"#
-        );
-    }
-
-    #[test]
-    fn the_word_for_what_was_left_out_is_that_of_its_lines() {
-        let (protocol, transfer, path) = (Protocol::Http, 1, String::new());
-        for what in [
-            EventKind::NotFound {
-                protocol,
-                path: path.clone(),
-            },
-            EventKind::Progress { transfer, sent: 1 },
-            EventKind::Started {
-                protocol,
-                transfer,
-                path,
-                len: 1,
-            },
-            EventKind::Planned {
-                text: String::new(),
-            },
-            EventKind::Diagnostic {
-                text: String::new(),
-            },
-        ] {
-            let event = Event {
-                at: Duration::ZERO,
-                peer: Peer::default(),
-                what,
-            };
-            let word = json(&event)["event"].as_str().unwrap().to_owned();
-            assert_eq!(Kind::of(&event).name(), word);
-        }
-    }
 
     #[test]
     fn lost_events_are_told_at_most_once_a_minute() {

@@ -4,6 +4,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::ser::SerializeStruct as _;
+use serde::{Serialize, Serializer};
+
 use super::{BootState, Reason};
 use crate::dhcp::MessageType;
 use crate::machine::{Mac, Machine};
@@ -21,11 +24,13 @@ pub struct Event {
 
 /// The machine an event is about, as far as the listener knew it: DHCP knows the hardware
 /// address, the other listeners the IP address. Boot progress joins the two.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Peer {
     /// Hardware address.
+    #[serde(serialize_with = "text_of", skip_serializing_if = "Option::is_none")]
     pub mac: Option<Mac>,
     /// Network address.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub ip: Option<IpAddr>,
 }
 
@@ -57,20 +62,25 @@ impl Protocol {
     }
 }
 
-/// What happened.
-#[derive(Clone, Debug, PartialEq)]
+/// What happened. It serialises as in the JSON log (`docs/log-events.md`).
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
 pub enum EventKind {
     /// A DHCP message came in or went out.
     Dhcp {
         /// Interface it passed through.
         interface: Arc<str>,
         /// Its type.
+        #[serde(serialize_with = "message_name")]
         message: MessageType,
         /// The address asked for or given.
+        #[serde(skip_serializing_if = "Option::is_none")]
         address: Option<IpAddr>,
         /// What the machine said of itself, where it did.
+        #[serde(flatten, serialize_with = "arch")]
         machine: Option<Machine>,
         /// More for the reader: the boot file, or why a NAK was sent.
+        #[serde(skip_serializing_if = "Option::is_none")]
         detail: Option<String>,
     },
     /// A machine takes an address from another DHCP server.
@@ -78,15 +88,18 @@ pub enum EventKind {
         /// Interface its message came in through.
         interface: Arc<str>,
         /// The server it named; `None` when it asks whichever gave the address before.
+        #[serde(skip_serializing_if = "Option::is_none")]
         server: Option<IpAddr>,
         /// The address.
         address: IpAddr,
         /// What the machine said of itself.
+        #[serde(skip)]
         machine: Machine,
     },
     /// A machine's boot came to another state.
     Boot {
         /// The state.
+        #[serde(serialize_with = "state_name")]
         state: BootState,
         /// The state in words, to stand behind the machine's name.
         text: String,
@@ -94,15 +107,18 @@ pub enum EventKind {
     /// A request was not answered.
     Ignored {
         /// The protocol.
+        #[serde(flatten)]
         protocol: Protocol,
         /// What it sent: `DHCPDISCOVER`, `RRQ`, ….
         request: String,
         /// Why nothing was sent.
+        #[serde(flatten)]
         reason: Reason,
     },
     /// A transfer began.
     Started {
         /// The protocol.
+        #[serde(flatten)]
         protocol: Protocol,
         /// Number of this transfer, unique in one run.
         transfer: u64,
@@ -121,6 +137,7 @@ pub enum EventKind {
     /// A transfer ended, and all of it arrived as far as the listener can tell.
     Finished {
         /// The protocol.
+        #[serde(flatten)]
         protocol: Protocol,
         /// The transfer.
         transfer: u64,
@@ -129,6 +146,7 @@ pub enum EventKind {
         /// Bytes sent.
         sent: u64,
         /// Time it took.
+        #[serde(rename = "seconds", serialize_with = "seconds")]
         took: Duration,
         /// Packets sent again (TFTP only).
         retransmits: u32,
@@ -136,19 +154,23 @@ pub enum EventKind {
     /// A transfer ended too early, or a request was refused.
     Failed {
         /// The protocol.
+        #[serde(flatten)]
         protocol: Protocol,
         /// The transfer, when one had begun.
+        #[serde(skip_serializing_if = "Option::is_none")]
         transfer: Option<u64>,
         /// The path asked for, made printable.
         path: String,
         /// Bytes sent until then.
         sent: u64,
         /// What was wrong.
+        #[serde(flatten)]
         reason: Reason,
     },
     /// There is no such file. Loaders probe for dozens; only the reader of a boot that hangs cares.
     NotFound {
         /// The protocol.
+        #[serde(flatten)]
         protocol: Protocol,
         /// The path asked for, made printable.
         path: String,
@@ -159,8 +181,58 @@ pub enum EventKind {
         text: String,
     },
     /// Something the operator should know about the server itself.
+    #[serde(rename = "notice")]
     Diagnostic {
         /// The sentence.
         text: String,
     },
+}
+
+/// Serialises as the key `protocol`, and as its older name `door`.
+impl Serialize for Protocol {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut keys = serializer.serialize_struct("Protocol", 2)?;
+        keys.serialize_field("protocol", self.name())?;
+        keys.serialize_field("door", self.name())?;
+        keys.end()
+    }
+}
+
+/// Serialises as two keys: `reason`, the code, and `why`, the sentence part.
+impl Serialize for Reason {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut keys = serializer.serialize_struct("Reason", 2)?;
+        keys.serialize_field("reason", self.code())?;
+        keys.serialize_field("why", &self.to_string())?;
+        keys.end()
+    }
+}
+
+fn text_of<S: Serializer>(mac: &Option<Mac>, serializer: S) -> Result<S::Ok, S::Error> {
+    match mac {
+        Some(mac) => serializer.collect_str(mac),
+        None => serializer.serialize_none(),
+    }
+}
+
+fn message_name<S: Serializer>(message: &MessageType, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(message.name())
+}
+
+fn state_name<S: Serializer>(state: &BootState, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(state.name())
+}
+
+fn seconds<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(time.as_secs_f64())
+}
+
+/// Serialises what is logged of a machine: the key `arch`, where it is known.
+fn arch<S: Serializer>(machine: &Option<Machine>, serializer: S) -> Result<S::Ok, S::Error> {
+    let arch = machine.as_ref().and_then(|machine| machine.arch);
+    let mut keys = serializer.serialize_struct("Machine", usize::from(arch.is_some()))?;
+    if let Some(arch) = arch {
+        keys.serialize_field("arch", &arch.to_string())?;
+    }
+    keys.end()
 }

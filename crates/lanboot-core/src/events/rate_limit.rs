@@ -12,6 +12,8 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use serde::{Serialize, Serializer};
+
 use super::{Event, EventKind, Peer, Protocol};
 use crate::dhcp::MessageType;
 use crate::machine::Mac;
@@ -203,6 +205,28 @@ pub struct Suppressed {
     pub count: u64,
     /// The time in which they would have been told.
     pub within: Duration,
+}
+
+/// Serialises as in the JSON log: `of` is the key `event` of each of these lines.
+impl Serialize for Suppressed {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        #[serde(tag = "event", rename = "folded")]
+        struct Folded {
+            of: &'static str,
+            #[serde(flatten)]
+            protocol: Option<Protocol>,
+            count: u64,
+            seconds: u64,
+        }
+        Folded {
+            of: self.kind.name(),
+            protocol: self.kind.protocol(),
+            count: self.count,
+            seconds: self.within.as_secs(),
+        }
+        .serialize(serializer)
+    }
 }
 
 impl fmt::Display for Suppressed {

@@ -368,13 +368,15 @@ mod tests {
     }
 
     #[test]
-    fn codes_are_unique_within_a_protocol_and_in_snake_case() {
+    fn codes_are_unique_within_a_protocol_in_snake_case_and_documented() {
+        let document = include_str!("../../../../docs/log-events.md");
         for (protocol, lists) in codes() {
             let mut seen = BTreeSet::new();
             for code in lists.into_iter().flatten() {
                 assert!(seen.insert(code), "{protocol}: {code} twice");
                 let is_snake = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
                 assert!(!code.is_empty() && code.chars().all(is_snake), "{code}");
+                assert!(document.contains(&format!("`{code}`")), "{code}");
             }
         }
     }
