@@ -38,6 +38,9 @@ mod finding;
 mod grant;
 mod ignore_reason;
 mod lease;
+mod lease_claims;
+mod lease_declines;
+mod lease_findings;
 mod load;
 mod offer;
 mod packet;
@@ -56,8 +59,9 @@ mod tests;
 pub use answer::{
     Answer, BootFile, BootSource, Destination, Note, Outgoing, Port, Probe, ReceiveInfo,
 };
+pub use claims::IN_USE_TIME;
 pub use config::{BadConfig, Config, MAX_POOL, Mode, Subnet};
-pub use decline::{MAX_DECLINERS, MAX_DECLINES};
+pub use decline::{DECLINE_TIME, MAX_DECLINERS, MAX_DECLINES};
 pub use dedup::RecentMessages;
 pub use finding::Finding;
 pub use ignore_reason::IgnoreReason;
@@ -68,7 +72,4 @@ pub use packet::{CLIENT_PORT, MAX_LEN, Malformed, MessageType, Op, Packet, SERVE
 pub use reply::is_parting;
 pub use request::Request;
 pub use respond::{checked, respond};
-pub use table::{
-    CHECK_RESERVATION, DECLINE_TIME, IN_USE_TIME, KNOWN_FREE_TIME, Leases, OFFER_RESERVATION,
-    Restored,
-};
+pub use table::{CHECK_RESERVATION, KNOWN_FREE_TIME, Leases, OFFER_RESERVATION, Restored};

@@ -5,11 +5,9 @@ use std::net::Ipv4Addr;
 
 use super::answer::{Port, ReceiveInfo};
 use super::config::{Config, Mode, Subnet};
-use super::finding::Finding;
 use super::ignore_reason::IgnoreReason;
 use super::option::{Code, encapsulated};
 use super::packet::{MessageType, Packet};
-use super::table::Leases;
 
 /// Sub-option 5 of option 82: link selection (RFC 3527).
 const LINK_SELECTION: u8 = 5;
@@ -118,15 +116,16 @@ pub(super) fn wants_source_port(packet: &Packet) -> bool {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Warned(HashMap<Ipv4Addr, u64>);
 
-impl Leases {
-    /// Warns that option 82 of a relay, `len` bytes long, found no room in an answer.
-    pub(super) fn warn_of_relay(&mut self, relay: Ipv4Addr, len: usize, now: u64) {
-        let warned = &mut self.warned.0;
+impl Warned {
+    /// Notes that a relay is warned about, unless that was done lately. Returns whether it is due.
+    pub(super) fn is_due(&mut self, relay: Ipv4Addr, now: u64) -> bool {
+        let warned = &mut self.0;
         warned.retain(|_, at| now.checked_sub(*at).is_some_and(|age| age < WARN_AGAIN));
-        if !warned.contains_key(&relay) && warned.len() < MAX_WARNED {
+        let is_due = !warned.contains_key(&relay) && warned.len() < MAX_WARNED;
+        if is_due {
             warned.insert(relay, now);
-            self.find(Finding::NoRoomForRelay { relay, len });
         }
+        is_due
     }
 }
 

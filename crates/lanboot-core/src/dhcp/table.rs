@@ -9,9 +9,9 @@ use std::collections::{HashMap, HashSet};
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use super::claims::Claims;
+use super::claims::{Claims, IN_USE_TIME};
 use super::config::Subnet;
-use super::decline::{DeclineTracker, Declined};
+use super::decline::{DECLINE_TIME, DeclineTracker, Declined};
 use super::expiry::ExpiryQueue;
 use super::finding::Finding;
 use super::lease::{Client, ClientId, Lease};
@@ -27,10 +27,6 @@ pub const OFFER_RESERVATION: u64 = 15;
 pub const CHECK_RESERVATION: u64 = 3;
 /// How long, in seconds, an address found free is not checked again.
 pub const KNOWN_FREE_TIME: u64 = 60;
-/// How long, in seconds, an address that answered a check is left alone.
-pub const IN_USE_TIME: u64 = 600;
-/// How long, in seconds, a declined address is left alone, and a machine that declined too often.
-pub const DECLINE_TIME: u64 = 600;
 /// What [`Leases::restore`] did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Restored {

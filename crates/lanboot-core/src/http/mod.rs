@@ -11,13 +11,16 @@
 //! with an exact length. Neither uses a socket or a clock.
 
 pub mod date;
+mod limits;
 mod range;
+mod reject_reason;
 mod request;
 mod respond;
+mod session;
 
+pub use limits::{MAX_BODY_BYTES, MAX_HEAD_BYTES, MAX_HEADERS};
 pub use range::{MAX_RANGES, Selection, select};
-pub use request::{
-    Conditions, MAX_BODY_BYTES, MAX_HEAD_BYTES, MAX_HEADERS, Method, Received, RejectReason,
-    Request, Session,
-};
+pub use reject_reason::RejectReason;
+pub use request::{Conditions, Method, Request};
 pub use respond::{Problem, Response, Status, respond, unavailable, unreadable};
+pub use session::{Received, Session};

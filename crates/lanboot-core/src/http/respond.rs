@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::date;
 use super::range::{Selection, select};
-use super::request::{Conditions, Method, RejectReason, Request};
+use super::reject_reason::RejectReason;
+use super::request::{Conditions, Method, Request};
 use crate::Reply;
 use crate::vfs::{Content, Damage, File, Piece, Slice, Source};
 

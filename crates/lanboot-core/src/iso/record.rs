@@ -1,7 +1,7 @@
 //! Directory records (ECMA-119 §9.1).
 
+use super::date;
 use super::storage::{Extent, u32_le};
-use super::{date, susp};
 
 /// Length of a record without its identifier.
 const HEADER: usize = 33;
@@ -145,11 +145,6 @@ impl<'a> Record<'a> {
             return self.system_use;
         }
         self.system_use.get(skip..).unwrap_or_default()
-    }
-
-    /// Returns the number of bytes to skip in every System Use Area if this record announces SUSP.
-    pub(super) fn susp_skip(&self) -> Option<usize> {
-        susp::announced(self.system_use)
     }
 }
 

@@ -67,7 +67,7 @@ pub(super) fn find(
     }
     let mut attributes = Attributes::default();
     let mut names = if joliet { Names::Joliet } else { Names::Plain };
-    if let (false, Some(skip)) = (joliet, own.susp_skip()) {
+    if let (false, Some(skip)) = (joliet, susp::announced(own.system_use)) {
         attributes = susp::read(storage, &own, skip, volume.block_size);
         if attributes.rock_ridge {
             names = Names::RockRidge(skip);

@@ -6,8 +6,6 @@ use crate::vfs::{Content, Piece, Source};
 /// network disks by default. Padding to more would move the end of the disk, and with it the second
 /// partition table of hybrid images.
 pub const BLOCK_BYTES: u64 = 512;
-/// Longest name of an export, in bytes ("Values": a string is at most 4096 bytes).
-pub const MAX_NAME_BYTES: usize = 4096;
 
 /// One disk that can be served.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -21,17 +21,20 @@
 //! [`MAX_REQUEST_BYTES`] and [`MAX_EXTENTS`].
 
 mod export;
+mod limits;
 mod option;
 mod packet;
 mod reject_reason;
 mod session;
 mod transmission;
 
-pub use export::{BLOCK_BYTES, Export, Exports, MAX_NAME_BYTES};
-pub use option::{MAX_OPTION_BYTES, MAX_OPTIONS, MAX_SKIPPED_BYTES};
+pub use export::{BLOCK_BYTES, Export, Exports};
+pub use limits::{
+    MAX_EXTENTS, MAX_NAME_BYTES, MAX_OPTION_BYTES, MAX_OPTIONS, MAX_REQUEST_BYTES,
+    MAX_SKIPPED_BYTES, PREFERRED_BYTES,
+};
 pub use reject_reason::RejectReason;
 pub use session::{MAX_MESSAGE_BYTES, Received, Session};
-pub use transmission::{MAX_EXTENTS, MAX_REQUEST_BYTES, PREFERRED_BYTES};
 
 #[cfg(test)]
 mod tests;

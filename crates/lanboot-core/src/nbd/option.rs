@@ -1,22 +1,13 @@
 //! Negotiation: options and their replies.
 
-use super::export::{Export, Exports, MAX_NAME_BYTES};
-use super::packet::{self, InfoType, OptionCode, ReplyType, ZEROES, transmission_flag};
+use super::export::{Export, Exports};
+use super::limits::{MAX_NAME_BYTES, MAX_REQUEST_BYTES, PREFERRED_BYTES};
+use super::packet::{
+    self, ALLOCATION_ID, InfoType, OptionCode, ReplyType, ZEROES, transmission_flag,
+};
 use super::reject_reason::{RejectReason, printable_name};
-use super::transmission::{MAX_REQUEST_BYTES, PREFERRED_BYTES};
 use crate::bytes::{Reader, Truncated};
 
-/// Most data of one option that is parsed, in bytes: a name of [`MAX_NAME_BYTES`] and as much again
-/// for queries. More is skipped without being stored and answered ERR_TOO_BIG.
-pub const MAX_OPTION_BYTES: usize = 2 * MAX_NAME_BYTES;
-/// Most data of one option that is skipped, in bytes. No NBD client announces more.
-pub const MAX_SKIPPED_BYTES: u32 = 1 << 20;
-/// Most options of one negotiation. A client needs four; a tool that queries each of a thousand
-/// images on one connection needs a thousand.
-pub const MAX_OPTIONS: u32 = 2048;
-
-/// Metadata context ID of `base:allocation` on every connection.
-pub(super) const ALLOCATION_ID: u32 = 1;
 const ALLOCATION: &[u8] = b"base:allocation";
 
 /// Options agreed on so far.

@@ -10,6 +10,9 @@
 
 use crate::bytes::{Reader, Truncated};
 
+/// Metadata context ID of `base:allocation` on every connection.
+pub(super) const ALLOCATION_ID: u32 = 1;
+
 /// Server greeting: `NBDMAGIC`, `IHAVEOPT`, and the flags FIXED_NEWSTYLE and NO_ZEROES.
 pub(super) const GREETING: &[u8; 18] = b"NBDMAGICIHAVEOPT\0\x03";
 /// "Client flags": FIXED_NEWSTYLE; honoured even if not set.

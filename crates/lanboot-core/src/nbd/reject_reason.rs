@@ -1,5 +1,6 @@
 //! Reasons a connection ended or a request was rejected.
 
+use super::limits::MAX_OPTIONS;
 use crate::text::printable;
 
 /// Longest part of a name that is logged, in bytes.
@@ -20,11 +21,11 @@ pub enum RejectReason {
     /// No option magic.
     #[error("it does not speak NBD's newstyle negotiation")]
     NotAnOption,
-    /// More option data than [`super::MAX_SKIPPED_BYTES`].
+    /// More option data than [`super::limits::MAX_SKIPPED_BYTES`].
     #[error("it sent an option of {0} bytes")]
     OptionTooLong(u32),
-    /// More options than [`super::MAX_OPTIONS`].
-    #[error("it sent more options than {}", super::MAX_OPTIONS)]
+    /// More options than [`MAX_OPTIONS`].
+    #[error("it sent more options than {MAX_OPTIONS}")]
     TooManyOptions,
     /// No such export, requested by an option without an error reply.
     #[error("there is no such export")]
@@ -32,7 +33,7 @@ pub enum RejectReason {
     /// No request magic.
     #[error("what it sent is no NBD request")]
     NotARequest,
-    /// A write of more than [`super::MAX_REQUEST_BYTES`].
+    /// A write of more than [`super::limits::MAX_REQUEST_BYTES`].
     #[error("it wanted to write {0} bytes")]
     WriteTooLong(u32),
     /// A write or trim; the connection continues.

@@ -1,7 +1,8 @@
 //! State machine of one connection.
 
 use super::export::{Export, Exports};
-use super::option::{self, Agreed, MAX_OPTION_BYTES, MAX_OPTIONS, MAX_SKIPPED_BYTES};
+use super::limits::{MAX_OPTION_BYTES, MAX_OPTIONS, MAX_SKIPPED_BYTES};
+use super::option::{self, Agreed};
 use super::packet::{
     CLIENT_FIXED, CLIENT_NO_ZEROES, GREETING, OPTION_HEAD_BYTES, OptionCode, OptionHead,
     REQUEST_BYTES, Request,

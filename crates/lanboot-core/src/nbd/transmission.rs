@@ -1,17 +1,10 @@
 //! Transmission phase: one reply per request.
 
-use super::option::ALLOCATION_ID;
-use super::packet::{self, Command, Fault, Request, command_flag};
+use super::limits::{MAX_EXTENTS, MAX_REQUEST_BYTES};
+use super::packet::{self, ALLOCATION_ID, Command, Fault, Request, command_flag};
 use super::reject_reason::RejectReason;
 use crate::Reply;
 use crate::vfs::{Content, Slice, Source};
-
-/// Longest READ or WRITE, in bytes: the default limit of clients ("Block size constraints").
-pub const MAX_REQUEST_BYTES: u32 = 32 << 20;
-/// Preferred request size, in bytes: a page.
-pub const PREFERRED_BYTES: u32 = 4096;
-/// Most extents in one reply. A whole image has two; "the server MAY return less descriptors".
-pub const MAX_EXTENTS: usize = 1024;
 
 /// "Metadata contexts": not allocated, and reads as zeros.
 const HOLE_AND_ZERO: u32 = 0b11;
