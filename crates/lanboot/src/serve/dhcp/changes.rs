@@ -1,4 +1,4 @@
-//! Cables are pulled and put in elsewhere; addresses come and go.
+//! Changes of the interfaces: links that are lost and come back, addresses that come and go.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -9,12 +9,12 @@ use super::{BURST, Serving};
 use crate::net::{self, Change, ChangeSocket, Interface};
 
 impl Serving {
-    /// Hears what became of the interfaces.
+    /// Reads the kernel's reports about interfaces.
     pub(super) fn hear_changes(&mut self) {
         for _ in 0..BURST {
             let heard = self.changes.try_io(Interest::READABLE, ChangeSocket::heard);
             let Ok(changes) = heard else {
-                // Nothing more.
+                // There are no more.
                 return;
             };
             for change in changes {
@@ -46,20 +46,20 @@ impl Serving {
             let was = std::mem::replace(&mut link.is_linked, up);
             match (was, up) {
                 (true, false) => link.detection.on_link_lost(now),
-                // Without its address nothing is asked; that comes back later.
+                // Without its address nothing is probed until that is back.
                 (false, true) if link.has_address && link.upper.is_none() => self.found(number),
                 _ => {}
             }
         }
     }
 
-    /// Whether it is news that a link is a part of another, or no longer.
+    /// Returns whether an interface became a part of another one, or is no longer one.
     fn is_news(&self, index: u32, is_member: bool) -> bool {
         let mut links = self.links.iter().filter(|link| link.index == index);
         links.any(|link| link.upper.is_some() != is_member)
     }
 
-    /// Looks at what every link is a part of.
+    /// Updates what every link is a part of.
     pub(super) fn look_above_all(&mut self) {
         let indices: Vec<u32> = self.links.iter().map(|link| link.index).collect();
         for index in indices {
@@ -67,8 +67,8 @@ impl Serving {
         }
     }
 
-    /// A link became a part of a bridge, a bond or the like, and hears nothing more; or it is free
-    /// again. Silence of a deaf one counts for nothing.
+    /// Updates what a link is a part of: a bridge, a bond or the like receives in its place, so
+    /// silence on the link proves nothing.
     fn look_above(&mut self, index: u32) {
         let now = self.uptime();
         let upper = net::upper(index);
@@ -104,9 +104,10 @@ impl Serving {
         }
     }
 
-    /// Which addresses this host has, and whether those that are served are among them.
+    /// Updates the addresses of this host, and which served ones are among them. None of them is
+    /// handed out.
     fn look_at_addresses(&mut self) {
-        // What was known stays when the system does not say.
+        // What was known stays when the kernel cannot tell.
         let Ok(interfaces) = net::interfaces() else {
             return;
         };
@@ -146,7 +147,7 @@ impl Serving {
         }
     }
 
-    /// After changes that were not heard each link is treated as if it had been lost for a moment.
+    /// Treats each link as lost for a moment, after reports that were missed.
     fn look_at_everything(&mut self) {
         let indices: Vec<u32> = self.links.iter().map(|link| link.index).collect();
         for index in indices {
@@ -172,11 +173,11 @@ impl Serving {
     }
 }
 
-/// Where an address of ours is.
+/// Where a served address is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
     Here,
-    /// On a device that has taken the name since: a USB adapter plugged in again.
+    /// The name is that of another device now: a USB adapter plugged in again.
     Elsewhere,
     Nowhere,
 }

@@ -1,4 +1,4 @@
-//! One interface on which DHCP is answered: its sockets, and how a message leaves through them.
+//! One interface on which DHCP is served: its sockets, and how an answer leaves through them.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
@@ -25,7 +25,7 @@ use crate::settings::Dhcp;
 /// The port of PXE boot servers (PXE 2.1 §2.2.5).
 pub(super) const BOOT_SERVER_PORT: u16 = 4011;
 
-/// One interface, its sockets open.
+/// One interface with its sockets open.
 #[derive(Debug)]
 pub struct Opened {
     interface: Arc<str>,
@@ -41,8 +41,11 @@ pub struct Opened {
 }
 
 impl Opened {
-    /// Opens what DHCP on `interface` needs, to answer from `address` as `wanted`. What the
-    /// operator must know goes to `notices`.
+    /// Opens the sockets that DHCP on `interface` needs, to answer from `address` as `wanted`.
+    /// Diagnostics for the operator go to `notices`.
+    ///
+    /// # Errors
+    /// It is no Ethernet interface, a port is in use, or rights are missing.
     pub fn open(
         interface: &Interface,
         address: Ipv4Addr,
@@ -67,7 +70,7 @@ impl Opened {
         let port = |port, service| {
             let any = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port);
             let socket = net::udp(Some(name), any, service)?;
-            // Everybody is answered by frame; an answer to a forged sender must reach one at most.
+            // Broadcasts leave as frames; an answer to a forged sender must reach one host at most.
             socket.set_broadcast(false)?;
             datagram::prepare(&socket)
                 .with_context(|| format!("UDP port {port} cannot tell where messages came in"))?;
@@ -94,7 +97,7 @@ impl Opened {
         })
     }
 
-    /// The UDP ports that are ours here.
+    /// Returns the UDP ports open here.
     pub fn ports(&self) -> Vec<(Service, u16)> {
         let boot_server = self.boot_server.as_ref();
         let boot_server = boot_server.map(|_| (Service::BootServer, BOOT_SERVER_PORT));
@@ -134,19 +137,19 @@ fn policy(wanted: Dhcp) -> Policy {
     }
 }
 
-/// What of a link has something to read.
+/// The sockets of a link that can be read.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Ready {
     /// Port 67 or 4011.
     Message(Port),
-    /// Somebody's ARP.
+    /// ARP.
     Arp,
-    /// What servers say to clients.
+    /// Port 68: what servers send to clients.
     Client,
 }
 
 impl Ready {
-    /// Every kind.
+    /// All of them.
     pub(super) const ALL: [Self; 4] = [
         Self::Message(Port::Server),
         Self::Message(Port::BootServer),
@@ -155,40 +158,40 @@ impl Ready {
     ];
 }
 
-/// What of all links, by number, and besides has something to read.
+/// Everything that can be read.
 #[derive(Clone, Copy)]
 pub(super) enum Readable {
     Link(usize, Ready),
     Ping,
-    /// What became of the interfaces.
+    /// Changes of the interfaces.
     Changes,
 }
 
-/// Where a message came in.
+/// How a message came in.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Origin {
     /// Number of the link.
     pub(super) link: usize,
-    /// At which port.
+    /// The port it came to.
     pub(super) port: Port,
-    /// From whom.
+    /// Its sender.
     pub(super) source: SocketAddrV4,
-    /// At which of our addresses.
+    /// The address of this host it was sent to.
     pub(super) to: Ipv4Addr,
 }
 
-/// One interface at work.
+/// One interface, polled by the runtime.
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) interface: Arc<str>,
     pub(super) address: Ipv4Addr,
     pub(super) detection: ServerDetection,
     pub(super) index: u32,
-    /// Whether it had a link when that was last heard.
+    /// Whether it had a link at the last report.
     pub(super) is_linked: bool,
-    /// Whether `address` was ours there when that was last looked at.
+    /// Whether this host had `address` there at the last report.
     pub(super) has_address: bool,
-    /// The device that takes what this one receives, since it is a part of it.
+    /// The bridge, bond or the like that this interface is a part of, and that receives in its place.
     pub(super) upper: Option<Upper>,
     server: UdpSocket,
     boot_server: Option<UdpSocket>,
@@ -198,7 +201,7 @@ pub(super) struct Link {
 }
 
 impl Link {
-    /// Whether there is something to read of this kind.
+    /// Polls one of its sockets for something to read.
     pub(super) fn poll(&self, what: Ready, cx: &mut task::Context<'_>) -> Poll<io::Result<()>> {
         match what {
             Ready::Message(port) => match self.socket(port) {
@@ -210,23 +213,23 @@ impl Link {
         }
     }
 
-    /// The next message at `port`; `WouldBlock` when there is none.
+    /// Receives the next message at `port`; `WouldBlock` when there is none.
     pub(super) fn receive(&self, port: Port, buffer: &mut [u8]) -> io::Result<Arrival> {
         let socket = self.socket(port).ok_or(io::ErrorKind::WouldBlock)?;
         socket.try_io(Interest::READABLE, || datagram::receive(socket, buffer))
     }
 
-    /// Who says that an address is his; `WouldBlock` when nobody says anything.
+    /// Receives the next ARP answer: an address and its owner; `WouldBlock` when there is none.
     pub(super) fn hear_arp(&self) -> io::Result<Option<(Ipv4Addr, Mac)>> {
         self.arp.try_io(Interest::READABLE, ArpSocket::heard)
     }
 
-    /// What a server says to a client; `WouldBlock` when none says anything.
+    /// Receives the next message of a server to a client; `WouldBlock` when there is none.
     pub(super) fn hear_server(&self) -> io::Result<Option<(Ipv4Addr, Vec<u8>)>> {
         self.client.try_io(Interest::READABLE, ClientSocket::heard)
     }
 
-    /// Asks who has an address.
+    /// Sends an ARP probe for an address.
     pub(super) fn probe(&self, address: Ipv4Addr) -> io::Result<()> {
         self.arp.get_ref().probe(address)
     }
@@ -237,7 +240,7 @@ impl Link {
         self.client.get_ref().ask(&probe)
     }
 
-    /// Whether port 4011 is ours here.
+    /// Returns whether port 4011 is served here.
     pub(super) fn is_boot_server(&self) -> bool {
         self.boot_server.is_some()
     }
@@ -259,7 +262,7 @@ impl Link {
         self.detection.mode().ok_or(ListenerReason::Undecided)
     }
 
-    /// Whether a cable is plugged in and what comes in is for this interface.
+    /// Returns whether a cable is plugged in and what arrives is for this interface.
     pub(super) fn has_link(&self) -> bool {
         self.upper.is_none() && net::has_link(&self.interface)
     }
@@ -280,8 +283,8 @@ impl Link {
         }
     }
 
-    /// By the port the message came in at. From there a boot server answers with the address it
-    /// was asked at; DHCP with ours on this interface, its server identifier.
+    /// Sends from the port the message came to. A boot server answers from the address it was asked
+    /// at; DHCP from the one of this interface, its server identifier.
     fn send_to(&self, origin: &Origin, target: SocketAddrV4, bytes: &[u8]) -> io::Result<()> {
         let source = match origin.port {
             Port::Server => self.address,

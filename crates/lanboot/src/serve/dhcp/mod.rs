@@ -1,8 +1,8 @@
-//! The DHCP door, UDP 67 and 4011: receives, asks `lanboot_core::dhcp` what to say, and performs
-//! it. One task owns the lease table, whatever the number of interfaces (`link`), so there is no
-//! lock; ACKs leave when their lease is on disk; an address is probed by ARP, or by ping behind a
-//! relay, while others are served. Whether addresses are handed out at all is decided for each
-//! interface by its `ServerDetection`.
+//! The DHCP server, UDP 67 and 4011: receives messages, asks `lanboot_core::dhcp` for the answer and
+//! sends it. One task owns the lease table for all interfaces (`link`), so there is no lock; an ACK
+//! leaves when its lease is on disk; an address is probed by ARP, or by ping behind a relay, while
+//! others are served. Whether addresses are handed out on an interface is decided by its
+//! `ServerDetection`.
 
 mod changes;
 mod link;
@@ -43,45 +43,48 @@ use log::peer;
 
 pub use link::Opened;
 
-/// How long a probe by ARP waits for an answer; a second one goes out half-way.
+/// How long an ARP probe waits for an answer; it is repeated half-way.
 const ARP_WAIT: Duration = Duration::from_millis(300);
 /// How long a ping to an address behind a relay waits, over a few routers and a busy line.
 const PING_WAIT: Duration = Duration::from_millis(600);
-/// Probes under way at once. Beyond that addresses are offered without: a classroom that is
-/// switched on must not wait for itself, and the machine probes too (RFC 2131 §2.2).
+/// Most probes under way at once. Beyond that, addresses are offered without: a classroom that is
+/// switched on must not wait for itself, and machines probe too (RFC 2131 §2.2).
 const MAX_PROBES: usize = 64;
-/// Messages taken from one socket before other work gets its turn.
+/// Most messages read from one socket before other work gets its turn.
 const BURST: usize = 64;
-/// ACKs that wait for the disk. The store's own queue is shorter, so this one never fills.
+/// Most ACKs that wait for the disk. The store's own queue is shorter, so this one never fills.
 const COMMITS: usize = 8192;
 
-/// Everything the door needs, opened and bound.
+/// Everything the DHCP server needs, opened and bound.
 #[derive(Debug)]
 pub struct Listener {
-    /// The interfaces.
+    /// The interfaces served.
     pub links: Vec<Opened>,
     /// Every address of this host.
     pub own: Vec<Ipv4Addr>,
-    /// For probes behind relays and of addresses for which ARP is doubted, where the process may.
+    /// For probes behind relays and where an ARP answer is doubted; `None` without the rights.
     pub ping: Option<PingSocket>,
-    /// What becomes of the interfaces.
+    /// Reports links and addresses that change.
     pub changes: ChangeSocket,
     /// What is handed out, and to which machines.
     pub config: Config,
-    /// Who has which address.
+    /// The lease table.
     pub leases: Leases,
-    /// Where leases are kept.
+    /// The lease database.
     pub store: Box<dyn Store>,
     /// Which loader each machine gets.
     pub loader: LoaderChoice,
-    /// Whose menu.
+    /// Whether lanboot's menu or the medium's own is shown.
     pub menu: MenuKind,
-    /// Port of the boot door.
+    /// Port of the HTTP server.
     pub http_port: u16,
 }
 
-/// Serves until the context drains. Sends `decided` once every interface with a cable knows
-/// whether it hands out addresses; asks anew whenever `again` says so.
+/// Serves until the context drains. Sends `decided` once the mode of every interface with a link is
+/// decided; starts server detection over whenever `again` is notified.
+///
+/// # Errors
+/// A socket cannot be registered with the runtime or polled.
 pub async fn run(
     listener: Listener,
     context: Context,
@@ -120,7 +123,7 @@ pub async fn run(
         looping: LogThrottle::default(),
         unsent: Unsent::default(),
     };
-    // What changed before changes were heard.
+    // Something may have changed before the netlink socket was open.
     server.look_above_all();
     loop {
         server.log_decided();
@@ -145,7 +148,7 @@ struct Serving {
     started: Instant,
     links: Vec<Link>,
     sources: Vec<Readable>,
-    /// The source that is looked at first, so that a busy one leaves the others their turn.
+    /// The source polled first, so that a busy one does not starve the others.
     turn: usize,
     own: Vec<Ipv4Addr>,
     ping: Option<AsyncFd<PingSocket>>,
@@ -158,18 +161,18 @@ struct Serving {
     http_port: u16,
     context: Context,
     committed: mpsc::Sender<Committed>,
-    /// Gone once it was sent.
+    /// `None` once it was sent.
     decided: Option<oneshot::Sender<()>>,
-    /// Said already which machines cannot boot beside another server.
+    /// Which machines cannot boot beside another server was logged.
     log_proxy_once: bool,
     probes: HashMap<Ipv4Addr, Pending>,
     recent: RecentMessages,
     looping: LogThrottle,
-    /// About what this host itself did not send, by what it was.
+    /// Log throttles for what this host did not send.
     unsent: Unsent,
 }
 
-/// What was said of what this host did not send.
+/// Log throttles for what this host did not send.
 #[derive(Debug, Default)]
 struct Unsent {
     probe: LogThrottle,
@@ -182,7 +185,7 @@ struct Unsent {
 struct Pending {
     request: Request,
     origin: Origin,
-    /// By ping, not by ARP.
+    /// The probe is a ping, not ARP.
     by_ping: bool,
     asked_again: bool,
     /// The machine itself answered for the address; somebody else may, too.
@@ -192,7 +195,7 @@ struct Pending {
 }
 
 impl Serving {
-    /// What can be read, each source in its turn.
+    /// Waits for a source with something to read, each in its turn.
     fn poll(&self, cx: &mut task::Context<'_>) -> Poll<io::Result<(usize, Readable)>> {
         let turn = self.turn.min(self.sources.len());
         let (earlier, later) = self.sources.split_at(turn);
@@ -230,7 +233,7 @@ impl Serving {
         self.started.elapsed()
     }
 
-    /// When something is due at the latest.
+    /// Returns when the next timeout is due.
     fn next(&self) -> Instant {
         let probes = self.probes.values().map(|pending| pending.next);
         let links = self.links.iter();
@@ -423,7 +426,7 @@ impl Serving {
         self.perform(request, origin, answer);
     }
 
-    /// A lease is on disk, or cannot be put there.
+    /// Sends the ACK of a lease that is on disk; logs one that cannot be written.
     fn durable(
         &mut self,
         origin: &Origin,

@@ -1,4 +1,4 @@
-//! Opens the DHCP door: which networks there are, what is handed out in each, who has what.
+//! Opens the DHCP server: its sockets, the networks and what is handed out in each, the leases.
 
 use std::net::Ipv4Addr;
 
@@ -14,8 +14,11 @@ use crate::settings::{self, Dhcp, Settings};
 use crate::store::Sqlite;
 
 impl Listener {
-    /// Opens the door on these interfaces, each with our address there. `others` are all
-    /// interfaces of the host. What the operator should know goes to `notices`.
+    /// Opens the server on the interfaces `served`, each with this host's address there. `others` are
+    /// all interfaces of the host. Diagnostics for the operator go to `notices`.
+    ///
+    /// # Errors
+    /// A network cannot be served as configured, or a socket or the lease database not be opened.
     pub(in crate::serve) fn open(
         settings: &Settings,
         served: &[Served],
@@ -59,8 +62,8 @@ impl Listener {
                 .context("cannot ask the kernel about changes (netlink)")?,
             links,
             own,
-            // Without the rights for it, addresses behind relays are offered unasked, and ARP is
-            // believed longer.
+            // Without the rights for it, addresses behind relays are offered without a probe, and ARP
+            // is believed longer.
             ping: PingSocket::open().ok(),
             config,
             leases,
@@ -72,7 +75,7 @@ impl Listener {
     }
 }
 
-/// Refuses a range none of whose addresses a machine could get.
+/// Refuses a range without an address that a machine could get.
 fn check_room(settings: &Settings, subnets: &[Subnet], leases: &Leases) -> anyhow::Result<()> {
     let Some(Subnet { range, .. }) = subnets.iter().find(|s| !leases.has_room(s)) else {
         return Ok(());
@@ -88,7 +91,7 @@ fn check_room(settings: &Settings, subnets: &[Subnet], leases: &Leases) -> anyho
     )
 }
 
-/// What to say of stored leases that were dropped.
+/// Returns the diagnostic for stored leases that were dropped.
 fn unused(dropped: usize) -> Option<String> {
     match dropped {
         0 => None,
@@ -99,7 +102,7 @@ fn unused(dropped: usize) -> Option<String> {
     }
 }
 
-/// Every address of this host, those just lent included.
+/// Returns every address of this host, temporary ones included.
 fn own(served: &[Served], others: &[Interface]) -> Vec<Ipv4Addr> {
     let there = others.iter().flat_map(|interface| &interface.addresses);
     let lent = served.iter().map(|(_, address)| address);
@@ -121,7 +124,7 @@ fn check_scope(settings: &Settings, network: Ipv4Addr, prefix: u8) -> anyhow::Re
     Ok(())
 }
 
-/// The networks of the interfaces first, then those behind relays.
+/// Returns the networks of the interfaces, then those behind relays.
 fn subnets(
     settings: &Settings,
     served: &[Served],
@@ -152,8 +155,8 @@ fn subnets(
     Ok(subnets)
 }
 
-/// Why nobody on the wire is served in a network of a `[[subnet]]` that this host stands in: with
-/// another address of an interface, of which one is served, or on an interface that is not.
+/// Returns why no machine on the wire is served in the network of a `[[subnet]]` although this host
+/// has an address in it: a second one of a served interface, or one of an interface not served.
 fn beside(told: &settings::Subnet, served: &[Served], others: &[Interface]) -> Option<String> {
     let settings::Cidr { address, prefix } = told.network;
     let mut there = others
@@ -176,7 +179,7 @@ fn beside(told: &settings::Subnet, served: &[Served], others: &[Interface]) -> O
     })
 }
 
-/// The network of an interface, with what a `[[subnet]]` says of it.
+/// Returns the network of an interface, with what its `[[subnet]]` configures.
 fn here(
     settings: &Settings,
     address: Address,
@@ -194,7 +197,7 @@ fn here(
     let range = settings.range.or(told_range);
     let range = match (range.or_else(|| net::default_range(address)), settings.dhcp) {
         (Some(range), _) => range,
-        // Nothing of it is handed out; our own address never is.
+        // Nothing is handed out: this host's own address never is.
         (None, Dhcp::Proxy) if prefix < 32 => (own, own),
         (None, Dhcp::Proxy) => bail!(
             "{own}/{prefix} names no network, so machines there cannot be told from strangers; give \
@@ -250,7 +253,7 @@ fn behind_a_relay(settings: &Settings, told: &settings::Subnet) -> anyhow::Resul
     Ok(with(subnet, told))
 }
 
-/// What a table says goes before what holds for all.
+/// Applies a `[[subnet]]`, which overrides what holds for all networks.
 fn with(subnet: Subnet, told: &settings::Subnet) -> Subnet {
     let options = told.options.iter();
     Subnet {

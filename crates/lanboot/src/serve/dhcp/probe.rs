@@ -1,5 +1,5 @@
-//! Is an address in use? Asked by ARP on our own networks (RFC 5227), by ping behind a relay and where
-//! who answers ARP is doubted.
+//! Probes of addresses that may be in use: by ARP on the networks of this host (RFC 5227), by ping
+//! behind a relay and where an ARP answer is doubted.
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -15,10 +15,10 @@ use crate::net::PingSocket;
 use crate::serve::send_error;
 
 impl Serving {
-    /// Asks whether `address` is in use; `false` when that cannot be asked.
+    /// Sends a probe for `address`; `false` when that is not possible.
     pub(super) fn probe(&mut self, address: Ipv4Addr, by_ping: bool, link: usize) -> bool {
         if by_ping {
-            // No way there says nothing about the address.
+            // A missing route says nothing about the address.
             let Some(ping) = &self.ping else {
                 return false;
             };
@@ -48,7 +48,7 @@ impl Serving {
         }
     }
 
-    /// Probes whose time has come: once more, or over.
+    /// Repeats or ends the probes that are due.
     pub(super) fn probes_due(&mut self, now: Instant) {
         let due: Vec<Ipv4Addr> = self
             .probes
@@ -74,7 +74,7 @@ impl Serving {
         }
     }
 
-    /// Hears who answers ARP.
+    /// Reads ARP answers.
     pub(super) fn hear_arp(&mut self, number: usize) {
         for _ in 0..BURST {
             let Some(link) = self.links.get(number) else {
@@ -95,12 +95,12 @@ impl Serving {
         let Some(pending) = pending.filter(is_asked) else {
             return;
         };
-        // Whether somebody else answers as well is what counts then.
+        // It counts only whether somebody else answers as well.
         if pending.request.packet().hardware_address() == mac.0 {
             pending.own = Some(mac);
             return;
         }
-        // Of those that answer for all, none counts.
+        // A host that answers ARP for every address does not count.
         if self.leases.ignores(mac, bus::now()) {
             return;
         }
@@ -109,7 +109,7 @@ impl Serving {
         }
     }
 
-    /// Hears who answers pings.
+    /// Reads ping answers.
     pub(super) fn hear_ping(&mut self) {
         for _ in 0..BURST {
             let Some(ping) = &self.ping else { return };
@@ -123,7 +123,7 @@ impl Serving {
                 }
                 Ok(None) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                // That a router knows no way to somebody is reported here.
+                // A router's ICMP error is reported here.
                 Err(_) => {}
             }
         }
