@@ -1,4 +1,4 @@
-//! What goes into [`super::respond()`] beside the message, and what comes out.
+//! The input of [`super::respond()`] beside the message, and its output.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
@@ -25,10 +25,10 @@ pub enum Port {
 pub struct ReceiveInfo<'a> {
     /// The interface.
     pub interface: &'a str,
-    /// Our address on it, which is our server identifier.
+    /// This host's address on it, which is the server identifier.
     pub server: Ipv4Addr,
-    /// Every address of this host, whatever its interface: what carries one of them as its source
-    /// or relay comes from ourselves. None is handed out: see [`super::Leases::exclude`].
+    /// Every address of this host, on any interface: a message with one of them as its source or
+    /// relay comes from this host. None is handed out: see [`super::Leases::exclude`].
     pub own: &'a [Ipv4Addr],
     /// Where it was sent from.
     pub source: SocketAddrV4,
@@ -41,23 +41,23 @@ pub struct ReceiveInfo<'a> {
     pub boot_server: bool,
     /// When, since 1970.
     pub now: Duration,
-    /// There is no time for probes now: offer without.
+    /// There is no time for probes now: addresses are offered without.
     pub overloaded: bool,
 }
 
 impl ReceiveInfo<'_> {
-    /// Whether an address is one of this host's.
+    /// Returns whether an address is one of this host's.
     pub(super) fn is_own(&self, address: Ipv4Addr) -> bool {
         address == self.server || self.own.contains(&address)
     }
 
-    /// Whether this host has an address in a network.
+    /// Returns whether this host has an address in a network.
     pub(super) fn stands_in(&self, subnet: &Subnet) -> bool {
         subnet.contains(self.server) || self.own.iter().any(|own| subnet.contains(*own))
     }
 }
 
-/// What a machine shall load.
+/// The file that a machine loads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BootFile {
     /// The server it is on.
@@ -85,8 +85,7 @@ pub enum Answer {
     Check {
         /// The address.
         address: Ipv4Addr,
-        /// By ping: it lies behind a relay, where ARP does not reach, or who answered ARP for it is
-        /// doubted.
+        /// By ping: it lies behind a relay, where ARP does not reach, or the answer to ARP is doubted.
         by_ping: bool,
     },
     /// Send nothing.
@@ -104,11 +103,11 @@ pub struct Outgoing {
     pub to: Destination,
     /// What it is.
     pub message: MessageType,
-    /// The address given or refused, or, where neither, the one spoken to.
+    /// The address given or refused; for other answers, the one it is sent to.
     pub address: Option<Ipv4Addr>,
     /// What must be durable before the bytes leave.
     pub commit: Option<Lease>,
-    /// For the reader: the boot file, why a NAK is sent, what did not fit.
+    /// For the log: the boot file or why there is none, why a NAK is sent, what did not fit.
     pub detail: Option<String>,
 }
 
@@ -130,24 +129,24 @@ pub enum Destination {
     Broadcast,
 }
 
-/// A message that is never answered did its work.
+/// What a message did that is never answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Note {
     /// RELEASE or DECLINE.
     pub message: MessageType,
     /// The address it is about.
     pub address: Ipv4Addr,
-    /// What the store shall now hold for that address; `None` removes its record.
+    /// The record to store for that address; `None` removes it.
     pub record: Option<Lease>,
-    /// For the reader.
+    /// For the log.
     pub detail: Option<String>,
 }
 
-/// What a probe for an address found.
+/// The result of a probe of an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Probe {
     /// Nobody answered.
     Silent,
-    /// Somebody did, from this hardware address where it is known.
+    /// A host did, from this hardware address where it is known.
     Answered(Option<Mac>),
 }

@@ -1,4 +1,4 @@
-//! What a machine shall load, and what the log says of it.
+//! The file that a machine loads, and what the log says about it.
 
 use super::answer::BootFile;
 use super::ignore_reason::IgnoreReason;

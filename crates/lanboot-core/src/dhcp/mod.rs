@@ -5,14 +5,14 @@
 //!   byte budget; [`pxe`] — what PXE firmware, UEFI HTTP Boot and iPXE put into options.
 //! * [`Leases`] — who has which address; [`Lease`] — the record that outlives the program.
 //! * [`Request`] — a message with the machine it describes, classified once.
-//! * [`respond()`] — one message in, one [`Answer`] out; [`checked`] — the same after the shell found
-//!   out whether an address is in use.
+//! * [`respond()`] — one message in, one [`Answer`] out; [`checked`] — the same after the shell
+//!   probed an address.
 //! * [`server_detection`] — whether addresses are handed out on a link at all, beside other servers.
 //! * [`RecentMessages`] — the filter for messages that relays send in a loop.
 //!
-//! Invariants: a message never panics, whatever its bytes; nothing is sent that has no [`Answer`];
-//! a silence always has a [`IgnoreReason`]; an ACK carries the record that must be durable before it leaves;
-//! every table is bounded by the configured pools or by a named limit.
+//! Invariants: no message causes a panic; every message gets an [`Answer`], and one that is ignored an
+//! [`IgnoreReason`]; an ACK carries the record that must be durable before it leaves; every table is
+//! bounded by the configured pools or by a named limit.
 //!
 //! In [`Mode::Proxy`] and at [`Port::BootServer`] it says only what to load (PXE 2.1). The
 //! [`quirk`] table says how that is put for which firmware. Subnets are chosen by the relay, by its

@@ -3,8 +3,8 @@
 //!
 //! On port 67 only DISCOVER and INFORM of machines that want to boot are answered; a REQUEST there
 //! belongs to the server it selects. EDK2 and iPXE ask the rest at port 4011, and dnsmasq and
-//! pixiecore answer nothing else either. A server that stepped down to a proxy still keeps its
-//! word about leases and offers, and never says NAK.
+//! pixiecore answer nothing else either. A server that stepped down to a proxy still
+//! honours its leases and offers, and never sends a NAK.
 
 use std::net::SocketAddrV4;
 
@@ -34,7 +34,7 @@ impl Transaction<'_> {
                 let address = SocketAddrV4::new(self.informing()?, CLIENT_PORT);
                 Ok(self.direct(MessageType::Ack, &boot, Destination::Unicast(address)))
             }
-            MessageType::Request => self.keep_word(),
+            MessageType::Request => self.renew_existing(),
             MessageType::Release => self.release(),
             MessageType::Decline => self.decline(),
             MessageType::Offer | MessageType::Ack | MessageType::Nak | MessageType::Other(_) => {
@@ -66,15 +66,15 @@ impl Transaction<'_> {
         Ok(self.direct(MessageType::Ack, &boot, to))
     }
 
-    /// A server that stepped down: what it gave or offered stays good, and nothing is added to it.
-    fn keep_word(&mut self) -> Result<Answer, IgnoreReason> {
+    /// Renews existing leases and honours offers after the server stepped down; gives nothing new.
+    fn renew_existing(&mut self) -> Result<Answer, IgnoreReason> {
         let (address, selecting) = self.requested()?;
         let lease = self
             .leases
             .get(address)
             .filter(|l| l.client == self.client.id && l.expires > self.now);
         let secs = match (lease, self.leases.held_for(&self.client.id)) {
-            // It is told the time that is left, so that it looks for the other server in time.
+            // It gets the time that is left, so that it looks for the other server in time.
             (Some(lease), _) => u32::try_from(lease.expires - self.now).unwrap_or(u32::MAX),
             (None, Some((held, ReservationState::Offered))) if selecting && held == address => {
                 self.lease_secs()
@@ -87,13 +87,13 @@ impl Transaction<'_> {
         Ok(self.acknowledge(address, secs))
     }
 
-    /// Whether a server has no record of a machine that asks all of them about an address: it must
-    /// stay silent then (RFC 2131 §4.3.2), for another one may have given it.
+    /// Returns whether there is no record of a machine that asks all servers about an address: a
+    /// server must not answer then (RFC 2131 §4.3.2), for another one may have given it.
     pub(super) fn is_strange(&self) -> bool {
         !self.packet.options.has(Code::SERVER_ID) && !self.leases.knows(&self.client)
     }
 
-    /// Tells a machine where its boot file is, and nothing of addresses.
+    /// Answers with the boot file and nothing about addresses.
     fn direct(&mut self, message: MessageType, boot: &BootFile, to: Destination) -> Answer {
         let encoded = self.reply(message, None, None, Some(boot)).encode_proxy();
         self.warn_of_relay(&encoded);

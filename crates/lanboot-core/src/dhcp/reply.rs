@@ -25,7 +25,7 @@ const FOREVER: u32 = u32::MAX;
 /// it another lanboot that hears the ACK would take it for one and step down, too.
 const PARTING: &[u8] = b"until this lease ends; another server gives addresses now (lanboot)";
 
-/// Whether an ACK is that of a lanboot which hands out no addresses any more.
+/// Returns whether an ACK is that of a lanboot that no longer hands out addresses.
 pub fn is_parting(packet: &Packet) -> bool {
     packet.message_type() == Some(MessageType::Ack)
         && packet.options.get(Code::MESSAGE) == Some(PARTING)

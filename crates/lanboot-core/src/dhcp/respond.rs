@@ -1,4 +1,4 @@
-//! One message in, one answer out: what is let in, and the server's part (RFC 2131 §4.3).
+//! One message in, one answer out: validation, and the server's part (RFC 2131 §4.3).
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
@@ -39,7 +39,7 @@ pub fn respond(
     answer.unwrap_or_else(Answer::Ignore)
 }
 
-/// Goes on after [`Answer::Check`]: the same message, and what the probe of `address` found.
+/// Answers a message after [`Answer::Check`], with the result of the probe of `address`.
 pub fn checked(
     request: &Request,
     info: &ReceiveInfo<'_>,
@@ -54,7 +54,7 @@ pub fn checked(
     answer.unwrap_or_else(Answer::Ignore)
 }
 
-/// A message that may be answered, with all that is needed for it.
+/// A valid message, with all that its answer needs.
 pub(super) struct Transaction<'a> {
     pub(super) packet: &'a Packet,
     pub(super) info: &'a ReceiveInfo<'a>,
@@ -71,7 +71,7 @@ pub(super) struct Transaction<'a> {
 }
 
 impl<'a> Transaction<'a> {
-    /// Lets in what deserves an answer.
+    /// Checks that a message deserves an answer.
     fn validate(
         request: &'a Request,
         info: &'a ReceiveInfo<'a>,
@@ -176,7 +176,7 @@ impl<'a> Transaction<'a> {
         }
     }
 
-    /// The address a REQUEST to us is about, and whether it selects our offer.
+    /// Returns the address a REQUEST to this server is about, and whether it selects an offer.
     pub(super) fn requested(&mut self) -> Result<(Ipv4Addr, bool), IgnoreReason> {
         let options = &self.packet.options;
         let ciaddr = Some(self.packet.ciaddr).filter(|a| !a.is_unspecified());
@@ -206,7 +206,7 @@ impl<'a> Transaction<'a> {
         server == self.info.server || server == self.place.server && (is_held() || is_leased())
     }
 
-    /// Whether the client may have the address.
+    /// Checks that the client may have the address.
     pub(super) fn claim(&self, address: Ipv4Addr) -> Result<(), Refusal> {
         if self.is_relays(address) {
             return Err(Refusal::Withheld(address));
@@ -217,7 +217,7 @@ impl<'a> Transaction<'a> {
             .claim(address, &self.client, uses_it, subnet, self.now)
     }
 
-    /// Whether an address is the relay's own.
+    /// Returns whether an address is the relay's own.
     pub(super) fn is_relays(&self, address: Ipv4Addr) -> bool {
         address == self.packet.giaddr || address == self.place.server
     }
@@ -256,7 +256,7 @@ impl<'a> Transaction<'a> {
         Ok(self.send(MessageType::Ack, address, None, to, None))
     }
 
-    /// The address of a machine that sends INFORM.
+    /// Returns the address of a machine that sends INFORM.
     pub(super) fn informing(&self) -> Result<Ipv4Addr, IgnoreReason> {
         let address = [self.packet.ciaddr, *self.info.source.ip()]
             .into_iter()
@@ -429,7 +429,8 @@ impl<'a> Transaction<'a> {
     }
 }
 
-/// Whether a hardware address can be that of one machine; a frame to any other would reach many.
+/// Returns whether a hardware address can be that of one machine; a frame to any other would reach
+/// many.
 fn is_individual(mac: Mac) -> bool {
     let [first, ..] = mac.0;
     first & 1 == 0 && mac.0 != [0; 6]
