@@ -43,6 +43,8 @@ pub mod nfs;
 pub mod pe;
 pub mod plan;
 pub mod routes;
+#[cfg(test)]
+mod testing;
 pub mod text;
 pub mod tftp;
 pub mod vfs;

@@ -233,7 +233,7 @@ pub(crate) fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::testing::{no_disk, program};
+    use crate::testing::{no_disk, program};
     use proptest::prelude::*;
 
     #[test]

@@ -325,8 +325,8 @@ fn version_of(content: &Content) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::testing::catalog;
     use crate::catalog::{BootChoice, Transports};
+    use crate::testing::catalog;
     use std::collections::BTreeMap;
 
     pub(super) const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 1, 9));
@@ -524,8 +524,8 @@ mod tests {
     #[test]
     fn an_initramfs_that_is_the_whole_system_is_the_root() {
         use crate::catalog::Cpu;
-        use crate::catalog::testing::installer;
         use crate::pe::Signed;
+        use crate::testing::installer;
         let deb = installer("deb", Cpu::X86_64, Signed::No);
         let routes = routes(Catalog::new(vec![Arc::new(deb)]));
         assert_eq!(

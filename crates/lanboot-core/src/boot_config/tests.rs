@@ -1,5 +1,5 @@
 use super::*;
-use crate::catalog::testing::{read as read_small, tree};
+use crate::testing::{read as read_small, tree};
 use proptest::prelude::*;
 
 fn menus(files: &[(&str, &str)]) -> BootConfig {

@@ -217,7 +217,7 @@ fn edits(a: &str, b: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::testing::{catalog, image};
+    use crate::testing::{catalog, image};
     use std::sync::Arc;
 
     #[test]
@@ -252,7 +252,7 @@ mod tests {
 
     #[test]
     fn a_whole_image_is_chosen_like_any_other() {
-        use crate::catalog::testing::whole_image;
+        use crate::testing::whole_image;
         let (x64, arm) = (Arch::X64Uefi, Arch::Arm64Uefi);
         let images = [
             whole_image("a-memtest", &[x64]),

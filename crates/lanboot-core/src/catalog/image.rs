@@ -37,7 +37,7 @@ pub struct Image {
 }
 
 impl Image {
-    /// This image at the doors of `server`.
+    /// Returns this image as a source of roots on `server`.
     pub fn at<'a>(&'a self, server: &'a Server) -> MountSource<'a> {
         MountSource {
             server,
@@ -76,7 +76,7 @@ mod tests {
 
     #[test]
     fn a_pinned_name_holds_the_identity() {
-        let image = crate::catalog::testing::image("dual", &[]);
+        let image = crate::testing::image("dual", &[]);
         let name = image.pinned_name();
         assert_eq!(name, "dual@6475616c000000000000000000000000");
         assert_eq!(

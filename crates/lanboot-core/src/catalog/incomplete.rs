@@ -96,12 +96,12 @@ impl Image {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::testing::{cut_image, image, server, whole_image};
     use crate::catalog::{BootChoice, CannotBoot, Cpu, Firmware, Transports};
     use crate::loaders::Loaders;
     use crate::machine::{Arch, Mac, Machine, Stage};
     use crate::menus::{Menu, ipxe, pxelinux};
     use crate::plan::{LoaderChoice, MenuKind, NoLoader, Offers, offer};
+    use crate::testing::{cut_image, image, server, whole_image};
     use crate::vfs::ImageId;
 
     const SAID: &str = "incomplete: 1924224 of 3000000 bytes";

@@ -38,7 +38,7 @@ impl MediumLoaders {
     }
 }
 
-/// The UEFI programs in `EFI/*`, in either case, and where debian-installer keeps its own.
+/// Lists the UEFI programs in `EFI/*`, in either case, and where debian-installer keeps its own.
 fn efi_files(tree: &Tree) -> Vec<(String, &Content)> {
     let folders = |parent: NodeId, path: &str, is_wanted: &dyn Fn(&str) -> bool| {
         let entries = tree.entries(parent).iter();

@@ -6,8 +6,6 @@ mod image;
 mod incomplete;
 mod medium_loaders;
 mod names;
-#[cfg(test)]
-pub(crate) mod testing;
 mod transport;
 mod whole;
 

@@ -249,8 +249,8 @@ fn equal_composed(a: &str, b: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::testing::image;
     use crate::catalog::{BootChoice, Cpu, Firmware};
+    use crate::testing::image;
     use std::sync::Arc;
 
     #[test]

@@ -279,7 +279,7 @@ impl fmt::Display for Reason {
 mod tests {
     use super::*;
     use crate::catalog::Cpu;
-    use crate::catalog::testing::{catalog, image, server};
+    use crate::testing::{catalog, image, server};
 
     const OPEN: [Transport; 2] = [Transport::Nfs, Transport::Nbd];
 

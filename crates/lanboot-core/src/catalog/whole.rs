@@ -81,7 +81,7 @@ impl Image {
 mod tests {
     use super::*;
     use crate::catalog::Cpu;
-    use crate::catalog::testing::{image, whole_image};
+    use crate::testing::{image, whole_image};
     use std::sync::Arc;
 
     #[test]

@@ -11,15 +11,13 @@ use proptest::prelude::*;
 
 use super::rules::{Mark, Rule, Rules, Which, rules};
 use super::*;
-use crate::catalog::testing::{
-    catalog, chain_without_proxy, image, installer, keep, literal, server,
-};
 use crate::catalog::{BootChoice, Cpu, Image, StockMenu, Transport, Transports, image_name};
 use crate::images::{EntryKind, Linux};
 use crate::loaders::LoaderKind;
 use crate::machine::{Arch, Stage};
 use crate::pe::Signed;
 use crate::plan::{MenuKind, Offer};
+use crate::testing::{catalog, chain_without_proxy, image, installer, keep, literal, server};
 use crate::vfs::Content;
 
 const NETMASK: Ipv4Addr = Ipv4Addr::new(255, 255, 0, 0);
@@ -202,7 +200,7 @@ fn images_without_entries_make_one_remark() {
 
 #[test]
 fn an_image_that_starts_as_a_whole_goes_to_http_boot_and_into_no_menu() {
-    use crate::catalog::testing::whole_image;
+    use crate::testing::whole_image;
     let catalog = Catalog::new(vec![Arc::new(whole_image("memtest", &[Arch::X64Uefi]))]);
     for format in Format::ALL {
         let fragment = exported(format, &catalog, &menu(""), &server());

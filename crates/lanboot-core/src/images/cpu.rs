@@ -16,7 +16,7 @@ pub enum Cpu {
 }
 
 impl Cpu {
-    /// As `uname -m` says it, which is also how archiso names its folders.
+    /// Returns its name as in `uname -m`, which is also how archiso names its folders.
     pub fn name(self) -> &'static str {
         match self {
             Self::X86_64 => "x86_64",
@@ -25,7 +25,7 @@ impl Cpu {
         }
     }
 
-    /// Whether firmware of this kind starts kernels for it.
+    /// Tests whether firmware of this kind starts kernels for it.
     pub fn runs_on(self, arch: Arch) -> bool {
         Firmware::of(arch).is_some_and(|firmware| firmware.cpus().contains(&self))
     }
@@ -62,7 +62,7 @@ impl Firmware {
         Self::Arm64Uefi,
     ];
 
-    /// The firmware of this architecture, also where it boots over HTTP. BIOS does not say which
+    /// Returns the firmware of this architecture, also where it boots over HTTP. BIOS does not say which
     /// processor it is on: nearly all are 64-bit ones.
     pub fn of(arch: Arch) -> Option<Self> {
         match arch.program() {
@@ -74,7 +74,7 @@ impl Firmware {
         }
     }
 
-    /// The processors it starts kernels for, the preferred one first.
+    /// Lists the processors it starts kernels for, the preferred one first.
     pub fn cpus(self) -> &'static [Cpu] {
         match self {
             Self::Bios64 => &[Cpu::X86_64, Cpu::I686],

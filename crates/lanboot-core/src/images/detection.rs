@@ -6,7 +6,7 @@ use super::transport::Transport;
 use crate::initramfs::Contents;
 use crate::machine::Arch;
 
-/// How to hand out the medium's own PXE menu.
+/// The medium's own PXE menu.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StockMenu {
     /// The loader's path on the medium.
@@ -90,8 +90,8 @@ impl Detection {
         self.withdraw();
     }
 
-    /// Why the system of a machine that got the whole image as a RAM disk would not find its root
-    /// there, as far as [`Self::examine`] found out: what the first entry lacks.
+    /// Returns why a system booted from the whole image as a RAM disk would not find its root there,
+    /// as far as [`Self::examine`] found out: what the first entry lacks.
     pub fn ram_disk_lack(&self) -> Option<&Lack> {
         let entry = self.entries.iter().chain(&self.unreachable).next()?;
         let mut lacks = entry.lacks.iter();

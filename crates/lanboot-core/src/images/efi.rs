@@ -13,8 +13,8 @@ const DEFAULT_PROGRAMS: [(&str, Arch); 6] = [
     ("bootloongarch64.efi", Arch::Loong64Uefi),
 ];
 
-/// The firmware a medium has a program for in `EFI/BOOT`, in either case; empty when the medium
-/// does not tell, because the folder is only inside its boot image.
+/// Lists the firmware a medium has a program for in `EFI/BOOT`, in either case; empty where the
+/// folder is only inside its boot image.
 pub(super) fn archs(tree: &Tree) -> Vec<Arch> {
     let folder = |parent, name: &str| {
         let mut entries = tree.entries(parent).iter();
@@ -40,7 +40,7 @@ fn names_equal(found: &[u8], name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::testing::tree;
+    use crate::testing::tree;
 
     #[test]
     fn the_programs_on_a_medium_tell_which_firmware_starts_it() {

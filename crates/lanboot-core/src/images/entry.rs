@@ -23,8 +23,8 @@ pub(crate) trait RootSource: fmt::Debug + Send + Sync {
         None
     }
 
-    /// Returns the function that tells by its contents what an initramfs lacks; `None` where only
-    /// the medium can.
+    /// Returns the function that finds what an initramfs lacks by its contents; `None` where they
+    /// are not examined.
     fn examiner(&self) -> Option<Examiner> {
         None
     }
@@ -35,7 +35,7 @@ pub(crate) trait RootSource: fmt::Debug + Send + Sync {
     }
 }
 
-/// Tells what the initramfs at this path lacks, by its contents.
+/// Finds what the initramfs at this path lacks, by its contents.
 pub(crate) type Examiner = fn(&Contents, &str) -> Vec<Lack>;
 
 /// One boot of an entry.
@@ -80,7 +80,7 @@ pub enum NbdRoot {
     /// The hook disconnects the disk in any case (archiso before v27, 2016-05): the root has to be
     /// copied.
     Disconnects,
-    /// Nothing tells.
+    /// Not known.
     #[default]
     Unknown,
 }
@@ -88,7 +88,7 @@ pub enum NbdRoot {
 /// Something a person should know of an entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Note {
-    /// The medium's own menu says `copytoram=n`, which is not taken over: what its maker chose for
+    /// The medium's own menu says `copytoram=n`, which is not inherited: what its maker chose for
     /// a disk does not bind a boot over the network.
     CopyToRamOverridden {
         /// The menu's path on the medium.
@@ -190,7 +190,7 @@ pub enum Refusal {
     /// The initramfs has not what this way needs.
     #[error("{0}")]
     Lacks(Lack),
-    /// There is no root that could travel.
+    /// There is no root to transport.
     #[error(
         "its initramfs is the whole system and is loaded over HTTP; there is no root that could \
          travel by NFS or NBD"
@@ -215,7 +215,7 @@ impl Entry {
         loaded.chain(&self.root).map(String::as_str)
     }
 
-    /// Whether this entry can start by `transport` with the operator's own arguments `append`.
+    /// Checks that this entry can start by `transport` with the operator's own arguments `append`.
     pub fn check(&self, transport: Transport, append: &str) -> Result<(), Refusal> {
         if self.root.is_none() {
             return match transport {
@@ -236,18 +236,18 @@ impl Entry {
         }
     }
 
-    /// What its initramfs has not of what a root needs that travels by `transport`.
+    /// Returns the first part its initramfs lacks for `transport`.
     pub fn lack_for(&self, transport: Transport) -> Option<&Lack> {
         let mut lacks = self.lacks.iter().filter(|_| self.root.is_some());
         lacks.find(|lack| lack.part.is_needed_by(transport))
     }
 
-    /// Whether no root can travel to it in any way.
+    /// Tests whether it can get its root by no transport.
     pub fn is_unreachable(&self) -> bool {
         Transport::ALL.iter().all(|t| self.lack_for(*t).is_some())
     }
 
-    /// Whether the root stays on the server.
+    /// Tests whether the root stays on the server.
     pub fn streams(&self, transport: Transport, append: &str) -> bool {
         if self.root.is_none() {
             return false;
@@ -260,7 +260,7 @@ impl Entry {
         }
     }
 
-    /// Lists what the initramfs fetches from here, in order, when the root travels by `transport`
+    /// Lists what the initramfs fetches from here, in order, when the root comes by `transport`
     /// and the operator's own arguments are `append`. Through a mount and a network disk it reads
     /// everything, and fetches nothing.
     pub fn fetches(&self, transport: Transport, append: &str) -> Vec<Fetch> {
@@ -294,7 +294,7 @@ impl Entry {
             .collect()
     }
 
-    /// About how much memory a machine needs to start from a copy of the root that came by
+    /// Estimates the memory a machine needs to start from a copy of the root that came by
     /// `transport`, in bytes. The copy lies in file systems of at most three quarters of the
     /// memory; the initramfs is there packed and unpacked before. Over NFS and NBD the root is
     /// copied once.
@@ -311,7 +311,7 @@ impl Entry {
         all.max(self.root_bytes / 3 * 4)
     }
 
-    /// One sentence for the line below a menu.
+    /// Returns one sentence for the line below a menu.
     pub fn help(&self, transport: Transport, append: &str) -> String {
         if self.root.is_none() {
             let mib = self.initrd_bytes >> 20;

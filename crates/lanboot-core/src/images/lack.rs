@@ -1,13 +1,13 @@
-//! What a way to boot needs and a medium does not have, and how that is known.
+//! What a root transport needs and a medium lacks, and how that is known.
 
 use std::fmt;
 
 use super::transport::Transport;
 
-/// A part of an initramfs that some way to boot needs.
+/// A part of an initramfs that some transport needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Part {
-    /// `ipconfig`, which gives the initramfs its address; nothing travels without it.
+    /// `ipconfig`, which gives the initramfs its address; every transport needs it.
     Ipconfig,
     /// The hook that configures the network (`archiso_pxe_common`).
     NetworkHook,
@@ -22,7 +22,7 @@ pub enum Part {
 }
 
 impl Part {
-    /// Whether a root that travels by `transport` needs it.
+    /// Tests whether `transport` needs it.
     pub fn is_needed_by(self, transport: Transport) -> bool {
         match self {
             Self::Ipconfig | Self::NetworkHook => true,

@@ -5,11 +5,11 @@ use std::net::SocketAddrV4;
 use super::transport::Transport;
 use crate::vfs::Identity;
 
-/// Where this server's doors are, as one machine reaches them. Always literal addresses: in the
-/// initramfs there may be no DNS, and `siaddr` may be somebody else's.
+/// This server's addresses as one machine reaches them. Always literal: an initramfs may have no
+/// DNS, and `siaddr` may be another server's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Server {
-    /// The boot door.
+    /// The HTTP server.
     pub http: SocketAddrV4,
     /// Whether NFS is served, at the same address.
     pub nfs: bool,
@@ -18,7 +18,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Whether this transport's door is open.
+    /// Tests whether this transport is served.
     pub fn offers(&self, transport: Transport) -> bool {
         match transport {
             Transport::Http => true,
@@ -27,12 +27,12 @@ impl Server {
         }
     }
 
-    /// The transports whose doors are open.
+    /// Lists the transports that are served.
     pub fn transports(&self) -> impl Iterator<Item = Transport> + use<'_> {
         Transport::ALL.into_iter().filter(|t| self.offers(*t))
     }
 
-    /// `http://ADDRESS`, with the port only where it is not 80 (some ROMs cannot read one).
+    /// Returns `http://ADDRESS`, with the port only where it is not 80 (some ROMs cannot read one).
     pub fn http_origin(&self) -> String {
         match self.http.port() {
             80 => format!("http://{}", self.http.ip()),
@@ -41,10 +41,10 @@ impl Server {
     }
 }
 
-/// Which image a command line names, and at whose doors.
+/// The image a command line names, and the server it comes from.
 #[derive(Clone, Copy, Debug)]
 pub struct MountSource<'a> {
-    /// Our doors.
+    /// This server.
     pub server: &'a Server,
     /// The image's name.
     pub image: &'a str,

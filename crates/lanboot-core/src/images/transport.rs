@@ -14,7 +14,7 @@ pub enum Transport {
 }
 
 impl Transport {
-    /// The word for it on the command line and in menus.
+    /// Returns the word for it on the command line and in menus.
     pub fn name(self) -> &'static str {
         match self {
             Self::Http => "http",

@@ -415,7 +415,7 @@ impl ShimGrub {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::testing::{grub_file, no_disk, program, shim_file, shim_signed};
+    use crate::testing::{grub_file, no_disk, program, shim_file, shim_signed};
 
     const X64: u16 = 0x8664;
 

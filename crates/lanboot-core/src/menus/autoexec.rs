@@ -19,7 +19,7 @@ pub fn autoexec(server: &Server) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::testing::server;
+    use crate::testing::server;
 
     #[test]
     fn it_chains_to_the_menu_and_is_freed() {

@@ -285,11 +285,11 @@ fn is_safe(word: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::testing::{catalog, chain, image, installer, keep, server};
     use crate::catalog::{BootChoice, Transports};
     use crate::machine::Arch;
     use crate::menus::cpu_filter::testing::Ipxe;
     use crate::plan::MenuKind;
+    use crate::testing::{catalog, chain, image, installer, keep, server};
     use std::sync::Arc;
     use std::time::Duration;
 
@@ -480,7 +480,7 @@ mod tests {
         assert_eq!(ARM64.run(&at_once).end, "exit");
         let empty = self::text(&Catalog::default(), None, &only_http(), Memory::Unknown);
         assert!(X64.run(&empty).says[0].contains("no image served here"));
-        let whole = crate::catalog::testing::whole_image("memtest", &[]);
+        let whole = crate::testing::whole_image("memtest", &[]);
         let whole = Catalog::new(vec![Arc::new(whole)]);
         let whole = self::text(&whole, None, &only_http(), Memory::Unknown);
         let said = X64.run(&whole).says.concat();

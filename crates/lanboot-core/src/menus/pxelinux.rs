@@ -151,9 +151,9 @@ fn label(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::testing::{catalog, server};
     use crate::catalog::{BootChoice, Transports};
     use crate::plan::MenuKind;
+    use crate::testing::{catalog, server};
     use std::time::Duration;
 
     fn menu(seconds: Option<u64>) -> Menu {
@@ -215,7 +215,7 @@ mod tests {
 
     #[test]
     fn an_older_processor_may_start_another_image() {
-        use crate::catalog::testing::image;
+        use crate::testing::image;
         let images = [image("new", &[Cpu::X86_64]), image("old", &[Cpu::I686])];
         let catalog = Catalog::new(images.map(std::sync::Arc::new).to_vec());
         let menu = Menu {

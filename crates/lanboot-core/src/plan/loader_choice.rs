@@ -51,7 +51,7 @@ impl LoaderChoice {
 mod tests {
     use super::*;
     use crate::catalog::Cpu;
-    use crate::catalog::testing::image;
+    use crate::testing::image;
     use std::sync::Arc;
 
     #[test]

@@ -471,8 +471,8 @@ fn file(file: String) -> Offer {
 mod tests {
     use super::*;
     use crate::catalog::Cpu;
-    use crate::catalog::testing::{catalog, chain as made, chain_without_proxy, image, server};
     use crate::machine::Mac;
+    use crate::testing::{catalog, chain as made, chain_without_proxy, image, server};
     use crate::vfs::{Content, Kind, Meta, Tree, TreeBuilder};
     use std::sync::Arc;
 
@@ -536,7 +536,7 @@ mod tests {
     }
 
     fn signed_ipxe() -> crate::loaders::SignedIpxe {
-        crate::catalog::testing::signed_ipxe(Arch::X64Uefi)
+        crate::testing::signed_ipxe(Arch::X64Uefi)
     }
 
     fn host(names: &[&'static str]) -> Loaders {
@@ -870,7 +870,7 @@ mod tests {
 
     #[test]
     fn an_image_that_starts_only_as_a_whole_goes_to_machines_that_can_start_it() {
-        use crate::catalog::testing::whole_image;
+        use crate::testing::whole_image;
         let whole = || Arc::new(whole_image("memtest", &[Arch::X64Uefi]));
         let live = || Arc::new(image("live", &[Cpu::X86_64]));
         let (alone, beside) = (vec![whole()], vec![live(), whole()]);

@@ -72,8 +72,8 @@ pub fn chain<'a>(
 mod tests {
     use super::*;
     use crate::catalog::Cpu;
-    use crate::catalog::testing::{chain as made, chain_without_proxy, image};
     use crate::pe::Signed;
+    use crate::testing::{chain as made, chain_without_proxy, image};
     use std::sync::Arc;
 
     #[test]

@@ -271,9 +271,9 @@ fn is_grub_folder(folder: &[&[u8]]) -> bool {
 mod tests {
     use super::super::tests::{PEER, routes, text};
     use super::*;
-    use crate::catalog::testing::{chain, image, signed_ipxe};
     use crate::catalog::{Catalog, Cpu};
     use crate::loaders::Loaders;
+    use crate::testing::{chain, image, signed_ipxe};
     use crate::vfs::{Kind, Meta, Tree, TreeBuilder};
     use std::sync::Arc;
 

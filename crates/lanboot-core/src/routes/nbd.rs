@@ -60,10 +60,10 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::catalog::testing::image;
     use crate::catalog::{Catalog, Transports};
     use crate::loaders::Loaders;
     use crate::menus::Menu;
+    use crate::testing::image;
     use crate::vfs::{Content, Identity, ImageId};
 
     /// Images by name and number; each is told from the others by its number alone.

@@ -93,7 +93,7 @@ mod tests {
     use super::super::tests::routes;
     use super::*;
     use crate::catalog::Catalog;
-    use crate::catalog::testing::{catalog, image};
+    use crate::testing::{catalog, image};
     use crate::vfs::Tree;
     use std::sync::Arc;
 

@@ -1,9 +1,9 @@
 //! debian-installer's network images: a kernel and an initramfs that is the whole installer. It
-//! fetches its packages from a mirror, so no root travels from here.
+//! fetches its packages from a mirror, so it needs no root from here.
 //!
 //! Recognised by `debian-installer/ARCH/{linux,initrd.gz}`, as in the netboot tree, or by `linux`
 //! and `initrd.gz` beside `.disk`, as on `mini.iso`. The images for CDs keep theirs in
-//! `install.*`: those look for their own disk and are left to other recognisers.
+//! `install.*`: those look for their own disk and are left to other families.
 
 use crate::boot_config::{self, MenuEntry, ReadSmall};
 use crate::images::arguments::{NetworkArgs, inherited};
@@ -176,9 +176,9 @@ impl RootSource for DebianInstaller {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::testing::{linux, medium, program, read, tree};
     use crate::images::{Dialect, MountSource, Refusal, Server, Transport};
     use crate::pe::Signed;
+    use crate::testing::{linux, medium, program, read, tree};
     use crate::vfs::Identity;
 
     const GRUB: &str = "menuentry 'Expert' {\nlinux /debian-installer/amd64/linux priority=low ---\n\

@@ -13,7 +13,7 @@ use super::family::Family;
 use super::medium::Medium;
 
 /// Every family; a medium belongs to the first that recognises it.
-const FAMILIES: [&Family; 2] = [&archiso::FAMILY, &debian_installer::FAMILY];
+const FAMILIES: &[&Family] = &[&archiso::FAMILY, &debian_installer::FAMILY];
 
 /// Recognises a medium; `None` when it is of no known family.
 pub(super) fn detect(medium: Medium<'_>) -> Option<Detection> {

@@ -1,8 +1,8 @@
 use super::*;
-use crate::catalog::testing::{image, installer, server};
 use crate::catalog::{BootChoice, Transports};
 use crate::images::{EntryKind, Linux};
 use crate::plan::MenuKind;
+use crate::testing::{image, installer, server};
 use crate::vfs::Content;
 use proptest::prelude::*;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ fn mixed() -> Catalog {
 }
 
 fn loaders(http: bool) -> Loaders {
-    use crate::catalog::testing::chain;
+    use crate::testing::chain;
     let names = ["snponly-x86_64.efi", "ipxe-x86_64.efi", "ipxe-arm64.efi"];
     Loaders {
         ipxe: names.map(|n| (n, Content::memory(*b"x"))).into(),
@@ -416,7 +416,7 @@ fn every_service_is_a_root_transport() {
 #[test]
 fn the_2013_layout_gets_its_address_from_grub() {
     let words = Dialect::Grub { netmask: MASK };
-    let entry = crate::catalog::testing::literal("old");
+    let entry = crate::testing::literal("old");
     let server = server();
     let catalog = image("old", &[]);
     let line = entry.command_line(Transport::Http, catalog.at(&server), words, "");
@@ -475,7 +475,7 @@ proptest! {
             kernel: path.clone(),
             initrd: vec![path],
         });
-        crate::catalog::testing::keep(entry, &kept);
+        crate::testing::keep(entry, &kept);
         let catalog = Catalog::new(vec![Arc::new(hostile)]);
         let menu = menu(&catalog, None, &append);
         let (first, locked) = texts(&catalog, &loaders(false), &menu, &server());

@@ -130,7 +130,7 @@ fn leading_number(version: &str) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::testing::tree;
+    use crate::testing::tree;
 
     #[test]
     fn a_generation_is_told_by_files_then_packages_then_label_then_date() {

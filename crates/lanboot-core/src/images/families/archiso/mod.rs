@@ -87,7 +87,7 @@ fn entries(medium: Medium<'_>, layout: &Layout, root: &Root, config: &BootConfig
     let named = pairs.into_iter().zip(suffixes);
     named
         .map(|(pair, suffix)| {
-            // What tells it from the medium's other entries.
+            // What distinguishes it from the medium's other entries.
             let cpu = (layout.roots.len() > 1).then(|| root.cpu.name());
             let suffix = Some(suffix.as_str()).filter(|suffix| !suffix.is_empty());
             let parts: Vec<&str> = [cpu, suffix].into_iter().flatten().collect();

@@ -1,7 +1,7 @@
 use super::*;
-use crate::catalog::testing::{linux, medium, tree};
 use crate::images::families;
 use crate::images::{Dialect, MountSource, NbdRoot, Refusal, Server, StockMenu, Transport};
+use crate::testing::{linux, medium, tree};
 use crate::vfs::Identity;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
@@ -523,7 +523,7 @@ fn what_no_package_brings_is_no_way_to_boot() {
         "{refusal}"
     );
     assert_eq!(found.warnings, [refusal]);
-    let image = crate::catalog::testing::image("disc", &[]);
+    let image = crate::testing::image("disc", &[]);
     let asked = crate::catalog::Transports {
         all: Some(Transport::Nbd),
         of: Vec::new(),

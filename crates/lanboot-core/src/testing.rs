@@ -1,8 +1,8 @@
-//! A small catalog for the tests of this crate.
+//! Builders for the tests of this crate: catalogs, images, media, trees and UEFI programs.
 
 use std::sync::Arc;
 
-use super::{Catalog, Cpu, Detection, Entry, Image, MediumLoaders, NbdRoot, Server};
+use crate::catalog::{Catalog, Cpu, Detection, Entry, Image, MediumLoaders, NbdRoot, Server};
 use crate::images::families::{Archiso, DebianInstaller};
 use crate::images::medium::Medium;
 use crate::images::{EntryKind, Linux, NetworkArgs};
