@@ -12,6 +12,8 @@
 BOOT=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=patience.sh
 . "$BOOT/patience.sh"
+# shellcheck source=events.sh
+. "$BOOT/events.sh"
 REPO=$(cd "$BOOT/../.." && pwd)
 : "${LANBOOT:=$REPO/target/release/lanboot}"
 
@@ -170,11 +172,11 @@ start_lanboot() {
     rm -f "$READY"
     mkdir -p "$LOGS/state"
     ip netns exec "$LAB-srv" "$LANBOOT" serve --interface srv0 \
-        --address "$SERVER_ADDRESS/$SERVER_PREFIX" "${LANBOOT_DHCP[@]}" \
+        --address "$SERVER_ADDRESS/$SERVER_PREFIX" "${LANBOOT_DHCP[@]}" --log json \
         --ready-file "$READY" --state "$LOGS/state" "$@" >>"$SERVER_LOG" 2>&1 &
     SERVER_PID=$!
     wait_until 20 server_answers || true
-    [[ -e $READY ]] || fail "the server was not ready in time: $(tail -n 3 "$SERVER_LOG")"
+    [[ -e $READY ]] || fail "the server was not ready in time: $(last_events 3)"
 }
 
 # A host on the LAN in a namespace of its own: NAME ADDRESS.
@@ -339,8 +341,8 @@ wait_up() {
 
 # installer_asks: until the installer, started by GRUB, asks its first question.
 installer_asks() {
-    wait_line "$SERVER_LOG" 'sent /iso/debian(-arm64)?/.*/initrd.gz' "$DEADLINE" "$GUEST_PID" >/dev/null ||
-        fail "GRUB did not load the installer in $DEADLINE s; the server said last: $(tail -n 1 "$SERVER_LOG")"
+    wait_sent "$DEADLINE" '^/?iso/debian(-arm64)?/.*/initrd.gz' ||
+        fail "GRUB did not load the installer in $DEADLINE s; the server said last: $(last_events)"
     step "GRUB has loaded kernel and initramfs"
     wait_text "$SERIAL" 'Choose the language|Select a language' $((DEADLINE * 3)) "$GUEST_PID" ||
         fail "the installer did not ask for a language"

@@ -10,11 +10,11 @@ case_damage() {
     head -c $(($(stat -L -c %s "$IMAGE") - 2500000)) "$IMAGE" >"$LOGS/folder/a-stalled.iso"
     cp --reflink=auto "$IMAGE" "$LOGS/folder/b-whole.iso"
     start_server "$LOGS/folder" -- --loader ipxe --menu-timeout 1 --append "$QUIET"
-    wait_line "$SERVER_LOG" 'a-stalled\.iso: .*incomplete: [0-9]+ of [0-9]+ bytes \(arch/x86_64/airootfs\.sfs\)' 5 "$SERVER_PID" >/dev/null ||
-        fail "the log does not say that the first image is incomplete: $(head -n 5 "$SERVER_LOG")"
+    wait_event 5 notice 'text~a-stalled\.iso: .*incomplete: [0-9]+ of [0-9]+ bytes \(arch/x86_64/airootfs\.sfs\)' >/dev/null ||
+        fail "the log does not say that the first image is incomplete: $(last_events 5)"
     boot_one 1
     expect image arch
     expect cms ok
-    grep -q 'sent iso/b-whole/\|sent /iso/b-whole/' "$SERVER_LOG" || fail "the machine did not load from the whole image"
-    ! grep -q 'iso/a-stalled/' "$SERVER_LOG" || fail "the machine asked for files of the stalled image"
+    has_sent '^/?iso/b-whole/' || fail "the machine did not load from the whole image"
+    ! has_event any 'path~iso/a-stalled/' || fail "the machine asked for files of the stalled image"
 }

@@ -24,11 +24,11 @@ once() {
     expect transport "$transport"
     expect dhcp ok
     expect cms ok
-    wait_until 60 is_off "$SERVER_PID" || fail "lanboot is still there; it said last: $(tail -n 1 "$SERVER_LOG")"
+    wait_until 60 is_off "$SERVER_PID" || fail "lanboot is still there; it said last: $(last_events)"
     wait "$SERVER_PID" || status=$?
     [[ $status == 0 ]] || fail "lanboot ended with status $status"
-    grep -q ' is up: its system has its address' "$SERVER_LOG" || fail "that the machine is up is not in the log"
-    step "lanboot ended by itself: $(grep 'stopping: ' "$SERVER_LOG")"
+    has_event boot state=up || fail "that the machine is up is not in the log"
+    step "lanboot ended by itself: $(event_value text notice 'text~^stopping: ')"
 }
 
 case_endings() {
@@ -64,6 +64,6 @@ case_endings-stream() {
     start_guest 1
     wait_up 1 "$DEADLINE"
     expect copytoram n
-    wait_line "$SERVER_LOG" 'is up and reads its root file system from here' 10 >/dev/null || fail "the log does not say that it is up"
-    ! wait_until 5 is_off "$SERVER_PID" || fail "lanboot left a machine without its root: $(tail -n 1 "$SERVER_LOG")"
+    wait_event 10 boot state=streaming >/dev/null || fail "the log does not say that it is up"
+    ! wait_until 5 is_off "$SERVER_PID" || fail "lanboot left a machine without its root: $(last_events)"
 }

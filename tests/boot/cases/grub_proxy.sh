@@ -29,9 +29,9 @@ beside_with() {
 # The reason is in the line of the offer and, for machines with Secure Boot on, at the start.
 ipxe_and_why() {
     has_sent_file '/?loader/snponly-x86_64.efi'
-    ! grep -q 'sent .*shimx64.efi' "$SERVER_LOG" || fail "the machine got shim and GRUB"
-    grep -qE 'DHCPOFFER.*GRUB 2\.06 \(.*would look for its files' "$SERVER_LOG" || fail "the offer does not say why"
-    grep -qE 'machines with Secure Boot on have nothing to start.*install ' "$SERVER_LOG" ||
+    ! has_sent 'shimx64.efi' || fail "the machine got shim and GRUB"
+    has_event dhcp message=DHCPOFFER 'detail~GRUB 2\.06 \(.*would look for its files' || fail "the offer does not say why"
+    has_event notice 'text~machines with Secure Boot on have nothing to start.*install ' ||
         fail "the start does not say what Secure Boot needs"
 }
 
@@ -53,7 +53,7 @@ case_grub-proxy-auto() {
 case_grub-proxy-new() {
     beside_with proxy trixie
     has_sent_file '/?loader/secure/x86_64/grubx64.efi'
-    ! grep -q 'have nothing to start' "$SERVER_LOG" || fail "the log says that machines cannot start"
+    ! has_event notice 'text~have nothing to start' || fail "the log says that machines cannot start"
 }
 
 case_grub-proxy-secure() {

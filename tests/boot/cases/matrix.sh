@@ -191,7 +191,7 @@ found() {
 up() {
     if [[ $IMAGE == */debian*.iso ]]; then
         wait_line "$SERIAL" 'Linux version' "$DEADLINE" "$GUEST_PID" >/dev/null ||
-            fail "no kernel in $DEADLINE s; the server said last: $(tail -n 1 "$SERVER_LOG")"
+            fail "no kernel in $DEADLINE s; the server said last: $(last_events)"
         wait_line "$SERIAL" '[Ss]ecure boot enabled' "$DEADLINE" "$GUEST_PID" >/dev/null || fail "the kernel does not see Secure Boot"
     else
         wait_up 1 "$DEADLINE"
@@ -202,7 +202,7 @@ up() {
 
 # sentence REGEX: what of the log matches first, without this machine's paths; SENTENCE.
 sentence() {
-    SENTENCE=$(grep -m 1 -oE "$1" "$SERVER_LOG" | sed "s|$LOGS/loaders/||g; s/ *$//") || fail "no line /$1/ in the log; the server said last: $(tail -n 1 "$SERVER_LOG")"
+    SENTENCE=$(sentences | grep -m 1 -oE "$1" | sed "s|$LOGS/loaders/||g; s/ *$//") || fail "no event says /$1/; the server said last: $(last_events)"
 }
 
 # refused REGEX: the log says so, and the firmware gives the file up by itself.
@@ -210,7 +210,7 @@ refused() {
     local line
     line=$(wait_line "$SERIAL" 'BdsDxe: failed to (load|start) Boot' "$DEADLINE" "$GUEST_PID") || {
         screen "$LOGS/screen.png"
-        fail "the firmware does not give up; see screen.png; the server said last: $(tail -n 1 "$SERVER_LOG")"
+        fail "the firmware does not give up; see screen.png; the server said last: $(last_events)"
     }
     line=$(tr -d '\r' <<<"${line##*: }")
     step "the firmware says: $line"
@@ -293,7 +293,7 @@ shim_on() {
     if [[ $1-$2 == 2011-2023 ]]; then
         refused 'the shim [^ ]*shimx64\.efi starts only on machines that trust .* of 2011.*'
     else
-        wait_line "$SERVER_LOG" 'Secure Boot is on' "$DEADLINE" "$GUEST_PID" >/dev/null || fail "GRUB does not run"
+        wait_event "$DEADLINE" planned 'text~Secure Boot is on' >/dev/null || fail "GRUB does not run"
         found "$(awk -v a="$POWERED" -v b="$(date +%s.%N)" 'BEGIN {printf "%.0f s", b - a}')"
     fi
 }
