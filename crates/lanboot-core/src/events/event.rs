@@ -1,5 +1,6 @@
 //! The event: when, who, and what happened.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -186,6 +187,141 @@ pub enum EventKind {
         /// The sentence.
         text: String,
     },
+}
+
+/// The kind of an event: lines of one kind stand for one another when there are too many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// A DHCP message of this name.
+    Dhcp(MessageType),
+    /// An address from another DHCP server.
+    OtherLease,
+    /// A boot came to another state.
+    Boot,
+    /// Something was ignored at a door.
+    Ignored(Protocol),
+    /// A file began to leave.
+    Started(Protocol),
+    /// Some of a file is out.
+    Progress,
+    /// A file is out.
+    Finished(Protocol),
+    /// A transfer failed.
+    Failed(Protocol),
+    /// A file is not there.
+    NotFound(Protocol),
+    /// How a machine will boot.
+    Planned,
+    /// About the server itself.
+    Diagnostic,
+}
+
+impl Kind {
+    /// Returns the kind of `event`.
+    pub fn of(event: &Event) -> Self {
+        match &event.what {
+            // What is no known message is one kind.
+            EventKind::Dhcp {
+                message: MessageType::Other(_),
+                ..
+            } => Self::Dhcp(MessageType::Other(0)),
+            EventKind::Dhcp { message, .. } => Self::Dhcp(*message),
+            EventKind::OtherLease { .. } => Self::OtherLease,
+            EventKind::Boot { .. } => Self::Boot,
+            EventKind::Ignored { protocol, .. } => Self::Ignored(*protocol),
+            EventKind::Started { protocol, .. } => Self::Started(*protocol),
+            EventKind::Progress { .. } => Self::Progress,
+            EventKind::Finished { protocol, .. } => Self::Finished(*protocol),
+            EventKind::Failed { protocol, .. } => Self::Failed(*protocol),
+            EventKind::NotFound { protocol, .. } => Self::NotFound(*protocol),
+            EventKind::Planned { .. } => Self::Planned,
+            EventKind::Diagnostic { .. } => Self::Diagnostic,
+        }
+    }
+
+    /// Returns how much of it is logged.
+    pub fn volume(self) -> Volume {
+        match self {
+            Self::Dhcp(_) | Self::OtherLease => Volume::Messages,
+            Self::Started(_) | Self::Finished(_) | Self::Planned | Self::Boot => Volume::Transfers,
+            Self::Progress => Volume::Amounts,
+            Self::NotFound(_) => Volume::Probes,
+            Self::Failed(_) => Volume::Failures,
+            Self::Ignored(_) => Volume::Trouble,
+            Self::Diagnostic => Volume::Notices,
+        }
+    }
+
+    /// Returns the value of the key `event` in the JSON log.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Dhcp(_) => "dhcp",
+            Self::OtherLease => "other-lease",
+            Self::Boot => "boot",
+            Self::Ignored(_) => "ignored",
+            Self::Started(_) => "started",
+            Self::Progress => "progress",
+            Self::Finished(_) => "finished",
+            Self::Failed(_) => "failed",
+            Self::NotFound(_) => "not-found",
+            Self::Planned => "planned",
+            Self::Diagnostic => "notice",
+        }
+    }
+
+    /// Returns the protocol, where the kind has one.
+    pub fn protocol(self) -> Option<Protocol> {
+        match self {
+            Self::Dhcp(_) | Self::OtherLease => Some(Protocol::Dhcp),
+            Self::Ignored(protocol)
+            | Self::Started(protocol)
+            | Self::Finished(protocol)
+            | Self::Failed(protocol)
+            | Self::NotFound(protocol) => Some(protocol),
+            Self::Progress | Self::Planned | Self::Boot | Self::Diagnostic => None,
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let said = match self {
+            Self::Dhcp(message) => return f.write_str(message.name()),
+            Self::Progress => "transfers under way",
+            Self::Planned => "ways to boot",
+            Self::OtherLease => "leases of other servers",
+            Self::Boot => "states of boots",
+            Self::Diagnostic => "notices",
+            Self::Ignored(_) => "requests ignored",
+            Self::Started(_) => "transfers begun",
+            Self::Finished(_) => "transfers done",
+            Self::Failed(_) => "failures",
+            Self::NotFound(_) => "files not found",
+        };
+        match self.protocol() {
+            Some(protocol) => write!(f, "{} {said}", protocol.name()),
+            None => f.write_str(said),
+        }
+    }
+}
+
+/// How many events of a kind a boot has, and so how many are logged before the rest is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Volume {
+    /// DHCP messages of one type.
+    Messages,
+    /// Files that are sent.
+    Transfers,
+    /// How far long transfers are.
+    Amounts,
+    /// Files that do not exist.
+    Probes,
+    /// Transfers that failed.
+    Failures,
+    /// Requests that were ignored.
+    Trouble,
+    /// Diagnostics of the server itself.
+    Notices,
 }
 
 /// Serialises as the key `protocol`, and as its older name `door`.

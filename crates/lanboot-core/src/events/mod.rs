@@ -10,7 +10,7 @@ mod reason;
 mod shim_loads;
 
 pub use boot_progress::{BootProgress, BootStage, MAX_MACHINES, MAX_TOLD, MachineStatus, Running};
-pub use event::{Event, EventKind, Peer, Protocol};
+pub use event::{Event, EventKind, Kind, Peer, Protocol, Volume};
 pub use log_line::{bytes, tell};
 pub use outlook::{Outlook, Waiting};
 pub use progress::{

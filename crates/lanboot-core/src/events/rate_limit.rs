@@ -14,8 +14,7 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-use super::{Event, EventKind, Peer, Protocol};
-use crate::dhcp::MessageType;
+use super::{Event, Kind, Peer, Protocol, Volume};
 use crate::machine::Mac;
 
 /// A used-up allowance is whole again after so long.
@@ -77,122 +76,6 @@ pub const NOTICES: TokenBucket = TokenBucket {
     each: 512,
     all: 512,
 };
-
-/// What lines have in common that stand for one another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
-    /// A DHCP message of this name.
-    Dhcp(MessageType),
-    /// An address from another DHCP server.
-    OtherLease,
-    /// A boot came to another state.
-    Boot,
-    /// Something was ignored at a door.
-    Ignored(Protocol),
-    /// A file began to leave.
-    Started(Protocol),
-    /// Some of a file is out.
-    Progress,
-    /// A file is out.
-    Finished(Protocol),
-    /// A transfer failed.
-    Failed(Protocol),
-    /// A file is not there.
-    NotFound(Protocol),
-    /// How a machine will boot.
-    Planned,
-    /// About the server itself.
-    Diagnostic,
-}
-
-impl Kind {
-    /// The kind of `event`.
-    pub fn of(event: &Event) -> Self {
-        match &event.what {
-            // What is no known message is one kind.
-            EventKind::Dhcp {
-                message: MessageType::Other(_),
-                ..
-            } => Self::Dhcp(MessageType::Other(0)),
-            EventKind::Dhcp { message, .. } => Self::Dhcp(*message),
-            EventKind::OtherLease { .. } => Self::OtherLease,
-            EventKind::Boot { .. } => Self::Boot,
-            EventKind::Ignored { protocol, .. } => Self::Ignored(*protocol),
-            EventKind::Started { protocol, .. } => Self::Started(*protocol),
-            EventKind::Progress { .. } => Self::Progress,
-            EventKind::Finished { protocol, .. } => Self::Finished(*protocol),
-            EventKind::Failed { protocol, .. } => Self::Failed(*protocol),
-            EventKind::NotFound { protocol, .. } => Self::NotFound(*protocol),
-            EventKind::Planned { .. } => Self::Planned,
-            EventKind::Diagnostic { .. } => Self::Diagnostic,
-        }
-    }
-
-    /// How many lines of it are told.
-    pub fn bucket(self) -> TokenBucket {
-        match self {
-            Self::Dhcp(_) | Self::OtherLease => MESSAGES,
-            Self::Started(_) | Self::Finished(_) | Self::Planned | Self::Boot => PROGRESS,
-            Self::Progress => AMOUNTS,
-            Self::NotFound(_) => PROBES,
-            Self::Failed(_) => FAILURES,
-            Self::Ignored(_) => TROUBLE,
-            Self::Diagnostic => NOTICES,
-        }
-    }
-
-    /// The same word as the key `event` of a line of this kind in the JSON log.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Dhcp(_) => "dhcp",
-            Self::OtherLease => "other-lease",
-            Self::Boot => "boot",
-            Self::Ignored(_) => "ignored",
-            Self::Started(_) => "started",
-            Self::Progress => "progress",
-            Self::Finished(_) => "finished",
-            Self::Failed(_) => "failed",
-            Self::NotFound(_) => "not-found",
-            Self::Planned => "planned",
-            Self::Diagnostic => "notice",
-        }
-    }
-
-    /// Where the machine knocked, when the kind tells.
-    pub fn protocol(self) -> Option<Protocol> {
-        match self {
-            Self::Dhcp(_) | Self::OtherLease => Some(Protocol::Dhcp),
-            Self::Ignored(protocol)
-            | Self::Started(protocol)
-            | Self::Finished(protocol)
-            | Self::Failed(protocol)
-            | Self::NotFound(protocol) => Some(protocol),
-            Self::Progress | Self::Planned | Self::Boot | Self::Diagnostic => None,
-        }
-    }
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let said = match self {
-            Self::Dhcp(message) => return f.write_str(message.name()),
-            Self::Progress => "transfers under way",
-            Self::Planned => "ways to boot",
-            Self::OtherLease => "leases of other servers",
-            Self::Boot => "states of boots",
-            Self::Diagnostic => "notices",
-            Self::Ignored(_) => "requests ignored",
-            Self::Started(_) => "transfers begun",
-            Self::Finished(_) => "transfers done",
-            Self::Failed(_) => "failures",
-            Self::NotFound(_) => "files not found",
-        };
-        match self.protocol() {
-            Some(protocol) => write!(f, "{} {said}", protocol.name()),
-            None => f.write_str(said),
-        }
-    }
-}
 
 /// Lines that were left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -302,7 +185,7 @@ impl RateLimiter {
     pub fn admit(&mut self, event: &Event) -> bool {
         let now = event.at;
         let kind = Kind::of(event);
-        let TokenBucket { each, all } = kind.bucket();
+        let TokenBucket { each, all } = bucket(kind.volume());
         let all_count = self.all.entry(kind).or_insert_with(|| Count::new(all, now));
         all_count.refill(all, now);
         if let Some(address) = Address::of(event.peer) {
@@ -375,6 +258,18 @@ fn sweep(each: &mut HashMap<(Address, Kind), Count>, swept: &mut Duration, now: 
     }
     *swept = now;
     each.retain(|_, count| count.suppressed > 0 || now.abs_diff(count.heard) < SUMMARY);
+}
+
+fn bucket(volume: Volume) -> TokenBucket {
+    match volume {
+        Volume::Messages => MESSAGES,
+        Volume::Transfers => PROGRESS,
+        Volume::Amounts => AMOUNTS,
+        Volume::Probes => PROBES,
+        Volume::Failures => FAILURES,
+        Volume::Trouble => TROUBLE,
+        Volume::Notices => NOTICES,
+    }
 }
 
 #[derive(Clone, Copy, Debug)]

@@ -50,8 +50,8 @@ fn line(at: Duration, peer: Peer, what: &impl Serialize) -> String {
 mod tests {
     use super::*;
     use lanboot_core::dhcp::{IgnoreReason, MessageType};
-    use lanboot_core::events::rate_limit::{Kind, SUMMARY};
-    use lanboot_core::events::{BootState, EventKind, Protocol, SendFailure};
+    use lanboot_core::events::rate_limit::SUMMARY;
+    use lanboot_core::events::{BootState, EventKind, Kind, Protocol, SendFailure};
     use lanboot_core::machine::{Arch, Mac, Machine, Stage};
     use std::collections::BTreeSet;
 

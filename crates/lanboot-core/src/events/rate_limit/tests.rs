@@ -1,4 +1,6 @@
 use super::*;
+use crate::dhcp::MessageType;
+use crate::events::EventKind;
 use crate::events::tell;
 use crate::tftp::{BadPacket, Finish, IgnoreReason};
 
