@@ -12,7 +12,8 @@
 //! * [`images`] — one medium: its family and what it can boot.
 //! * [`loaders`] — the boot loaders there are and the names they are asked for by.
 //! * [`catalog`] — which images there are; [`plan`] — what one machine gets.
-//! * [`script`] — menus as text; [`routes`] — every path a machine can ask for.
+//! * [`script`] — menus as text; [`route`] — the paths a machine can ask for; [`routes`] — the files behind
+//!   them.
 //! * [`export`] — the same offers as configuration for the servers people have already.
 //! * [`dhcp`], [`tftp`], [`http`], [`nbd`] — one room per protocol; they never import each other.
 //! * [`events`] — what happened, the boot progress of each machine, and why nothing was sent.
@@ -42,6 +43,7 @@ pub mod nbd;
 pub mod nfs;
 pub mod pe;
 pub mod plan;
+pub mod route;
 pub mod routes;
 #[cfg(test)]
 mod testing;

@@ -1,21 +1,5 @@
-//! Every path a machine can ask for.
-//!
-//! ```text
-//! /boot.ipxe                    the menu for iPXE, made for whoever asks
-//! /loader/undionly.kpxe         iPXE: for BIOS, and for every kind of UEFI
-//! /loader/snponly-x86_64.efi
-//! /loader/pxelinux/…            lpxelinux.0, its modules, pxelinux.cfg/default
-//! /loader/secure/x86_64/…       shim and GRUB, which start with Secure Boot on too
-//! /loader/secure-http/x86_64/…  the same for HTTP Boot; boot.img is a disk with both
-//! /loader/secure-ipxe/x86_64/…  iPXE behind its own shim
-//! /loader/ramdisk/NAME.iso      an image as UEFI HTTP Boot makes a disk of it
-//! /…/grub.cfg, /…/autoexec.ipxe wherever GRUB and iPXE look for them
-//! /iso/NAME.iso                 an image as it is
-//! /iso/NAME/…                   the files of an image
-//! /…                            the files of the default image, as behind the classic recipe
-//! ```
-//!
-//! All doors see the same paths. NBD has names instead: see `nbd`.
+//! The files behind the paths a machine can ask for ([`Route`]), the same for every protocol. NBD
+//! has names instead: see `nbd`.
 
 mod loader;
 mod nbd;
@@ -26,11 +10,11 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 
 use crate::catalog::{Catalog, Entry, Image, Memory, Server, Transport};
-use crate::events::{Expected, FileUse, Role};
 use crate::images::{EntryKind, Linux};
 use crate::loaders::Loaders;
 use crate::menus::{self, Menu};
-use crate::plan::{MenuKind, PXELINUX_FOLDER};
+use crate::plan::MenuKind;
+use crate::route::{Derived, Expected, FilePath, FileUse, LoaderRoute, Role, Route};
 use crate::vfs::{Content, File, Kind, Path, Tree};
 
 /// One of our addresses and the network it is in.
@@ -53,6 +37,20 @@ impl Address {
         let host_bits = 32 - u32::from(self.prefix.min(32));
         Ipv4Addr::from_bits(u32::MAX.checked_shl(host_bits).unwrap_or(0))
     }
+}
+
+/// Name of the configuration that PXELINUX asks for at last.
+const PXELINUX_DEFAULT: &str = "default";
+
+/// A file that was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opened {
+    /// The path it was asked for by.
+    pub route: Route,
+    /// The file.
+    pub file: File,
+    /// What it means to a boot.
+    pub file_use: FileUse,
 }
 
 /// What can be asked for; immutable, replaced whole.
@@ -89,12 +87,25 @@ impl Routes {
         }
     }
 
-    /// The file at `path` (and `query`, without its `?`) as `peer` gets to see it.
+    /// Opens the file at `path` (and `query`, without its `?`) as `peer` gets to see it.
+    pub fn open(&self, path: &[u8], query: &[u8], peer: IpAddr) -> Option<Opened> {
+        let route = Route::parse(path)?;
+        Some(Opened {
+            file: self.file(&route, query, peer)?,
+            file_use: self.use_of(&route),
+            route,
+        })
+    }
+
+    /// Returns the file that [`Routes::open`] opens.
     pub fn find(&self, path: &[u8], query: &[u8], peer: IpAddr) -> Option<File> {
-        let path = Path::parse(path).ok()?;
-        let names = path.names();
-        match names {
-            [b"boot.ipxe"] => {
+        self.open(path, query, peer).map(|opened| opened.file)
+    }
+
+    fn file(&self, route: &Route, query: &[u8], peer: IpAddr) -> Option<File> {
+        match route {
+            Route::Index => Some(generated(self.index())),
+            Route::IpxeMenu => {
                 let (server, memory) = (self.server(peer)?, Memory::from_query(query));
                 let text = menus::ipxe(&self.catalog, &self.menu, &server, memory);
                 Some(File {
@@ -102,62 +113,89 @@ impl Routes {
                     ..generated(text)
                 })
             }
-            [b"loader", inside @ ..] => self.loader_file(inside, peer),
-            [] => Some(generated(self.index())),
-            [b"iso", name] if self.whole(name).is_some() => self.whole(name),
-            [b"iso", name, inside @ ..] if self.catalog.image(name).is_some() => self
-                .catalog
-                .image(name)
-                .and_then(|image| file_of(image, inside))
-                .or_else(|| self.autoexec(names, peer)),
-            // The default image's own menu is left alone where it was asked for.
-            names if self.menu.kind == MenuKind::Stock => {
-                self.default_file(names)
-                    .or_else(|| match loader::menu_for_all(names) {
-                        // Asked for first, one for this machine would hide it.
-                        Some(for_all) if self.default_file(&for_all).is_some() => None,
-                        _ => self.looked_for(names, peer),
-                    })
+            Route::Loader(file) => self.loader_file(file, peer),
+            Route::RamDisk(image) => self.ram_disk(image),
+            Route::WholeImage(image) => {
+                // An image may be called like another one's file.
+                let namesake = || self.catalog.image(format!("{image}.iso").as_bytes());
+                match self.whole(image) {
+                    None if namesake().is_none() => self.at_root(&self.as_path(route), peer),
+                    whole => whole,
+                }
             }
-            names => match self.looked_for(names, peer) {
-                None if loader::is_module_list(names) => None,
-                None => self.default_file(names),
-                found => found,
+            Route::Image { image, path } => match self.catalog.image(image.as_bytes()) {
+                Some(image) => {
+                    let own = file_of(image, path.as_bytes());
+                    own.or_else(|| self.autoexec(peer).filter(|_| path.is_autoexec()))
+                }
+                None => self.at_root(&self.as_path(route), peer),
             },
+            Route::Root(path) => self.at_root(path, peer),
         }
     }
 
-    /// Says what a file at `path` means to a boot, and for a root file system what the boot fetches
-    /// with it.
+    /// Returns a route into an image that is not served as a path of the default image.
+    fn as_path(&self, route: &Route) -> FilePath {
+        FilePath::from(route.to_bytes())
+    }
+
+    /// Returns a file of the default image, or what a loader means by its path.
+    fn at_root(&self, path: &FilePath, peer: IpAddr) -> Option<File> {
+        let image_file = |path: &FilePath| file_of(self.catalog.default_image()?, path.as_bytes());
+        let derived = path.derived();
+        // The default image's own menu is left alone where it was asked for.
+        if self.menu.kind == MenuKind::Stock {
+            return image_file(path).or_else(|| match derived? {
+                // Asked for first, one for this machine would hide it.
+                Derived::GrubMenu { for_one: true }
+                    if image_file(&path.menu_for_all()).is_some() =>
+                {
+                    None
+                }
+                derived => self.derived(derived, peer),
+            });
+        }
+        match derived {
+            Some(Derived::GrubModuleList) => None,
+            Some(Derived::SecondStage(stage)) => {
+                image_file(path).or_else(|| self.second_stage(stage))
+            }
+            Some(derived) => self.derived(derived, peer).or_else(|| image_file(path)),
+            None => image_file(path),
+        }
+    }
+
+    /// Says what the file at `path` means to a boot.
     pub fn file_use(&self, path: &[u8]) -> FileUse {
-        let is = |role| FileUse {
-            role,
-            begins_boot: role == Role::Loader,
-            ..FileUse::default()
+        let route = Route::parse(path);
+        route.map_or_else(FileUse::default, |route| self.use_of(&route))
+    }
+
+    /// Says what the file of a route means to a boot, and for a root file system what the boot
+    /// fetches with it.
+    fn use_of(&self, route: &Route) -> FileUse {
+        if let Some(role) = route.role() {
+            return FileUse {
+                role,
+                // Only firmware makes a RAM disk.
+                begins_boot: role == Role::Loader || matches!(route, Route::RamDisk(_)),
+                shim: self.shim_at(route).map(|shim| shim.authorities),
+                ..FileUse::default()
+            };
+        }
+        let (image, path) = match route {
+            Route::Image { image, path } => (self.catalog.image(image.as_bytes()), path),
+            Route::Root(path) => (self.catalog.default_image(), path),
+            Route::Index
+            | Route::IpxeMenu
+            | Route::Loader(_)
+            | Route::RamDisk(_)
+            | Route::WholeImage(_) => return FileUse::default(),
         };
-        let Ok(path) = Path::parse(path) else {
-            return FileUse::default();
-        };
-        let (image, names) = match path.names() {
-            [b"boot.ipxe"] | [b"loader", b"pxelinux", b"pxelinux.cfg", ..] => {
-                return is(Role::Menu);
-            }
-            // The RAM disk is the root, and only firmware makes one.
-            [b"loader", b"ramdisk", ..] => {
-                return FileUse {
-                    begins_boot: true,
-                    ..is(Role::Root)
-                };
-            }
-            names if loader::is_menu(names) => return is(Role::Menu),
-            [b"loader", ..] => return is(Role::Loader),
-            [b"iso", name, rest @ ..] => (self.catalog.image(name), rest),
-            names => (self.catalog.default_image(), names),
-        };
-        let (Some(image), Ok(file)) = (image, String::from_utf8(names.join(&b'/'))) else {
-            return FileUse::default();
-        };
-        self.use_in(image, &file)
+        match (image, path.as_str()) {
+            (Some(image), Some(file)) => self.use_in(image, file),
+            _ => FileUse::default(),
+        }
     }
 
     /// What a file of an image means to a boot.
@@ -195,6 +233,7 @@ impl Routes {
             name: name(file),
             begins_boot: matches!(role, Role::Loader | Role::Kernel | Role::Initramfs),
             expected: expected.collect(),
+            shim: None,
         }
     }
 
@@ -217,18 +256,28 @@ impl Routes {
         })
     }
 
-    fn default_file(&self, names: &[&[u8]]) -> Option<File> {
-        file_of(self.catalog.default_image()?, names)
-    }
-
-    /// `NAME.iso`: the image as it is.
-    fn whole(&self, name: &[u8]) -> Option<File> {
-        let image = self.catalog.image(name.strip_suffix(b".iso")?)?;
+    /// The image as it is.
+    fn whole(&self, name: &str) -> Option<File> {
+        let image = self.catalog.image(name.as_bytes())?;
         Some(File {
             content: image.whole(),
             modified: None,
             version: image.version,
             warning: None,
+        })
+    }
+
+    /// The image as firmware makes a disk of it in memory.
+    fn ram_disk(&self, name: &str) -> Option<File> {
+        let file = self.whole(name)?;
+        let mib = file.content.len().div_ceil(1 << 20);
+        let warning = format!(
+            "the firmware loads the whole image as a RAM disk, which takes {mib} MiB of \
+             memory besides what the system needs"
+        );
+        Some(File {
+            warning: Some(warning),
+            ..file
         })
     }
 
@@ -238,13 +287,17 @@ impl Routes {
             String::from("lanboot serves these images to machines that boot from the network:\n\n");
         for image in self.catalog.images() {
             let (name, family) = (&image.name, image.found.family_name());
+            let whole = Route::WholeImage(name.clone());
+            let files = Route::Image {
+                image: name.clone(),
+                path: FilePath::default(),
+            };
             out.push_str(&format!(
-                "/iso/{name}.iso  ({family}; its files are below /iso/{name})\n"
+                "/{whole}  ({family}; its files are below /{files})\n"
             ));
         }
-        out.push_str(&format!(
-            "\nMenus: /boot.ipxe and /{PXELINUX_FOLDER}/pxelinux.cfg/default\n"
-        ));
+        let pxelinux = Route::Loader(LoaderRoute::PxelinuxConfig(PXELINUX_DEFAULT.into()));
+        out.push_str(&format!("\nMenus: /{} and /{pxelinux}\n", Route::IpxeMenu));
         out
     }
 }
@@ -267,9 +320,8 @@ fn role_in(entry: &Entry, file: &str) -> Option<Role> {
     }
 }
 
-fn file_of(image: &Image, names: &[&[u8]]) -> Option<File> {
-    let joined = names.join(&b'/');
-    let found = image.tree.resolve(&Path::parse(&joined).ok()?)?;
+fn file_of(image: &Image, path: &[u8]) -> Option<File> {
+    let found = image.tree.resolve(&Path::parse(path).ok()?)?;
     match &found.node.kind {
         Kind::File(content) if found.id != Tree::ROOT => Some(File {
             content: content.clone(),

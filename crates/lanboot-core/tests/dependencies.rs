@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Core: each room and the rooms it may use.
-const CORE: [(&str, &[&str]); 22] = [
+const CORE: [(&str, &[&str]); 23] = [
     ("reason_codes", &[]),
     ("bytes", &[]),
     ("text", &[]),
@@ -28,11 +28,12 @@ const CORE: [(&str, &[&str]); 22] = [
         "catalog",
         &["boot_config", "images", "loaders", "machine", "text", "vfs"],
     ),
-    ("plan", &["catalog", "loaders", "machine"]),
+    ("route", &["loaders", "machine", "vfs"]),
+    ("plan", &["catalog", "loaders", "machine", "route"]),
     (
         "menus",
         &[
-            "bytes", "text", "images", "catalog", "machine", "loaders", "pe", "plan",
+            "bytes", "text", "images", "catalog", "machine", "loaders", "pe", "plan", "route",
         ],
     ),
     // It answers as our own DHCP does, quirks included.
@@ -40,6 +41,7 @@ const CORE: [(&str, &[&str]); 22] = [
         "exports",
         &[
             "bytes", "text", "images", "catalog", "dhcp", "machine", "menus", "loaders", "plan",
+            "route",
         ],
     ),
     ("dhcp", &["bytes", "text", "machine", "plan"]),
@@ -50,14 +52,16 @@ const CORE: [(&str, &[&str]); 22] = [
     // Reasons are those of the protocols.
     (
         "events",
-        &["machine", "vfs", "dhcp", "tftp", "http", "nbd", "nfs"],
+        &[
+            "machine", "vfs", "dhcp", "tftp", "http", "nbd", "nfs", "route",
+        ],
     ),
     (
         "routes",
         // It is also what the doors of NFS and NBD export.
         &[
-            "bytes", "text", "machine", "vfs", "images", "catalog", "menus", "events", "nbd",
-            "nfs", "loaders", "plan",
+            "bytes", "text", "machine", "vfs", "images", "catalog", "menus", "nbd", "nfs",
+            "loaders", "plan", "route",
         ],
     ),
 ];

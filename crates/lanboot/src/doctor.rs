@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use lanboot_core::catalog::{BootChoice, Catalog, Entry};
-use lanboot_core::loaders::{Authorities, Loaders, Shim, secure_arch};
+use lanboot_core::loaders::{Authorities, Loaders, Shim};
 use lanboot_core::machine::Arch;
 use lanboot_core::plan::{chain, pxelinux_image, usual_loader};
+use lanboot_core::route::{LoaderRoute, Route};
 use serde::Serialize;
 
 use crate::cli::Doctor;
@@ -285,18 +286,15 @@ fn beside(
     }
 }
 
-/// The shim that a file of the site is, if it is one.
-fn shim<'a>(file: &str, catalog: &'a Catalog, loaders: &'a Loaders) -> Option<&'a Shim> {
-    let parts: Vec<&str> = file.split('/').collect();
-    match parts.as_slice() {
-        ["loader", way @ ("secure" | "secure-http"), name, _] => {
-            let (arch, http) = (secure_arch(name.as_bytes())?, *way == "secure-http");
+/// Returns the shim that a route leads to, if it leads to one.
+fn shim<'a>(route: &Route, catalog: &'a Catalog, loaders: &'a Loaders) -> Option<&'a Shim> {
+    match route {
+        Route::Loader(LoaderRoute::ShimGrub { arch, http, .. }) => {
             let first = BootChoice::first(catalog);
-            Some(&chain(catalog, loaders, &first, arch, http)?.shim)
+            Some(&chain(catalog, loaders, &first, arch.arch(), *http)?.shim)
         }
-        ["loader", "secure-ipxe", name, _] => {
-            let arch = secure_arch(name.as_bytes())?;
-            Some(&loaders.signed_ipxe(arch)?.shim)
+        Route::Loader(LoaderRoute::SignedIpxe { arch, .. }) => {
+            Some(&loaders.signed_ipxe(arch.arch())?.shim)
         }
         _ => None,
     }
@@ -329,20 +327,17 @@ pub fn secure_boot(catalog: &Catalog, loaders: &Loaders) -> Vec<String> {
 
 const SHIM_AND_GRUB: &str = "shim and GRUB";
 
-/// What a file of the site is, and where it comes from.
+/// Returns what a route leads to, and the files that come from.
 fn origin(
-    file: &str,
+    route: &Route,
     catalog: &Catalog,
     loaders: &Loaders,
     folder: Option<&Path>,
 ) -> (&'static str, Vec<String>) {
-    let parts: Vec<&str> = file.split('/').collect();
-    let arch = |name: &str| secure_arch(name.as_bytes()).unwrap_or(Arch::Other(0));
-    match parts.as_slice() {
-        ["loader", way @ ("secure" | "secure-http"), name, _] => {
+    match route {
+        Route::Loader(LoaderRoute::ShimGrub { arch, http, .. }) => {
             let first = BootChoice::first(catalog);
-            let http = *way == "secure-http";
-            let found = chain(catalog, loaders, &first, arch(name), http);
+            let found = chain(catalog, loaders, &first, arch.arch(), *http);
             let files = found.map(|chain| {
                 let image = catalog
                     .images()
@@ -356,12 +351,12 @@ fn origin(
             });
             (SHIM_AND_GRUB, files.unwrap_or_default())
         }
-        ["loader", "secure-ipxe", name, _] => {
-            let found = loaders.signed_ipxe(arch(name));
+        Route::Loader(LoaderRoute::SignedIpxe { arch, .. }) => {
+            let found = loaders.signed_ipxe(arch.arch());
             let files = found.map(|signed| vec![signed.shim.from.clone()]);
             ("iPXE behind its own shim", files.unwrap_or_default())
         }
-        ["loader", "pxelinux", _] => {
+        Route::Loader(LoaderRoute::Pxelinux(_)) => {
             let files = match pxelinux_image(catalog) {
                 Some(image) => {
                     let folder = image.found.pxelinux.as_deref().unwrap_or_default();
@@ -374,12 +369,12 @@ fn origin(
             };
             ("PXELINUX", vec![files])
         }
-        ["loader", name] => {
-            let from = loaders::ipxe_file(name, folder);
+        Route::Loader(LoaderRoute::Ipxe(build)) => {
+            let from = loaders::ipxe_file(build.name, folder);
             let from = from.map(|path| text::path(&path));
             ("iPXE", from.into_iter().collect())
         }
-        _ => ("a loader", vec![file.to_owned()]),
+        _ => ("a loader", vec![route.to_string()]),
     }
 }
 

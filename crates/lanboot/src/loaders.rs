@@ -415,6 +415,8 @@ fn small_file(path: &Path) -> Option<Content> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use lanboot_core::loaders::SecureArch;
+    use lanboot_core::route::{IpxePart, LoaderRoute, Route};
 
     #[test]
     fn a_folder_replaces_the_hosts_loaders() {
@@ -619,7 +621,11 @@ mod tests {
                 panic!("{shims:?}: {}", found.len())
             };
             assert_eq!((signed.arch, signed.build.kind), (arch, "snponly"));
-            assert_eq!(signed.shim_name(), offered);
+            let shim = Route::Loader(LoaderRoute::SignedIpxe {
+                arch: SecureArch::of(arch).unwrap(),
+                part: IpxePart::Shim(signed.build.kind),
+            });
+            assert_eq!(shim.to_string().rsplit('/').next(), Some(offered));
             assert_eq!(signed.other.as_ref().map(|build| build.kind), Some("ipxe"));
             assert_eq!(signed.shim.authorities.count(), 2);
         }

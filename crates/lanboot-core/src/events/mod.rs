@@ -13,9 +13,9 @@ pub use boot_progress::{BootProgress, BootStage, MAX_MACHINES, MAX_TOLD, Machine
 pub use event::{Event, EventKind, Kind, Peer, Protocol, Volume};
 pub use log_line::{bytes, tell};
 pub use outlook::{Outlook, Waiting};
-pub use progress::{
-    ADDRESS_GRACE, BootState, Expected, FileUse, GRACE, MAX_PAUSE, MAX_PAUSE_UNLOADED, Role, SETTLE,
-};
+pub use progress::{ADDRESS_GRACE, BootState, GRACE, MAX_PAUSE, MAX_PAUSE_UNLOADED, SETTLE};
 pub use rate_limit::{RateLimiter, Suppressed};
 pub use reason::{HostCause, HostError, ListenerReason, Reason, SendFailure};
 pub use shim_loads::ShimLoads;
+
+pub use crate::route::{Expected, FileUse, Role};

@@ -9,6 +9,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::route::{Expected, FileUse, Role};
+
 /// How long after its own DHCP exchange a system may still decline its address.
 pub const SETTLE: Duration = Duration::from_secs(2);
 /// How long a machine that has all its files may ask for nothing before it is taken to be up.
@@ -23,57 +25,6 @@ pub const MAX_PAUSE: Duration = Duration::from_secs(600);
 pub const MAX_PAUSE_UNLOADED: Duration = Duration::from_secs(60);
 /// Files remembered per boot; an entry has fewer.
 const MAX_FETCHED: usize = 64;
-
-/// What a file is to a boot, in the order a boot needs them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Role {
-    /// Anything else.
-    #[default]
-    Other,
-    /// What the firmware runs first, and its modules.
-    Loader,
-    /// A menu or script.
-    Menu,
-    /// The kernel.
-    Kernel,
-    /// The initramfs.
-    Initramfs,
-    /// The root file system.
-    Root,
-}
-
-/// A file that a boot fetches from here after its initramfs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Expected {
-    /// Its name, as [`FileUse::name`].
-    pub name: String,
-    /// Whether the boot fails without it.
-    pub required: bool,
-}
-
-/// What one file means to a boot.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct FileUse {
-    /// What it is.
-    pub role: Role,
-    /// One name for it, by whatever path it was asked for: `IMAGE/PATH`.
-    pub name: String,
-    /// Whether only a machine that boots asks for it. Anybody may look at a menu, download a root,
-    /// mount an image or attach one as a disk.
-    pub begins_boot: bool,
-    /// For a root: all that the initramfs fetches, in order.
-    pub expected: Vec<Expected>,
-}
-
-impl FileUse {
-    /// A root that is mounted or attached: whatever else is needed is read through it.
-    pub fn mounted() -> Self {
-        Self {
-            role: Role::Root,
-            ..Self::default()
-        }
-    }
-}
 
 /// Where a machine is on its way to a running system.
 #[derive(Clone, Debug, PartialEq, Eq)]

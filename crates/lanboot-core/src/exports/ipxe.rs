@@ -6,13 +6,13 @@ use super::menu_entries::{MenuEntry, menu_entries};
 use super::{Export, Fragment, MAX_TITLE, comment, text};
 use crate::catalog::Dialect;
 use crate::menus::{self, CpuFilter, line, transport_label, where_it_starts};
+use crate::route::Route;
 
 pub(super) fn fragment(from: &Export<'_>) -> Fragment {
     let mut fragment = Fragment::default();
     let (planned, others) = menu_entries(from, &mut fragment);
     let mut out = String::from("#!ipxe\n");
     let address = from.address();
-    let origin = from.server.http_origin();
     comment(
         &mut out,
         "#",
@@ -28,7 +28,8 @@ pub(super) fn fragment(from: &Export<'_>) -> Fragment {
             "  chain lanboot.ipxe || goto YOUR_MENU",
             "or copy what stands before its menu, its items and labels. A line that chains lanboot's own",
             &format!(
-                "menu, which follows the images and knows the machine's memory, is shorter: chain {origin}/boot.ipxe"
+                "menu, which follows the images and knows the machine's memory, is shorter: chain {}",
+                Route::IpxeMenu.url(&from.server.http_origin())
             ),
             &from.run(),
         ],

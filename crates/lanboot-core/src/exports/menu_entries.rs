@@ -3,6 +3,7 @@
 use super::{Export, Fragment};
 use crate::catalog::{Dialect, Entry, Image, Memory, Transport};
 use crate::plan::NoLoader;
+use crate::route::Route;
 
 /// One entry by one way.
 #[derive(Clone, Debug)]
@@ -73,6 +74,6 @@ impl MenuEntry<'_> {
 
     /// The path of one of the image's files at our doors, before any encoding.
     pub(super) fn path(&self, file: &str) -> String {
-        format!("iso/{}/{file}", self.image.name)
+        Route::of_image(&self.image.name, file).to_string()
     }
 }

@@ -1,7 +1,6 @@
 //! The builds of iPXE that are served, and iPXE behind its own signed shim.
 
-use super::shim_grub::{Shim, secure_names};
-use super::shim_names::{Wanted, ipxe_build, wanted};
+use super::shim_grub::Shim;
 use crate::machine::Arch;
 use crate::vfs::Content;
 
@@ -30,24 +29,12 @@ pub struct SignedBuild {
 }
 
 impl SignedIpxe {
-    /// The name its shim is offered under, which leads to the build that is to be started.
-    pub fn shim_name(&self) -> String {
-        let (_, suffix) = secure_names(self.arch).unwrap_or_default();
-        format!("{}-shim{suffix}.efi", self.build.kind)
-    }
-
-    /// The file beside the shim for a request of this name.
-    pub fn file(&self, name: &[u8]) -> Option<&Content> {
-        match wanted(name, self.arch) {
-            Wanted::Shim => Some(&self.shim.content),
-            Wanted::SecondStage => {
-                let kind = ipxe_build(name).map(|(kind, _)| kind);
-                let other = self.other.as_ref();
-                let named = other.filter(|other| kind == Some(other.kind));
-                Some(&named.unwrap_or(&self.build).content)
-            }
-            Wanted::Other => None,
-        }
+    /// Returns the program of this build, where the name asked for has one; of the other ones that
+    /// which is started.
+    pub fn program(&self, build: Option<&str>) -> &Content {
+        let other = self.other.as_ref();
+        let named = other.filter(|other| build == Some(other.kind));
+        &named.unwrap_or(&self.build).content
     }
 }
 
@@ -86,11 +73,13 @@ pub const IPXE: [Ipxe; 14] = {
     ]
 };
 
-/// The name under which iPXE for this firmware is served, with drivers of its own (`native`) or on
-/// top of the firmware's.
-pub fn ipxe_loader(arch: Arch, native: bool) -> Option<&'static str> {
-    let fits = |build: &&Ipxe| build.arch == arch && build.native == native;
-    IPXE.iter().find(fits).map(|build| build.name)
+impl Ipxe {
+    /// Returns the build for this firmware, with drivers of its own (`native`) or on top of the
+    /// firmware's.
+    pub fn of(arch: Arch, native: bool) -> Option<Self> {
+        let fits = |build: &Self| build.arch == arch && build.native == native;
+        IPXE.into_iter().find(fits)
+    }
 }
 
 #[cfg(test)]
@@ -102,10 +91,13 @@ mod tests {
         let names: std::collections::BTreeSet<_> = IPXE.iter().map(|build| build.name).collect();
         assert_eq!(names.len(), IPXE.len());
         assert_eq!(
-            ipxe_loader(Arch::X64Uefi, false),
+            Ipxe::of(Arch::X64Uefi, false).map(|build| build.name),
             Some("snponly-x86_64.efi")
         );
-        assert_eq!(ipxe_loader(Arch::X86Bios, true), Some("ipxe.pxe"));
-        assert_eq!(ipxe_loader(Arch::Other(2), true), None);
+        assert_eq!(
+            Ipxe::of(Arch::X86Bios, true).map(|build| build.name),
+            Some("ipxe.pxe")
+        );
+        assert_eq!(Ipxe::of(Arch::Other(2), true), None);
     }
 }

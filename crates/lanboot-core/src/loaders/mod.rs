@@ -6,9 +6,10 @@ mod kind;
 mod shim_grub;
 mod shim_names;
 
-pub use ipxe::{IPXE, Ipxe, SignedBuild, SignedIpxe, ipxe_loader};
+pub use ipxe::{IPXE, Ipxe, SignedBuild, SignedIpxe};
 pub use kind::LoaderKind;
-pub use shim_grub::{Authorities, Grub, Shim, ShimGrub, secure_arch, secure_names};
+pub use shim_grub::{Authorities, Grub, SecureArch, Shim, ShimGrub, secure_names};
+pub(crate) use shim_names::{Wanted, wanted};
 pub use shim_names::{ipxe_build, is_garbled, is_shim_name};
 
 use std::collections::BTreeMap;
@@ -19,7 +20,7 @@ use crate::vfs::Content;
 /// The loaders there are, besides those on the media.
 #[derive(Clone, Debug, Default)]
 pub struct Loaders {
-    /// iPXE for every kind of firmware, by its name in the folder `loader`: see [`ipxe_loader`].
+    /// iPXE for every kind of firmware, by its name in the folder `loader`: see [`Ipxe`].
     pub ipxe: BTreeMap<&'static str, Content>,
     /// The host's `lpxelinux.0` with its modules, by file name.
     pub pxelinux: BTreeMap<String, Content>,

@@ -21,7 +21,7 @@ const GRUBENV: &[u8] = b"grubenv";
 
 /// What a request beside a shim wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Wanted {
+pub(crate) enum Wanted {
     /// The shim itself.
     Shim,
     /// The program it starts.
@@ -35,7 +35,7 @@ pub(super) enum Wanted {
 /// shim 15.8 on some Dells asks for the title of the boot entry, its first character garbled
 /// (`êonboard`, `?USB`; rhboot/shim#649, #696): so a name that is no file name, and one without an
 /// ending, is the second stage, too.
-pub(super) fn wanted(name: &[u8], arch: Arch) -> Wanted {
+pub(crate) fn wanted(name: &[u8], arch: Arch) -> Wanted {
     let is_garbled = name.iter().any(|b| !b.is_ascii_graphic());
     let name = name.to_ascii_lowercase();
     let program = stem(&name);

@@ -1,6 +1,7 @@
 //! `autoexec.ipxe`, which iPXE 1.21 and later requests from its own folder before anything else.
 
 use crate::catalog::Server;
+use crate::route::Route;
 
 /// Returns a script that only leads to the menu, so that a machine gets it whatever its DHCP server
 /// sent.
@@ -11,8 +12,8 @@ pub fn autoexec(server: &Server) -> String {
     format!(
         "#!ipxe\n# Made by lanboot.\n\
          isset ${{netX/ip}} || dhcp ||\n\
-         chain --replace --autofree {}/boot.ipxe || autoboot\n",
-        server.http_origin()
+         chain --replace --autofree {} || autoboot\n",
+        Route::IpxeMenu.url(&server.http_origin())
     )
 }
 

@@ -22,6 +22,7 @@ use crate::loaders::{Loaders, Shim, secure_names};
 use crate::machine::Arch;
 use crate::pe::Signed;
 use crate::plan::chain;
+use crate::route::{LOCKED, LoaderRoute, Route};
 use crate::text::{ascii, printable};
 
 /// GRUB's names for the processors it can be built for, with UEFI (`$grub_cpu`).
@@ -75,10 +76,11 @@ impl Grub<'_> {
                 "if [ \"$root\" = \"http,{address}\" ]; then\n\
                  set lanboot=http,{address}\nset lanboot_secure=secure-http\nfi"
             );
+            let test = Route::Loader(LoaderRoute::GrubHttpTest);
             for (_, cpu) in CPUS.iter().filter(|(arch, _)| self.has_http(*arch)) {
                 let _ = writeln!(
                     out,
-                    "if [ \"$grub_cpu\" = \"{cpu}\" ]; then source (http,{address})/{HTTP_TEST}; fi"
+                    "if [ \"$grub_cpu\" = \"{cpu}\" ]; then source (http,{address})/{test}; fi"
                 );
             }
         }
@@ -308,18 +310,15 @@ impl Grub<'_> {
     /// need encoding for HTTP goes over TFTP.
     fn file(&self, image: &Image, path: &str) -> String {
         if url_path(path) == path {
-            return format!("($lanboot)/iso/{}/{path}", image.name);
+            return format!("($lanboot)/{}", Route::of_image(&image.name, path));
         }
         let address = self.server.http.ip();
         let path = ascii(path, MAX_WORD);
-        quoted(&format!("(tftp,{address})/iso/{}/{path}", image.name))
+        let route = Route::of_image(&image.name, &path);
+        quoted(&format!("(tftp,{address})/{route}"))
     }
 }
 
-/// File that only a GRUB with the module `http` can source.
-const HTTP_TEST: &str = "loader/secure/http.cfg";
-/// Name of the second file.
-pub(crate) const LOCKED: &str = "locked.cfg";
 /// Entry that leaves the network.
 const LOCAL: &str = "lanboot-local";
 /// Entry that explains why there are no others.

@@ -9,6 +9,7 @@ use super::{
 use crate::catalog::{Catalog, Cpu, Dialect, Entry, Image, Memory, Server, Transport};
 use crate::images::{EntryKind, Linux};
 use crate::pe::Signed;
+use crate::route::Route;
 
 /// Returns the script for `server` and a machine with this `memory`.
 pub fn ipxe(catalog: &Catalog, menu: &Menu, server: &Server, memory: Memory) -> String {
@@ -109,8 +110,8 @@ fn with_root(catalog: &Catalog) -> impl Iterator<Item = (&std::sync::Arc<Image>,
 fn ask_for_memory(out: &mut String, server: &Server) {
     let _ = writeln!(
         out,
-        "chain --replace {}/boot.ipxe?{} ||",
-        server.http_origin(),
+        "chain --replace {}?{} ||",
+        Route::IpxeMenu.url(&server.http_origin()),
         Memory::query()
     );
 }

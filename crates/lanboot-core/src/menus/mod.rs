@@ -11,7 +11,6 @@ mod pxelinux;
 
 pub use autoexec::autoexec;
 pub(crate) use cpu_filter::{CpuFilter, where_it_starts};
-pub(crate) use grub::LOCKED;
 pub use grub::{Grub, grub_disk, grub_http};
 pub(crate) use grub::{grub_starts, is_refused, refused};
 pub use ipxe::ipxe;
@@ -25,6 +24,7 @@ use crate::catalog::{
     Transport, Transports, plan,
 };
 use crate::plan::MenuKind;
+use crate::route::Route;
 
 /// Operator settings for menus.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -139,12 +139,7 @@ pub(crate) fn line(text: &str, limit: usize) -> String {
 
 /// Returns the URL of a file in an image.
 pub(crate) fn url(server: &Server, image: &Image, path: &str) -> String {
-    format!(
-        "{}/iso/{}/{}",
-        server.http_origin(),
-        image.name,
-        url_path(path)
-    )
+    Route::of_image(&image.name, &url_path(path)).url(&server.http_origin())
 }
 
 /// Returns a path as part of a URL, with every byte `%`-encoded that a URL or a menu could

@@ -7,7 +7,7 @@ mod pick;
 
 pub use loader_choice::LoaderChoice;
 pub use offer::{NoLoader, Offer, Offers, offer, usual_loader};
-pub use pick::{PXELINUX_FOLDER, chain, pxelinux_image};
+pub use pick::{chain, pxelinux_image};
 
 /// Whose menu machines see.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,9 +1,10 @@
 //! What one machine is offered: the loader its firmware gets, or the script iPXE gets.
 
-use super::{LoaderChoice, MenuKind, PXELINUX_FOLDER, chain, pxelinux_image};
+use super::{LoaderChoice, MenuKind, chain, pxelinux_image};
 use crate::catalog::{BootChoice, Catalog, Image, Server};
-use crate::loaders::{LoaderKind, Loaders, ShimGrub, ipxe_loader, secure_names};
+use crate::loaders::{Ipxe, LoaderKind, Loaders, SecureArch, ShimGrub};
 use crate::machine::{Arch, Machine, Stage};
+use crate::route::{FilePath, IpxePart, LoaderRoute, Route, ShimGrubPart};
 
 /// What the line of an offer says of iPXE without a shim of its own.
 const NEEDS_SECURE_BOOT_OFF: &str =
@@ -137,8 +138,9 @@ pub fn offer(machine: &Machine, from: &Offers<'_>, server: &Server) -> Result<Of
                 asked.pxelinux().map(|offer| asked.at(offer, server))
             }
             (MenuKind::Generated, ..) => Ok(Offer {
+                file: Route::IpxeMenu.url(&server.http_origin()),
                 warning: asked.nothing_fits(),
-                ..file(format!("{}/boot.ipxe", server.http_origin()))
+                ..Offer::default()
             }),
         };
     }
@@ -165,8 +167,7 @@ fn joined(one: Option<String>, other: Option<String>) -> Option<String> {
     }
 }
 
-/// The file that firmware of this kind gets where nobody says otherwise, as a path of the site.
-/// With `secure`, only one that also starts with Secure Boot on; with `proxy`, only one that boots
+/// The file that firmware of this kind gets where nobody says otherwise. With `secure`, only one that also starts with Secure Boot on; with `proxy`, only one that boots
 /// where another server gives the addresses.
 pub fn usual_loader(
     catalog: &Catalog,
@@ -174,7 +175,7 @@ pub fn usual_loader(
     arch: Arch,
     secure: bool,
     proxy: bool,
-) -> Result<String, NoLoader> {
+) -> Result<Route, NoLoader> {
     let asked = LoaderRequest {
         catalog,
         loaders,
@@ -188,7 +189,41 @@ pub fn usual_loader(
         true => asked.secure(),
         false => asked.by(LoaderKind::Auto),
     };
-    offer.map(|offer| offer.file)
+    offer.map(|offer| offer.route)
+}
+
+/// What is to be loaded, before it is written for one machine.
+#[derive(Clone, Debug)]
+struct Planned {
+    route: Route,
+    /// PXELINUX' configuration file, relative to the prefix.
+    config: Option<String>,
+    prefix: Option<Prefix>,
+    warning: Option<String>,
+}
+
+/// PXELINUX' path prefix.
+#[derive(Clone, Debug)]
+enum Prefix {
+    /// The folder its files are served from.
+    Own,
+    /// A folder of the default image.
+    Medium(String),
+}
+
+impl Planned {
+    fn new(route: Route) -> Self {
+        Self {
+            route,
+            config: None,
+            prefix: None,
+            warning: None,
+        }
+    }
+
+    fn loader(loader: LoaderRoute) -> Self {
+        Self::new(Route::Loader(loader))
+    }
 }
 
 /// A question of firmware that runs programs for `arch`.
@@ -211,7 +246,7 @@ impl LoaderRequest<'_> {
         let able = match way {
             LoaderKind::Auto | LoaderKind::Ipxe | LoaderKind::IpxeNative => true,
             LoaderKind::Pxelinux => is_bios && !self.http,
-            LoaderKind::Grub => secure_names(self.arch).is_some(),
+            LoaderKind::Grub => SecureArch::of(self.arch).is_some(),
             LoaderKind::Iso if is_bios => false,
             LoaderKind::Iso if !self.http => return Some(NoLoader::NotByPxe),
             LoaderKind::Iso => true,
@@ -238,7 +273,7 @@ impl LoaderRequest<'_> {
 
     /// The whole image where that is what starts on this machine, or the reason where nothing else
     /// could start and this machine cannot start it.
-    fn whole_image(&self, way: LoaderKind) -> Option<Result<Offer, NoLoader>> {
+    fn whole_image(&self, way: LoaderKind) -> Option<Result<Planned, NoLoader>> {
         if self.http && way == LoaderKind::Iso {
             // What was asked for by name is answered for by name.
             return None;
@@ -264,7 +299,7 @@ impl LoaderRequest<'_> {
         })
     }
 
-    fn by(&self, way: LoaderKind) -> Result<Offer, NoLoader> {
+    fn by(&self, way: LoaderKind) -> Result<Planned, NoLoader> {
         match (way, self.arch) {
             (LoaderKind::Auto, Arch::X86Bios) => self.ipxe(false).or_else(|_| self.pxelinux()),
             (LoaderKind::Auto, _) => self.secure().or_else(|why| self.unsigned(why)),
@@ -293,9 +328,15 @@ impl LoaderRequest<'_> {
 
     /// One that also starts with Secure Boot on. Where GRUB would need a disk made for it, iPXE
     /// behind its own shim is the shorter way.
-    fn secure(&self) -> Result<Offer, NoLoader> {
+    fn secure(&self) -> Result<Planned, NoLoader> {
         let (chain, ipxe) = (self.chain(), self.signed_ipxe());
-        let needs_disk = |offer: &Offer| offer.file.ends_with(".img");
+        let needs_disk = |planned: &Planned| {
+            let part = match planned.route {
+                Route::Loader(LoaderRoute::ShimGrub { part, .. }) => Some(part),
+                _ => None,
+            };
+            part == Some(ShimGrubPart::Disk)
+        };
         match (chain, ipxe) {
             (Ok(chain), Ok(ipxe)) if needs_disk(&chain) => Ok(ipxe),
             (Err(_), Ok(ipxe)) => Ok(ipxe),
@@ -304,9 +345,9 @@ impl LoaderRequest<'_> {
     }
 
     /// What is given where GRUB was asked for by name and cannot boot.
-    fn instead(&self, why: NoLoader) -> Result<Offer, NoLoader> {
+    fn instead(&self, why: NoLoader) -> Result<Planned, NoLoader> {
         match self.signed_ipxe() {
-            Ok(offer) => Ok(Offer {
+            Ok(offer) => Ok(Planned {
                 warning: Some(format!("iPXE behind its own shim instead of GRUB: {why}")),
                 ..offer
             }),
@@ -315,10 +356,10 @@ impl LoaderRequest<'_> {
     }
 
     /// iPXE, where there is nothing that starts with Secure Boot on, for the reason `why`.
-    fn unsigned(&self, why: NoLoader) -> Result<Offer, NoLoader> {
+    fn unsigned(&self, why: NoLoader) -> Result<Planned, NoLoader> {
         let is_told = matches!(why, NoLoader::GrubWithoutProxy(..));
         match self.ipxe(false) {
-            Ok(offer) if is_told => Ok(Offer {
+            Ok(offer) if is_told => Ok(Planned {
                 warning: Some(format!(
                     "iPXE, which does not start with Secure Boot on, instead of GRUB: {why} (lanboot \
                      doctor names a package with one that boots here)"
@@ -327,7 +368,7 @@ impl LoaderRequest<'_> {
             }),
             Err(no_ipxe) if is_told => Err(NoLoader::Neither(Box::new(why), Box::new(no_ipxe))),
             // Firmware that refuses it says so on the machine's screen only.
-            Ok(offer) if secure_names(self.arch).is_some() => Ok(Offer {
+            Ok(offer) if SecureArch::of(self.arch).is_some() => Ok(Planned {
                 warning: Some(NEEDS_SECURE_BOOT_OFF.into()),
                 ..offer
             }),
@@ -336,33 +377,33 @@ impl LoaderRequest<'_> {
     }
 
     /// Some kinds of firmware have only one build here; it is better than none.
-    fn ipxe(&self, native: bool) -> Result<Offer, NoLoader> {
+    fn ipxe(&self, native: bool) -> Result<Planned, NoLoader> {
         let arch = self.arch;
-        let wanted = ipxe_loader(arch, native).ok_or(NoLoader::Firmware(arch))?;
-        let other = ipxe_loader(arch, !native).filter(|_| !native);
+        let build = |native| Ipxe::of(arch, native);
+        let wanted = build(native).ok_or(NoLoader::Firmware(arch))?;
+        let other = build(!native).filter(|_| !native);
         let found = [Some(wanted), other].into_iter().flatten();
-        let mut found = found.filter(|name| self.loaders.ipxe.contains_key(name));
+        let mut found = found.filter(|build| self.loaders.ipxe.contains_key(build.name));
         match found.next() {
-            Some(name) => Ok(loader(name)),
+            Some(build) => Ok(Planned::loader(LoaderRoute::Ipxe(build))),
             None if arch == Arch::X86Bios && !native => Err(NoLoader::NoBiosLoader),
-            None => Err(NoLoader::NoEfiLoader(arch, wanted)),
+            None => Err(NoLoader::NoEfiLoader(arch, wanted.name)),
         }
     }
 
-    fn chain(&self) -> Result<Offer, NoLoader> {
+    fn chain(&self) -> Result<Planned, NoLoader> {
         let none = || NoLoader::NoShimGrub(self.arch);
-        let (folder, suffix) = secure_names(self.arch).ok_or_else(none)?;
+        let arch = SecureArch::of(self.arch).ok_or_else(none)?;
         let chain = chain(self.catalog, self.loaders, self.boot, self.arch, self.http);
         let chain = chain.ok_or_else(none)?;
         self.boots_here(chain)?;
-        let way = if self.http { "secure-http" } else { "secure" };
+        let http = self.http;
+        let part = |part| Planned::loader(LoaderRoute::ShimGrub { arch, http, part });
         // GRUB goes on with the protocol it came by; with Secure Boot on it can learn no other.
         // One that is started from a disk does DHCP by itself and then uses what it has.
-        match (self.http, chain.grub.http, chain.grub.tftp) {
-            (true, true, _) | (false, _, true) => {
-                Ok(loader(&format!("{way}/{folder}/shim{suffix}.efi")))
-            }
-            (true, false, true) => Ok(loader(&format!("{way}/{folder}/boot.img"))),
+        match (http, chain.grub.http, chain.grub.tftp) {
+            (true, true, _) | (false, _, true) => Ok(part(ShimGrubPart::Shim)),
+            (true, false, true) => Ok(part(ShimGrubPart::Disk)),
             (_, _, false) => Err(none()),
         }
     }
@@ -378,42 +419,38 @@ impl LoaderRequest<'_> {
         Err(NoLoader::GrubWithoutProxy(name, from))
     }
 
-    fn signed_ipxe(&self) -> Result<Offer, NoLoader> {
+    fn signed_ipxe(&self) -> Result<Planned, NoLoader> {
         let none = || NoLoader::NoShimGrub(self.arch);
-        let (folder, _) = secure_names(self.arch).ok_or_else(none)?;
+        let arch = SecureArch::of(self.arch).ok_or_else(none)?;
         let signed = self.loaders.signed_ipxe(self.arch).ok_or_else(none)?;
-        Ok(loader(&format!(
-            "secure-ipxe/{folder}/{}",
-            signed.shim_name()
-        )))
+        let part = IpxePart::Shim(signed.build.kind);
+        Ok(Planned::loader(LoaderRoute::SignedIpxe { arch, part }))
     }
 
-    fn pxelinux(&self) -> Result<Offer, NoLoader> {
+    fn pxelinux(&self) -> Result<Planned, NoLoader> {
         // PXELINUX goes on by PXE, which a firmware that booted over HTTP has not.
         let none = pxelinux_image(self.catalog).is_none() && self.loaders.pxelinux.is_empty();
         if self.http || none {
             return Err(NoLoader::NoBiosLoader);
         }
-        Ok(Offer {
-            file: format!("{PXELINUX_FOLDER}/lpxelinux.0"),
+        Ok(Planned {
             config: Some("pxelinux.cfg/default".into()),
-            prefix: Some(format!("{PXELINUX_FOLDER}/")),
-            warning: None,
+            prefix: Some(Prefix::Own),
+            ..Planned::loader(LoaderRoute::Pxelinux("lpxelinux.0".into()))
         })
     }
 
     /// The default image's own menu: for BIOS its PXELINUX, for UEFI its shim with the GRUB and
     /// the `grub.cfg` that belong to it.
-    fn stock(&self) -> Result<Offer, NoLoader> {
+    fn stock(&self) -> Result<Planned, NoLoader> {
         let image = self.default.ok_or(NoLoader::NothingToBoot)?;
         let none = || NoLoader::NoStockMenu(image.name.clone());
         if self.arch == Arch::X86Bios && !self.http {
             let stock = image.found.stock.as_ref().ok_or_else(none)?;
-            return Ok(Offer {
-                file: stock.loader.clone(),
+            return Ok(Planned {
                 config: Some(stock.config.clone()),
-                prefix: stock.prefix.clone(),
-                warning: None,
+                prefix: stock.prefix.clone().map(Prefix::Medium),
+                ..Planned::new(Route::Root(FilePath::from(&*stock.loader)))
             });
         }
         let has_menu = |chain: &&ShimGrub| {
@@ -430,41 +467,33 @@ impl LoaderRequest<'_> {
         let chain = fit.next().or_else(|| chains().next());
         let chain = chain.ok_or_else(none)?;
         self.boots_here(chain)?;
-        Ok(file(chain.shim.from.clone()))
+        Ok(Planned::new(Route::Root(FilePath::from(&*chain.shim.from))))
     }
 
-    /// The offer as this firmware takes it: a URL for HTTP Boot, and for PXELINUX a URL as prefix,
-    /// which brings modules, menu, kernel and initramfs over HTTP.
-    fn at(&self, offer: Offer, server: &Server) -> Offer {
-        let url = |path: &str| format!("{}/{path}", server.http_origin());
-        let is_ours = |prefix: &String| prefix.starts_with(PXELINUX_FOLDER);
+    /// Writes the offer as this firmware takes it: a URL for HTTP Boot, and for PXELINUX a URL as
+    /// prefix, which brings modules, menu, kernel and initramfs over HTTP.
+    fn at(&self, planned: Planned, server: &Server) -> Offer {
+        let origin = server.http_origin();
+        let Planned { route, config, .. } = planned;
         Offer {
             file: if self.http {
-                url(&offer.file)
+                route.url(&origin)
             } else {
-                offer.file
+                route.to_string()
             },
-            prefix: offer.prefix.map(|p| if is_ours(&p) { url(&p) } else { p }),
-            ..offer
+            config,
+            prefix: planned.prefix.map(|prefix| match prefix {
+                Prefix::Own => format!("{}/", LoaderRoute::pxelinux_folder(&origin)),
+                Prefix::Medium(folder) => folder,
+            }),
+            warning: planned.warning,
         }
     }
 }
 
 /// The image as firmware makes a disk of it in memory.
-fn ram_disk(image: &Image) -> Offer {
-    loader(&format!("ramdisk/{}.iso", image.name))
-}
-
-/// A file of the folder `loader`.
-fn loader(name: &str) -> Offer {
-    file(format!("loader/{name}"))
-}
-
-fn file(file: String) -> Offer {
-    Offer {
-        file,
-        ..Offer::default()
-    }
+fn ram_disk(image: &Image) -> Planned {
+    Planned::new(Route::RamDisk(image.name.clone()))
 }
 
 #[cfg(test)]
@@ -709,7 +738,8 @@ mod tests {
         assert_eq!(disk.warning, None);
         let usual = |secure, proxy| {
             let loaders = host_has(&unable, &[snponly], false);
-            usual_loader(&catalog(), &loaders, x64, secure, proxy)
+            let route = usual_loader(&catalog(), &loaders, x64, secure, proxy);
+            route.map(|route| route.to_string())
         };
         assert_eq!(usual(true, false), Ok(shim.into()));
         assert_eq!(usual(false, true), Ok("loader/snponly-x86_64.efi".into()));

@@ -4,9 +4,6 @@ use crate::catalog::{BootChoice, Catalog, Entry, Firmware, Image};
 use crate::loaders::{Loaders, ShimGrub, secure_names};
 use crate::machine::Arch;
 
-/// Where PXELINUX' files are found by machines: a folder of the site.
-pub const PXELINUX_FOLDER: &str = "loader/pxelinux";
-
 /// The first image that carries PXELINUX: preferred over the host's, because a loader and its
 /// modules must be of one version.
 pub fn pxelinux_image(catalog: &Catalog) -> Option<&Image> {

@@ -2,132 +2,116 @@
 
 use std::net::IpAddr;
 
-use super::{Routes, file_of, generated, plain, ramdisk, version_of};
-use crate::loaders::{self, Shim, ShimGrub, secure_arch, secure_names};
+use super::{PXELINUX_DEFAULT, Routes, file_of, generated, plain, ramdisk, version_of};
+use crate::loaders::{SecureArch, Shim, ShimGrub, secure_names};
 use crate::machine::Arch;
-use crate::menus::{self, Grub, LOCKED};
+use crate::menus::{self, Grub};
 use crate::plan::{self, MenuKind, pxelinux_image};
-use crate::vfs::{Content, File, Path, Source};
+use crate::route::{Derived, IpxePart, LoaderRoute, Route, SecondStage, ShimGrubPart};
+use crate::vfs::{Content, File, Source};
 
 impl Routes {
-    /// A file of the folder `loader`.
-    pub(super) fn loader_file(&self, inside: &[&[u8]], peer: IpAddr) -> Option<File> {
-        match inside {
-            [b"pxelinux", b"pxelinux.cfg", b"default"] => {
+    /// Returns a file of the folder `loader`.
+    pub(super) fn loader_file(&self, file: &LoaderRoute, peer: IpAddr) -> Option<File> {
+        match file {
+            LoaderRoute::Ipxe(build) => self.loaders.ipxe.get(build.name).cloned().map(plain),
+            LoaderRoute::Pxelinux(name) => self.pxelinux_file(name),
+            LoaderRoute::PxelinuxConfig(name) if name == PXELINUX_DEFAULT => {
                 let can_tell_cpu = self.pxelinux_file("ifcpu64.c32").is_some();
                 let server = self.server(peer)?;
                 let text = menus::pxelinux(&self.catalog, &self.menu, &server, can_tell_cpu);
                 Some(generated(text))
             }
-            [b"pxelinux", name] => self.pxelinux_file(std::str::from_utf8(name).ok()?),
-            [b"ramdisk", name] => {
-                let file = self.whole(name)?;
-                let mib = file.content.len().div_ceil(1 << 20);
-                let warning = format!(
-                    "the firmware loads the whole image as a RAM disk, which takes {mib} MiB of \
-                     memory besides what the system needs"
-                );
-                Some(File {
-                    warning: Some(warning),
-                    ..file
+            LoaderRoute::PxelinuxConfig(_) => None,
+            LoaderRoute::GrubHttpTest => Some(generated(menus::grub_http(&self.server(peer)?))),
+            LoaderRoute::ShimGrub { arch, http, part } => {
+                self.shim_grub_file(arch.arch(), *http, *part, peer)
+            }
+            LoaderRoute::SignedIpxe { arch, part } => {
+                let signed = self.loaders.signed_ipxe(arch.arch())?;
+                Some(self.program(match part {
+                    IpxePart::Shim(_) => &signed.shim.content,
+                    IpxePart::Program(build) => signed.program(*build),
+                }))
+            }
+            LoaderRoute::Autoexec(_) => self.autoexec(peer),
+        }
+    }
+
+    /// Returns the shim at `path`, if one is served there.
+    pub fn shim(&self, path: &[u8]) -> Option<&Shim> {
+        self.shim_at(&Route::parse(path)?)
+    }
+
+    /// Returns the shim of a route, if it is one's.
+    pub(super) fn shim_at(&self, route: &Route) -> Option<&Shim> {
+        match route {
+            Route::Loader(LoaderRoute::ShimGrub {
+                arch,
+                http,
+                part: ShimGrubPart::Shim,
+            }) => Some(&self.chain(arch.arch(), *http)?.shim),
+            Route::Loader(LoaderRoute::SignedIpxe {
+                arch,
+                part: IpxePart::Shim(_),
+            }) => Some(&self.loaders.signed_ipxe(arch.arch())?.shim),
+            _ => None,
+        }
+    }
+
+    /// Returns a file beside shim, of the pair for HTTP Boot or of that for PXE.
+    fn shim_grub_file(
+        &self,
+        arch: Arch,
+        http: bool,
+        part: ShimGrubPart,
+        peer: IpAddr,
+    ) -> Option<File> {
+        let pair = self.chain(arch, http);
+        match part {
+            ShimGrubPart::Shim => Some(self.program(&pair?.shim.content)),
+            ShimGrubPart::Grub => Some(self.program(&pair?.grub.content)),
+            ShimGrubPart::MokManager => Some(self.program(pair?.manager.as_ref()?)),
+            ShimGrubPart::Disk => self.boot_disk(pair?, peer),
+            ShimGrubPart::Menu => self.derived(Derived::GrubMenu { for_one: false }, peer),
+            ShimGrubPart::LockedMenu => {
+                let shim = pair.map(|pair| &pair.shim);
+                self.grub(peer, |grub| File {
+                    warning: Some(grub.locked_warning(arch, shim)),
+                    ..generated(grub.locked(shim))
                 })
             }
-            [b"secure", b"http.cfg"] => Some(generated(menus::grub_http(&self.server(peer)?))),
-            [b"secure", folder, file] => self.secure_file(folder, file, false, peer),
-            [b"secure-http", folder, file] => self.secure_file(folder, file, true, peer),
-            [b"secure-ipxe", folder, file] => {
-                let signed = self.loaders.signed_ipxe(secure_arch(folder)?);
-                match signed.and_then(|signed| signed.file(file)) {
-                    Some(content) => Some(self.program(content)),
-                    None => self.autoexec(&[file], peer),
-                }
-            }
-            [name] => {
-                let known = std::str::from_utf8(name).ok();
-                let content = known.and_then(|name| self.loaders.ipxe.get(name));
-                match content {
-                    Some(content) => Some(plain(content.clone())),
-                    None => self.autoexec(&[name], peer),
-                }
-            }
-            names => self.autoexec(names, peer),
         }
     }
 
-    /// The shim at `path`, if one is served there.
-    pub fn shim(&self, path: &[u8]) -> Option<&Shim> {
-        let path = Path::parse(path).ok()?;
-        let [b"loader", way, folder, file] = path.names() else {
-            return None;
+    /// Returns what a loader looks for where it thinks it is.
+    pub(super) fn derived(&self, derived: Derived, peer: IpAddr) -> Option<File> {
+        match derived {
+            Derived::Autoexec => self.autoexec(peer),
+            Derived::GrubMenu { .. } => self.grub(peer, |grub| generated(grub.first())),
+            Derived::GrubModuleList => None,
+            Derived::SecondStage(stage) => self.second_stage(stage),
+        }
+    }
+
+    /// Returns the program a shim at the root looks for: GRUB, or iPXE behind its own shim. Which
+    /// machine asks is not known; names that are the same for all of them are x64's first.
+    pub(super) fn second_stage(&self, stage: SecondStage) -> Option<File> {
+        let archs = || SecureArch::ALL.into_iter().map(SecureArch::arch);
+        let content = match stage {
+            SecondStage::Ipxe(of) => {
+                let mut fit = archs().filter(|arch| of.is_none_or(|of| of == *arch));
+                // Whatever its name says, shim could not make one: it is the build we offered.
+                fit.find_map(|arch| Some(&self.loaders.signed_ipxe(arch)?.build.content))
+            }
+            SecondStage::Garbled => {
+                let mut pairs = archs().filter_map(|arch| self.chain(arch, false));
+                pairs.next().map(|pair| &pair.grub.content)
+            }
+            SecondStage::Grub(arch) => Some(&self.chain(arch.arch(), false)?.grub.content),
+            SecondStage::MokManager(arch) => self.chain(arch.arch(), false)?.manager.as_ref(),
         };
-        let arch = secure_arch(folder).filter(|_| loaders::is_shim_name(file))?;
-        match *way {
-            b"secure" => Some(&self.chain(arch, false)?.shim),
-            b"secure-http" => Some(&self.chain(arch, true)?.shim),
-            b"secure-ipxe" => Some(&self.loaders.signed_ipxe(arch)?.shim),
-            _ => None,
-        }
-    }
-
-    /// A file beside shim, of the chain for HTTP Boot or of that for PXE.
-    fn secure_file(&self, folder: &[u8], file: &[u8], http: bool, peer: IpAddr) -> Option<File> {
-        let arch = secure_arch(folder)?;
-        let chain = self.chain(arch, http);
-        let shim = chain.map(|chain| &chain.shim);
-        if file == LOCKED.as_bytes() {
-            return self.grub(peer, |grub| File {
-                warning: Some(grub.locked_warning(arch, shim)),
-                ..generated(grub.locked(shim))
-            });
-        }
-        if file == b"boot.img" {
-            return self.boot_disk(chain?, peer);
-        }
-        match chain.and_then(|chain| chain.beside(file)) {
-            Some(content) => Some(self.program(content)),
-            None => self.looked_for(&[b"loader", b"secure", folder, file], peer),
-        }
-    }
-
-    /// What GRUB, shim and iPXE look for where they think they are: menus, and the next program at
-    /// the root, where shim looks when its DHCP answer had no file name in the header.
-    pub(super) fn looked_for(&self, names: &[&[u8]], peer: IpAddr) -> Option<File> {
-        match names {
-            [.., file] if is_autoexec(file) => self.autoexec(names, peer),
-            [folder @ .., file] if is_grub_cfg(file) && is_grub_folder(folder) => {
-                self.grub(peer, |grub| generated(grub.first()))
-            }
-            [file] => {
-                let catalog = &self.catalog;
-                let on_image = catalog.default_image().and_then(|i| file_of(i, names));
-                if on_image.is_some() {
-                    return None;
-                }
-                self.second_stage_at_root(file)
-                    .map(|content| self.program(content))
-            }
-            _ => None,
-        }
-    }
-
-    /// The program a shim at the root looks for: GRUB, or iPXE behind its own shim. Which machine
-    /// asks is not known; names that are the same for all of them are x64's first.
-    fn second_stage_at_root(&self, file: &[u8]) -> Option<&Content> {
-        let archs = || [Arch::X64Uefi, Arch::Arm64Uefi].into_iter();
-        if let Some((_, of)) = loaders::ipxe_build(file) {
-            let mut fit = archs().filter(|arch| of.is_none_or(|of| of == *arch));
-            // Whatever its name says, shim could not make one: it is the build we offered.
-            return fit.find_map(|arch| Some(&self.loaders.signed_ipxe(arch)?.build.content));
-        }
-        let mut chains = archs().filter_map(|arch| self.chain(arch, false));
-        if loaders::is_garbled(file) {
-            return chains.next().map(|chain| &chain.grub.content);
-        }
-        chains.find_map(|chain| {
-            let (_, suffix) = secure_names(chain.arch())?;
-            let is_shim = file == format!("shim{suffix}.efi").as_bytes();
-            chain.file(file).filter(|_| !is_shim)
-        })
+        Some(self.program(content?))
     }
 
     /// The shim and GRUB of this kind of firmware.
@@ -136,11 +120,10 @@ impl Routes {
         plan::chain(&self.catalog, &self.loaders, boot, arch, http)
     }
 
-    /// `autoexec.ipxe` in whichever folder.
-    pub(super) fn autoexec(&self, names: &[&[u8]], peer: IpAddr) -> Option<File> {
+    /// Returns `autoexec.ipxe`, the same for whichever folder.
+    pub(super) fn autoexec(&self, peer: IpAddr) -> Option<File> {
         let is_ours = self.menu.kind == MenuKind::Generated;
-        let is_asked = is_ours && names.last().is_some_and(|name| is_autoexec(name));
-        let server = self.server(peer).filter(|_| is_asked)?;
+        let server = self.server(peer).filter(|_| is_ours)?;
         Some(generated(menus::autoexec(&server)))
     }
 
@@ -209,61 +192,11 @@ impl Routes {
     fn pxelinux_file(&self, name: &str) -> Option<File> {
         match pxelinux_image(&self.catalog) {
             Some(image) => {
-                let folder = image.found.pxelinux.as_deref()?.as_bytes();
-                let mut names: Vec<&[u8]> = folder.split(|&b| b == b'/').collect();
-                names.push(name.as_bytes());
-                file_of(image, &names)
+                let folder = image.found.pxelinux.as_deref()?;
+                file_of(image, format!("{folder}/{name}").as_bytes())
             }
             None => self.loaders.pxelinux.get(name).cloned().map(plain),
         }
-    }
-}
-
-/// Whether a menu is made here for this path.
-pub(super) fn is_menu(names: &[&[u8]]) -> bool {
-    match names {
-        [b"loader", b"secure" | b"secure-http", .., file] if file.ends_with(b".cfg") => true,
-        [.., file] if is_autoexec(file) => true,
-        [folder @ .., file] => is_grub_cfg(file) && is_grub_folder(folder),
-        [] => false,
-    }
-}
-
-/// GRUB's lists of modules. An image has those of its own GRUB, which need not be the one that
-/// asks; without them it uses what it has built in, and that is enough.
-pub(super) fn is_module_list(names: &[&[u8]]) -> bool {
-    match names {
-        [folder @ .., build, file] => {
-            is_grub_folder(folder) && build.ends_with(b"-efi") && file.ends_with(b".lst")
-        }
-        _ => false,
-    }
-}
-
-fn is_autoexec(name: &[u8]) -> bool {
-    name == b"autoexec.ipxe"
-}
-
-/// `grub.cfg`, or one for a machine: `grub.cfg-01-52-54-…`, `grub.cfg-0A000001`.
-fn is_grub_cfg(name: &[u8]) -> bool {
-    matches!(name.strip_prefix(b"grub.cfg"), Some([] | [b'-', ..]))
-}
-
-/// The `grub.cfg` that GRUB asks for when there is none of this name, which is one for a machine.
-pub(super) fn menu_for_all<'a>(names: &[&'a [u8]]) -> Option<Vec<&'a [u8]>> {
-    let (file, folder) = names.split_last()?;
-    let is_for_one = is_grub_cfg(file) && file.len() > b"grub.cfg".len();
-    is_for_one.then(|| folder.iter().copied().chain([&b"grub.cfg"[..]]).collect())
-}
-
-/// The folders GRUBs are built to look in, and those they are served from.
-fn is_grub_folder(folder: &[&[u8]]) -> bool {
-    match folder {
-        [] | [b"grub" | b"grub2"] | [b"boot", b"grub" | b"grub2"] => true,
-        [b"debian-installer", _, b"grub"] => true,
-        [efi, _] if efi.eq_ignore_ascii_case(b"efi") => true,
-        [b"loader", b"secure", _] => true,
-        _ => false,
     }
 }
 

@@ -177,6 +177,7 @@ fn used(role: Role, name: &str) -> FileUse {
         role,
         name: name.into(),
         begins_boot: matches!(role, Role::Loader | Role::Kernel | Role::Initramfs),
+        shim: None,
         expected: Vec::new(),
     }
 }

@@ -1,0 +1,195 @@
+//! The paths a machine can ask for, as a type: parsed once where a request comes in, printed where a
+//! menu, an export or a DHCP offer names a file.
+//!
+//! ```text
+//! boot.ipxe                     the menu for iPXE
+//! loader/undionly.kpxe          iPXE: for BIOS, and for every kind of UEFI
+//! loader/snponly-x86_64.efi
+//! loader/pxelinux/…             lpxelinux.0, its modules, pxelinux.cfg/default
+//! loader/secure/x86_64/…        shim and GRUB, which start with Secure Boot on too
+//! loader/secure-http/x86_64/…   the same for HTTP Boot; boot.img is a disk with both
+//! loader/secure-ipxe/x86_64/…   iPXE behind its own shim
+//! loader/…/autoexec.ipxe        wherever iPXE looks for it
+//! loader/ramdisk/NAME.iso       an image as UEFI HTTP Boot makes a disk of it
+//! iso/NAME.iso                  an image as it is
+//! iso/NAME/…                    the files of an image
+//! …                             the files of the default image, and what loaders look for there
+//! ```
+//!
+//! Many paths are one route: a shim makes up the name of the program it starts. A route prints as the
+//! one path that is given out for it, and that path parses to the same route again.
+
+mod derived;
+mod file_use;
+mod loader;
+#[cfg(test)]
+mod tests;
+
+pub use derived::{Derived, SecondStage};
+pub use file_use::{Expected, FileUse, Role};
+pub(crate) use loader::LOCKED;
+pub use loader::{IpxePart, LoaderRoute, ShimGrubPart};
+
+use std::fmt;
+
+use crate::vfs::Path;
+
+/// Name of iPXE's own script, which it looks for beside itself.
+pub(crate) const AUTOEXEC: &str = "autoexec.ipxe";
+
+/// A path a machine can ask for, whether or not there is a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// The list of what is served, for a browser.
+    Index,
+    /// The menu for iPXE.
+    IpxeMenu,
+    /// A file of the folder `loader`.
+    Loader(LoaderRoute),
+    /// An image as firmware makes a RAM disk of it, by the image's name.
+    RamDisk(String),
+    /// A whole image, by its name.
+    WholeImage(String),
+    /// A file of an image.
+    Image {
+        /// The image's name.
+        image: String,
+        /// The file in it.
+        path: FilePath,
+    },
+    /// Any other path: a file of the default image, or a [`Derived`] one.
+    Root(FilePath),
+}
+
+impl Route {
+    /// Parses a path as a machine sends it. Returns `None` for one that climbs, is too long, or is
+    /// none of the folder `loader`.
+    pub fn parse(path: &[u8]) -> Option<Self> {
+        let path = Path::parse(path).ok()?;
+        let names = path.names();
+        let text = |name: &[u8]| String::from_utf8(name.to_vec()).ok();
+        let image = |name: &[u8]| text(name.strip_suffix(b".iso").filter(|n| !n.is_empty())?);
+        let route = match names {
+            [] => Some(Self::Index),
+            [b"boot.ipxe"] => Some(Self::IpxeMenu),
+            [b"loader", b"ramdisk", name] => return image(name).map(Self::RamDisk),
+            [b"loader", inside @ ..] => return LoaderRoute::parse(inside).map(Self::Loader),
+            [b"iso", name] if image(name).is_some() => image(name).map(Self::WholeImage),
+            [b"iso", name, inside @ ..] => text(name).map(|image| Self::Image {
+                image,
+                path: FilePath::of(inside),
+            }),
+            _ => None,
+        };
+        Some(route.unwrap_or_else(|| Self::Root(FilePath::of(names))))
+    }
+
+    /// Returns the route of a file of an image.
+    pub fn of_image(image: &str, path: &str) -> Self {
+        Self::Image {
+            image: image.to_owned(),
+            path: FilePath::from(path),
+        }
+    }
+
+    /// Returns the path as bytes, as [`Route::parse`] takes it. Of a path that is no UTF-8 the
+    /// printed form is not the same.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        match self {
+            Self::Image { image, path } if !path.0.is_empty() => {
+                [format!("iso/{image}/").as_bytes(), &path.0].concat()
+            }
+            Self::Root(path) => path.0.clone(),
+            Self::Loader(LoaderRoute::Autoexec(folder)) if !folder.0.is_empty() => {
+                [b"loader/", &folder.0[..], b"/", AUTOEXEC.as_bytes()].concat()
+            }
+            _ => self.to_string().into_bytes(),
+        }
+    }
+
+    /// Returns the URL of this route below `origin`, unencoded.
+    pub fn url(&self, origin: &str) -> String {
+        format!("{origin}/{self}")
+    }
+
+    /// Returns what the file is to a boot, where the path alone decides that: a file of an image has
+    /// the role its entries give it.
+    pub fn role(&self) -> Option<Role> {
+        match self {
+            Self::Index | Self::WholeImage(_) => Some(Role::Other),
+            Self::IpxeMenu => Some(Role::Menu),
+            Self::Loader(file) => Some(file.role()),
+            // The RAM disk is the root.
+            Self::RamDisk(_) => Some(Role::Root),
+            Self::Image { path, .. } => path.is_autoexec().then_some(Role::Menu),
+            Self::Root(path) => match path.derived()? {
+                Derived::Autoexec | Derived::GrubMenu { .. } => Some(Role::Menu),
+                Derived::GrubModuleList | Derived::SecondStage(_) => None,
+            },
+        }
+    }
+}
+
+impl fmt::Display for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Index => Ok(()),
+            Self::IpxeMenu => f.write_str("boot.ipxe"),
+            Self::Loader(file) => write!(f, "loader/{file}"),
+            Self::RamDisk(image) => write!(f, "loader/ramdisk/{image}.iso"),
+            Self::WholeImage(image) => write!(f, "iso/{image}.iso"),
+            Self::Image { image, path } if path.0.is_empty() => write!(f, "iso/{image}"),
+            Self::Image { image, path } => write!(f, "iso/{image}/{path}"),
+            Self::Root(path) => path.fmt(f),
+        }
+    }
+}
+
+/// A path inside an image, with `/` between its names; not always UTF-8.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FilePath(Vec<u8>);
+
+impl FilePath {
+    fn of(names: &[&[u8]]) -> Self {
+        Self(names.join(&b'/'))
+    }
+
+    /// Returns the path as bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Returns the path as text, where it is UTF-8.
+    pub fn as_str(&self) -> Option<&str> {
+        std::str::from_utf8(&self.0).ok()
+    }
+
+    /// Returns the names, from the root.
+    pub fn names(&self) -> Vec<&[u8]> {
+        let names = self.0.split(|byte| *byte == b'/');
+        names.filter(|name| !name.is_empty()).collect()
+    }
+
+    /// Returns whether this is iPXE's own script, in whichever folder.
+    pub fn is_autoexec(&self) -> bool {
+        self.names().last() == Some(&AUTOEXEC.as_bytes())
+    }
+}
+
+impl From<Vec<u8>> for FilePath {
+    fn from(path: Vec<u8>) -> Self {
+        Self(path)
+    }
+}
+
+impl From<&str> for FilePath {
+    fn from(path: &str) -> Self {
+        Self(path.as_bytes().to_vec())
+    }
+}
+
+impl fmt::Display for FilePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&String::from_utf8_lossy(&self.0))
+    }
+}
