@@ -3,17 +3,23 @@
 //! answers for everything (<https://github.com/lwip-tcpip/lwip/pull/95>), a firewall that answers
 //! pings for a whole network, or an attacker. The addresses it blocked are then free again.
 //!
-//! A machine may have several addresses of the range by hand. So three addresses answered for by ARP
-//! are always believed, and a further one is asked by ping as well: behind proxy ARP nobody answers
-//! that. Where the ping is silent, each later answer by ARP is checked by ping, too: the router
-//! itself may have an address of the range, and so may somebody whom it answers before. Who answers
-//! both for [`ANSWERS_ALL`] addresses is ignored altogether. Pings over a relay show no hardware
+//! A machine may have several addresses of the range by hand, or answer ARP for the machines behind
+//! it. So three addresses answered for by ARP are always believed, and a further one is asked by ping
+//! as well: behind proxy ARP nobody answers that. Where the ping is silent, each later answer by ARP
+//! is checked by ping, too: the router itself may have an address of the range, and so may somebody
+//! whom it answers before.
+//!
+//! Something that answers both ARP and pings for everything leaves no probe unanswered. So only
+//! [`ANSWERS_ALL`] addresses without a silent one among them are suspicious, and before the answers of
+//! that hardware address are ignored it is asked for an address that another machine has from here: a
+//! machine with many addresses does not answer for that one. Pings over a relay show no hardware
 //! address: there the answers of a network count together, and only while no address asked there is
 //! silent.
 
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
 
+use super::config::Subnet;
 use crate::machine::Mac;
 
 /// How long, in seconds, an address that answered a check is left alone.
@@ -21,7 +27,7 @@ pub const IN_USE_TIME: u64 = 600;
 /// From so many addresses of one hardware address on an answer by ARP is doubted; fewer where the
 /// pool has no more.
 const DOUBTED: usize = 4;
-/// So many addresses nobody has.
+/// So many addresses without a silent one among them nobody has, unless nearly all are taken.
 const ANSWERS_ALL: usize = 8;
 /// So many addresses side by side and apart are not all in use behind a relay, unless there are
 /// hardly more.
@@ -52,16 +58,31 @@ pub(super) enum Worth {
     Nothing(Vec<Ipv4Addr>),
 }
 
-/// Answers of late, from at most [`MAX_CLAIMANTS`] places, [`PINGS_ALL`] addresses each.
+/// Most addresses remembered of one place; of more, the one heard first is forgotten.
+const MAX_ADDRESSES: usize = 32;
+
+/// Answers of late, from at most [`MAX_CLAIMANTS`] places, [`MAX_ADDRESSES`] addresses each.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Claims(HashMap<Claimant, Claim>);
 
 #[derive(Clone, Debug, Default)]
 struct Claim {
-    /// With the time of the answer.
-    addresses: Vec<(Ipv4Addr, u64)>,
+    /// In the order of the first answers.
+    addresses: Vec<Answered>,
     trust: Trust,
     latest: u64,
+}
+
+/// An address somebody answered for.
+#[derive(Clone, Copy, Debug)]
+struct Answered {
+    address: Ipv4Addr,
+    /// When.
+    at: u64,
+    /// A ping said the same.
+    is_confirmed: bool,
+    /// Something was silent since: it is no sign of somebody who answers for everything.
+    is_cleared: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -89,15 +110,13 @@ impl Claims {
         let claim = self.0.entry(who).or_default();
         claim.expire(now);
         claim.latest = now;
-        if !claim.addresses.iter().any(|(known, _)| *known == address) {
-            claim.addresses.push((address, now));
-        }
-        let count = claim.addresses.len();
+        claim.add(address, now);
         let is_many = match who {
-            Claimant::Mac(_) => count >= ANSWERS_ALL,
+            Claimant::Mac(_) => claim.uncleared() >= ANSWERS_ALL,
             // A small pool may well be full of machines with addresses by hand.
-            Claimant::Network(_) => count >= PINGS_ALL && pool > 2 * PINGS_ALL,
+            Claimant::Network(_) => claim.uncleared() >= PINGS_ALL && pool > 2 * PINGS_ALL,
         };
+        let count = claim.addresses.len();
         if claim.trust == Trust::None || is_many {
             return Worth::Nothing(claim.lower(Trust::None));
         }
@@ -108,14 +127,55 @@ impl Claims {
         }
     }
 
+    /// Whether an answer of `mac` for `address` would be the one from which on it is ignored.
+    pub(super) fn would_be_ignored(&mut self, mac: Mac, address: Ipv4Addr, now: u64) -> bool {
+        let Some(claim) = self.0.get_mut(&Claimant::Mac(mac)) else {
+            return false;
+        };
+        claim.expire(now);
+        let mut known = claim.addresses.iter();
+        let is_new = !known.any(|known| known.address == address);
+        claim.trust != Trust::None && claim.uncleared() + usize::from(is_new) >= ANSWERS_ALL
+    }
+
+    /// `mac` does not answer for everything.
+    pub(super) fn clear(&mut self, mac: Mac) {
+        if let Some(claim) = self.0.get_mut(&Claimant::Mac(mac)) {
+            claim.clear(|_| true);
+        }
+    }
+
+    /// A ping confirmed what `mac` answered by ARP.
+    pub(super) fn confirmed(&mut self, mac: Mac, address: Ipv4Addr) {
+        let claim = self.0.get_mut(&Claimant::Mac(mac));
+        let mut known = claim.into_iter().flat_map(|claim| &mut claim.addresses);
+        if let Some(known) = known.find(|known| known.address == address) {
+            known.is_confirmed = true;
+        }
+    }
+
     /// A ping to an address was silent for which a doubted hardware address had answered. Returns
-    /// what it has answered for by ARP, and whether that is news.
+    /// what it has answered for by ARP alone, and whether that is news.
     pub(super) fn refuted(&mut self, mac: Mac, now: u64) -> (Vec<Ipv4Addr>, bool) {
         self.make_room(Claimant::Mac(mac));
         let claim = self.0.entry(Claimant::Mac(mac)).or_default();
         claim.latest = now;
         let is_news = claim.trust == Trust::Some;
-        (claim.lower(Trust::Little), is_news)
+        // It does not answer pings for everything.
+        claim.clear(|_| true);
+        claim.trust = Trust::Little;
+        let (confirmed, blocked) = claim.addresses.iter().partition(|a| a.is_confirmed);
+        claim.addresses = confirmed;
+        (addresses(blocked), is_news)
+    }
+
+    /// An address of a network on the wire was silent by ARP: nobody there answers for everything.
+    pub(super) fn silent_by_arp(&mut self, subnet: &Subnet) {
+        for (who, claim) in &mut self.0 {
+            if matches!(who, Claimant::Mac(_)) && claim.trust != Trust::None {
+                claim.clear(|address| subnet.contains(address));
+            }
+        }
     }
 
     /// An address of this network was silent: what answers there does not answer for all.
@@ -156,10 +216,37 @@ impl Claims {
 }
 
 impl Claim {
+    fn add(&mut self, address: Ipv4Addr, now: u64) {
+        if self.addresses.iter().any(|known| known.address == address) {
+            return;
+        }
+        if self.addresses.len() >= MAX_ADDRESSES {
+            self.addresses.remove(0);
+        }
+        self.addresses.push(Answered {
+            address,
+            at: now,
+            is_confirmed: false,
+            is_cleared: false,
+        });
+    }
+
+    /// How many addresses speak for somebody who answers for everything.
+    fn uncleared(&self) -> usize {
+        self.addresses.iter().filter(|a| !a.is_cleared).count()
+    }
+
+    fn clear(&mut self, is_meant: impl Fn(Ipv4Addr) -> bool) {
+        for known in &mut self.addresses {
+            known.is_cleared |= is_meant(known.address);
+        }
+    }
+
     /// Forgets what is long ago, or from before the clock was set back.
     fn expire(&mut self, now: u64) {
         let is_within = |at: u64, secs| now.checked_sub(at).is_some_and(|age| age <= secs);
-        self.addresses.retain(|(_, at)| is_within(*at, IN_USE_TIME));
+        self.addresses
+            .retain(|known| is_within(known.at, IN_USE_TIME));
         if !is_within(self.latest, DISBELIEF_TIME) {
             self.trust = Trust::Some;
         }
@@ -167,9 +254,12 @@ impl Claim {
 
     fn lower(&mut self, trust: Trust) -> Vec<Ipv4Addr> {
         self.trust = trust;
-        let addresses = std::mem::take(&mut self.addresses);
-        addresses.into_iter().map(|(address, _)| address).collect()
+        addresses(std::mem::take(&mut self.addresses))
     }
+}
+
+fn addresses(answered: Vec<Answered>) -> Vec<Ipv4Addr> {
+    answered.into_iter().map(|known| known.address).collect()
 }
 
 #[cfg(test)]
@@ -262,6 +352,62 @@ mod tests {
         for last in 1..=24 {
             assert_eq!(claims.answered(FAR, host(last), 24, 100), Worth::InUse);
         }
+    }
+
+    #[test]
+    fn a_silent_address_shows_that_nobody_beside_it_answers_for_everything() {
+        let near = crate::dhcp::tests::subnet(10, 60);
+        let mut claims = Claims::default();
+        let at = |last| Ipv4Addr::new(192, 168, 77, last);
+        // What was silent elsewhere says nothing.
+        for last in 1..=7 {
+            claims.answered(WHO, host(last), 50, 100);
+        }
+        claims.silent_by_arp(&near);
+        assert!(matches!(
+            claims.answered(WHO, host(8), 50, 100),
+            Worth::Nothing(_)
+        ));
+        // Who is ignored is not believed again because its answers were not heard.
+        claims.silent_by_arp(&near);
+        assert!(claims.is_ignored(WHO, 100));
+        let mut claims = Claims::default();
+        for last in 1..=60 {
+            if last % 7 == 0 {
+                claims.silent_by_arp(&near);
+            }
+            let worth = claims.answered(WHO, at(last), 50, 100);
+            // It is doubted as before.
+            let expected = if last < 4 {
+                Worth::InUse
+            } else {
+                Worth::Doubtful
+            };
+            assert_eq!(worth, expected, "{last}");
+        }
+        let remembered = claims.0.get(&WHO).map(|claim| claim.addresses.len());
+        assert_eq!(remembered, Some(MAX_ADDRESSES));
+    }
+
+    #[test]
+    fn what_a_ping_confirmed_stays_in_use_when_another_address_is_refuted() {
+        let mac = Mac([2; 6]);
+        let mut claims = Claims::default();
+        for last in 1..=6 {
+            claims.answered(WHO, host(last), 50, 100);
+        }
+        claims.confirmed(mac, host(4));
+        claims.confirmed(mac, host(5));
+        let blocked = [1, 2, 3, 6].map(host).to_vec();
+        assert_eq!(claims.refuted(mac, 100), (blocked, true));
+        // It does not answer pings for everything.
+        for last in 7..=13 {
+            assert_eq!(claims.answered(WHO, host(last), 50, 100), Worth::Doubtful);
+            claims.confirmed(mac, host(last));
+        }
+        assert!(claims.would_be_ignored(mac, host(14), 100));
+        claims.clear(mac);
+        assert!(!claims.would_be_ignored(mac, host(14), 100));
     }
 
     #[test]

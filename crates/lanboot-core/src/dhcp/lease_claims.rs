@@ -6,9 +6,11 @@ use std::time::Duration;
 use super::claims::{Claimant, Worth};
 use super::config::Subnet;
 use super::finding::Finding;
-use super::pool::Pool;
-use super::table::Leases;
+use super::table::{Leases, ReservationState};
 use crate::machine::Mac;
+
+/// Leases looked at for one of another machine.
+const MAX_CONTROLS: usize = 16;
 
 impl Leases {
     /// What an answer for an address nobody was given is worth.
@@ -19,9 +21,48 @@ impl Leases {
         subnet: &Subnet,
         now: u64,
     ) -> Worth {
-        let pool = self.pool(subnet).map_or(0, Pool::len);
-        let pool = usize::try_from(pool).unwrap_or(usize::MAX);
-        self.claims.answered(who, address, pool, now)
+        let askable = match (self.pool(subnet), who) {
+            (None, _) => 0,
+            (Some(pool), Claimant::Mac(_)) => pool.len(),
+            // Leased addresses are not asked for: those left may well all be in use.
+            (Some(pool), Claimant::Network(_)) => pool.len().saturating_sub(pool.live(now)),
+        };
+        let askable = usize::try_from(askable).unwrap_or(usize::MAX);
+        self.claims.answered(who, address, askable, now)
+    }
+
+    /// An address leased or offered to another machine, to ask for before `mac` is ignored for having
+    /// answered for `address`, too; `None` when it would not be ignored, or no machine has one.
+    pub(super) fn control(
+        &mut self,
+        mac: Mac,
+        address: Ipv4Addr,
+        subnet: &Subnet,
+        now: u64,
+    ) -> Option<Ipv4Addr> {
+        if !self.claims.would_be_ignored(mac, address, now) {
+            return None;
+        }
+        // The one unheard of for longest: its machine is the least likely to answer first.
+        let pool = self.pool(subnet)?;
+        let mut leased = pool.live_by_end(now).take(MAX_CONTROLS);
+        let leased = leased.find(|a| self.leases.get(a).is_some_and(|l| l.mac != mac));
+        let offered = || {
+            let holds = self.holds.iter();
+            let offered = holds.filter(|(_, hold)| hold.step == ReservationState::Offered);
+            offered.map(|(a, _)| *a).filter(|a| pool.contains(*a)).min()
+        };
+        leased.or_else(offered)
+    }
+
+    /// `mac` did not answer for an address of another machine.
+    pub(super) fn clear(&mut self, mac: Mac) {
+        self.claims.clear(mac);
+    }
+
+    /// A ping confirmed what `mac` answered by ARP.
+    pub(super) fn confirm(&mut self, mac: Mac, address: Ipv4Addr) {
+        self.claims.confirmed(mac, address);
     }
 
     /// `mac` answered ARP for an address where nobody is: what it blocked is free again.
@@ -74,6 +115,11 @@ impl Leases {
             self.in_use.remove(*address);
             self.settle(*address);
         }
+    }
+
+    /// An address of a network on the wire did not answer ARP.
+    pub(super) fn is_silent_by_arp(&mut self, subnet: &Subnet) {
+        self.claims.silent_by_arp(subnet);
     }
 
     /// An address of a network behind a relay did not answer.

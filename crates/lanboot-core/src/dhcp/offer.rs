@@ -10,7 +10,7 @@ use super::ignore_reason::IgnoreReason;
 use super::option::Code;
 use super::packet::MessageType;
 use super::respond::Transaction;
-use super::table::ReservationState;
+use super::table::{Check, ReservationState};
 use crate::machine::Mac;
 
 /// Addresses checked for one DISCOVER. Each takes about 0.3 s and firmware gives up on an attempt
@@ -64,34 +64,40 @@ impl Transaction<'_> {
             ReservationState::Checking {
                 failed,
                 takeover,
-                doubted,
+                check,
             },
-        )) = held.filter(|(held, _)| *held == address)
+        )) = held.filter(|(held, step)| step.is_asking(*held, address))
         else {
             return Err(IgnoreReason::StaleCheck(address));
         };
         let search = Search { failed, takeover };
-        match (probe, doubted) {
-            (Probe::Silent, _) => {
-                self.silent(held, doubted);
+        match (check, probe) {
+            (Check::First, Probe::Silent) => {
+                match self.packet.is_relayed() {
+                    true => self.leases.is_silent(self.place.subnet.base()),
+                    false => self.leases.is_silent_by_arp(self.place.subnet),
+                }
+                self.leases.mark_free(held, self.now);
                 Ok(self.offer(held))
             }
-            // By ping, after ARP.
-            (Probe::Answered(_), Some(mac)) => self.in_use(held, Some(mac), search),
-            (Probe::Answered(mac), None) => self.answered(held, mac, search),
-        }
-    }
-
-    /// Nobody uses an address. `doubted` answered ARP for it all the same.
-    fn silent(&mut self, address: Ipv4Addr, doubted: Option<Mac>) {
-        self.leases.mark_free(address, self.now);
-        match doubted {
-            Some(mac) => {
+            (Check::First, Probe::Answered(mac)) => self.answered(held, mac, search),
+            // It answered ARP all the same.
+            (Check::Ping(mac), Probe::Silent) => {
                 let interface = self.info.interface;
-                self.leases.refute(mac, address, interface, self.now);
+                self.leases.mark_free(held, self.now);
+                self.leases.refute(mac, held, interface, self.now);
+                Ok(self.offer(held))
             }
-            None if self.packet.is_relayed() => self.leases.is_silent(self.place.subnet.base()),
-            None => {}
+            (Check::Ping(mac), Probe::Answered(_)) => {
+                self.leases.confirm(mac, held);
+                self.in_use(held, Some(mac), search)
+            }
+            (Check::Control { mac, .. }, probe) => {
+                if probe != Probe::Answered(Some(mac)) {
+                    self.leases.clear(mac);
+                }
+                self.claimed(held, Some(mac), search)
+            }
         }
     }
 
@@ -140,10 +146,32 @@ impl Transaction<'_> {
             return self.look_further(search);
         }
         let subnet = self.place.subnet;
+        if let Some(mac) = mac
+            && let Some(control) = self.leases.control(mac, address, subnet, self.now)
+        {
+            let check = Check::Control {
+                mac,
+                address: control,
+            };
+            return Ok(self.check(address, search, check));
+        }
+        self.claimed(address, mac, search)
+    }
+
+    /// Somebody answered for an address that nobody was given.
+    fn claimed(
+        &mut self,
+        address: Ipv4Addr,
+        mac: Option<Mac>,
+        search: Search,
+    ) -> Result<Answer, IgnoreReason> {
+        let subnet = self.place.subnet;
         let who = mac.map_or_else(|| Claimant::Network(subnet.base()), Claimant::Mac);
         match self.leases.claimed(who, address, subnet, self.now) {
-            Worth::InUse => self.in_use(address, mac, search),
-            Worth::Doubtful => Ok(self.check(address, search, mac)),
+            Worth::Doubtful if let Some(mac) = mac => {
+                Ok(self.check(address, search, Check::Ping(mac)))
+            }
+            Worth::InUse | Worth::Doubtful => self.in_use(address, mac, search),
             Worth::Nothing(freed) => {
                 let interface = self.info.interface;
                 self.leases.ignore(who, &freed, interface, subnet, self.now);
@@ -203,22 +231,26 @@ impl Transaction<'_> {
         if choice.sure || !self.config.check || self.info.overloaded {
             return Ok(self.offer(choice.address));
         }
-        Ok(self.check(choice.address, search, None))
+        Ok(self.check(choice.address, search, Check::First))
     }
 
-    /// Holds an address and has it checked: by ARP, or by ping behind a relay and where `doubted`
-    /// answered ARP.
-    fn check(&mut self, address: Ipv4Addr, search: Search, doubted: Option<Mac>) -> Answer {
+    /// Holds an address and has it checked.
+    fn check(&mut self, address: Ipv4Addr, search: Search, check: Check) -> Answer {
         let Search { failed, takeover } = search;
         let step = ReservationState::Checking {
             failed,
             takeover,
-            doubted,
+            check,
         };
         self.leases.hold(address, &self.client.id, step, self.now);
+        let by_ping = match check {
+            Check::First => self.packet.is_relayed(),
+            Check::Ping(_) => true,
+            Check::Control { .. } => false,
+        };
         Answer::Check {
-            address,
-            by_ping: doubted.is_some() || self.packet.is_relayed(),
+            address: check.asks(address),
+            by_ping,
         }
     }
 

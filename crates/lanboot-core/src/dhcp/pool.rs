@@ -80,6 +80,17 @@ impl Pool {
         self.by_end.pop_last().map(|(_, address)| address)
     }
 
+    /// The addresses with a live lease and nothing else, the one that ends first before the others.
+    pub(super) fn live_by_end(&self, now: u64) -> impl Iterator<Item = Ipv4Addr> {
+        let first = (now.saturating_add(1), Ipv4Addr::UNSPECIFIED);
+        self.by_end.range(first..).map(|(_, address)| *address)
+    }
+
+    /// How many addresses have a live lease and nothing else.
+    pub(super) fn live(&self, now: u64) -> u32 {
+        u32::try_from(self.live_by_end(now).count()).unwrap_or(u32::MAX)
+    }
+
     /// The address whose lease ended longest ago.
     pub(super) fn oldest_ended(&self, now: u64) -> Option<Ipv4Addr> {
         let (end, address) = self.by_end.first()?;

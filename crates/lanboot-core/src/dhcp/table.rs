@@ -51,11 +51,45 @@ pub(super) enum ReservationState {
         failed: u8,
         /// Whether an address leased to the same hardware under another name may be tried.
         takeover: bool,
-        /// Who answered for it by ARP, when that is doubted and a ping is under way.
-        doubted: Option<Mac>,
+        /// What is asked.
+        check: Check,
     },
     /// It has been offered.
     Offered,
+}
+
+/// What is asked to find out whether an address is in use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Check {
+    /// The address itself: by ARP, or by ping behind a relay.
+    First,
+    /// The address by ping: this hardware address, which is doubted, answered for it by ARP.
+    Ping(Mac),
+    /// By ARP another address, which another machine has from here: whether `mac`, which answered
+    /// for the address, answers for everything.
+    Control {
+        /// Who answered.
+        mac: Mac,
+        /// The other address.
+        address: Ipv4Addr,
+    },
+}
+
+impl ReservationState {
+    /// Whether the check of the address `held` is under way, by a probe of `address`.
+    pub(super) fn is_asking(self, held: Ipv4Addr, address: Ipv4Addr) -> bool {
+        matches!(self, Self::Checking { check, .. } if check.asks(held) == address)
+    }
+}
+
+impl Check {
+    /// The address that is probed to find out about the address `held`.
+    pub(super) fn asks(self, held: Ipv4Addr) -> Ipv4Addr {
+        match self {
+            Self::First | Self::Ping(_) => held,
+            Self::Control { address, .. } => address,
+        }
+    }
 }
 
 /// What [`Leases::choose`] found.

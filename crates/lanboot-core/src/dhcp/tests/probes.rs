@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use proptest::prelude::*;
+
 use super::*;
 
 /// Who answers what on the wire.
@@ -108,7 +110,16 @@ fn who_answers_arp_and_pings_for_all_is_ignored_at_the_second_try() {
 
 #[test]
 fn addresses_an_honest_machine_has_by_hand_are_not_given_away() {
-    for (count, pings) in [(1, false), (2, false), (3, false), (5, true), (7, true)] {
+    for (count, pings) in [
+        (1, false),
+        (2, false),
+        (3, false),
+        (5, true),
+        (7, true),
+        (8, true),
+        (12, true),
+        (25, true),
+    ] {
         let mut server = Server::checking(10, 60);
         let mut wire = Wire {
             honest: (10..10 + count).map(host).collect(),
@@ -126,6 +137,118 @@ fn addresses_an_honest_machine_has_by_hand_are_not_given_away() {
         let findings = server.leases.take_findings();
         let is_use = |f: &Finding| matches!(f, Finding::InUse(_, HONEST));
         assert!(findings.iter().all(is_use), "{findings:?}");
+    }
+}
+
+proptest! {
+    /// However many addresses it has, in whatever order machines come, and with the pool as full as
+    /// it gets.
+    #[test]
+    fn no_address_of_an_honest_machine_is_given_away_once_another_machine_has_one(
+        honest in prop::collection::hash_set(11..=60_u8, 1..50),
+        comers in prop::collection::vec((2..80_u32, any::<bool>(), 0..400_u64), 1..120),
+    ) {
+        let mut server = Server::checking(10, 60);
+        server.bound(&reboot(1, host(10)));
+        let mut wire = Wire {
+            honest: honest.into_iter().map(host).collect(),
+            honest_pings: true,
+            ..Wire::default()
+        };
+        for (machine, takes, pause) in comers {
+            server.now += pause;
+            server.bound(&renew(1, host(10)));
+            let Some(offered) = wire.discover(&mut server, machine) else {
+                continue;
+            };
+            prop_assert!(!wire.honest.contains(&offered), "{} is given away", offered);
+            if takes {
+                server.bound(&select(machine, offered));
+            }
+        }
+        let findings = server.leases.take_findings();
+        let is_use = |f: &Finding| matches!(f, Finding::InUse(_, HONEST));
+        prop_assert!(findings.iter().all(is_use), "{:?}", findings);
+    }
+}
+
+#[test]
+fn who_answers_for_everything_answers_for_leased_addresses_too_and_is_ignored() {
+    // Many leases, and few addresses left.
+    for leased in [1_u8, 20, 40] {
+        let mut server = Server::checking(10, 60);
+        for machine in 1..=leased {
+            server.bound(&reboot(u32::from(machine), host(9 + machine)));
+        }
+        let mut wire = Wire {
+            liar: Some(LIAR),
+            pings: true,
+            ..Wire::default()
+        };
+        assert_eq!(wire.discover(&mut server, 99), None);
+        server.now += 4;
+        let offered = wire.discover(&mut server, 99).expect("an offer");
+        assert!(offered > host(9 + leased), "{offered} is leased");
+        let findings = server.leases.take_findings();
+        let is_proxy = |f: &&Finding| matches!(f, Finding::ProxyArp { mac: LIAR, .. });
+        assert_eq!(findings.iter().filter(is_proxy).count(), 1, "{leased}");
+    }
+}
+
+#[test]
+fn the_answer_for_a_leased_address_changes_nothing_about_it() {
+    let mut server = Server::checking(10, 60);
+    let lease = server.bound(&reboot(1, host(10)));
+    let packet = discover(2);
+    // All its other addresses are somebody's, who has them all by hand.
+    let mut asked = HashSet::new();
+    for _ in 0..3 {
+        let mut answer = server.take(&packet);
+        while let Answer::Check { address, by_ping } = answer {
+            asked.insert(address);
+            let probe = match (address == host(10), by_ping) {
+                // The machine that has it is faster than whoever else might answer.
+                (true, _) => Probe::Answered(Some(mac(1))),
+                (false, true) => Probe::Answered(None),
+                (false, false) => Probe::Answered(Some(HONEST)),
+            };
+            answer = server.probed(&packet, address, probe);
+        }
+        assert_eq!(answer, Answer::Ignore(IgnoreReason::AllInUse(4)));
+    }
+    assert!(asked.contains(&host(10)), "no control");
+    assert_eq!(asked.len(), 13);
+    assert_eq!(server.leases.get(host(10)), Some(&lease));
+    assert_eq!(server.bound(&renew(1, host(10))).address, host(10));
+}
+
+#[test]
+fn behind_a_relay_the_addresses_left_over_may_all_be_in_use() {
+    let far = |last| Ipv4Addr::new(10, 9, 0, last);
+    let mut subnet = subnet(10, 20);
+    subnet.network = far(0);
+    subnet.range = (far(50), far(99));
+    let mut server = Server::with(Config {
+        subnets: vec![super::subnet(10, 20), subnet],
+        only: vec![],
+        check: true,
+    });
+    server.source = far(1);
+    let relayed = |mut packet: Packet| {
+        packet.giaddr = far(1);
+        packet
+    };
+    // 30 leases; the 20 machines with addresses by hand have the others.
+    for n in 0..30 {
+        server.bound(&relayed(reboot(u32::from(n), far(50 + n))));
+    }
+    let packet = relayed(discover(99));
+    for _ in 0..5 {
+        let mut answer = server.take(&packet);
+        while let Answer::Check { address, .. } = answer {
+            answer = server.probed(&packet, address, Probe::Answered(None));
+        }
+        assert!(matches!(answer, Answer::Ignore(_)), "{answer:?}");
     }
 }
 
