@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{Limit, MAX_FILES, MAX_STEPS, MAX_TOTAL_BYTES};
+use super::{Limit, MAX_EXPANDED_BYTES, MAX_FILES, MAX_STEPS, MAX_TOTAL_BYTES};
 use crate::vfs::{Content, Kind, NodeId, Path, Tree};
 
 /// Reads the bytes of a small file; `None` if the disk fails.
@@ -10,6 +10,9 @@ pub type ReadSmall<'a> = &'a dyn Fn(&Content) -> Option<Vec<u8>>;
 
 /// Longest boot configuration file that is read, in bytes.
 pub const MAX_FILE_BYTES: u64 = 256 * 1024;
+
+/// What expanding one part of a word costs at least, in bytes.
+const PART_COST: usize = 16;
 
 /// Reads files and counts bytes, files and steps.
 pub(super) struct Files<'a> {
@@ -20,6 +23,8 @@ pub(super) struct Files<'a> {
     count: usize,
     bytes: usize,
     steps: usize,
+    /// Bytes to which variables were expanded.
+    expanded: usize,
     pub(super) limits: Vec<Limit>,
 }
 
@@ -32,6 +37,7 @@ impl<'a> Files<'a> {
             count: 0,
             bytes: 0,
             steps: 0,
+            expanded: 0,
             limits: Vec::new(),
         }
     }
@@ -43,13 +49,25 @@ impl<'a> Files<'a> {
         }
     }
 
-    /// Counts a script command; `false` if there were too many.
+    /// Counts a script command; `false` if there were too many, or if they expanded to too much.
     pub(super) fn step(&mut self) -> bool {
+        if self.expanded > MAX_EXPANDED_BYTES {
+            return false;
+        }
         self.steps += 1;
         if self.steps > MAX_STEPS {
             self.limit(Limit::TooManySteps);
         }
         self.steps <= MAX_STEPS
+    }
+
+    /// Counts a part of a word that expands to `bytes` bytes; `false` if there were too many.
+    pub(super) fn expand(&mut self, bytes: usize) -> bool {
+        self.expanded = self.expanded.saturating_add(bytes.max(PART_COST));
+        if self.expanded > MAX_EXPANDED_BYTES {
+            self.limit(Limit::TooMuchText);
+        }
+        self.expanded <= MAX_EXPANDED_BYTES
     }
 
     /// Returns whether this file has been read.

@@ -6,10 +6,11 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::files::{Files, find_file, folder_of, medium_path};
-use super::grub_parser::{Node, Part, Word, parse};
+use super::grub_expand::expand;
+use super::grub_parser::{Node, Word, parse};
 use super::{
-    Dialect, Limit, MAX_COMMAND_BYTES, MAX_ENTRIES, MAX_INCLUDES, MAX_INITRDS, MAX_NESTING,
-    MAX_WORD_BYTES, MenuEntry, Program, within_limit,
+    Dialect, Limit, MAX_ENTRIES, MAX_FILES, MAX_INCLUDES, MAX_INITRDS, MAX_NESTING, MenuEntry,
+    Program,
 };
 
 /// Most variables of one script.
@@ -28,7 +29,13 @@ pub(super) fn read(files: &mut Files<'_>, path: &str, entries: &mut Vec<MenuEntr
         let mut script = Script::new(files, &path);
         script.include(&path);
         script.finish(entries);
-        menus.extend(script.next_menus.drain(..).rev());
+        let next = std::mem::take(&mut script.next_menus);
+        menus.extend(next.into_iter().rev());
+        if menus.len() > MAX_FILES {
+            files.limit(Limit::TooManyFiles);
+            // Those that would be read last.
+            menus.drain(..menus.len() - MAX_FILES);
+        }
     }
 }
 
@@ -37,15 +44,16 @@ struct Script<'a, 'f> {
     files: &'f mut Files<'a>,
     variables: HashMap<String, String>,
     functions: HashMap<String, Rc<[Node]>>,
-    /// Values to restore after commands that are not executed now, or only when an entry is chosen.
-    undo_log: Vec<(String, Option<String>)>,
+    /// Values to restore after commands that are not executed now, or only when an entry is chosen:
+    /// for each such block the first value of every variable it changed.
+    undo_log: Vec<HashMap<String, Option<String>>>,
     /// Number of enclosing blocks, calls and includes.
     depth: usize,
     including: Vec<String>,
     /// True inside an unmet condition.
     is_hidden: bool,
     /// Enclosing submenus, and the number of the next entry in each.
-    menus: Vec<Place>,
+    menus: Vec<Rc<Place>>,
     counts: Vec<usize>,
     found: Vec<Found>,
     /// The entry whose commands are being followed.
@@ -54,7 +62,7 @@ struct Script<'a, 'f> {
 }
 
 /// The names by which `default` can refer to an entry or a submenu.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Place {
     number: Option<usize>,
     id: Option<String>,
@@ -63,7 +71,7 @@ struct Place {
 
 /// An entry whose commands are followed once the script has set all its variables.
 struct Found {
-    path: Vec<Place>,
+    path: Vec<Rc<Place>>,
     body: Rc<[Node]>,
     is_hidden: bool,
     file: String,
@@ -204,18 +212,24 @@ impl<'a, 'f> Script<'a, 'f> {
 
     /// Runs `what` and restores the variables.
     fn without_effect<T>(&mut self, what: impl FnOnce(&mut Self) -> T) -> T {
-        let mark = self.undo_log.len();
-        // A marker keeps the log active while it is needed.
-        self.undo_log.push((String::new(), None));
+        self.undo_log.push(HashMap::new());
         let result = what(self);
-        while self.undo_log.len() > mark {
-            match self.undo_log.pop() {
-                Some((name, Some(value))) => drop(self.variables.insert(name, value)),
-                Some((name, None)) => drop(self.variables.remove(&name)),
-                None => {}
+        for (name, value) in self.undo_log.pop().unwrap_or_default() {
+            match value {
+                Some(value) => drop(self.variables.insert(name, value)),
+                None => drop(self.variables.remove(&name)),
             }
         }
         result
+    }
+
+    /// Remembers the value a variable had before it was changed.
+    fn log_undo(&mut self, name: &str, before: Option<String>) {
+        if let Some(log) = self.undo_log.last_mut()
+            && !log.contains_key(name)
+        {
+            log.insert(name.to_owned(), before);
+        }
     }
 
     fn set(&mut self, name: &str, value: String) {
@@ -224,57 +238,18 @@ impl<'a, 'f> Script<'a, 'f> {
             return;
         }
         let before = self.variables.insert(name.to_owned(), value);
-        if !self.undo_log.is_empty() {
-            self.undo_log.push((name.to_owned(), before));
-        }
+        self.log_undo(name, before);
     }
 
     fn unset(&mut self, name: &str) {
         let before = self.variables.remove(name);
-        if before.is_some() && !self.undo_log.is_empty() {
-            self.undo_log.push((name.to_owned(), before));
+        if before.is_some() {
+            self.log_undo(name, before);
         }
     }
 
-    /// Expands the variables in words, within limits.
-    fn expand(&self, words: &[Word]) -> Vec<String> {
-        let mut out: Vec<String> = Vec::new();
-        let (mut bytes, mut counted) = (0, 0);
-        for word in words {
-            let mut text = word.quoted.then(String::new);
-            for part in &word.parts {
-                match part {
-                    Part::Text(part) => append(text.get_or_insert_default(), part),
-                    Part::Variable { name, quoted } => {
-                        let value = self.variables.get(name).map_or("", String::as_str);
-                        if *quoted {
-                            append(text.get_or_insert_default(), value);
-                            continue;
-                        }
-                        if value.starts_with(char::is_whitespace) {
-                            out.extend(text.take());
-                        }
-                        for (at, part) in value.split_whitespace().enumerate() {
-                            if at > 0 {
-                                out.extend(text.take());
-                            }
-                            append(text.get_or_insert_default(), part);
-                        }
-                    }
-                }
-            }
-            out.extend(text);
-            bytes += out
-                .iter()
-                .skip(counted)
-                .map(|word| word.len() + 1)
-                .sum::<usize>();
-            counted = out.len();
-            if bytes > MAX_COMMAND_BYTES {
-                break;
-            }
-        }
-        within_limit(out.into_iter())
+    fn expand(&mut self, words: &[Word]) -> Vec<String> {
+        expand(words, &self.variables, self.files)
     }
 
     fn command(&mut self, words: Vec<String>) -> Option<bool> {
@@ -301,7 +276,10 @@ impl<'a, 'f> Script<'a, 'f> {
             "configfile" | "normal" => {
                 let from = self.including.last().cloned().unwrap_or_default();
                 let path = self.files.locate(first, folder_of(&from));
-                self.next_menus.extend(path);
+                let path = path.filter(|path| !self.next_menus.contains(path));
+                // One more than is read, so that this is noticed.
+                self.next_menus
+                    .extend(path.filter(|_| self.next_menus.len() <= MAX_FILES));
             }
             "search" => return self.search(&arguments),
             "linux" | "linuxefi" | "linux16" | "chainloader" => self.program(&name, arguments),
@@ -393,7 +371,7 @@ impl<'a, 'f> Script<'a, 'f> {
             *count += 1;
             *count - 1
         });
-        let place = Place { number, id, title };
+        let place = Rc::new(Place { number, id, title });
         if is_submenu {
             self.menus.push(place);
             self.counts.push(0);
@@ -429,8 +407,10 @@ impl<'a, 'f> Script<'a, 'f> {
                 continue;
             };
             let is_default = !found.is_hidden && is_meant(&default, &found.path);
-            let place = found.path.into_iter().next_back();
-            let (title, id) = place.map(|p| (p.title, p.id)).unwrap_or_default();
+            let place = found.path.last();
+            let (title, id) = place
+                .map(|place| (place.title.clone(), place.id.clone()))
+                .unwrap_or_default();
             entries.push(MenuEntry {
                 id: id.unwrap_or_else(|| title.clone()),
                 title,
@@ -451,9 +431,9 @@ impl<'a, 'f> Script<'a, 'f> {
 
 /// Returns whether `default` refers to the entry at `path`: `1`, `id`, `Title` or `Submenu>entry`,
 /// in any mix.
-fn is_meant(default: &str, path: &[Place]) -> bool {
+fn is_meant(default: &str, path: &[Rc<Place>]) -> bool {
     let parts: Vec<&str> = default.split('>').map(str::trim).collect();
-    let fits = |(part, place): (&&str, &Place)| {
+    let fits = |(part, place): (&&str, &Rc<Place>)| {
         let number = part.parse().ok();
         (number.is_some() && number == place.number)
             || place.id.as_deref() == Some(part)
@@ -487,13 +467,4 @@ fn title_and_id(words: Vec<String>) -> (String, Option<String>) {
 fn is_name(text: &str) -> bool {
     let starts = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
     starts && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
-}
-
-/// Appends as much of `text` as fits into a word.
-fn append(word: &mut String, text: &str) {
-    let space = MAX_WORD_BYTES.saturating_sub(word.len());
-    let end = (0..=text.len().min(space))
-        .rev()
-        .find(|&at| text.is_char_boundary(at));
-    word.push_str(text.get(..end.unwrap_or(0)).unwrap_or_default());
 }

@@ -7,6 +7,7 @@
 
 mod files;
 mod grub;
+mod grub_expand;
 mod grub_parser;
 mod grub_test;
 mod syslinux;
@@ -41,6 +42,8 @@ pub const MAX_INCLUDES: usize = 16;
 pub const MAX_NESTING: usize = 48;
 /// Most commands of GRUB scripts followed on one medium.
 pub const MAX_STEPS: usize = 50_000;
+/// Most bytes to which the variables in GRUB scripts are expanded on one medium.
+pub const MAX_EXPANDED_BYTES: usize = 8 << 20;
 
 /// Bootloader an entry was written for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,7 +124,8 @@ pub enum Limit {
     FileTooLong(String),
     /// The file could not be read.
     Unreadable(String),
-    /// There are more files than [`MAX_FILES`] or more bytes than [`MAX_TOTAL_BYTES`].
+    /// There are more files than [`MAX_FILES`] or more bytes than [`MAX_TOTAL_BYTES`], or a menu
+    /// refers to more further menus.
     TooManyFiles,
     /// There are more entries than [`MAX_ENTRIES`].
     TooManyEntries,
@@ -130,6 +134,8 @@ pub enum Limit {
     TooDeep(String),
     /// A GRUB script has more commands than [`MAX_STEPS`].
     TooManySteps,
+    /// Variables of GRUB scripts expand to more bytes than [`MAX_EXPANDED_BYTES`].
+    TooMuchText,
 }
 
 impl fmt::Display for Limit {
@@ -155,6 +161,11 @@ impl fmt::Display for Limit {
             Self::TooManySteps => {
                 write!(f, "its GRUB menus have more than {MAX_STEPS} commands")
             }
+            Self::TooMuchText => write!(
+                f,
+                "its GRUB menus expand to more than {} MiB; the rest was left out",
+                MAX_EXPANDED_BYTES >> 20
+            ),
         }
     }
 }

@@ -362,10 +362,20 @@ fn limits_are_enforced_and_reported() {
         .map(|n| (n.as_str(), "menuentry x {\n}\n"))
         .collect();
     assert_eq!(menus(&files).limits, [Limit::TooManyFiles]);
+    let folder: Vec<String> = (0..300).map(|n| format!("m/{n:03}")).collect();
+    let all = folder.iter().map(|path| format!("configfile /{path}\n"));
+    let all: String = all.collect();
+    let mut files: Vec<(&str, &str)> = folder.iter().map(|path| (&path[..], "")).collect();
+    files.push(("boot/grub/grub.cfg", &all));
+    assert_eq!(menus(&files).limits, [Limit::TooManyFiles]);
+    // The same menu over and over is one.
+    let again = format!("for x in {}; do configfile /k; done\n", "1 ".repeat(1000));
+    assert_eq!(found(&again).limits, []);
     for limit in [
         here(),
         Limit::TooManyFiles,
         Limit::TooManySteps,
+        Limit::TooMuchText,
         Limit::Unreadable("x".into()),
     ] {
         assert!(limit.to_string().starts_with("it"), "{limit}");
@@ -472,4 +482,38 @@ proptest! {
             ("loader/loader.conf", &text),
         ]);
     }
+}
+
+/// What a menu of a few KiB keeps in memory and how long it takes is bounded by its expansion.
+#[test]
+fn variables_that_grow_cost_no_more_than_their_limit() {
+    let big = "set b=xxxxxxxxxxxxxxxx\nset w=\" a a a a a a a\"\n".to_owned()
+        + &"set b=$b$b\nset w=\"$w$w\"\n".repeat(10);
+    let many = "1 ".repeat(1000);
+    let loops = |body: &str| {
+        format!(
+            "{big}function f {{ true; }}\nsubmenu x {{\nfor a in {many}; do for c in {many}; do\n\
+             {body}\ndone; done\n}}\nmenuentry y {{ linux /k; }}\n"
+        )
+    };
+    for body in [
+        // Arguments of a function are kept under several names.
+        "f $b $b".to_owned(),
+        // One word that becomes many.
+        format!("f {}", "$w".repeat(50_000)),
+        format!("f {}", "$none".repeat(20_000)),
+        format!("set z={}", "$b".repeat(50_000)),
+    ] {
+        let found = menus(&[("boot/grub/grub.cfg", &loops(&body)), ("k", "k")]);
+        assert_eq!(found.limits, [Limit::TooMuchText]);
+    }
+    // What a submenu changes is restored, however often it does.
+    let kept = format!(
+        "set k=/k\nsubmenu x {{ for a in 1 2 3; do set k=/$a; unset k; set n=$a; done; }}\n\
+         menuentry y {{ linux $k $n; }}\n"
+    );
+    assert_eq!(
+        lines(&[("boot/grub/grub.cfg", &kept), ("k", "k")]),
+        ["y: k [] "]
+    );
 }
