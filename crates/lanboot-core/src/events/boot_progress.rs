@@ -4,15 +4,13 @@ use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::forgetting::Forgotten;
 use super::log_line::{rate, tell, who};
 use super::progress::{MAX_PAUSE, Progress, Transfers};
 use super::{BootState, Event, EventKind, FileUse, Peer, Protocol, Role};
 use crate::dhcp::MessageType;
 use crate::machine::{Mac, Machine, Stage};
 
-/// Machines remembered. Beyond that the one silent for longest is forgotten, so a LAN full of
-/// invented addresses costs a bounded amount of memory.
-pub const MAX_MACHINES: usize = 4096;
 /// Lines kept per machine.
 pub const MAX_TOLD: usize = 64;
 
@@ -108,13 +106,14 @@ const MAX_RUNNING: usize = 32;
 /// Every machine heard of.
 #[derive(Clone, Debug, Default)]
 pub struct BootProgress {
-    machines: HashMap<Key, MachineStatus>,
-    by_ip: HashMap<IpAddr, Mac>,
-    by_transfer: HashMap<u64, Key>,
+    pub(super) machines: HashMap<Key, MachineStatus>,
+    pub(super) by_ip: HashMap<IpAddr, Mac>,
+    pub(super) by_transfer: HashMap<u64, Key>,
+    pub(super) forgotten: Forgotten,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Key {
+pub(super) enum Key {
     Mac(Mac),
     Ip(IpAddr),
 }
@@ -138,7 +137,7 @@ impl BootProgress {
             EventKind::Progress { transfer, .. } => *self.by_transfer.get(transfer)?,
             _ => self.key(event.peer)?,
         };
-        self.make_room(key);
+        self.make_room(key, event.at);
         let machines = &mut self.machines;
         let status = machines
             .entry(key)
@@ -211,26 +210,6 @@ impl BootProgress {
         if is_system {
             status.take_address(at);
         }
-    }
-
-    fn make_room(&mut self, key: Key) {
-        if self.machines.len() < MAX_MACHINES || self.machines.contains_key(&key) {
-            return;
-        }
-        // One pass drops an eighth, so a flood of new addresses does not cost a pass each.
-        let mut ages: Vec<(Duration, Key)> = self
-            .machines
-            .iter()
-            .map(|(key, status)| (status.last, *key))
-            .collect();
-        ages.sort_unstable_by_key(|(last, _)| *last);
-        for (_, old) in ages.into_iter().take(MAX_MACHINES / 8) {
-            self.machines.remove(&old);
-        }
-        let machines = &self.machines;
-        self.by_ip
-            .retain(|_, mac| machines.contains_key(&Key::Mac(*mac)));
-        self.by_transfer.retain(|_, key| machines.contains_key(key));
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod boot_progress;
 mod event;
+mod forgetting;
 mod log_line;
 mod outlook;
 mod progress;
@@ -9,8 +10,9 @@ pub mod rate_limit;
 mod reason;
 mod shim_loads;
 
-pub use boot_progress::{BootProgress, BootStage, MAX_MACHINES, MAX_TOLD, MachineStatus, Running};
+pub use boot_progress::{BootProgress, BootStage, MAX_TOLD, MachineStatus, Running};
 pub use event::{Event, EventKind, Kind, Peer, Protocol, Volume};
+pub use forgetting::MAX_MACHINES;
 pub use log_line::{bytes, tell};
 pub use outlook::{Outlook, Waiting};
 pub use progress::{ADDRESS_GRACE, BootState, GRACE, MAX_PAUSE, MAX_PAUSE_UNLOADED, SETTLE};

@@ -99,6 +99,9 @@ impl BootProgress {
     pub fn advance(&mut self, now: Duration) -> (Outlook, Vec<Event>) {
         let mut outlook = Outlook {
             at: now,
+            up: self.forgotten.up,
+            first_up: self.forgotten.first_up.clone(),
+            last: self.forgotten.last,
             ..Outlook::default()
         };
         let mut events = Vec::new();

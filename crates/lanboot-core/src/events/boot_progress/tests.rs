@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::events::SendFailure;
-use crate::events::{ADDRESS_GRACE, Expected, GRACE, MAX_PAUSE_UNLOADED, SETTLE};
+use crate::events::{ADDRESS_GRACE, Expected, GRACE, MAX_MACHINES, MAX_PAUSE_UNLOADED, SETTLE};
 use crate::machine::Arch;
 use proptest::prelude::*;
 
@@ -683,4 +683,98 @@ fn invented_addresses_cost_a_bounded_amount() {
     assert!(boot_progress.by_ip.len() <= MAX_MACHINES);
     let last = Key::Mac(Mac([2, 0, 0, 0, 0x4e, 0x1f]));
     assert_eq!(boot_progress.machines[&last].told.len(), 4);
+}
+
+/// [`MAX_MACHINES`].
+const MANY: u32 = 4096;
+
+/// Invents machines that only want an address, and as many that ask to boot and load nothing.
+fn flood(scene: &mut Scene, from: u32) {
+    for n in from..from + MANY {
+        let [_, b, c, d] = n.to_be_bytes();
+        scene.dhcp(
+            Mac([6, 0, 0, b, c, d]),
+            MessageType::Ack,
+            Stage::Plain,
+            None,
+        );
+        scene.dhcp(
+            Mac([6, 0, 1, b, c, d]),
+            MessageType::Discover,
+            Stage::Firmware,
+            None,
+        );
+        scene.now += Duration::from_millis(1);
+    }
+}
+
+#[test]
+fn a_flood_of_addresses_makes_no_machine_forgotten_in_the_middle_of_its_boot() {
+    let mut scene = Scene::new();
+    scene.firmware(MAC, IP);
+    scene.load(IP);
+    scene.pass(30);
+    flood(&mut scene, 0);
+    assert!(scene.boot_progress.machines.len() <= MAX_MACHINES);
+    assert_eq!(scene.state(MAC), BootState::Loading);
+    // Those that asked to boot are given up.
+    scene.pass(MAX_PAUSE_UNLOADED.as_secs());
+    assert_eq!(scene.outlook().needing, 1);
+    assert!(!scene.is_idle(20));
+    scene.send(IP, &root());
+    scene.send(IP, &signature());
+    scene.system(MAC, IP);
+    scene.pass(SETTLE.as_secs());
+    assert!(scene.is_done());
+    // One that is up is forgotten, and still counts.
+    for n in 1..4 {
+        flood(&mut scene, n << 16);
+        scene.pass(MAX_PAUSE_UNLOADED.as_secs());
+    }
+    assert!(!scene.boot_progress.machines.contains_key(&Key::Mac(MAC)));
+    let outlook = scene.outlook();
+    assert!(outlook.is_done(), "{outlook:?}");
+    let said = outlook.done_text();
+    assert!(
+        said.starts_with("02:00:00:00:00:01 (10.0.0.50) is up; "),
+        "{said}"
+    );
+    // A second one.
+    scene.firmware(OTHER, "10.0.0.51");
+    scene.load("10.0.0.51");
+    assert!(!scene.is_done());
+    scene.send("10.0.0.51", &root());
+    scene.send("10.0.0.51", &signature());
+    scene.system(OTHER, "10.0.0.51");
+    scene.pass(SETTLE.as_secs());
+    let said = scene.outlook().done_text();
+    assert!(said.starts_with("all 2 machines are up; "), "{said}");
+}
+
+#[test]
+fn who_was_heard_last_counts_when_it_is_forgotten() {
+    let mut scene = Scene::new();
+    for n in 0..MANY {
+        let [a, b, c, d] = n.to_be_bytes();
+        let mac = Mac([6, 0, a, b, c, d]);
+        scene.dhcp(mac, MessageType::Discover, Stage::Firmware, None);
+    }
+    scene.pass(10);
+    scene.system(OTHER, "10.0.0.51");
+    let heard = scene.now;
+    let kept = scene.boot_progress.machines.len();
+    // The next ones are heard at an earlier time: the clock was set back.
+    scene.now -= Duration::from_secs(5);
+    for n in 0..MANY {
+        let [a, b, c, d] = n.to_be_bytes();
+        scene.dhcp(
+            Mac([10, 0, a, b, c, d]),
+            MessageType::Discover,
+            Stage::Firmware,
+            None,
+        );
+    }
+    assert!(kept < MAX_MACHINES);
+    assert!(!scene.boot_progress.machines.contains_key(&Key::Mac(OTHER)));
+    assert_eq!(scene.outlook().last, heard);
 }
