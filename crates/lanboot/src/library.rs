@@ -141,7 +141,7 @@ impl ImageLibrary {
                         self.retire(before, &mut scan);
                     }
                     if let Ok(image) = &image {
-                        taken.take_all(image, &text::path(&path));
+                        taken.take_all(image, &path);
                         let line = |warning| format!("{}: {warning}", text::path(&path));
                         scan.warnings.extend(image.about_name().map(line));
                         let warnings = image.found.warnings.iter().cloned();
@@ -195,11 +195,11 @@ impl ImageLibrary {
         }
         let mut taken = TakenNames::default();
         for (path, name) in &self.names {
-            taken.take(name, &text::path(path));
+            taken.take(name, path);
         }
         for (path, known) in self.known.iter().filter(|(path, _)| present.contains(path)) {
             if let Ok(image) = &known.image {
-                taken.take_all(image, &text::path(path));
+                taken.take_all(image, path);
             }
         }
         taken
@@ -212,13 +212,12 @@ impl ImageLibrary {
         stamp: Stamp,
         taken: &TakenNames,
     ) -> anyhow::Result<Image> {
-        let file = text::path(path);
         let before = self.names.get(path).cloned();
-        let candidates = taken.candidates(&file_name(path), &file);
+        let candidates = taken.candidates(&file_name(path), path);
         // Names of entries are known only after reading: further names may be tried.
         for name in before.into_iter().chain(candidates).take(MAX_IMAGES) {
             let image = self.read(path, stamp, &name)?;
-            if taken.are_free(&image, &file) {
+            if taken.are_free(&image, path) {
                 self.names.insert(path.to_owned(), name);
                 return Ok(image);
             }

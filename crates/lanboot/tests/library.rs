@@ -225,3 +225,20 @@ fn images_whose_names_meet_are_numbered_and_keep_their_names() {
     let mut again = ImageLibrary::new(vec![folder.path().to_owned()], Arc::default());
     assert_eq!(names(&mut again), ["arch", "image", "image-2", "image-3"]);
 }
+
+/// Their names are shown alike: a newline is written out, and so is a byte that is no UTF-8.
+#[test]
+fn files_whose_names_are_shown_alike_are_two_images_with_two_names() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let mut shelf = Shelf::new();
+    for name in [&b"a\nb.iso"[..], b"a\\nb.iso", b"\xff.iso", b"\\xff.iso"] {
+        let path = shelf.folder.path().join(std::ffi::OsStr::from_bytes(name));
+        make(&path, "old");
+    }
+    for _ in 0..2 {
+        let catalog = shelf.scan();
+        let names: std::collections::HashSet<&str> =
+            catalog.images().iter().map(|image| &*image.name).collect();
+        assert_eq!((catalog.images().len(), names.len()), (5, 5), "{names:?}");
+    }
+}

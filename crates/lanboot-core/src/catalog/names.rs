@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 
 use unicode_normalization::{UnicodeNormalization as _, is_nfc};
 
@@ -54,32 +55,32 @@ fn stem(file_name: &str) -> &str {
 /// some loaders do not tell them apart.
 #[derive(Clone, Debug, Default)]
 pub struct TakenNames {
-    by_name: HashMap<String, String>,
+    by_name: HashMap<String, PathBuf>,
 }
 
 impl TakenNames {
     /// Marks that `name` belongs to `file`.
-    pub fn take(&mut self, name: &str, file: &str) {
+    pub fn take(&mut self, name: &str, file: &Path) {
         let name = name.to_ascii_lowercase();
         self.by_name.insert(name, file.to_owned());
     }
 
     /// Marks that every name of `image` belongs to `file`.
-    pub fn take_all(&mut self, image: &Image, file: &str) {
+    pub fn take_all(&mut self, image: &Image, file: &Path) {
         for name in image.names() {
             self.take(name, file);
         }
     }
 
     /// Whether `name` is left for `file`.
-    fn is_free(&self, name: &str, file: &str) -> bool {
+    fn is_free(&self, name: &str, file: &Path) -> bool {
         let name = name.to_ascii_lowercase();
-        let is_ours = |owner: &String| owner == file;
+        let is_ours = |owner: &PathBuf| owner == file;
         !RESERVED.contains(&name.as_str()) && self.by_name.get(&name).is_none_or(is_ours)
     }
 
     /// Whether every name of `image` is left for `file`.
-    pub fn are_free(&self, image: &Image, file: &str) -> bool {
+    pub fn are_free(&self, image: &Image, file: &Path) -> bool {
         image.names().all(|name| self.is_free(name, file))
     }
 
@@ -87,7 +88,7 @@ impl TakenNames {
     pub fn candidates<'a>(
         &'a self,
         file_name: &str,
-        file: &'a str,
+        file: &'a Path,
     ) -> impl Iterator<Item = String> + use<'a> {
         let base = image_name(file_name);
         let numbered = move |n: usize| {
@@ -286,15 +287,16 @@ mod tests {
         let mut images = Vec::new();
         for file in files {
             let file_name = file.rsplit('/').next().unwrap();
-            let made = taken.candidates(file_name, file).map(|name| Image {
+            let path = Path::new(file);
+            let made = taken.candidates(file_name, path).map(|name| Image {
                 file: (*file).to_owned(),
                 ..image(&name, &[Cpu::X86_64, Cpu::I686])
             });
             let image = made
                 .into_iter()
-                .find(|image| taken.are_free(image, file))
+                .find(|image| taken.are_free(image, path))
                 .unwrap();
-            taken.take_all(&image, file);
+            taken.take_all(&image, path);
             images.push(image);
         }
         images
