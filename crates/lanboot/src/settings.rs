@@ -355,7 +355,8 @@ fn transports(written: &[String]) -> anyhow::Result<Transports> {
     };
     let mut transports = Transports::default();
     for text in written {
-        match text.split_once('=') {
+        // A name may contain one as well.
+        match text.rsplit_once('=') {
             Some((name, text)) => transports.of.push((name.to_owned(), way(text)?)),
             None => transports.all = way(text)?,
         }

@@ -2,7 +2,7 @@
 
 use anyhow::bail;
 
-use super::{Cidr, Dhcp, Subnet};
+use super::{Cidr, Dhcp, Subnet, transports};
 use crate::cli::Serve;
 
 /// What of a configuration the modes that hand out no addresses leave without effect: the key,
@@ -94,25 +94,33 @@ pub(super) fn check_lists(flags: &Serve, file: &Serve) -> anyhow::Result<()> {
             ("only", serve.only.clone()),
         ]
     };
-    let parts = |text: &str| -> Option<Vec<String>> {
-        let all = text.split([',', ';', ' ']).map(str::trim);
-        let all: Vec<String> = all.filter(|p| !p.is_empty()).map(str::to_owned).collect();
-        (all.len() > 1).then_some(all)
-    };
     for (key, values) in lists(flags) {
-        if let Some(parts) = values.iter().find_map(|value| parts(value)) {
+        if let Some(parts) = values.iter().find_map(|value| parts(key, value)) {
             let repeated = parts.iter().map(|part| format!("--{key} {part}"));
             let repeated = repeated.collect::<Vec<_>>().join(" ");
             bail!("--{key} takes one value; repeat the flag: {repeated}");
         }
     }
     for (key, values) in lists(file) {
-        if let Some(parts) = values.iter().find_map(|value| parts(value)) {
+        if let Some(parts) = values.iter().find_map(|value| parts(key, value)) {
             let list = parts.join("', '");
             bail!("{key} takes one value or a list; write {key} = ['{list}']");
         }
     }
     Ok(())
+}
+
+/// Returns the values in `text`, separated by commas, semicolons or spaces; `None` where it is one. The
+/// name of an image may contain all of these, so a `transport` is several only where each part would
+/// be one by itself.
+fn parts(key: &str, text: &str) -> Option<Vec<String>> {
+    let all = text.split([',', ';', ' ']).map(str::trim);
+    let all: Vec<String> = all.filter(|p| !p.is_empty()).map(str::to_owned).collect();
+    let is_several = match key {
+        "transport" => transports(&all).is_ok(),
+        _ => true,
+    };
+    (all.len() > 1 && is_several).then_some(all)
 }
 
 /// Refuses what is for one interface where there are several.
@@ -130,6 +138,8 @@ pub(super) fn check_alone(has_range: bool, has_router: bool, several: bool) -> a
 
 #[cfg(test)]
 mod tests {
+    use lanboot_core::catalog::Transport;
+
     use super::super::tests::settings;
 
     /// Every flag about addresses and machines, with every mode, from both places.
@@ -227,6 +237,16 @@ mod tests {
             let error = settings(&["a.iso"], &format!("{key} = '{value}'\n")).unwrap_err();
             let list = format!("{key} = ['{}', '{}']", parts[0], parts[1]);
             assert!(error.to_string().contains(&list), "{value}: {error}");
+        }
+        // An image is called by the name on its file, whatever that contains.
+        for name in ["Debian (1)", "Debian, 1", "a; b", "a=b c"] {
+            let value = format!("{name}=nfs");
+            let expected = [(name.to_owned(), Some(Transport::Nfs))];
+            let found = settings(&["--transport", &value, "a.iso"], "").unwrap();
+            assert_eq!(found.transports.of, expected);
+            let in_file = format!("transport = ['{value}', 'nbd']\n");
+            let found = settings(&["a.iso"], &in_file).unwrap();
+            assert_eq!(found.transports.of, expected);
         }
         let one = [
             "--only",
