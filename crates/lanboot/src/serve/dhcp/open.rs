@@ -142,7 +142,7 @@ fn subnets(
         subnets.push(here(settings, *address, told)?);
     }
     for told in settings.subnets.iter().filter(|s| !is_here(s)) {
-        if let Some(why) = beside(told, served, others) {
+        if let Some(why) = beside(settings.dhcp, told, served, others) {
             notices.push(why);
         } else if told.routers.is_empty() && settings.dhcp != Dhcp::Proxy {
             notices.push(format!(
@@ -156,8 +156,14 @@ fn subnets(
 }
 
 /// Returns why no machine on the wire is served in the network of a `[[subnet]]` although this host
-/// has an address in it: a second one of a served interface, or one of an interface not served.
-fn beside(told: &settings::Subnet, served: &[Served], others: &[Interface]) -> Option<String> {
+/// has an address in it: a second one of a served interface, or one of an interface not served. Where
+/// another server hands out the addresses, a second one of a served interface changes nothing.
+fn beside(
+    dhcp: Dhcp,
+    told: &settings::Subnet,
+    served: &[Served],
+    others: &[Interface],
+) -> Option<String> {
     let settings::Cidr { address, prefix } = told.network;
     let mut there = others
         .iter()
@@ -166,6 +172,7 @@ fn beside(told: &settings::Subnet, served: &[Served], others: &[Interface]) -> O
     let (name, own) = (&interface.name, own.address);
     let is_it = |(other, _): &&Served| other.name == *name;
     Some(match served.iter().find(is_it) {
+        Some(_) if dhcp == Dhcp::Proxy => return None,
         Some((_, first)) => format!(
             "subnet {address}/{prefix}: {own} is a second address of {name}, not served: machines on \
              {name} get addresses of the network of {}. To serve this one instead: --address \
@@ -290,23 +297,26 @@ mod tests {
         let br0 = interface("br0", &[[192, 168, 0, 1], [10, 1, 0, 1]]);
         let all = [br0.clone(), interface("eth1", &[[10, 2, 0, 1]])];
         let served = [(br0, address([192, 168, 0, 1]))];
-        let said = |network: &str| {
+        let said = |dhcp: Dhcp, network: &str| {
             let table = toml::from_str(&format!("network = '{network}'\n")).unwrap();
             let told = settings::Subnet::new(table, 1).unwrap();
-            beside(&told, &served, &all)
+            beside(dhcp, &told, &served, &all)
         };
-        let second = said("10.1.0.0/24").unwrap();
-        assert_eq!(
-            second,
-            "subnet 10.1.0.0/24: 10.1.0.1 is a second address of br0, not served: machines on br0 get \
-             addresses of the network of 192.168.0.1. To serve this one instead: --address 10.1.0.1/24"
-        );
-        assert!(
-            said("10.2.0.0/24")
-                .unwrap()
-                .ends_with("add --interface eth1")
-        );
-        assert_eq!(said("10.3.0.0/24"), None);
+        for dhcp in [Dhcp::Auto, Dhcp::Server] {
+            assert_eq!(
+                said(dhcp, "10.1.0.0/24").unwrap(),
+                "subnet 10.1.0.0/24: 10.1.0.1 is a second address of br0, not served: machines on br0 \
+                 get addresses of the network of 192.168.0.1. To serve this one instead: --address \
+                 10.1.0.1/24"
+            );
+        }
+        // As a proxy lanboot hands out no addresses.
+        assert_eq!(said(Dhcp::Proxy, "10.1.0.0/24"), None);
+        for dhcp in [Dhcp::Auto, Dhcp::Server, Dhcp::Proxy] {
+            let other = said(dhcp, "10.2.0.0/24").unwrap();
+            assert!(other.ends_with("add --interface eth1"), "{other}");
+            assert_eq!(said(dhcp, "10.3.0.0/24"), None);
+        }
     }
 
     #[test]
