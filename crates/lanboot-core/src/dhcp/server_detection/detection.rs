@@ -107,6 +107,13 @@ impl ServerDetection {
         self.mode
     }
 
+    /// Returns whether addresses are left to another server, by the operator's wish or because one was
+    /// heard. While a server that lost its link looks for others this is open.
+    pub fn is_beside_another(&self) -> bool {
+        let is_settled = self.policy == Policy::Proxy || self.phase == Phase::Listening;
+        is_settled && self.mode == Some(Mode::Proxy)
+    }
+
     /// Returns whether the mode is decided, or cannot be for now.
     pub fn is_decided(&self) -> bool {
         self.mode.is_some() || self.is_unplugged
@@ -123,10 +130,9 @@ impl ServerDetection {
 
     /// Returns what a probe announces now.
     pub fn announcement(&self) -> Announcement {
-        let is_proxy = self.mode == Some(Mode::Proxy) && self.phase == Phase::Listening;
         let role = match self.policy {
             Policy::Server => Role::Stays,
-            Policy::Auto if !is_proxy => Role::Yields,
+            Policy::Auto if !self.is_beside_another() => Role::Yields,
             Policy::Auto | Policy::Proxy | Policy::Off => Role::Proxy,
         };
         Announcement {

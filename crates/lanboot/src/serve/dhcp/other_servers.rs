@@ -4,7 +4,7 @@
 use std::hash::{BuildHasher as _, RandomState};
 
 use lanboot_core::dhcp::server_detection::Action;
-use lanboot_core::dhcp::{Mode, Packet, Port};
+use lanboot_core::dhcp::{Packet, Port};
 use lanboot_core::plan::MenuKind;
 
 use super::link::{Link, Origin};
@@ -119,8 +119,8 @@ impl Serving {
     /// Logs once which machines have nothing to start beside another server, when the first link
     /// leaves the addresses to one.
     pub(super) fn log_proxy(&mut self) {
-        let is_proxy = |link: &Link| link.detection.mode() == Some(Mode::Proxy);
-        if self.log_proxy_once || !self.links.iter().any(is_proxy) {
+        let is_beside = |link: &Link| link.detection.is_beside_another();
+        if self.log_proxy_once || !self.links.iter().any(is_beside) {
             return;
         }
         self.log_proxy_once = true;

@@ -470,3 +470,39 @@ fn two_that_start_together_ask_again_at_different_times() {
     );
     assert_eq!(spread(SERVER_PROBE_PAUSE, 0), Duration::from_millis(7500));
 }
+
+#[test]
+fn a_link_that_is_lost_does_not_leave_the_addresses_to_another_server() {
+    let mut link = Link::new(Policy::Auto);
+    assert!(!link.detection.is_beside_another());
+    link.pass(60);
+    assert_eq!(link.detection.mode(), Some(Mode::Server));
+    link.has_link = false;
+    link.detection.on_link_lost(link.now);
+    link.pass(60);
+    // It answers as a proxy until it has looked.
+    assert_eq!(link.detection.mode(), Some(Mode::Proxy));
+    assert!(!link.detection.is_beside_another());
+    link.has_link = true;
+    link.link_up();
+    link.pass(60);
+    assert!(!link.detection.is_beside_another());
+    link.hear(A);
+    link.pass(10);
+    assert!(link.detection.is_beside_another());
+    // Another one was there first.
+    let mut link = Link::new(Policy::Auto);
+    link.hear(A);
+    assert!(link.detection.is_beside_another());
+    for (policy, expected) in [
+        (Policy::Proxy, true),
+        (Policy::Server, false),
+        (Policy::Off, false),
+    ] {
+        let mut link = Link::new(policy);
+        assert_eq!(link.detection.is_beside_another(), expected, "{policy:?}");
+        link.pass(60);
+        link.detection.on_link_lost(link.now);
+        assert_eq!(link.detection.is_beside_another(), expected, "{policy:?}");
+    }
+}
