@@ -1,5 +1,6 @@
 //! The one bus: every door publishes what happened; whoever wants to know subscribes.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -7,6 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use lanboot_core::events::{Event, EventKind, Peer};
 use tokio::sync::mpsc;
 
+use crate::arrivals::Arrivals;
 use crate::net::Service;
 
 /// Events waiting for the teller. A full queue drops events and counts them: telling a story
@@ -24,7 +26,7 @@ struct Inner {
     queue: mpsc::Sender<Event>,
     dropped: Arc<AtomicU64>,
     transfers: AtomicU64,
-    arrivals: [AtomicU64; Service::ALL.len()],
+    arrivals: Arrivals,
 }
 
 impl Bus {
@@ -35,7 +37,7 @@ impl Bus {
             queue,
             dropped: Arc::default(),
             transfers: AtomicU64::new(0),
-            arrivals: Default::default(),
+            arrivals: Arrivals::default(),
         };
         (
             Self {
@@ -62,19 +64,19 @@ impl Bus {
         self.inner.transfers.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Counts a request or connection that reached the listener of `service`.
-    pub fn arrived(&self, service: Service) {
-        let mut counts = Service::ALL.iter().zip(&self.inner.arrivals);
-        if let Some((_, count)) = counts.find(|(other, _)| **other == service) {
-            count.fetch_add(1, Ordering::Relaxed);
-        }
+    /// Counts the arrivals at these addresses of ours from now on; see [`Arrivals::begin`].
+    pub fn count_arrivals_at(&self, addresses: impl IntoIterator<Item = Ipv4Addr>) {
+        self.inner.arrivals.begin(addresses);
     }
 
-    /// How many reached the listener of `service` so far.
-    pub fn arrivals(&self, service: Service) -> u64 {
-        let mut counts = Service::ALL.iter().zip(&self.inner.arrivals);
-        let count = counts.find(|(other, _)| **other == service);
-        count.map_or(0, |(_, count)| count.load(Ordering::Relaxed))
+    /// Counts a request or connection that reached the listener of `service` at `address`.
+    pub fn arrived(&self, service: Service, address: Ipv4Addr) {
+        self.inner.arrivals.add(service, address);
+    }
+
+    /// Returns how many reached the listener of `service` at `address` so far.
+    pub fn arrivals(&self, service: Service, address: Ipv4Addr) -> u64 {
+        self.inner.arrivals.count(service, address)
     }
 
     /// Events lost to a full queue since the start. Whoever holds it does not hold the bus, so

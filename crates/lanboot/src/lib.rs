@@ -1,5 +1,6 @@
 //! The shell around `lanboot-core`: sockets, files, time, tasks, terminal.
 
+pub mod arrivals;
 pub mod bus;
 pub mod cli;
 pub mod clock;

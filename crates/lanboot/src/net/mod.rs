@@ -12,6 +12,7 @@ mod port;
 mod rights;
 mod socket;
 mod tap;
+mod tcp_table;
 
 pub use address::TemporaryAddress;
 pub use ask::{is_in_memory, stalled, unacknowledged, unsent};
@@ -24,6 +25,7 @@ pub use port::{Protocol, holders};
 pub use rights::{Capability, MoreRights, first_free_port};
 pub use socket::{Listeners, Service, drops_unexpected, has_link, is_off, listen, udp};
 pub use tap::{MAX_PORTS, Seen, TapSocket};
+pub use tcp_table::{Handshake, TcpTable};
 
 use std::net::Ipv4Addr;
 

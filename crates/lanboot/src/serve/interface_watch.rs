@@ -5,6 +5,7 @@
 //! A port is watched once a minute until its listener is reached, so that a busy one costs nothing;
 //! and at most [`MAX_SEEN`] packets are captured of one that is not reached.
 
+use std::cell::LazyCell;
 use std::fs;
 use std::future::pending;
 use std::io;
@@ -19,7 +20,9 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use crate::bus::Bus;
-use crate::net::{self, Change, ChangeSocket, Interface, Protocol, Seen, Service, TapSocket};
+use crate::net::{
+    self, Change, ChangeSocket, Handshake, Interface, Protocol, Seen, Service, TapSocket, TcpTable,
+};
 
 /// Interval at which a reached port is checked again: a firewall may be enabled later.
 const AGAIN: Duration = Duration::from_secs(60);
@@ -134,13 +137,13 @@ impl Port {
         }
     }
 
-    /// Decides the fate of the pending request. `is_answered` tells whether the kernel has answered
-    /// a connection's first packet.
+    /// Decides the fate of the pending request. `handshake` tells how far the kernel has got with a
+    /// connection.
     fn judge(
         &mut self,
         arrivals: u64,
         now: Instant,
-        is_answered: impl FnOnce(SocketAddrV4) -> bool,
+        handshake: impl FnOnce(SocketAddrV4) -> Handshake,
     ) -> Option<Finding> {
         if self.is_decided {
             return None;
@@ -156,14 +159,21 @@ impl Port {
             Protocol::Udp if waited < DATAGRAM_WAIT => return None,
             Protocol::Udp => Finding::Dropped(source),
             Protocol::Tcp if waited < CONNECTION_WAIT => return None,
-            Protocol::Tcp if !is_answered(waiting.from) => Finding::Dropped(source),
-            Protocol::Tcp if waiting.is_repeated => Finding::Unheard(source),
-            Protocol::Tcp => {
-                if waited >= GIVE_UP {
-                    self.waiting = None;
+            Protocol::Tcp => match handshake(waiting.from) {
+                Handshake::Missing => Finding::Dropped(source),
+                Handshake::HalfOpen if waiting.is_repeated => Finding::Unheard(source),
+                Handshake::HalfOpen | Handshake::Unknown => {
+                    if waited >= GIVE_UP {
+                        self.waiting = None;
+                    }
+                    return None;
                 }
-                return None;
-            }
+                Handshake::Complete => {
+                    self.is_decided = true;
+                    self.waiting = None;
+                    return None;
+                }
+            },
         };
         self.is_decided = true;
         self.waiting = None;
@@ -244,6 +254,8 @@ fn sentence(port: &Port, interface: &str, finding: Finding, is_strict: bool, too
 pub(super) struct Watch {
     name: String,
     index: u32,
+    /// Our address there.
+    address: Ipv4Addr,
     tap: Option<TapSocket>,
     ports: Vec<Port>,
     /// Receives changes if DHCP does not log them.
@@ -267,6 +279,7 @@ impl Watch {
         Self {
             name: interface.name.clone(),
             index: interface.index,
+            address: own,
             tap: tap.and_then(Result::ok),
             ports: ports.map(|(s, p, n)| Port::new(*s, *p, *n)).collect(),
             changes: (!has_dhcp).then(ChangeSocket::open).and_then(Result::ok),
@@ -283,6 +296,7 @@ impl Watch {
             changes: self.changes.map(ChangeSocket::polled).transpose()?,
             name: self.name,
             index: self.index,
+            address: self.address,
             ports: self.ports,
             link_due: None,
             is_linked: true,
@@ -323,6 +337,8 @@ async fn readable<T: std::os::fd::AsRawFd>(socket: Option<&AsyncFd<T>>) {
 struct Running {
     name: String,
     index: u32,
+    /// Our address there.
+    address: Ipv4Addr,
     tap: Option<AsyncFd<TapSocket>>,
     changes: Option<AsyncFd<ChangeSocket>>,
     ports: Vec<Port>,
@@ -336,7 +352,7 @@ struct Running {
 impl Running {
     fn begin(&mut self, now: Instant) {
         for port in &mut self.ports {
-            port.begin(self.bus.arrivals(port.service), now);
+            port.begin(self.bus.arrivals(port.service, self.address), now);
         }
         self.show();
     }
@@ -378,6 +394,8 @@ impl Running {
         let now = Instant::now();
         let mut said = Vec::new();
         let mut has_changed = false;
+        // Read at most once, and only if needed.
+        let table = LazyCell::new(TcpTable::read);
         if self.ports.iter().any(|port| port.waiting.is_some()) && net::upper(self.index).is_some()
         {
             // The device that takes its packets is logged elsewhere, and is not a firewall.
@@ -385,8 +403,9 @@ impl Running {
         }
         for port in &mut self.ports {
             let (was, number) = (port.is_decided, port.number);
-            let arrivals = self.bus.arrivals(port.service);
-            if let Some(finding) = port.judge(arrivals, now, |from| is_answered(number, from)) {
+            let arrivals = self.bus.arrivals(port.service, self.address);
+            let handshake = |from| table.handshake(number, from);
+            if let Some(finding) = port.judge(arrivals, now, handshake) {
                 let is_strict = net::drops_unexpected(&self.name);
                 let tool = Tool::of_this_host();
                 said.push(sentence(port, &self.name, finding, is_strict, tool));
@@ -475,33 +494,6 @@ fn no_link(name: &str, is_off: bool) -> String {
     format!("{name} {what}: no machine there can be served until it has a link")
 }
 
-/// Returns whether the kernel has answered the first packet of a connection and waits for the
-/// second.
-fn is_answered(port: u16, from: SocketAddrV4) -> bool {
-    let table = fs::read_to_string("/proc/net/tcp").unwrap_or_default();
-    table.lines().any(|line| is_half_open(line, port, from))
-}
-
-/// Returns whether a line of `/proc/net/tcp` is such a connection.
-fn is_half_open(line: &str, port: u16, from: SocketAddrV4) -> bool {
-    const SYN_RECEIVED: &str = "03";
-    let mut fields = line.split_whitespace().skip(1);
-    let (Some(local), Some(remote), Some(state)) = (fields.next(), fields.next(), fields.next())
-    else {
-        return false;
-    };
-    let number = |text: &str| u16::from_str_radix(text.rsplit_once(':')?.1, 16).ok();
-    let address = |text: &str| {
-        // In the kernel's memory layout.
-        let bits = u32::from_str_radix(text.split_once(':')?.0, 16).ok()?;
-        Some(Ipv4Addr::from(bits.to_ne_bytes()))
-    };
-    state == SYN_RECEIVED
-        && number(local) == Some(port)
-        && number(remote) == Some(from.port())
-        && address(remote) == Some(*from.ip())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -530,9 +522,16 @@ mod tests {
         port.see(&seen(Protocol::Udp, 69, FROM, false), now);
         assert!(port.waiting.is_none(), "another port's");
         port.see(&seen(Protocol::Udp, 67, FROM, false), now);
-        assert_eq!(port.judge(5, after(now, 1900), |_| false), None, "not yet");
+        assert_eq!(
+            port.judge(5, after(now, 1900), |_| Handshake::Missing),
+            None,
+            "not yet"
+        );
         let finding = Finding::Dropped(*FROM.ip());
-        assert_eq!(port.judge(5, after(now, 2000), |_| false), Some(finding));
+        assert_eq!(
+            port.judge(5, after(now, 2000), |_| Handshake::Missing),
+            Some(finding)
+        );
         // Once in ten minutes, and nothing is captured meanwhile.
         assert!(!port.is_watched());
         port.begin(5, after(now, 60_000));
@@ -570,9 +569,12 @@ mod tests {
         let mut port = Port::new(Service::Tftp, Protocol::Udp, 69);
         port.begin(5, now);
         port.see(&seen(Protocol::Udp, 69, FROM, false), now);
-        assert_eq!(port.judge(6, after(now, 500), |_| false), None);
+        assert_eq!(port.judge(6, after(now, 500), |_| Handshake::Missing), None);
         assert!(!port.is_watched());
-        assert_eq!(port.judge(6, after(now, 5000), |_| false), None);
+        assert_eq!(
+            port.judge(6, after(now, 5000), |_| Handshake::Missing),
+            None
+        );
         port.begin(6, after(now, 60_000));
         assert!(port.is_watched(), "a firewall may be switched on later");
         for _ in 0..MAX_SEEN {
@@ -591,10 +593,13 @@ mod tests {
             port
         };
         let mut port = http();
-        assert_eq!(port.judge(0, after(now, 2400), |_| false), None);
+        assert_eq!(
+            port.judge(0, after(now, 2400), |_| Handshake::Missing),
+            None
+        );
         let dropped = Some(Finding::Dropped(*FROM.ip()));
         assert_eq!(
-            port.judge(0, after(now, 2500), |_| false),
+            port.judge(0, after(now, 2500), |_| Handshake::Missing),
             dropped,
             "or rejected"
         );
@@ -602,15 +607,43 @@ mod tests {
         let mut port = http();
         port.see(&seen(Protocol::Tcp, 80, FROM, false), after(now, 1000));
         let unheard = Some(Finding::Unheard(*FROM.ip()));
-        assert_eq!(port.judge(0, after(now, 2500), |_| true), unheard);
+        assert_eq!(
+            port.judge(0, after(now, 2500), |_| Handshake::HalfOpen),
+            unheard
+        );
         // Answered and then gone.
         let mut port = http();
-        assert_eq!(port.judge(0, after(now, 6000), |_| true), None);
+        assert_eq!(
+            port.judge(0, after(now, 6000), |_| Handshake::HalfOpen),
+            None
+        );
         assert!(port.waiting.is_none());
+        // Established, but not accepted yet.
+        let mut port = http();
+        assert_eq!(
+            port.judge(0, after(now, 2500), |_| Handshake::Complete),
+            None
+        );
+        assert!(!port.is_watched() && port.said.is_none(), "reached");
+        // The kernel may keep no entry.
+        let mut port = http();
+        port.see(&seen(Protocol::Tcp, 80, FROM, false), after(now, 1000));
+        assert_eq!(
+            port.judge(0, after(now, 2500), |_| Handshake::Unknown),
+            None
+        );
+        assert_eq!(
+            port.judge(0, after(now, 6000), |_| Handshake::Unknown),
+            None
+        );
+        assert!(port.waiting.is_none() && port.is_watched());
         // A scanner.
         let mut port = http();
         port.see(&seen(Protocol::Tcp, 80, FROM, true), now);
-        assert_eq!(port.judge(0, after(now, 6000), |_| false), None);
+        assert_eq!(
+            port.judge(0, after(now, 6000), |_| Handshake::Missing),
+            None
+        );
         // Another connection's reset and retransmission are unrelated.
         let other = SocketAddrV4::new(*FROM.ip(), 1001);
         let mut port = http();
@@ -640,30 +673,6 @@ mod tests {
             "{text}"
         );
         assert!(text.ends_with("(firewall-cmd --add-port=67/udp)"), "{text}");
-    }
-
-    #[test]
-    fn half_open_connections_are_found() {
-        // From a little-endian machine.
-        if cfg!(target_endian = "big") {
-            return;
-        }
-        let line =
-            "   2: 0100000A:0050 0900000A:03E8 03 00000000:00000000 01:00000064 00000000     0";
-        assert!(is_half_open(line, 80, FROM));
-        assert!(!is_half_open(line, 81, FROM));
-        assert!(!is_half_open(&line.replace(" 03 ", " 01 "), 80, FROM));
-        assert!(!is_half_open(
-            &line.replace("0900000A", "0800000A"),
-            80,
-            FROM
-        ));
-        assert!(!is_half_open(
-            "  sl  local_address rem_address   st",
-            80,
-            FROM
-        ));
-        assert!(!is_half_open("", 80, FROM));
     }
 
     #[test]

@@ -71,8 +71,10 @@ impl<R: Fn(&TcpStream)> Listener<'_, R> {
         C: Fn(TcpStream, IpAddr, Permit) -> F,
         F: Future<Output = ()> + Send + 'static,
     {
+        let all = all.into();
+        let own = all.local_addr()?.ip();
         let mut listeners = Vec::new();
-        for listener in all.into().all {
+        for listener in all.all {
             prepare(&listener, keepalive)?;
             listeners.push(TcpListener::from_std(listener)?);
         }
@@ -80,15 +82,19 @@ impl<R: Fn(&TcpStream)> Listener<'_, R> {
         let mut no_descriptor = LogThrottle::default();
         let mut no_permit = LogThrottle::default();
         loop {
-            let accepted = tokio::select! {
+            let (listener, accepted) = tokio::select! {
                 // An error means that the sender of `drain` is gone, which has the same meaning.
                 _ = self.drain.wait_for(|is_draining| *is_draining) => break,
                 Some(_) = connections.join_next() => continue,
                 accepted = accept(&listeners) => accepted,
             };
+            // The first one listens on the address's own interface. Connections that cannot be accepted
+            // for lack of descriptors have reached it, too.
+            if let (0, IpAddr::V4(own)) = (listener, own) {
+                self.bus.arrived(self.service, own);
+            }
             match accepted {
                 Ok((stream, address)) => {
-                    self.bus.arrived(self.service);
                     let ip = address.ip().to_canonical();
                     let permit = match self.limiter.take(ip) {
                         Ok(permit) => permit,
@@ -128,12 +134,12 @@ impl<R: Fn(&TcpStream)> Listener<'_, R> {
     }
 }
 
-/// Accepts the next connection of any listener.
-async fn accept(listeners: &[TcpListener]) -> io::Result<(TcpStream, SocketAddr)> {
+/// Accepts the next connection of any listener, and returns the listener's index with it.
+async fn accept(listeners: &[TcpListener]) -> (usize, io::Result<(TcpStream, SocketAddr)>) {
     poll_fn(|cx| {
-        for listener in listeners {
+        for (number, listener) in listeners.iter().enumerate() {
             if let Poll::Ready(accepted) = listener.poll_accept(cx) {
-                return Poll::Ready(accepted);
+                return Poll::Ready((number, accepted));
             }
         }
         Poll::Pending
@@ -215,6 +221,7 @@ impl LogThrottle {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::Ipv4Addr;
 
     #[tokio::test]
     async fn connections_inherit_the_listeners_options() {
@@ -258,6 +265,37 @@ mod tests {
         set_missing_options(&near, keepalive);
         assert!(socket.tcp_nodelay().unwrap() && socket.keepalive().unwrap());
         assert_eq!(socket.tcp_keepalive_interval().unwrap(), keepalive.interval);
+    }
+
+    #[tokio::test]
+    async fn connections_count_for_the_address_of_their_listener() {
+        let (bus, _events) = Bus::new();
+        let [eth0, eth1] = [1, 2].map(|n| Ipv4Addr::new(127, 0, 0, n));
+        bus.count_arrivals_at([eth0, eth1]);
+        let limiter = ConnectionLimiter::new(1, 1);
+        let (drain, draining) = watch::channel(false);
+        let listener = Listener {
+            protocol: events::Protocol::Http,
+            service: Service::Http,
+            limiter: &limiter,
+            bus: &bus,
+            drain: draining,
+            refuse: |_: &TcpStream| {},
+        };
+        let bound = std::net::TcpListener::bind((eth1, 0)).unwrap();
+        let _far = std::net::TcpStream::connect(bound.local_addr().unwrap()).unwrap();
+        let keepalive = Keepalive {
+            time: Duration::from_secs(60),
+            interval: Duration::from_secs(10),
+            retries: 6,
+        };
+        let served = listener.run(bound, keepalive, |_, _, _| {
+            drain.send(true).unwrap();
+            async {}
+        });
+        served.await.unwrap();
+        assert_eq!(bus.arrivals(Service::Http, eth1), 1);
+        assert_eq!(bus.arrivals(Service::Http, eth0), 0);
     }
 
     #[test]

@@ -76,6 +76,8 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
     let (_borrowed, _lock) = (opened.borrowed, opened.lock);
     let (bus, events) = Bus::new();
     let (drain, draining) = watch::channel(false);
+    let own = opened.routes.addresses.iter();
+    bus.count_arrivals_at(own.map(|own| own.address));
     let context = Context {
         routes: Arc::new(ArcSwap::from_pointee(opened.routes)),
         open_images: opened.open_images,
@@ -128,8 +130,9 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
         None => drop(decided.send(())),
     }
     for watched in opened.watches {
-        // Without it nothing is missing but its words.
-        control.spawn(watched.run(bus.clone(), context.drain.clone()));
+        // Not on the runtime of DHCP, because it waits for the kernel's answers. Without it only
+        // its warnings are missing.
+        data.spawn(watched.run(bus.clone(), context.drain.clone()));
     }
     let rescan = rescan(opened.library, context.clone(), settings.boot.clone());
     control.spawn(rescan);

@@ -157,7 +157,7 @@ where
         };
         match arrival {
             Ok(arrival) => {
-                handler.bus.arrived(Service::Tftp);
+                handler.bus.arrived(Service::Tftp, arrival.to);
                 let request = buf.get(..arrival.len).unwrap_or_default();
                 handler.answer(&arrival, request).await;
             }

@@ -258,10 +258,11 @@ impl Serving {
             };
             match link.receive(port, &mut buffer) {
                 Ok(arrival) => {
-                    self.context.bus.arrived(match port {
+                    let service = match port {
                         Port::Server => Service::Dhcp,
                         Port::BootServer => Service::BootServer,
-                    });
+                    };
+                    self.context.bus.arrived(service, link.address);
                     let origin = Origin {
                         link: number,
                         port,

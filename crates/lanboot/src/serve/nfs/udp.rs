@@ -95,7 +95,8 @@ async fn listen(
             Err(error) if is_passing(&error) => continue,
             Err(error) => return Err(error),
         };
-        shared.context.bus.arrived(service(context.port));
+        let service = service(context.port);
+        shared.context.bus.arrived(service, arrival.to);
         let ip = IpAddr::V4(*arrival.from.ip());
         // Nobody calls from port 0, and what is sent there comes back as an error.
         if arrival.from.port() == 0 || is_everybody(ip) || !shared.admits(ip, "datagram") {
