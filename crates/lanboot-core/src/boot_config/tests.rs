@@ -508,12 +508,10 @@ fn variables_that_grow_cost_no_more_than_their_limit() {
         assert_eq!(found.limits, [Limit::TooMuchText]);
     }
     // What a submenu changes is restored, however often it does.
-    let kept = format!(
-        "set k=/k\nsubmenu x {{ for a in 1 2 3; do set k=/$a; unset k; set n=$a; done; }}\n\
-         menuentry y {{ linux $k $n; }}\n"
-    );
+    let kept = "set k=/k\nsubmenu x { for a in 1 2 3; do set k=/$a; unset k; set n=$a; done; }\n\
+         menuentry y { linux $k $n; }\n";
     assert_eq!(
-        lines(&[("boot/grub/grub.cfg", &kept), ("k", "k")]),
+        lines(&[("boot/grub/grub.cfg", kept), ("k", "k")]),
         ["y: k [] "]
     );
 }
