@@ -12,9 +12,9 @@
 //! * [`images`] — one medium: its family and what it can boot.
 //! * [`loaders`] — the boot loaders there are and the names they are asked for by.
 //! * [`catalog`] — which images there are; [`plan`] — what one machine gets.
-//! * [`script`] — menus as text; [`route`] — the paths a machine can ask for; [`routes`] — the files behind
+//! * [`menus`] — menus as text; [`route`] — the paths a machine can ask for; [`routes`] — the files behind
 //!   them.
-//! * [`export`] — the same offers as configuration for the servers people have already.
+//! * [`exports`] — the same offers as configuration for the servers people have already.
 //! * [`dhcp`], [`tftp`], [`http`], [`nbd`] — one room per protocol; they never import each other.
 //! * [`events`] — what happened, the boot progress of each machine, and why nothing was sent.
 

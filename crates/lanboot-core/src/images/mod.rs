@@ -1,10 +1,10 @@
 //! One medium: which family it belongs to, and what can be booted from it.
 //!
-//! * [`medium`] — what a family sees of a medium; [`detection`] — what it finds there.
-//! * [`entry`] — an entry, and [`entry::RootSource`]: how its initramfs finds its root.
-//! * [`families`] — one module per family, and the table that registers them.
+//! * `medium` — what a family sees of a medium; `detection` — what it finds there.
+//! * `entry` — an entry, and `entry::RootSource`: how its initramfs finds its root.
+//! * `families` — one module per family, and the table that registers them.
 //!
-//! A further family is one module under [`families`] and its row in that table.
+//! A further family is one module under `families` and its row in that table.
 
 mod arguments;
 mod cpu;

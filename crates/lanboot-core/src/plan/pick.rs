@@ -18,7 +18,7 @@ pub fn pxelinux_image(catalog: &Catalog) -> Option<&Image> {
 /// trusts the kernel that starts there when nobody presses a key (`boot`); among those one whose
 /// GRUB speaks the protocol; then one whose GRUB boots beside another DHCP server too, because the
 /// files are the same for everybody; then one whose shim starts on the most machines
-/// ([`Authorities`](super::Authorities)); then that kernel's image's own, because its vendor made
+/// ([`Authorities`](crate::loaders::Authorities)); then that kernel's image's own, because its vendor made
 /// them for each other; then the host's, which are kept up to date; then any image's.
 ///
 /// A few comparisons of names: nothing of it is kept from one request to the next.
