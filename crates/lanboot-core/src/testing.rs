@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::catalog::{Catalog, Cpu, Detection, Entry, Image, MediumLoaders, NbdRoot, Server};
+use crate::catalog::{
+    Catalog, Cpu, Detection, Entry, Image, Lack, MediumLoaders, NbdRoot, Part, Server, ShownBy,
+};
 use crate::images::families::{Archiso, DebianInstaller};
 use crate::images::medium::Medium;
 use crate::images::{EntryKind, Linux, NetworkArgs};
@@ -134,6 +136,25 @@ pub(crate) fn whole_image(name: &str, archs: &[Arch]) -> Image {
         efi_archs: archs.to_vec(),
         ..Detection::default()
     };
+    image
+}
+
+/// As [`whole_image`], with a kernel that cannot use the network and whose initramfs does not see a
+/// RAM disk.
+pub(crate) fn without_ram_disk(name: &str, archs: &[Arch]) -> Image {
+    let lack = |part, missing: &str| Lack {
+        part,
+        missing: missing.into(),
+        shown_by: ShownBy::Initramfs("arch/boot/initramfs".into()),
+    };
+    let mut image = whole_image(name, archs);
+    image.found.unreachable = vec![Entry {
+        lacks: vec![
+            lack(Part::Ipconfig, "ipconfig"),
+            lack(Part::RamDisk, "module nfit"),
+        ],
+        ..entry(name, Cpu::X86_64)
+    }];
     image
 }
 

@@ -216,7 +216,8 @@ impl ImageLibrary {
         let candidates = taken.candidates(&file_name(path), path);
         // Names of entries are known only after reading: further names may be tried.
         for name in before.into_iter().chain(candidates).take(MAX_IMAGES) {
-            let image = self.read(path, stamp, &name)?;
+            let mut image = self.read(path, stamp, &name)?;
+            self.examine_whole_image(&mut image);
             if taken.are_free(&image, path) {
                 self.names.insert(path.to_owned(), name);
                 return Ok(image);
@@ -275,6 +276,23 @@ impl ImageLibrary {
             self.open_images.remove(id);
         }
         image
+    }
+
+    /// Determines whether the system of an image that starts only as a whole would find its root on
+    /// the RAM disk. This reads its initramfs, which takes seconds.
+    fn examine_whole_image(&self, image: &mut Image) {
+        if !image.is_whole_entry() || image.found.unreachable.is_empty() {
+            return;
+        }
+        let Some(disk) = self.open_images.get(image.id) else {
+            return;
+        };
+        // What cannot be listed is not known to be missing.
+        let _not_listed = initramfs::examine(image, &disk);
+        if let Some(lack) = image.whole_image_lack().map(ToString::to_string) {
+            let warning = format!("the whole image is not offered either: {lack}");
+            image.found.warnings.push(warning);
+        }
     }
 
     /// Takes an image out of service because its file is gone or was replaced. It is kept while

@@ -27,6 +27,85 @@ fn xorriso(path: &Path, folder: &Path) {
     assert!(output.status.success(), "{output:?}");
 }
 
+/// Makes an archiso medium for UEFI without network in its initramfs, which holds `files` and the list
+/// of the modules that are part of the kernel.
+fn make_without_network(path: &Path, files: &[&str]) {
+    let folder = tempfile::tempdir().unwrap();
+    let builtin = "usr/lib/modules/6.12/modules.builtin";
+    let modules: Vec<&str> = files.iter().copied().chain([builtin]).collect();
+    let write = |name: &str, bytes: &[u8]| {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, bytes).unwrap();
+    };
+    write("arch/boot/x86_64/vmlinuz-linux", b"kernel");
+    write("arch/boot/x86_64/initramfs-linux.img", &cpio(&modules));
+    write("arch/x86_64/airootfs.sfs", b"root");
+    write("arch/pkglist.x86_64.txt", b"linux 6.12-1\n");
+    write(
+        "loader/entries/01.conf",
+        b"title Live\nlinux /arch/boot/x86_64/vmlinuz-linux\n\
+          initrd /arch/boot/x86_64/initramfs-linux.img\noptions archisobasedir=arch\n",
+    );
+    write("efi.img", &[1; 4096]);
+    let output = Command::new("xorriso")
+        .args(["-as", "mkisofs", "-quiet", "-R", "-eltorito-alt-boot"])
+        .args(["-e", "efi.img", "-no-emul-boot", "-o"])
+        .args([path, folder.path()])
+        .output()
+        .expect("xorriso is missing: apt-get install -y xorriso");
+    assert!(output.status.success(), "{output:?}");
+}
+
+/// Builds an archive (`newc`) of files that hold one byte.
+fn cpio(names: &[&str]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for name in names.iter().chain(&["TRAILER!!!"]) {
+        let len = usize::from(*name != "TRAILER!!!");
+        let numbers = [1, 0o100_644, 0, 0, 1, 0, len, 0, 0, 0, 0, name.len() + 1, 0];
+        out.extend_from_slice(b"070701");
+        for number in numbers {
+            out.extend_from_slice(format!("{number:08X}").as_bytes());
+        }
+        out.extend_from_slice(name.as_bytes());
+        out.push(0);
+        out.resize(out.len().next_multiple_of(4), 0);
+        out.extend_from_slice(&b"x"[..len]);
+        out.resize(out.len().next_multiple_of(4), 0);
+    }
+    out
+}
+
+#[test]
+fn a_whole_image_is_an_entry_only_if_its_system_finds_the_ram_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut library = ImageLibrary::new(vec![folder.path().to_owned()], Arc::default());
+    make_without_network(
+        &folder.path().join("able.iso"),
+        &["nfit", "libnvdimm", "nd_pmem"]
+            .map(|name| format!("usr/lib/modules/6.12/kernel/drivers/{name}.ko"))
+            .each_ref()
+            .map(String::as_str),
+    );
+    let scan = library.scan(None);
+    let able = &scan.catalog.images()[0];
+    assert!(able.found.entries.is_empty() && able.found.unreachable.len() == 1);
+    assert!(able.is_whole_entry(), "{:?}", scan.warnings);
+    // One that comes later is examined, too.
+    make_without_network(&folder.path().join("unable.iso"), &[]);
+    let scan = library.scan(None);
+    let unable = &scan.catalog.images()[1];
+    assert!(!unable.is_whole_entry() && unable.whole_image_lack().is_some());
+    let warns = |text: &&String| text.contains("not offered either") && text.contains("nfit");
+    assert_eq!(
+        scan.warnings.iter().filter(warns).count(),
+        1,
+        "{:?}",
+        scan.warnings
+    );
+    assert!(scan.catalog.images()[0].is_whole_entry());
+}
+
 struct Shelf {
     folder: tempfile::TempDir,
     open_images: Arc<OpenImages>,

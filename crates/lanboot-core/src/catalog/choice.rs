@@ -90,7 +90,10 @@ impl BootChoice {
             return Err(CannotBoot::Incomplete(entry.id.clone(), why));
         }
         match catalog.image(wanted.as_bytes()) {
-            Some(image) if image.starts().next().is_some() => {
+            // Whether a whole image that its system would miss is served depends on the loader asked for.
+            Some(image)
+                if image.starts().next().is_some() || image.whole_image_lack().is_some() =>
+            {
                 Ok(Self::each(|firmware| of_image(image, firmware)).named(image))
             }
             Some(image) => Err(match image.unusable() {

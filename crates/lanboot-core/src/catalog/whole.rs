@@ -1,6 +1,6 @@
 //! Images that start as a whole: UEFI HTTP Boot loads one into memory and starts it as a disk.
 
-use super::{Catalog, Entry, Image};
+use super::{Catalog, Entry, Image, Lack};
 use crate::machine::Arch;
 
 /// Something a person can start. Which of them a machine can start depends on its firmware, and
@@ -62,8 +62,20 @@ impl Image {
         self.whole().damage().is_none()
     }
 
-    /// Whether the whole image is an entry: it has no kernel entry, and firmware can start it.
+    /// Returns whether the whole image is an entry: it has no kernel entry, firmware can start it, and
+    /// its system is not known to miss the RAM disk.
     pub fn is_whole_entry(&self) -> bool {
+        self.is_only_whole() && self.found.ram_disk_lack().is_none()
+    }
+
+    /// Returns why the whole image is not an entry although firmware can start it and nothing else of
+    /// it starts. `--loader iso` serves it nevertheless.
+    pub fn whole_image_lack(&self) -> Option<&Lack> {
+        let is_only_whole = self.is_only_whole();
+        self.found.ram_disk_lack().filter(|_| is_only_whole)
+    }
+
+    fn is_only_whole(&self) -> bool {
         self.found.efi_boot && self.found.entries.is_empty() && self.is_complete()
     }
 
@@ -81,8 +93,22 @@ impl Image {
 mod tests {
     use super::*;
     use crate::catalog::Cpu;
-    use crate::testing::{image, whole_image};
+    use crate::testing::{image, whole_image, without_ram_disk};
     use std::sync::Arc;
+
+    #[test]
+    fn an_image_whose_system_misses_the_ram_disk_is_no_entry() {
+        let image = without_ram_disk("live", &[]);
+        assert!(!image.is_whole_entry() && image.starts().next().is_none());
+        assert!(image.whole_image_lack().is_some());
+        assert!(image.starts_whole_on(Arch::X64Http), "if asked for");
+        let memtest = whole_image("memtest", &[]);
+        assert!(memtest.is_whole_entry() && memtest.whole_image_lack().is_none());
+        // One with a kernel is an entry all the same.
+        let mut kernel = without_ram_disk("live", &[]);
+        kernel.found.entries.append(&mut kernel.found.unreachable);
+        assert!(kernel.starts().next().is_some() && kernel.whole_image_lack().is_none());
+    }
 
     #[test]
     fn an_image_without_a_kernel_is_an_entry_where_firmware_can_start_it() {

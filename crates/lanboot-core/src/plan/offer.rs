@@ -115,10 +115,13 @@ pub fn offer(machine: &Machine, from: &Offers<'_>, server: &Server) -> Result<Of
     // Plain clients say theirs at times and load nothing all the same.
     let unsaid = machine.stage.unsaid_arch().ok_or(NoLoader::NotAsked)?;
     let arch = machine.arch.unwrap_or(unsaid);
-    if catalog.starts().next().is_none() {
+    let (way, is_named) = from.choice.of(machine.mac);
+    // What is no entry because its system would miss the RAM disk is served to those it was asked for.
+    let is_iso = way == LoaderKind::Iso && machine.stage == Stage::HttpBoot;
+    let gets_iso = || is_iso && from.boot.ram_disk(catalog, arch).is_some();
+    if catalog.starts().next().is_none() && !gets_iso() {
         return Err(NoLoader::nothing(catalog));
     }
-    let (way, is_named) = from.choice.of(machine.mac);
     let asked = LoaderRequest {
         catalog,
         loaders: from.loaders,
@@ -948,6 +951,37 @@ mod tests {
                 "{warning}"
             );
         }
+    }
+
+    #[test]
+    fn an_image_whose_system_misses_the_ram_disk_is_served_only_if_asked_for() {
+        use crate::testing::{whole_image, without_ram_disk};
+        let live = || Arc::new(without_ram_disk("live", &[Arch::X64Uefi]));
+        let loaders = host(&["snponly-x86_64.efi"]);
+        let given = |images: Vec<Arc<Image>>, wanted, way, (stage, arch)| {
+            let catalog = Catalog::new(images);
+            let boot = BootChoice::resolve(&catalog, wanted).unwrap();
+            let choice = all(way);
+            let from = of(&catalog, &loaders, &choice, &boot);
+            offer(&machine(stage, arch), &from, &server()).map(|offer| offer.file)
+        };
+        let disk = |name| Ok(format!("http://10.0.0.1/loader/ramdisk/{name}.iso"));
+        let (http, nothing) = ((Stage::HttpBoot, 16), Err(NoLoader::NothingToBoot));
+        let auto = LoaderKind::Auto;
+        for wanted in [None, Some("live")] {
+            assert_eq!(given(vec![live()], wanted, auto, http), nothing);
+            assert_eq!(
+                given(vec![live()], wanted, LoaderKind::Iso, http),
+                disk("live")
+            );
+            let by_pxe = given(vec![live()], wanted, LoaderKind::Iso, (Stage::Firmware, 7));
+            assert_eq!(by_pxe, nothing);
+        }
+        let memtest = Arc::new(whole_image("memtest", &[]));
+        assert_eq!(
+            given(vec![live(), memtest], None, auto, http),
+            disk("memtest")
+        );
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod listen;
 pub mod nbd;
 pub mod nfs;
 mod open;
+mod ram_disks;
 mod send_error;
 pub mod stream;
 pub mod tftp;

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use lanboot_core::catalog::{BootChoice, Catalog, Image, Transport};
+use lanboot_core::catalog::{BootChoice, Catalog, Transport};
 use lanboot_core::loaders::Loaders;
 use lanboot_core::menus::Menu;
 use lanboot_core::plan::MenuKind;
@@ -14,9 +14,8 @@ use lanboot_core::routes::{Address, Routes};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use super::interface_watch::Watch;
-use super::{dhcp, nbd, nfs, tftp};
+use super::{dhcp, nbd, nfs, ram_disks, tftp};
 use crate::doctor;
-use crate::initramfs;
 use crate::library::{self, ImageLibrary};
 use crate::loaders;
 use crate::net::{
@@ -100,7 +99,8 @@ fn open_all(settings: &Settings) -> anyhow::Result<Opened> {
     check_entries(settings, &catalog, &mut notices)?;
     let loaders = Arc::new(loaders::loaders(settings.loaders.as_deref())?);
     notices.extend(about_loaders(settings, &catalog, &boot, &loaders));
-    notices.extend(about_ram_disks(settings, &catalog, &boot, &open_images));
+    ram_disks::check_named(settings, &catalog, &boot)?;
+    notices.extend(ram_disks::warnings(settings, &catalog, &boot, &open_images));
 
     let interfaces = net::interfaces()?;
     let (served, borrowed) = served(settings, &interfaces)?;
@@ -360,36 +360,6 @@ fn check_entries(
         notices.push("no image can be booted; machines get an address and nothing to load".into());
     }
     Ok(())
-}
-
-/// What machines would find out after they have loaded a whole image: its system does not see it.
-/// Reads the initramfs of images that are handed out so, and no other.
-fn about_ram_disks(
-    settings: &Settings,
-    catalog: &Catalog,
-    boot: &BootChoice,
-    open_images: &OpenImages,
-) -> Vec<String> {
-    let asked = settings.loader.asks_for_iso();
-    let default = boot.images(catalog).filter(|_| asked);
-    let only_whole = catalog
-        .whole_images()
-        .filter(|image| !image.found.unreachable.is_empty());
-    let mut seen = std::collections::HashSet::new();
-    let images = default.chain(only_whole);
-    images
-        .filter(|image| image.found.efi_boot && seen.insert(image.id))
-        .filter_map(|image| {
-            let mut examined = Image::clone(image);
-            let _not_listed = initramfs::examine(&mut examined, &*open_images.get(image.id)?);
-            let lack = examined.found.ram_disk_lack()?;
-            Some(format!(
-                "{}: the whole image as a RAM disk will not start: {lack}; its files travel by \
-                 the other loaders",
-                image.file
-            ))
-        })
-        .collect()
 }
 
 /// Refuses arguments that the transports left by the open doors cannot do.
