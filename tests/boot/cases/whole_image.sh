@@ -54,6 +54,6 @@ case_whole-image-boot() {
     kill "$GUEST_PID"
     GUEST_HTTP_BOOT='' GUEST_FIRMWARE=bios
     start_guest 2
-    wait_event "$DEADLINE" any 'text~memtest86-x64 starts only as a whole, by UEFI HTTP Boot, and this machine has a BIOS' \
+    wait_event "$DEADLINE" dhcp message=DHCPOFFER 'detail~memtest86-x64 starts only as a whole, by UEFI HTTP Boot, and this machine has a BIOS' \
         >/dev/null || fail "the log does not say why the machine does not start it"
 }
