@@ -94,7 +94,7 @@ wait_until() {
 # wait_line FILE REGEX SECONDS [PID]: prints the first line of FILE, old or new, that matches; 1
 # when the time is over or the process PID has ended.
 wait_line() {
-    local file=$1 regex=$2 pid=${4:-} left seen lines found follower searcher line status=0
+    local file=$1 regex=$2 pid=${4:-} left seen lines found follower searcher line='' part status=0
     [[ -e $file ]] || : >>"$file"
     exec {lines}< <(exec tail -n +1 -s 0.1 -f ${pid:+--pid="$pid"} "$file" 2>/dev/null)
     follower=$!
@@ -104,7 +104,9 @@ wait_line() {
     deadline "$3"
     while :; do
         status=0
-        IFS= read -r -t 0.25 -u "$found" line || status=$?
+        # What is read before the time is over is the beginning of the line.
+        IFS= read -r -t 0.25 -u "$found" part || status=$?
+        line+=$part
         # Over 128: nothing yet. Else a line, or nobody can find one any more.
         ((status > 128)) || break
         in_time || break
