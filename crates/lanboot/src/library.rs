@@ -217,8 +217,8 @@ impl ImageLibrary {
         // Names of entries are known only after reading: further names may be tried.
         for name in before.into_iter().chain(candidates).take(MAX_IMAGES) {
             let mut image = self.read(path, stamp, &name)?;
-            self.examine_whole_image(&mut image);
             if taken.are_free(&image, path) {
+                self.examine_whole_image(&mut image);
                 self.names.insert(path.to_owned(), name);
                 return Ok(image);
             }
