@@ -4,9 +4,10 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
 use lanboot_core::dhcp::{
-    Answer, BootFile, Code, Config, Leases, MessageType, Mode, Op, Options, Packet, Port, Probe,
+    Answer, BootFile, Code, Config, Leases, MessageType, Mode, Op, Packet, Port, Probe,
     ReceiveInfo, Request, Subnet, checked, pxe, respond,
 };
+use lanboot_core::machine::Mac;
 use lanboot_core::plan::NoLoader;
 
 use super::input::{Input, part};
@@ -181,26 +182,9 @@ pub fn seeds() -> Vec<Vec<u8>> {
 }
 
 fn message(kind: MessageType, set: &dyn Fn(&mut Packet)) -> Vec<u8> {
-    let mut chaddr = [0; 16];
-    chaddr[..6].copy_from_slice(&[2, 0, 0, 0, 0, 1]);
-    let mut packet = Packet {
-        op: Op::Request,
-        htype: 1,
-        hlen: 6,
-        hops: 0,
-        xid: 0x1234_5678,
-        secs: 4,
-        flags: 0x8000,
-        ciaddr: Ipv4Addr::UNSPECIFIED,
-        yiaddr: Ipv4Addr::UNSPECIFIED,
-        siaddr: Ipv4Addr::UNSPECIFIED,
-        giaddr: Ipv4Addr::UNSPECIFIED,
-        chaddr,
-        sname: [0; 64],
-        file: [0; 128],
-        options: Options::new(),
-    };
-    packet.options.set(Code::MESSAGE_TYPE, [kind.into()]);
+    let mut packet = Packet::from_client(Mac([2, 0, 0, 0, 0, 1]), 0x1234_5678, kind);
+    packet.secs = 4;
+    packet.flags = 0x8000;
     set(&mut packet);
     part(&packet.emit())
 }

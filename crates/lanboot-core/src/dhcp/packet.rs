@@ -20,6 +20,7 @@ use std::net::Ipv4Addr;
 
 use super::option::{Code, MAGIC_COOKIE, Options, Writer};
 use crate::bytes::{Reader, Truncated};
+use crate::machine::Mac;
 
 /// UDP port of servers and relays.
 pub const SERVER_PORT: u16 = 67;
@@ -203,6 +204,30 @@ reason_codes!(Malformed {
 });
 
 impl Packet {
+    /// Returns a message of an Ethernet client, with the option of its type and nothing else.
+    pub fn from_client(mac: Mac, xid: u32, message: MessageType) -> Self {
+        let [a, b, c, d, e, f] = mac.0;
+        let mut options = Options::new();
+        options.set(Code::MESSAGE_TYPE, [message.into()]);
+        Self {
+            op: Op::Request,
+            htype: ETHERNET,
+            hlen: 6,
+            hops: 0,
+            xid,
+            secs: 0,
+            flags: 0,
+            ciaddr: Ipv4Addr::UNSPECIFIED,
+            yiaddr: Ipv4Addr::UNSPECIFIED,
+            siaddr: Ipv4Addr::UNSPECIFIED,
+            giaddr: Ipv4Addr::UNSPECIFIED,
+            chaddr: [a, b, c, d, e, f, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+            sname: [0; 64],
+            file: [0; 128],
+            options,
+        }
+    }
+
     /// Reads a message. Only its fixed header is needed; what is wrong with single options is in
     /// [`Options::faults`] and does not hide the others.
     pub fn parse(bytes: &[u8]) -> Result<Self, Malformed> {

@@ -3,8 +3,8 @@
 
 use std::net::Ipv4Addr;
 
-use super::super::option::{Code, Options};
-use super::super::packet::{BROADCAST_FLAG, ETHERNET, MessageType, Op, Packet};
+use super::super::option::Code;
+use super::super::packet::{BROADCAST_FLAG, MessageType, Packet};
 use crate::machine::Mac;
 
 /// The vendor class (option 60) of probes, followed by the word of a [`Role`] and an address:
@@ -48,31 +48,10 @@ impl Announcement {
     /// Returns a DHCPDISCOVER of 300 bytes that wants its answers by broadcast (RFC 2131 §4.4.1).
     /// No DHCPREQUEST follows it, so there is nothing to release.
     pub fn probe(&self, xid: u32, mac: Mac) -> Vec<u8> {
-        let mut chaddr = [0; 16];
-        for (to, from) in chaddr.iter_mut().zip(mac.0) {
-            *to = from;
-        }
-        let mut options = Options::new();
-        options.set(Code::MESSAGE_TYPE, [MessageType::Discover.into()]);
+        let mut packet = Packet::from_client(mac, xid, MessageType::Discover);
+        packet.flags = BROADCAST_FLAG;
         let class = format!("{CLASS} {} {}", self.role.word(), self.address);
-        options.set(Code::VENDOR_CLASS, class);
-        let packet = Packet {
-            op: Op::Request,
-            htype: ETHERNET,
-            hlen: 6,
-            hops: 0,
-            xid,
-            secs: 0,
-            flags: BROADCAST_FLAG,
-            ciaddr: Ipv4Addr::UNSPECIFIED,
-            yiaddr: Ipv4Addr::UNSPECIFIED,
-            siaddr: Ipv4Addr::UNSPECIFIED,
-            giaddr: Ipv4Addr::UNSPECIFIED,
-            chaddr,
-            sname: [0; 64],
-            file: [0; 128],
-            options,
-        };
+        packet.options.set(Code::VENDOR_CLASS, class);
         packet.emit()
     }
 

@@ -29,27 +29,7 @@ pub(super) fn host(last: u8) -> Ipv4Addr {
 
 /// A message from machine number `machine`, hardware address 02:00 and the number.
 pub(super) fn message(message: MessageType, machine: u32) -> Packet {
-    let mut chaddr = [0; 16];
-    chaddr[..6].copy_from_slice(&mac(machine).0);
-    let mut packet = Packet {
-        op: Op::Request,
-        htype: 1,
-        hlen: 6,
-        hops: 0,
-        xid: 0x1234_5678,
-        secs: 0,
-        flags: 0,
-        ciaddr: Ipv4Addr::UNSPECIFIED,
-        yiaddr: Ipv4Addr::UNSPECIFIED,
-        siaddr: Ipv4Addr::UNSPECIFIED,
-        giaddr: Ipv4Addr::UNSPECIFIED,
-        chaddr,
-        sname: [0; 64],
-        file: [0; 128],
-        options: Options::new(),
-    };
-    packet.options.set(Code::MESSAGE_TYPE, [message.into()]);
-    packet
+    Packet::from_client(mac(machine), 0x1234_5678, message)
 }
 
 pub(super) fn mac(machine: u32) -> Mac {
