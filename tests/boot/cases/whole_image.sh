@@ -29,7 +29,7 @@ END
 memtest_starts() {
     GUEST_HTTP_BOOT=yes GUEST_FIRMWARE=uefi GUEST_MEMORY=512
     start_guest 1
-    wait_event "$DEADLINE" started protocol=HTTP path=/loader/ramdisk/memtest86-x64.iso >/dev/null ||
+    wait_event "$DEADLINE" --pid "$GUEST_PID" started protocol=HTTP path=/loader/ramdisk/memtest86-x64.iso >/dev/null ||
         fail "the image was not asked for; the server said last: $(last_events)"
     step "the firmware loads the whole image"
     wait_until "$DEADLINE" screen_shows_memtest || {
@@ -54,6 +54,6 @@ case_whole-image-boot() {
     kill "$GUEST_PID"
     GUEST_HTTP_BOOT='' GUEST_FIRMWARE=bios
     start_guest 2
-    wait_event "$DEADLINE" dhcp message=DHCPOFFER 'detail~memtest86-x64 starts only as a whole, by UEFI HTTP Boot, and this machine has a BIOS' \
-        >/dev/null || fail "the log does not say why the machine does not start it"
+    wait_event "$DEADLINE" --pid "$GUEST_PID" dhcp message=DHCPOFFER \
+        'detail~memtest86-x64 starts only as a whole, by UEFI HTTP Boot, and this machine has a BIOS' >/dev/null || fail "the log does not say why the machine does not start it"
 }
