@@ -376,6 +376,8 @@ fn version_of(content: &Content) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    mod emitted;
+
     use super::*;
     use crate::catalog::{BootChoice, Transports};
     use crate::testing::catalog;
