@@ -1,12 +1,12 @@
-"""The bench laboratory: two network namespaces joined by one veth pair, and what runs in them.
+"""The bench lab: two network namespaces joined by one veth pair, and the processes in them.
 
     lbb-PID-srv   srv0 192.168.77.1/16, and 192.168.77.2 for the peer
          |        veth
     lbb-PID-cli   cli0 192.168.77.9/16
 
 Nothing leaves the namespaces. Everything started here is ended by its own process id, and the
-namespaces are removed, whichever way the run ends. Nothing waits by sleeping alone: each wait is
-for a fact, with a deadline.
+namespaces are removed, however the run ends. Nothing waits by sleeping alone: each wait is
+for a condition, with a deadline.
 """
 
 import os
@@ -26,7 +26,7 @@ CLIENT_SECONDS = 600
 
 
 class Failure(Exception):
-    """Something the measurement cannot go on after; one sentence."""
+    """An error that ends the measurement; one sentence."""
 
 
 class Server:
@@ -36,7 +36,7 @@ class Server:
         self.name, self.process, self.log = name, process, log
 
     def family(self):
-        """Its process and all below it; nginx works in children."""
+        """Returns its process and all descendants; nginx works in children."""
         found, look = [], [self.process.pid]
         while look:
             pid = look.pop()
@@ -49,31 +49,31 @@ class Server:
         return found
 
     def cpu(self):
-        """Seconds of processor time so far, user and system, threads that ended included."""
+        """Returns seconds of processor time so far, user and system, including ended threads."""
         ticks = 0
         for pid in self.family():
-            # The command name may hold spaces: count from after its bracket.
+            # The command name may contain spaces: count from after its bracket.
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            # Its own, and that of children which have ended: nbd-server has one for each client.
+            # Its own, and that of ended children: nbd-server has one per client.
             ticks += sum(map(int, fields[11:15]))
         return ticks / TICKS
 
     def resident(self):
-        """Bytes of memory it holds."""
+        """Returns its resident memory in bytes."""
         for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
             if line.startswith("VmRSS:"):
                 return int(line.split()[1]) * 1024
         raise Failure(f"{self.name} has ended")
 
     def check(self):
-        """Fails with the end of its log when it has ended."""
+        """Fails with the end of its log if it has exited."""
         if self.process.poll() is not None:
             tail = self.log.read_text(errors="replace").strip().splitlines()[-3:]
             raise Failure(f"{self.name} ended by itself: {' / '.join(tail)}")
 
 
 class Lab:
-    """The namespaces; a context manager that takes everything away again."""
+    """The namespaces; a context manager that removes everything again."""
 
     def __init__(self, logs):
         self.logs = logs
@@ -101,9 +101,9 @@ class Lab:
         # lanboot gives its interface 192.168.77.1 itself, with --address.
         ip("-n", self.srv, "addr", "add", f"{PEER}/{PREFIX}", "dev", SRV_IF)
         ip("-n", self.cli, "addr", "add", f"{CLIENT}/{PREFIX}", "dev", CLI_IF)
-        # Both servers on Linux' own congestion control, whatever this host is set to: with bbr its
-        # timers would cost more than all that is measured. BENCH_CONGESTION names another one, or
-        # `host` to leave each server what it chooses on this host.
+        # Both servers use Linux's default congestion control, whatever this host's setting: bbr's
+        # timers would cost more than everything measured. BENCH_CONGESTION selects another one, or
+        # `host` for each server's own choice on this host.
         congestion = os.environ.get("BENCH_CONGESTION", "cubic")
         if congestion != "host":
             route = ("route", "add", f"{CLIENT}/32", "dev", SRV_IF)
@@ -135,7 +135,7 @@ class Lab:
         return server
 
     def stop(self, server, kill=False):
-        """Ends one server; with SIGKILL when told, or when it does not listen."""
+        """Stops one server; with SIGKILL if requested, or if it does not react."""
         self.servers.remove(server)
         family = server.family()
         if not kill:
@@ -144,7 +144,7 @@ class Lab:
                 server.process.wait(5)
             except subprocess.TimeoutExpired:
                 pass
-            # A daemon that outlived the process it was started by.
+            # A daemon that outlived the process that started it.
             family = [pid for pid in family if Path(f"/proc/{pid}").exists()]
         for pid in family:
             try:
@@ -154,8 +154,8 @@ class Lab:
         server.process.wait()
 
     def attempt(self, rows, side, work):
-        """What `work` returns; None when it failed and `side` is a peer's: then `rows` say why, and
-        what it started here is stopped. A failure of ours is raised."""
+        """Returns the result of `work`; None if it failed and `side` is a peer: then `rows` say why, and
+        its processes are stopped. A failure of lanboot is raised."""
         before = list(self.servers)
         try:
             return work()
@@ -171,7 +171,7 @@ class Lab:
             return None
 
     def client(self, *command, check=True):
-        """Runs one client to its end; what it printed."""
+        """Runs one client to its end and returns its output."""
         command = ["ip", "netns", "exec", self.cli, *map(str, command)]
         done = subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, text=True,
@@ -183,18 +183,18 @@ class Lab:
         return done.stdout
 
     def sockets(self, kind):
-        """The rows of /proc/net/udp or tcp in the server namespace."""
+        """Returns the rows of /proc/net/udp or tcp in the server namespace."""
         server = self.servers[-1].process.pid
-        # Until `ip netns exec` has moved it, the process still sees the host's.
+        # Until `ip netns exec` has moved it, the process still sees the host's namespace.
         if os.stat(f"/proc/{server}/ns/net").st_ino != os.stat(f"/run/netns/{self.srv}").st_ino:
             return []
         return [line.split() for line in Path(f"/proc/{server}/net/{kind}").read_text().splitlines()[1:]]
 
     def listens(self, address, port, kind):
-        """Whether the server started last has this port open."""
+        """Returns whether the server started last has this port open."""
         own = socket.inet_aton(address)[::-1].hex().upper()
         wanted = (f"{own}:{port:04X}", f"00000000:{port:04X}")
-        # Connections that are over keep their port in the list; 0A is one that listens.
+        # Closed connections keep their port in the list; 0A is a listening socket.
         states = ("0A",) if kind == "tcp" else ("07",)
         try:
             return any(f[1] in wanted and f[3] in states for f in self.sockets(kind))
@@ -202,13 +202,13 @@ class Lab:
             return False
 
     def queued(self, port):
-        """Bytes that wait in the sockets of a UDP port in the server namespace."""
+        """Returns the bytes queued in the sockets of a UDP port in the server namespace."""
         waiting = (f[4].partition(":")[2] for f in self.sockets("udp") if f[1].endswith(f":{port:04X}"))
         return sum(int(bytes_, 16) for bytes_ in waiting)
 
 
 def ip(*words):
-    """One step of iproute2."""
+    """Runs one iproute2 command."""
     done = subprocess.run(["ip", *words], capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise Failure(f"ip {' '.join(words)}: {done.stderr.strip()}")

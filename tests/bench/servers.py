@@ -1,8 +1,8 @@
-"""How lanboot and the peers are started: each as its own documentation says to make it fast."""
+"""Starts lanboot and the peers, each tuned according to its documentation."""
 
 from lab import LANBOOT, PEER, PREFIX, SRV_IF
 
-# Machines that perfdhcp plays; also what dnsmasq allows without being told.
+# Machines simulated by perfdhcp; also dnsmasq's default limit.
 MACHINES = 1000
 RANGE = ("192.168.100.1", "192.168.131.254")
 
@@ -49,7 +49,7 @@ def nginx(lab, root, folder):
 
 
 def dnsmasq_tftp(lab, root):
-    """dnsmasq as a TFTP server, with room for more transfers than its usual 50."""
+    """dnsmasq as a TFTP server, with a higher limit of transfers than its default 50."""
     command = [
         "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--pid-file=", "--port=0",
         "--user=root", "--log-facility=-", f"--listen-address={PEER}", "--bind-interfaces",
@@ -59,7 +59,7 @@ def dnsmasq_tftp(lab, root):
 
 
 def dnsmasq_dhcp(lab, folder):
-    """dnsmasq as a DHCP server. It pings no address: perfdhcp comes as a relay, and lanboot does
+    """dnsmasq as a DHCP server. Without pings: perfdhcp acts as a relay, and lanboot does
     not probe behind a relay either."""
     leases = folder / "dnsmasq.leases"
     leases.unlink(missing_ok=True)
@@ -73,7 +73,7 @@ def dnsmasq_dhcp(lab, folder):
 
 
 def atftpd(lab, root):
-    """atftpd, the TFTP server of Debian that speaks RFC 7440 windows."""
+    """atftpd, Debian's TFTP server with RFC 7440 windows."""
     command = [
         "atftpd", "--daemon", "--no-fork", "--user", "root", "--group", "root",
         "--logfile", "-", "--bind-address", PEER, "--port", "69", "--maxthread", "200", root,
@@ -82,7 +82,7 @@ def atftpd(lab, root):
 
 
 def nbdkit(lab, image):
-    """nbdkit with its file plugin and as many threads as it takes by itself."""
+    """nbdkit with its file plugin and its default number of threads."""
     command = ["nbdkit", "--foreground", "--readonly", "-i", PEER, "-p", "10809", "file", image]
     return lab.start("nbdkit", command, lambda: lab.listens(PEER, 10809, "tcp"))
 
@@ -96,8 +96,8 @@ NBD_SERVER = """\
     readonly = true
 """
 
-# nbd-server serves more than one client only as a daemon. As its reaper, this is its parent all
-# the same, and its processor time is found below it.
+# nbd-server serves more than one client only as a daemon. As a subreaper, this remains its
+# parent, so that its processor time is found below it.
 REAPER = """\
 import ctypes, subprocess, sys, time
 ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
@@ -126,7 +126,7 @@ EXPORT {{
 }}
 """
 
-# Both keep files in places of the whole host, so they get a /run and a /var/lib/nfs of their own.
+# Both use global paths, so they get their own /run and /var/lib/nfs.
 GANESHA_START = """\
 mount --make-rprivate /
 mount -t tmpfs run /run && mkdir -p /run/ganesha /run/rpcbind

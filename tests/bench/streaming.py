@@ -1,5 +1,5 @@
-"""What machines that stream their root do: NBD against nbdkit and nbd-server, NFS against
-nfs-ganesha. The clients are nobody's here: nbdcopy, fio's nbd engine, libnfs."""
+"""Load of machines that stream their root: NBD against nbdkit and nbd-server, NFS against
+nfs-ganesha. The clients are independent: nbdcopy, fio's nbd engine, libnfs."""
 
 import json
 import time
@@ -12,12 +12,12 @@ MANY = 50
 
 
 class Size:
-    """How long each measurement lasts."""
+    """Duration of each measurement."""
 
     def __init__(self, quick):
         self.seconds = 1 if quick else 3
         self.copies = 1 if quick else 3
-        # MiB that each of the many reads.
+        # MiB read by each of many clients.
         self.each = 32 if quick else 128
 
 
@@ -83,7 +83,7 @@ def measure_nbd(bench, lab, quick):
 
 
 def verify_nbd(lab, uri, image):
-    """Every byte, by another program than the one that is measured."""
+    """Compares every byte, with another program than the measured one."""
     lab.client("qemu-img", "compare", "-f", "raw", "-F", "raw", uri, image)
 
 

@@ -16,7 +16,7 @@ class Row:
     def __init__(self, what, unit, peer=None, goal=None):
         self.what, self.unit, self.peer, self.goal = what, unit, peer, goal
         self.ours, self.theirs = [], []
-        # Why there are no more samples of the peer.
+        # Reason there are no more samples of the peer.
         self.failed = None
 
     def ratio(self):
@@ -26,7 +26,7 @@ class Row:
         return median(self.ours) / median(self.theirs)
 
     def ratios(self):
-        """The ratio of every round by itself: how far one round is to be trusted."""
+        """The ratio of every round: shows how reliable a single round is."""
         return [ours / theirs for ours, theirs in zip(self.ours, self.theirs) if theirs]
 
     def verdict(self):
@@ -40,7 +40,7 @@ class Row:
         return "met" if (value >= bound if sign == ">=" else value <= bound) else "MISSED"
 
     def cells(self):
-        """What the table shows."""
+        """Returns the cells of the table."""
         ratio, ratios = self.ratio(), self.ratios()
         shown = f"{ratio:.2f} ({min(ratios):.2f}–{max(ratios):.2f})" if ratio and ratios else ""
         goal = ""

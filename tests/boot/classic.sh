@@ -1,7 +1,7 @@
 # shellcheck shell=bash
-# The classic recipe, as a control: the image unpacked, dnsmasq for DHCP and TFTP, nginx for HTTP.
-# What boots from this and not from lanboot is lanboot's fault; what boots from neither is ours.
-# It understands of lanboot's flags only those the cases use.
+# A control setup: the image unpacked, dnsmasq for DHCP and TFTP, nginx for HTTP. What boots here
+# but not from lanboot is lanboot's fault; what boots from neither is the test's. It supports only
+# those of lanboot's flags that the cases use.
 
 start_classic() {
     local image=$1 loader=ipxe menu=generated append='' tree=$LOGS/tree
@@ -36,7 +36,7 @@ start_classic() {
     wait_line "$SERVER_LOG" 'DHCP, IP range' 10 "$SERVER_PID" >/dev/null || fail "dnsmasq did not start: $(tail -n 1 "$SERVER_LOG")"
 }
 
-# Where this generation of media keeps things.
+# Paths on this generation of media.
 classic_paths() {
     if [[ -e $1/arch/aitab ]]; then
         CLASSIC_LOADERS=arch/boot/syslinux CLASSIC_KERNEL=arch/boot/x86_64/vmlinuz
@@ -47,7 +47,7 @@ classic_paths() {
     fi
 }
 
-# A menu that starts by itself, for PXELINUX and for iPXE.
+# A menu with a default entry, for PXELINUX and for iPXE.
 classic_menus() {
     local tree=$1 http=http://$SERVER_ADDRESS ip args
     args="archisobasedir=arch archiso_http_srv=$http/ checksum=y $2"
@@ -68,7 +68,7 @@ INITRD $http/${CLASSIC_INITRD/x86_64/i686}
 APPEND $args
 SYSAPPEND 3
 END
-    # The 2013 initramfs cannot take ip=dhcp together with BOOTIF.
+    # The 2013 initramfs does not support ip=dhcp together with BOOTIF.
     ip=dhcp
     # shellcheck disable=SC2016  # iPXE's settings, not the shell's
     [[ $CLASSIC_IP == dhcp ]] || ip='${net0/ip}:${next-server}:${net0/gateway}:${net0/netmask}'
@@ -87,7 +87,7 @@ interface=srv0
 bind-interfaces
 dhcp-range=$POOL_FIRST,$POOL_LAST,12h
 dhcp-leasefile=$LOGS/dnsmasq.leases
-# Its ping before an offer takes 3 s and one at a time: of eight machines at once, three give up.
+# Its ping before an offer takes 3 s, one at a time: of eight machines at once, three give up.
 no-ping
 dhcp-option=3
 dhcp-option=6

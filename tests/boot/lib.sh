@@ -1,13 +1,13 @@
 # shellcheck shell=bash
-# The boot laboratory: two network namespaces, a server in one, machines in the other.
+# The boot lab: two network namespaces, a server in one, machines in the other.
 #
 #   lb-PID-srv   srv0, the server's card (192.168.77.1)
 #        |       veth        [lb-PID-rly: a relay, and the LAN behind it]
 #   lb-PID-lan   lan0, a bridge: the LAN; a tap for every machine, and the router advertiser
 #
-# Nothing leaves the namespaces. `lab_down` ends what runs in them, by process id, and removes
-# them; callers set it as their exit trap. No step sleeps for a time: each waits for a fact, most
-# often a line in a log, with a deadline (patience.sh).
+# Nothing leaves the namespaces. `lab_down` ends the processes in them, by process id, and removes
+# them; callers set it as their exit trap. No step sleeps for a fixed time: each waits for a
+# condition, mostly a line in a log, with a deadline (patience.sh).
 
 BOOT=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=patience.sh
@@ -17,8 +17,8 @@ BOOT=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 REPO=$(cd "$BOOT/../.." && pwd)
 : "${LANBOOT:=$REPO/target/release/lanboot}"
 
-# Nothing of what this host's user prefers changes what programs say and do here: not the language,
-# not a proxy (which the networks of the laboratories do not have), not curl's own file.
+# The user's settings must not affect programs here: neither the language, nor a proxy (which the
+# lab's networks do not have), nor curl's configuration file.
 export LC_ALL=C.UTF-8 no_proxy=127.0.0.0/8,10.0.0.0/8,192.168.0.0/16
 export NO_PROXY=$no_proxy CURL_HOME=$REPO/target/curl
 unset LANGUAGE
@@ -27,34 +27,34 @@ mkdir -p "$CURL_HOME"
 
 SERVER_ADDRESS=192.168.77.1
 SERVER_PREFIX=24
-# Of QEMU itself, for what it asks of the server for a machine.
+# QEMU's own address, for its requests to the server.
 QEMU_ADDRESS=192.168.77.200
 POOL_FIRST=192.168.77.50
 POOL_LAST=192.168.77.150
-# Where tests put a DHCP server that is not ours, a relay, and the network behind that.
+# Addresses of another DHCP server, a relay, and the network behind it.
 OTHER_ADDRESS=192.168.77.2
 RELAY_ADDRESS=192.168.77.3
 FAR_NETWORK=192.168.88
 LAB=lb-$$
-# Processes outside the namespaces that shall end with the lab: a caller's own followers of logs.
+# Processes outside the namespaces that end with the lab: a caller's log followers.
 LAB_PIDS=()
-# Machines are told apart by the last byte of their hardware address.
+# Machines are distinguished by the last byte of their hardware address.
 MAC_PREFIX=52:54:00:4c:42
 
 say() { echo "    $*" >&2; }
-# fail WHY: ends the script, and by its exit trap the lab.
+# fail WHY: ends the script, and the lab by its exit trap.
 fail() {
     echo "    FAILED: $*" >&2
     [[ -z ${LOGS:-} ]] || echo "$*" >"$LOGS/failure"
     exit 1
 }
 
-# Seconds since the lab was made, with one digit: the numbers printed beside each step.
+# lab_clock: prints the seconds since the lab was made, with one decimal.
 lab_clock() { awk -v a="$LAB_START" -v b="$(date +%s.%N)" 'BEGIN {printf "%.1f", b - a}'; }
 
 step() { say "$(printf '%6ss  %s' "$(lab_clock)" "$*")"; }
 
-# need_tools PROGRAM=PACKAGE…: a missing tool fails with the command that installs it.
+# need_tools PROGRAM=PACKAGE…: fails with the command that installs missing tools.
 need_tools() {
     local pair missing=()
     for pair in "$@"; do
@@ -65,8 +65,8 @@ need_tools() {
 
 # --- namespaces --------------------------------------------------------------------------------
 
-# lab_up LOGS: makes the namespaces; everything this lab writes goes into the folder LOGS.
-# LAB_NO_RA leaves out the router advertiser; LAB_CAPTURE='udp or tcp port 80' captures packets.
+# lab_up LOGS: creates the namespaces; all files of this lab go into the folder LOGS. LAB_NO_RA
+# leaves out the router advertiser; LAB_CAPTURE='udp or tcp port 80' captures packets.
 lab_up() {
     LOGS=$1
     PATH=$PATH:/usr/sbin:/sbin
@@ -79,7 +79,7 @@ lab_up() {
     LAB_START=$(date +%s.%N)
     ip netns add "$LAB-srv"
     ip netns add "$LAB-lan"
-    # An address that is still being probed for duplicates cannot answer a machine in time.
+    # An address still in duplicate detection would not answer a machine in time.
     in_lan sysctl -qw net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.all.accept_dad=0
     ip -n "$LAB-lan" link add lan0 type bridge mcast_snooping 0 forward_delay 0
     ip link add srv0 netns "$LAB-srv" type veth peer name port0 netns "$LAB-lan"
@@ -95,12 +95,13 @@ lab_up() {
 in_srv() { ip netns exec "$LAB-srv" "$@"; }
 in_lan() { ip netns exec "$LAB-lan" "$@"; }
 
-# iPXE of 2019 asks for a router six times, 16 s in all, before it loads anything over IPv4.
+# iPXE of 2019 solicits a router six times, 16 s in total, before it loads anything over IPv4.
 start_advertiser() {
     ip netns exec "$LAB-lan" python3 "$BOOT/advertise" lan0 >"$LOGS/advertise.log" 2>&1 &
 }
 
-# Ends what runs in this lab's own namespaces and what was named, nothing else; then removes them.
+# Ends the processes in this lab's namespaces and those in LAB_PIDS, no others; then removes the
+# namespaces.
 lab_down() {
     local signal pids
     for signal in TERM KILL; do
@@ -125,7 +126,7 @@ lab_pids() {
 
 lab_is_empty() { [[ -z $(lab_pids) ]]; }
 
-# Every packet on the LAN into lan.pcap, when LAB_CAPTURE is set; LAB_CAPTURE is the filter.
+# Captures the packets on the LAN into lan.pcap, if LAB_CAPTURE is set; LAB_CAPTURE is the filter.
 start_capture() {
     need_tools tcpdump=tcpdump
     ip netns exec "$LAB-lan" tcpdump -q -U -s 0 -i lan0 -w "$LOGS/lan.pcap" "$LAB_CAPTURE" 2>/dev/null &
@@ -133,8 +134,8 @@ start_capture() {
 
 # --- cases ---------------------------------------------------------------------------------------
 
-# A case is a process, since `set -e` means nothing inside an `if`, and a process group, so that
-# an end from outside reaches all of it and its exit trap still removes the namespaces.
+# A case is a process, since `set -e` has no effect inside an `if`, and a process group, so that a
+# signal reaches all of it and its exit trap still removes the namespaces.
 in_own_group() {
     local child
     setsid "$@" &
@@ -146,8 +147,8 @@ in_own_group() {
 
 # --- servers -----------------------------------------------------------------------------------
 
-# start_server IMAGE… -- FLAGS…: serves the images; SERVER is `lanboot` or `classic`.
-# SERVER_LOG is its log and SERVER_PID its process; returns when it is ready.
+# start_server IMAGE… -- FLAGS…: serves the images; SERVER is `lanboot` or `classic`. SERVER_LOG is
+# its log and SERVER_PID its process; returns when it is ready.
 start_server() {
     local images=()
     while (($#)) && [[ $1 != -- ]]; do
@@ -163,7 +164,7 @@ start_server() {
     step "server ready"
 }
 
-# How lanboot shall do DHCP.
+# DHCP flags of lanboot.
 LANBOOT_DHCP=(--dhcp server --range "$POOL_FIRST-$POOL_LAST")
 
 start_lanboot() {
@@ -179,7 +180,7 @@ start_lanboot() {
     [[ -e $READY ]] || fail "the server was not ready in time: $(last_events 3)"
 }
 
-# A host on the LAN in a namespace of its own: NAME ADDRESS.
+# join_lan NAME ADDRESS: adds a host to the LAN, in a namespace of its own.
 join_lan() {
     ip netns add "$LAB-$1"
     ip link add "$1"0 netns "$LAB-$1" type veth peer name "port-$1" netns "$LAB-lan"
@@ -190,8 +191,8 @@ join_lan() {
     ip -n "$LAB-$1" link set "$1"0 up
 }
 
-# start_other [DNSMASQ FLAGS…]: somebody else's DHCP server, which says that the files are on
-# itself, as home routers do.
+# start_other [DNSMASQ FLAGS…]: starts another DHCP server, which names itself as the server of the
+# files, like home routers.
 start_other() {
     need_tools dnsmasq=dnsmasq-base
     ip netns pids "$LAB-oth" >/dev/null 2>&1 || join_lan oth "$OTHER_ADDRESS"
@@ -205,8 +206,8 @@ start_other() {
     step "another DHCP server runs at $OTHER_ADDRESS"
 }
 
-# start_relay: a router with a second LAN behind it, and a DHCP relay on it. Machines with
-# GUEST_LAN=rly are switched on there.
+# start_relay: starts a router with a second LAN behind it, and a DHCP relay on it. Machines with
+# GUEST_LAN=rly are on that LAN.
 start_relay() {
     need_tools dhcrelay=isc-dhcp-relay
     join_lan rly "$RELAY_ADDRESS"
@@ -224,7 +225,7 @@ start_relay() {
 
 server_answers() { [[ -e $READY ]] || ! is_running "$SERVER_PID"; }
 
-# Kills the server as a power cut would; the same start_server starts it again on the same state.
+# Kills the server like a power failure; the same start_server restarts it with the same state.
 kill_server() {
     kill -9 "$SERVER_PID"
     wait "$SERVER_PID" 2>/dev/null || true
@@ -237,10 +238,10 @@ kill_server() {
 
 # start_guest NUMBER [QEMU FLAGS…]: switches a machine on. GUEST_MEMORY is its memory in MiB and
 # GUEST_NIC its card (virtio-net-pci, e1000); both have iPXE of 2019 as their ROM. With
-# GUEST_FIRMWARE=uefi it has OVMF, and its card no ROM: the firmware's own PXE; with `secure` it
-# has Microsoft's keys (or those in GUEST_VARS) and Secure Boot on; with `arm64` it is an ARM machine. GUEST_HTTP_BOOT=yes
-# leaves UEFI HTTP Boot as the only way. GUEST_LAN=rly puts it behind the relay.
-# Sets GUEST_PID; SERIAL and MONITOR are its console's file and its monitor's socket.
+# GUEST_FIRMWARE=uefi it has OVMF, and its card no ROM: the firmware's own PXE; with `secure` it has
+# Microsoft's keys (or those in GUEST_VARS) and Secure Boot on; with `arm64` it is an ARM machine.
+# GUEST_HTTP_BOOT=yes leaves only UEFI HTTP Boot. GUEST_LAN=rly puts it behind the relay. Sets
+# GUEST_PID; SERIAL and MONITOR are its console's file and its monitor's socket.
 start_guest() {
     local number=$1 mac
     shift
@@ -275,7 +276,7 @@ guest_command() {
 OVMF=/usr/share/OVMF
 AAVMF=/usr/share/AAVMF
 
-# Without a ROM of its own the card is the firmware's.
+# Without a ROM the card is driven by the firmware.
 firmware_flags() {
     local code
     case ${GUEST_FIRMWARE:-bios} in
@@ -291,7 +292,7 @@ firmware_flags() {
         "-fw_cfg name=opt/org.tianocore/IPv6PXESupport,string=n"
 }
 
-# firmware_variables FILE: a fresh copy for one machine.
+# firmware_variables FILE: creates a new copy for one machine.
 firmware_variables() {
     case ${GUEST_FIRMWARE:-bios} in
     bios) ;;
@@ -312,7 +313,7 @@ make_tap() {
     ip -n "$lan" link set "tap$1" up
 }
 
-# monitor COMMAND…: gives commands to the last machine's monitor.
+# monitor COMMAND…: sends commands to the last machine's monitor.
 monitor() { python3 "$BOOT/monitor" "$MONITOR" "$@"; }
 
 # press KEY…: sends keys (QEMU's names: ret, down, a) one after another.
@@ -321,15 +322,15 @@ press() {
     for key in "$@"; do monitor "sendkey $key 40"; done
 }
 
-# screen FILE.png: what the machine's screen shows.
+# screen FILE.png: saves the machine's screen.
 screen() {
     monitor "screendump $LOGS/screen.ppm"
     python3 "$BOOT/ppm2png" "$LOGS/screen.ppm" "$1"
     rm -f "$LOGS/screen.ppm"
 }
 
-# wait_up NUMBER SECONDS [PID]: until the machine's system says that it is up and its root right.
-# GUEST_LINE is what it said.
+# wait_up NUMBER SECONDS [PID]: waits until the machine's system reports that it is up with an
+# intact root. GUEST_LINE is its report.
 wait_up() {
     local pid=${3:-$GUEST_PID}
     GUEST_LINE=$(wait_line "$LOGS/serial-$1.log" '(^|[^-A-Z])LANBOOT-GUEST-(UP|BAD|STOPPED) |Kernel panic' "$2" "$pid") ||
@@ -339,7 +340,7 @@ wait_up() {
     [[ $GUEST_LINE == *"LANBOOT-GUEST-UP "*" sum=ok "* ]] || fail "machine $1: $GUEST_LINE"
 }
 
-# installer_asks: until the installer, started by GRUB, asks its first question.
+# installer_asks: waits until the installer, started by GRUB, asks its first question.
 installer_asks() {
     wait_sent "$DEADLINE" '^/?iso/debian(-arm64)?/.*/initrd.gz' ||
         fail "GRUB did not load the installer in $DEADLINE s; the server said last: $(last_events)"
@@ -349,13 +350,13 @@ installer_asks() {
     step "the installer asks for a language"
 }
 
-# wait_off PID SECONDS: until the machine has switched itself off.
+# wait_off PID SECONDS: waits until the machine has switched itself off.
 wait_off() {
     wait_until "$2" is_off "$1" || fail "the machine did not switch itself off in $2 s"
 }
 
-# guest_says KEY: one value out of GUEST_LINE.
+# guest_says KEY: prints one value of GUEST_LINE.
 guest_says() { sed -n "s/.* $1=\([^ ]*\).*/\1/p" <<<"$GUEST_LINE"; }
 
-# expect KEY VALUE: fails unless the machine said so.
+# expect KEY VALUE: fails unless GUEST_LINE has this value.
 expect() { [[ $(guest_says "$1") == "$2" ]] || fail "the machine said $1=$(guest_says "$1"), not $1=$2"; }

@@ -1,15 +1,15 @@
 # shellcheck shell=bash
-# The one place where tests decide that something takes too long.
+# The single place where tests decide that something takes too long.
 #
 # A deadline is a number of seconds on an idle machine of the speed REFERENCE. Elsewhere it lasts
-# longer: each moment of waiting counts by the share of a processor a process gets in it (those that
-# want to run, /proc/loadavg, against the processors there are) and by the measured speed of one. So
-# a deadline also holds when the load rises while it runs. Plain seconds are only what a product does
-# after a fixed time, and how long one listens for what must not come.
+# longer: each moment of waiting is weighted by the share of a processor a process gets in it (the
+# runnable processes in /proc/loadavg per processor) and by the measured speed of one. So a deadline
+# also holds if the load rises while it runs. Fixed seconds are only for what the program does after
+# a fixed time, and for checking that something does not happen.
 
 # Microseconds that `busy` takes on the machine for which deadlines are written.
 REFERENCE=4000
-# No load makes a second last longer than so many.
+# Longest duration of a second, whatever the load.
 LONGEST_SECOND=20
 PROCESSORS=$(nproc)
 
@@ -22,7 +22,7 @@ busy() {
 now() { NOW=${EPOCHREALTIME/[.,]/}; }
 
 # measure_speed: sets SLOWNESS, the time `busy` takes in per cent of REFERENCE, at least 100: the
-# best of twenty that each fit into one turn on a loaded processor. Measured once in a run.
+# best of twenty that each fit into one time slice on a loaded processor. Measured once per run.
 measure_speed() {
     local begun best=
     [[ -z ${SLOWNESS:-} ]] || return 0
@@ -41,21 +41,21 @@ measure_speed() {
 stretch() {
     local wanting
     read -r _ _ _ wanting _ </proc/loadavg
-    # Without the one who asks.
+    # Without this process.
     wanting=$((${wanting%/*} - 1))
     STRETCH=$((wanting > PROCESSORS ? SLOWNESS * wanting / PROCESSORS : SLOWNESS))
     ((STRETCH <= LONGEST_SECOND * 100)) || STRETCH=$((LONGEST_SECOND * 100))
 }
 
-# deadline SECONDS: begins one, in the caller's own variables `left` and `seen`.
+# deadline SECONDS: starts one, in the caller's own variables `left` and `seen`.
 deadline() {
     measure_speed
     now
     left=$(($1 * 1000000)) seen=$NOW
 }
 
-# in_time: counts what has passed since the last call against the caller's deadline; 1 when it is
-# over. Where nobody woke this process for long, nobody else ran either.
+# in_time: counts the time since the last call against the caller's deadline; returns 1 when it is
+# over. If this process was not scheduled for long, neither were others.
 in_time() {
     local moment
     now
@@ -66,21 +66,22 @@ in_time() {
     ((left > 0))
 }
 
-# scaled SECONDS: prints how long so many seconds of a deadline last now, twice as long to be sure:
-# for programs that count by themselves.
+# scaled SECONDS: prints how long these seconds of a deadline last now, doubled as a margin: for
+# programs with their own timeouts.
 scaled() {
     measure_speed
     stretch
     echo $(($1 * STRETCH / 50))
 }
 
-# nap: a moment, without a process.
+# nap: pauses briefly, without a process.
 nap() { read -r -t "${1:-0.05}" <> <(:) || true; }
 
 is_running() { kill -0 "$1" 2>/dev/null; }
 is_off() { ! is_running "$1"; }
 
-# wait_until SECONDS COMMAND…: looks at a fact 20 times a second; 1 when the time is over.
+# wait_until SECONDS COMMAND…: checks a condition 20 times a second; returns 1 when the time is
+# over.
 wait_until() {
     local left seen
     deadline "$1"
@@ -91,8 +92,8 @@ wait_until() {
     done
 }
 
-# wait_line FILE REGEX SECONDS [PID]: prints the first line of FILE, old or new, that matches; 1
-# when the time is over or the process PID has ended.
+# wait_line FILE REGEX SECONDS [PID]: prints the first line of FILE, old or new, that matches;
+# returns 1 when the time is over or the process PID has ended.
 wait_line() {
     local file=$1 regex=$2 pid=${4:-} left seen lines found follower searcher line='' part status=0
     [[ -e $file ]] || : >>"$file"
@@ -107,7 +108,7 @@ wait_line() {
         # What is read before the time is over is the beginning of the line.
         IFS= read -r -t 0.25 -u "$found" part || status=$?
         line+=$part
-        # Over 128: nothing yet. Else a line, or nobody can find one any more.
+        # Over 128: nothing yet. Otherwise a line, or the reader has ended.
         ((status > 128)) || break
         in_time || break
     done
@@ -117,13 +118,13 @@ wait_line() {
     printf '%s\n' "$line"
 }
 
-# wait_text FILE REGEX SECONDS PID: waits for text in FILE, also in a line that is not ended yet, as
-# programs that draw on a whole screen leave it; 1 when the time is over or the process has ended.
+# wait_text FILE REGEX SECONDS PID: waits for text in FILE, including incomplete lines, as left by
+# full-screen programs; returns 1 when the time is over or the process has ended.
 wait_text() {
     wait_until "$3" has_text_or_is_off "$1" "$2" "$4" && has_text "$1" "$2"
 }
 has_text_or_is_off() { has_text "$1" "$2" || is_off "$3"; }
 has_text() { grep -aqE -- "$2" "$1"; }
 
-# ended PID SECONDS: waits until the process has ended; 1 when it has not.
+# ended PID SECONDS: waits until the process has ended; returns 1 if it has not.
 ended() { wait_until "$2" is_off "$1"; }

@@ -1,30 +1,30 @@
 # shellcheck shell=bash
-# What the client cases share: the boot laboratory, with an address on the LAN for downloads and a
+# Shared functions of the client cases: the boot lab, with a LAN address for downloads and a
 # namespace for every DHCP client, so that none answers ARP for another.
 #
 #   lb-PID-srv  srv0 192.168.77.1 ── lan0 192.168.77.2 (curl, TFTP, perfdhcp, raw packets)  lb-PID-lan
 #                                     └── eth0 of lb-PID-c1, lb-PID-c2 … (udhcpc, dhclient, dnsmasq)
 #
-# A case goes on after a wrong answer: `wrong` notes it, and the case has failed at its end.
+# A case continues after a wrong answer: `wrong` records it, and the case fails in the end.
 
 CLIENTS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=../boot/lib.sh
 . "$CLIENTS/../boot/lib.sh"
-# within SECONDS COMMAND…, as a program: for what another program runs.
+# within SECONDS COMMAND…, as a program: for commands run by other programs.
 WITHIN=$BOOT/within
-# Beside the scripted clients no compiled ones.
+# Keeps compiled files out of the source tree.
 export PYTHONDONTWRITEBYTECODE=1
 
 LAN_ADDRESS=192.168.77.2
 CLIENT_NAMESPACES=()
 
-# wrong WHY: the case has failed; it goes on to say what else is wrong.
+# wrong WHY: marks the case as failed; it continues, to find further errors.
 wrong() {
     echo "    WRONG: $*" >&2
     echo "$*" >>"$LOGS/wrong"
 }
 
-# clients_up LOGS: the laboratory; the LAN has an address of the server's network.
+# clients_up LOGS: starts the lab and gives the LAN an address in the server's network.
 clients_up() {
     LAB_NO_RA=1 lab_up "$1"
     need_tools curl=curl python3=python3 ip=iproute2
@@ -43,7 +43,8 @@ clients_down() {
     done
 }
 
-# client_up NUMBER: a namespace with a card eth0 on the LAN; its hardware address is client_mac's.
+# client_up NUMBER: creates a namespace with a card eth0 on the LAN; its hardware address is
+# client_mac's.
 client_up() {
     local namespace=$LAB-c$1
     ip netns add "$namespace"
@@ -61,38 +62,39 @@ in_client() { # NUMBER COMMAND…
     ip netns exec "$namespace" "$@"
 }
 
-# image NAME: the path of a test image, built by `run` before the case began.
+# image NAME: prints the path of a test image, built by `run` before the case began.
 image() { echo "$IMAGES/$1.iso"; }
 
-# start FLAGS… IMAGE…: lanboot as the flags say and nothing more, on srv0; its log is SERVER_LOG
-# and its process SERVER_PID. Does not wait until it is ready.
+# start FLAGS… IMAGE…: runs lanboot with exactly these flags on srv0; its log is SERVER_LOG and its
+# process SERVER_PID. Does not wait until it is ready.
 start() {
     [[ -x $LANBOOT ]] || fail "$LANBOOT is not built: cargo build --release"
     SERVER_LOG=$LOGS/${START_LOG:-server}.log
     READY=$LOGS/${START_LOG:-server}.ready
     rm -f "$READY"
-    # No function here: its process would be a shell that waits, and $! not lanboot's.
-    # A caller under nohup ignores SIGHUP, and so would lanboot.
+    # Not a function: $! would be a waiting shell rather than lanboot. A caller under nohup ignores
+    # SIGHUP, and so would lanboot.
     env --default-signal=HUP ip netns exec "$LAB-srv" "$LANBOOT" serve --interface srv0 --state "$LOGS/${START_LOG:-}state" \
         --ready-file "$READY" "$@" >>"$SERVER_LOG" 2>&1 &
     SERVER_PID=$!
     LAB_PIDS+=("$SERVER_PID")
 }
 
-# start_ready FLAGS…: as start, and waits until it is ready.
+# start_ready FLAGS…: like start, and waits until it is ready.
 start_ready() {
     start "$@"
     wait_until 20 server_answers || true
     [[ -e $READY ]] || fail "the server did not get ready: $(tail -n 3 "$SERVER_LOG")"
 }
 
-# serve FLAGS… IMAGE…: a DHCP server with the usual address and pool.
+# serve FLAGS… IMAGE…: runs a DHCP server with the usual address and pool.
 serve() {
     start_ready --address "$SERVER_ADDRESS/$SERVER_PREFIX" --dhcp server --range "$POOL_FIRST-$POOL_LAST" "$@"
     step "server ready"
 }
 
-# stop_server: SIGTERM; sets STOP_STATUS. It waits longer than lanboot for its transfers (30 s).
+# stop_server: sends SIGTERM and sets STOP_STATUS. It waits longer than lanboot does for transfers
+# (30 s).
 stop_server() {
     STOP_STATUS=0
     kill "$SERVER_PID" 2>/dev/null || true
@@ -100,8 +102,8 @@ stop_server() {
     wait "$SERVER_PID" || STOP_STATUS=$?
 }
 
-# refuses SECONDS FLAGS…: lanboot with these flags must end by itself with an error within SECONDS.
-# What it said is in SAID, how long it took in TOOK.
+# refuses SECONDS FLAGS…: lanboot with these flags must exit with an error within SECONDS. Its
+# output is in SAID, the time in TOOK.
 refuses() {
     local limit=$1 status=0 begun
     shift
@@ -115,10 +117,10 @@ refuses() {
     esac
 }
 
-# says REGEX WHAT: SAID, which `refuses` set, must hold a match.
+# says REGEX WHAT: SAID, set by `refuses`, must match.
 says() { grep -qE -- "$1" <<<"$SAID" || wrong "$2: expected /$1/ in: $SAID"; }
 
-# logs REGEX SECONDS: the server's log must have such a line soon.
+# logs REGEX SECONDS: the server's log must soon have such a line.
 logs() { wait_line "$SERVER_LOG" "$1" "$2" >/dev/null || wrong "no line /$1/ in the log after $2 s"; }
 
 since() { awk -v a="$1" -v b="$(date +%s.%N)" 'BEGIN {printf "%.2f", b - a}'; }
@@ -132,7 +134,7 @@ get() { in_lan "$WITHIN" 60 curl -sS --fail "${@:3}" -o "$2" "$1" 2>>"$LOGS/curl
 # same FILE FILE WHAT
 same() { cmp -s "$1" "$2" || wrong "$3: the bytes differ ($(cmp "$1" "$2" 2>&1 | head -n 1))"; }
 
-# unpack NAME: the files of a test image, as xorriso sees them, in LOGS/tree-NAME.
+# unpack NAME: extracts a test image with xorriso into LOGS/tree-NAME.
 unpack() {
     need_tools xorriso=xorriso
     xorriso -osirrox on -indev "$(image "$1")" -extract / "$LOGS/tree-$1" >"$LOGS/extract-$1.log" 2>&1 ||
@@ -142,14 +144,14 @@ unpack() {
 
 # --- DHCP clients ------------------------------------------------------------------------------
 
-# udhcpc NUMBER PROGRAM FLAGS…: runs a client to its end (flags decide when); what it was told is
-# in LOGS/lease-NUMBER. Its script sets the address.
+# udhcpc NUMBER PROGRAM FLAGS…: runs a client to its end (determined by flags); its lease is in
+# LOGS/lease-NUMBER. Its script configures the address.
 udhcpc() {
     udhcpc_start "$@"
     wait "$UDHCPC_PID"
 }
 
-# udhcpc_start NUMBER PROGRAM FLAGS…: the same, and leaves it running as UDHCPC_PID.
+# udhcpc_start NUMBER PROGRAM FLAGS…: the same, but leaves it running as UDHCPC_PID.
 udhcpc_start() {
     local number=$1 program=$2
     shift 2
@@ -161,11 +163,11 @@ udhcpc_start() {
     LAB_PIDS+=("$UDHCPC_PID")
 }
 
-# ask NUMBER [FLAGS…]: one quick lease with busybox; ADDRESS is the address or empty.
+# ask NUMBER [FLAGS…]: gets one quick lease with busybox; ADDRESS is the address or empty.
 ask() {
     udhcpc "$1" 'busybox udhcpc' -f -n -q -t 10 -T 1 "${@:2}" || true
     ADDRESS=$(leased "$1" ip)
 }
 
-# leased NUMBER KEY: what the client was told last.
+# leased NUMBER KEY: prints a value of the client's last lease.
 leased() { sed -n "s/^$2=//p" "$LOGS/lease-$1" 2>/dev/null | tail -n 1; }

@@ -1,4 +1,4 @@
-"""Deadlines of scripted clients: longer on a slow or loaded machine, as tests/boot/patience.sh has it."""
+"""Deadlines of scripted clients: longer on a slow or loaded machine, like tests/boot/patience.sh."""
 
 import os
 import time
@@ -9,14 +9,14 @@ PROCESSORS = len(os.sched_getaffinity(0))
 
 
 def stretch():
-    """How long a second of a deadline lasts at this moment."""
+    """Returns how long a second of a deadline lasts at this moment."""
     with open("/proc/loadavg") as file:
         wanting = int(file.read().split()[3].split("/")[0]) - 1
     return min(SLOWNESS / 100 * max(1, wanting / PROCESSORS), LONGEST_SECOND)
 
 
 def scaled(seconds):
-    """For a socket that counts by itself: so long now, twice as long to be sure."""
+    """Scales a socket's own timeout, doubled as a margin."""
     return seconds * stretch() * 2
 
 

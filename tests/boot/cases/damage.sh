@@ -1,12 +1,12 @@
 # shellcheck shell=bash
-# Images of which something is missing, beside whole ones.
+# Incomplete images beside complete ones.
 #
-# case: damage  a folder with a download that stalled first and a whole image second: the whole one starts by itself
+# case: damage  a folder with a stalled download first and a complete image second: the complete one is the default
 
 case_damage() {
     image arch
     mkdir "$LOGS/folder"
-    # Kernel and initramfs are there; the root file, which comes behind them, is not.
+    # Kernel and initramfs are present; the root file after them is not.
     head -c $(($(stat -L -c %s "$IMAGE") - 2500000)) "$IMAGE" >"$LOGS/folder/a-stalled.iso"
     cp --reflink=auto "$IMAGE" "$LOGS/folder/b-whole.iso"
     start_server "$LOGS/folder" -- --loader ipxe --menu-timeout 1 --append "$QUIET"

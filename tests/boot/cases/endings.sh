@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2034  # what lib.sh reads
-# --once ends when the machine is up with its address, and not before, however slow the machine is
-# between its root, the signature of it and its own DHCP. The order of requests is upstream's.
+# --once exits when the machine is up with its address, and not before, however slow the machine is
+# between its root, its signature and its own DHCP. The order of requests is archiso's.
 #
 # case: endings            --once as the only DHCP server, a signed root over HTTP
 # case: endings-proxy      --once beside another DHCP server, a signed root over HTTP
@@ -10,10 +10,10 @@
 # long: endings-proxy-nfs  the same over NFS
 # long: endings-uefi       --once and a UEFI machine, over HTTP
 # long: endings-idle       --until-idle 20s and a machine that pauses for longer, over HTTP
-# long: endings-stream     --once and a root that stays here over NFS: lanboot stays too
+# long: endings-stream     --once and a root on the server over NFS: lanboot keeps running
 
-# once TRANSPORT APPEND FLAGS…: a machine that pauses between the steps; it comes up, then lanboot
-# ends by itself.
+# once TRANSPORT APPEND FLAGS…: boots a machine that pauses between the steps; it comes up, then
+# lanboot exits.
 once() {
     local transport=$1 append=$2 status=0
     shift 2
@@ -57,7 +57,7 @@ case_endings-proxy() { proxied http ''; }
 case_endings-proxy-nbd() { proxied nbd copytoram=y; }
 case_endings-proxy-nfs() { proxied nfs copytoram=y; }
 
-# The machine stays on and reads from here.
+# The machine keeps running and reads from the server.
 case_endings-stream() {
     image arch
     start_server "$IMAGE" -- --menu-timeout 0 --transport nfs --append console=ttyS0 --once

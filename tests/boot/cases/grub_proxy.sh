@@ -1,16 +1,17 @@
 # shellcheck shell=bash disable=SC2034  # what lib.sh reads
-# Debian's shim and GRUB where another DHCP server gives the addresses and says that the files are
-# its own. GRUB 2.06 of Debian 12 asks that server for its files, for ever; 2.12 of Debian 13 takes
-# the server from the proxy's offer.
+# Debian's shim and GRUB if another DHCP server assigns the addresses and names itself as the server
+# of the files. GRUB 2.06 of Debian 12 requests its files from that server, forever; 2.12 of Debian
+# 13 takes the server from the proxy's offer.
 #
-# case: grub-proxy       Debian 12's chain beside another DHCP server: iPXE instead, and the log says why
-# case: grub-proxy-new   Debian 13's chain beside another DHCP server: GRUB starts the image
-# long: grub-proxy-named --loader grub with Debian 12's chain: iPXE all the same
-# long: grub-proxy-auto  as grub-proxy, where lanboot found the other server by itself
-# long: grub-proxy-secure Secure Boot on, Debian 13's chain, up to the installer's first question
+# case: grub-proxy       Debian 12's shim and GRUB beside another DHCP server: iPXE instead, and the log says why
+# case: grub-proxy-new   Debian 13's shim and GRUB beside another DHCP server: GRUB starts the image
+# long: grub-proxy-named --loader grub with Debian 12's shim and GRUB: iPXE all the same
+# long: grub-proxy-auto  as grub-proxy, if lanboot detected the other server by itself
+# long: grub-proxy-secure Secure Boot on, Debian 13's shim and GRUB, up to the installer's first question
 # long: grub-proxy-http  HTTP Boot with Debian 12's GRUB on a disk, beside another DHCP server
 
-# beside_with MODE SUITE FLAGS…: an x64 machine, the chain of that suite, and this host's iPXE.
+# beside_with MODE SUITE FLAGS…: boots an x64 machine with shim and GRUB of that suite, and this
+# host's iPXE.
 beside_with() {
     local mode=$1 suite=$2
     shift 2
@@ -26,7 +27,7 @@ beside_with() {
     grep -q "next server: $OTHER_ADDRESS" "$LOGS/other.log" || fail "the other server does not say that the files are its own"
 }
 
-# The reason is in the line of the offer and, for machines with Secure Boot on, at the start.
+# The log line of the offer gives the reason, and for machines with Secure Boot on also the start.
 ipxe_and_why() {
     has_sent_file '/?loader/snponly-x86_64.efi'
     ! has_sent 'shimx64.efi' || fail "the machine got shim and GRUB"

@@ -1,17 +1,17 @@
 # shellcheck shell=bash disable=SC2034  # what lib.sh reads
-# The loader matrix: every loader chain × how addresses are given × Secure Boot off and on, each cell
-# booted once by an x64 machine with OVMF. A cell ends well when the machine is where it should be, or
-# when it was refused in a sentence and its firmware has given up by itself. What a whole run found is
-# written into docs/firmware.md (matrix-table).
+# The loader matrix: every set of loaders × DHCP modes × Secure Boot off and on, each cell booted
+# once by an x64 machine with OVMF. A cell succeeds if the machine is up, or if it was rejected with
+# a message and its firmware gave up by itself. The results of a complete run are written into
+# docs/firmware.md (matrix-table).
 #
-# "ipxe-shim" stands for what iPXE 2.0 publishes: that set itself, with Microsoft's signature, is not
-# to be had here. It is Debian's shim and Debian's iPXE 2.0 under the names of that set, with two keys
-# of the test's own: shim carries the vendor's certificate, iPXE is signed by the vendor, and shim by
-# a key that the firmware trusts beside Microsoft's. Debian's shim asks for grubx64.efi, whatever its
-# own name is; the published one derives the name of iPXE from its own.
+# "ipxe-shim" stands for iPXE 2.0's release, which is not packaged with Microsoft's signature. It is
+# Debian's shim and Debian's iPXE 2.0 under the names of that release, with two keys of the test:
+# shim contains the vendor's certificate, iPXE is signed by the vendor, and shim by a key that the
+# firmware trusts beside Microsoft's. Debian's shim requests grubx64.efi, whatever its own name; the
+# released one derives the name of iPXE from its own.
 # "shim-2011" is Debian's shim without the signature made with Microsoft's key of 2023.
 #
-# Three corners belong to ./check; the others to ./check --long.
+# Three corners are part of ./check; the others of ./check --long.
 #
 # long: matrix-ipxe-2019-server-off  Debian 12's iPXE, Secure Boot off
 # long: matrix-ipxe-2019-server-on  Debian 12's iPXE, Secure Boot on
@@ -58,7 +58,7 @@
 
 # --- loaders -----------------------------------------------------------------------------------
 
-# loader_set NAME: fills LOGS/loaders with one loader chain and nothing else.
+# loader_set NAME: fills LOGS/loaders with exactly one set of loaders.
 loader_set() {
     mkdir -p "$LOGS/loaders"
     case $1 in
@@ -74,8 +74,8 @@ loader_set() {
     esac
 }
 
-# Two keys, made once: KEYS-firmware, which a machine's firmware is made to trust, and KEYS-vendor,
-# which only a shim knows; each with .key and .pem.
+# Creates two keys once: KEYS-firmware, trusted by a machine's firmware, and KEYS-vendor, known only
+# to a shim; each with .key and .pem.
 own_keys() {
     local name
     KEYS=$REPO/target/boot/matrix
@@ -97,7 +97,7 @@ signed() {
         fail "sbsign: $(tail -n 1 "$LOGS/sign.log")"
 }
 
-# bare_shim FILE SIGNATURES: a copy of Debian's shim with so many of its two signatures.
+# bare_shim FILE SIGNATURES: copies Debian's shim with this number of its two signatures.
 bare_shim() {
     local dir=$REPO/target/boot/signed-bookworm
     signed_loaders bookworm >/dev/null
@@ -132,7 +132,7 @@ END
 
 # --- firmware ----------------------------------------------------------------------------------
 
-# virt_fw_vars ARGS…: of Debian's python3-virt-firmware, whose package for Debian 12 is too old.
+# virt_fw_vars ARGS…: runs Debian's python3-virt-firmware, whose package for Debian 12 is too old.
 virt_fw_vars() {
     local dir=$REPO/target/boot/virt-firmware
     "$REPO/tests/images/fetch" "$dir" sid python3-virt-firmware:all || fail "virt-firmware cannot be fetched"
@@ -140,8 +140,8 @@ virt_fw_vars() {
         fail "virt-fw-vars: $(tail -n 1 "$LOGS/virt-fw-vars.log") (needs python3-cryptography, python3-pefile)"
 }
 
-# firmware_that_trusts WHAT: sets GUEST_VARS: 2011 or 2023, Microsoft's keys of that year; both; own,
-# those of 2011 and ours.
+# firmware_that_trusts WHAT: sets GUEST_VARS: 2011 or 2023, Microsoft's keys of that year; both;
+# own, those of 2011 and the test's.
 firmware_that_trusts() {
     local dir
     GUEST_VARS=$LOGS/trusts-$1.fd
@@ -163,7 +163,7 @@ firmware_that_trusts() {
 
 # --- one cell ----------------------------------------------------------------------------------
 
-# matrix_serve MODE: the server, and what stands beside it.
+# matrix_serve MODE: starts the server, and other servers beside it.
 matrix_serve() {
     local flags=(--menu-timeout 0 --append "$QUIET ignore_loglevel" --loaders "$LOGS/loaders")
     case $1 in
@@ -180,14 +180,14 @@ matrix_serve() {
     [[ $1 != relay ]] || start_relay
 }
 
-# found WHAT: the result of this cell, for the table.
+# found WHAT: records the result of this cell for the table.
 found() {
     mkdir -p "$REPO/target/boot/matrix"
     echo "$1" >"$REPO/target/boot/matrix/${LOGS##*/}"
     step "$1"
 }
 
-# up WHERE: the machine is up, or its kernel runs where the image is an installer.
+# up WHERE: waits until the machine is up, or the kernel of an installer runs.
 up() {
     if [[ $IMAGE == */debian*.iso ]]; then
         wait_line "$SERIAL" 'Linux version' "$DEADLINE" "$GUEST_PID" >/dev/null ||
@@ -200,12 +200,12 @@ up() {
     found "$(awk -v a="$POWERED" -v b="$(date +%s.%N)" 'BEGIN {printf "%.0f s", b - a}')${1:+, $1}"
 }
 
-# sentence REGEX: what of the log matches first, without this machine's paths; SENTENCE.
+# sentence REGEX: sets SENTENCE to the first match in the log, without this machine's paths.
 sentence() {
     SENTENCE=$(sentences | grep -m 1 -oE "$1" | sed "s|$LOGS/loaders/||g; s/ *$//") || fail "no event says /$1/; the server said last: $(last_events)"
 }
 
-# refused REGEX: the log says so, and the firmware gives the file up by itself.
+# refused REGEX: the log must match, and the firmware give up by itself.
 refused() {
     local line
     line=$(wait_line "$SERIAL" 'BdsDxe: failed to (load|start) Boot' "$DEADLINE" "$GUEST_PID") || {
@@ -218,10 +218,10 @@ refused() {
     found "firmware: $line; lanboot: $SENTENCE"
 }
 
-# GRUB that asks the server of the addresses for its files has no place beside one.
+# A GRUB that requests its files from the server of the addresses is not offered beside one.
 is_deaf_to_proxies() { [[ $1-$2 == grub-2.06-proxy ]]; }
 
-# What an offer says where nothing here starts with Secure Boot on.
+# Messages of an offer if nothing starts with Secure Boot on.
 NOTHING='(it starts only with Secure Boot off|iPXE, which does not start with Secure Boot on, instead of GRUB: .* would look for its files[^;]*hang)'
 
 # matrix LOADER MODE SECURE
@@ -234,14 +234,14 @@ matrix() {
         GUEST_FIRMWARE=secure
         [[ $loader != ipxe-shim ]] || firmware_that_trusts own
     fi
-    # With Secure Boot on GRUB starts only a kernel somebody signed, and iPXE only one with the shim
-    # of its vendor beside it; iPXE without a shim does not even start itself.
+    # With Secure Boot on GRUB starts only a signed kernel, and iPXE only one with its vendor's shim
+    # beside it; iPXE without a shim does not start at all.
     case $loader-$secure in
     grub-*-on) image debian-bare ;;
     ipxe-shim-on) image debian-shim ;;
     *) image arch ;;
     esac
-    # The alternative of a chain that cannot be offered.
+    # The alternative to shim and GRUB that cannot be offered.
     ! is_deaf_to_proxies "$loader" "$mode" || cp /usr/lib/ipxe/snponly.efi "$LOGS/loaders/snponly-x86_64.efi"
     matrix_serve "$mode"
     POWERED=$(date +%s.%N)
@@ -263,7 +263,7 @@ matrix() {
     [[ $loader != grub-* ]] || is_deaf_to_proxies "$loader" "$mode" || this_grub
 }
 
-# The machine had GRUB, and it is the one under test.
+# The machine had GRUB, and the one under test.
 this_grub() {
     has_sent_file '/?loader/secure/x86_64/grubx64.efi'
     in_srv "$BOOT/within" 20 curl -sS --fail -o "$LOGS/sent-grub" "http://$SERVER_ADDRESS/loader/secure/x86_64/grubx64.efi" ||
@@ -271,7 +271,7 @@ this_grub() {
     cmp -s "$LOGS/sent-grub" "$LOGS/loaders/grubx64.efi" || fail "another GRUB than the one under test is served"
 }
 
-# shim_on SIGNATURES FIRMWARE: Debian's shim and GRUB with firmware of one kind.
+# shim_on SIGNATURES FIRMWARE: boots Debian's shim and GRUB with one kind of firmware.
 shim_on() {
     GUEST_FIRMWARE=secure GUEST_MEMORY=1024
     firmware_that_trusts "$2"
@@ -285,7 +285,7 @@ shim_on() {
         cp "$LOGS/signing/shim.efi" "$LOGS/loaders/shimx64.efi"
     fi
     rm -f "$REPO/target/boot/matrix/${LOGS##*/}"
-    # An image without a shim of its own, so that this one is used.
+    # An image without its own shim, so that this one is used.
     image arch
     matrix_serve server
     POWERED=$(date +%s.%N)

@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2034  # what lib.sh reads
-# Media as their makers build them.
+# Media as built by distributions.
 #
 # case: uefi-only       an image with systemd-boot's menus only and two kernels: its default pair
 

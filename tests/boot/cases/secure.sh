@@ -1,10 +1,10 @@
 # shellcheck shell=bash disable=SC2034  # what lib.sh reads
-# Secure Boot enforced: what is signed starts, and what is not says so.
+# Secure Boot enforced: signed programs start, and the screen explains unsigned ones.
 #
-# case: secure          Secure Boot on: shim and GRUB out of the image, up to the installer's first screen
+# case: secure          Secure Boot on: shim and GRUB from the image, up to the installer's first screen
 # case: secure-http     the same by HTTP Boot, with the GRUB of Debian 13
 # case: secure-http-disk the same by HTTP Boot with that of Debian 12, which has no HTTP
-# case: secure-arch     Secure Boot on and an image nobody signed: the sentence, and no attempt
+# case: secure-arch     Secure Boot on and an unsigned image: the message, and no attempt to start
 
 # secure LOADERS
 secure() {
@@ -13,24 +13,24 @@ secure() {
     start_server "$IMAGE" -- --menu-timeout 0 --loaders "$1" --append "$INSTALLER"
     start_guest 1
     installer
-    # GRUB asks for it only where Secure Boot is on.
+    # GRUB requests it only with Secure Boot on.
     has_sent_file '/?loader/secure(-http)?/x86_64/locked.cfg'
 }
 
-# No loader of this host: the chain comes out of the image.
+# No loaders of this host: shim and GRUB come from the image.
 case_secure() {
     mkdir -p "$LOGS/empty"
     secure "$LOGS/empty"
 }
 
-# The image's own GRUB of Debian 12 has no HTTP: it goes on by TFTP, from a disk that the firmware
-# got by HTTP.
+# The image's own GRUB of Debian 12 has no HTTP: it continues by TFTP, from a disk the firmware got
+# by HTTP.
 case_secure-http-disk() {
     GUEST_HTTP_BOOT=yes
     case_secure
 }
 
-# With the GRUB of Debian 13 beside it, everything goes by HTTP.
+# With Debian 13's GRUB everything uses HTTP.
 case_secure-http() {
     local loaders
     GUEST_HTTP_BOOT=yes
@@ -38,7 +38,7 @@ case_secure-http() {
     secure "$loaders"
 }
 
-# The sentence is on the screen, in the serial console and in the log; the kernel is not asked for.
+# The message is on the screen, the serial console and in the log; the kernel is not requested.
 case_secure-arch() {
     GUEST_FIRMWARE=secure GUEST_MEMORY=1024
     image arch

@@ -1,8 +1,8 @@
 # shellcheck shell=bash disable=SC2034  # what lib.sh reads
-# Images that have no kernel for the network and start as a whole: Debian's memtest86+.
+# Images without a network-bootable kernel that start as a whole: Debian's memtest86+.
 #
-# case: whole-image       --loader iso and nothing else served: HTTP Boot starts memtest86+
-# case: whole-image-boot  beside another image and chosen with --boot: HTTP Boot starts it, and a BIOS machine reads why it does not
+# case: whole-image       --loader iso with this image only: HTTP Boot starts memtest86+
+# case: whole-image-boot  beside another image and selected with --boot: HTTP Boot starts it, and a BIOS machine shows why it does not
 
 memtest() {
     local dir=$REPO/target/boot/memtest
@@ -11,7 +11,7 @@ memtest() {
     LAB_START=$(date +%s.%N)
 }
 
-# White on blue, with a grey title and a grey bar below; what the firmware shows is black.
+# White on blue, with a grey title and a grey bar below; the firmware's screen is black.
 screen_shows_memtest() {
     monitor "screendump $LOGS/screen.ppm" || return 1
     python3 - "$LOGS/screen.ppm" <<'END'

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Who hands out the addresses: lanboot, or a server that was there before or comes later.
+# Role detection: lanboot beside a server that was there before or appears later.
 
 OTHER=192.168.77.9
 
@@ -21,7 +21,7 @@ case_auto() {
     auto_4011_taken
 }
 
-# other_dnsmasq NUMBER FLAGS…: another server on the LAN, 192.168.77.9, in client NUMBER's
+# other_dnsmasq NUMBER FLAGS…: runs another server on the LAN, 192.168.77.9, in client NUMBER's
 # namespace. OTHER_PID is its process.
 other_dnsmasq() {
     local number=$1
@@ -36,7 +36,7 @@ other_dnsmasq() {
     wait_line "$LOGS/dnsmasq" 'DHCP, (IP range|proxy)' 5 "$OTHER_PID" >/dev/null || fail "dnsmasq does not run: $(cat "$LOGS/dnsmasq")"
 }
 
-# other_server NUMBER FLAGS…: one that hands out .200 to .210.
+# other_server NUMBER FLAGS…: runs one that assigns .200 to .210.
 other_server() { other_dnsmasq "$@" --dhcp-range=192.168.77.200,192.168.77.210; }
 
 other_stop() {
@@ -44,7 +44,7 @@ other_stop() {
     wait "$OTHER_PID" 2>/dev/null || true
 }
 
-# Waits for a line of the log and says how long it took: seconds_until REGEX SECONDS WHAT.
+# seconds_until REGEX SECONDS WHAT: waits for a line of the log and prints how long it took.
 seconds_until() {
     local begun
     begun=$(date +%s.%N)
@@ -71,13 +71,13 @@ pxe() {
 srv0_mac() { ip -n "$LAB-srv" -o link show srv0 | sed 's,.*link/ether \([^ ]*\).*,\1,'; }
 forget() { in_client "$1" ip address flush dev eth0 scope global; }
 
-# Nobody else: it serves, once it knows. A proxy of somebody else is no reason not to.
+# No other server: it serves after the probe. Another proxy does not prevent that.
 auto_alone() {
     local begun
     other_dnsmasq 2 --dhcp-range=192.168.77.0,proxy --pxe-service=x86PC,Other,other
     begun=$(date +%s.%N)
     START_LOG=alone start "${HERE[@]}" "$(image arch)"
-    # Before it knows it answers nobody, and says why.
+    # During the probe it answers nothing, and logs why.
     wait_line "$SERVER_LOG" 'serving arch' 5 >/dev/null || fail "it does not start: $(tail -n 3 "$SERVER_LOG")"
     pxe 1 offers 0 >"$LOGS/offers"
     ! grep -q "server=$SERVER_ADDRESS" "$LOGS/offers" || wrong "auto: it answers before it knows whether it may"
@@ -88,12 +88,12 @@ auto_alone() {
     ask 1
     is_ours "$ADDRESS" || wrong "auto, alone: the client got '$ADDRESS'"
     forget 1
-    # The proxy answers a machine that boots, and is told about once.
+    # The proxy answers a machine that boots, and is reported once.
     pxe 1 offers 0 >"$LOGS/offers"
     pxe 1 offers 0 >>"$LOGS/offers"
     grep -q "server=$OTHER yiaddr=0.0.0.0" "$LOGS/offers" || wrong "the other proxy says nothing: $(cat "$LOGS/offers")"
     logs "$OTHER tells machines on srv0 what to boot, too" 2
-    [[ $(grep -c 'tells machines on srv0' "$SERVER_LOG") == 1 ]] || wrong "another proxy is told about more than once"
+    [[ $(grep -c 'tells machines on srv0' "$SERVER_LOG") == 1 ]] || wrong "another proxy is logged more than once"
     ! grep -q 'second DHCP server' "$SERVER_LOG" || wrong "a proxy made it step down"
     other_stop
     stop_server
@@ -101,7 +101,7 @@ auto_alone() {
     step "alone, beside another proxy: hands out addresses"
 }
 
-# Another server is there: addresses are left to it, and machines are told what to boot.
+# Another server is there: it assigns the addresses, lanboot adds boot information.
 auto_beside() {
     local flags begun
     for flags in --no-ping ''; do
@@ -122,7 +122,7 @@ auto_beside() {
     done
 }
 
-# What machines of each kind are told beside another server; client 1 has an address.
+# Boot information for each kind of machine beside another server; client 1 has an address.
 auto_proxy() {
     local offer
     for what in "0 pxe" "7 pxe" "16 http" "0 ipxe" "7 ipxe"; do
@@ -138,14 +138,14 @@ auto_proxy() {
         *pxe) [[ $offer == *" 60=PXEClient"* && $offer != *" 67=- "* ]] || wrong "proxy: $what: $offer" ;;
         esac
     done
-    # Nothing where there is nothing to load, and the log says what is missing.
+    # No offer if there is nothing to load, and the log says what is missing.
     pxe 1 offers 65535 pxe >"$LOGS/offers"
     ! grep -q "server=$SERVER_ADDRESS " "$LOGS/offers" || wrong "proxy: an unknown architecture: $(cat "$LOGS/offers")"
     logs "ignored: nothing to boot: .*architecture 65535" 2
-    # Nothing for who does not boot.
+    # No offer for clients that do not boot.
     pxe 1 offers 0 plain >"$LOGS/offers"
     ! grep -q "server=$SERVER_ADDRESS " "$LOGS/offers" || wrong "proxy: a plain client is answered: $(cat "$LOGS/offers")"
-    # Port 4011 answers from itself, to whichever port it was asked from.
+    # Port 4011 answers from itself, to any source port.
     for port in 68 4011 40000; do
         offer=$(pxe 1 boot-server "$SERVER_ADDRESS" 7 "$port")
         [[ $offer == "ACK from=$SERVER_ADDRESS:4011 server=$SERVER_ADDRESS yiaddr=0.0.0.0 siaddr=$SERVER_ADDRESS "* ]] || wrong "4011, asked from port $port: $offer"
@@ -159,8 +159,8 @@ auto_proxy() {
     [[ $offer == ACK* ]] || wrong "4011: after bad bytes: $offer"
 }
 
-# A server comes later: addresses are left to it within 30 s, and what was given stays good. It
-# never takes them back by itself.
+# A server appears later: addresses are left to it within 30 s, and existing leases are honoured.
+# lanboot never resumes by itself.
 auto_later() {
     local address pid
     START_LOG=later start_ready "${HERE[@]}" "$(image arch)"
@@ -171,7 +171,7 @@ auto_later() {
     other_server 2
     seconds_until "a second DHCP server, $OTHER, answers on srv0" 30 "dnsmasq appears"
     step "dnsmasq appears, nobody asks: leaves addresses to it after $TOOK s"
-    # A boot in progress: its lease is renewed, by us.
+    # A boot in progress: its lease is renewed by lanboot.
     kill -USR1 "$pid"
     wait_line "$LOGS/lease-1" '^event=renew' 5 "$pid" >/dev/null || wrong "after stepping down a lease is not renewed"
     [[ $(leased 1 ip) == "$address" && $(leased 1 serverid) == "$SERVER_ADDRESS" ]] || wrong "renewed $address and got $(leased 1 ip) of $(leased 1 serverid)"
@@ -180,7 +180,7 @@ auto_later() {
     is_others "$ADDRESS" || wrong "after stepping down a new client got '$ADDRESS'"
     forget 3
     step "its own lease is renewed, a new machine is dnsmasq's"
-    # It goes, comes again, goes: no more words, no addresses.
+    # It leaves, returns, leaves: no further log lines, no addresses.
     other_stop
     ask 3 -t 3
     [[ -z $ADDRESS ]] || wrong "with dnsmasq gone it hands out $ADDRESS without being asked to"
@@ -189,8 +189,8 @@ auto_later() {
     is_others "$ADDRESS" || wrong "with dnsmasq back a client got '$ADDRESS'"
     forget 3
     other_stop
-    [[ $(grep -c 'second DHCP server' "$SERVER_LOG") == 1 ]] || wrong "it told of $(grep -c 'second DHCP server' "$SERVER_LOG") second servers"
-    # Only when asked.
+    [[ $(grep -c 'second DHCP server' "$SERVER_LOG") == 1 ]] || wrong "it logged $(grep -c 'second DHCP server' "$SERVER_LOG") second servers"
+    # It resumes only on SIGHUP.
     kill -HUP "$SERVER_PID"
     seconds_until 'no other DHCP server answers on srv0 any more' 8 "SIGHUP"
     ask 3
@@ -203,15 +203,16 @@ auto_later() {
     stop_server
 }
 
-# What passes between others is enough: an offer by broadcast, and a machine's choice where offers
-# go past us. A machine with our offer in hand gets what it was promised.
+# Overheard messages are sufficient: a broadcast offer, or a machine's request if offers are unicast.
+# A machine with an offer of ours gets its lease.
 auto_overheard() {
     local what flags
     for what in offer choice; do
         flags=
         [[ $what == choice ]] || flags=-B
         START_LOG=overheard-$what start_ready "${HERE[@]}" "$(image arch)"
-        # Its next question comes 7.5 s after this one: what it knows by then it overheard.
+        # The next probe comes 7.5 s after this one: a decision before that is based on overheard
+        # messages.
         [[ $(in_client 2 "$WITHIN" 30 python3 "$CLIENTS/pxe" eth0 "$(srv0_mac)" question) == asked ]] || wrong "it does not ask again"
         rm -f "$LOGS/hold-go"
         : >"$LOGS/hold"
@@ -233,7 +234,7 @@ auto_overheard() {
         other_stop
         rm -f "$LOGS/dnsmasq.leases"
     done
-    # A machine that names a server of elsewhere by habit is no server.
+    # A machine that names a server elsewhere out of habit is not a server.
     START_LOG=habit start_ready "${HERE[@]}" "$(image arch)"
     pxe 3 select 10.9.9.9 10.9.9.100 >/dev/null
     ask 1
@@ -243,7 +244,7 @@ auto_overheard() {
     stop_server
 }
 
-# Named outright, it hands out addresses whoever else does, and warns.
+# With --dhcp server it assigns addresses beside other servers, and warns.
 auto_server() {
     other_server 2 --no-ping
     START_LOG=server start_ready "${HERE[@]}" --dhcp server "$(image arch)"
@@ -289,7 +290,7 @@ auto_two() {
     stop_server
 }
 
-# Without a cable there is nobody to ask; nothing that waits for it is held up.
+# Without a link there is nothing to probe; the rest of the startup is not delayed.
 auto_unplugged() {
     ip -n "$LAB-lan" link set port0 down
     START_LOG=unplugged start_ready "${HERE[@]}" "$(image arch)"
@@ -302,8 +303,8 @@ auto_unplugged() {
     other_stop
 }
 
-# The cable of a server is pulled and put in elsewhere: it gives nothing and refuses nobody there
-# before it knows whose addresses they are. After a moment without link it goes on.
+# The cable of a server is moved to another LAN: it assigns and refuses nothing there before it has
+# probed. After a short interruption it continues.
 auto_moved() {
     local lines
     START_LOG=moved start_ready "${HERE[@]}" "$(image arch)"
@@ -318,7 +319,7 @@ auto_moved() {
     other_server 2
     lines=$(wc -l <"$SERVER_LOG")
     ip -n "$LAB-lan" link set port0 up
-    # What a machine of that LAN asks that was switched on again, and one that is new there.
+    # Requests on that LAN: a machine that was switched on again, and a new one.
     pxe 3 reboot 192.168.44.4 >"$LOGS/moved-reboot"
     pxe 1 offers 0 >"$LOGS/offers"
     ! grep -q "server=$SERVER_ADDRESS yiaddr=192" "$LOGS/offers" || wrong "moved: an address is offered: $(cat "$LOGS/offers")"
@@ -330,7 +331,7 @@ auto_moved() {
     step "a cable put in beside dnsmasq: nothing given, nobody refused; known after $TOOK s"
 }
 
-# Its address is taken from the interface: nobody is answered from one it has not.
+# Its address is removed from the interface: nothing is answered.
 auto_readdressed() {
     START_LOG=readdressed start_ready "${HERE[@]}" "$(image arch)"
     ip -n "$LAB-srv" address del "$SERVER_ADDRESS/$SERVER_PREFIX" dev srv0
@@ -349,7 +350,7 @@ auto_readdressed() {
     step "its address taken away and given back: silent meanwhile, serves after $TOOK s"
 }
 
-# Another PXE server of this host has port 4011.
+# Another PXE server on this host uses port 4011.
 auto_4011_taken() {
     local pid
     ip netns exec "$LAB-srv" python3 -c '
@@ -366,7 +367,8 @@ sys.stdin.read()' <> <(:) >"$LOGS/holder" &
     is_ours "$ADDRESS" || wrong "port 4011 taken: no lease"
     forget 1
     stop_server
-    # As a proxy it tells firmware its file at once (option 43, 6 = 8) and sends nobody to 4011.
+    # As a proxy it sends firmware its file at once (option 43, 6 = 8) and refers no machine to
+    # 4011.
     START_LOG=taken-proxy start_ready --address "$SERVER_ADDRESS/$SERVER_PREFIX" --dhcp proxy "$(image arch)"
     for what in 0 7; do
         pxe 1 offers "$what" pxe >"$LOGS/offers"

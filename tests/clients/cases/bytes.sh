@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Every file of an image, over both doors, is what xorriso finds in it.
+# Every file of an image, over HTTP and TFTP, matches xorriso's copy.
 
 case_bytes() {
     clients_up "$LOGS"
@@ -20,7 +20,7 @@ case_bytes() {
     alive
 }
 
-# whole_tree NAME BASE: every file under BASE equals the one unpacked.
+# whole_tree NAME BASE: every file under BASE matches the unpacked one.
 whole_tree() {
     local got=$LOGS/got count
     rm -rf "$got"
@@ -32,8 +32,8 @@ whole_tree() {
     step "$2: $count"
 }
 
-# The file over 4 GiB: its ends, the seams of its extents and the 32-bit border, against the
-# places in the image that xorriso reports; and its length.
+# The file over 4 GiB: its ends, the boundaries of its extents and the 32-bit limit, compared with
+# the locations reported by xorriso; and its length.
 huge_file() {
     local url path=/arch/huge.bin size first last
     url=http://$SERVER_ADDRESS/iso/arch-huge-file$path

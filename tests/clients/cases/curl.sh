@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# The boot door as curl sees it.
+# The HTTP server, tested with curl.
 
 case_curl() {
     clients_up "$LOGS"
@@ -22,7 +22,7 @@ case_curl() {
     alive
 }
 
-# status [CURL FLAGS…] URL: the status code.
+# status [CURL FLAGS…] URL: prints the status code.
 status() { in_lan "$WITHIN" 20 curl -sS -o "$LOGS/body" -D "$LOGS/head" -w '%{http_code}' "$@" || true; }
 
 # answers CODE WHAT [CURL FLAGS…] URL
@@ -32,7 +32,7 @@ answers() {
     [[ $code == "$1" ]] || wrong "$2: $code, not $1"
 }
 
-# field NAME VALUE: the last answer's head has it.
+# field NAME VALUE: the last answer's head must contain it.
 field() {
     local found
     found=$(tr -d '\r' <"$LOGS/head" | grep -i "^$1:" | tail -n 1 | cut -d ' ' -f 2- || true)
@@ -57,7 +57,7 @@ curl_ranges() {
     range "0-$((SIZE - 1))" 0 $((SIZE - 1))
     answers 416 "a range behind the end" -r "$SIZE-" "$BASE/$FILE"
     field Content-Range "bytes */$SIZE"
-    # A field that is no valid range is as if it were not there (RFC 9110 §14.2).
+    # An invalid Range field is ignored (RFC 9110 §14.2).
     answers 200 "bytes=5-2" -H 'Range: bytes=5-2' "$BASE/$FILE"
     answers 200 "a range in another unit" -H 'Range: lines=1-2' "$BASE/$FILE"
     answers 206 "two ranges" -r 5-9,20-29 "$BASE/$FILE"
@@ -76,7 +76,7 @@ curl_resume() {
     head -c 1234567 "$WANT" >"$LOGS/resumed"
     in_lan curl -sS --fail -C - -o "$LOGS/resumed" "$BASE/$FILE" || wrong "a download is not resumed"
     same "$WANT" "$LOGS/resumed" "resumed download"
-    # Resuming what is whole: curl asks from the end on and takes the 416 as done.
+    # Resuming a complete file: curl requests the range after the end and treats 416 as success.
     in_lan curl -sS -C - -o "$LOGS/resumed" "$BASE/$FILE" || wrong "resuming a whole file is an error"
     same "$WANT" "$LOGS/resumed" "resumed whole file"
 }
@@ -98,7 +98,7 @@ curl_conditions() {
     answers 200 "If-None-Match with another tag" -H 'If-None-Match: "other"' "$BASE/$FILE"
     answers 304 "If-Modified-Since" -H "If-Modified-Since: $date" "$BASE/$FILE"
     answers 412 "If-Match with another tag" -H 'If-Match: "other"' "$BASE/$FILE"
-    # curl's own way of asking only for what is newer.
+    # curl's conditional request for newer files.
     [[ $(status -z "$WANT" "$BASE/$FILE") == 304 ]] || wrong "curl -z: the file unpacked now is not newer"
 }
 

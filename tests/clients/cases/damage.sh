@@ -1,8 +1,8 @@
 # shellcheck shell=bash
-# Images with something missing, and images that are overwritten while they are served: an error on
-# every protocol, at once and after every rescan, never data that looks whole.
+# Incomplete images, and images overwritten while they are served: an error in every protocol, at
+# once and after every rescan, never data that looks complete.
 #
-# case: damage    images cut short, grown to whole again, cut and overwritten while served
+# case: damage    images truncated, completed again, truncated and overwritten while served
 # images: damage arch arch-2013
 
 ROOT_FILE=arch/x86_64/airootfs.sfs
@@ -31,7 +31,7 @@ case_damage() {
     damage_overwritten
 }
 
-# Where the root file lies in the image, and where to cut: in its middle.
+# Offset of the root file in the image, and of a cut in its middle.
 damage_place() {
     local lba size
     xorriso -indev "$(image arch)" -find "/$ROOT_FILE" -exec report_lba -- 2>"$LOGS/lba.err" >"$LOGS/lba"
@@ -44,7 +44,7 @@ damage_place() {
     [[ $(head -c $((lba * 2048 + 4)) "$(image arch)" | tail -c 4) == hsqs ]] || fail "$ROOT_FILE does not start at sector $lba"
 }
 
-# Log, inspect and menus say it, and the next image is the default.
+# Log, inspect and menus report it, and the next image is the default.
 damage_said() {
     logs "a\.iso: .*$FAULT" 2
     "$LANBOOT" inspect "$LOGS/folder/a.iso" >"$LOGS/inspect" 2>&1 || wrong "inspect of a cut image fails"
@@ -64,7 +64,7 @@ damage_said() {
 
 http_status() { in_lan curl -sS -o "$LOGS/body" -w '%{http_code}' --max-time 20 "$@" 2>>"$LOGS/curl.log" || true; }
 
-# damage_is_an_error IMAGE WHEN: its root file, whole or in part, by every protocol.
+# damage_is_an_error IMAGE WHEN: its root file, whole or in part, over every protocol.
 damage_is_an_error() {
     local name=$1 when=$2 url status
     url=http://$SERVER_ADDRESS/iso/$name/$ROOT_FILE
@@ -83,7 +83,7 @@ damage_is_an_error() {
     step "$when: HTTP, TFTP and NFS refuse it, whole and in part"
 }
 
-# Its size is the recorded one, and files that are whole are served.
+# Its size is the recorded one, and intact files are served.
 damage_rest_is_served() {
     local size
     size=$(in_lan nfs-ls "nfs://$SERVER_ADDRESS/iso/$1/${ROOT_FILE%/*}" 2>/dev/null | awk '/airootfs.sfs$/ {print $5}')
@@ -97,7 +97,7 @@ damage_rest_is_served() {
     step "its whole files are served"
 }
 
-# The disk has its full size; what is there can be read, what is not is EIO.
+# The disk has its full size; present data can be read, the rest is EIO.
 damage_disk() {
     [[ $(in_lan nbdinfo --size "nbd://$SERVER_ADDRESS/a") == "$WHOLE" ]] || wrong "the NBD disk has not the size that is recorded: $(in_lan nbdinfo --size "nbd://$SERVER_ADDRESS/a")"
     ! in_lan nbdcopy "nbd://$SERVER_ADDRESS/a" "$LOGS/disk" 2>"$LOGS/nbdcopy.err" || wrong "nbdcopy copies a cut image"
@@ -120,7 +120,7 @@ END
     step "as a disk it has its full size, and EIO where it is missing"
 }
 
-# What is copied on becomes whole, and the default again.
+# A copy that continues becomes complete, and the default again.
 damage_grows() {
     tail -c +$((CUT + 1)) "$(image arch)" >>"$LOGS/folder/a.iso"
     logs 'the images changed; now serving: ' 15
@@ -148,7 +148,7 @@ damage_refused() {
     says "$FAULT" "--boot of a cut image"
 }
 
-# xorriso's pad of 150 sectors holds nothing.
+# xorriso's pad of 150 sectors is empty.
 damage_pad() {
     local url=http://$SERVER_ADDRESS/iso/pad.iso
     head -c $((WHOLE - 120 * 2048)) "$(image arch)" >"$LOGS/pad.iso"
@@ -197,7 +197,7 @@ print(f"{late} bytes that were read before came after it, then: {packet[4:-1].de
 END
     step "overwritten in the middle of TFTP: $(tail -n 1 "$LOGS/over.out")"
     logs 'TFTP failed sending .*overwritten' 2
-    # Whoever asks now, before the rescan, gets none of the new bytes under the old names.
+    # Requests before the rescan get none of the new bytes under the old names.
     for protocol in "http://$SERVER_ADDRESS" "tftp://$SERVER_ADDRESS"; do
         ! in_lan curl -sS --fail --max-time 20 -o "$LOGS/new" "$protocol/iso/over/$KERNEL_FILE" 2>/dev/null ||
             same "$LOGS/tree-arch/$KERNEL_FILE" "$LOGS/new" "an overwritten image, $protocol"

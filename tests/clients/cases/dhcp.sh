@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# The DHCP clients people have.
+# Common DHCP clients.
 
 case_dhcp() {
     clients_up "$LOGS"
@@ -46,7 +46,7 @@ dhcp_udhcpc() {
     step "$2: renewed, released, and the same again"
 }
 
-# plain_lease NUMBER WHO: what a machine that does not boot is told.
+# plain_lease NUMBER WHO: the lease of a machine that does not boot.
 plain_lease() {
     local key
     in_pool "$(leased "$1" ip)" || wrong "$2: the address $(leased "$1" ip) is not in the pool"
@@ -77,7 +77,7 @@ dhcp_dhclient() {
     address=$(leased "$number" ip)
     step "dhclient: $address"
     plain_lease "$number" dhclient
-    # It keeps running; what it does after a reboot: asks for the address it remembers, no DISCOVER.
+    # After a reboot it requests its previous address, without a DISCOVER.
     dhclient_stop
     dhclient_in "$number" -1 || wrong "dhclient: nothing after a restart"
     grep -q '^event=REBOOT' "$LOGS/lease-$number" || wrong "dhclient: its old address was not confirmed"
@@ -88,7 +88,7 @@ dhcp_dhclient() {
     dhclient_in "$number" -1 || wrong "dhclient: nothing after a release"
     [[ $(leased "$number" ip) == "$address" ]] || wrong "dhclient: released $address and got $(leased "$number" ip)"
     dhclient_stop
-    # An address of another network: NAK, and it begins again.
+    # An address of another network: NAK, and it starts again.
     sed 's/fixed-address .*/fixed-address 10.9.9.9;/' "$LOGS/dhclient.leases" >"$LOGS/dhclient.moved"
     mv "$LOGS/dhclient.moved" "$LOGS/dhclient.leases"
     dhclient_in "$number" -1 || wrong "dhclient: nothing after it came from another network"
@@ -113,11 +113,11 @@ dhcp_parameters() {
     dhcp_server --range "$POOL_FIRST-$POOL_LAST" --router 192.168.77.254 --dns 192.168.77.3 --dns 9.9.9.9 --lease-time 30m
     ask 1
     [[ -n $ADDRESS ]] || wrong "no lease with --router and --dns"
-    [[ $(leased 1 router) == 192.168.77.254 ]] || wrong "--router: the client was told '$(leased 1 router)'"
-    [[ $(leased 1 dns) == "192.168.77.3 9.9.9.9" ]] || wrong "--dns: the client was told '$(leased 1 dns)'"
-    [[ $(leased 1 lease) == 1800 ]] || wrong "--lease-time 30m: the client was told '$(leased 1 lease)'"
+    [[ $(leased 1 router) == 192.168.77.254 ]] || wrong "--router: the client got '$(leased 1 router)'"
+    [[ $(leased 1 dns) == "192.168.77.3 9.9.9.9" ]] || wrong "--dns: the client got '$(leased 1 dns)'"
+    [[ $(leased 1 lease) == 1800 ]] || wrong "--lease-time 30m: the client got '$(leased 1 lease)'"
     stop_server
-    step "router and DNS when told"
+    step "router and DNS if configured"
 }
 
 dhcp_only() {
@@ -141,7 +141,7 @@ dhcp_one_address() {
     ask 2 -t 2
     [[ -z $ADDRESS ]] || wrong "a pool of one: the second client got $ADDRESS"
     logs "DHCPDISCOVER from $(client_mac 2) ignored: no address is free between 192.168.77.60 and 192.168.77.60" 2
-    # Its owner gives it away, and the other has it.
+    # Its owner releases it, and the other client gets it.
     kill "$pid"
     wait "$pid" || true
     grep -q 'unicasting a release of 192.168.77.60' "$LOGS/udhcpc-1.log" || fail "udhcpc -R released nothing"
@@ -153,7 +153,7 @@ dhcp_one_address() {
     step "two clients, one address"
 }
 
-# Somebody sits on an address without a lease: it is not offered, and the log names them.
+# An address in use without a lease is not offered, and the log names the user.
 dhcp_squatter() {
     in_client 3 ip address flush dev eth0 scope global
     in_client 3 ip address add 192.168.77.70/24 dev eth0
@@ -170,8 +170,8 @@ dhcp_declines() {
     local declined
     rm -rf "$LOGS/state"
     dhcp_server --range 192.168.77.80-192.168.77.89
-    # udhcpc does so when somebody answers ARP for what it was given. The server does not ask for an
-    # address whose lease runs, so a squatter there is found only by the client.
+    # udhcpc declines if another machine answers ARP for its address. The server does not probe an
+    # address with a valid lease, so only the client detects the conflict there.
     ask 1
     declined=$ADDRESS
     in_client 1 ip address flush dev eth0 scope global
@@ -180,7 +180,7 @@ dhcp_declines() {
     [[ -n $ADDRESS && $ADDRESS != "$declined" ]] || wrong "udhcpc declined $declined and got '$ADDRESS'"
     logs "DHCPDECLINE\(srv0\) $declined $(client_mac 1)" 2
     in_client 3 ip address flush dev eth0 scope global
-    # One that declines whatever it gets is ignored after three, and others are served.
+    # A client that declines every address is ignored after three, and others are served.
     in_client 2 "$WITHIN" 30 python3 "$CLIENTS/dhcp" eth0 "$(client_mac 2)" decline 4 >"$LOGS/declined"
     [[ $(grep -c '^192\.168\.77\.8[0-9]$' "$LOGS/declined") == 3 && $(tail -n 1 "$LOGS/declined") == nothing ]] ||
         wrong "a client that declines everything got: $(paste -s -d ' ' "$LOGS/declined")"

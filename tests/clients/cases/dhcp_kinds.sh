@@ -1,7 +1,7 @@
 # shellcheck shell=bash
-# case: dhcp-kinds  stages of one machine, proxy ARP, options nobody asks for, relays' wishes, odd firmware, ranges without room
+# case: dhcp-kinds  stages of one machine, proxy ARP, unrequested options, relay options, unusual firmware, unusable ranges
 #
-# Machines and networks of kinds nobody has at hand, as raw packets; udhcpc where it can do it.
+# Unusual machines and networks, as raw packets; udhcpc where possible.
 
 case_dhcp-kinds() {
     clients_up "$LOGS"
@@ -20,10 +20,10 @@ case_dhcp-kinds() {
     kinds_second_address
 }
 
-# kinds NUMBER COMMAND…: the scripted client, with the hardware address of that client.
+# kinds NUMBER COMMAND…: runs the scripted client with that client's hardware address.
 kinds() { in_client "$1" timeout 30 python3 "$CLIENTS/kinds" eth0 "$(client_mac "$1")" "${@:2}"; }
 
-# keep NUMBER ADDRESS: the kernel of a client answers for this address and no other.
+# keep NUMBER ADDRESS: the kernel of a client answers for this address only.
 keep() {
     in_client "$1" ip address flush dev eth0 scope global
     [[ -z ${2:-} ]] || in_client "$1" ip address add "$2/24" dev eth0
@@ -44,7 +44,7 @@ stage_ids() {
     INITRAMFS=id=ff0000000100020000ab11a1a2a3a4a5a6a7a8
 }
 
-# From firmware to the system while the kernel keeps what an earlier stage got.
+# From firmware to the system, while the kernel keeps the address of an earlier stage.
 kinds_stages() {
     local first found stage
     stage_ids
@@ -61,7 +61,7 @@ kinds_stages() {
         [[ ${found%% *} == "$first" ]] || wrong "stage '$stage' that wishes $first got '${found%% *}'"
     done
     ! grep -q 'in use' "$SERVER_LOG" || wrong "it says of a machine's own address: $(grep -m 1 'in use' "$SERVER_LOG")"
-    # systemd#21967: nothing of it asked to boot; udhcpc names its hardware address.
+    # systemd#21967: no stage asked to boot; udhcpc sends its hardware address.
     keep 2
     udhcpc 2 'busybox udhcpc' -f -n -q -t 4 -T 1
     first=$(leased 2 ip)
@@ -74,7 +74,7 @@ kinds_stages() {
     step "one address from firmware to the system, whatever each stage calls itself"
 }
 
-# Two clients behind one hardware address, one after the other has had its lease for long.
+# Two clients with one hardware address, the second long after the first got its lease.
 kinds_two_clients() {
     local first found
     kinds_serve two --range "$POOL_FIRST-$POOL_LAST" "$(image arch)"
@@ -93,11 +93,11 @@ kinds_two_clients() {
     step "two clients that hold leases stay two"
 }
 
-# A router that answers ARP for everything, as lwip's PR#95 has it.
+# A router that answers ARP for everything, as in lwip's PR#95.
 kinds_proxy_arp() {
     local liar first found begun took
     kinds_serve proxy-arp --range "$POOL_FIRST-$POOL_LAST" "$(image arch)"
-    # No function here: its process would be a shell that waits.
+    # Not a function: its process would be a waiting shell.
     ip netns exec "$LAB-c3" python3 "$CLIENTS/kinds" eth0 "$(client_mac 3)" arp-all "$SERVER_ADDRESS" "$LAN_ADDRESS" >"$LOGS/arp-all" &
     liar=$!
     LAB_PIDS+=("$liar")
@@ -117,7 +117,7 @@ kinds_proxy_arp() {
     step "beside a router that answers every ARP: the first lease after $took s"
 }
 
-# A machine with three addresses of the range by hand, which answers no pings.
+# A machine with three static addresses in the range, which answers no pings.
 kinds_aliases() {
     local address found
     kinds_serve aliases --range 192.168.77.60-192.168.77.64 "$(image arch)"
@@ -133,8 +133,8 @@ kinds_aliases() {
     step "three addresses by hand are left alone"
 }
 
-# Somebody else declines in the name of a machine that is up; then the machine itself, of an address
-# somebody else has.
+# A forged DECLINE in the name of a running machine; then a real one, for an address in use by
+# another machine.
 kinds_decline() {
     local first again
     kinds_serve decline --range 192.168.77.80-192.168.77.89 "$(image arch)"
@@ -159,7 +159,7 @@ kinds_decline() {
     step "forged DECLINEs are found out, true ones are not"
 }
 
-# kinds_ignored NUMBER: so many DECLINEs have been found false.
+# kinds_ignored NUMBER: this many DECLINEs were detected as false.
 kinds_ignored() { (($(grep -c 'DHCPDECLINE from .* which has the lease: it goes on' "$SERVER_LOG") >= $1)); }
 
 kinds_options() {
@@ -178,11 +178,11 @@ kinds_options() {
     step "options go to who asks for them"
 }
 
-# has_options NUMBER LIST REGEX NOT-REGEX: which options a client with this option 55 is sent.
+# has_options NUMBER LIST REGEX NOT-REGEX: checks the options sent to a client with this option 55.
 has_options() {
     local found
     found=$(kinds "$1" lease ${2:+"$2"})
-    # Each between commas, and in order of their codes.
+    # Enclosed in commas, in order of their codes.
     found=,$(tr ',' '\n' <<<"${found##*options=}" | sort -n | paste -s -d ','),
     [[ $found =~ ${3//|/.*} ]] || wrong "asking '$2': expected /$3/ among $found"
     ! grep -qE "$4" <<<"$found" || wrong "asking '$2': expected no /$4/ among $found"
@@ -205,7 +205,7 @@ kinds_relay() {
     step "a relay's own port; an option 82 without room is said"
 }
 
-# PXEClient without a number, as a server and as a proxy; a Raspberry Pi 5.
+# PXEClient without an architecture, as a server and as a proxy; a Raspberry Pi 5.
 kinds_firmware() {
     local mode
     for mode in server proxy; do
@@ -240,7 +240,7 @@ kinds_second_address() {
     logs 'subnet 10\.5\.0\.0/24: 10\.5\.0\.1 is a second address of srv0, not served' 2
     ! grep -q 'names no router' "$SERVER_LOG" || wrong "it speaks of a router: $(grep 'names no router' "$SERVER_LOG")"
     stop_server
-    # What it says helps.
+    # Its suggestion works.
     START_LOG=second-named start_ready --dhcp server --address 10.5.0.1/24 --config "$LOGS/second.toml" "$(image arch)"
     ask 1
     [[ $ADDRESS == 10.5.0.* ]] || wrong "--address 10.5.0.1/24: the client got '$ADDRESS'"

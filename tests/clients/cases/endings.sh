@@ -1,10 +1,10 @@
 # shellcheck shell=bash
-# case: endings  when a boot is done: --once, --until-idle, what is said, and a second Ctrl-C
+# case: endings  when a boot is complete: --once, --until-idle, log lines, and a second Ctrl-C
 # case: last-ack  machines that leave without the last ACK, over HTTP
 #
-# Machines are played by udhcpc and curl: firmware asks for an address, then kernel and initramfs
-# are loaded, the initramfs asks for an address, the root is fetched, its signature, and the system
-# asks for its own address under another client id. The order is upstream's.
+# Machines are simulated with udhcpc and curl: firmware requests an address, then kernel and
+# initramfs are loaded, the initramfs requests an address, the root and its signature are fetched,
+# and the system requests its own address with another client id. The order is archiso's.
 
 case_endings() {
     clients_up "$LOGS"
@@ -23,8 +23,8 @@ case_endings() {
     endings_once --dhcp auto
 }
 
-# firmware NUMBER: a BIOS asks for an address and gets one. udhcpc would take a proxy's offer, which
-# has none; there a plain client takes the address after the firmware asked.
+# firmware NUMBER: a BIOS requests an address and gets one. udhcpc would accept a proxy's offer,
+# which has none; beside one, a plain client takes the address after the firmware's request.
 firmware() {
     if [[ -n ${OTHER_PID:-} ]]; then
         in_client "$1" "$CLIENTS/pxe" eth0 "$(client_mac "$1")" offers 0 >"$LOGS/firmware-$1"
@@ -36,7 +36,7 @@ firmware() {
         wrong "machine $1: no lease for its firmware"
 }
 
-# loads NUMBER PATH…: files of the image, one after another; the server must be there for each.
+# loads NUMBER PATH…: downloads files of the image; the server must be running for each.
 loads() {
     local number=$1 path
     shift
@@ -50,13 +50,13 @@ loads() {
 KERNEL=(arch/boot/x86_64/vmlinuz-linux arch/boot/x86_64/initramfs-linux.img)
 ROOT_FILE=arch/x86_64/airootfs.sfs
 
-# system NUMBER: the running system asks for its address, as systemd-networkd does, by DUID.
+# system NUMBER: the running system requests its address by DUID, like systemd-networkd.
 system() {
     ask "$1" -C -x "0x3d:ff0000000$1000200006ab1100112233445566"
     [[ -n $ADDRESS ]] || wrong "machine $1: its system got no address"
 }
 
-# ends WHAT SECONDS REGEX: the server ends by itself with status 0, and says why.
+# ends WHAT SECONDS REGEX: the server must exit with status 0, and log why.
 ends() {
     local status=0
     ended "$SERVER_PID" "$2" || { wrong "$1: it does not end; last: $(tail -n 1 "$SERVER_LOG")"; stop_server; return; }
@@ -66,13 +66,13 @@ ends() {
     step "$1: it ended by itself"
 }
 
-# stays SECONDS WHAT: the server must not end within this time.
+# stays SECONDS WHAT: the server must not exit within this time.
 stays() { ! ended "$SERVER_PID" "$1" || fail "$2: it left; last: $(tail -n 2 "$SERVER_LOG")"; }
 
-# A signed root: the signature is asked for 3 s after the root, the address 2 s after that.
+# A signed root: the signature is requested 3 s after the root, the address 2 s after that.
 endings_once() {
     START_LOG="once-$2" start_ready "${HERE[@]}" --once "$@" "$(image arch)"
-    # Somebody who does not boot is no reason to stop.
+    # A client that does not boot does not end the server.
     get "http://$SERVER_ADDRESS/iso/arch/$ROOT_FILE" /dev/null
     ask 2
     firmware 1
@@ -90,7 +90,7 @@ endings_once() {
     grep -qE "$(client_mac 1) .* is up: its system has its address" "$SERVER_LOG" || wrong "--once $*: that the machine is up is not in the log"
 }
 
-# A copy of the whole disk, then the disk is let go (copytoram=y).
+# A copy of the whole disk, then the disk is disconnected (copytoram=y).
 endings_nbd() {
     START_LOG=once-nbd start_ready "${HERE[@]}" --once "${SERVER_ARGS[@]}" "$(image arch)"
     firmware 1
@@ -133,7 +133,7 @@ endings_idle() {
     ends "--until-idle 2s" 8 'stopping: .*--until-idle'
 }
 
-# hangs NUMBER: a download that takes nothing any more; HANGING is its process.
+# hangs NUMBER: starts a stalled download; HANGING is its process.
 hangs() {
     # What an earlier one said must not count.
     rm -f "$LOGS/hangs-$1"
@@ -150,14 +150,14 @@ sys.stdin.read()' "$SERVER_ADDRESS" < <(sleep 60) >"$LOGS/hangs-$1" 2>&1 &
     wait_line "$LOGS/hangs-$1" hangs 5 >/dev/null || wrong "the download that hangs did not begin"
 }
 
-# Ctrl-C while transfers hang: it is said for what it waits, and the second one ends it at once.
+# Ctrl-C during stalled transfers: the log names what is awaited, and a second one exits at once.
 endings_signals() {
     local signal words begun
     for signal in INT TERM; do
         START_LOG=signal-$signal start_ready "${HERE[@]}" "${SERVER_ARGS[@]}" "$(image arch)"
         ask 1
         hangs 1
-        # A shell ignores SIGINT for what it runs behind itself, but not lanboot's own handler.
+        # A shell ignores SIGINT for background commands, but lanboot installs its own handler.
         kill "-$signal" "$SERVER_PID"
         words='Ctrl-C again ends it'
         [[ $signal == INT ]] || words='a second SIGTERM ends it'
@@ -180,7 +180,7 @@ endings_signals() {
     ends "a second SIGTERM with two transfers" 3 'stopped; 2 transfers were cut'
 }
 
-# leaves MISSING END: a machine without a kernel's TCP takes the initramfs and leaves.
+# leaves MISSING END: a machine with simple TCP downloads the initramfs and leaves.
 leaves() {
     FIFO=$LOGS/fifo
     rm -f "$FIFO"
@@ -216,14 +216,14 @@ case_last-ack() {
             left
         done
     done
-    # Who leaves with most of it unacknowledged does not have it, as far as anybody knows.
+    # A machine that leaves with most of it unacknowledged counts as failed.
     START_LOG=most start_ready "${HERE[@]}" --dhcp off "$(image arch)"
     INITRAMFS=boot/syslinux/menu.c32
     leaves 14000 reset
     logs "failed sending /iso/arch/$INITRAMFS to $POOL_LAST after 1[0-9.]* KiB: the machine hung up" 5
     left
     stop_server
-    # It moved on before SIGTERM came, and SIGTERM does not wait for it.
+    # It left before SIGTERM, which does not wait for it.
     START_LOG=term start_ready "${HERE[@]}" --dhcp off "$(image arch)"
     INITRAMFS=${KERNEL[1]}
     leaves 1460 silent

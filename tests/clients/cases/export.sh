@@ -1,9 +1,9 @@
 # shellcheck shell=bash
-# What `lanboot export` prints, read by the programs it is for; and the three DHCP servers run with
-# it and asked by machines of every kind, whose answers must be those of lanboot itself.
+# Output of `lanboot export`, checked by its target programs; the three DHCP servers are run with it
+# and queried by machines of every kind, and their answers must equal those of lanboot itself.
 
-# Every kind of firmware with a number, numbers nobody has, and iPXE on several; then those whose
-# number (option 93) contradicts the class (option 60), or the number inside that.
+# Every kind of firmware with a number, unassigned numbers, and iPXE on several; then those whose
+# number (option 93) contradicts the class (option 60), or the number within it.
 EXPORT_KINDS=(
     pxe:{0,1,2,6,7,8,9,10,11,25,27,37,39,41,65535} http:{15,16,17,18,19,20,26,28,38,40}
     ipxe:{0,6,7,9,11,16,27,41,65535}
@@ -17,7 +17,7 @@ case_export() {
     need_tools dnsmasq=dnsmasq-base dhcpd=isc-dhcp-server kea-dhcp4=kea-dhcp4-server \
         grub-script-check=grub-common setpriv=util-linux
     client_up 1
-    # To ask port 4011 from.
+    # For requests to port 4011.
     in_client 1 ip address add 192.168.77.9/24 dev eth0
     export_program
     export_menus
@@ -27,7 +27,7 @@ case_export() {
     export_proxy
 }
 
-# fragment FORMAT FLAGS…: prints what is exported, as a user without rights.
+# fragment FORMAT FLAGS…: prints an export, as an unprivileged user.
 fragment() {
     setpriv --reuid=65534 --regid=65534 --clear-groups "$LANBOOT" export "$1" --server "$SERVER_ADDRESS" \
         "${@:2}" "$(image arch)" 2>>"$LOGS/export.log"
@@ -46,7 +46,7 @@ export_program() {
     [[ $said == *"did you mean 'dnsmasq'?"* ]] || wrong "a format that is none: $said"
     said=$("$LANBOOT" export kea --server nowhere "$(image arch)" 2>&1) && wrong "--server nowhere is taken"
     [[ $said == *--server* ]] || wrong "--server nowhere: $said"
-    # The namespace of the LAN has one interface with an address, and it is a bridge called lan0.
+    # The namespace of the LAN has one interface with an address, a bridge called lan0.
     said=$(in_lan "$LANBOOT" export pxelinux --interface lan0 "$(image arch)")
     [[ $said == *"LINUX $LAN_ADDRESS::iso/arch/"* ]] || wrong "--interface lan0 does not decide the address"
     step "every format, without rights"
@@ -58,13 +58,13 @@ export_menus() {
     grub-script-check "$LOGS/grub.cfg" || wrong "grub-script-check refuses the menu"
     fragment grub --append "$odd" --http-port 8080 >"$LOGS/grub-odd.cfg"
     grub-script-check "$LOGS/grub-odd.cfg" || wrong "grub-script-check refuses a menu with odd arguments"
-    # Broken out of its quotes, it would be a command of its own or a syntax error.
+    # Outside its quotes it would be a command or a syntax error.
     sed 's/^if linux .*/&\n}/' "$LOGS/grub-odd.cfg" >"$LOGS/grub-broken.cfg"
     ! grub-script-check "$LOGS/grub-broken.cfg" 2>/dev/null || wrong "grub-script-check finds no fault where there is one"
     step "GRUB's own checker"
 }
 
-# export_servers NAME FLAGS…: what lanboot offers with these flags, and the same from each server.
+# export_servers NAME FLAGS…: compares lanboot's offers with these flags with those of each server.
 export_servers() {
     local name=$1
     shift
@@ -80,14 +80,14 @@ export_servers() {
     step "$name: dnsmasq, dhcpd and Kea offer what lanboot offers"
 }
 
-# The address lanboot gives srv0 while it runs, for the servers that give it none.
+# Configures lanboot's address on srv0 for the servers that do not do that themselves.
 address_up() { in_srv ip address add "$SERVER_ADDRESS/$SERVER_PREFIX" dev srv0 && in_srv ip link set srv0 up; }
 address_down() { in_srv ip address flush dev srv0 scope global; }
 
-# offers FILE [proxy] KIND…: what machines are offered, into LOGS/FILE.
+# offers FILE [proxy] KIND…: writes the offers for these machines to LOGS/FILE.
 offers() { in_client 1 "$WITHIN" 60 python3 "$CLIENTS/offers" eth0 "${@:2}" >"$LOGS/$1"; }
 
-# like_own NAME SERVER [KIND…]: asks the server that runs now, and compares.
+# like_own NAME SERVER [KIND…]: queries the running server, and compares.
 like_own() {
     offers "$2-$1" "${EXPORT_KINDS[@]}"
     diff "$LOGS/own-$1" "$LOGS/$2-$1" >"$LOGS/$2-$1.diff" ||
@@ -126,7 +126,7 @@ dhcpd_server() {
     local name=$1 file=$LOGS/dhcpd-$1 place
     shift
     fragment isc-dhcp "$@" >"$file.fragment"
-    # It may stand in a subnet or outside of all.
+    # Valid in a subnet and in the global scope.
     for place in inside outside; do
         {
             [[ $place == inside ]] || echo "include \"$file.fragment\";"
@@ -161,8 +161,8 @@ END
     end_other
 }
 
-# dnsmasq beside another DHCP server: the lines behind PROXY. It has no answer for HTTP Boot nor for
-# machines without option 93, and an answer without address carries no 209 and 210.
+# dnsmasq beside another DHCP server: the lines below PROXY. It has no answer for HTTP Boot nor for
+# machines without option 93, and an answer without address has no options 209 and 210.
 export_proxy() {
     local name
     for name in auto pxelinux; do

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# An attacker on the LAN who takes every place there is, beside honest machines.
+# An attacker on the LAN who uses up every limit, beside honest machines.
 #
 # case: floods    TFTP requests from addresses that never answer; honest downloads meanwhile
 # case: readers   5,000 HTTP connections that never read, NBD ones that never ask; honest downloads meanwhile
@@ -13,7 +13,7 @@ case_floods() {
     clients_up "$LOGS"
     unpack arch
     serve "$(image arch)"
-    # Addresses nobody answers at: a machine is behind each, as far as the server can tell.
+    # Addresses that never answer: to the server, each is a machine.
     for last in 3 4 5 6 7 8; do
         address=${LAN_ADDRESS%.*}.$last
         ip -n "$LAB-lan" address add "$address/$SERVER_PREFIX" dev lan0
@@ -42,14 +42,14 @@ END
     LAB_PIDS+=("$FLOOD_PID")
     wait_until 20 test -e "$LOGS/flood.ready" || fail "the flood did not begin: $(cat "$LOGS/flood.out")"
     for last in 1 2 3 4 5; do
-        # A loss costs a second; a place that is not to be had costs all of them.
+        # A loss costs a second; a refused transfer would use up all of them.
         in_lan curl -sS --interface "$LAN_ADDRESS" --max-time 5 -o "$LOGS/kernel" "tftp://$SERVER_ADDRESS/iso/arch/$FLOODS_FILE" 2>>"$LOGS/curl.log" ||
             wrong "download $last under the flood: $(tail -n 1 "$LOGS/curl.log")"
         same "$LOGS/tree-arch/$FLOODS_FILE" "$LOGS/kernel" "a download under the flood"
     done
     kill -0 "$FLOOD_PID" 2>/dev/null || wrong "the flood ended: $(tail -n 1 "$LOGS/flood.out")"
     step "five downloads over TFTP during the flood; $(descriptors "$SERVER_PID") descriptors, $(resident "$SERVER_PID") MiB"
-    # Told in part and then counted: 32 of each address.
+    # Logged in part and then counted: 32 lines per address.
     (($(grep -c 'another machine got its place' "$SERVER_LOG") <= 6 * 32)) || wrong "the flood fills the log: $(wc -l <"$SERVER_LOG") lines"
     grep -q 'another machine got its place' "$SERVER_LOG" || wrong "nothing is said of the flood"
     kill "$FLOOD_PID" 2>/dev/null || true
@@ -66,7 +66,7 @@ case_readers() {
     for ((n = 100; n < 150; n++)); do
         ip -n "$LAB-lan" address add "${LAN_ADDRESS%.*}.$n/$SERVER_PREFIX" dev lan0
     done
-    # A machine's disk: it stays, whoever comes.
+    # A machine's disk: never disconnected for others.
     in_lan /usr/bin/python3 - "nbd://$SERVER_ADDRESS/arch" "$LOGS/disk.ready" "$LOGS/disk.go" >"$LOGS/disk.out" 2>&1 <<'END' &
 import nbd, os, sys, time
 url, ready, go = sys.argv[1:]
@@ -101,7 +101,7 @@ for n in range(5000):
 for n in range(5000):
     s = connect(n, 10809)
     held.append(s)
-    # The negotiation is over, and nothing is asked for.
+    # Negotiation is complete, and nothing is requested.
     try:
         s.recv(18)
         s.sendall(b"\0\0\0\3" + b"IHAVEOPT" + b"\0\0\0\1" + b"\0\0\0\4arch")
@@ -115,7 +115,7 @@ END
     step "10,000 connections; $(descriptors "$SERVER_PID") descriptors, $(resident "$SERVER_PID") MiB"
     begun=$(date +%s.%N)
     for n in 1 2 3; do
-        # A loader that is refused comes again, as it is told to.
+        # A refused loader retries, as instructed.
         in_lan curl -sS --fail --interface "$LAN_ADDRESS" --retry 4 --max-time 60 -o "$LOGS/kernel" "http://$SERVER_ADDRESS/iso/arch/$FLOODS_FILE" 2>>"$LOGS/curl.log" ||
             wrong "download $n beside readers that never read: $(tail -n 1 "$LOGS/curl.log")"
         same "$LOGS/tree-arch/$FLOODS_FILE" "$LOGS/kernel" "a download beside readers that never read"

@@ -1,11 +1,11 @@
 # shellcheck shell=bash
-# What shim and GRUB ask for, and GRUB's own opinion of the menus it gets.
+# Requests of shim and GRUB, and GRUB's own checks of the menus.
 
 case_grub() {
     local wait
     clients_up "$LOGS"
     need_tools grub-script-check=grub-common xorriso=xorriso tftp=tftp-hpa mcopy=mtools fsck.fat=dosfstools
-    # Unpacked, not installed: loaders of this host are found by every other test.
+    # Unpacked, not installed: every other test would find loaders on this host.
     INSTALLER=$REPO/target/clients/installer
     "$REPO/tests/images/fetch" "$INSTALLER" bookworm debian-installer-12-netboot-{amd64,arm64}:all ||
         fail "Debian's installers cannot be fetched"
@@ -14,7 +14,7 @@ case_grub() {
     grub_media
     grub_doctor
     for wait in 0 7 never; do
-        # Every character that means something to GRUB.
+        # All characters special to GRUB.
         START_LOG=wait-$wait serve --loaders "$LOGS/none" --menu-timeout "$wait" --append "a=\"b c\" d='e f' \$root \${x} ;reboot { } # \\ \\\" \`x\`" \
             "$LOGS/unsigned.iso" "$LOGS/deb.iso"
         grub_menus
@@ -28,7 +28,7 @@ case_grub() {
     done
 }
 
-# An image whose kernel nobody signed, and Debian's installer for both processors.
+# An image with an unsigned kernel, and Debian's installer for both processors.
 grub_media() {
     local tree=$LOGS/tree arch
     mkdir -p "$tree/arch/boot/x86_64" "$tree/arch/x86_64"
@@ -47,14 +47,14 @@ grub_media() {
     rm -rf "$tree"
 }
 
-# fetch PATH: by HTTP and by TFTP, which must be the same, as LOGS/fetched.
+# fetch PATH: downloads by HTTP and by TFTP, which must match, as LOGS/fetched.
 fetch() {
     get "http://$SERVER_ADDRESS/$1" "$LOGS/fetched" || { wrong "$1 is not served over HTTP"; return; }
     in_lan "$WITHIN" 30 tftp -m binary "$SERVER_ADDRESS" -c get "$1" "$LOGS/by-tftp" >>"$LOGS/tftp.log" 2>&1 || wrong "$1 is not served over TFTP"
     same "$LOGS/fetched" "$LOGS/by-tftp" "$1 by HTTP and TFTP"
 }
 
-# is_not PATH: neither door has it.
+# is_not PATH: neither server has it.
 is_not() { ! get "http://$SERVER_ADDRESS/$1" "$LOGS/fetched" 2>/dev/null || wrong "there is a $1"; }
 
 grub_menus() {
@@ -63,7 +63,7 @@ grub_menus() {
         grub/grub.cfg-01-52-54-00-4c-42-01 grub/grub.cfg-C0A84D02 loader/secure/{x86_64,arm64}/{grub,locked}.cfg; do
         fetch "$path"
         grub-script-check "$LOGS/fetched" >"$LOGS/check" 2>&1 || wrong "GRUB does not understand $path: $(head -n 1 "$LOGS/check")"
-        # The operator's arguments, as GRUB would hand them to the kernel, on every command line.
+        # The operator's arguments, as GRUB would pass them to the kernel, on every command line.
         grep -q '^if linux ' "$LOGS/fetched" || wrong "$path starts nothing"
         # shellcheck disable=SC2016  # GRUB expands nothing of it
         ! grep '^if linux ' "$LOGS/fetched" | grep -vF ' "a=b c" "d='\''e" "f'\''" "\$root" "\${x}" ";reboot" "{" "}" "#" ' ||
@@ -76,7 +76,7 @@ grub_menus() {
     grep -qx "chain .* http://$SERVER_ADDRESS/boot.ipxe || autoboot" "$LOGS/fetched" || wrong "autoexec.ipxe: $(cat "$LOGS/fetched")"
 }
 
-# What the firmware and shim load is what the packages hold.
+# The files loaded by firmware and shim match the packages.
 grub_loaders() {
     local row folder suffix arch name
     for row in x86_64:x64:amd64 arm64:aa64:arm64; do
@@ -94,7 +94,7 @@ grub_loaders() {
     step "shim and GRUB for both processors, and on a disk"
 }
 
-# grub_disk FOLDER SUFFIX SHIM: the disk that HTTP Boot gets, as mtools and fsck.fat see it.
+# grub_disk FOLDER SUFFIX SHIM: checks the disk for HTTP Boot with mtools and fsck.fat.
 grub_disk() {
     local disk=$LOGS/disk.img path
     get "http://$SERVER_ADDRESS/loader/secure-http/$1/boot.img" "$disk" || { wrong "no disk for $1"; return; }
@@ -111,7 +111,7 @@ grub_disk() {
     grep -qi 'grub.cfg$' "$LOGS/mdir" || wrong "no grub.cfg on the disk for $1: $(<"$LOGS/mdir")"
 }
 
-# A machine that asks for the second menu has Secure Boot on; the log says what that means.
+# A machine that requests the second menu has Secure Boot on; the log describes the consequences.
 grub_refusal() {
     fetch loader/secure/x86_64/locked.cfg
     grep -qF "menuentry 'unsigned - needs Secure Boot off'" "$LOGS/fetched" || wrong "the locked menu does not mark the unsigned image"

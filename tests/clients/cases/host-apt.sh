@@ -1,11 +1,11 @@
 # shellcheck shell=bash
-# What the tests need from Debian comes, however this host's apt is configured.
+# Debian packages for the tests can be fetched with any apt configuration of this host.
 #
-# case: host-apt    packages for images and tools, beside apt-file and a configuration that is broken
+# case: host-apt    packages for images and tools, beside apt-file and a broken configuration
 # images: host-apt -
 
-# A copy of this host: its root file system with a layer in memory above it, in a mount namespace;
-# nothing that is changed or installed there stays. COPY is what a shell does inside.
+# A copy of this host: its root file system below an overlay in memory, in a mount namespace;
+# changes and installations are discarded. COPY is the script run inside.
 case_host-apt() {
     mkdir -p "$LOGS"
     need_tools unshare=util-linux chroot=coreutils
@@ -31,7 +31,7 @@ in_copy() {
     ' _ "$LOGS" "$REPO" "$(declare -f "$1"); $1 \"\$1\"" >"$LOGS/$1.log" 2>&1
 }
 
-# A tool that this copy of the host surely lacks.
+# A tool that is certainly missing in this copy of the host.
 install_beside_apt_file() {
     . "$1/tests/tools.sh"
     install_packages apt-file
@@ -45,7 +45,7 @@ APT::Update::Post-Invoke { "echo this hook fails; false"; };
 END
     dpkg --purge --force-all atftp >/dev/null 2>&1 || true
     ! type -P atftp >/dev/null
-    # This index cannot be read, and the package is there all the same.
+    # This index is unreadable, and the package is found all the same.
     install_packages atftp
     type -P atftp
 }

@@ -1,11 +1,11 @@
 # shellcheck shell=bash
-# What nobody should send, and whether others notice.
+# Malformed input, and its effect on other clients.
 
 case_hostile() {
     local size
     clients_up "$LOGS"
     client_up 1
-    # What a shell gives a program; ten thousand connections do not fit.
+    # A shell's default limit; ten thousand connections exceed it.
     ulimit -Sn 1024
     serve "$(image arch)"
     unpack arch
@@ -23,7 +23,7 @@ case_hostile() {
     throw http "$SERVER_ADDRESS" "$HOSTILE_FILE" "$size"
     hostile_sip
     hostile_idle
-    # The machine that vanished during TFTP: asked again for a while, then let go.
+    # The machine that vanished during TFTP: retransmitted to for a while, then given up.
     logs "TFTP failed sending $HOSTILE_FILE to 192\.168\.77\.2 after 0 B: no answer after [0-9]+ tries" 40
     hostile_end_ends
     serves_as_before "after it all"
@@ -35,7 +35,7 @@ case_hostile() {
     [[ $STOP_STATUS == 0 ]] || wrong "SIGTERM: exit status $STOP_STATUS"
 }
 
-# A second server is told to end while a machine takes one byte per second: it waits, but not for ever.
+# A second server is stopped while a machine reads one byte per second: it waits, but not forever.
 hostile_end_begins() {
     local first=$SERVER_PID first_log=$SERVER_LOG
     START_LOG=ending start_ready --address 192.168.77.11/24 --dhcp off "$(image arch)"
@@ -53,11 +53,11 @@ hostile_end_ends() {
     ended "$ENDING_PID" 40 || { wrong "SIGTERM: a machine of one byte per second holds the program for ever"; return; }
     wait "$ENDING_PID" || status=$?
     [[ $status == 0 ]] || wrong "SIGTERM and a machine of one byte per second: exit status $status"
-    grep -q 'transfers still ran after [0-9]* s and were cut' "$ENDING_LOG" || wrong "SIGTERM: that a transfer was cut is not told: $(tail -n 1 "$ENDING_LOG")"
+    grep -q 'transfers still ran after [0-9]* s and were cut' "$ENDING_LOG" || wrong "SIGTERM: an interrupted transfer is not logged: $(tail -n 1 "$ENDING_LOG")"
     step "SIGTERM and a machine of one byte per second: over, seen $(since "$ENDING_SINCE") s later"
 }
 
-# throw DOOR ARGUMENTS…: what `hostile` finds wrong is wrong; the server still serves.
+# throw DOOR ARGUMENTS…: errors found by `hostile` count; the server must still serve.
 throw() {
     local line
     in_lan "$WITHIN" 60 python3 "$CLIENTS/hostile" "$@" >"$LOGS/hostile-$1" 2>"$LOGS/hostile-$1.err" ||
@@ -97,7 +97,7 @@ hostile_sip() {
     step "ten readers of one byte per second, others beside them: $(resident "$SERVER_PID") MiB resident"
 }
 
-# Ten thousand connections that ask nothing, from a hundred addresses.
+# Ten thousand idle connections, from a hundred addresses.
 hostile_idle() {
     local pid number addresses=()
     for number in {155..254}; do
@@ -108,7 +108,7 @@ hostile_idle() {
     ip netns exec "$LAB-lan" python3 "$CLIENTS/hostile" idle "$SERVER_ADDRESS" 10000 "${addresses[@]}" <>"$LOGS/idle-in" >"$LOGS/idle" 2>&1 &
     pid=$!
     LAB_PIDS+=("$pid")
-    # While they come, and when they are there.
+    # While they connect, and once they are connected.
     served_soon "while 10,000 idle connections come"
     wait_line "$LOGS/idle" '^open' 60 "$pid" >/dev/null || wrong "the idle connections: $(tail -n 1 "$LOGS/idle")"
     for number in 1 2 3 4 5; do
@@ -123,7 +123,7 @@ hostile_idle() {
 
 few_descriptors() { (($(descriptors "$SERVER_PID") < 64)); }
 
-# served_soon WHEN: a small and a larger file, in two seconds.
+# served_soon WHEN: downloads a small and a larger file within two seconds.
 served_soon() {
     in_client 1 "$WITHIN" 2 curl -sS --fail -o /dev/null -o "$LOGS/got" "http://$SERVER_ADDRESS/boot.ipxe" "http://$SERVER_ADDRESS/$HOSTILE_FILE" 2>>"$LOGS/curl.log" ||
         wrong "$1: two files are not served in 2 s: $(tail -n 1 "$LOGS/curl.log")"

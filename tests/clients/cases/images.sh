@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Images that are broken, replaced, cut or missing.
+# Broken, replaced, truncated and missing images.
 
 case_images() {
     clients_up "$LOGS"
@@ -10,7 +10,7 @@ case_images() {
     images_change
 }
 
-# alone FILE SENTENCE: must be refused at once, in one line that names the file and the fault.
+# alone FILE SENTENCE: must be rejected at once, in one line that names the file and the fault.
 alone() {
     local lines
     refuses 2 --address "$SERVER_ADDRESS/$SERVER_PREFIX" --dhcp off "$1"
@@ -41,7 +41,7 @@ images_refused() {
     alone "$LOGS/odd/fifo.iso" '.'
 }
 
-# What is there is served; what is not there is a warning.
+# Present data is served; missing data is a warning.
 images_served() {
     local name begun
     for name in broken-extents broken-loop broken-many; do
@@ -62,7 +62,7 @@ images_served() {
     done
 }
 
-# Beside a sound image none of them stops anything.
+# Beside a valid image none of them prevents anything.
 images_together() {
     local name all=()
     for name in empty root extents loop many text; do all+=("$(image "broken-$name")"); done
@@ -84,12 +84,12 @@ images_twins() {
     get "http://$SERVER_ADDRESS/iso/arch-2.iso" /dev/null --head || wrong "the second of two images of one name is not served"
     logs "/two/arch\.iso: is called 'arch-2'" 1
     stop_server
-    # The same file twice is no clash.
+    # The same file twice is not a conflict.
     START_LOG=twice start_ready --address "$SERVER_ADDRESS/$SERVER_PREFIX" --dhcp off "$(image arch)" "$(image arch)"
     stop_server
 }
 
-# A folder that changes while it is served; it is looked at every 5 s.
+# A folder that changes while it is served; it is checked every 5 s.
 images_change() {
     local folder=$LOGS/folder slow cut pid_slow pid_cut status open
     mkdir "$folder"
@@ -115,13 +115,13 @@ images_change() {
     same "$(image arch)" "$LOGS/slow" "the download that began before the image was replaced"
     logs 'the images changed; now serving: ' 10
     logs 'HTTP failed sending .*cut\.iso to 192\.168\.77\.2 after .*shorter' 2
-    # What is wrong with an image is told whenever it is read, not only at the start.
+    # Faults of an image are reported whenever it is read, not only at startup.
     logs 'cut\.iso: .*incomplete' 15
     get "$slow" "$LOGS/new" || wrong "the new image is not served"
     same "$(image arch-2013)" "$LOGS/new" "the image that took its place"
     alive
     step "the replaced one: old bytes to whom they were promised, new ones since"
-    # An image whose name is taken arrives: it gets another, and the first keeps its own.
+    # An image with a conflicting name appears: it gets another, and the first keeps its own.
     open=$(descriptors "$SERVER_PID")
     cp --reflink=auto "$(image arch)" "$folder/swap.ISO"
     logs "swap\.ISO: is called 'swap-2'" 10
@@ -132,7 +132,7 @@ images_change() {
     cp --reflink=auto "$(image arch)" "$folder/late.iso"
     logs 'now serving: .*late' 11
     get "http://$SERVER_ADDRESS/iso/late.iso" "$LOGS/new" || wrong "an image that was added is not served"
-    # The disk goes away.
+    # The images are deleted.
     rm -f "$folder"/*.iso
     logs 'the images changed; none is left' 11
     alive
@@ -148,7 +148,7 @@ wait_size() {
 }
 has_size() { (($(stat -c %s "$1" 2>/dev/null || echo 0) >= $2)); }
 
-# wait_lines REGEX COUNT SECONDS: 1 when there are not that many in time.
+# wait_lines REGEX COUNT SECONDS: returns 1 if there are fewer lines by then.
 wait_lines() {
     wait_until "$3" has_lines "$@"
 }

@@ -17,7 +17,7 @@ case_interfaces() {
     interfaces_one_each
 }
 
-# second_lan_up: another network, of the server's card srv1.
+# second_lan_up: adds another network, on the server's card srv1.
 second_lan_up() {
     ip -n "$LAB-lan" link add lan1 type bridge mcast_snooping 0 forward_delay 0
     ip link add srv1 netns "$LAB-srv" type veth peer name port1 netns "$LAB-lan"
@@ -26,13 +26,13 @@ second_lan_up() {
     ip -n "$LAB-srv" link set srv1 up
 }
 
-# client_up_on BRIDGE NUMBER: as client_up, on another network.
+# client_up_on BRIDGE NUMBER: like client_up, on another network.
 client_up_on() {
     client_up "$2"
     ip -n "$LAB-lan" link set "c$2" master "$1"
 }
 
-# start_both FLAGS…: as start_ready, on both cards.
+# start_both FLAGS…: like start_ready, on both cards.
 start_both() { start_ready --interface srv1 --address "srv0=$SERVER_ADDRESS/$SERVER_PREFIX" --address "srv1=$SECOND_ADDRESS/24" "$@"; }
 
 interfaces_words() {
@@ -53,7 +53,7 @@ interfaces_words() {
     step "wrong words are refused with the right ones"
 }
 
-# Leases, TFTP and HTTP on both, each with its own address; what a [[subnet]] says of one.
+# Leases, TFTP and HTTP on both, each with its own address; options of a [[subnet]] for one.
 interfaces_serve() {
     printf '%s\n' '[[subnet]]' 'network = "10.77.0.0/24"' 'range = "10.77.0.20-10.77.0.29"' 'router = "10.77.0.254"' \
         'dns = "10.77.0.253"' 'domain = "lab.example"' 'lease-time = "1h"' 'option.42 = ["10.77.0.252"]' >"$LOGS/both.toml"
@@ -61,7 +61,7 @@ interfaces_serve() {
     logs "serving arch on srv0 \($SERVER_ADDRESS\) and srv1 \($SECOND_ADDRESS\): DHCP 192.168.77.100-192.168.77.249 and 10.77.0.20-10.77.0.29" 2
     ask 1
     [[ $ADDRESS == 192.168.77.1* || $ADDRESS == 192.168.77.2* ]] || wrong "srv0: the client got '$ADDRESS'"
-    [[ -z $(leased 1 router)$(leased 1 domain) && $(leased 1 lease) == 43200 && $(leased 1 serverid) == "$SERVER_ADDRESS" ]] || wrong "srv0: told $(paste -s -d ' ' "$LOGS/lease-1")"
+    [[ -z $(leased 1 router)$(leased 1 domain) && $(leased 1 lease) == 43200 && $(leased 1 serverid) == "$SERVER_ADDRESS" ]] || wrong "srv0: got $(paste -s -d ' ' "$LOGS/lease-1")"
     ask 4 -O ntpsrv
     [[ $ADDRESS == 10.77.0.2? ]] || wrong "srv1: the client got '$ADDRESS'"
     local key
@@ -70,17 +70,17 @@ interfaces_serve() {
     done
     logs "DHCPACK\(srv1\) $ADDRESS $(client_mac 4)" 2
     step "leases on both, each with its own options"
-    interfaces_door 1 "$SERVER_ADDRESS"
-    interfaces_door 4 "$SECOND_ADDRESS"
+    interfaces_fetch 1 "$SERVER_ADDRESS"
+    interfaces_fetch 4 "$SECOND_ADDRESS"
     step "TFTP, HTTP, NBD and NFS on both"
-    # A boot file names the address of the machine's own side.
-    python_pxe 4 offers 0 ipxe | grep -q "server=$SECOND_ADDRESS .*67=http://$SECOND_ADDRESS/" || wrong "srv1: iPXE is told $(python_pxe 4 offers 0 ipxe)"
-    python_pxe 1 offers 0 ipxe | grep -q "server=$SERVER_ADDRESS .*67=http://$SERVER_ADDRESS/" || wrong "srv0: iPXE is told $(python_pxe 1 offers 0 ipxe)"
+    # The boot file has the address on the machine's own side.
+    python_pxe 4 offers 0 ipxe | grep -q "server=$SECOND_ADDRESS .*67=http://$SECOND_ADDRESS/" || wrong "srv1: iPXE gets $(python_pxe 4 offers 0 ipxe)"
+    python_pxe 1 offers 0 ipxe | grep -q "server=$SERVER_ADDRESS .*67=http://$SERVER_ADDRESS/" || wrong "srv0: iPXE gets $(python_pxe 1 offers 0 ipxe)"
     [[ $(python_pxe 4 boot-server "$SECOND_ADDRESS" 0) == "ACK from=$SECOND_ADDRESS:4011 "* ]] || wrong "srv1: port 4011: $(python_pxe 4 boot-server "$SECOND_ADDRESS" 0)"
     stop_server
     [[ $STOP_STATUS == 0 ]] || wrong "SIGTERM: exit status $STOP_STATUS"
     [[ -z $(ip -n "$LAB-srv" -o address show scope global) ]] || wrong "it left an address behind: $(ip -n "$LAB-srv" -o address show scope global)"
-    # The leases of both outlive the program.
+    # The leases of both survive a restart.
     local before=$ADDRESS
     START_LOG=both start_both --config "$LOGS/both.toml" --dhcp server "$(image arch)"
     ask 4
@@ -94,8 +94,9 @@ python_pxe() {
     in_client "$number" "$WITHIN" 30 python3 "$CLIENTS/pxe" eth0 "$(client_mac "$number")" "$@"
 }
 
-# interfaces_door NUMBER ADDRESS: a client fetches a file by HTTP and by TFTP; the menus name ADDRESS.
-interfaces_door() {
+# interfaces_fetch NUMBER ADDRESS: a client downloads a file by HTTP and by TFTP; the menus name
+# ADDRESS.
+interfaces_fetch() {
     local file=arch/boot/x86_64/vmlinuz-linux
     in_client "$1" curl -sS --fail -m 20 -o "$LOGS/http-$1" "http://$2/iso/arch/$file" || wrong "HTTP at $2"
     in_client "$1" tftp -m binary "$2" -c get "iso/arch/$file" "$LOGS/tftp-$1" || wrong "TFTP at $2"
@@ -106,7 +107,7 @@ interfaces_door() {
     in_client "$1" showmount -e --no-headers "$2" >"$LOGS/nfs-$1" 2>&1 || wrong "NFS at $2: $(tail -n 1 "$LOGS/nfs-$1")"
 }
 
-# Each interface for itself: beside another server on one, alone on the other.
+# Separate modes: beside another server on one interface, alone on the other.
 interfaces_one_each() {
     in_client 2 ip address flush dev eth0 scope global
     in_client 2 ip address add 192.168.77.9/24 dev eth0
@@ -121,7 +122,7 @@ interfaces_one_each() {
     step "proxy on one, server on the other"
     other_stop
     stop_server
-    # Two cards in one network: its own voice is no other server.
+    # Two cards in one network: its own messages are not another server's.
     ip -n "$LAB-lan" link set port1 master lan0
     START_LOG=same start_ready --interface srv1 --address "srv0=$SERVER_ADDRESS/25" --address srv1=192.168.77.129/25 "$(image arch)"
     ask 1

@@ -1,7 +1,8 @@
 # shellcheck shell=bash
-# The names a shim makes up for the program it starts, over TFTP and HTTP, beside it and at the root.
+# File names a shim derives for the program it starts, over TFTP and HTTP, in its folder and in the
+# root.
 #
-# case: loader-names  iPXE 2.0's published file names; a second stage whose name the firmware garbled
+# case: loader-names  iPXE 2.0's published file names; a garbled name of the second stage
 # images: loader-names arch
 
 case_loader-names() {
@@ -28,7 +29,7 @@ case_loader-names() {
     done
     grep -q "the shim $LOGS/grub/shimx64.efi starts on machines that trust Microsoft's UEFI CA of 2011 or of 2023" "$SERVER_LOG" ||
         wrong "the start does not say on which machines the shim starts"
-    # Firmware that refuses the shim loads it again and nothing after it.
+    # Firmware that rejects the shim loads it again and nothing after it.
     wait_until 30 shim_again || wrong "the log does not say that firmware may refuse the shim"
     stop_server
     step "shim and GRUB under garbled names"
@@ -39,7 +40,7 @@ shim_again() {
     grep -q 'it loaded the shim twice and nothing after it; with Secure Boot on .* of 2011 or of 2023' "$SERVER_LOG"
 }
 
-# Plain iPXE is signed by nobody.
+# Plain iPXE is unsigned.
 names_without_a_shim() {
     mkdir "$LOGS/bare"
     cp /usr/lib/ipxe/snponly.efi "$LOGS/bare/" || fail "missing tools: apt-get install -y ipxe"
@@ -51,7 +52,7 @@ names_without_a_shim() {
     step "iPXE alone"
 }
 
-# Debian's shim stands for iPXE's, and what it trusts for iPXE: nobody distributes that in a package.
+# Debian's shim stands for iPXE's, and a program it trusts for iPXE: the real set is not packaged.
 names_of_ipxe() {
     local layout shim name said
     for layout in snponly-shim.efi ipxe-shimx64.efi x86_64-sb/ipxe-shim.efi; do
@@ -74,7 +75,7 @@ names_of_ipxe() {
     step "iPXE behind its own shim, as it is published"
 }
 
-# sends PATH FILE: both servers send FILE for this path.
+# sends PATH FILE: both servers serve FILE for this path.
 sends() {
     get "http://$SERVER_ADDRESS/$(python3 -c 'import os, sys, urllib.parse; print(urllib.parse.quote(os.fsencode(sys.argv[1])))' "$1")" "$LOGS/by-http" ||
         wrong "$1 is not served over HTTP"

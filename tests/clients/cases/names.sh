@@ -1,8 +1,8 @@
 # shellcheck shell=bash
-# Names nobody planned for: scripts of the world, names that meet, names that would act on a
-# terminal, and files that are no files.
+# Unusual names: all scripts, name conflicts, names that would affect a terminal, and files that are
+# not regular files.
 #
-# case: names  images called alike or in any script, hostile names, pipes and dead links beside images, HTTP/1.2
+# case: names  images with the same name or in any script, hostile names, pipes and dead links beside images, HTTP/1.2
 # images: names arch
 
 case_names() {
@@ -17,7 +17,7 @@ case_names() {
     names_versions
 }
 
-# names_folder NAME FILE…: a folder in LOGS with the test image under these names.
+# names_folder NAME FILE…: creates a folder in LOGS with the test image under these names.
 names_folder() {
     local folder=$LOGS/$1 file
     for file in "${@:2}"; do
@@ -39,7 +39,7 @@ names_meet() {
         get "http://$SERVER_ADDRESS/iso/$name/arch/boot/x86_64/vmlinuz-linux" "$LOGS/kernel" ||
             wrong "no image is called $name"
     done
-    # Whichever of the two it is, the log says so.
+    # The log names the renamed one.
     logs '/优麒麟\.iso: is called '"'image(-2)?'" 1
     logs '/统信\.iso: is called '"'image(-2)?'" 1
     logs '/three/mini\.iso: is called .mini-2.' 1
@@ -50,7 +50,7 @@ names_meet() {
     get "http://$SERVER_ADDRESS/grub/grub.cfg" "$LOGS/grub.cfg"
     grep -q "menuentry '优麒麟 \[$name\]" "$LOGS/grub.cfg" || wrong "GRUB's menu does not show the file's own name"
     grub-script-check "$LOGS/grub.cfg" || wrong "grub-script-check refuses the menu"
-    # One that comes later renames nobody.
+    # A later one renames no other.
     names_folder world 中标.iso
     logs '中标\.iso: is called .image-3.' 12
     get "http://$SERVER_ADDRESS/iso/image-3.iso" /dev/null --head || wrong "the newcomer is not served"
@@ -93,8 +93,8 @@ for line in open(sys.argv[1]): json.loads(line)' "$SERVER_LOG" || wrong "the log
     step "no name acts on a terminal or begins a line"
 }
 
-# names_quiet FILE WHAT: nothing in it but text: no control, no direction mark, no bytes that are
-# not UTF-8, and no line that a name began.
+# names_quiet FILE WHAT: it contains only text: no control characters, no direction marks, no
+# invalid UTF-8, and no line begun by a name.
 names_quiet() {
     python3 - "$1" <<'END' || wrong "$2 holds what a name brought: see $1"
 import sys, unicodedata
@@ -105,7 +105,7 @@ assert not [l for l in text.split("\n") if l.startswith(("00:00:00", "forged"))]
 END
 }
 
-# What is exported of them is read by the programs it is for.
+# Exports of them are accepted by their target programs.
 names_exported() {
     local format
     for format in pxelinux grub ipxe dnsmasq isc-dhcp kea mikrotik windows-dhcp; do
@@ -125,7 +125,7 @@ names_exported() {
     step "dnsmasq, dhcpd and GRUB read what is exported"
 }
 
-# Each is one line, at the start and when it comes, and waits for nobody.
+# Each is reported in one line, at startup and when it appears, and nothing blocks.
 names_no_files() {
     local folder=$LOGS/nofiles name
     names_folder nofiles good.iso
@@ -143,7 +143,7 @@ names_no_files() {
     logs 'device\.iso: is a character device' 1
     logs 'socket\.iso: is a socket' 1
     get "http://$SERVER_ADDRESS/iso/good.iso" /dev/null --head || wrong "good.iso is not served beside them"
-    # A new one is said once, and the old ones are not said again.
+    # A new one is reported once, and the old ones not again.
     ln -s /nowhere/either "$folder/later.iso"
     logs 'later\.iso: is a symbolic link to /nowhere/either' 12
     cp --reflink=auto "$(image arch)" "$folder/.new" && touch -d '1 hour ago' "$folder/.new" && mv "$folder/.new" "$folder/more.iso"
@@ -160,7 +160,7 @@ names_no_files() {
     step "what is no file is said in one line, once"
 }
 
-# names_http VERSION EXPECTED: the status of a request of that version.
+# names_http VERSION EXPECTED: checks the status of a request with that version.
 names_http() {
     local status
     status=$(printf 'GET /boot.ipxe %s\r\nHost: a\r\nConnection: close\r\n\r\n' "$1" |

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# The NBD door as libnbd, QEMU, nbd-client, nbdkit and fio see it. The Linux kernel's own client is
+# The NBD server with libnbd, QEMU, nbd-client, nbdkit and fio. The Linux kernel's own client is
 # tested in virtual machines.
 
 case_nbd() {
@@ -7,7 +7,7 @@ case_nbd() {
     need_tools nbdinfo=libnbd-bin nbdcopy=libnbd-bin qemu-img=qemu-utils nbd-client=nbd-client \
         nbdkit=nbdkit fio=fio
     /usr/bin/python3 -c 'import nbd' 2>/dev/null || fail "missing tools: apt-get install -y python3-libnbd"
-    # No whole number of sectors, so that there is padding: 412 bytes of zeros.
+    # Not a whole number of sectors, so that there is padding: 412 bytes of zeros.
     { cat "$(image arch)" && head -c 100 /dev/urandom; } >"$LOGS/odd.iso"
     { cat "$LOGS/odd.iso" && head -c 412 /dev/zero; } >"$LOGS/odd.padded"
     serve --log plain "$(image arch)" "$(image arch-2013)" "$LOGS/odd.iso"
@@ -30,7 +30,7 @@ case_nbd() {
 nbd_lists() {
     local name size
     in_lan nbdinfo --list --json "$URL" >"$LOGS/list.json" 2>"$LOGS/list.err" || wrong "nbdinfo --list: $(tail -n 1 "$LOGS/list.err")"
-    # Names as the server itself calls them, sizes, and what may be done. `archiso` is arch.
+    # Canonical names, sizes, and features. `archiso` is arch.
     python3 - "$LOGS/list.json" >"$LOGS/list" <<'END' || wrong "nbdinfo --list --json is not understood"
 import json, sys
 for e in json.load(open(sys.argv[1]))["exports"]:
@@ -57,7 +57,7 @@ END
     step "nbdinfo --list, nbd-client -l"
 }
 
-# copied URL FILE [nbdcopy FLAGS…]: the whole export is this file.
+# copied URL FILE [nbdcopy FLAGS…]: the whole export must match this file.
 copied() {
     in_lan nbdcopy "${@:3}" "$1" "$LOGS/copy" 2>"$LOGS/copy.err" || wrong "nbdcopy $1: $(tail -n 1 "$LOGS/copy.err")"
     same "$2" "$LOGS/copy" "nbdcopy $1"
@@ -95,7 +95,7 @@ nbd_qemu() {
     step "qemu-img info, convert, compare, map, bench"
 }
 
-# talk WHAT [ARGUMENTS…]: libnbd, which here says what no tool would.
+# talk WHAT [ARGUMENTS…]: unusual requests through libnbd.
 talk() {
     local line
     in_lan "$WITHIN" 120 /usr/bin/python3 "$CLIENTS/nbd-talk" "$@" >"$LOGS/talk-$1" 2>"$LOGS/talk-$1.err" ||
@@ -113,19 +113,19 @@ nbd_tells() {
     logs 'NBD disk arch \([0-9.]+ MiB\) for 192\.168\.77\.2' 5
     logs 'NBD disk arch released by 192\.168\.77\.2 \([0-9.]+ MiB read in' 5
     logs 'NBD request from 192\.168\.77\.2 ignored: ' 5
-    # Listing and looking is no use of a disk.
+    # Listing and querying does not count as use of a disk.
     local before
-    before=$(nbd_told)
+    before=$(nbd_logged)
     in_lan nbdinfo --list "$URL" >/dev/null 2>&1 || wrong "nbdinfo --list"
     in_lan qemu-img info "$URL/odd" >/dev/null 2>&1 || wrong "qemu-img info"
     copied "$URL/odd" "$LOGS/odd.padded" --connections=1
-    # Started and released, and nothing before that.
-    wait_until 5 nbd_told_more "$before" || wrong "a copy is not told"
-    [[ $(nbd_told) == $((before + 2)) ]] || wrong "a list, a look and a copy are told in $(($(nbd_told) - before)) lines"
+    # Start and end are logged, and nothing before.
+    wait_until 5 nbd_logged_more "$before" || wrong "a copy is not logged"
+    [[ $(nbd_logged) == $((before + 2)) ]] || wrong "a list, a query and a copy are logged in $(($(nbd_logged) - before)) lines"
 }
-# How often the use of a disk by the tools on the LAN was told.
-nbd_told() { grep -cE 'NBD disk .* 192\.168\.77\.2( |$)' "$SERVER_LOG" || true; }
-nbd_told_more() { (($(nbd_told) >= $1 + 2)); }
+# Counts the log lines about disks used by the tools on the LAN.
+nbd_logged() { grep -cE 'NBD disk .* 192\.168\.77\.2( |$)' "$SERVER_LOG" || true; }
+nbd_logged_more() { (($(nbd_logged) >= $1 + 2)); }
 
 # 200 connections at once: 50 copies over 4 each, and 200 of one program; every byte is compared.
 nbd_many() {
@@ -145,7 +145,7 @@ nbd_many() {
     step "200 connections at once, 64 random reads each: $(since "$begun") s, $(resident "$SERVER_PID") MiB resident"
 }
 
-# Somebody else's idea of load: random sizes, 64 at once on each of 20 connections.
+# Load by another tool: random sizes, 64 at once on each of 20 connections.
 nbd_stress() {
     in_lan fio --name=stress --ioengine=nbd --uri="$URL/arch-2013" --rw=randread --bsrange=512-256k --bs_unaligned=1 --iodepth=64 --numjobs=20 \
         --size="$(stat -c %s "$(image arch-2013)")" --io_size=64m --norandommap --randrepeat=0 --group_reporting --output-format=json >"$LOGS/fio" 2>&1 || wrong "fio: $(tail -n 3 "$LOGS/fio")"
@@ -153,7 +153,7 @@ nbd_stress() {
     step "fio: 20 connections, 64 requests at once on each"
 }
 
-# A machine in the middle of its disk loses the network for 60 seconds.
+# A machine reading its disk loses the network for 60 seconds.
 nbd_loss_begins() {
     client_up 1
     ip -n "$LAB-c1" address add 192.168.77.3/24 dev eth0
@@ -164,17 +164,17 @@ nbd_loss_begins() {
     wait_line "$LOGS/loss" '^half' 20 "$LOSS_PID" >/dev/null || wrong "the slow reader does not begin: $(tail -n 1 "$LOGS/loss")"
     ip -n "$LAB-lan" link set c1 down
     LOSS_SINCE=$SECONDS
-    # It goes on asking meanwhile.
+    # It keeps requesting meanwhile.
     echo on >"$LOGS/loss-in"
 }
 
 nbd_loss_ends() {
     local status=0
     step "waiting for the end of 60 s without a network"
-    # A time by the clock: it is what is tested.
+    # Clock time: it is what is tested.
     while ((SECONDS < LOSS_SINCE + 60)); do read -r -t 1 <> <(:) || true; done
     ip -n "$LAB-lan" link set c1 up
-    # TCP tries again at growing intervals.
+    # TCP retries at growing intervals.
     ended "$LOSS_PID" 120 || { wrong "the reader did not go on after 60 s without a network"; return; }
     wait "$LOSS_PID" || status=$?
     [[ $status == 0 && $(tail -n 1 "$LOGS/loss") == whole ]] || wrong "60 s without a network: $(tail -n 1 "$LOGS/loss")"
@@ -194,7 +194,7 @@ nbd_ends() {
     [[ $STOP_STATUS == 0 ]] || wrong "SIGTERM: exit status $STOP_STATUS"
 }
 
-# Another NBD server on the host is a line in the log.
+# Another NBD server on the host is reported in the log.
 nbd_port_taken() {
     local other
     ip -n "$LAB-srv" address replace "$SERVER_ADDRESS/$SERVER_PREFIX" dev srv0

@@ -1,9 +1,10 @@
 # shellcheck shell=bash
-# case: networks     ports of bridges, one network on two cards, Wi-Fi, firewalls, links that are missing
+# case: networks     ports of bridges, one network on two cards, Wi-Fi, firewalls, missing links
 #
-# What else is on the host: other cards, bridges and firewalls, and what is said about them.
+# Other cards, bridges and firewalls of the host, and the messages about them.
 #
-#   srv0 192.168.77.1 ── lan0: clients 1, 2      wlan0, br0 …: in the server's namespace, to nobody
+#   srv0 192.168.77.1 ── lan0: clients 1, 2      wlan0, br0 …: in the server's namespace,
+# unconnected
 
 case_networks() {
     clients_up "$LOGS"
@@ -20,14 +21,14 @@ case_networks() {
     networks_no_link
 }
 
-# card NAME: a card in the server's namespace whose other end is a card of nobody.
+# card NAME: creates a card in the server's namespace whose other end is unused.
 card() {
     ip link add "$1" netns "$LAB-srv" type veth peer name "$1-end" netns "$LAB-lan"
     ip -n "$LAB-srv" link set "$1" up
     ip -n "$LAB-lan" link set "$1-end" up
 }
 
-# said_by FLAGS…: what lanboot says when it refuses, without an interface named.
+# said_by FLAGS…: prints lanboot's error without a named interface.
 said_by() { in_srv timeout 10 "$LANBOOT" serve --state "$LOGS/refused-state" "$@" 2>&1 || true; }
 
 networks_chosen() {
@@ -39,7 +40,7 @@ networks_chosen() {
     SAID=$(said_by "$image")
     says 'wlan0 192\.168\.0\.23/24 \(Wi-Fi\)' "Wi-Fi alone has an address"
     says '^For example: --interface srv0 --address 192\.168\.77\.1/24' "a cable without an address"
-    # Named it is served, and the cable is pointed out.
+    # If named it is served, and the cable is reported.
     ip netns exec "$LAB-srv" "$LANBOOT" serve --interface wlan0 --dhcp off --state "$LOGS/wifi-state" "$image" >"$LOGS/wifi-named.log" 2>&1 &
     SERVER_PID=$!
     LAB_PIDS+=("$SERVER_PID")
@@ -80,13 +81,13 @@ networks_port() {
     wait_line "$LOGS/bridge.log" 'serving arch on br0' 5 "$SERVER_PID" >/dev/null || wrong "the bridge is not served: $(cat "$LOGS/bridge.log")"
     ask 1
     [[ -n $ADDRESS ]] || wrong "no lease on the bridge"
-    interfaces_door 1 "$SERVER_ADDRESS"
+    interfaces_fetch 1 "$SERVER_ADDRESS"
     stop_server
     ip -n "$LAB-srv" link del br0
     step "a port is refused, its bridge is served"
 }
 
-# A card that becomes a port while it is served: said, and its silence proves nothing.
+# A card that becomes a port while it is served: reported, and its silence proves nothing.
 networks_enslaved() {
     START_LOG=enslaved start_ready "${HERE[@]}" "$(image arch)"
     logs 'no other DHCP server answers on srv0' 6
@@ -96,7 +97,7 @@ networks_enslaved() {
     logs 'srv0 is a port of the bridge br0 now, .*use --interface br0' 2
     ask 1 -t 2
     [[ -z $ADDRESS ]] || wrong "a port of a bridge handed out $ADDRESS"
-    # Longer than silence needs to count.
+    # Longer than the silence that counts.
     ! wait_line "$SERVER_LOG" 'hands out the addresses there now' 6 "$SERVER_PID" >/dev/null || true
     [[ $(grep -c 'no other DHCP server answers on srv0' "$SERVER_LOG") == 1 ]] || wrong "the silence of a port counts as nobody's"
     ip -n "$LAB-srv" link set srv0 nomaster
@@ -128,10 +129,10 @@ networks_shared() {
     in_srv ip route get 192.168.77.50 | grep -q 'dev wlan0' || fail "the route does not lead to wlan0: the case proves nothing"
     ask 1
     [[ -n $ADDRESS ]] || wrong "one network on two cards: no lease"
-    interfaces_door 1 "$SERVER_ADDRESS"
+    interfaces_fetch 1 "$SERVER_ADDRESS"
     in_client 1 rpcinfo -T udp "$SERVER_ADDRESS" nfs 3 >"$LOGS/rpcinfo" 2>&1 || wrong "one network on two cards: NFS by datagram: $(tail -n 1 "$LOGS/rpcinfo")"
     in_client 1 rpcinfo -T udp "$SERVER_ADDRESS" mountd 3 >"$LOGS/rpcinfo" 2>&1 || wrong "one network on two cards: MOUNT by datagram: $(tail -n 1 "$LOGS/rpcinfo")"
-    # This host itself, and who comes in by another card.
+    # This host itself, and clients on another card.
     in_srv curl -sS --fail -m 5 -o /dev/null "http://$SERVER_ADDRESS/" || wrong "this host itself gets no answer"
     ip -n "$LAB-lan" address add 192.168.78.9/24 dev wlan0-end
     in_srv ip address add 192.168.78.1/24 dev wlan0
@@ -139,13 +140,13 @@ networks_shared() {
     get "http://$SERVER_ADDRESS/boot.ipxe" /dev/null || wrong "who comes in by another card gets no answer"
     ip -n "$LAB-lan" address del 192.168.78.9/24 dev wlan0-end
     stop_server
-    # A second one finds the port taken.
+    # A second instance finds the port in use.
     START_LOG=shared start_ready "${HERE[@]}" --dhcp off "$(image arch)"
     local status=0 said
     said=$(in_srv timeout 10 "$LANBOOT" serve --interface srv0 "${HERE[@]}" --dhcp off --state "$LOGS/second-state" "$(image arch)" 2>&1) || status=$?
     ((status == 1)) && grep -q 'UDP port 69 is taken by lanboot (process' <<<"$said" || wrong "a second lanboot: status $status: $said"
     stop_server
-    # A kernel that drops what would not go out there: said.
+    # A kernel that drops packets because of reverse path filtering: reported.
     in_srv sysctl -qw net.ipv4.conf.all.rp_filter=1
     START_LOG=strict start_ready "${HERE[@]}" --dhcp server --range "$POOL_FIRST-$POOL_LAST" "$(image arch)"
     logs 'drops what machines send by srv0 \(rp_filter\); allow it: sysctl -w' 2
@@ -155,7 +156,7 @@ networks_shared() {
     step "one network on two cards: answers leave where requests came in"
 }
 
-# firewall HOOK RULES…: a firewall in the server's namespace.
+# firewall HOOK RULES…: sets a firewall in the server's namespace.
 firewall() {
     in_srv nft flush ruleset
     local chain=$1
@@ -200,12 +201,12 @@ networks_firewall_in() {
     ! grep -q 'port 2049\|port 111' "$SERVER_LOG" || wrong "a firewall is said to drop what nobody sent"
     in_srv nft flush ruleset
     stop_server
-    # Without one nothing is said, whoever looks: a scanner, a machine that is gone.
+    # Without a firewall nothing is reported, even with a scanner or a vanished machine.
     START_LOG=open start_ready "${HERE[@]}" --dhcp server --range "$POOL_FIRST-$POOL_LAST" "$(image arch)"
     in_client 1 ip address flush dev eth0
     ask 1
     [[ -n $ADDRESS ]] || wrong "no firewall: no lease"
-    interfaces_door 1 "$SERVER_ADDRESS"
+    interfaces_fetch 1 "$SERVER_ADDRESS"
     in_client 1 python3 -c '
 import socket, sys
 for port in (80, 111, 2049, 10809):
@@ -241,7 +242,7 @@ networks_no_link() {
     done
     ip -n "$LAB-srv" link set srv0 up
     ip -n "$LAB-srv" address flush dev srv0
-    step "no cable and switched off are told apart, in every mode"
+    step "no cable and switched off are distinguished, in every mode"
 }
 
 unplugged_again() { [[ $(grep -c 'srv0 has no link' "$SERVER_LOG") == 2 ]]; }

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# The NFS door as libnfs, showmount and rpcinfo see it, and beside what a host may run already.
+# The NFS server with libnfs, showmount and rpcinfo, and beside services the host may run already.
 # The Linux kernel's own client is tested in virtual machines.
 
 case_nfs() {
@@ -27,7 +27,7 @@ case_nfs() {
     nfs_port_taken
 }
 
-# The load generator is also a client: it opens as many mounts as wanted and compares bytes.
+# The load generator is also a client: it opens many mounts and compares bytes.
 nfs_program() {
     NFS_LOAD=$LOGS/nfs-load
     cc -O2 -o "$NFS_LOAD" "$REPO/tests/bench/nfs-load.c" -lnfs || fail "nfs-load cannot be compiled; it needs libnfs-dev"
@@ -67,16 +67,16 @@ nfs_ports() {
         # shellcheck disable=SC2086
         ! in_lan "$WITHIN" 10 rpcinfo -T tcp "$SERVER_ADDRESS" $program >/dev/null 2>&1 || wrong "rpcinfo: $program is said to be there"
     done
-    # An answer to everybody would be asked for by somebody. rpcinfo listens until it is ended.
+    # A broadcast gets no answer. rpcinfo listens until it is stopped.
     ! in_lan timeout 3 rpcinfo -b 100003 3 2>/dev/null | grep -q "$SERVER_ADDRESS" || wrong "a broadcast was answered"
     step "rpcinfo: versions 2 to 4, over UDP and TCP"
 }
 
-# nfs_tree NAME EXPORT: names, kinds, modes, sizes, links and bytes are those that xorriso found.
+# nfs_tree NAME EXPORT: names, kinds, modes, sizes, links and bytes must match xorriso's.
 nfs_tree() {
     local tree=$LOGS/tree-$1 path want got count=0
     in_lan nfs-ls -R "$(nfs_url "$2")" >"$LOGS/ls" 2>&1 || { wrong "nfs-ls $2: $(tail -n 1 "$LOGS/ls")"; return; }
-    # Kind, owner, size, path; how large a folder is, every file system says differently.
+    # Kind, owner, size, path; the size of a folder depends on the file system.
     awk '{kind = substr($1, 1, 1); size = kind == "d" ? "-" : $5; for (i = 0; i < 5; i++) sub(/^[^ ]+ +/, ""); print kind, size, $0}' "$LOGS/ls" |
         sort >"$LOGS/ls.got"
     find "$tree" -mindepth 1 \( -type d -printf 'd - %P\n' -o -type l -printf 'l %s %P\n' -o -printf '- %s %P\n' \) | sort >"$LOGS/ls.want"
@@ -91,7 +91,7 @@ nfs_tree() {
     step "$2: nfs-ls -R and nfs-cat of $count files"
 }
 
-# A folder of an image may be mounted too, and what was mounted is told.
+# A folder of an image can be mounted too, and mounts are logged.
 nfs_folder() {
     local file=arch/boot/x86_64/vmlinuz-linux
     rm -f "$LOGS/copied"
@@ -122,7 +122,7 @@ nfs_many() {
     step "200 mounts at once: $got"
 }
 
-# The key of the handles is there after the end, readable by nobody else, and is used again.
+# The key of the handles remains after the exit, is readable only by its owner, and is reused.
 nfs_kept_key() {
     local key=$LOGS/state/nfs-handle.key before
     [[ $(stat -c '%a %s' "$key") == '600 16' ]] || wrong "$key has mode and size $(stat -c '%a %s' "$key")"
@@ -138,9 +138,9 @@ nfs_kept_key() {
     step "the key of the handles"
 }
 
-# port_mapper: the host's own, as MAPPER.
+# port_mapper: starts the host's own, as MAPPER.
 port_mapper() {
-    # With a /run of its own. No function: its process would be a shell that waits.
+    # With its own /run. Not a function: its process would be a waiting shell.
     # shellcheck disable=SC2016  # for the shell inside
     ip netns exec "$LAB-srv" unshare -m "$BASH" -c 'mount --make-rprivate / && mount -t tmpfs run /run && exec rpcbind -f' \
         >"$LOGS/rpcbind.log" 2>&1 &
@@ -149,7 +149,7 @@ port_mapper() {
     wait_port_mapper
 }
 
-# The host has its own port mapper: lanboot registers there, and takes it back at the end.
+# The host has its own port mapper: lanboot registers there, and unregisters in the end.
 nfs_host_port_mapper() {
     local program
     port_mapper
@@ -161,16 +161,16 @@ nfs_host_port_mapper() {
     done
     in_lan nfs-cat "$(nfs_url /iso/arch/arch/boot/x86_64/vmlinuz-linux)" >"$LOGS/copied" 2>&1 || wrong "no NFS by the host's port mapper"
     same "$LOGS/tree-arch/arch/boot/x86_64/vmlinuz-linux" "$LOGS/copied" "by the host's port mapper"
-    # Killed, it leaves its registration; the next one takes it over.
+    # Killed, it leaves its registration; the next instance takes it over.
     kill -9 "$SERVER_PID"
     wait "$SERVER_PID" 2>/dev/null || true
     START_LOG=mapped2 start_ready --address "$SERVER_ADDRESS/$SERVER_PREFIX" --dhcp off "$(image arch)"
     logs 'registered with the port mapper' 2
-    # One that is started anew knows nothing.
+    # A restarted port mapper has no registrations.
     kill "$MAPPER"
     wait "$MAPPER" 2>/dev/null || true
     port_mapper
-    wait_until 15 port_mapper_knows || wrong "a port mapper that was started anew is not told again"
+    wait_until 15 port_mapper_knows || wrong "registration with a restarted port mapper is missing"
     stop_server
     ! in_lan rpcinfo -p "$SERVER_ADDRESS" | grep -q 100003 || wrong "the registration outlives lanboot"
     kill "$MAPPER"
@@ -184,7 +184,8 @@ wait_port_mapper() {
 port_mapper_runs() { in_srv rpcinfo -p 127.0.0.1 >/dev/null 2>&1; }
 port_mapper_knows() { in_lan rpcinfo -p "$SERVER_ADDRESS" | grep '100005 .*3 .*udp .*2049' >/dev/null; }
 
-# hold PORT: a program that has a port, over both protocols, and says nothing; HOLDER is its process.
+# hold PORT: runs a program that uses a port, over both protocols, and sends nothing; HOLDER is its
+# process.
 hold() {
     ip netns exec "$LAB-srv" python3 -c '
 import signal, socket, sys
@@ -204,7 +205,7 @@ let_go() {
     wait "$HOLDER" 2>/dev/null || true
 }
 
-# Something that is no port mapper has port 111: NFS is served, and how to mount it is said.
+# Port 111 is used by another program: NFS is served, and the log says how to mount it.
 nfs_port_mapper_refuses() {
     hold 111
     START_LOG=unmapped start_ready --address "$SERVER_ADDRESS/$SERVER_PREFIX" --dhcp off "$(image arch)"
@@ -215,7 +216,7 @@ nfs_port_mapper_refuses() {
     step "port 111 taken by something else"
 }
 
-# Another NFS server: everything else is served; who asked for NFS is refused.
+# Another NFS server: everything else is served; NFS clients are rejected.
 nfs_port_taken() {
     hold 2049
     START_LOG=taken start_ready --address "$SERVER_ADDRESS/$SERVER_PREFIX" --dhcp off "$(image arch)"

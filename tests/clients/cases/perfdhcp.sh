@@ -1,7 +1,7 @@
 # shellcheck shell=bash
-# Many machines at once, as Kea's load tool plays them: through a relay, each for the first time.
+# Many machines at once, simulated by Kea's load tool: through a relay, each for the first time.
 
-# A pool for all of them needs a wider network.
+# A pool for all of them needs a larger network.
 crowd_up() {
     SERVER_PREFIX=16 POOL_FIRST=192.168.80.1 POOL_LAST=192.168.99.254
     clients_up "$LOGS"
@@ -9,12 +9,12 @@ crowd_up() {
     serve "$(image arch)"
 }
 
-# crowd CLIENTS RATE: perfdhcp's report goes to LOGS/perfdhcp.
+# crowd CLIENTS RATE: writes perfdhcp's report to LOGS/perfdhcp.
 crowd() {
     in_lan perfdhcp -4 -u -r "$2" -n "$1" -R 100000000 -s 1 -W "$(scaled 2)000000" -d "$(scaled 2)" -l lan0 "$SERVER_ADDRESS" >"$LOGS/perfdhcp" 2>&1
 }
 
-# The log's ACKs against the leases on disk, after the server has ended.
+# Compares the log's ACKs with the leases on disk, after the server has exited.
 leases_are_right() {
     python3 "$CLIENTS/leases" "$LOGS/state/leases.db" "$SERVER_LOG" >"$LOGS/leases" 2>&1 || wrong "leases: $(tail -n 1 "$LOGS/leases")"
     step "$(cat "$LOGS/leases")"
@@ -23,7 +23,7 @@ leases_are_right() {
 case_perfdhcp() {
     local discovers requests
     crowd_up
-    # Its exit status only says whether a packet was late.
+    # Its exit status only tells whether a packet was late.
     crowd 2000 400 || true
     discovers=$(completed DISCOVER-OFFER)
     requests=$(completed REQUEST-ACK)
@@ -38,7 +38,7 @@ case_perfdhcp() {
     leases_are_right
 }
 
-# completed EXCHANGE: how many got their answer.
+# completed EXCHANGE: prints how many were answered.
 completed() { awk -v name="$1" '$0 ~ name {on = 1} on && /received packets:/ {print $3; exit}' "$LOGS/perfdhcp"; }
 
 case_restart() {
@@ -67,7 +67,7 @@ case_restart() {
     leases_are_right
 }
 
-# wait_acks NUMBER: until the log has so many.
+# wait_acks NUMBER: waits until the log has this many.
 wait_acks() {
     wait_until 20 has_acks "$1" || fail "fewer than $1 ACKs in 20 s"
 }

@@ -30,7 +30,7 @@ case_relay() {
 
 far_lan_up() { ip -n "$LAB-lan" link add lan2 type bridge mcast_snooping 0 forward_delay 0 && ip -n "$LAB-lan" link set lan2 up; }
 
-# router_up NAME NEAR FAR: a router between the two networks.
+# router_up NAME NEAR FAR: creates a router between the two networks.
 router_up() {
     local namespace=$LAB-$1
     ip netns add "$namespace"
@@ -55,7 +55,7 @@ relay() {
     ip netns exec "$LAB-$name" "$@" >"$LOGS/relay-$name" 2>&1 &
     RELAY_PID=$!
     LAB_PIDS+=("$RELAY_PID")
-    # Both are bound before they serve, and dhcrelay says nothing then.
+    # Both are bound before they serve, and dhcrelay prints nothing then.
     wait_until 5 relay_listens "$name" || fail "the relay does not run: $(cat "$LOGS/relay-$name")"
 }
 
@@ -66,7 +66,7 @@ relay_stop() {
     wait "$RELAY_PID" 2>/dev/null || true
 }
 
-# far NUMBER FLAGS…: as ask, and a machine behind the relay has its way back.
+# far NUMBER FLAGS…: like ask, and configures the return route of a machine behind the relay.
 far() {
     ask "$@"
     [[ -n $ADDRESS ]] || return 0
@@ -93,8 +93,8 @@ END
     step "wrong words are refused with the right ones"
 }
 
-# told NUMBER: what a machine behind the relay is told.
-told() {
+# configured NUMBER: prints the configuration of a machine behind the relay.
+configured() {
     local key
     [[ $ADDRESS == 10.1.0.5? ]] || { wrong "behind the relay client $1 got '$ADDRESS'"; return; }
     for key in "router 10.1.0.1" "dns 10.1.0.1 9.9.9.9" "domain far.example" "lease 1800" "serverid $SERVER_ADDRESS" "ntpsrv 10.1.0.7"; do
@@ -107,10 +107,10 @@ relay_isc() {
     START_LOG=isc start_ready --dhcp server --config "$LOGS/relay.toml"
     relay r dhcrelay -4 -d --no-pid -id r1 -iu r0 "$SERVER_ADDRESS"
     far 1 -O ntpsrv
-    told 1
+    configured 1
     logs "DHCPACK\(srv0\) $ADDRESS $(client_mac 1)" 2
     step "dhcrelay: $ADDRESS with the options of its subnet"
-    # Renewed without the relay, over the router, and given back.
+    # Renewed without the relay, over the router, and released.
     udhcpc_start 2 'busybox udhcpc' -f -R -t 4 -T 1 -A 2
     pid=$UDHCPC_PID
     wait_line "$LOGS/lease-2" '^siaddr=.' 15 "$pid" >/dev/null || wrong "no lease"
@@ -123,7 +123,7 @@ relay_isc() {
     wait "$pid" || true
     logs "DHCPRELEASE\(srv0\) $address $(client_mac 2)" 3
     step "renewed and released over the router"
-    # What it loads comes from an address it can reach, and it is no stranger.
+    # It loads from a reachable address, and counts as known.
     in_client 1 curl -sS --fail -m 5 "http://$SERVER_ADDRESS/boot.ipxe?memory=512" | grep -q "http://$SERVER_ADDRESS/iso/arch" || wrong "HTTP behind the relay"
     in_client 1 nbdinfo --list "nbd://$SERVER_ADDRESS" >"$LOGS/nbd" 2>&1 || wrong "NBD behind the relay: $(tail -n 1 "$LOGS/nbd")"
     in_client 1 showmount -e --no-headers "$SERVER_ADDRESS" >"$LOGS/nfs" 2>&1 || wrong "NFS behind the relay: $(tail -n 1 "$LOGS/nfs")"
@@ -133,10 +133,10 @@ relay_isc() {
     step "HTTP, NBD, NFS, boot files and port 4011 over the router"
     relay_squatter
     relay_stop
-    # Option 82 goes back as it came, or dhcrelay would drop the answer.
+    # Option 82 is echoed unchanged, or dhcrelay would drop the answer.
     relay r dhcrelay -4 -d --no-pid -a -D -id r1 -iu r0 "$SERVER_ADDRESS"
     rm -f "$LOGS/dhclient.leases"
-    # It asks for NTP servers only when told to.
+    # It requests NTP servers only if configured.
     echo 'request subnet-mask, routers, ntp-servers;' >"$LOGS/dhclient.conf"
     dhclient_in 3 -1 -cf "$LOGS/dhclient.conf" || wrong "dhclient, with option 82: no lease: $(tail -n 1 "$LOGS/dhclient.log")"
     [[ $(leased 3 ip) == 10.1.0.5? && $(leased 3 ntpsrv) == 10.1.0.7 ]] || wrong "dhclient, with option 82, got '$(leased 3 ip)'"
@@ -145,7 +145,7 @@ relay_isc() {
     step "dhclient, option 82: $(leased 3 ip)"
     relay_stop
     stop_server
-    # The same, beside a network that was not configured.
+    # The same, beside an unconfigured network.
     START_LOG=unknown start_ready --dhcp server "$(image arch)"
     relay r dhcrelay -4 -d --no-pid -id r1 -iu r0 "$SERVER_ADDRESS"
     ask 2 -t 2
@@ -154,14 +154,14 @@ relay_isc() {
     ! in_client 1 nbdinfo --list "nbd://$SERVER_ADDRESS" >/dev/null 2>&1 || wrong "NBD lets strangers in"
     relay_stop
     stop_server
-    step "a relay nobody told of is named"
+    step "an unconfigured relay is named"
 }
 
-# ARP does not reach there; a ping does.
+# ARP does not reach there; ping does.
 relay_squatter() {
     local address
     in_client 2 ip address flush dev eth0 scope global
-    # One that nobody had yet.
+    # An unused one.
     for address in 10.1.0.5{0..9}; do grep -q "$address " "$SERVER_LOG" || break; done
     in_client 2 ip address add "$address/24" dev eth0
     in_client 2 ip route replace default via 10.1.0.1
@@ -173,15 +173,15 @@ relay_squatter() {
     step "a squatter behind the relay"
 }
 
-# To another address of the server; while it finds out about others, whose question this relay
-# hears and passes on, too.
+# Another address of the server, while it probes for other servers; this relay forwards the probe,
+# too.
 relay_dnsmasq() {
     in_client 1 ip address flush dev eth0 scope global
     relay r dnsmasq --keep-in-foreground --conf-file=/dev/null --user=root --port=0 --log-facility=- --log-dhcp \
         --dhcp-relay=10.1.0.1,192.168.77.11 --dhcp-relay=192.168.77.3,192.168.77.11
     START_LOG=dnsmasq start_ready --config "$LOGS/relay.toml"
     far 1 -O ntpsrv
-    told 1
+    configured 1
     ! grep -q 'another DHCP server\|second DHCP server' "$SERVER_LOG" || wrong "it takes its own words through the relay for another's: $(grep 'DHCP server' "$SERVER_LOG")"
     in_client 1 ip address flush dev eth0 scope global
     relay_stop
@@ -189,7 +189,7 @@ relay_dnsmasq() {
     step "dnsmasq's relay, to another address: $ADDRESS"
 }
 
-# Two relays that send to each other: each message is answered once, and it ends.
+# Two relays that send to each other: each message is answered once, and the loop ends.
 relay_loop() {
     local first messages answers
     START_LOG=loop start_ready --dhcp server --config "$LOGS/relay.toml"
@@ -203,7 +203,7 @@ relay_loop() {
     RELAYS+=("$RELAY_PID")
     pxe 1 offers 0 plain >"$LOGS/offers"
     [[ -s $LOGS/offers ]] || wrong "two relays in a loop: no offer"
-    # Until nothing has passed for two seconds by the clock.
+    # Until no packet has passed for two seconds by the clock.
     wait_until 30 loop_is_quiet || wrong "two relays in a loop: it does not end"
     kill "$first"
     wait "$first" || true

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# What stops a start, with which words; and how the program ends.
+# Startup errors and their messages; shutdown.
 
 case_start() {
     clients_up "$LOGS"
@@ -75,7 +75,7 @@ start_words() {
     step "wrong words are refused with the right ones"
 }
 
-# refuses_plain: as refuses, for flags that clash with --interface srv0.
+# refuses_plain: like refuses, for flags that conflict with --interface srv0.
 refuses_plain() {
     local limit=$1 status=0
     shift
@@ -83,7 +83,7 @@ refuses_plain() {
     ((status != 0 && status != 124)) || wrong "lanboot serve $*: exit status $status: $SAID"
 }
 
-# Ports that others hold: the program and its process are named, and nothing is left behind.
+# Ports in use: the program and its process are named, and nothing is left behind.
 start_ports() {
     local holder pid
     ip -n "$LAB-srv" link set srv0 up
@@ -119,7 +119,7 @@ sys.stdin.read()' ${holder% *} ${holder#* } <> <(:) >"$LOGS/holder" &
     step "taken ports are refused with the holder's name"
 }
 
-# A host that is an NFS or NBD server already stays one, unless lanboot shall be it.
+# A host that is an NFS or NBD server already stays one, unless the flag names lanboot.
 start_optional_ports() {
     local transport port pid name
     for transport in nfs nbd; do
@@ -145,7 +145,7 @@ sys.stdin.read()' "$port" <> <(:) >"$LOGS/holder" &
     step "a host with an NFS or NBD server of its own keeps it"
 }
 
-# Nobody may do without the capabilities; which, is said.
+# Without privileges: the missing capabilities are named.
 start_rights() {
     local state=$LOGS/nobody said status=0
     mkdir -p "$state"
@@ -173,7 +173,7 @@ start_rights() {
     LAB_PIDS+=("$SERVER_PID")
     wait_line "$LOGS/nobody-files.log" '^[0-9:]* serving arch' 5 "$SERVER_PID" >/dev/null || wrong "without DHCP, one capability: $(tail -n 1 "$LOGS/nobody-files.log")"
     stop_server
-    # With DHCP those it says.
+    # With DHCP, those it names.
     rm -f "$LOGS/nobody/ready"
     ip netns exec "$LAB-srv" setpriv --reuid 65534 --regid 65534 --clear-groups \
         --inh-caps +net_bind_service,+net_raw --ambient-caps +net_bind_service,+net_raw \
@@ -203,11 +203,11 @@ start_address() {
     [[ -z $(srv0) ]] || wrong "--address: afterwards srv0 has '$(srv0)'"
     ! srv0_is_up || wrong "--address: afterwards srv0 is still up"
     [[ ! -e $READY ]] || wrong "--ready-file: it is still there at the end"
-    # A start that fails gives back as well.
+    # A failed start cleans up as well.
     refuses 1 "${HERE[@]}" --dhcp server --range 10.0.0.1-10.0.0.9 "$(image arch)"
     [[ -z $(srv0) ]] || wrong "--address: after a failed start srv0 has '$(srv0)'"
     ! srv0_is_up || wrong "--address: after a failed start srv0 is up"
-    # What was there before stays.
+    # Existing configuration stays.
     ip -n "$LAB-srv" link set srv0 up
     ip -n "$LAB-srv" address add 192.168.77.1/24 dev srv0
     start_ready "${HERE[@]}" --dhcp off "$(image arch)"
@@ -218,7 +218,7 @@ start_address() {
     step "--address lends an address and takes it back"
 }
 
-# A server needs room for machines, a proxy one other machine, files alone nobody.
+# A server needs a usable pool, a proxy one other address, files alone none.
 start_small() {
     ip -n "$LAB-srv" link set srv0 up
     ip -n "$LAB-srv" address add 192.168.77.2/31 dev srv0
@@ -246,7 +246,7 @@ start_figures() {
     awk -v m="$memory" 'BEGIN {exit !(m > 0 && m < 30)}' || wrong "$memory MiB resident, not under 30"
 }
 
-# slow_download RATE: a download that goes on; SLOW_PID is its process.
+# slow_download RATE: starts a slow download; SLOW_PID is its process.
 slow_download() {
     rm -f "$LOGS/slow"
     ip netns exec "$LAB-lan" "$WITHIN" 15 curl -sS --fail --limit-rate "$1" -o "$LOGS/slow" "http://$SERVER_ADDRESS/iso/arch.iso" 2>"$LOGS/slow.err" &
@@ -254,12 +254,12 @@ slow_download() {
     wait_size "$LOGS/slow" 100000
 }
 
-# What cannot work is said at once, and the rest is served.
+# Features that cannot work are reported at once, and the rest is served.
 start_says() {
     START_LOG=iso start_ready "${HERE[@]}" --dhcp server --loader iso "$(image arch-2013)"
     logs 'loader iso: .*arch-2013\.iso has no EFI boot image' 2
     stop_server
-    step "--loader iso with an image that no firmware can start is told at the start"
+    step "--loader iso with an image that no firmware can start is reported at startup"
 }
 
 start_ends() {
@@ -269,7 +269,7 @@ start_ends() {
         slow_download 10M
         begun=$(date +%s.%N)
         kill "-$signal" "$SERVER_PID"
-        # Nobody new is let in.
+        # No new connections are accepted.
         logs 'stopping: ' 2
         ! in_lan curl -sS -m 2 -o /dev/null "http://$SERVER_ADDRESS/" 2>/dev/null || wrong "SIG$signal: a new request is still answered"
         wait "$SLOW_PID" || wrong "SIG$signal: the download that ran was cut: $(cat "$LOGS/slow.err")"
@@ -280,7 +280,8 @@ start_ends() {
         [[ $status == 0 ]] || wrong "SIG$signal: exit status $status"
         step "SIG$signal: the download ended after $(since "$begun") s, then the program, status $status"
     done
-    # A second signal means it. What is cut is reset: lpxelinux takes a plain end for the file's.
+    # A second signal exits at once. An interrupted transfer is reset: lpxelinux takes a plain close
+    # for the end of the file.
     START_LOG=second start_ready "${HERE[@]}" --dhcp server "$(image arch)"
     slow_download 3M
     kill "$SERVER_PID"
@@ -303,10 +304,10 @@ start_ends() {
     wait "$SERVER_PID" || status=$?
     [[ $status == 0 ]] || wrong "--until-idle: exit status $status"
     grep -q 'stopping: .*--until-idle' "$SERVER_LOG" || wrong "--until-idle: it does not say why it stops"
-    # Idle is counted from the end of the transfer, not from its beginning.
+    # Idle time is counted from the end of the transfer, not from its beginning.
     (($(line_of 'sent /iso/arch\.iso') < $(line_of 'stopping: '))) || wrong "--until-idle 2s: it stops while a download of 3.5 s runs"
     step "--until-idle 2s: over $(since "$begun") s after a download of 3.5 s began"
-    # JSON lines are JSON.
+    # JSON lines are valid JSON.
     START_LOG=json start_ready "${HERE[@]}" --dhcp server --log json "$(image arch)"
     get "http://$SERVER_ADDRESS/boot.ipxe" /dev/null
     ! get "http://$SERVER_ADDRESS/no\"thing" /dev/null || true
@@ -314,7 +315,7 @@ start_ends() {
     python3 -c 'import json, sys; [json.loads(line) for line in open(sys.argv[1])]' "$SERVER_LOG" 2>/dev/null || wrong "--log json: a line is no JSON: $(head -n 1 "$SERVER_LOG")"
 }
 
-# line_of REGEX: the number of the first such line of the log, or a high one.
+# line_of REGEX: prints the number of the first such line of the log, or a large one.
 line_of() { grep -n -m 1 -E "$1" "$SERVER_LOG" | cut -d : -f 1 | grep . || echo 999999; }
 
 # A closed terminal ends it; nohup and a service's SIGHUP do not.
@@ -328,7 +329,7 @@ import os, pty, sys, time
 ready, command = sys.argv[1], sys.argv[2:]
 pid, terminal = pty.fork()
 if pid == 0:
-    # Where nohup writes its file.
+    # The folder for the output file of nohup.
     os.chdir(os.path.dirname(ready))
     os.execvp(command[0], command)
 end = time.monotonic() + int(os.environ["END"])
@@ -336,7 +337,7 @@ while not os.path.exists(ready) and time.monotonic() < end:
     time.sleep(0.02)
 print(pid, flush=True)
 os.close(terminal)
-# What must go on is looked at for 3 s.
+# Observed for 3 s to keep running.
 end = time.monotonic() + (3 if command[0] == "nohup" else int(os.environ["END"]))
 while time.monotonic() < end:
     done, status = os.waitpid(pid, os.WNOHANG)
@@ -362,11 +363,11 @@ os.waitpid(pid, 0)' "$LOGS/pty-ready" $([[ $kind == plain ]] || echo nohup) "$LA
     step "a closed terminal ends it, SIGHUP to a service does not"
 }
 
-# --once: a machine boots, as far as the server can see, and the server goes.
+# --once: a machine boots, from the server's point of view, and the server exits.
 start_once() {
     local status=0 path
     START_LOG=once start_ready "${HERE[@]}" --dhcp server --once "$(image arch)"
-    # Something that does not boot is no reason to stop.
+    # A client that does not boot does not end it.
     get "http://$SERVER_ADDRESS/arch/x86_64/airootfs.sfs" /dev/null
     udhcpc 1 'busybox udhcpc' -f -n -q -t 4 -T 1 -V PXEClient:Arch:00000:UNDI:002001 -x 0x5d:0000 -x 0x5e:010201 || wrong "--once: no lease"
     [[ -n $(leased 1 boot_file) ]] || wrong "--once: a machine that boots is given no file"

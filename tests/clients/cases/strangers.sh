@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# What is on the cable and is none of ours, and two of us.
+# Foreign devices on the cable, and two instances of lanboot.
 
 case_strangers() {
     clients_up "$LOGS"
@@ -12,7 +12,7 @@ case_strangers() {
     strangers_own_address
 }
 
-# A DHCP server of another VLAN on the same cable is no second one here; one without a tag is.
+# A DHCP server of another VLAN on the same cable does not count; one without a tag does.
 strangers_vlan() {
     START_LOG=vlan start_ready "${HERE[@]}" "$(image arch)"
     pxe 2 speak 10.10.0.9 10
@@ -27,7 +27,7 @@ strangers_vlan() {
     step "another VLAN's DHCP server is not heard"
 }
 
-# Two that start together, and a machine that asks both, so that each hears the other's offer.
+# Two that start together, and a machine that asks both, so that each receives the other's offer.
 strangers_two() {
     local second offers
     : >"$LOGS/second.log"
@@ -46,19 +46,19 @@ strangers_two() {
     step "two started together while a machine asks: one hands out addresses"
 }
 
-# Asks once more, and says whether one of the two has given way.
+# Requests once more, and returns whether one of the two has stepped down.
 strangers_settled() {
     ! grep -q 'hands out no more\|leaves that to it' "$SERVER_LOG" "$LOGS/second.log" || return 0
     pxe 3 ask-once
     return 1
 }
 
-# An address the host got after the start answers no probe of its own.
+# An address added to the host after startup answers no probe of its own.
 strangers_own_address() {
     START_LOG=own start_ready --address "$SERVER_ADDRESS/$SERVER_PREFIX" --range 192.168.77.50-192.168.77.51 "$(image arch)"
     in_srv ip address add 192.168.77.50/24 dev srv0
     in_srv ip address add 192.168.77.51/24 dev srv0
-    # It looks at itself when it looks for others.
+    # It checks its own addresses when it probes for other servers.
     [[ $(in_client 2 "$WITHIN" 30 python3 "$CLIENTS/pxe" eth0 "$(srv0_mac)" question) == asked ]] || wrong "it does not ask again"
     ask 1 -t 2
     [[ -z $ADDRESS ]] || wrong "it handed out its own address $ADDRESS"

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# The TFTP clients people have.
+# Common TFTP clients.
 
 case_tftp() {
     clients_up "$LOGS"
@@ -34,7 +34,7 @@ case_tftp() {
     alive
 }
 
-# A router that translates addresses, as at home, in client 1, and a machine behind it in client 2:
+# A NAT router, as at home, in client 1, and a machine behind it in client 2:
 #   c2 in0 10.55.0.2 ── in0 10.55.0.1 c1 eth0 192.168.77.9 ── LAN
 tftp_nat_up() {
     need_tools nft=nftables
@@ -57,7 +57,7 @@ table ip home {
 END
 }
 
-# tftp_through_nat SECONDS: the kernel, asked for by the machine behind the router.
+# tftp_through_nat SECONDS: the machine behind the router downloads the kernel.
 tftp_through_nat() {
     in_client 2 "$WITHIN" "$1" busybox tftp -g -b 1428 -r "$TFTP_FILE" -l "$LOGS/got" "$SERVER_ADDRESS" 2>>"$LOGS/tftp-nat.log"
 }
@@ -68,7 +68,7 @@ tftp_nat() {
     fetched "busybox through address translation"
     in_client 2 "$WITHIN" 60 curl -sS -o "$LOGS/got" "tftp://$SERVER_ADDRESS/$TFTP_FILE" 2>>"$LOGS/tftp-nat.log" || wrong "curl failed through address translation"
     fetched "curl through address translation"
-    # Many machines with one address: only their ports tell them apart.
+    # Many machines with one address, distinguished only by their ports.
     for n in {1..30}; do
         in_client 2 "$WITHIN" 100 curl -sS -o "$LOGS/got-$n" "tftp://$SERVER_ADDRESS/$TFTP_FILE" 2>>"$LOGS/tftp-nat.log" &
         pids+=("$!")
@@ -82,8 +82,8 @@ tftp_nat() {
     small=boot/syslinux/ldlinux.c32
     TFTP_WANT=$LOGS/tree-arch/$small
     in_client 1 nft add rule ip home way meta l4proto udp numgen random mod 100 \< 10 drop
-    # Not atftp: it answers no block twice, and breaks off at a second OACK. curl without options,
-    # because it asks for waits of 6 s with them.
+    # Not atftp: it never repeats an ACK, and aborts at a second OACK. curl without options, because
+    # with them it requests waits of 6 s.
     in_client 2 "$WITHIN" 100 busybox tftp -g -b 1428 -r "$small" -l "$LOGS/got" "$SERVER_ADDRESS" 2>>"$LOGS/tftp-nat.log" ||
         wrong "busybox failed where one of 10 datagrams is lost"
     fetched "busybox where one of 10 datagrams is lost"
@@ -93,7 +93,7 @@ tftp_nat() {
     in_client 1 nft flush chain ip home way
 }
 
-# fetched WHAT: LOGS/got is the file wanted, and goes away.
+# fetched WHAT: LOGS/got must match the file, and is removed.
 fetched() {
     same "$TFTP_WANT" "$LOGS/got" "$1"
     rm -f "$LOGS/got"
@@ -105,7 +105,7 @@ tftp_hpa() {
     fetched "tftp-hpa"
     in_lan "$WITHIN" 60 tftp -m binary "$SERVER_ADDRESS" -c get "//arch\\boot//x86_64/vmlinuz-linux" "$LOGS/got" >>"$LOGS/tftp.log" 2>&1 || wrong "tftp-hpa failed with a backslash"
     fetched "tftp-hpa with backslashes and doubled slashes"
-    # Its own mode when nobody says binary: netascii. Line ends come out as they went in.
+    # Its default mode is netascii. Line ends must round-trip.
     if [[ -e $text ]]; then
         in_lan "$WITHIN" 20 tftp -m ascii "$SERVER_ADDRESS" -c get boot/syslinux/archiso_tail.cfg "$LOGS/got" >>"$LOGS/tftp.log" 2>&1
         same "$text" "$LOGS/got" "tftp-hpa in netascii"
@@ -144,7 +144,7 @@ tftp_busybox() {
     rm -f "$LOGS/got"
 }
 
-# More than 65,535 blocks of 512: after the last number comes 0.
+# More than 65,535 blocks of 512: the block number wraps to 0.
 tftp_wraps() {
     TFTP_WANT=$(image arch-2013)
     (($(stat -c %s "$TFTP_WANT") > 65536 * 512)) || fail "arch-2013 is too small to wrap"
