@@ -15,7 +15,7 @@ use crate::settings::Table;
 #[derive(Debug, Parser)]
 #[command(name = "lanboot", version, about, max_term_width = 100, after_help = EXAMPLES)]
 pub struct Cli {
-    /// What to do.
+    /// Command to run.
     #[command(subcommand)]
     pub command: Command,
 }
@@ -51,7 +51,7 @@ impl Cli {
                 Self::command().error(
                     ErrorKind::InvalidSubcommand,
                     format!(
-                        "'{image}' is no command; to serve it: lanboot serve {image}; to look at it: lanboot inspect {image}"
+                        "'{image}' is not a command; to serve it: lanboot serve {image}; to examine it: lanboot inspect {image}"
                     ),
                 )
             }
@@ -101,25 +101,25 @@ Examples:
   sudo lanboot serve archlinux.iso
       Serve one image on the LAN; machines that boot from the network get its menu.
   sudo lanboot serve --interface eth1 --address 192.168.0.1/24 ~/isos
-      Give eth1 an address for as long as lanboot runs and serve every image in a folder.
+      Give eth1 an address while lanboot runs and serve all images in a folder.
   lanboot inspect archlinux.iso
-      Say what is on an image and what machines would be offered.
+      Show the contents of an image and what machines would be offered.
   lanboot doctor
-      Say which machines can be served, and which package brings what is missing.";
+      Show which machines can be served, and which packages provide missing loaders.";
 
-/// The things lanboot does.
+/// Commands of lanboot.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Serve images to every machine on the LAN that boots from the network
     #[command(after_help = SERVE_EXAMPLES)]
     Serve(Box<Serve>),
-    /// Say what is on an image and what would be offered
+    /// Show the contents of an image and what machines would be offered
     Inspect(Inspect),
-    /// Print configuration for the servers there are already: boot files for a DHCP server, or
-    /// entries for a menu
+    /// Print configuration for existing servers: boot files for a DHCP server, or entries for a
+    /// menu
     #[command(after_help = EXPORT_EXAMPLES)]
     Export(Box<Export>),
-    /// Say which machines can be served from here, and which package brings what is missing
+    /// Show which machines can be served from here, and which packages provide missing loaders
     #[command(after_help = DOCTOR_EXAMPLES)]
     Doctor(Doctor),
 }
@@ -129,7 +129,7 @@ Examples:
   lanboot doctor
       Which machines can be served with the loaders of this host?
   lanboot doctor ~/isos
-      And with those that are on these images?
+      And with those on these images?
   lanboot doctor --loaders /srv/loaders
       And with the loaders in this folder instead of the host's?";
 
@@ -152,8 +152,8 @@ Networks, on interfaces or behind relays, in the configuration file:
   lease-time = '2h'
   option.42 = ['10.1.0.3']      # addresses; or text; or 'hex:01 02 ff'
 
-On the machine: switch on network boot (PXE) in its firmware, or press its boot menu key
-(often F12, F11, F9 or Esc) and pick the network card.";
+On the machine: enable network boot (PXE) in its firmware, or press its boot menu key
+(often F12, F11, F9 or Esc) and select the network card.";
 
 /// Arguments of `lanboot serve`.
 #[derive(Debug, Default, Args, Deserialize)]
@@ -162,39 +162,37 @@ pub struct Serve {
     /// Images, or folders of images
     #[arg(value_name = "IMAGE")]
     pub images: Vec<PathBuf>,
-    /// Network interface to serve; needed only when there is more than one to choose from. May be
-    /// repeated
+    /// Network interface to serve; needed only if several are suitable. May be repeated
     #[arg(long, value_name = "IF")]
     #[serde(deserialize_with = "one_or_many")]
     pub interface: Vec<String>,
-    /// Give the interface this address, such as 192.168.0.1/24, for as long as lanboot runs; with
-    /// several interfaces, IF=ADDRESS/BITS. May be repeated
+    /// Give the interface this address, such as 192.168.0.1/24, while lanboot runs; with several
+    /// interfaces, IF=ADDRESS/BITS. May be repeated
     #[arg(long, value_name = "[IF=]ADDRESS/BITS")]
     #[serde(deserialize_with = "one_or_many")]
     pub address: Vec<String>,
-    /// auto: hand out addresses unless another DHCP server answers; beside one, and as soon as one
-    /// appears, only tell machines what to boot, until SIGHUP or a restart asks anew. server: hand
-    /// them out whoever else does. proxy: only tell machines what to boot. off: no DHCP [default:
-    /// auto]
+    /// auto: assign addresses unless another DHCP server answers; beside one, and as soon as one
+    /// appears, only provide boot information, until SIGHUP or a restart. server: assign addresses
+    /// in any case. proxy: only provide boot information. off: no DHCP [default: auto]
     #[arg(long, value_name = "auto|server|proxy|off")]
     pub dhcp: Option<String>,
-    /// Addresses to hand out on the only interface; default: part of its own network. For several
-    /// interfaces and networks behind relays the configuration file has tables, shown below
+    /// Addresses to assign on a single interface; default: part of its own network. For several
+    /// interfaces and networks behind relays use tables in the configuration file, shown below
     #[arg(long, value_name = "A-B")]
     pub range: Option<String>,
-    /// How long an address is lent, such as 12h or 30m [default: 12h; 1h with --dhcp auto]
+    /// Duration of a lease, such as 12h or 30m [default: 12h; 1h with --dhcp auto]
     #[arg(long, value_name = "DURATION")]
     pub lease_time: Option<String>,
-    /// Default route told to machines; none unless given
+    /// Default route announced to machines; default: none
     #[arg(long, value_name = "ADDRESS")]
     pub router: Option<String>,
-    /// DNS server told to machines; none unless given. May be repeated
+    /// DNS server announced to machines; default: none. May be repeated
     #[arg(long, value_name = "ADDRESS")]
     #[serde(deserialize_with = "one_or_many")]
     pub dns: Vec<String>,
-    /// How root file systems travel: auto, http, nfs or nbd; ENTRY=WAY for one entry or image.
-    /// May be repeated [default: auto]
-    #[arg(long, value_name = "[ENTRY=]WAY")]
+    /// Root transport: auto, http, nfs or nbd; ENTRY=TRANSPORT for one entry or image. May be
+    /// repeated [default: auto]
+    #[arg(long, value_name = "[ENTRY=]TRANSPORT")]
     #[serde(deserialize_with = "one_or_many")]
     pub transport: Vec<String>,
     /// Do not serve NFS (ports 111 and 2049)
@@ -203,23 +201,23 @@ pub struct Serve {
     /// Do not serve NBD (port 10809)
     #[arg(long)]
     pub no_nbd: bool,
-    /// Entry or image that starts when nobody presses a key; default: the first image
+    /// Entry or image to start when the menu times out; default: the first image
     #[arg(long, value_name = "ENTRY")]
     pub boot: Option<String>,
-    /// More kernel arguments for every entry
+    /// Additional kernel arguments for every entry
     #[arg(long, value_name = "ARGS", allow_hyphen_values = true)]
     pub append: Option<String>,
     /// generated: a menu of all images. stock: the first image's own [default: generated]
     #[arg(long, value_name = "generated|stock")]
     pub menu: Option<String>,
-    /// Seconds a menu waits for a key; 0 starts at once, 'never' waits for ever [default: 10]
+    /// Seconds a menu waits for a key; 0 starts at once, 'never' waits forever [default: 10]
     #[arg(long, value_name = "S")]
     #[serde(deserialize_with = "scalar")]
     pub menu_timeout: Option<String>,
-    /// What machines load first: auto, ipxe, ipxe-native, pxelinux (BIOS), grub (UEFI, also with
-    /// Secure Boot on) or iso (UEFI HTTP Boot: the first image as a RAM disk); MAC=WAY for one
+    /// First loader: auto, ipxe, ipxe-native, pxelinux (BIOS), grub (UEFI, also with
+    /// Secure Boot on) or iso (UEFI HTTP Boot: the first image as a RAM disk); MAC=LOADER for one
     /// machine. May be repeated [default: auto]
-    #[arg(long, value_name = "[MAC=]WAY")]
+    #[arg(long, value_name = "[MAC=]LOADER")]
     #[serde(deserialize_with = "one_or_many")]
     pub loader: Vec<String>,
     /// Folder for the lease database [default: /var/lib/lanboot]
@@ -233,29 +231,28 @@ pub struct Serve {
     #[arg(long, value_name = "MAC")]
     #[serde(deserialize_with = "one_or_many")]
     pub only: Vec<String>,
-    /// Stop when every machine that began to boot is up with its address and none reads its root
-    /// file system from here
+    /// Exit once every machine that began to boot is up with its address and none reads its root
+    /// file system from this server
     #[arg(long)]
     pub once: bool,
-    /// Stop when no machine is in the middle of a boot and none has asked for anything for this
-    /// long, such as 10m
+    /// Exit once no machine is booting and none has requested anything for this long, such as 10m
     #[arg(long, value_name = "DURATION")]
     pub until_idle: Option<String>,
-    /// plain lines or one JSON object per line [default: plain; live on a terminal]
+    /// plain: lines of text. json: one JSON object per line [default: plain; live on a terminal]
     #[arg(long, value_name = "plain|json")]
     pub log: Option<String>,
-    /// Create this file once every door is open and it is known whether addresses are handed out
+    /// Create this file once all services are running and the DHCP mode is decided
     #[arg(long, value_name = "FILE")]
     pub ready_file: Option<PathBuf>,
-    /// Port of the boot door [default: 80]
+    /// Port of the HTTP server [default: 80]
     #[arg(long, value_name = "PORT")]
     #[serde(deserialize_with = "scalar")]
     pub http_port: Option<String>,
-    /// Answer TFTP from port 69 alone, for machines behind a router that translates addresses and
-    /// for containers; else each transfer has a port of its own
+    /// Answer TFTP from port 69 alone, for machines behind NAT and for containers; by default each
+    /// transfer has a port of its own
     #[arg(long)]
     pub tftp_single_port: bool,
-    /// Folder with loaders to use instead of the host's (undionly.kpxe, snponly-x86_64.efi,
+    /// Folder of loaders to use instead of the host's (undionly.kpxe, snponly-x86_64.efi,
     /// snponly-arm64.efi, shimx64.efi and grubx64.efi, lpxelinux.0, *.c32)
     #[arg(long, value_name = "DIR")]
     pub loaders: Option<PathBuf>,
@@ -270,19 +267,19 @@ Examples:
   lanboot export pxelinux --transport nfs ~/isos >/srv/tftp/lanboot.cfg
   lanboot export kea --server 192.168.0.5 archlinux.iso
 
-It takes what serve takes, changes nothing and needs no rights. Beside the other server run
+It takes the flags of serve, changes nothing and needs no privileges. Beside the other server run
 'lanboot serve --dhcp off' with the same flags: the files still come from lanboot.";
 
 /// Arguments of `lanboot export`.
 #[derive(Debug, Args)]
 pub struct Export {
-    /// What for: pxelinux, grub, ipxe, dnsmasq, isc-dhcp, kea, mikrotik or windows-dhcp
+    /// Target format: pxelinux, grub, ipxe, dnsmasq, isc-dhcp, kea, mikrotik or windows-dhcp
     #[arg(value_name = "FORMAT")]
     pub format: String,
-    /// Address machines reach lanboot at; default: the one of --address or of the interface
+    /// Address of lanboot for machines; default: that of --address or of the interface
     #[arg(long, value_name = "ADDRESS")]
     pub server: Option<String>,
-    /// What is served, and how.
+    /// Flags of `lanboot serve`.
     #[command(flatten)]
     pub serve: Serve,
 }
@@ -296,7 +293,7 @@ pub struct Inspect {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
-    /// More kernel arguments, as for serve
+    /// Additional kernel arguments, as for serve
     #[arg(long, value_name = "ARGS", allow_hyphen_values = true)]
     pub append: Option<String>,
 }
@@ -304,10 +301,10 @@ pub struct Inspect {
 /// Arguments of `lanboot doctor`.
 #[derive(Debug, Args)]
 pub struct Doctor {
-    /// Images, or folders of images, whose loaders count too
+    /// Images, or folders of images, whose loaders are included
     #[arg(value_name = "IMAGE")]
     pub images: Vec<PathBuf>,
-    /// Look at the loaders of this host, as it does anyway; with a folder, at those in it instead
+    /// Check the loaders of this host (the default); with a folder, those in it instead
     #[arg(long, value_name = "DIR", num_args = 0..=1)]
     pub loaders: Option<Option<PathBuf>>,
     /// Print JSON

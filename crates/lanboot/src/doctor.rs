@@ -314,13 +314,16 @@ pub fn secure_boot(catalog: &Catalog, loaders: &Loaders) -> Vec<String> {
             // Nor without Secure Boot: that is said already.
             usual_loader(catalog, loaders, arch, false, false).ok()?;
             return Some(format!(
-                "{arch} machines with Secure Boot on have nothing to start: iPXE is signed by nobody \
-                 they trust; install {} (lanboot doctor says more)",
+                "{arch} machines with Secure Boot on have nothing to start: iPXE is not signed by \
+                 a trusted key; install {} (lanboot doctor says more)",
                 kind.packages.of(host())
             ));
         };
         let shim = shim(&file, catalog, loaders)?;
-        Some(format!("{}: the shim {} {}", kind.name, shim.from, shim.authorities))
+        Some(format!(
+            "{}: the shim {} {}",
+            kind.name, shim.from, shim.authorities
+        ))
     });
     said.collect()
 }

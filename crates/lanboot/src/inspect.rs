@@ -163,16 +163,16 @@ fn entries(image: &Image, append: &str) -> Vec<ReportStart> {
 /// Describes what to know about an entry before enabling Secure Boot.
 fn secure_boot(image: &Image, entry: &Entry) -> String {
     let Some(signer) = entry.signed.names().first() else {
-        return "by nobody: the kernel starts only with Secure Boot off".into();
+        return "no: the kernel starts only with Secure Boot off".into();
     };
     let fits = |shim: &&Shim| entry.cpu.runs_on(shim.arch) && shim.trusts(&entry.signed);
     let own = image.loaders.shims.iter().find(fits);
     match own {
         Some(shim) => format!(
-            "by {signer}, whom the shim on this image trusts ({})",
+            "by {signer}, trusted by the shim on this image ({})",
             shim.from
         ),
-        None => format!("by {signer}: with Secure Boot on it needs a shim that trusts them"),
+        None => format!("by {signer}: with Secure Boot on it needs a shim that trusts this signer"),
     }
 }
 

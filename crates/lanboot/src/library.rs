@@ -322,8 +322,8 @@ impl ImageLibrary {
         scan.changed = true;
         if disk.last_streamed().is_some() {
             scan.warnings.push(format!(
-                "{}: was written over while machines had it as their disk, so they cannot go on; \
-                 copy a new image under another name and rename it",
+                "{}: was overwritten while machines used it as their disk, so they cannot \
+                 continue; copy a new image under another name and rename it",
                 image.file
             ));
         }

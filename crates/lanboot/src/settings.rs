@@ -658,7 +658,7 @@ mod tests {
             ),
             (
                 &["--interface", "a", "--interface", "a"],
-                "a is there twice",
+                "a is given more than once",
             ),
             (
                 &[

@@ -301,7 +301,7 @@ fn a_file_with_a_gap_cuts_the_connection_by_a_reset() {
     assert_eq!(
         why,
         (
-            "the image became shorter than it was".to_owned(),
+            "the image file was truncated".to_owned(),
             IMAGE_BYTES as u64
         )
     );
@@ -364,7 +364,7 @@ fn slow_readers_cost_no_thread_and_are_not_cut_while_they_read() {
         EventKind::Failed { reason, .. } => Some(reason.to_string()),
         _ => None,
     });
-    assert_eq!(why, "the machine took nothing for 4 s");
+    assert_eq!(why, "the machine read nothing for 4 s");
     enough.store(true, Ordering::Relaxed);
     reading.join().expect("a slow reader was cut");
     drop(stalled);

@@ -243,7 +243,7 @@ fn an_image_that_became_shorter_is_an_error_and_what_is_left_can_be_read() {
         EventKind::Failed { reason, path, .. } => Some((path.clone(), reason.to_string())),
         _ => None,
     });
-    let shorter = "the image became shorter than it was";
+    let shorter = "the image file was truncated";
     assert_eq!(why, ("disk".to_owned(), shorter.to_owned()));
 }
 

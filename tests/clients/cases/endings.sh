@@ -165,7 +165,7 @@ endings_signals() {
         stays 1 "SIG$signal with a transfer that hangs"
         begun=$(date +%s.%N)
         kill "-$signal" "$SERVER_PID"
-        ends "a second SIG$signal" 3 'stopped; 1 transfer was cut'
+        ends "a second SIG$signal" 3 'stopped; 1 transfer was interrupted'
         step "a second SIG$signal: over after $(since "$begun") s"
         kill "$HANGING" 2>/dev/null || true
     done
@@ -177,7 +177,7 @@ endings_signals() {
     kill "$SERVER_PID"
     logs 'waiting for 2 transfers; ' 3
     kill "$SERVER_PID"
-    ends "a second SIGTERM with two transfers" 3 'stopped; 2 transfers were cut'
+    ends "a second SIGTERM with two transfers" 3 'stopped; 2 transfers were interrupted'
 }
 
 # leaves MISSING END: a machine with simple TCP downloads the initramfs and leaves.
@@ -220,7 +220,7 @@ case_last-ack() {
     START_LOG=most start_ready "${HERE[@]}" --dhcp off "$(image arch)"
     INITRAMFS=boot/syslinux/menu.c32
     leaves 14000 reset
-    logs "failed sending /iso/arch/$INITRAMFS to $POOL_LAST after 1[0-9.]* KiB: the machine hung up" 5
+    logs "failed sending /iso/arch/$INITRAMFS to $POOL_LAST after 1[0-9.]* KiB: the machine closed the connection" 5
     left
     stop_server
     # It left before SIGTERM, which does not wait for it.

@@ -53,7 +53,7 @@ hostile_end_ends() {
     ended "$ENDING_PID" 40 || { wrong "SIGTERM: a machine of one byte per second holds the program for ever"; return; }
     wait "$ENDING_PID" || status=$?
     [[ $status == 0 ]] || wrong "SIGTERM and a machine of one byte per second: exit status $status"
-    grep -q 'transfers still ran after [0-9]* s and were cut' "$ENDING_LOG" || wrong "SIGTERM: an interrupted transfer is not logged: $(tail -n 1 "$ENDING_LOG")"
+    grep -q 'transfers still running after [0-9]* s were interrupted' "$ENDING_LOG" || wrong "SIGTERM: an interrupted transfer is not logged: $(tail -n 1 "$ENDING_LOG")"
     step "SIGTERM and a machine of one byte per second: over, seen $(since "$ENDING_SINCE") s later"
 }
 

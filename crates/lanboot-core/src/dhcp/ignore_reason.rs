@@ -39,7 +39,7 @@ pub enum IgnoreReason {
     #[error("plain BOOTP is not served")]
     Bootp,
     /// A message only servers send, or of an unknown type.
-    #[error("a {0} is nothing a server answers")]
+    #[error("a {0} is not a client message")]
     Message(MessageType),
     /// The relay stands in a network we were told nothing about.
     #[error("no subnet is configured for the relay {0}")]
@@ -67,13 +67,13 @@ pub enum IgnoreReason {
     #[error("{0} is outside the range handed out here; another server may have given it")]
     Stranger(Ipv4Addr),
     /// Port 4011 answers DHCPREQUEST and DHCPINFORM.
-    #[error("a {0} is nothing the boot server port answers")]
+    #[error("a {0} is not answered on port 4011")]
     BootServerMessage(MessageType),
     /// An answer to port 0 reaches nobody.
     #[error("it was sent from port 0")]
     NoSourcePort,
     /// Option 43, sub-option 71, names something nobody offered here.
-    #[error("boot item {item}, layer {layer} is none of this server's")]
+    #[error("boot item {item}, layer {layer} is not offered by this server")]
     BootItem {
         /// The item's type.
         item: u16,

@@ -323,7 +323,9 @@ impl<'a> Transaction<'a> {
             message: MessageType::Decline,
             address,
             record: None,
-            detail: Some(format!("another machine uses it, it says; decline {count}")),
+            detail: Some(format!(
+                "client reports an address conflict (decline {count})"
+            )),
         })
     }
 

@@ -171,7 +171,7 @@ fn about(status: &MachineStatus, state: &BootState) -> String {
         BootState::Streaming => "is up and reads its root file system from here".into(),
         BootState::Up if status.has_own_address() => "is up: its system has its address".into(),
         BootState::Up => format!(
-            "is taken to be up: it has all its files and asked for nothing for {} s",
+            "counts as up: it has all its files and requested nothing for {} s",
             if status.is_given_address() {
                 ADDRESS_GRACE.as_secs()
             } else {

@@ -64,7 +64,7 @@ pub(super) fn fragment(from: &Export<'_>) -> Fragment {
         }
     }
     if !others.is_empty() {
-        out.push_str("\n# The same entries with other ways for the root file system.");
+        out.push_str("\n# The same entries with other root transports.");
     }
     others.sort_by_key(|menu_entry| menu_entry.entry.cpu);
     for menu_entries in others.chunk_by(|a, b| a.entry.cpu == b.entry.cpu) {
@@ -79,7 +79,7 @@ pub(super) fn fragment(from: &Export<'_>) -> Fragment {
             unless_locked(out, all, |out| {
                 let _ = writeln!(
                     out,
-                    "submenu 'Other ways for the root to travel ...' --id lanboot-ways-{cpu} {{"
+                    "submenu 'Root transport (HTTP, NFS, NBD) ...' --id lanboot-ways-{cpu} {{"
                 );
                 for other in menu_entries {
                     let entry = other.entry;

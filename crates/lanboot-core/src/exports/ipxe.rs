@@ -61,7 +61,7 @@ pub(super) fn fragment(from: &Export<'_>) -> Fragment {
         );
     }
     if !others.is_empty() {
-        out.push_str("item --gap Other ways for the root to travel\n");
+        out.push_str("item --gap Root transport (HTTP, NFS, NBD)\n");
     }
     for (label, other) in &others {
         let title = other.image.ascii_title(other.entry);
@@ -79,10 +79,10 @@ pub(super) fn fragment(from: &Export<'_>) -> Fragment {
     fit.nothing(&mut out);
     out.push_str("prompt --timeout 30000 Press a key to go back ||\ngoto lanboot-back\n");
     out.push_str(
-        "\n:lanboot-failed\necho lanboot: this did not start; the reason stands above.\n\
+        "\n:lanboot-failed\necho lanboot: this did not start; see the reason above.\n\
          prompt --timeout 30000 Press a key for the menu ||\ngoto lanboot-menu\n\
          \n:lanboot-unsigned\n\
-         echo lanboot: Secure Boot is on, and nobody has signed the kernel of this entry for it.\n\
+         echo lanboot: Secure Boot is on, and the kernel of this entry is not signed.\n\
          prompt --timeout 30000 Press a key for the menu ||\ngoto lanboot-menu\n\
          \n:lanboot-back\nexit 1\n",
     );

@@ -41,9 +41,9 @@ pub(super) fn fragment(from: &Export<'_>) -> Fragment {
     }
     if !others.is_empty() {
         out.push_str(
-            "\n# The same entries with other ways for the root file system, in a menu of their own.\n\
-             MENU BEGIN lanboot-ways\nMENU LABEL Other ways for the root to travel ...\n\
-             MENU TITLE How shall the root travel?\n",
+            "\n# The same entries with other root transports, in a menu of their own.\n\
+             MENU BEGIN lanboot-ways\nMENU LABEL Root transport (HTTP, NFS, NBD) ...\n\
+             MENU TITLE Root transport (HTTP, NFS, NBD)\n",
         );
         for other in &others {
             let title = other.image.ascii_title(other.entry);

@@ -192,14 +192,13 @@ pub enum Refusal {
     Lacks(Lack),
     /// There is no root to transport.
     #[error(
-        "its initramfs is the whole system and is loaded over HTTP; there is no root that could \
-         travel by NFS or NBD"
+        "its initramfs is the whole system and is loaded over HTTP; there is nothing to serve \
+         over NFS or NBD"
     )]
     NoRoot,
     /// There is no kernel either.
     #[error(
-        "it starts only as a whole, by UEFI HTTP Boot; there is no root that could travel by NFS \
-         or NBD"
+        "it starts only as a whole, by UEFI HTTP Boot; there is nothing to serve over NFS or NBD"
     )]
     WholeImage,
 }
@@ -323,9 +322,9 @@ impl Entry {
         let mib = self.root_bytes >> 20;
         let how = match (transport, self.streams(transport, append)) {
             (Transport::Http, _) => "is copied into memory over HTTP",
-            (Transport::Nfs, true) => "stays here and is read over NFS",
+            (Transport::Nfs, true) => "stays on the server and is read over NFS",
             (Transport::Nfs, false) => "is copied into memory over NFS",
-            (Transport::Nbd, true) => "stays here and is read over NBD",
+            (Transport::Nbd, true) => "stays on the server and is read over NBD",
             (Transport::Nbd, false) => "is copied into memory over NBD",
         };
         format!("{}: the root ({mib} MiB) {how}.", self.volume)

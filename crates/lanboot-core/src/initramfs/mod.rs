@@ -47,10 +47,10 @@ pub enum Error {
     #[error("it cannot be read: {0}")]
     Read(#[from] std::io::Error),
     /// The compression is not supported.
-    #[error("it is packed as {0}, which cannot be unpacked here")]
+    #[error("it is compressed with {0}, which is not supported")]
     Packing(&'static str),
     /// Neither an archive nor compressed data.
-    #[error("byte {0} begins no archive")]
+    #[error("byte {0} is not the start of an archive")]
     NoArchive(u64),
     /// A damaged header or name.
     #[error("its archive is damaged: {0}")]

@@ -171,8 +171,8 @@ fn two_records_of_one_directory_are_two_names_for_it() {
     assert_eq!(
         found.warnings,
         [
-            "has a folder that leads back to a folder it is in: '/a/c/up'",
-            "has a folder that leads back to a folder it is in: '/b/c/up'",
+            "has a folder that leads back to a parent folder: '/a/c/up'",
+            "has a folder that leads back to a parent folder: '/b/c/up'",
         ]
     );
 }
@@ -324,11 +324,11 @@ fn directory_loops_end_with_a_warning() {
     assert_eq!(
         medium.warnings,
         [
-            "has a folder that leads back to a folder it is in: '/up'",
-            "has a folder that leads back to a folder it is in: '/a/self'",
+            "has a folder that leads back to a parent folder: '/up'",
+            "has a folder that leads back to a parent folder: '/a/self'",
             "is cut short: the folder '/huge' at byte 47104 reaches past the end (file has 49152 \
              bytes)",
-            "has a folder that leads back to a folder it is in: '/a/b/a'",
+            "has a folder that leads back to a parent folder: '/a/b/a'",
         ]
     );
 }
@@ -564,7 +564,7 @@ fn devices_are_left_out_and_compressed_files_reported() {
         medium.warnings,
         [
             "has 2 device files or pipes (the first is '/null'), left out",
-            "has 1 file ('/z') compressed by zisofs, which is not unpacked: nobody gets them",
+            "has 1 file ('/z') compressed by zisofs, which is not unpacked: reading is an error",
         ]
     );
 }

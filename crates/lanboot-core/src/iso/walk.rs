@@ -371,7 +371,7 @@ impl Walk<'_, '_> {
         let refused = if depth >= MAX_DEPTH {
             Some("is too deep to be asked for")
         } else if folder.is_inside(extent.at) {
-            Some("leads back to a folder it is in")
+            Some("leads back to a parent folder")
         } else {
             None
         };
@@ -467,7 +467,7 @@ impl Walk<'_, '_> {
         }
         if self.compressed.count > 0 {
             self.notes.sum_up(format!(
-                "has {} compressed by zisofs, which is not unpacked: nobody gets them",
+                "has {} compressed by zisofs, which is not unpacked: reading is an error",
                 self.compressed.describe("file", "files")
             ));
         }

@@ -66,7 +66,7 @@ enum Lock<'a> {
 impl Grub<'_> {
     /// Returns `grub.cfg`.
     pub fn first(&self) -> String {
-        let mut out = String::from("# Made by lanboot for whoever asks.\n");
+        let mut out = String::from("# Made by lanboot.\n");
         let address = self.server.http.ip();
         let _ = writeln!(out, "set lanboot=tftp,{address}\nset lanboot_secure=secure");
         // GRUB before 2.12 does not accept a port.
@@ -123,8 +123,8 @@ impl Grub<'_> {
             return "Secure Boot is on; every kernel served is signed for it".into();
         }
         format!(
-            "Secure Boot is on, and it refuses the kernel of {}: nobody it trusts has signed it; \
-             to start it, switch Secure Boot off in the firmware or enrol the key of its maker",
+            "Secure Boot is on and rejects the kernel of {}: it is not signed by a trusted key; \
+             to start it, switch Secure Boot off in the firmware or enrol its vendor's key",
             refused.join(", ")
         )
     }
@@ -231,7 +231,7 @@ impl Grub<'_> {
         let _ = write!(
             out,
             "if [ \"$lanboot_fits\" != \"y\" ]; then\nset default={NOTHING}\n\
-             menuentry 'Nothing here is for this machine' --id '{NOTHING}' {{\n\
+             menuentry 'No image for this machine' --id '{NOTHING}' {{\n\
              echo \"This machine starts kernels for $grub_cpu.\"\necho {}\n\
              echo 'Press Esc to go on without the network.'\nsleep --interruptible 30\nexit\n}}\nfi\n",
             quoted(&served)
@@ -263,7 +263,7 @@ impl Grub<'_> {
         }
         let is_choice = |(_, entry): &(_, &Entry)| entry.root.is_some() && !lock.refuses(entry);
         if self.server.transports().count() > 1 && entries().any(|found| is_choice(&found)) {
-            out.push_str("submenu 'Other ways for the root to travel ...' {\n");
+            out.push_str("submenu 'Root transport (HTTP, NFS, NBD) ...' {\n");
             for (image, entry) in entries().filter(is_choice) {
                 for transport in self.menu.transports(entry, self.server) {
                     let title = format!("{} - {}", image.title(entry), transport_label(transport));
@@ -382,10 +382,10 @@ pub(crate) fn refused(out: &mut String, image: &Image, entry: &Entry, id: &str) 
     let title = image.title(entry);
     let by = match entry.signed.names().first() {
         Some(name) => format!(
-            "It is signed by {}, whom this shim does not know.",
+            "It is signed by {}, which this shim does not trust.",
             quiet(name)
         ),
-        None => "Nobody has signed it.".into(),
+        None => "It is not signed.".into(),
     };
     let _ = write!(
         out,
@@ -395,10 +395,10 @@ pub(crate) fn refused(out: &mut String, image: &Image, entry: &Entry, id: &str) 
     );
     for text in [
         "",
-        &format!("Secure Boot is on, and the firmware refuses the kernel of {title}."),
+        &format!("Secure Boot is on, and the firmware rejects the kernel of {title}."),
         &by,
-        "Switch Secure Boot off in the firmware setup, or enrol the key of its maker,",
-        "and start this machine again.",
+        "Switch Secure Boot off in the firmware setup, or enrol its vendor's key,",
+        "and restart this machine.",
         "",
         "Press Esc for the menu.",
     ] {

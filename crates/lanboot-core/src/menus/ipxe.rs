@@ -49,7 +49,7 @@ pub fn ipxe(catalog: &Catalog, menu: &Menu, server: &Server, memory: Memory) -> 
         for cpu in Cpu::ALL.into_iter().filter(|cpu| rooted.contains(cpu)) {
             where_it_starts(&mut out, cpu, "set lanboot-ways yes");
         }
-        let title = "Other ways for the root to travel ...";
+        let title = "Root transport (HTTP, NFS, NBD) ...";
         let _ = writeln!(out, "isset ${{lanboot-ways}} && item ways {title} ||");
     }
     item(&mut out, "local", "Boot from the local disk");
@@ -86,7 +86,7 @@ pub fn ipxe(catalog: &Catalog, menu: &Menu, server: &Server, memory: Memory) -> 
     fit.nothing(&mut out);
     out.push_str("prompt --timeout 30000 Press a key to go on without the network ||\nexit\n");
     out.push_str(
-        "\n:failed\necho lanboot: this did not start; the reason stands above.\n\
+        "\n:failed\necho lanboot: this did not start; see the reason above.\n\
          prompt --timeout 30000 Press a key for the menu ||\ngoto menu\n\
          \n:shell\nshell\ngoto menu\n\
          \n:local\nexit\n",
@@ -96,7 +96,7 @@ pub fn ipxe(catalog: &Catalog, menu: &Menu, server: &Server, memory: Memory) -> 
 
 /// Message on a machine with Secure Boot, instead of the firmware's error.
 const UNSIGNED: &str = "\n:unsigned\n\
-    echo Secure Boot is on, and nobody has signed the kernel of this entry for it.\n\
+    echo Secure Boot is on, and the kernel of this entry is not signed.\n\
     echo Switch Secure Boot off in the firmware setup, or choose another entry.\n\
     prompt Press a key for the menu ||\ngoto menu\n";
 
@@ -118,7 +118,7 @@ fn ask_for_memory(out: &mut String, server: &Server) {
 
 /// Writes the menu of every entry by every available root transport.
 fn transport_menu(out: &mut String, catalog: &Catalog, menu: &Menu, server: &Server) {
-    out.push_str("\n:ways\nmenu How shall the root travel?\n");
+    out.push_str("\n:ways\nmenu Root transport (HTTP, NFS, NBD)\n");
     for (image, entry) in with_root(catalog) {
         for transport in menu.transports(entry, server) {
             let title = format!(

@@ -31,7 +31,7 @@ pub enum RejectReason {
     #[error("there is no such export")]
     UnknownExport,
     /// No request magic.
-    #[error("what it sent is no NBD request")]
+    #[error("it sent an invalid NBD request")]
     NotARequest,
     /// A write of more than [`super::limits::MAX_REQUEST_BYTES`].
     #[error("it wanted to write {0} bytes")]
@@ -40,10 +40,10 @@ pub enum RejectReason {
     #[error("it wanted to write, and images are read-only")]
     ReadOnly,
     /// A request past the end; the connection continues.
-    #[error("it asked for bytes behind the end of the disk")]
+    #[error("it requested bytes past the end of the disk")]
     BehindTheEnd,
     /// An invalid request; the connection continues.
-    #[error("its request makes no sense")]
+    #[error("its request is invalid")]
     Invalid,
 }
 

@@ -210,7 +210,7 @@ impl fmt::Display for Refusal {
                 )
             }
             Self::OldMount => f.write_str("it mounts for NFS version 2, only version 3 is served"),
-            Self::Flavor => f.write_str("it wants to authenticate by other means than AUTH_SYS"),
+            Self::Flavor => f.write_str("it requires authentication other than AUTH_SYS"),
         }
     }
 }
@@ -223,7 +223,7 @@ pub enum IgnoreReason {
     Nothing(#[from] rpc::Nothing),
     /// A request to forward a call, which has been abused for attacks (RFC 1833 §2.2.1,
     /// PMAPPROC_CALLIT).
-    #[error("calls are not passed on to others")]
+    #[error("calls are not forwarded")]
     Forwarding,
 }
 

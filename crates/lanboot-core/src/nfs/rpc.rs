@@ -88,7 +88,7 @@ pub enum NoCall {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Nothing {
     /// Not a call.
-    #[error("it is no call")]
+    #[error("it is not a call")]
     NoCall,
     /// Truncated within the header.
     #[error("its head is {0}")]

@@ -67,7 +67,7 @@ pub enum NoLoader {
     #[error("{0}")]
     OnlyWhole(String),
     /// The firmware cannot do what was asked for it.
-    #[error("--loader {0} is nothing for {1} machines")]
+    #[error("--loader {0} does not support {1} machines")]
     NotForThis(LoaderKind, Arch),
     /// RAM disks come by HTTP Boot.
     #[error("--loader iso works by UEFI HTTP Boot, and this machine boots by PXE")]

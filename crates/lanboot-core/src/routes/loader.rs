@@ -446,7 +446,7 @@ mod tests {
             .find(b"loader/secure/x86_64/locked.cfg", b"", PEER)
             .unwrap();
         let warning = file.warning.unwrap();
-        assert!(warning.starts_with("Secure Boot is on, and it refuses the kernel of live-x86_64"));
+        assert!(warning.starts_with("Secure Boot is on and rejects the kernel of live-x86_64"));
         assert!(
             text(&routes, "loader/secure/x86_64/locked.cfg")
                 .unwrap()

@@ -182,7 +182,7 @@ impl fmt::Display for IgnoreReason {
             Self::DuplicateAck => "the block was confirmed before",
             Self::OldAck => "a later block was confirmed before",
             Self::AckAhead => "the confirmed block was not sent yet",
-            Self::Unexpected => "no such packet belongs into a read",
+            Self::Unexpected => "unexpected packet in a read transfer",
             Self::Over => "the transfer is over",
             Self::NotDue => "nothing is due yet",
         })

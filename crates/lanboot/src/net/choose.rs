@@ -180,8 +180,8 @@ pub fn choose(
     match (fit.next(), fit.next()) {
         (Some(one), None) if !address_given => Ok(one.clone()),
         (None, _) => bail!(
-            "no interface can be chosen without being named; name one with --interface, and where \
-             it has no address give it one with --address {}:\n{}{}",
+            "cannot choose an interface automatically; name one with --interface, and give it an \
+             address with --address {} if it has none:\n{}{}",
             suggestion(interfaces),
             list(interfaces),
             example(interfaces)

@@ -147,7 +147,8 @@ impl fmt::Display for MoreRights {
                 let set = all.join(",").to_lowercase();
                 write!(
                     f,
-                    "{what} needs more rights: run as root, or grant {names} (setcap '{set}+ep' lanboot)"
+                    "{what}: permission denied; run as root, or grant {names} (setcap '{set}+ep' \
+                     lanboot)"
                 )
             }
         }
@@ -186,7 +187,7 @@ mod tests {
     fn only_missing_capabilities_are_named() {
         assert_eq!(
             said("UDP port 69", &[NetBindService], NOBODY),
-            "UDP port 69 needs more rights: run as root, or grant CAP_NET_BIND_SERVICE (setcap \
+            "UDP port 69: permission denied; run as root, or grant CAP_NET_BIND_SERVICE (setcap \
              'cap_net_bind_service+ep' lanboot)"
         );
         let three = said("eth0", &[NetAdmin, NetRaw, NetBindService], NOBODY);

@@ -45,8 +45,8 @@ impl Service {
     fn instead(self, port: u16) -> Option<String> {
         let words = match self {
             Self::Dhcp => {
-                "stop it, serve another interface with --interface, or use --dhcp off and let it tell \
-                 machines what to boot (lanboot export)"
+                "stop it, serve another interface with --interface, or use --dhcp off and \
+                 configure it with lanboot export"
             }
             Self::BootServer => "stop it if lanboot is to answer there",
             Self::Tftp => "stop it: firmware asks for boot files at no other port",

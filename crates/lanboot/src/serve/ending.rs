@@ -47,7 +47,7 @@ pub(super) async fn wait(
         Ok(true) => "stopped".to_owned(),
         Ok(false) => interrupted("stopped", &telling.outlook()),
         Err(_) => format!(
-            "transfers still ran after {} s and were cut",
+            "transfers still running after {} s were interrupted",
             DRAIN.as_secs()
         ),
     }
@@ -57,8 +57,8 @@ pub(super) async fn wait(
 fn interrupted(how: &str, outlook: &Outlook) -> String {
     match outlook.transfers {
         0 => how.to_owned(),
-        1 => format!("{how}; 1 transfer was cut"),
-        n => format!("{how}; {n} transfers were cut"),
+        1 => format!("{how}; 1 transfer was interrupted"),
+        n => format!("{how}; {n} transfers were interrupted"),
     }
 }
 
@@ -76,7 +76,7 @@ mod tests {
             interrupted("stopped", &outlook)
         };
         assert_eq!(of(0), "stopped");
-        assert_eq!(of(1), "stopped; 1 transfer was cut");
-        assert_eq!(of(2), "stopped; 2 transfers were cut");
+        assert_eq!(of(1), "stopped; 1 transfer was interrupted");
+        assert_eq!(of(2), "stopped; 2 transfers were interrupted");
     }
 }

@@ -113,7 +113,7 @@ impl<R: Fn(&TcpStream)> Listener<'_, R> {
                 Err(error) if is_exhaustion(&error) => {
                     if no_descriptor.is_due() {
                         let text = format!(
-                            "the {} door cannot accept connections ({error}); \
+                            "{} accept failed: {error}; \
                              raise the limit on open files",
                             self.protocol.name()
                         );

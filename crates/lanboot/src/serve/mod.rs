@@ -189,9 +189,9 @@ async fn attend(
                 }
             }
             Some(ended) = doors.join_next() => break match ended {
-                Ok(Ok(())) => Err(anyhow!("a door closed by itself")),
+                Ok(Ok(())) => Err(anyhow!("a server task ended unexpectedly")),
                 Ok(Err(error)) => Err(error),
-                Err(error) => Err(anyhow!("a door failed: {error}")),
+                Err(error) => Err(anyhow!("a server task failed: {error}")),
             },
             _ = tick.tick() => {
                 let outlook = telling.outlook();
@@ -200,12 +200,14 @@ async fn attend(
                 }
                 let is_idle = |limit| outlook.is_idle(bus::now(), limit);
                 if settings.until_idle.is_some_and(is_idle) {
-                    break Ok("nothing was asked for long enough (--until-idle)".to_owned());
+                    break Ok("no requests for long enough (--until-idle)".to_owned());
                 }
             }
         }
     };
-    let why = result.as_ref().map_or("a door failed", String::as_str);
+    let why = result
+        .as_ref()
+        .map_or("a server task failed", String::as_str);
     bus.publish(
         Peer::default(),
         EventKind::Diagnostic {

@@ -17,7 +17,7 @@ pub(super) fn check_interfaces(interfaces: &[String]) -> anyhow::Result<()> {
     }
     for (at, name) in interfaces.iter().enumerate() {
         if interfaces.iter().skip(at + 1).any(|other| other == name) {
-            bail!("--interface {name} is there twice");
+            bail!("--interface {name} is given more than once");
         }
     }
     Ok(())
@@ -39,7 +39,7 @@ pub(super) fn addresses(
                 bail!("'{text}' is for an interface that is not served; add --interface {name}")
             }
             None if interfaces.len() > 1 => bail!(
-                "'{text}' does not say for which of the interfaces; write {}={text}",
+                "'{text}' names no interface; write {}={text}",
                 interfaces.join(&format!("={text} or "))
             ),
             _ => {}
@@ -49,7 +49,7 @@ pub(super) fn addresses(
             .iter()
             .any(|(other, _)| *other == name || interfaces.len() < 2)
         {
-            bail!("'{text}' is the second one for its interface; each is given one address");
+            bail!("only one --address per interface: '{text}'");
         }
         found.push((name, address));
     }

@@ -188,7 +188,7 @@ fn options(table: BTreeMap<String, Value>) -> anyhow::Result<Vec<(u8, Vec<u8>)>>
             )
         })?;
         if options.iter().any(|(other, _)| *other == code) {
-            bail!("{code} is there twice");
+            bail!("{code} is given twice");
         }
         let value = option(code, value).map_err(|error| anyhow!("{code}: {error}"))?;
         options.push((code, value));
@@ -325,7 +325,7 @@ mod tests {
             ("option.43 = 'hex:0g'", "is not bytes like"),
             (
                 "option.\"7\" = 'x'\noption.\"07\" = 'x'",
-                "option: 7 is there twice",
+                "option: 7 is given twice",
             ),
         ] {
             let error = subnet(&format!("network = '10.1.0.0/24'\n{line}\n")).unwrap_err();

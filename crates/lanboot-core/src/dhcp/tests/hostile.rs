@@ -111,15 +111,12 @@ fn replies_other_servers_send_and_our_own_messages_are_ignored() {
     packet.op = Op::Other(0);
     server.ignored(&packet);
     for (kind, text) in [
-        (
-            MessageType::Offer,
-            "a DHCPOFFER is nothing a server answers",
-        ),
-        (MessageType::Ack, "a DHCPACK is nothing a server answers"),
-        (MessageType::Nak, "a DHCPNAK is nothing a server answers"),
+        (MessageType::Offer, "a DHCPOFFER is not a client message"),
+        (MessageType::Ack, "a DHCPACK is not a client message"),
+        (MessageType::Nak, "a DHCPNAK is not a client message"),
         (
             MessageType::Other(13),
-            "a DHCP message of type 13 is nothing a server answers",
+            "a DHCP message of type 13 is not a client message",
         ),
     ] {
         assert_eq!(server.ignored(&message(kind, 1)), text);

@@ -275,19 +275,19 @@ fn the_boot_item_asked_for_comes_back_and_another_one_gets_nothing() {
     for (item, why) in [
         (
             [0x80, 1, 0, 0],
-            "boot item 32769, layer 0 is none of this server's",
+            "boot item 32769, layer 0 is not offered by this server",
         ),
         (
             [0x80, 0, 0, 1],
-            "boot item 32768, layer 1 is none of this server's",
+            "boot item 32768, layer 1 is not offered by this server",
         ),
         (
             [0, 0, 0x80, 0],
-            "boot item 0, layer 32768 is none of this server's",
+            "boot item 0, layer 32768 is not offered by this server",
         ),
         (
             [0, 1, 0, 2],
-            "boot item 1, layer 2 is none of this server's",
+            "boot item 1, layer 2 is not offered by this server",
         ),
     ] {
         packet
@@ -346,7 +346,7 @@ fn port_4011_answers_where_the_question_came_from_and_only_to_machines_here() {
             assert!(
                 server
                     .ignored(&packet)
-                    .ends_with("is nothing the boot server port answers")
+                    .ends_with("is not answered on port 4011")
             );
         }
         let mut packet = ask();

@@ -146,7 +146,7 @@ fn subnets(
             notices.push(why);
         } else if told.routers.is_empty() && settings.dhcp != Dhcp::Proxy {
             notices.push(format!(
-                "subnet {}/{} names no router: machines there find no way to lanboot",
+                "subnet {}/{}: no router configured; machines there cannot reach lanboot",
                 told.network.address, told.network.prefix
             ));
         }
@@ -207,7 +207,8 @@ fn here(
         // Nothing is handed out: this host's own address never is.
         (None, Dhcp::Proxy) if prefix < 32 => (own, own),
         (None, Dhcp::Proxy) => bail!(
-            "{own}/{prefix} names no network, so machines there cannot be told from strangers; give \
+            "{own}/{prefix} names no network, so its machines cannot be distinguished from \
+             others; give \
              the address the prefix of its network"
         ),
         (None, _) => bail!(

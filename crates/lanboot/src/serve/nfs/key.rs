@@ -30,8 +30,8 @@ pub(super) fn load(folder: &Path) -> anyhow::Result<[u8; KEY_BYTES]> {
         }
         Ok(Some(key)) => return Ok(key),
         Ok(None) => bail!(
-            "{} is no key of {KEY_BYTES} bytes; remove it, and a new one is made (machines that \
-             run from an image over NFS must then be started again)",
+            "{} is not a key of {KEY_BYTES} bytes; remove it to have a new one created (machines \
+             with an NFS root must then be restarted)",
             text::path(&path)
         ),
     }
@@ -67,7 +67,7 @@ fn make(path: &Path) -> anyhow::Result<[u8; KEY_BYTES]> {
     match linked {
         Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            return read(path)?.context("another program wrote something else there");
+            return read(path)?.context("another program wrote a different key there");
         }
         // A file system without links.
         Err(_) => {
