@@ -677,7 +677,7 @@ mod tests {
             ),
             (
                 &["--address", "10.0.0.1/24", "--address", "10.0.0.2/24"],
-                "is the second one",
+                "only one --address per interface",
             ),
             (&["--address", "10.0.0.1"], "like 192.168.0.1/24"),
             (&["--address", "10.0.0.0/24"], "give a host's"),

@@ -57,7 +57,7 @@ hostile_end_ends() {
     step "SIGTERM and a machine of one byte per second: over, seen $(since "$ENDING_SINCE") s later"
 }
 
-# throw DOOR ARGUMENTS…: errors found by `hostile` count; the server must still serve.
+# throw SERVICE ARGUMENTS…: errors found by `hostile` count; the server must still serve.
 throw() {
     local line
     in_lan "$WITHIN" 60 python3 "$CLIENTS/hostile" "$@" >"$LOGS/hostile-$1" 2>"$LOGS/hostile-$1.err" ||

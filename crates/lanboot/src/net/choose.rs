@@ -426,7 +426,7 @@ mod tests {
         ];
         let error = choose(&all, None, false).unwrap_err().to_string();
         for part in [
-            "--interface, and where it has no address give it one with --address",
+            "--interface, and give it an address with --address",
             "\n  eth0 (no IPv4 address)\n",
             "\n  zt5u4y6w3x 10.4.0.1/24 (a bridge or tunnel",
         ] {
