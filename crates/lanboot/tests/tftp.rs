@@ -513,7 +513,7 @@ fn an_image_that_ends_early_is_an_error_for_the_machine_and_told() {
     let EventKind::Failed { reason, .. } = server.event() else {
         panic!("not told");
     };
-    assert_eq!(reason.to_string(), "the image became shorter than it was");
+    assert_eq!(reason.to_string(), "the image file was truncated");
 }
 
 #[test]
@@ -594,7 +594,7 @@ fn a_machine_that_starts_over_from_the_same_port_gets_its_new_file() {
         [EventKind::Failed { reason, path, .. }] => {
             assert_eq!(
                 (reason.to_string().as_str(), path.as_str()),
-                ("the machine asked anew", "14080")
+                ("the machine repeated its request", "14080")
             );
         }
         other => panic!("{other:?}"),

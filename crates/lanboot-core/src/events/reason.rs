@@ -140,13 +140,13 @@ pub enum ListenerReason {
     #[error("its negotiation was not over after {} s", .0.as_secs())]
     NegotiationTimeout(Duration),
     /// A client that took nothing lost its connection to another one.
-    #[error("the machine took nothing, and another one got its connection")]
+    #[error("the machine read nothing, and another one got its connection")]
     ConnectionTaken,
     /// A TFTP transfer without an answer lost its place to that of another client.
-    #[error("it answered nothing, and another machine got its place")]
+    #[error("it did not answer, and another machine got its slot")]
     TransferTaken,
     /// The client asked for another file from the port of a TFTP transfer.
-    #[error("the machine asked anew")]
+    #[error("the machine repeated its request")]
     AskedAnew,
     /// The socket of a TFTP transfer cannot be added to the epoll set: the system's words.
     #[error("the socket cannot be watched: {0}")]
@@ -216,16 +216,16 @@ reason_codes!(ListenerReason {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SendFailure {
     /// The client closed the connection or vanished: the system's words.
-    #[error("the machine hung up ({0})")]
+    #[error("the machine closed the connection ({0})")]
     HungUp(String),
     /// The client is there and took nothing for this time.
-    #[error("the machine took nothing for {} s", .0.as_secs())]
+    #[error("the machine read nothing for {} s", .0.as_secs())]
     Stalled(Duration),
     /// The image cannot be read: the system's words.
     #[error("the image cannot be read ({0})")]
     Unreadable(String),
     /// The image file was truncated.
-    #[error("the image became shorter than it was")]
+    #[error("the image file was truncated")]
     Truncated,
     /// The image does not hold all it records.
     #[error("the image is incomplete: these bytes of it are missing")]

@@ -89,13 +89,13 @@ pub enum Problem {
     #[error("the file is {0}")]
     Damaged(Damage),
     /// A download that resumes, of a file with other contents now.
-    #[error("it goes on with a file that has changed since")]
+    #[error("cannot resume: the file has changed")]
     Changed,
     /// A range behind the end of the file.
-    #[error("it asks for a range behind the end of the file")]
+    #[error("it requests a range past the end of the file")]
     RangeBehindTheEnd,
     /// A range without numbers.
-    #[error("its range has no numbers in it: this build of iPXE prints them wrong, update it")]
+    #[error("its range contains no numbers, because of a bug in this build of iPXE; update it")]
     MisprintedRange,
 }
 
