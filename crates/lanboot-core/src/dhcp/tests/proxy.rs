@@ -425,7 +425,7 @@ fn offers_of_other_proxies_and_servers_are_not_answered() {
             assert_eq!(server.ignored(&offer), "it is a reply, not a request");
             // One that lies about its direction.
             offer.op = Op::Request;
-            assert!(server.ignored(&offer).starts_with("a DHCPOFFER is nothing"));
+            assert!(server.ignored(&offer).starts_with("a DHCPOFFER is not"));
         }
     }
 }
