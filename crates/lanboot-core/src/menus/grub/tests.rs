@@ -203,7 +203,7 @@ fn with_secure_boot_the_second_file_explains_what_cannot_start() {
             && refused.ends_with("\nsleep --interruptible 3600")
     );
     assert!(
-        refused.contains("the firmware refuses the kernel of dual (x86_64)."),
+        refused.contains("the firmware rejects the kernel of dual (x86_64)."),
         "{refused}"
     );
     assert!(
@@ -235,7 +235,7 @@ fn the_warning_names_rejected_entries() {
     };
     let shim = |arch| chain(&catalog, &loaders, &menu.boot, arch, false).map(|chain| &chain.shim);
     let x64 = grub.locked_warning(Arch::X64Uefi, shim(Arch::X64Uefi));
-    assert!(x64.contains("refuses the kernel of dual-x86_64: "), "{x64}");
+    assert!(x64.contains("rejects the kernel of dual-x86_64: "), "{x64}");
     assert!(!x64.contains("i686") && !x64.contains("deb"), "{x64}");
     let arm = grub.locked_warning(Arch::Arm64Uefi, shim(Arch::Arm64Uefi));
     assert_eq!(
@@ -243,7 +243,7 @@ fn the_warning_names_rejected_entries() {
         "Secure Boot is on; every kernel served is signed for it"
     );
     let other = grub.locked_warning(Arch::X86Uefi, None);
-    assert!(other.contains("refuses the kernel of dual-i686"), "{other}");
+    assert!(other.contains("rejects the kernel of dual-i686"), "{other}");
     let none = grub.locked_warning(Arch::Riscv64Uefi, None);
     assert_eq!(
         none,
