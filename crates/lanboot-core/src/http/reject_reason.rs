@@ -6,7 +6,7 @@ use super::limits::{MAX_BODY_BYTES, MAX_HEAD_BYTES, MAX_HEADERS};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RejectReason {
     /// A TLS handshake.
-    #[error("it speaks TLS and this door is plain http")]
+    #[error("it speaks TLS, and this port is plain HTTP")]
     Tls,
     /// Not HTTP, or a syntax error.
     #[error("the request is not valid HTTP")]
