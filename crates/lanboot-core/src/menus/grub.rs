@@ -124,7 +124,7 @@ impl Grub<'_> {
         }
         format!(
             "Secure Boot is on and rejects the kernel of {}: it is not signed by a trusted key; \
-             to start it, switch Secure Boot off in the firmware or enrol its vendor's key",
+             to start it, switch Secure Boot off in the firmware or enrol the key of its vendor",
             refused.join(", ")
         )
     }
@@ -397,7 +397,7 @@ pub(crate) fn refused(out: &mut String, image: &Image, entry: &Entry, id: &str) 
         "",
         &format!("Secure Boot is on, and the firmware rejects the kernel of {title}."),
         &by,
-        "Switch Secure Boot off in the firmware setup, or enrol its vendor's key,",
+        "Switch Secure Boot off in the firmware setup, or enrol the key of its vendor,",
         "and restart this machine.",
         "",
         "Press Esc for the menu.",
