@@ -1,95 +1,79 @@
-//! The doors: which module may use which. A module rule is easy to break by accident, so this
-//! test reads the sources. `docs/architecture.md` explains the table.
+//! Which module may use which: the tables of `docs/architecture.md`, held against the sources.
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-/// Core: each room and the rooms it may use.
-const CORE: [(&str, &[&str]); 23] = [
-    ("reason_codes", &[]),
-    ("bytes", &[]),
-    ("text", &[]),
-    ("machine", &[]),
-    ("vfs", &[]),
-    ("iso", &["bytes", "vfs"]),
-    ("boot_config", &["vfs"]),
-    ("initramfs", &[]),
-    ("pe", &["boot_config", "text", "vfs", "machine"]),
-    // The medium's tree, label and boot entries are all a family sees of an image format.
-    (
-        "images",
-        &["boot_config", "initramfs", "iso", "machine", "pe", "vfs"],
-    ),
-    ("loaders", &["boot_config", "text", "vfs", "machine", "pe"]),
-    (
-        "catalog",
-        &["boot_config", "images", "loaders", "machine", "text", "vfs"],
-    ),
-    ("route", &["loaders", "machine", "vfs"]),
-    ("plan", &["catalog", "loaders", "machine", "route"]),
-    (
-        "menus",
-        &[
-            "bytes", "text", "images", "catalog", "machine", "loaders", "pe", "plan", "route",
-        ],
-    ),
-    // It answers as our own DHCP does, quirks included.
-    (
-        "exports",
-        &[
-            "bytes", "text", "images", "catalog", "dhcp", "machine", "menus", "loaders", "plan",
-            "route",
-        ],
-    ),
-    ("dhcp", &["bytes", "text", "machine", "plan"]),
-    ("tftp", &["bytes", "text", "machine", "vfs"]),
-    ("http", &["bytes", "text", "machine", "vfs"]),
-    ("nbd", &["bytes", "text", "machine", "vfs"]),
-    ("nfs", &["bytes", "text", "machine", "vfs"]),
-    // Reasons are those of the protocols.
-    (
-        "events",
-        &[
-            "machine", "vfs", "dhcp", "tftp", "http", "nbd", "nfs", "route",
-        ],
-    ),
-    (
-        "routes",
-        // It is also what the doors of NFS and NBD export.
-        &[
-            "bytes", "text", "machine", "vfs", "images", "catalog", "menus", "nbd", "nfs",
-            "loaders", "plan", "route",
-        ],
-    ),
+mod sources;
+
+use sources::{Module, circles, modules, uses};
+
+/// The crates, each with the heading of its table.
+const CRATES: [(&str, &str); 2] = [
+    ("lanboot-core", "## Modules of the core"),
+    ("lanboot", "## Modules of the shell"),
 ];
+/// Top-level modules with circles that are being broken up: nothing else may be in one.
+const IN_CIRCLES: [&str; 5] = ["cli", "events", "route", "serve", "settings"];
 
 #[test]
-fn every_room_of_the_core_uses_only_what_it_may() {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let table: BTreeMap<&str, &[&str]> = CORE.into_iter().collect();
+fn every_module_uses_what_its_row_in_the_architecture_says() {
     let mut wrong = Vec::new();
-    for (room, file) in rust_files(&source) {
-        if room == "lib" {
-            continue;
+    for (name, heading) in CRATES {
+        let table = table(heading);
+        let used = used_by_top_level(name);
+        for (module, used) in &used {
+            let used: Vec<&str> = used.iter().map(String::as_str).collect();
+            let cell = if used.is_empty() {
+                "–".into()
+            } else {
+                used.join(", ")
+            };
+            match table.get(module) {
+                Some(row) if *row == used => {}
+                Some(_) => wrong.push(format!("{name}: '{module}' uses {cell}")),
+                None => wrong.push(format!("{name}: '{module}' has no row; it uses {cell}")),
+            }
         }
-        let Some(allowed) = table.get(room.as_str()) else {
-            wrong.push(format!(
-                "{}: the room '{room}' is not in the table",
-                file.display()
-            ));
-            continue;
-        };
-        for used in rooms_used(&production_code(&file)) {
-            // What the crate's root defines (Reply) belongs to everybody.
-            let of_root = used.chars().next().is_some_and(char::is_uppercase);
-            if used != room && !of_root && !allowed.contains(&used.as_str()) {
-                wrong.push(format!("{}: '{room}' may not use '{used}'", file.display()));
+        let gone = table.keys().filter(|module| !used.contains_key(*module));
+        wrong.extend(gone.map(|module| format!("{name}: there is no '{module}'")));
+    }
+    let hint = "docs/architecture.md says otherwise; is the new arrow wanted?";
+    assert!(wrong.is_empty(), "{hint}\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn no_modules_use_each_other_in_a_circle() {
+    let mut wrong = Vec::new();
+    let mut found = BTreeSet::new();
+    for (name, _) in CRATES {
+        let modules = modules(name);
+        let uses = uses(&modules);
+        let path = |number: usize| modules[number].path.join("::");
+        for circle in circles(&uses) {
+            let is_known = |module: &usize| IN_CIRCLES.contains(&modules[*module].top());
+            found.extend(
+                circle
+                    .iter()
+                    .map(|module| modules[*module].top().to_owned()),
+            );
+            if circle.iter().all(is_known) {
+                continue;
+            }
+            wrong.push(format!("{name}: a circle of {} modules", circle.len()));
+            for &from in &circle {
+                for (to, items) in uses[from].iter().filter(|(to, _)| circle.contains(to)) {
+                    let items: Vec<&str> = items.iter().map(String::as_str).collect();
+                    let (from, to) = (path(from), path(*to));
+                    wrong.push(format!("  {from} uses {} of {to}", items.join(", ")));
+                }
             }
         }
     }
+    let broken = IN_CIRCLES.iter().filter(|module| !found.contains(**module));
+    wrong.extend(broken.map(|module| format!("{module} is in no circle: take it off the list")));
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
@@ -107,128 +91,82 @@ fn the_core_names_no_clock_file_or_socket() {
         "TcpListener",
         "tokio",
     ];
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut wrong = Vec::new();
-    for (_, file) in rust_files(&source) {
-        let code = production_code(&file);
-        for word in FORBIDDEN.into_iter().filter(|word| code.contains(word)) {
-            wrong.push(format!("{}: {word}", file.display()));
+    for module in modules("lanboot-core") {
+        for word in FORBIDDEN
+            .into_iter()
+            .filter(|word| module.code.contains(word))
+        {
+            wrong.push(format!("{}: {word}", module.file.display()));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]
-fn in_the_shell_only_settings_reads_what_was_written_and_only_library_makes_a_catalog() {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../lanboot/src");
+fn in_the_shell_some_things_belong_to_one_module() {
+    const OWNERS: [(&str, &[&str]); 6] = [
+        ("std::env::args", &[""]),
+        ("std::env::var", &["settings"]),
+        ("Cli::of", &[""]),
+        ("Catalog::new", &["library"]),
+        ("iso::read(", &["library"]),
+        ("unsafe ", &["net", "clock"]),
+    ];
     let mut wrong = Vec::new();
-    for (room, file) in rust_files(&source) {
-        let code = production_code(&file);
-        for (word, owners) in [
-            ("std::env::args", &["main"][..]),
-            ("std::env::var", &["settings"][..]),
-            ("Cli::of", &["main"][..]),
-            ("Catalog::new", &["library"][..]),
-            ("iso::read(", &["library"][..]),
-        ] {
-            if code.contains(word) && !owners.contains(&room.as_str()) {
+    for module in modules("lanboot") {
+        for (word, owners) in OWNERS {
+            if module.code.contains(word) && !owners.contains(&module.top()) {
+                let owners = owners.join(", ");
                 wrong.push(format!(
-                    "{}: {word} belongs to {}",
-                    file.display(),
-                    owners.join(", ")
+                    "{}: {word} belongs to {owners}",
+                    module.file.display()
                 ));
             }
         }
-        let unsafe_rooms = ["net", "clock"];
-        if code.contains("unsafe ") && !unsafe_rooms.contains(&room.as_str()) {
-            wrong.push(format!(
-                "{}: unsafe belongs to {}",
-                file.display(),
-                unsafe_rooms.join(", ")
-            ));
-        }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-#[test]
-fn source_files_stay_readable() {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let shell = Path::new(env!("CARGO_MANIFEST_DIR")).join("../lanboot/src");
-    let long: Vec<String> = rust_files(&source)
-        .into_iter()
-        .chain(rust_files(&shell))
-        .filter_map(|(_, file)| {
-            let lines = production_code(&file).lines().count();
-            (lines > 560).then(|| format!("{}: {lines} lines", file.display()))
-        })
-        .collect();
-    assert!(
-        long.is_empty(),
-        "split by what they do:\n{}",
-        long.join("\n")
-    );
-}
-
-/// Every source file with the room it is in, tests left out.
-fn rust_files(source: &Path) -> Vec<(String, PathBuf)> {
-    let mut found = Vec::new();
-    let mut folders = vec![source.to_path_buf()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).unwrap() {
-            let path = entry.unwrap().path();
-            let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
-            if path.is_dir() && name != "tests" {
-                folders.push(path);
-            } else if path.extension().is_some_and(|e| e == "rs")
-                && !["tests", "testing"].contains(&name.as_str())
-            {
-                let inside = path.strip_prefix(source).unwrap();
-                let room = inside
-                    .components()
-                    .next()
-                    .unwrap()
-                    .as_os_str()
-                    .to_str()
-                    .unwrap();
-                found.push((room.trim_end_matches(".rs").to_owned(), path));
-            }
+/// Returns the top-level modules of a crate with those each uses, itself and the crate's root left
+/// out.
+fn used_by_top_level(name: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let modules = modules(name);
+    let uses = uses(&modules);
+    let mut table: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (module, uses) in modules.iter().zip(&uses) {
+        if module.top().is_empty() {
+            continue;
         }
+        let others = uses.keys().map(|number| Module::top(&modules[*number]));
+        let others = others.filter(|other| !other.is_empty() && *other != module.top());
+        let row = table.entry(module.top().to_owned()).or_default();
+        row.extend(others.map(str::to_owned));
     }
-    assert!(found.len() > 5, "no sources under {}", source.display());
-    found
+    table
 }
 
-/// The text up to the tests, without comments.
-fn production_code(file: &Path) -> String {
+/// Reads a table of the architecture: the modules in the first column and those they may use in the
+/// last one, in alphabetical order.
+fn table(heading: &str) -> BTreeMap<String, Vec<String>> {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/architecture.md");
     let text = fs::read_to_string(file).unwrap();
-    let code = text.split("#[cfg(test)]\nmod ").next().unwrap();
-    code.lines()
-        .filter(|line| !line.trim_start().starts_with("//"))
-        .collect::<Vec<_>>()
-        .join("\n")
-}
-
-/// The first names after every `crate::`, also inside braces.
-fn rooms_used(code: &str) -> BTreeSet<String> {
-    let word = |text: &str| {
-        let end = text
-            .find(|c: char| !c.is_alphanumeric() && c != '_')
-            .unwrap_or(text.len());
-        text[..end].to_owned()
-    };
-    let mut used = BTreeSet::new();
-    for rest in code.split("crate::").skip(1) {
-        match rest.strip_prefix('{') {
-            Some(list) => {
-                let inside = list.split('}').next().unwrap();
-                used.extend(inside.split(',').map(|part| word(part.trim())));
-            }
-            None => {
-                used.insert(word(rest));
-            }
-        }
-    }
-    used.retain(|name| !name.is_empty());
-    used
+    let section = text.split(heading).nth(1).unwrap_or_default();
+    let section = section.split("\n## ").next().unwrap_or_default();
+    let rows = section.lines().filter(|line| line.starts_with("| `"));
+    let rows = rows.flat_map(|line| {
+        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+        let last = cells.last().copied().unwrap_or_default();
+        let used = last
+            .split(", ")
+            .filter(|name| *name != "–")
+            .map(str::to_owned);
+        let used: Vec<String> = used.collect();
+        let names = cells[0].split(", ");
+        let names = names.map(|name| name.trim_matches('`').to_owned());
+        names
+            .map(move |name| (name, used.clone()))
+            .collect::<Vec<_>>()
+    });
+    rows.collect()
 }

@@ -2,14 +2,11 @@
 
 use std::collections::HashSet;
 
-use super::{Limit, MAX_EXPANDED_BYTES, MAX_FILES, MAX_STEPS, MAX_TOTAL_BYTES};
+use super::{Limit, MAX_EXPANDED_BYTES, MAX_FILE_BYTES, MAX_FILES, MAX_STEPS, MAX_TOTAL_BYTES};
 use crate::vfs::{Content, Kind, NodeId, Path, Tree};
 
 /// Reads the bytes of a small file; `None` if the disk fails.
 pub type ReadSmall<'a> = &'a dyn Fn(&Content) -> Option<Vec<u8>>;
-
-/// Longest boot configuration file that is read, in bytes.
-pub const MAX_FILE_BYTES: u64 = 256 * 1024;
 
 /// What expanding one part of a word costs at least, in bytes.
 const PART_COST: usize = 16;

@@ -10,6 +10,7 @@
 //! PowerShell cannot be installed beside the tests; those two are only checked for their form.
 
 mod dnsmasq;
+mod format;
 mod grub;
 mod ipxe;
 mod isc_dhcp;
@@ -23,6 +24,8 @@ mod windows_dhcp;
 
 #[cfg(test)]
 mod tests;
+
+pub use format::export;
 
 use std::fmt;
 use std::net::Ipv4Addr;
@@ -151,20 +154,6 @@ pub struct Fragment {
     pub text: String,
     /// What the operator should know besides, one sentence each.
     pub warnings: Vec<String>,
-}
-
-/// The fragment for `format`.
-pub fn export(format: Format, from: &Export<'_>) -> Fragment {
-    match format {
-        Format::Pxelinux => pxelinux::fragment(from),
-        Format::Grub => grub::fragment(from),
-        Format::Ipxe => ipxe::fragment(from),
-        Format::Dnsmasq => dnsmasq::fragment(&rules::rules(from), &rules::proxy_rules(from)),
-        Format::IscDhcp => isc_dhcp::fragment(&rules::rules(from)),
-        Format::Kea => kea::fragment(&rules::rules(from)),
-        Format::Mikrotik => mikrotik::fragment(&rules::rules(from)),
-        Format::WindowsDhcp => windows_dhcp::fragment(&rules::rules(from)),
-    }
 }
 
 /// Longest piece of somebody else's text in a comment, in bytes: a comment is for reading.

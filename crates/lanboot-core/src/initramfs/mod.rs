@@ -7,13 +7,12 @@
 //! conclusion is drawn from it.
 
 mod archive;
+mod reader;
 mod unpack;
 
-use std::collections::BTreeSet;
-use std::io::Read;
+pub use reader::list;
 
-use archive::Listing;
-use unpack::Input;
+use std::collections::BTreeSet;
 
 /// Most bytes of an initramfs after unpacking: with firmware for all graphics cards it has about
 /// 600 MB.
@@ -61,32 +60,6 @@ pub enum Error {
     /// Larger than [`MAX_UNPACKED`], or more files than [`MAX_FILES`].
     #[error("it is too large to be listed")]
     TooLarge,
-}
-
-/// Lists an initramfs. Several files of one kernel are to be concatenated, as the kernel does.
-///
-/// # Errors
-/// Fails if the data cannot be read, is damaged or exceeds a limit.
-pub fn list(initramfs: impl Read) -> Result<Contents, Error> {
-    let mut listing = Listing::default();
-    let mut input = Input::new(initramfs);
-    let mut left = MAX_UNPACKED;
-    loop {
-        listing.read(&mut input, &mut left)?;
-        let Some(packing) = input.packing()? else {
-            let at = input.position();
-            return match input.peek()?.first() {
-                None => Ok(listing.contents),
-                Some(_) => Err(Error::NoArchive(at)),
-            };
-        };
-        let mut unpacked = Input::new(packing.unpack(input)?);
-        listing.read(&mut unpacked, &mut left)?;
-        if !unpacked.peek()?.is_empty() {
-            return Err(Error::Damaged("something follows it that is no archive"));
-        }
-        input = unpacked.into_inner().into_inner().ok_or(Error::CutShort)?;
-    }
 }
 
 impl Contents {

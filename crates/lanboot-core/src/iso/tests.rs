@@ -11,7 +11,7 @@ use super::builder::{
 use super::storage::SECTOR_BYTES;
 use super::*;
 use crate::cpu;
-use crate::vfs::{Kind, MAX_NODES, Meta, Path, Piece, Source};
+use crate::vfs::{Damage, ImageId, Kind, MAX_NODES, Meta, NodeId, Path, Piece, Source};
 
 const IMAGE: ImageId = ImageId(3);
 

@@ -3,12 +3,14 @@
 
 mod ipxe;
 mod kind;
+mod secure_arch;
 mod shim_grub;
 mod shim_names;
 
 pub use ipxe::{IPXE, Ipxe, SignedBuild, SignedIpxe};
 pub use kind::LoaderKind;
-pub use shim_grub::{Authorities, Grub, SecureArch, Shim, ShimGrub, secure_names};
+pub use secure_arch::{SecureArch, secure_names};
+pub use shim_grub::{Authorities, Grub, Shim, ShimGrub};
 pub(crate) use shim_names::{Wanted, wanted};
 pub use shim_names::{ipxe_build, is_garbled, is_shim_name};
 

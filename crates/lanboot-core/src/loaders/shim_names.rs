@@ -5,7 +5,7 @@
 use crate::machine::Arch;
 use crate::text::printable;
 
-use super::shim_grub::secure_names;
+use super::secure_arch::secure_names;
 
 /// Longest name looked at, in bytes. Names from broken firmware are boot entries' titles.
 const MAX_NAME: usize = 255;

@@ -14,6 +14,7 @@
 
 mod attr;
 mod call_queue;
+mod dispatch;
 mod handle;
 mod mount;
 mod nfs3;
@@ -28,15 +29,16 @@ use std::fmt;
 use std::net::Ipv4Addr;
 
 pub use call_queue::{CallQueue, MAX_WAITING, MAX_WAITING_PER_PEER, Queued};
+pub use dispatch::answer;
 pub use handle::{HANDLE_BYTES, Handle, Handles, MAX_HANDLE_BYTES, NoHandle};
-pub use mount::{MAX_PATH_BYTES, Mounted};
+pub use mount::MAX_PATH_BYTES;
 pub use nfs3::{MAX_READ_BYTES, MAX_READ_BYTES_UDP};
 pub use portmap::{Ask, Mapping, ask, mappings, word};
 pub use rpc::Over;
 
 use crate::Reply;
 use crate::vfs::{Identity, ImageId, NodeId, Tree};
-use rpc::{Accepted, Call, Denied, NoCall, Success, Who};
+use rpc::{Accepted, Call, Success, Who};
 use xdr::{Fault, Reader};
 
 /// Port of NFS and MOUNT.
@@ -116,6 +118,15 @@ pub struct CallContext {
     pub here: Ipv4Addr,
     /// Port of NFS and MOUNT, as reported by the port mapper.
     pub nfs_port: u16,
+}
+
+/// A known mount.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mounted {
+    /// Name or address of the client.
+    pub machine: String,
+    /// The path as requested.
+    pub path: String,
 }
 
 /// Shared data for answering calls.
@@ -237,61 +248,6 @@ reason_codes!(IgnoreReason {
 const PORTMAP: u32 = 100_000;
 const NFS: u32 = 100_003;
 const MOUNT: u32 = 100_005;
-
-/// Answers one message.
-///
-/// # Errors
-/// Fails if no reply is to be sent.
-pub fn answer(
-    message: &[u8],
-    context: CallContext,
-    server: &Server<'_>,
-) -> Result<Answer, IgnoreReason> {
-    let over = context.over;
-    let (call, args) = match Call::parse(message) {
-        Ok(call) => call,
-        Err(NoCall::Nothing(reason)) => return Err(reason.into()),
-        Err(NoCall::Refused { xid, why }) => {
-            return Ok(Answer {
-                reply: rpc::denied(xid, over, why),
-                outcome: match why {
-                    Denied::UnknownFlavor => CallOutcome::Refused(Refusal::Flavor),
-                    Denied::Version | Denied::BadCredentials => CallOutcome::Nothing,
-                },
-            });
-        }
-    };
-    let xid = call.xid;
-    let not = |why, outcome| Answer {
-        reply: rpc::not_accepted(xid, over, why),
-        outcome,
-    };
-    let request = ProcedureCall {
-        call: &call,
-        args,
-        context,
-        server,
-    };
-    let outcome = match (context.port, call.program, call.version) {
-        (Port::Portmap, PORTMAP, _) => portmap::answer(request),
-        (Port::Nfs, MOUNT, _) => mount::answer(request),
-        (Port::Nfs, NFS, _) => nfs3::answer(request),
-        _ => Err(Stop::Not(Accepted::NoProgram)),
-    };
-    match outcome {
-        Ok(answer) => Ok(answer),
-        Err(Stop::Ignore(why)) => Err(why),
-        Err(Stop::Not(why @ Accepted::NoVersion { .. })) if call.program == NFS => {
-            // Clients call version 0 to find out the supported versions.
-            let outcome = match call.version {
-                0 => CallOutcome::Nothing,
-                version => CallOutcome::Refused(Refusal::NfsVersion(version)),
-            };
-            Ok(not(why, outcome))
-        }
-        Err(Stop::Not(why)) => Ok(not(why, CallOutcome::Nothing)),
-    }
-}
 
 /// A call being processed by a program.
 struct ProcedureCall<'a> {

@@ -2,7 +2,9 @@
 //! `showmount` needs them: their handles are those of NFS version 2.
 
 use super::rpc::{Accepted, Success};
-use super::{Answer, CallOutcome, Handle, NotExported, Over, ProcedureCall, Refusal, Stop, plain};
+use super::{
+    Answer, CallOutcome, Handle, Mounted, NotExported, Over, ProcedureCall, Refusal, Stop, plain,
+};
 
 /// Longest path that can be mounted, in bytes (MNTPATHLEN).
 pub const MAX_PATH_BYTES: usize = 1024;
@@ -17,15 +19,6 @@ const ENTRY_BYTES: usize = 32;
 
 const AUTH_NONE: u32 = 0;
 const AUTH_SYS: u32 = 1;
-
-/// A known mount.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mounted {
-    /// Name or address of the client.
-    pub machine: String,
-    /// The path as requested.
-    pub path: String,
-}
 
 /// `mountstat3`.
 #[derive(Clone, Copy)]

@@ -1,6 +1,7 @@
 //! `lanboot serve`: open everything, then run every door until there is a reason to stop.
 
 pub mod connection_limiter;
+mod context;
 pub mod datagram;
 pub mod dhcp;
 mod ending;
@@ -16,7 +17,8 @@ mod send_error;
 pub mod stream;
 pub mod tftp;
 
-use std::net::IpAddr;
+pub use context::Context;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -27,7 +29,6 @@ use lanboot_core::catalog::{BootChoice, Catalog};
 use lanboot_core::events::{EventKind, Peer};
 use lanboot_core::routes::Routes;
 use lanboot_core::text;
-use lanboot_core::vfs::File;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, oneshot, watch};
@@ -37,7 +38,6 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::bus::{self, Bus};
 use crate::event_logger::{EventLogger, Telling};
 use crate::library::ImageLibrary;
-use crate::open_images::OpenImages;
 use crate::settings::Settings;
 use hangup::{Hangup, Meaning};
 
@@ -47,26 +47,6 @@ const RESCAN: Duration = Duration::from_secs(5);
 const DATA_THREADS: usize = 8;
 /// How often the end of the work is looked for.
 const TICK: Duration = Duration::from_millis(500);
-
-/// What every door needs. Cheap to clone.
-#[derive(Clone, Debug)]
-pub struct Context {
-    /// What can be asked for, replaced whole by a rescan.
-    pub routes: Arc<ArcSwap<Routes>>,
-    /// The open images.
-    pub open_images: Arc<OpenImages>,
-    /// Where to tell what happened.
-    pub bus: Bus,
-    /// Becomes `true` when the program winds down: take nothing new, finish what runs.
-    pub drain: watch::Receiver<bool>,
-}
-
-impl Context {
-    /// The file at `path` (and `query`, without its `?`) as `peer` gets to see it.
-    pub fn find(&self, path: &[u8], query: &[u8], peer: IpAddr) -> Option<File> {
-        self.routes.load().find(path, query, peer)
-    }
-}
 
 /// Serves until a signal, `--once` or `--until-idle` ends it.
 pub fn run(settings: &Settings) -> anyhow::Result<()> {

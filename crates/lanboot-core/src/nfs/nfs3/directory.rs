@@ -6,7 +6,7 @@
 use super::super::attr::{ATTRIBUTES_BYTES, File, fileid};
 use super::super::xdr::{Fault, Reader, Writer, padding};
 use super::super::{Answer, HANDLE_BYTES, Handle, Over, ProcedureCall, Stop};
-use super::{Status, about, failed, failed_at, fits};
+use super::result::{Status, about, failed, failed_at, fits};
 use crate::vfs::{Kind, NodeId};
 
 /// Most bytes of one listing over TCP.

@@ -4,42 +4,17 @@
 
 mod directory;
 mod read;
+mod result;
 
 pub use read::{MAX_READ_BYTES, MAX_READ_BYTES_UDP};
 
+use result::{Status, about, failed, failed_at};
+
 use super::attr::{BLOCK_BYTES, File};
-use super::rpc::{Accepted, Success};
-use super::xdr::{Fault, Reader, Writer};
-use super::{Answer, CallOutcome, Handle, MAX_HANDLE_BYTES, NoHandle, Over, ProcedureCall, Stop};
+use super::rpc::Accepted;
+use super::xdr::{Fault, Reader};
+use super::{Answer, Handle, ProcedureCall, Stop};
 use crate::vfs::{Kind, MAX_NAME_BYTES};
-
-/// `nfsstat3`, the values used here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Status {
-    Ok = 0,
-    NoEntry = 2,
-    Io = 5,
-    NotADirectory = 20,
-    IsADirectory = 21,
-    Invalid = 22,
-    ReadOnly = 30,
-    NameTooLong = 63,
-    Stale = 70,
-    BadHandle = 10_001,
-    BadCookie = 10_003,
-    TooSmall = 10_005,
-}
-
-impl Writer {
-    fn status(&mut self, status: Status) {
-        self.u32(status as u32);
-    }
-
-    /// Writes `post_op_attr` without attributes.
-    fn no_attributes(&mut self) {
-        self.bool(false);
-    }
-}
 
 pub(super) fn answer(request: ProcedureCall<'_>) -> Result<Answer, Stop> {
     if request.call.version != 3 {
@@ -67,51 +42,6 @@ pub(super) fn answer(request: ProcedureCall<'_>) -> Result<Answer, Stop> {
         15 => read_only(request, 3),
         _ => Err(Stop::Not(Accepted::NoProcedure)),
     }
-}
-
-impl<'a> ProcedureCall<'a> {
-    /// Resolves the next handle; the inner error is the status to return.
-    fn file(&mut self) -> Result<Result<File<'a>, Status>, Fault> {
-        let bytes = self.args.opaque(MAX_HANDLE_BYTES, "the handle")?;
-        let exports = self.server.exports;
-        Ok(match self.server.handles.read(bytes) {
-            Ok(Handle { image, node }) => exports
-                .volume(image)
-                .and_then(|volume| File::of(volume, node))
-                .ok_or(Status::Stale),
-            // It may have been made before the key was lost: a client looks the path up again if a
-            // handle is stale, and gives up if it is bad.
-            Err(NoHandle::Forged) => Err(Status::Stale),
-            Err(NoHandle::Bad) => Err(Status::BadHandle),
-        })
-    }
-}
-
-/// Returns a reply about a file.
-fn about(file: &File<'_>, success: Success) -> Result<Answer, Stop> {
-    Ok(Answer {
-        reply: success.done(),
-        outcome: CallOutcome::Used {
-            identity: file.volume.identity,
-            image: file.volume.image,
-        },
-    })
-}
-
-/// Returns a failure about an invalid handle, with `words` zeros after the status.
-fn failed(mut success: Success, status: Status, words: usize) -> Result<Answer, Stop> {
-    success.out.status(status);
-    for _ in 0..words {
-        success.out.u32(0);
-    }
-    Ok(super::plain(success))
-}
-
-/// Returns a failure about `file`, with its attributes after the status.
-fn failed_at(file: &File<'_>, mut success: Success, status: Status) -> Result<Answer, Stop> {
-    success.out.status(status);
-    file.post_op(&mut success.out);
-    about(file, success)
 }
 
 /// Parses a name in a folder (`filename3`). The length is checked later, so that a long one gets a
@@ -274,12 +204,4 @@ fn path_configuration(mut request: ProcedureCall<'_>) -> Result<Answer, Stop> {
         success.out.bool(value);
     }
     about(&file, success)
-}
-
-/// Returns the limit for a transport; over UDP a reply must fit a datagram.
-fn fits(over: Over, tcp: u32, udp: u32) -> u32 {
-    match over {
-        Over::Tcp => tcp,
-        Over::Udp => udp,
-    }
 }

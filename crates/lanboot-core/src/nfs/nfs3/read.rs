@@ -3,7 +3,7 @@
 use super::super::rpc::Success;
 use super::super::xdr::padding;
 use super::super::{Answer, CallOutcome, Over, ProcedureCall, Stop};
-use super::{Status, failed, failed_at, fits};
+use super::result::{Status, failed, failed_at, fits};
 use crate::vfs::{Content, Kind, Missing, Piece, Slice, Source};
 
 /// Most bytes of one READ over TCP: the maximum Linux uses.
