@@ -2,11 +2,13 @@
 //! installed.
 
 mod loader_choice;
+mod no_loader;
 mod offer;
 mod pick;
 
 pub use loader_choice::LoaderChoice;
-pub use offer::{NoLoader, Offer, Offers, offer, usual_loader};
+pub use no_loader::NoLoader;
+pub use offer::{Offer, Offers, offer, usual_loader};
 pub use pick::{chain, pxelinux_image};
 
 /// Whose menu machines see.

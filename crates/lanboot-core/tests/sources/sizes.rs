@@ -66,8 +66,8 @@ const SLEEPS: [(&str, usize, &str); 9] = [
     ),
     (
         "crates/lanboot/tests/http.rs",
-        3,
-        "paces a reader; lets an idle limit run; tries again until a deadline",
+        4,
+        "paces a reader; lets an idle limit run; twice: tries again until a deadline",
     ),
     (
         "crates/lanboot/tests/nbd.rs",
