@@ -49,6 +49,14 @@ fail() {
     exit 1
 }
 
+# once_more REASON: ends the script as `fail` does, where a fault of another's program may have ended
+# the case.
+ONCE_MORE=75
+once_more() {
+    echo "    STOPPED: $*" >&2
+    exit "$ONCE_MORE"
+}
+
 # lab_clock: prints the seconds since the lab was made, with one decimal.
 lab_clock() { awk -v a="$LAB_START" -v b="$(date +%s.%N)" 'BEGIN {printf "%.1f", b - a}'; }
 

@@ -4,7 +4,7 @@
 # 13 takes the server from the proxy's offer.
 #
 # case: grub-proxy       Debian 12's shim and GRUB beside another DHCP server: iPXE instead, and the log says why
-# case: grub-proxy-new   Debian 13's shim and GRUB beside another DHCP server: GRUB starts the image
+# long: grub-proxy-new   Debian 13's shim and GRUB beside another DHCP server: GRUB starts the image
 # long: grub-proxy-named --loader grub with Debian 12's shim and GRUB: iPXE all the same
 # long: grub-proxy-auto  as grub-proxy, if lanboot detected the other server by itself
 # long: grub-proxy-secure Secure Boot on, Debian 13's shim and GRUB, up to the installer's first question

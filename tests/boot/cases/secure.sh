@@ -3,7 +3,7 @@
 #
 # case: secure          Secure Boot on: shim and GRUB from the image, up to the installer's first screen
 # case: secure-http     the same by HTTP Boot, with the GRUB of Debian 13
-# case: secure-http-disk the same by HTTP Boot with that of Debian 12, which has no HTTP
+# long: secure-http-disk the same by HTTP Boot with that of Debian 12, which has no HTTP
 # case: secure-arch     Secure Boot on and an unsigned image: the message, and no attempt to start
 
 # secure LOADERS
