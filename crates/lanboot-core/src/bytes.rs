@@ -8,7 +8,7 @@ pub struct Truncated {
     pub what: &'static str,
 }
 
-/// Reads forward over a borrowed buffer.
+/// Reads forward over a byte slice.
 #[derive(Clone, Debug)]
 pub struct Reader<'a> {
     rest: &'a [u8],

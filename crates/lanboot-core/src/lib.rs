@@ -15,7 +15,7 @@
 //! * [`menus`] — menus as text; [`route`] — the paths a machine can ask for; [`routes`] — the files behind
 //!   them.
 //! * [`exports`] — the same offers as configuration for the servers people have already.
-//! * [`dhcp`], [`tftp`], [`http`], [`nbd`] — one room per protocol; they never import each other.
+//! * [`dhcp`], [`tftp`], [`http`], [`nbd`] — one module per protocol; they never import each other.
 //! * [`events`] — what happened, the boot progress of each machine, and why nothing was sent.
 
 #![forbid(unsafe_code)]
@@ -53,7 +53,7 @@ pub mod vfs;
 
 use vfs::Slice;
 
-/// What a stream door sends back: bytes already encoded, then a slice the shell streams from disk.
+/// A reply of a stream service: bytes already encoded, then a slice the shell streams from disk.
 ///
 /// The core never reads a disk. `head` goes first; then `body`, by `sendfile` where its pieces
 /// are on disk. When the very first read of `body` fails and nothing was sent yet, the shell

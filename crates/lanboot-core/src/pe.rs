@@ -2,7 +2,7 @@
 //! processor, its sections, and who signed it. Linux kernels with an EFI stub are such programs.
 //!
 //! Nothing is verified here, because only the firmware knows what it trusts. A name found in a
-//! signature is what a person is told and what two programs are matched by.
+//! signature is shown to people and used to match two programs.
 
 use crate::boot_config::{MAX_FILE_BYTES, ReadSmall};
 use crate::machine::Arch;

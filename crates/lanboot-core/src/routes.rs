@@ -66,7 +66,7 @@ pub struct Routes {
     pub addresses: Vec<Address>,
     /// Further networks served, behind relays: any address of each.
     pub subnets: Vec<Address>,
-    /// Port of the boot door.
+    /// Port of the HTTP server.
     pub http_port: u16,
     /// Whether NFS is served.
     pub nfs: bool,
@@ -75,7 +75,7 @@ pub struct Routes {
 }
 
 impl Routes {
-    /// Whether `peer` is in one of the served networks. Doors that hand out file systems and disks
+    /// Returns whether `peer` is in one of the served networks. Services for file systems and disks
     /// answer nobody else.
     pub fn serves(&self, peer: IpAddr) -> bool {
         match peer {
@@ -246,7 +246,7 @@ impl Routes {
         near.or_else(|| self.addresses.first())
     }
 
-    /// Our doors as `peer` reaches them.
+    /// Returns our services as `peer` reaches them.
     pub fn server(&self, peer: IpAddr) -> Option<Server> {
         let address = self.near(peer)?.address;
         Some(Server {
@@ -525,7 +525,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_tells_what_it_is_to_a_boot() {
+    fn a_path_shows_which_stage_of_a_boot_it_belongs_to() {
         let routes = routes(catalog());
         for (path, role) in [
             ("boot.ipxe", Role::Menu),

@@ -181,7 +181,7 @@ fn identity(name: &str) -> Identity {
     Identity(bytes)
 }
 
-/// Every door open.
+/// Every service open.
 pub(crate) fn server() -> Server {
     Server {
         http: "10.0.0.1:80".parse().unwrap(),

@@ -1,5 +1,5 @@
 //! Images made by xorriso, read by `iso::read`, compared with the directory they were made from.
-//! Every byte of every file is read through the extents that the doors would hand to `sendfile`.
+//! Every byte of every file is read through the extents that servers hand to `sendfile`.
 
 #![allow(clippy::disallowed_types, clippy::disallowed_methods)]
 

@@ -92,8 +92,8 @@ auto_alone() {
     pxe 1 offers 0 >"$LOGS/offers"
     pxe 1 offers 0 >>"$LOGS/offers"
     grep -q "server=$OTHER yiaddr=0.0.0.0" "$LOGS/offers" || wrong "the other proxy says nothing: $(cat "$LOGS/offers")"
-    logs "$OTHER tells machines on srv0 what to boot, too" 2
-    [[ $(grep -c 'tells machines on srv0' "$SERVER_LOG") == 1 ]] || wrong "another proxy is logged more than once"
+    logs "$OTHER also provides boot information on srv0" 2
+    [[ $(grep -c 'provides boot information on srv0' "$SERVER_LOG") == 1 ]] || wrong "another proxy is logged more than once"
     ! grep -q 'second DHCP server' "$SERVER_LOG" || wrong "a proxy made it step down"
     other_stop
     stop_server

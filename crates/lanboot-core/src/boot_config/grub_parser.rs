@@ -85,7 +85,7 @@ pub(super) fn parse(text: &str) -> (Vec<Node>, bool) {
     let mut nodes = Vec::new();
     while parser.at < parser.tokens.len() {
         nodes.extend(parser.list(&[]));
-        // A stray brace or keyword.
+        // An unexpected brace or keyword.
         parser.at += 1;
     }
     (nodes, parser.is_too_deep)

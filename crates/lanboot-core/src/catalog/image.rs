@@ -20,7 +20,7 @@ pub struct Image {
     pub size: u64,
     /// Bytes it should have: more than `size` when it was cut short.
     pub recorded_size: u64,
-    /// Tells this file from another one of the same name: changes when the file does.
+    /// Distinguishes this file from another one of the same name: changes when the file does.
     pub version: u64,
     /// Survives a restart and a rename: what NFS handles and NBD export names hold on to.
     pub identity: Identity,
@@ -61,10 +61,10 @@ impl Image {
     /// A name that means this very file: `NAME@IDENTITY`, which [`super::Catalog::pinned`] finds
     /// also when the file was renamed or another one took its place, and never anything else.
     ///
-    /// A machine that streams its root asks again by name whenever its connection broke, and goes
-    /// on with what it gets, under a file system it has mounted. So what menus tell it to ask for
-    /// must not be a plain name: after a new image came under the old name, it would read the
-    /// blocks of another file system.
+    /// A machine that streams its root requests it again by name after its connection broke, and
+    /// continues with whatever it gets, under a file system it has mounted. So menus must not use a
+    /// plain name: after a new image appeared under the old name, the machine would read the blocks
+    /// of another file system.
     pub fn pinned_name(&self) -> String {
         self.identity.pinned_name(&self.name)
     }

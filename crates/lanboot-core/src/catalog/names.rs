@@ -52,7 +52,7 @@ fn stem(file_name: &str) -> &str {
 }
 
 /// The names taken, and by which file. Names that differ only in case count as one: people and
-/// some loaders do not tell them apart.
+/// some loaders do not distinguish them.
 #[derive(Clone, Debug, Default)]
 pub struct TakenNames {
     by_name: HashMap<String, PathBuf>,

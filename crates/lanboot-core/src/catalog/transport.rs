@@ -1,4 +1,4 @@
-//! How a root file system travels: what can be asked for, and what suits one machine.
+//! The transport of a root file system: what the operator asked for, and what suits one machine.
 
 use std::fmt;
 
@@ -50,7 +50,7 @@ impl Transports {
         Ok(())
     }
 
-    /// Whether some entry must travel this way.
+    /// Returns whether some entry is to use this transport.
     pub fn ask_for(&self, transport: Transport) -> bool {
         let of = self.of.iter().map(|(_, asked)| *asked);
         of.chain([self.all]).any(|asked| asked == Some(transport))
@@ -72,9 +72,9 @@ pub enum Memory {
 }
 
 impl Memory {
-    /// The query that makes iPXE tell it: `${memsize}` where iPXE was built to know it, and what
-    /// the firmware says of the first sixteen memory modules (SMBIOS type 17, two bytes
-    /// at 0x0c), which every build can read.
+    /// The query that makes iPXE send it: `${memsize}` where iPXE was built to know it, and the
+    /// sizes of the first sixteen memory modules according to the firmware (SMBIOS type 17, two
+    /// bytes at 0x0c), which every build can read.
     pub fn query() -> String {
         let module = |n| format!("${{smbios/{n}.17.12.2:hexraw}}");
         let modules: Vec<String> = (0..MAX_MODULES).map(module).collect();
@@ -123,10 +123,10 @@ fn module_mib(digits: &[u8]) -> Option<u64> {
     }
 }
 
-/// How one machine's root will travel, and why.
+/// The transport of one machine's root, and the reason for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Plan {
-    /// The way.
+    /// The transport.
     pub transport: Transport,
     /// The reason.
     pub reason: Reason,
@@ -159,7 +159,7 @@ pub enum Reason {
         /// What the copy takes, in bytes.
         needs: u64,
     },
-    /// The copy does not fit and no door that streams is open.
+    /// The copy does not fit, and neither NFS nor NBD is served.
     TooLittleForAny {
         /// What the machine has, in bytes.
         has: u64,
@@ -168,7 +168,7 @@ pub enum Reason {
     },
 }
 
-/// How the root of `entry` travels to a machine with so much `memory`.
+/// Returns the transport of the root of `entry` for a machine with so much `memory`.
 ///
 /// Streaming is by NFS first: a client of NFS waits for a server that comes back, while one of
 /// NBD may give its disk up.
@@ -224,7 +224,7 @@ pub fn plan(
 }
 
 impl Plan {
-    /// What the journal of a machine should say; `None` where nothing is remarkable.
+    /// Returns the warning to log for the machine, if the choice needs one.
     pub fn warning(&self) -> Option<String> {
         match self.reason {
             Reason::Asked
@@ -307,8 +307,12 @@ mod tests {
         assert_eq!(way(Memory::Mib(needs + 1)), Transport::Http);
         assert_eq!(way(Memory::Mib(needs - 1)), Transport::Nfs);
         assert_eq!(way(Memory::Unknown), Transport::Http);
-        let told = planned(&OPEN, &auto, Memory::Mib(needs - 1), "").warning();
-        assert!(told.unwrap().starts_with("root over nfs: a copy in memory"));
+        let warning = planned(&OPEN, &auto, Memory::Mib(needs - 1), "").warning();
+        assert!(
+            warning
+                .unwrap()
+                .starts_with("root over nfs: a copy in memory")
+        );
         let none = planned(&[], &auto, Memory::Mib(64), "");
         assert_eq!(none.transport, Transport::Http);
         assert!(none.warning().unwrap().contains("may not start"));

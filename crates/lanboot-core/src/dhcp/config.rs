@@ -1,4 +1,4 @@
-//! What the DHCP server is told to do.
+//! Configuration of the DHCP server.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -14,8 +14,8 @@ pub const MAX_POOL: u32 = 1 << 20;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Mode {
     /// Hand out addresses, as the only server of the LAN: a machine that insists on an address it
-    /// cannot have is told so (NAK). Of addresses of our networks that are not in the range only
-    /// those are refused that we gave: some may be of a server that is only away.
+    /// cannot have gets a NAK. Of addresses of our networks that are not in the range only those
+    /// are refused that we gave: some may be of a server that is only away.
     #[default]
     Server,
     /// Leave addresses to another server and only say what to load (PXE 2.1 §2.2.3). Leases and
@@ -34,11 +34,11 @@ pub struct Config {
     /// Serve only these; empty means everybody.
     pub only: Vec<Mac>,
     /// Probe an address before offering it. Without probes two machines behind one hardware
-    /// address (`ipvlan`) are not told apart.
+    /// address (`ipvlan`) are not distinguished.
     pub check: bool,
 }
 
-/// One network and what machines on it are told.
+/// One network and the options that machines on it get.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subnet {
     /// Any address of it; only the first `prefix` bits count.
@@ -55,8 +55,8 @@ pub struct Subnet {
     pub dns: Vec<Ipv4Addr>,
     /// Domain name. None unless configured.
     pub domain: Option<String>,
-    /// More options, as configured: sent after all others, as far as they fit, to whoever asks for
-    /// them or asks for nothing in particular. None of those the server decides; see
+    /// More options, as configured: sent after all others, as far as they fit, to clients that ask
+    /// for them or asks for nothing in particular. None of those the server decides; see
     /// [`Config::check`].
     pub options: Vec<(Code, Vec<u8>)>,
     /// Those of `options` that are sent unasked: for clients that need one and do not ask for it.

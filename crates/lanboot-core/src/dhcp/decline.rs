@@ -10,9 +10,9 @@ pub const DECLINE_TIME: u64 = 600;
 /// in a row taken by others means the trouble is not the addresses.
 pub const MAX_DECLINES: u8 = 3;
 /// Machines whose declines are counted at once; the count of another is then forgotten first.
-pub const MAX_DECLINERS: usize = 1024;
+pub const MAX_DECLINING: usize = 1024;
 
-/// The machines, at most [`MAX_DECLINERS`].
+/// The machines, at most [`MAX_DECLINING`].
 #[derive(Clone, Debug, Default)]
 pub(super) struct DeclineTracker(HashMap<ClientId, Declines>);
 
@@ -25,10 +25,10 @@ struct Declines {
 impl DeclineTracker {
     /// One more decline of a client; returns how many there were lately.
     pub(super) fn count(&mut self, client: &ClientId, now: u64) -> u8 {
-        if self.0.len() >= MAX_DECLINERS && !self.0.contains_key(client) {
+        if self.0.len() >= MAX_DECLINING && !self.0.contains_key(client) {
             self.0.retain(|_, d| d.left(now).is_some());
             let first = self.0.iter().min_by_key(|(_, d)| d.until);
-            if self.0.len() >= MAX_DECLINERS
+            if self.0.len() >= MAX_DECLINING
                 && let Some(first) = first.map(|(id, _)| id.clone())
             {
                 self.0.remove(&first);

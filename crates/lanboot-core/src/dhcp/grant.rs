@@ -20,7 +20,7 @@ impl Leases {
             return Err(Refusal::WrongNetwork(address, subnet.base(), subnet.prefix));
         }
         if self.excluded.contains(&address) {
-            return Err(Refusal::Withheld(address));
+            return Err(Refusal::Excluded(address));
         }
         if !self.pool(subnet).is_some_and(|p| p.contains(address)) {
             return Err(Refusal::OutsideRange(address));

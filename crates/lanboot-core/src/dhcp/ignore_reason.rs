@@ -41,14 +41,14 @@ pub enum IgnoreReason {
     /// A message only servers send, or of an unknown type.
     #[error("a {0} is not a client message")]
     Message(MessageType),
-    /// The relay stands in a network we were told nothing about.
+    /// The relay stands in a network that is not configured.
     #[error("no subnet is configured for the relay {0}")]
     UnknownRelay(Ipv4Addr),
-    /// The receiving interface stands in a network we were told nothing about.
+    /// The receiving interface stands in a network that is not configured.
     #[error("no subnet is configured for this server's address {0}")]
     NoSubnet(Ipv4Addr),
-    /// A relay, or the machine itself, asks for an address from a network we were told nothing
-    /// about (RFC 3527, RFC 3011).
+    /// A relay, or the machine itself, asks for an address from a network that is not configured
+    /// (RFC 3527, RFC 3011).
     #[error("no subnet is configured for the link {0} it asks for")]
     UnknownLink(Ipv4Addr),
     /// A proxy or boot server says nothing to a machine that does not boot from the network.

@@ -13,7 +13,7 @@ use crate::machine::Mac;
 ///
 /// The RFC wants option 61 alone. But UEFI puts the board's UUID there, and makers leave the same
 /// one on all their boards (FFFFFFFF-… on some of MSI's, <https://github.com/FOGProject/fogproject/pull/196>);
-/// systems cloned from one disk share theirs, too. A room full of them would get one address.
+/// systems cloned from one disk share theirs, too. A classroom of them would get one address.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ClientId(Vec<u8>);
 
@@ -64,13 +64,13 @@ impl ClientId {
 /// What a client identifier is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
-    /// The hardware address: iPXE, `ipconfig`, NetworkManager, and whoever sends no option 61.
+    /// The hardware address: iPXE, `ipconfig`, NetworkManager, and clients without option 61.
     Hardware,
     /// Type 0 and the board's UUID: PXE firmware (PXE 2.1 table 2-1).
     Board,
     /// Type 255, an interface and a DUID (RFC 4361): systemd-networkd, dhcpcd.
     Duid,
-    /// Anything else: somebody chose it, perhaps to be told apart.
+    /// Anything else: somebody chose it, perhaps to distinguish machines.
     Other,
 }
 
@@ -126,7 +126,7 @@ pub(super) enum Refusal {
     #[error("{0} is outside the range handed out here")]
     OutsideRange(Ipv4Addr),
     #[error("{0} belongs to the server or a router")]
-    Withheld(Ipv4Addr),
+    Excluded(Ipv4Addr),
     #[error("{0} is leased to another machine")]
     Leased(Ipv4Addr),
     #[error("{0} is offered to another machine")]

@@ -19,7 +19,7 @@ impl Leases {
         self.drop_reservation(&client.id);
         self.remove(address);
         self.known_free.remove(address);
-        let count = self.decliners.count(&client.id, now);
+        let count = self.declines.count(&client.id, now);
         if count <= MAX_DECLINES {
             self.declined
                 .insert(address, now.saturating_add(DECLINE_TIME));
@@ -57,7 +57,7 @@ impl Leases {
         if self.get(address).is_some() || self.has_lease(&lease.client) {
             return false;
         }
-        self.decliners.forgive(&lease.client);
+        self.declines.forgive(&lease.client);
         self.declined.remove(address);
         self.remove_reservation(address);
         self.insert(lease);
@@ -66,6 +66,6 @@ impl Leases {
 
     /// For a client that declined too often: how often, and how many seconds it has to wait.
     pub(super) fn hold_off(&self, client: &ClientId, now: u64) -> Option<(u8, u64)> {
-        self.decliners.hold_off(client, now)
+        self.declines.hold_off(client, now)
     }
 }

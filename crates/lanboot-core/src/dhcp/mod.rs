@@ -61,7 +61,7 @@ pub use answer::{
 };
 pub use claims::IN_USE_TIME;
 pub use config::{BadConfig, Config, MAX_POOL, Mode, Subnet};
-pub use decline::{DECLINE_TIME, MAX_DECLINERS, MAX_DECLINES};
+pub use decline::{DECLINE_TIME, MAX_DECLINES, MAX_DECLINING};
 pub use dedup::RecentMessages;
 pub use finding::Finding;
 pub use ignore_reason::IgnoreReason;

@@ -27,7 +27,7 @@ struct Search {
 
 impl Transaction<'_> {
     pub(super) fn discover(&mut self) -> Result<Answer, IgnoreReason> {
-        self.refuse_decliners()?;
+        self.check_hold_off()?;
         match self.leases.held_for(&self.client.id) {
             Some((address, ReservationState::Checking { .. })) => {
                 Err(IgnoreReason::Checking(address))

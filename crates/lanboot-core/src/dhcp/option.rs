@@ -356,49 +356,49 @@ pub(super) fn legal_len(code: Code, len: usize) -> bool {
     }
 }
 
-/// Writes options into at most `room` bytes, END included. An option that does not fit is left
+/// Writes options into at most `capacity` bytes, END included. An option that does not fit is left
 /// out whole and remembered; shorter ones after it may still fit.
 #[derive(Clone, Debug)]
 pub struct Writer {
     bytes: Vec<u8>,
-    room: usize,
+    capacity: usize,
     left_out: Vec<Code>,
 }
 
 impl Writer {
-    /// A writer for a field of `room` bytes, which does not include the magic cookie.
-    pub fn new(room: usize) -> Self {
+    /// A writer for a field of `capacity` bytes, which does not include the magic cookie.
+    pub fn new(capacity: usize) -> Self {
         Self {
             bytes: Vec::new(),
             // END takes one.
-            room: room.saturating_sub(1),
+            capacity: capacity.saturating_sub(1),
             left_out: Vec::new(),
         }
     }
 
     /// Bytes that still fit, before END.
-    pub fn room(&self) -> usize {
-        self.room.saturating_sub(self.bytes.len())
+    pub fn remaining(&self) -> usize {
+        self.capacity.saturating_sub(self.bytes.len())
     }
 
     /// Keeps `len` bytes back for later; `false` when there are not so many.
     pub fn reserve(&mut self, len: usize) -> bool {
-        let fits = len <= self.room();
+        let fits = len <= self.remaining();
         if fits {
-            self.room -= len;
+            self.capacity -= len;
         }
         fits
     }
 
     /// Gives reserved bytes back.
     pub fn unreserve(&mut self, len: usize) {
-        self.room += len;
+        self.capacity += len;
     }
 
     /// Writes an option, in pieces when it is longer than 255 bytes (RFC 3396 §5); `false` when it
     /// does not fit.
     pub fn put(&mut self, code: Code, value: &[u8]) -> bool {
-        if wire_len(value.len()) > self.room() {
+        if wire_len(value.len()) > self.remaining() {
             self.left_out.push(code);
             return false;
         }
@@ -420,7 +420,7 @@ impl Writer {
         self.put(code, &bytes)
     }
 
-    /// Notes that an option found no room without being tried.
+    /// Notes that an option was left out without an attempt to write it.
     pub fn leave_out(&mut self, code: Code) {
         self.left_out.push(code);
     }
@@ -548,7 +548,7 @@ mod tests {
         assert!(!writer.put(Code::BOOT_FILE, &[b'x'; 7]));
         assert!(writer.put(Code::SERVER_ID, &[1, 2, 3, 4]));
         assert_eq!(writer.left_out(), &[Code::BOOT_FILE]);
-        assert_eq!(writer.room(), 2);
+        assert_eq!(writer.remaining(), 2);
         assert_eq!(writer.finish(), [53, 1, 2, 54, 4, 1, 2, 3, 4, 255]);
     }
 

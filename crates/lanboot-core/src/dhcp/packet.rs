@@ -27,8 +27,8 @@ pub const SERVER_PORT: u16 = 67;
 /// UDP port of clients.
 pub const CLIENT_PORT: u16 = 68;
 
-/// Longest message read. Clients send under 1,500 bytes; this leaves room for a jumbo frame's
-/// curiosity and bounds what one message can make us hold.
+/// Longest message read. Clients send under 1,500 bytes; this is enough for a jumbo frame and
+/// bounds the memory one message can take.
 pub const MAX_LEN: usize = 4096;
 /// Everything before the options field.
 pub(super) const HEADER_LEN: usize = 236;
@@ -88,7 +88,7 @@ pub enum MessageType {
     Nak,
     /// 7: I need it no more.
     Release,
-    /// 8: I have an address; tell me the rest.
+    /// 8: I have an address; give me the other options.
     Inform,
     /// Anything else, kept.
     Other(u8),

@@ -316,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn the_stage_is_told_by_user_class_option_175_and_vendor_class() {
+    fn the_stage_is_recognized_by_user_class_option_175_and_vendor_class() {
         let pxe: (Code, &[u8]) = (Code::VENDOR_CLASS, b"PXEClient:Arch:00000:UNDI:002001");
         let http: (Code, &[u8]) = (Code::VENDOR_CLASS, b"HTTPClient:Arch:00016:UNDI:003000");
         for (options, expected) in [

@@ -4,9 +4,10 @@
 //! Without any row, a proxy's offer says "load this file and ask nobody else" (option 43,
 //! discovery control 8), and the file stands in the header and in option 67, both with their NUL:
 //! what PXE 2.1 wants. BIOS ROMs get a menu beside it, for those that want one. Where port 4011 is
-//! not ours, no offer sends a machine there, whatever its row says. An answer that also gives an address carries
-//! neither option 60 nor 43; a stray `PXEClient` in it sends EDK2 to port 4011. Nothing is ever
-//! overloaded into `file` and `sname`, and a machine without option 97 gets none back.
+//! not ours, no offer sends a machine there, whatever its row says. An answer that also gives an
+//! address carries neither option 60 nor 43; an unexpected `PXEClient` in it sends EDK2 to port
+//! 4011. Nothing is ever overloaded into `file` and `sname`, and a machine without option 97 gets
+//! none back.
 
 use super::option::Code;
 use super::packet::Packet;
@@ -45,7 +46,7 @@ pub enum Override {
     Arch(Arch),
     /// Every answer carries the vendor class `HTTPClient`.
     HttpClient,
-    /// An answer that gives an address tells it not to wait for proxies (option 175, 0xb0).
+    /// An answer that gives an address has the machine not wait for proxies (option 175, 0xb0).
     NoProxyWait,
     /// A proxy's offer has no option 43: the machine asks port 4011 for the file.
     AskBootServer,
@@ -69,7 +70,7 @@ pub struct ResponseProfile {
     pub discovery: Discovery,
 }
 
-/// How a machine shall find its boot server (PXE 2.1 §2.3, option 43).
+/// How a machine is to find its boot server (PXE 2.1 §2.3, option 43).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Discovery {
     /// Not at all: the file is named in the offer.
@@ -217,7 +218,7 @@ fn sum<'a>(
 }
 
 impl ResponseProfile {
-    /// The same where port 4011 is not ours: the machine is told its file at once, and EDK2 of
+    /// Returns the same where port 4011 is not ours: the answer names the file at once, and EDK2 of
     /// 2017 and later does not ask there then (PxeBcDhcp4.c, "PXE10" offers).
     pub(super) fn without_boot_server(mut self) -> Self {
         self.discovery = match self.discovery {

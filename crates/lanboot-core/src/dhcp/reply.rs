@@ -40,7 +40,7 @@ pub(super) struct Reply<'a> {
     pub(super) address: Option<Ipv4Addr>,
     /// Option 51, in seconds.
     pub(super) lease_secs: Option<u32>,
-    /// How to answer who asks, and what it shall load.
+    /// How to answer, and what the machine is to load.
     pub(super) profile: ResponseProfile,
     pub(super) boot: Option<&'a BootFile>,
     /// It is firmware or a loader.
@@ -230,7 +230,7 @@ impl Reply<'_> {
         }
     }
 
-    /// Keeps room for option 82, which goes last. One too long for the message is left out, as
+    /// Reserves space for option 82, which goes last. One too long for the message is left out, as
     /// RFC 3046 §2.2 wants.
     fn reserve_relay(&self, writer: &mut Writer) -> Option<&[u8]> {
         let relay = self.request.options.get(Code::RELAY)?;

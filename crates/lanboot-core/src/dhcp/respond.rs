@@ -160,7 +160,7 @@ impl<'a> Transaction<'a> {
     fn request(&mut self) -> Result<Answer, IgnoreReason> {
         let (address, _) = self.requested()?;
         if self.packet.ciaddr.is_unspecified() {
-            self.refuse_decliners()?;
+            self.check_hold_off()?;
         }
         match self.claim(address) {
             Ok(()) => Ok(self.acknowledge(address, self.lease_secs())),
@@ -209,7 +209,7 @@ impl<'a> Transaction<'a> {
     /// Checks that the client may have the address.
     pub(super) fn claim(&self, address: Ipv4Addr) -> Result<(), Refusal> {
         if self.is_relays(address) {
-            return Err(Refusal::Withheld(address));
+            return Err(Refusal::Excluded(address));
         }
         let uses_it = self.packet.ciaddr == address;
         let subnet = self.place.subnet;
@@ -338,7 +338,7 @@ impl<'a> Transaction<'a> {
         }
     }
 
-    pub(super) fn refuse_decliners(&self) -> Result<(), IgnoreReason> {
+    pub(super) fn check_hold_off(&self) -> Result<(), IgnoreReason> {
         match self.leases.hold_off(&self.client.id, self.now) {
             Some((declines, secs)) => Err(IgnoreReason::Declines { declines, secs }),
             None => Ok(()),

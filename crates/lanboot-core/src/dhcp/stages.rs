@@ -7,7 +7,7 @@
 //! A client is the next stage of another one when both have the hardware address, the other's lease
 //! runs, nobody else answers for its address, and either that hardware address booted from here
 //! lately, or both name themselves as two stages of one system do. When the earlier client renews
-//! what went to the later one, both are alive: they are told apart from then on.
+//! what went to the later one, both are alive: they are distinguished from then on.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -23,7 +23,8 @@ pub(super) const BOOT_TIME: u64 = 1800;
 /// How long, in seconds, after its first lease a client may be the first stage of a system that
 /// does not boot from here: an initramfs with `ip=dhcp`.
 pub(super) const STAGE_TIME: u64 = 600;
-/// How long, in seconds, clients that share a hardware address are told apart without being seen.
+/// How long, in seconds, clients that share a hardware address are distinguished without being
+/// seen.
 const SHARED_TIME: u64 = 24 * 3600;
 /// Machines whose boots are remembered; of more, the one seen longest ago is forgotten.
 const MAX_BOOTS: usize = 4096;

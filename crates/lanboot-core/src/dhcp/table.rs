@@ -3,7 +3,7 @@
 //! An address is in one of these states, and [`Leases`] keeps each findable in logarithmic time:
 //! *free* (a bit in its pool), *held* for a machine while it is checked or offered, *leased*,
 //! *remembered* (a lease that is over, kept so that its machine gets the same address again, given
-//! away when nothing else is free), *in use* by somebody without a lease, *declined*, *withheld*.
+//! away when nothing else is free), *in use* by somebody without a lease, *declined*, *excluded*.
 
 use std::collections::{HashMap, HashSet};
 use std::net::Ipv4Addr;
@@ -117,7 +117,7 @@ pub struct Leases {
     pub(super) in_use: ExpiryQueue,
     pub(super) declined: ExpiryQueue,
     pub(super) known_free: ExpiryQueue,
-    pub(super) decliners: DeclineTracker,
+    pub(super) declines: DeclineTracker,
     /// Declined addresses somebody finds out about; each was leased, so the pools bound them.
     pub(super) doubted: HashMap<Ipv4Addr, Declined>,
     pub(super) stages: Stages,
@@ -144,7 +144,7 @@ impl Leases {
             in_use: ExpiryQueue::default(),
             declined: ExpiryQueue::default(),
             known_free: ExpiryQueue::default(),
-            decliners: DeclineTracker::default(),
+            declines: DeclineTracker::default(),
             doubted: HashMap::new(),
             stages: Stages::default(),
             claims: Claims::default(),
@@ -467,7 +467,7 @@ mod tests {
                 assert_eq!(self.held_for.get(&hold.client), Some(address));
                 assert!(self.held.contains(*address));
             }
-            assert!(self.decliners.len() <= crate::dhcp::MAX_DECLINERS);
+            assert!(self.declines.len() <= crate::dhcp::MAX_DECLINING);
         }
     }
 }

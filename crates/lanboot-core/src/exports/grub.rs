@@ -6,7 +6,7 @@ use super::menu_entries::{MenuEntry, menu_entries};
 use super::{Export, Fragment, comment};
 use crate::menus::{Grub, grub_starts, is_refused, refused, transport_label};
 
-/// Where `http` needs no port: GRUB before 2.12 cannot be told one.
+/// The port that `http` needs no number for: GRUB before 2.12 accepts no other.
 const HTTP_PORT: u16 = 80;
 
 pub(super) fn fragment(from: &Export<'_>) -> Fragment {

@@ -1,11 +1,11 @@
-//! Every entry by every way its root can travel, for menus.
+//! Every entry over every transport its root can use, for menus.
 
 use super::{Export, Fragment};
 use crate::catalog::{Dialect, Entry, Image, Memory, Transport};
 use crate::plan::NoLoader;
 use crate::route::Route;
 
-/// One entry by one way.
+/// One entry over one transport.
 #[derive(Clone, Debug)]
 pub(super) struct MenuEntry<'a> {
     pub(super) image: &'a Image,
@@ -13,8 +13,9 @@ pub(super) struct MenuEntry<'a> {
     pub(super) transport: Transport,
 }
 
-/// What every entry starts by, and after it the other ways. A way an entry cannot start by with the
-/// operator's arguments is in neither; an entry that is left without any is a remark.
+/// Returns the entries over the transports planned for them, then over the other transports. An
+/// entry is left out over a transport it cannot use with the operator's arguments; if no transport
+/// is left, there is a warning.
 pub(super) fn menu_entries<'a>(
     from: &Export<'a>,
     fragment: &mut Fragment,
@@ -72,7 +73,7 @@ impl MenuEntry<'_> {
         line.split(' ').map(str::to_owned).collect()
     }
 
-    /// The path of one of the image's files at our doors, before any encoding.
+    /// Returns the path of one of the image's files on this server, before any encoding.
     pub(super) fn path(&self, file: &str) -> String {
         Route::of_image(&self.image.name, file).to_string()
     }

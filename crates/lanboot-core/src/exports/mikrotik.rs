@@ -65,8 +65,9 @@ fn set(out: &mut String, rule: &Rule, offer: &Offer) {
     );
 }
 
-/// A matcher sees one option, so architectures are told by the number inside option 60. iPXE is
-/// told by option 77 and cannot be told apart further.
+/// Writes the matchers of a rule. A matcher sees one option, so architectures are distinguished by
+/// the number inside option 60. iPXE is recognized by option 77 and cannot be distinguished
+/// further.
 fn matchers(out: &mut String, rules: &Rules, rule: &Rule) {
     let class = class(rule.stage);
     let mut add = |suffix: &str, code: u8, kind: &str, value: &str| {

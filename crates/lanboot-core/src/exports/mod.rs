@@ -1,10 +1,10 @@
-//! What lanboot would tell machines, as configuration for the servers people have already: DHCP
-//! servers that shall name its boot files, and menus its images shall appear in.
+//! lanboot's offers as configuration for servers that people run already: DHCP servers that name
+//! its boot files, and boot menus that list its images.
 //!
 //! Every fragment is commented, says where it goes, and can be read by the program it is for as it
 //! stands. DHCP fragments come from [`plan::offer`](crate::plan::offer), so they answer as
 //! lanboot's own DHCP does. Whatever comes from a file name, a medium or an operator is quoted the
-//! way each format quotes; what a format cannot quote is left out, and a remark says so.
+//! way each format quotes; what a format cannot quote is left out, with a warning.
 //!
 //! Tested with the real programs: dnsmasq, ISC dhcpd, Kea, GRUB and PXELINUX. RouterOS and
 //! PowerShell cannot be installed beside the tests; those two are only checked for their form.
@@ -110,7 +110,7 @@ pub struct Export<'a> {
     pub menu: &'a Menu,
     /// Which loader is preferred.
     pub loader: &'a LoaderChoice,
-    /// Our doors, as machines reach them.
+    /// This server's services, as machines reach them.
     pub server: &'a Server,
     /// The mask of the network they are in.
     pub netmask: Ipv4Addr,

@@ -57,8 +57,8 @@ pub(super) enum Which {
     Other,
 }
 
-/// The stages that load something, in the order a server must tell them apart: iPXE says
-/// `PXEClient` too.
+/// The stages that load something, in the order in which a server must match them: iPXE also sends
+/// `PXEClient`.
 pub(super) const STAGES: [Stage; 3] = [Stage::Ipxe, Stage::HttpBoot, Stage::Firmware];
 
 /// The rules for these images and loaders, for a server that gives the addresses and names ours as
@@ -167,7 +167,7 @@ impl Unserved {
 
 /// What lanboot's own DHCP says.
 fn ask(from: &Export<'_>, proxy: bool, stage: Stage, arch: Arch) -> Result<Offer, NoLoader> {
-    // Of nobody's own: another server does not tell single machines apart.
+    // Of no particular machine: another server does not distinguish single machines.
     let machine = Machine {
         mac: Mac([2, 0, 0, 0, 0, 1]),
         arch: Some(arch),
@@ -182,7 +182,7 @@ fn ask(from: &Export<'_>, proxy: bool, stage: Stage, arch: Arch) -> Result<Offer
         proxy,
     };
     offer(&machine, &offers, from.server)
-        // What would be in a journal makes no other rule.
+        // A warning for the event log makes no other rule.
         .map(|offer| Offer {
             warning: None,
             ..offer
@@ -264,7 +264,7 @@ fn impostors(
 }
 
 /// The numbers without a name that firmware of this stage uses for an architecture all the same.
-/// Quirks that need more than the number to be told are [`impostors`].
+/// Quirks that need more than the number to match are [`impostors`].
 fn misnumbered(stage: Stage) -> impl Iterator<Item = (u16, Arch)> {
     QUIRKS.iter().flat_map(move |quirk| {
         let is_stage = quirk.matches.iter().all(|sign| match sign {
@@ -288,7 +288,7 @@ fn misnumbered(stage: Stage) -> impl Iterator<Item = (u16, Arch)> {
     })
 }
 
-/// Firmware most networks have: whoever gets nothing there is worth a remark.
+/// Returns whether most networks have such firmware: it is worth a warning if it gets nothing.
 fn is_common(arch: Arch) -> bool {
     matches!(arch, Arch::X86Bios | Arch::X64Uefi)
 }

@@ -184,7 +184,7 @@ fn every_dhcp_fragment_reads_as_it_was_approved() {
 }
 
 #[test]
-fn images_without_entries_make_one_remark() {
+fn images_without_entries_give_one_warning() {
     let catalog = Catalog::new(vec![Arc::new(image("empty", &[]))]);
     for format in Format::ALL {
         let fragment = exported(format, &catalog, &menu(""), &server());
@@ -493,9 +493,9 @@ fn pxelinux_lines(text: &str) -> Vec<(&str, &str)> {
     lines
 }
 
-/// GRUB's words of one line and how many `;` part its commands: blanks part them, quotes hold them together, `\` takes the meaning of
-/// the next, in double quotes that of `"`, `\` and `$` alone. Anything else that would mean more
-/// fails the test, but for what GRUB shall expand.
+/// Returns GRUB's words of one line and how many `;` separate its commands: blanks separate words,
+/// quotes join them, `\` escapes the next character, in double quotes only `"`, `\` and `$`.
+/// Anything else with a special meaning fails the test, except for what GRUB is meant to expand.
 fn grub_words(line: &str) -> (Vec<String>, usize) {
     let (mut words, mut ends) = (Vec::new(), 0);
     let mut word: Option<String> = None;

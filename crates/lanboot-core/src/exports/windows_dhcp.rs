@@ -73,7 +73,7 @@ pub(super) fn fragment(rules: &Rules) -> Fragment {
     })
 }
 
-/// The options Windows does not know before it is told.
+/// Writes definitions of the options that Windows does not know.
 fn definitions(out: &mut String, rules: &Rules) {
     let uses = |is_used: &dyn Fn(&Rule) -> bool| rules.rules.iter().any(is_used);
     let option = |rule: &Rule, pick: fn(&crate::plan::Offer) -> &Option<String>| {

@@ -32,7 +32,7 @@ pub struct Detection {
     pub pxelinux: Option<String>,
     /// Whether firmware can start it as a disk: it has an El Torito boot image for UEFI.
     pub efi_boot: bool,
-    /// Which UEFI firmware that is; empty when it cannot be told.
+    /// Which UEFI firmware that is; empty when it cannot be determined.
     pub efi_archs: Vec<Arch>,
     /// What a person should know: one sentence each.
     pub warnings: Vec<String>,

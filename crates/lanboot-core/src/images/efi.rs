@@ -43,7 +43,7 @@ mod tests {
     use crate::testing::tree;
 
     #[test]
-    fn the_programs_on_a_medium_tell_which_firmware_starts_it() {
+    fn the_programs_on_a_medium_determine_which_firmware_starts_it() {
         let of = |files: &[(&str, &str)]| archs(&tree(files));
         assert_eq!(of(&[("EFI/BOOT/BOOTX64.EFI", "")]), [Arch::X64Uefi]);
         let both = of(&[("efi/boot/bootaa64.efi", ""), ("efi/boot/BOOTia32.EFI", "")]);

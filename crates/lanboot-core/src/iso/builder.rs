@@ -76,7 +76,7 @@ pub(super) fn descriptor(kind: u8, root: u32) -> Vec<u8> {
     let mut bytes = vec![0; SECTOR_BYTES];
     bytes[0] = kind;
     bytes[1..7].copy_from_slice(b"CD001\x01");
-    bytes[40..72].copy_from_slice(b"FORGED                          ");
+    bytes[40..72].copy_from_slice(b"BUILDER                         ");
     bytes[128..130].copy_from_slice(&2048u16.to_le_bytes());
     let root = record(&[0], root, 2048, DIRECTORY, &[]);
     bytes[156..190].copy_from_slice(&root);

@@ -233,7 +233,7 @@ fn label_uuid_modes_and_times_are_read() {
     builder.put(21, b"hello");
     builder.directory(22, &[]);
     let medium = medium(&builder);
-    assert_eq!(medium.label, "FORGED");
+    assert_eq!(medium.label, "BUILDER");
     assert_eq!(medium.uuid.as_deref(), Some("2026-03-01-12-34-56-00"));
     assert_eq!(medium.naming, Naming::RockRidge);
     assert_eq!(medium.warnings, Vec::<String>::new());

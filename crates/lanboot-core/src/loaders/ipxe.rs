@@ -15,7 +15,7 @@ pub struct SignedIpxe {
     pub shim: Shim,
     /// The build that is started.
     pub build: SignedBuild,
-    /// The other one, for whoever asks for it by name.
+    /// The other one, for machines that request it by name.
     pub other: Option<SignedBuild>,
 }
 

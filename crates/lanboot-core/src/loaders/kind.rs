@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// What a machine shall load first.
+/// The loader a machine is to load first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LoaderKind {
     /// What works most widely: for BIOS iPXE, else PXELINUX; for UEFI a loader that also starts

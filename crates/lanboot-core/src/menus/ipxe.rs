@@ -400,7 +400,8 @@ mod tests {
         ])
     }
 
-    /// `${platform}`, `${buildarch}`, and whether the processor has long mode, if iPXE can tell.
+    /// `${platform}`, `${buildarch}`, and whether the processor has long mode, if iPXE can detect
+    /// it.
     const BIOS: Ipxe = Ipxe("pcbios", "i386", Some(true));
     const BIOS32: Ipxe = Ipxe("pcbios", "i386", Some(false));
     const X64: Ipxe = Ipxe("efi", "x86_64", Some(true));

@@ -6,8 +6,8 @@ use super::{MAX_HELP, Menu, incomplete_title, line, transport_label, unreachable
 use crate::catalog::{Catalog, Cpu, Dialect, Entry, Firmware, Image, Memory, Server, Transport};
 use crate::images::{EntryKind, Linux};
 
-/// Returns the configuration for `server`. `can_tell_cpu`: the loader's folder has `ifcpu64.c32`.
-pub fn pxelinux(catalog: &Catalog, menu: &Menu, server: &Server, can_tell_cpu: bool) -> String {
+/// Returns the configuration for `server`. `detects_cpu`: the loader's folder has `ifcpu64.c32`.
+pub fn pxelinux(catalog: &Catalog, menu: &Menu, server: &Server, detects_cpu: bool) -> String {
     let mut out = String::from("# Made by lanboot for this machine.\nPROMPT 0\n");
     let wait = menu.timeout.is_none_or(|t| !t.is_zero());
     if wait {
@@ -25,7 +25,7 @@ pub fn pxelinux(catalog: &Catalog, menu: &Menu, server: &Server, can_tell_cpu: b
     }
     let starts = |firmware| menu.boot.of(firmware);
     let by_cpu = match (starts(Firmware::Bios64), starts(Firmware::Bios32)) {
-        (Some(wide), Some(narrow)) if wide != narrow && can_tell_cpu => Some((wide, narrow)),
+        (Some(wide), Some(narrow)) if wide != narrow && detects_cpu => Some((wide, narrow)),
         _ => None,
     };
     match (by_cpu, starts(Firmware::Bios64)) {
@@ -222,7 +222,7 @@ mod tests {
             boot: BootChoice::resolve(&catalog, None).unwrap(),
             ..menu(None)
         };
-        let text = |can_tell| pxelinux(&catalog, &menu, &server(), can_tell);
+        let text = |detects_cpu| pxelinux(&catalog, &menu, &server(), detects_cpu);
         let by_cpu = "MENU LABEL new or old (what fits the processor)\n\
             COM32 ifcpu64.c32\nAPPEND new-x86_64 -- old-i686\n";
         assert!(text(true).contains(by_cpu), "{}", text(true));

@@ -39,7 +39,7 @@ pub enum NoHandle {
     /// Not in the format of a handle.
     Bad,
     /// In the right format, but made with another key or modified.
-    Forged,
+    WrongTag,
 }
 
 /// Encodes and decodes handles.
@@ -98,7 +98,7 @@ impl Handles {
         if differing == 0 {
             Ok(handle)
         } else {
-            Err(NoHandle::Forged)
+            Err(NoHandle::WrongTag)
         }
     }
 
@@ -146,11 +146,11 @@ mod tests {
             let expected = if bit < 8 {
                 NoHandle::Bad
             } else {
-                NoHandle::Forged
+                NoHandle::WrongTag
             };
             assert_eq!(fault, expected, "bit {bit}");
         }
-        assert_eq!(Handles::new([8; 16]).read(&good), Err(NoHandle::Forged));
+        assert_eq!(Handles::new([8; 16]).read(&good), Err(NoHandle::WrongTag));
     }
 
     #[test]

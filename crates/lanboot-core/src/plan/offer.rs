@@ -19,7 +19,7 @@ pub struct Offer {
     pub config: Option<String>,
     /// Option 210, PXELINUX' path prefix.
     pub prefix: Option<String>,
-    /// What its journal should say: why this machine does not get what it was to get.
+    /// The warning to log: why this machine does not get what it was to get.
     pub warning: Option<String>,
 }
 
@@ -94,7 +94,7 @@ pub fn offer(machine: &Machine, from: &Offers<'_>, server: &Server) -> Result<Of
     })
 }
 
-/// Two remarks as one.
+/// Joins two warnings.
 fn joined(one: Option<String>, other: Option<String>) -> Option<String> {
     match (one, other) {
         (Some(one), Some(other)) => Some(format!("{one}; {other}")),
@@ -292,16 +292,16 @@ impl LoaderRequest<'_> {
 
     /// iPXE, where there is nothing that starts with Secure Boot on, for the reason `why`.
     fn unsigned(&self, why: NoLoader) -> Result<Planned, NoLoader> {
-        let is_told = matches!(why, NoLoader::GrubWithoutProxy(..));
+        let is_reported = matches!(why, NoLoader::GrubWithoutProxy(..));
         match self.ipxe(false) {
-            Ok(offer) if is_told => Ok(Planned {
+            Ok(offer) if is_reported => Ok(Planned {
                 warning: Some(format!(
                     "iPXE, which does not start with Secure Boot on, instead of GRUB: {why} (lanboot \
                      doctor names a package with one that boots here)"
                 )),
                 ..offer
             }),
-            Err(no_ipxe) if is_told => Err(NoLoader::Neither(Box::new(why), Box::new(no_ipxe))),
+            Err(no_ipxe) if is_reported => Err(NoLoader::Neither(Box::new(why), Box::new(no_ipxe))),
             // Firmware that refuses it says so on the machine's screen only.
             Ok(offer) if SecureArch::of(self.arch).is_some() => Ok(Planned {
                 warning: Some(NEEDS_SECURE_BOOT_OFF.into()),
@@ -666,7 +666,7 @@ mod tests {
         let bare = host_has(&unable, &[], false);
         let why = file(&bare, LoaderKind::Auto, true).unwrap_err();
         assert!(matches!(why, NoLoader::Neither(..)), "{why}");
-        // HTTP Boot's GRUB is told the server otherwise.
+        // HTTP Boot's GRUB learns the server in another way.
         let http = machine(Stage::HttpBoot, 16);
         let disk = offered_as(&http, &bare, &all(LoaderKind::Auto), true).unwrap();
         assert!(disk.file.ends_with("/loader/secure-http/x86_64/boot.img"));
@@ -770,7 +770,7 @@ mod tests {
     }
 
     #[test]
-    fn what_firmware_cannot_do_falls_back_and_is_told_where_it_was_asked_for_by_name() {
+    fn what_firmware_cannot_do_falls_back_with_a_warning_where_it_was_asked_for_by_name() {
         let loaders = host(&["undionly.kpxe", "snponly-x86_64.efi", "ipxe-i386.efi"]);
         let named = |way| LoaderChoice {
             all: LoaderKind::Auto,
@@ -794,9 +794,9 @@ mod tests {
             (Stage::Firmware, 6, LoaderKind::Grub, "loader/ipxe-i386.efi"),
         ] {
             let machine = machine(stage, arch);
-            let told = offered(&machine, &loaders, &named(way)).unwrap();
-            assert_eq!(told.file, file);
-            let warning = told.warning.unwrap();
+            let named = offered(&machine, &loaders, &named(way)).unwrap();
+            assert_eq!(named.file, file);
+            let warning = named.warning.unwrap();
             assert!(warning.contains(&format!("--loader {way} ")), "{warning}");
             let silent = offered(&machine, &loaders, &all(way)).unwrap();
             let off = (arch == 7).then_some(NEEDS_SECURE_BOOT_OFF);

@@ -17,9 +17,9 @@ impl Routes {
             LoaderRoute::Ipxe(build) => self.loaders.ipxe.get(build.name).cloned().map(plain),
             LoaderRoute::Pxelinux(name) => self.pxelinux_file(name),
             LoaderRoute::PxelinuxConfig(name) if name == PXELINUX_DEFAULT => {
-                let can_tell_cpu = self.pxelinux_file("ifcpu64.c32").is_some();
+                let detects_cpu = self.pxelinux_file("ifcpu64.c32").is_some();
                 let server = self.server(peer)?;
-                let text = menus::pxelinux(&self.catalog, &self.menu, &server, can_tell_cpu);
+                let text = menus::pxelinux(&self.catalog, &self.menu, &server, detects_cpu);
                 Some(generated(text))
             }
             LoaderRoute::PxelinuxConfig(_) => None,
@@ -210,7 +210,7 @@ mod tests {
     use crate::vfs::{Kind, Meta, Tree, TreeBuilder};
     use std::sync::Arc;
 
-    /// A site with both chains of the host, whose default image has these files.
+    /// Returns routes with both shim + GRUB pairs of the host, whose default image has these files.
     fn with_files(files: &[&str]) -> Routes {
         let mut tree = TreeBuilder::new(Meta::default());
         for path in files {
@@ -440,7 +440,7 @@ mod tests {
     }
 
     #[test]
-    fn asking_for_the_locked_menu_tells_that_secure_boot_is_on() {
+    fn requesting_the_locked_menu_warns_that_secure_boot_is_on() {
         let routes = with_files(&[]);
         let file = routes
             .find(b"loader/secure/x86_64/locked.cfg", b"", PEER)

@@ -66,7 +66,7 @@ mod tests {
     use crate::testing::image;
     use crate::vfs::{Content, Identity, ImageId};
 
-    /// Images by name and number; each is told from the others by its number alone.
+    /// Images by name and number; only the number distinguishes them.
     fn routes(images: &[(&str, u64)], retired: &[(&str, u64)]) -> Routes {
         let make = |named: &[(&str, u64)]| -> Vec<_> {
             let one = |&(name, id): &(&str, u64)| {
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_site_without_images_has_no_exports() {
+    fn routes_without_images_have_no_exports() {
         let routes = routes(&[], &[]);
         assert_eq!(found(&routes, ""), None);
         assert!(routes.names().is_empty());

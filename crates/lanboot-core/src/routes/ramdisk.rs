@@ -93,7 +93,7 @@ impl Directory {
         Some(())
     }
 
-    /// The name as it is there already: FAT does not tell upper case from lower.
+    /// Returns the name as it exists already: FAT ignores the case of letters.
     fn known(&self, name: &str) -> String {
         let same = self.entries.keys().find(|k| k.eq_ignore_ascii_case(name));
         same.cloned().unwrap_or_else(|| name.to_owned())

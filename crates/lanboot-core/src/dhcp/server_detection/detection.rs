@@ -19,8 +19,8 @@ use crate::machine::Mac;
 /// Most other servers remembered of each kind. A link with more is under attack, and one message
 /// says enough.
 pub const MAX_OTHERS: usize = 16;
-/// DHCPDISCOVERs of clients remembered, to tell a DHCPREQUEST that follows one from those of clients
-/// that name the server of another network by habit.
+/// DHCPDISCOVERs of clients remembered, to distinguish a DHCPREQUEST that follows one from those of
+/// clients that name the server of another network by habit.
 const MAX_DISCOVERS: usize = 64;
 
 /// Decides whether addresses are handed out on one link, from what is heard there.
@@ -110,8 +110,8 @@ impl ServerDetection {
     /// Returns whether addresses are left to another server, by the operator's wish or because one was
     /// heard. While a server that lost its link looks for others this is open.
     pub fn is_beside_another(&self) -> bool {
-        let is_settled = self.policy == Policy::Proxy || self.phase == Phase::Listening;
-        is_settled && self.mode == Some(Mode::Proxy)
+        let is_final = self.policy == Policy::Proxy || self.phase == Phase::Listening;
+        is_final && self.mode == Some(Mode::Proxy)
     }
 
     /// Returns whether the mode is decided, or cannot be for now.

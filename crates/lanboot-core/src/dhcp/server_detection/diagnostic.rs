@@ -77,16 +77,16 @@ impl Diagnostic {
             ),
             Self::LeftToServer(server) => format!(
                 "another DHCP server, {server}, hands out the addresses on {interface}: lanboot \
-                 leaves that to it and only tells machines what to boot (proxy DHCP)"
+                 leaves that to it and only provides boot information (proxy DHCP)"
             ),
             Self::StillLeftToServer(server) => format!(
                 "the DHCP server {server} hands out the addresses on {interface}; lanboot only \
-                 tells machines what to boot (proxy DHCP)"
+                 provides boot information (proxy DHCP)"
             ),
             Self::SteppedDown(server) => format!(
                 "a second DHCP server, {server}, answers on {interface}: lanboot hands out no more \
-                 addresses there and only tells machines what to boot (proxy DHCP). Those it gave \
-                 stay good until their leases end. To have lanboot hand them out again, stop the \
+                 addresses there and only provides boot information (proxy DHCP). Those it gave \
+                 stay valid until their leases end. To have lanboot hand them out again, stop the \
                  other server and send lanboot SIGHUP"
             ),
             Self::AnotherServer(server) => format!("another DHCP server on {interface}: {server}"),
@@ -95,7 +95,7 @@ impl Diagnostic {
                  conflicting addresses. Stop one of the two, or use --dhcp auto"
             ),
             Self::OtherProxy(proxy) => format!(
-                "{proxy} tells machines on {interface} what to boot, too (proxy DHCP); which of the \
+                "{proxy} also provides boot information on {interface} (proxy DHCP); which of the \
                  two a machine obeys is up to its firmware"
             ),
             Self::ReloadProbes => {

@@ -74,7 +74,7 @@ pub(super) fn codes(reply: &Packet) -> Vec<u8> {
 }
 
 #[test]
-fn the_ipxe_rom_gets_its_script_and_is_told_not_to_wait_for_proxies() {
+fn the_ipxe_rom_gets_its_script_and_option_175_against_waiting_for_proxies() {
     let mut server = Server::new(10, 200);
     server.boot = Some(script());
     let packet = ipxe_rom();

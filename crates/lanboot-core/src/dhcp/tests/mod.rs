@@ -1,4 +1,4 @@
-//! What the tests of this room share: messages as machines send them, and a server to send them to.
+//! Messages as machines send them, and a server to send them to, for the tests of `dhcp`.
 
 mod foreign;
 mod golden;

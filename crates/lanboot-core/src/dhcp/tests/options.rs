@@ -1,4 +1,4 @@
-//! Which options an answer has: what was asked for, what PXE needs, and what finds room.
+//! The options of an answer: what was asked for, what PXE needs, and what fits.
 
 use super::golden::{codes, edk2, pxelinux, script};
 use super::*;
@@ -116,7 +116,7 @@ fn what_is_to_be_sent_always_is_sent_unasked() {
 }
 
 #[test]
-fn an_option_82_without_room_is_said_once_an_hour_for_each_relay() {
+fn an_option_82_that_does_not_fit_is_reported_once_an_hour_for_each_relay() {
     let mut server = server();
     let long = |last: u8| {
         let mut packet = asking(&[1, 3]);

@@ -207,7 +207,7 @@ fn the_answer_for_a_leased_address_changes_nothing_about_it() {
         while let Answer::Check { address, by_ping } = answer {
             asked.insert(address);
             let probe = match (address == host(10), by_ping) {
-                // The machine that has it is faster than whoever else might answer.
+                // The machine that has it is faster than any other that might answer.
                 (true, _) => Probe::Answered(Some(mac(1))),
                 (false, true) => Probe::Answered(None),
                 (false, false) => Probe::Answered(Some(HONEST)),

@@ -75,7 +75,7 @@ fn the_ipxe_rom_takes_its_script_from_the_offer_and_asks_nobody_else() {
     wanted.extend_from_slice(b"\x42\x0d192.168.77.1\0");
     wanted.extend_from_slice(&[61, 7, 1, 2, 0, 0, 0, 0, 1, 255]);
     assert_eq!(outgoing.bytes, wanted);
-    // It must not be told to ignore proxies, by a proxy.
+    // A proxy must not make it ignore proxies.
     assert!(!reply.options.has(Code::IPXE));
     assert_eq!(
         server.ignored(&takes_the_other(ipxe_rom())),
@@ -151,7 +151,7 @@ fn http_boot_gets_its_class_and_url_and_nothing_of_pxe() {
 }
 
 #[test]
-fn a_bios_rom_is_told_to_use_the_file_and_gets_pxelinux_options() {
+fn a_bios_rom_is_to_use_the_file_and_gets_pxelinux_options() {
     let mut server = proxy();
     let mut packet = discover(1);
     packet
@@ -392,7 +392,7 @@ fn a_proxy_says_nothing_to_plain_clients_and_nothing_where_there_is_nothing_to_l
 }
 
 #[test]
-fn a_machine_that_informs_itself_is_told_its_file_at_its_own_address() {
+fn a_machine_that_informs_itself_gets_its_file_at_its_own_address() {
     let mut server = proxy();
     let mut packet = edk2(7, PXE_X64);
     packet.options.set(Code::MESSAGE_TYPE, [8]);
@@ -457,13 +457,13 @@ fn a_server_that_steps_down_keeps_its_leases_and_offers_and_adds_none() {
     assert!(!is_parting(&server.sent(&renew(1, host(10))).1));
     server.mode = Mode::Proxy;
 
-    // The offer was a promise to whoever takes it up as such.
+    // The offer was a promise to the client that selects it.
     assert!(server.ignored(&reboot(2, offered)).contains("not leased"));
     let (outgoing, reply) = server.sent(&select(2, offered));
     assert_eq!(outgoing.message, MessageType::Ack);
     assert_eq!(reply.options.u32(Code::LEASE_TIME), Some(43_200));
 
-    // A renewal is told the time that is left, and the lease does not grow.
+    // A renewal gets the time that is left, and the lease does not grow.
     server.now += 40_000;
     let (outgoing, reply) = server.sent(&renew(1, host(10)));
     assert_eq!(reply.options.u32(Code::LEASE_TIME), Some(3200));
@@ -554,7 +554,7 @@ fn a_probe_that_ends_after_stepping_down_offers_no_address() {
 }
 
 #[test]
-fn a_class_and_an_architecture_that_contradict_each_other_are_settled_by_the_class() {
+fn a_class_wins_over_an_architecture_that_contradicts_it() {
     for (code, class, arch, stage) in [
         (16, "PXEClient:Arch:00016", Arch::X64Uefi, Stage::Firmware),
         (7, "HTTPClient:Arch:00007", Arch::X64Http, Stage::HttpBoot),

@@ -161,7 +161,7 @@ fn a_relay_that_asks_for_it_is_answered_at_the_port_it_sent_from() {
     let (nak, reply) = server.sent(&refused);
     assert_eq!((nak.message, nak.to), (MessageType::Nak, at(40_067)));
     assert_eq!(reply.options.get(Code::RELAY), Some(&agent[..]));
-    // Whoever does not ask is answered at 67, wherever it sent from.
+    // A relay without the option is answered at port 67, whatever port it sent from.
     let (outgoing, _) = server.sent(&through(RELAY, discover(2), &agent[..4]));
     assert_eq!(outgoing.to, at(67));
     // A proxy's offer.

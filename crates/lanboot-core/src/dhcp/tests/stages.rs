@@ -237,7 +237,7 @@ fn two_clients_that_hold_leases_behind_one_hardware_address_stay_two() {
 }
 
 #[test]
-fn clients_taken_for_stages_of_one_machine_are_told_apart_once_both_are_alive() {
+fn clients_taken_for_stages_of_one_machine_are_distinguished_once_both_are_alive() {
     let mut wire = Wire::new();
     wire.join(Who::Firmware, How::Discover, None);
     let host = wire.join(Who::NetworkManager, How::Discover, None);

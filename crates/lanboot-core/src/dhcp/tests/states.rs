@@ -203,7 +203,7 @@ fn answers_go_where_rfc_2131_section_4_1_says() {
     let (outgoing, reply) = server.sent(&renew(1, address));
     assert_eq!((outgoing.to, reply.ciaddr), (unicast, address));
 
-    // A stray ciaddr in a DISCOVER sends nothing to strangers.
+    // An unexpected ciaddr in a DISCOVER sends nothing to strangers.
     let mut packet = discover(2);
     packet.ciaddr = Ipv4Addr::new(8, 8, 8, 8);
     assert!(matches!(
@@ -564,7 +564,7 @@ fn an_address_in_use_is_left_alone_and_the_next_one_checked() {
         server.probed(&packet, second, Probe::Silent),
         Answer::Ignore(IgnoreReason::StaleCheck(second))
     );
-    // Whoever answered may be a machine whose lease we lost: it keeps its address.
+    // The machine that answered may have a lease that we lost: it keeps its address.
     assert!(
         server
             .refused(&reboot(5, first))

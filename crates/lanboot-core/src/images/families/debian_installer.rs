@@ -98,7 +98,7 @@ fn entry(medium: Medium<'_>, found: &Found, count: usize) -> Option<Entry> {
     let fitting = || menu.iter().filter(fits);
     let own = fitting().find(is_plain).or_else(|| fitting().next());
     let arguments = own.map(|entry| entry.arguments.clone());
-    // The processor tells entries apart only where there are several.
+    // The processor distinguishes entries only where there are several.
     let named = |suffix: String| match count {
         1 => name.to_owned(),
         _ => format!("{name}{suffix}"),

@@ -47,7 +47,7 @@ impl<'a> ProcedureCall<'a> {
                 .ok_or(Status::Stale),
             // It may have been made before the key was lost: a client looks the path up again if a
             // handle is stale, and gives up if it is bad.
-            Err(NoHandle::Forged) => Err(Status::Stale),
+            Err(NoHandle::WrongTag) => Err(Status::Stale),
             Err(NoHandle::Bad) => Err(Status::BadHandle),
         })
     }

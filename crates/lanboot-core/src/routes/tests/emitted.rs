@@ -47,7 +47,7 @@ fn catalogs() -> Vec<Catalog> {
     each.chain([Catalog::new(all())]).collect()
 }
 
-/// Sites with every loader, with only some, and with a port of their own.
+/// Routes with every loader, with only some, and with a port of their own.
 fn all_routes() -> Vec<Routes> {
     let archs = [Arch::X64Uefi, Arch::Arm64Uefi];
     let file = || Content::memory(*b"x");
@@ -76,10 +76,10 @@ fn all_routes() -> Vec<Routes> {
     for catalog in catalogs() {
         for loaders in &loaders {
             for http_port in [80, 8080] {
-                let mut site = routes(catalog.clone());
-                site.loaders = Arc::new(loaders.clone());
-                site.http_port = http_port;
-                all.push(site);
+                let mut routes = routes(catalog.clone());
+                routes.loaders = Arc::new(loaders.clone());
+                routes.http_port = http_port;
+                all.push(routes);
             }
         }
     }
@@ -113,8 +113,8 @@ fn behind<'a>(text: &'a str, start: &'a str) -> impl Iterator<Item = &'a str> {
 }
 
 /// The paths a text names: URLs, GRUB's and PXELINUX' own notation. A folder ends with a slash.
-fn paths(site: &Routes, text: &str) -> Vec<Vec<u8>> {
-    let server = site.server(PEER).unwrap();
+fn paths(routes: &Routes, text: &str) -> Vec<Vec<u8>> {
+    let server = routes.server(PEER).unwrap();
     let address = server.http.ip();
     let mut found: Vec<Vec<u8>> = Vec::new();
     found.extend(behind(text, &format!("{}/", server.http_origin())).map(decoded));
@@ -134,10 +134,10 @@ fn paths(site: &Routes, text: &str) -> Vec<Vec<u8>> {
     found
 }
 
-fn check(site: &Routes, text: &str, from: &str) -> usize {
-    let paths = paths(site, text);
+fn check(routes: &Routes, text: &str, from: &str) -> usize {
+    let paths = paths(routes, text);
     for path in paths.iter().filter(|path| !path.ends_with(b"/")) {
-        let opened = site.open(path, b"", PEER);
+        let opened = routes.open(path, b"", PEER);
         let printed = String::from_utf8_lossy(path);
         let opened = opened.unwrap_or_else(|| panic!("{from}: {printed} leads nowhere in\n{text}"));
         assert_eq!(
@@ -147,18 +147,18 @@ fn check(site: &Routes, text: &str, from: &str) -> usize {
         );
     }
     for path in behind(text, "_nfs_srv=10.0.0.1:") {
-        assert!(site.folder(path.as_bytes()).is_ok(), "{from}: {path}");
+        assert!(routes.folder(path.as_bytes()).is_ok(), "{from}: {path}");
     }
     for name in behind(text, "archiso_nbd_name=") {
-        let found = crate::nbd::Exports::find(site, name.as_bytes());
-        assert!(found.is_some(), "{from}: {name} of {:?}", site.names());
+        let found = crate::nbd::Exports::find(routes, name.as_bytes());
+        assert!(found.is_some(), "{from}: {name} of {:?}", routes.names());
     }
     paths.len()
 }
 
 #[test]
 fn every_path_of_a_menu_leads_to_a_file() {
-    for site in all_routes() {
+    for routes in all_routes() {
         let mut count = 0;
         for path in [
             "boot.ipxe",
@@ -168,27 +168,27 @@ fn every_path_of_a_menu_leads_to_a_file() {
             "loader/secure-http/arm64/locked.cfg",
             "autoexec.ipxe",
         ] {
-            count += check(&site, &text(&site, path).unwrap(), path);
+            count += check(&routes, &text(&routes, path).unwrap(), path);
         }
-        assert!(count > 2, "{:?}", site.catalog.images().len());
+        assert!(count > 2, "{:?}", routes.catalog.images().len());
     }
 }
 
 #[test]
 fn every_path_of_an_export_leads_to_a_file() {
-    for site in all_routes() {
-        let server = site.server(PEER).unwrap();
+    for routes in all_routes() {
+        let server = routes.server(PEER).unwrap();
         for format in Format::ALL {
             let from = Export {
-                catalog: &site.catalog,
-                loaders: &site.loaders,
-                menu: &site.menu,
+                catalog: &routes.catalog,
+                loaders: &routes.loaders,
+                menu: &routes.menu,
                 loader: &LoaderChoice::default(),
                 server: &server,
                 netmask: Ipv4Addr::new(255, 255, 0, 0),
                 flags: &[],
             };
-            check(&site, &export(format, &from).text, format.name());
+            check(&routes, &export(format, &from).text, format.name());
         }
     }
 }
@@ -196,8 +196,8 @@ fn every_path_of_an_export_leads_to_a_file() {
 #[test]
 fn every_file_that_dhcp_offers_is_there() {
     let mut routes_offered = BTreeSet::new();
-    for site in all_routes() {
-        let server = site.server(PEER).unwrap();
+    for routes in all_routes() {
+        let server = routes.server(PEER).unwrap();
         let origin = format!("{}/", server.http_origin());
         let path = |text: &str| text.strip_prefix(&origin).unwrap_or(text).to_owned();
         let stages = [Stage::Firmware, Stage::HttpBoot, Stage::Ipxe];
@@ -212,13 +212,13 @@ fn every_file_that_dhcp_offers_is_there() {
                     stage,
                 };
                 let offers = Offers {
-                    catalog: &site.catalog,
-                    loaders: &site.loaders,
+                    catalog: &routes.catalog,
+                    loaders: &routes.loaders,
                     choice: &LoaderChoice {
                         all: kind,
                         of: Vec::new(),
                     },
-                    boot: &site.menu.boot,
+                    boot: &routes.menu.boot,
                     menu: MenuKind::Generated,
                     proxy,
                 };
@@ -226,13 +226,13 @@ fn every_file_that_dhcp_offers_is_there() {
                     continue;
                 };
                 let file = path(&offered.file);
-                let opened = site.open(file.as_bytes(), b"", PEER);
+                let opened = routes.open(file.as_bytes(), b"", PEER);
                 let opened = opened.unwrap_or_else(|| panic!("{machine:?} {kind}: {file}"));
                 assert_eq!(opened.route.to_string(), file, "one name for one route");
                 if let (Some(prefix), Some(config)) = (&offered.prefix, &offered.config) {
                     let config = path(prefix) + config;
                     assert!(
-                        site.find(config.as_bytes(), b"", PEER).is_some(),
+                        routes.find(config.as_bytes(), b"", PEER).is_some(),
                         "{config}"
                     );
                 }

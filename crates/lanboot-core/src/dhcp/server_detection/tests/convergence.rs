@@ -233,7 +233,7 @@ fn lanboots_whose_lans_are_joined_become_one_server() {
 }
 
 #[test]
-fn a_foreign_server_silences_all_and_after_it_one_serves_again_when_told() {
+fn a_foreign_server_silences_all_and_after_it_one_serves_again_on_command() {
     for (seed, mut lan) in lans() {
         lan.after(0, Event::Machine);
         let comes = lan.below(30_000);

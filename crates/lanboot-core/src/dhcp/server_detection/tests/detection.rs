@@ -1,4 +1,4 @@
-//! One link: who hands out addresses, and what the operator is told.
+//! One link: who hands out addresses, and what is reported to the operator.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -199,7 +199,7 @@ fn a_server_whose_cable_was_out_asks_before_it_goes_on() {
 }
 
 #[test]
-fn a_cable_that_was_out_changes_nothing_for_who_was_no_server_or_was_told_to_be() {
+fn a_cable_that_was_out_changes_nothing_for_a_proxy_or_a_configured_server() {
     for (policy, mode) in [(Policy::Server, Mode::Server), (Policy::Auto, Mode::Proxy)] {
         let mut link = Link::new(policy);
         link.hear(A);
@@ -358,7 +358,7 @@ fn silence_on_a_cable_that_is_not_there_says_nothing() {
     assert_eq!((link.detection.mode(), link.messages.len()), (None, 1));
     assert!(
         link.detection.is_decided(),
-        "whoever waits is not kept waiting"
+        "a decision that must wait is not waited for"
     );
     link.has_link = true;
     link.pass(9);
@@ -396,7 +396,7 @@ fn of_two_that_hear_each_other_at_once_one_stays() {
     let steps_down = meeting(lower, Role::Yields);
     assert_eq!(steps_down.detection.mode(), Some(Mode::Proxy));
     assert_eq!(steps_down.detection.announcement().role, Role::Proxy);
-    // One that was told to serve does not step down, whoever asks.
+    // One that is configured to serve does not step down, no matter who asks.
     let beside = meeting(higher, Role::Stays);
     assert_eq!(beside.detection.mode(), Some(Mode::Proxy));
     // What it said long ago says nothing of what answers at its address now.
@@ -448,7 +448,7 @@ fn another_server_is_asked_who_it_is_before_it_counts() {
     assert_eq!(link.detection.mode(), Some(Mode::Proxy));
     assert_eq!(link.probes.len(), probes + 4, "and once to say so");
     assert!(link.last().contains("a second DHCP server, 10.0.0.3"));
-    // Told by a forged thousand, it remembers a few.
+    // After a thousand forged reports it remembers a few.
     let mut link = Link::new(Policy::Auto);
     link.pass(20);
     for number in 0..1000u32 {

@@ -129,9 +129,9 @@ mod tests {
         let files: Vec<(&str, &[u8])> = PROGRAMS.iter().map(|name| (*name, &b""[..])).collect();
         let unlisted = list(&cpio(&files)[..]).unwrap();
         assert_eq!(parts(&unlisted), [], "no list of modules, no conclusion");
-        let told = lacks(&contents(&PROGRAMS, "nfs.ko\nnbd.ko\n"), "a.img")[0].to_string();
+        let lack = lacks(&contents(&PROGRAMS, "nfs.ko\nnbd.ko\n"), "a.img")[0].to_string();
         assert_eq!(
-            told,
+            lack,
             "its initramfs does not see a RAM disk made by the firmware: a.img has no kernel \
              module nfit"
         );

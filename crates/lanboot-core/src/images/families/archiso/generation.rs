@@ -1,5 +1,5 @@
-//! The generations of archiso's hooks: which behaviour begins with which release, and how to tell
-//! a medium's generation. A rule that was learned on one is applied to no other.
+//! The generations of archiso's hooks: which behaviour begins with which release, and how to
+//! recognize a medium's generation. A rule learned from one is applied to no other.
 //!
 //! | from (tag, month)  | what changed                                                           | commit |
 //! |--------------------|------------------------------------------------------------------------|--------|
@@ -33,7 +33,7 @@ pub(super) enum Generation {
 /// The first month whose media have the hooks of v27. The image of May 2016 was made before it.
 const V27_MONTH: u32 = 201_606;
 
-/// What tells a generation.
+/// The evidence for a generation.
 pub(super) struct Signs<'a> {
     pub(super) tree: &'a Tree,
     /// The 2013 layout.
@@ -47,9 +47,9 @@ pub(super) struct Signs<'a> {
 }
 
 impl Generation {
-    /// The generation of a medium; `None` where nothing tells. In this order: files that only some
-    /// generations make, versions in the list of packages, the month in the label, the volume's
-    /// date, which is another one where somebody has changed the medium.
+    /// Returns the generation of a medium, `None` without evidence. In this order: files that only
+    /// some generations make, versions in the list of packages, the month in the label, the
+    /// volume's date, which is another one where somebody has changed the medium.
     pub(super) fn of(signs: &Signs<'_>) -> Option<Self> {
         if signs.aitab {
             return Some(Self::Aitab);
@@ -133,7 +133,7 @@ mod tests {
     use crate::testing::tree;
 
     #[test]
-    fn a_generation_is_told_by_files_then_packages_then_label_then_date() {
+    fn a_generation_is_recognized_by_files_then_packages_then_label_then_date() {
         let old = Some(Generation::V17);
         let new = Some(Generation::V27);
         for (files, packages, label, date, expected) in [

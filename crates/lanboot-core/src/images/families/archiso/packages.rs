@@ -69,7 +69,7 @@ impl Packages {
     /// Whether this is the list of a system with the tools that make its initramfs, so that a
     /// package which is not in it is not on the medium.
     fn is_whole(&self) -> bool {
-        let tells = |name: &String| {
+        let is_evidence = |name: &String| {
             name.starts_with("mkinitcpio") || ["base", "pacman", "linux"].contains(&name.as_str())
         };
         // Kernels of other makers: `linux-lts`, `linux-cachyos`, `linux-libre`.
@@ -79,7 +79,7 @@ impl Packages {
         };
         self.versions
             .keys()
-            .any(|name| tells(name) || is_kernel(name))
+            .any(|name| is_evidence(name) || is_kernel(name))
     }
 
     /// What the medium's initramfs cannot have, because no package on it brings it.
@@ -163,9 +163,9 @@ mod tests {
         // Not the list of a system: no conclusion.
         assert_eq!(parts(""), []);
         assert_eq!(parts("busybox 1.35-4\nlinux-firmware 1-1\n"), []);
-        let told = parse("linux 6-1\nmkinitcpio-nfs-utils 0.3-8\n").lacks()[0].to_string();
+        let lack = parse("linux 6-1\nmkinitcpio-nfs-utils 0.3-8\n").lacks()[0].to_string();
         assert_eq!(
-            told,
+            lack,
             "its initramfs cannot attach the root over NBD: the package nbd is not in \
              arch/pkglist.x86_64.txt"
         );

@@ -201,8 +201,9 @@ fn is_microcode(path: &str) -> bool {
     name.contains("ucode")
 }
 
-/// The pairs by the names archiso and mkinitcpio have always used, when no menu tells: the last
-/// resort. `vmlinuz-X` belongs to `initramfs-X.img`, and a lone kernel to a lone initramfs.
+/// Returns the pairs by the names archiso and mkinitcpio have always used, when no menu names
+/// them: the last resort. `vmlinuz-X` belongs to `initramfs-X.img`, and a lone kernel to a lone
+/// initramfs.
 pub(super) fn conventional(layout: &Layout, tree: &Tree, cpu: Cpu) -> Vec<Pair> {
     let base = &layout.base;
     let folders = [
@@ -280,8 +281,8 @@ fn in_folder(layout: &Layout, tree: &Tree, folder: &str) -> Vec<Pair> {
     kernels.iter().filter_map(pair).collect()
 }
 
-/// What tells the pairs of one medium apart, a word each: the kernel's name without `vmlinuz-`,
-/// then the initramfs'; numbers where neither does. Empty when there is one pair.
+/// Returns what distinguishes the pairs of one medium, a word each: the kernel's name without
+/// `vmlinuz-`, then the initramfs'; numbers where neither does. Empty when there is one pair.
 pub(super) fn suffixes(pairs: &[Pair]) -> Vec<String> {
     if pairs.len() < 2 {
         return pairs.iter().map(|_| String::new()).collect();
