@@ -81,7 +81,7 @@ struct Bench {
     request: Vec<u8>,
     expected: Option<Vec<u8>>,
     counts: Counts,
-    /// Room for one datagram.
+    /// Buffer for one datagram.
     buf: Vec<u8>,
 }
 
@@ -245,7 +245,7 @@ impl Bench {
                 }
                 Ok(done)
             }
-            // In lock step every repeated block gets its ACK, in a window the first stray one.
+            // In lock step every repeated block gets its ACK, in a window the first repeated one.
             Packet::Data { .. } if receiver.windowsize == 1 || !receiver.complained => {
                 receiver.complained = true;
                 receiver.ack()?;

@@ -1,4 +1,4 @@
-//! The boot door as curl and raw sockets see it.
+//! The HTTP server as curl and raw sockets see it.
 
 mod http_server;
 
@@ -204,7 +204,7 @@ fn bad_requests_get_one_clean_answer_and_a_close() {
             "413",
         ),
     ] {
-        // Reading to the end fails when the door resets instead of closing.
+        // Reading to the end fails when the server resets instead of closing.
         let answer = text(&transaction(&served, bytes.as_bytes()));
         assert!(
             answer.starts_with(&format!("HTTP/1.1 {status} ")),
@@ -215,7 +215,7 @@ fn bad_requests_get_one_clean_answer_and_a_close() {
 }
 
 #[test]
-fn a_backward_range_is_ignored_and_one_without_numbers_is_refused_and_told() {
+fn a_backward_range_is_ignored_and_one_without_numbers_is_refused_and_logged() {
     let mut served = serve(Limits::default());
     let ask = |range: &str| {
         format!("GET /small.cfg HTTP/1.1\r\nRange: {range}\r\nConnection: close\r\n\r\n")
@@ -340,7 +340,7 @@ fn slow_readers_cost_no_thread_and_are_not_cut_while_they_read() {
         ..Limits::default()
     };
     let mut served = serve(limits);
-    // Far more of them than the four threads of the door.
+    // Far more of them than the four threads of the server.
     let mut readers: Vec<_> = (0..24).map(|_| slow_reader(&served)).collect();
     let stalled = slow_reader(&served);
     let enough = Arc::new(AtomicBool::new(false));
@@ -468,14 +468,14 @@ fn who_dawdles_with_a_request_is_cut_and_who_says_nothing_too() {
 }
 
 #[test]
-fn a_transfer_is_told_from_its_start_to_its_end() {
+fn a_transfer_is_logged_from_its_start_to_its_end() {
     let mut served = serve(Limits::default());
     curl(&["--head", &served.url("/image.iso")]);
     curl(&["-r", "0-0", &served.url("/image.iso")]);
     curl(&[&served.url("/none")]);
     curl(&["-o", "/dev/null", &served.url("/mixed.bin")]);
     let len = served.mixed().len() as u64;
-    // Neither HEAD nor the probe was told: the first event is about the file that is not there.
+    // Neither HEAD nor the probe is logged: the first event is about the file that is not there.
     let first = served.event(|what| Some(what.clone()));
     assert!(
         matches!(&first, EventKind::NotFound { path, .. } if path == "/none"),
@@ -485,13 +485,13 @@ fn a_transfer_is_told_from_its_start_to_its_end() {
     let EventKind::Started {
         transfer,
         path,
-        len: told,
+        len: announced,
         ..
     } = started
     else {
         panic!("{started:?}")
     };
-    assert_eq!((path.as_str(), told), ("/mixed.bin", len));
+    assert_eq!((path.as_str(), announced), ("/mixed.bin", len));
     let finished = served.event(|what| match what {
         EventKind::Finished { transfer, sent, .. } => Some((*transfer, *sent)),
         _ => None,

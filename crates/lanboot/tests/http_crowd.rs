@@ -1,4 +1,4 @@
-//! The boot door, its seats all taken by connections that do nothing.
+//! The HTTP server with all its connections taken by clients that do nothing.
 
 mod http_server;
 

@@ -1,4 +1,4 @@
-//! How much memory ten thousand connections that do nothing take at the boot door. In a process of
+//! Memory that ten thousand connections that do nothing take in the HTTP server. In a process of
 //! its own, because it measures it; one test, because another one would be measured with it.
 
 mod http_server;

@@ -106,13 +106,13 @@ fn a_whole_image_is_an_entry_only_if_its_system_finds_the_ram_disk() {
     assert!(scan.catalog.images()[0].is_whole_entry());
 }
 
-struct Shelf {
+struct Fixture {
     folder: tempfile::TempDir,
     open_images: Arc<OpenImages>,
     library: ImageLibrary,
 }
 
-impl Shelf {
+impl Fixture {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         make(&folder.path().join("a.iso"), "old");
@@ -141,16 +141,16 @@ impl Shelf {
 
 #[test]
 fn an_image_that_is_replaced_is_kept_for_those_who_stream_it() {
-    let mut shelf = Shelf::new();
-    let old = shelf.streamed();
-    let path = shelf.folder.path().join("a.iso");
+    let mut fixture = Fixture::new();
+    let old = fixture.streamed();
+    let path = fixture.folder.path().join("a.iso");
     make(&path.with_extension("new"), "a newer text");
     std::fs::rename(path.with_extension("new"), &path).unwrap();
-    let catalog = shelf.scan();
+    let catalog = fixture.scan();
     let new = &catalog.images()[0];
     assert_ne!(new.identity, old.identity);
     assert_eq!(catalog.of_identity(old.identity).unwrap().id, old.id);
-    let disk = shelf.open_images.get(old.id).unwrap();
+    let disk = fixture.open_images.get(old.id).unwrap();
     assert!(!disk.is_overwritten());
     let content = old.tree.file("file.txt").unwrap();
     let piece = &content.pieces()[0];
@@ -161,89 +161,89 @@ fn an_image_that_is_replaced_is_kept_for_those_who_stream_it() {
     assert_eq!(disk.read_at(&mut bytes, offset).unwrap(), 3);
     assert_eq!(&bytes, b"old");
     // A later look finds it still there.
-    assert!(shelf.scan().of_identity(old.identity).is_some());
+    assert!(fixture.scan().of_identity(old.identity).is_some());
 }
 
 #[test]
 fn an_image_nobody_streams_goes_with_its_file() {
-    let mut shelf = Shelf::new();
-    let old = Arc::clone(&shelf.scan().images()[0]);
-    std::fs::remove_file(shelf.folder.path().join("a.iso")).unwrap();
-    assert!(shelf.scan().of_identity(old.identity).is_none());
-    assert!(shelf.open_images.get(old.id).is_none());
+    let mut fixture = Fixture::new();
+    let old = Arc::clone(&fixture.scan().images()[0]);
+    std::fs::remove_file(fixture.folder.path().join("a.iso")).unwrap();
+    assert!(fixture.scan().of_identity(old.identity).is_none());
+    assert!(fixture.open_images.get(old.id).is_none());
 }
 
 #[test]
 fn one_that_is_removed_or_renamed_keeps_its_identity() {
-    let mut shelf = Shelf::new();
-    let old = shelf.streamed();
-    let path = shelf.folder.path().join("a.iso");
+    let mut fixture = Fixture::new();
+    let old = fixture.streamed();
+    let path = fixture.folder.path().join("a.iso");
     std::fs::rename(&path, path.with_file_name("b.iso")).unwrap();
-    let catalog = shelf.scan();
+    let catalog = fixture.scan();
     assert_eq!(catalog.images()[0].name, "b");
     assert_eq!(catalog.images()[0].identity, old.identity);
     std::fs::remove_file(path.with_file_name("b.iso")).unwrap();
-    assert!(shelf.scan().of_identity(old.identity).is_some());
+    assert!(fixture.scan().of_identity(old.identity).is_some());
 }
 
 #[test]
 fn a_restart_finds_the_same_identity() {
-    let mut shelf = Shelf::new();
-    let first = shelf.scan().images()[0].identity;
-    let images = vec![shelf.folder.path().to_owned()];
+    let mut fixture = Fixture::new();
+    let first = fixture.scan().images()[0].identity;
+    let images = vec![fixture.folder.path().to_owned()];
     let mut again = ImageLibrary::new(images, Arc::default());
     assert_eq!(again.scan(None).catalog.images()[0].identity, first);
 }
 
 #[test]
 fn one_that_is_written_over_is_an_error_and_never_another_images_bytes() {
-    let mut shelf = Shelf::new();
-    let old = shelf.streamed();
-    let disk = shelf.open_images.get(old.id).unwrap();
-    let path = shelf.folder.path().join("a.iso");
+    let mut fixture = Fixture::new();
+    let old = fixture.streamed();
+    let disk = fixture.open_images.get(old.id).unwrap();
+    let path = fixture.folder.path().join("a.iso");
     make(&path.with_extension("new"), "a newer text");
     let new = std::fs::read(path.with_extension("new")).unwrap();
     // As cp does it: the same file, other bytes.
     std::fs::write(&path, new).unwrap();
     // A look while it is still fresh is enough.
-    let scan = shelf.library.scan(Some(std::time::SystemTime::now()));
+    let scan = fixture.library.scan(Some(std::time::SystemTime::now()));
     assert!(disk.is_overwritten());
     assert_eq!(scan.warnings.len(), 1, "{:?}", scan.warnings);
     assert!(scan.warnings[0].contains("rename"), "{:?}", scan.warnings);
-    let catalog = shelf.scan();
+    let catalog = fixture.scan();
     assert_ne!(catalog.images()[0].identity, old.identity);
     assert!(catalog.of_identity(old.identity).is_none());
 }
 
 #[test]
 fn one_that_was_renamed_away_and_is_written_over_then_is_no_longer_handed_out() {
-    let mut shelf = Shelf::new();
-    let old = shelf.streamed();
-    let disk = shelf.open_images.get(old.id).unwrap();
-    let path = shelf.folder.path().join("a.iso");
+    let mut fixture = Fixture::new();
+    let old = fixture.streamed();
+    let disk = fixture.open_images.get(old.id).unwrap();
+    let path = fixture.folder.path().join("a.iso");
     let away = path.with_file_name("a.old");
     make(&path.with_extension("new"), "a newer text");
     std::fs::rename(&path, &away).unwrap();
     std::fs::rename(path.with_extension("new"), &path).unwrap();
-    assert!(shelf.scan().of_identity(old.identity).is_some());
+    assert!(fixture.scan().of_identity(old.identity).is_some());
     std::fs::copy(&path, &away).unwrap();
-    assert!(shelf.scan().of_identity(old.identity).is_none());
+    assert!(fixture.scan().of_identity(old.identity).is_none());
     assert!(disk.is_overwritten());
 }
 
 #[test]
 fn a_new_date_alone_spoils_nothing() {
-    let mut shelf = Shelf::new();
-    let old = shelf.streamed();
+    let mut fixture = Fixture::new();
+    let old = fixture.streamed();
     let file = std::fs::File::options()
         .write(true)
-        .open(shelf.folder.path().join("a.iso"))
+        .open(fixture.folder.path().join("a.iso"))
         .unwrap();
     let later = std::time::SystemTime::now() - Duration::from_secs(3600);
     file.set_modified(later).unwrap();
-    let catalog = shelf.scan();
+    let catalog = fixture.scan();
     assert!(catalog.of_identity(old.identity).is_some());
-    assert!(!shelf.open_images.get(old.id).unwrap().is_overwritten());
+    assert!(!fixture.open_images.get(old.id).unwrap().is_overwritten());
 }
 
 /// Makes an image with archiso's files for these processors.
@@ -309,13 +309,16 @@ fn images_whose_names_meet_are_numbered_and_keep_their_names() {
 #[test]
 fn files_whose_names_are_shown_alike_are_two_images_with_two_names() {
     use std::os::unix::ffi::OsStrExt as _;
-    let mut shelf = Shelf::new();
+    let mut fixture = Fixture::new();
     for name in [&b"a\nb.iso"[..], b"a\\nb.iso", b"\xff.iso", b"\\xff.iso"] {
-        let path = shelf.folder.path().join(std::ffi::OsStr::from_bytes(name));
+        let path = fixture
+            .folder
+            .path()
+            .join(std::ffi::OsStr::from_bytes(name));
         make(&path, "old");
     }
     for _ in 0..2 {
-        let catalog = shelf.scan();
+        let catalog = fixture.scan();
         let names: std::collections::HashSet<&str> =
             catalog.images().iter().map(|image| &*image.name).collect();
         assert_eq!((catalog.images().len(), names.len()), (5, 5), "{names:?}");

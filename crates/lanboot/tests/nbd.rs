@@ -1,4 +1,4 @@
-//! The NBD door as raw sockets see it.
+//! The NBD server as raw sockets see it.
 
 mod disk;
 
@@ -71,7 +71,7 @@ fn many_requests_at_once_are_answered_in_order() {
 #[test]
 fn a_negotiation_byte_by_byte_and_a_request_too() {
     let served = serve(Limits::default());
-    let mut client = served.knock();
+    let mut client = served.dial();
     client.take(18);
     let list = option(3, b"");
     let go = option(7, &info(b"archiso"));
@@ -82,10 +82,10 @@ fn a_negotiation_byte_by_byte_and_a_request_too() {
     assert_eq!(names[0], (2, b"\0\0\0\x04disk".to_vec()));
     assert_eq!(names[1], (2, b"\0\0\0\x07archiso".to_vec()));
     assert_eq!(names[2].0, ACK);
-    let told: Vec<_> = (0..5).map(|_| client.answer(7)).collect();
-    assert_eq!(told[0].1[2..10], SIZE.to_be_bytes());
-    assert_eq!(told[1].1, b"\0\x01disk");
-    assert_eq!(told[4].0, ACK);
+    let sizes: Vec<_> = (0..5).map(|_| client.answer(7)).collect();
+    assert_eq!(sizes[0].1[2..10], SIZE.to_be_bytes());
+    assert_eq!(sizes[1].1, b"\0\x01disk");
+    assert_eq!(sizes[4].0, ACK);
     for byte in request(0, 0, 7, 4096, 20_000) {
         client.send(&[byte]);
     }
@@ -134,16 +134,19 @@ fn reads_that_cannot_be_are_errors_and_the_connection_goes_on() {
         client.request(2, 0, 0);
         assert!(client.is_closed());
     }
-    // Twice a dozen refusals, told once.
-    let told = served.events();
-    assert!(matches!(&told[..], [EventKind::Ignored { .. }]), "{told:?}");
+    // Twice a dozen refusals, logged once.
+    let logged = served.events();
+    assert!(
+        matches!(&logged[..], [EventKind::Ignored { .. }]),
+        "{logged:?}"
+    );
 }
 
 #[test]
 fn what_no_client_says_closes_the_connection_at_once() {
     let served = serve(Limits::default());
     for flags in [4u32, 0x8000_0000, u32::MAX] {
-        let mut client = served.knock();
+        let mut client = served.dial();
         client.take(18);
         client.send(&flags.to_be_bytes());
         assert!(client.is_closed(), "{flags:x}");
@@ -215,7 +218,7 @@ fn ten_thousand_tiny_options_end_at_the_limit() {
     let mut writing = client.stream.try_clone().unwrap();
     let writer = std::thread::spawn(move || {
         let options = option(8, b"").repeat(10_000);
-        // The door hangs up in the middle.
+        // The server closes the connection in the middle.
         let _ = writing.write_all(&options);
     });
     let mut answers = Vec::new();
@@ -310,12 +313,12 @@ fn who_does_not_negotiate_is_cut_and_who_has_read_never_is() {
         _ => None,
     });
     assert!(why.contains("negotiation"), "{why}");
-    // All three seats of this address: who has read stays, so a fourth finds none.
+    // All three connections of this address: who has read stays, so a fourth is refused.
     let mut second = served.enter(false);
     assert!(second.read(false, 0, 512).is_ok());
     let mut third = served.enter(true);
     assert!(third.read(true, 0, 512).is_ok());
-    assert!(served.knock().is_closed());
+    assert!(served.dial().is_closed());
     sleep(2 * limits.negotiation);
     for (client, structured) in [
         (&mut entered, false),
@@ -324,8 +327,8 @@ fn who_does_not_negotiate_is_cut_and_who_has_read_never_is() {
     ] {
         assert!(client.read(structured, 0, 512).is_ok());
     }
-    // Who only negotiates or only entered makes room, once it waits; and that seat must be given
-    // back first.
+    // A client that only negotiates or only entered makes room, once it waits; and its connection
+    // must be closed first.
     drop(third);
     let mut idle = entered_once_free(&served);
     let mut next = greeted(&served);
@@ -340,7 +343,7 @@ fn who_does_not_negotiate_is_cut_and_who_has_read_never_is() {
     assert!(last.read(false, 0, 512).is_ok());
 }
 
-/// Enters the disk once there is a seat, and reads nothing.
+/// Enters the disk once a connection is accepted, and reads nothing.
 fn entered_once_free(served: &disk::Served) -> disk::Client {
     let mut client = greeted(served);
     client.send(&[&[0, 0, 0, 3][..], &option(1, b"")].concat());
@@ -348,27 +351,27 @@ fn entered_once_free(served: &disk::Served) -> disk::Client {
     client
 }
 
-/// The first connection for which there is a seat.
+/// Returns the first connection that is accepted.
 fn greeted(served: &disk::Served) -> disk::Client {
     let end = Instant::now() + disk::DEADLINE;
     while Instant::now() < end {
-        let mut client = served.knock();
+        let mut client = served.dial();
         if client.stream.read_exact(&mut [0; 18]).is_ok() {
             return client;
         }
     }
-    panic!("every seat is taken");
+    panic!("every connection is taken");
 }
 
 #[test]
-fn a_disk_in_use_is_told_from_its_first_reads_to_its_end_and_a_probe_is_not() {
+fn a_disk_in_use_is_logged_from_its_first_reads_to_its_end_and_a_probe_is_not() {
     let mut served = serve(Limits::default());
     let mut probe = served.enter(true);
     probe.read(true, 0, 4096).unwrap();
     probe.read(true, 32768, 2048).unwrap();
     probe.request(2, 0, 0);
     assert!(probe.is_closed());
-    drop(served.knock());
+    drop(served.dial());
     drop(served.connect());
     for goodbye in [true, false] {
         let mut client = served.enter(false);
@@ -406,14 +409,14 @@ fn a_disk_in_use_is_told_from_its_first_reads_to_its_end_and_a_probe_is_not() {
 }
 
 #[test]
-fn requests_that_wait_when_the_door_closes_are_answered() {
+fn requests_that_wait_when_the_server_stops_are_answered() {
     let served = serve(Limits::default());
     let mut busy = served.enter(false);
     let whole = u32::try_from(IMAGE_BYTES).unwrap();
     busy.request(0, 0, whole);
     let head = busy.take(16);
     assert_eq!(head[4..8], [0; 4]);
-    // The door is in the middle of the first answer and reads none of these before the end.
+    // The server is in the middle of the first answer and reads none of these before the end.
     for _ in 0..3 {
         busy.request(0, 0, 512);
     }
@@ -435,7 +438,7 @@ fn at_the_end_replies_are_finished_and_disks_closed() {
     let mut negotiating = served.connect();
     let mut busy = served.enter(false);
     let whole = u32::try_from(IMAGE_BYTES).unwrap();
-    // More than fits between both ends: the door is in the middle of it.
+    // More than fits between both ends: the server is in the middle of it.
     for _ in 0..4 {
         busy.request(0, 0, whole);
     }

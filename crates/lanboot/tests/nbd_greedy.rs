@@ -1,4 +1,4 @@
-//! Clients of the NBD door that only stay, and some that ask and never read. In a process of its
+//! Clients of the NBD server that only stay, and some that ask and never read. In a process of its
 //! own, because it measures memory; one test, because two would measure each other.
 
 mod disk;
@@ -36,7 +36,7 @@ fn clients_that_stay_or_never_read_cost_little_memory_and_disturb_nobody() {
     );
     assert!(grown < IDLE * 20 * 1024, "{grown} bytes");
     drop(idle);
-    // Their seats are given back one by one.
+    // Their permits are released one by one.
     let before = resident_bytes();
     let crowd: Vec<_> = (0..GREEDY)
         .map(|n| {
@@ -51,7 +51,7 @@ fn clients_that_stay_or_never_read_cost_little_memory_and_disturb_nobody() {
                 .set_write_timeout(Some(Duration::from_millis(20)))
                 .unwrap();
             let many = ask.repeat(1000);
-            // Until the door hears no more.
+            // Until the server reads no more.
             for _ in 0..50 {
                 if client.stream.write_all(&many).is_err() {
                     break;

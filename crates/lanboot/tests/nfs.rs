@@ -1,4 +1,4 @@
-//! The NFS door as raw sockets and `nfs3_client`, which nobody here wrote, see it.
+//! The NFS server as raw sockets and `nfs3_client`, which nobody here wrote, see it.
 
 mod nfs_server;
 
@@ -148,7 +148,7 @@ fn calls_sent_together_are_answered_in_order_and_a_retransmission_again() {
 }
 
 #[test]
-fn a_write_of_a_megabyte_is_told_that_nothing_is_written_here() {
+fn a_write_of_a_megabyte_gets_the_error_of_a_read_only_file_system() {
     let served = serve_here(Limits::default());
     let handle = served.handle("small");
     let mut wire = served.connect();
@@ -299,7 +299,7 @@ fn who_reads_an_image_that_is_replaced_goes_on_with_the_old_one() {
 }
 
 #[test]
-fn the_journal_tells_of_a_mount_what_was_read_and_its_end() {
+fn a_mount_is_logged_with_what_was_read_and_its_end() {
     let mut served = serve_here(Limits::default());
     let mut wire = served.connect();
     let root = wire.mount("/run/archiso/bootmnt").unwrap();
@@ -428,7 +428,7 @@ fn a_closed_half_is_answered_to_its_end() {
 }
 
 #[test]
-fn the_port_mapper_sends_machines_to_this_door() {
+fn the_port_mapper_sends_machines_to_this_server() {
     let served = serve_here(Limits::default());
     let ask: Vec<u8> = [NFS, 3, 6, 0].map(u32::to_be_bytes).concat();
     let mut wire = Wire::to(served.portmap);
@@ -442,7 +442,7 @@ fn the_port_mapper_sends_machines_to_this_door() {
 }
 
 mod foreign {
-    //! `nfs3_client` against the door.
+    //! `nfs3_client` against the server.
 
     use super::*;
     use nfs3_client::tokio::TokioConnector;

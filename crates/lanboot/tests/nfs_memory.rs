@@ -1,4 +1,4 @@
-//! How much memory machines can make the NFS door take. In a process of its own, because it
+//! Memory that machines can make the NFS server take. In a process of its own, because it
 //! measures it.
 
 mod nfs_server;

@@ -1,9 +1,9 @@
-//! What the short commands do when nobody takes their output.
+//! What the short commands do when their output cannot be written.
 
 use std::fs::File;
 use std::process::{Command, Stdio};
 
-/// Runs `lanboot doctor` with its output going to `out`; its exit status and its complaint.
+/// Runs `lanboot doctor` with its output going to `out`; returns its exit status and its error.
 fn doctor(out: impl Into<Stdio>) -> (Option<i32>, String) {
     let done = Command::new(env!("CARGO_BIN_EXE_lanboot"))
         .arg("doctor")
@@ -16,7 +16,7 @@ fn doctor(out: impl Into<Stdio>) -> (Option<i32>, String) {
 }
 
 #[test]
-fn a_full_disk_is_told_in_a_sentence() {
+fn a_full_disk_is_reported_in_a_sentence() {
     let full = File::options().write(true).open("/dev/full").unwrap();
     let (status, said) = doctor(full);
     assert_eq!(status, Some(1), "{said}");

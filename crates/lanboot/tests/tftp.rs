@@ -1,7 +1,7 @@
-//! The TFTP door against clients nobody here wrote: tftp-hpa, atftp, curl and busybox, and
+//! The TFTP server against clients nobody here wrote: tftp-hpa, atftp, curl and busybox, and
 //! against datagrams no client would send. Loopback only, unprivileged ports.
 //!
-//! `tftp_single_port.rs` runs all of this again, with transfers that leave from the door's port.
+//! `tftp_single_port.rs` runs all of this again, with transfers that leave from the server's port.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
@@ -123,7 +123,7 @@ impl Server {
         let at = socket.local_addr().unwrap();
         let (bus, mut bus_events) = Bus::new();
         let (drain, draining) = watch::channel(false);
-        let (tell, events) = mpsc::channel();
+        let (sender, events) = mpsc::channel();
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
@@ -135,15 +135,15 @@ impl Server {
                 known.get(&path[start..]).cloned()
             };
             runtime.block_on(async move {
-                let told = tokio::spawn(async move {
+                let forwarder = tokio::spawn(async move {
                     while let Some(event) = bus_events.recv().await {
-                        let _ = tell.send(event.what);
+                        let _ = sender.send(event.what);
                     }
                 });
                 tftp::run(socket, find, open_images, bus, draining, limits)
                     .await
                     .unwrap();
-                told.await.unwrap();
+                forwarder.await.unwrap();
             });
         });
         Self {
@@ -357,10 +357,10 @@ fn many_clients_at_once_get_their_own_bytes() {
     });
 }
 
-// What is told, and what is refused.
+// Events, and refused requests.
 
 #[test]
-fn a_missing_file_is_an_error_at_once_and_told() {
+fn a_missing_file_is_an_error_at_once_and_logged() {
     let limits = patient();
     let wait = limits.protocol.first_wait;
     let server = Server::start(limits);
@@ -374,7 +374,7 @@ fn a_missing_file_is_an_error_at_once_and_told() {
     let is_shared = from.port() == server.at.port();
     assert_eq!(is_shared, SINGLE_PORT, "a port of its own");
     let EventKind::NotFound { path, .. } = server.event() else {
-        panic!("not told");
+        panic!("no such event");
     };
     assert_eq!(path, "pxelinux.cfg/default");
 }
@@ -419,7 +419,7 @@ fn a_request_sent_twice_starts_one_transfer() {
         request, reason, ..
     } = server.event()
     else {
-        panic!("not told");
+        panic!("no such event");
     };
     assert_eq!(request, "RRQ 14080");
     assert_eq!(
@@ -442,7 +442,7 @@ fn a_request_sent_twice_starts_one_transfer() {
     say(&socket, from, &Packet::Ack(block));
     assert!(got == server.files["14080"]);
     let EventKind::Started { transfer, len, .. } = server.event() else {
-        panic!("not told");
+        panic!("no such event");
     };
     assert_eq!(len, 14_080);
     match server.event() {
@@ -456,7 +456,7 @@ fn a_request_sent_twice_starts_one_transfer() {
 }
 
 #[test]
-fn edk2s_size_probe_is_no_story_and_its_second_request_is_answered() {
+fn edk2s_size_probe_is_not_logged_and_its_second_request_is_answered() {
     let server = Server::start(patient());
     let socket = server.client();
     let asked = Options {
@@ -487,12 +487,12 @@ fn edk2s_size_probe_is_no_story_and_its_second_request_is_answered() {
         assert_eq!(datagram[..4], [0, 3, 0, n]);
         assert_eq!(datagram.len(), 1472);
     }
-    // The first thing ever told is the second request's data.
+    // The first event of all is about the second request's data.
     assert!(matches!(server.event(), EventKind::Started { .. }));
     let gone = Failure::new(ErrorCode::Undefined, b"out of \x1b[31mmemory");
     say(&socket, from, &Packet::Error(gone));
     let EventKind::Failed { reason, .. } = server.event() else {
-        panic!("not told");
+        panic!("no such event");
     };
     assert_eq!(
         reason.to_string(),
@@ -501,7 +501,7 @@ fn edk2s_size_probe_is_no_story_and_its_second_request_is_answered() {
 }
 
 #[test]
-fn an_image_that_ends_early_is_an_error_for_the_machine_and_told() {
+fn an_image_that_ends_early_is_an_error_for_the_machine_and_logged() {
     let server = Server::start(limits());
     let socket = server.client();
     server.ask(&socket, "broken", Options::default());
@@ -511,7 +511,7 @@ fn an_image_that_ends_early_is_an_error_for_the_machine_and_told() {
     assert_eq!(Packet::parse(&datagram), Ok(expected));
     assert!(matches!(server.event(), EventKind::Started { .. }));
     let EventKind::Failed { reason, .. } = server.event() else {
-        panic!("not told");
+        panic!("no such event");
     };
     assert_eq!(reason.to_string(), "the image file was truncated");
 }
@@ -533,7 +533,7 @@ fn a_machine_that_closes_its_port_is_forgotten_and_its_place_is_free() {
     let other = server.client();
     server.ask(&other, "1", Options::default());
     let EventKind::Ignored { reason, .. } = server.event() else {
-        panic!("not told");
+        panic!("no such event");
     };
     assert_eq!(
         reason.to_string(),
@@ -543,7 +543,7 @@ fn a_machine_that_closes_its_port_is_forgotten_and_its_place_is_free() {
     say(&socket, from, &Packet::Ack(2));
     drop(socket);
     let EventKind::Failed { reason, .. } = server.event() else {
-        panic!("not told");
+        panic!("no such event");
     };
     assert_eq!(reason.to_string(), "the machine closed its port");
     server.ask(&other, "1", Options::default());
@@ -553,7 +553,7 @@ fn a_machine_that_closes_its_port_is_forgotten_and_its_place_is_free() {
 }
 
 #[test]
-fn a_machine_that_vanishes_is_given_up_and_told() {
+fn a_machine_that_vanishes_is_given_up_and_logged() {
     let mut limits = limits();
     limits.protocol.tries = 3;
     limits.protocol.patience = Duration::ZERO;
@@ -567,7 +567,7 @@ fn a_machine_that_vanishes_is_given_up_and_told() {
         reason, sent: 0, ..
     } = server.event()
     else {
-        panic!("not told");
+        panic!("no such event");
     };
     assert_eq!(reason.to_string(), "no answer after 3 tries");
     for _ in 0..3 {
@@ -648,7 +648,7 @@ fn a_lost_block_is_sent_again_and_noise_changes_nothing() {
     say(&socket, from, &Packet::Ack(2));
     assert!(matches!(server.event(), EventKind::Started { .. }));
     let mut last = server.event();
-    // The cut request among the noise reached the door.
+    // The truncated request among the noise reached the server.
     if SINGLE_PORT && matches!(last, EventKind::Ignored { .. }) {
         last = server.event();
     }

@@ -1,4 +1,5 @@
-//! The TFTP door with everything on one port: what `tftp.rs` tests, and what can only go wrong here.
+//! The TFTP server with everything on one port: what `tftp.rs` tests, and what can only go wrong
+//! here.
 
 #[path = "tftp.rs"]
 mod tftp;

@@ -16,7 +16,7 @@ pub fn run(data: &[u8]) {
         buffer.extend_from_slice(piece);
         loop {
             let mut rest = &buffer[..];
-            let received = session.advance(&mut rest, &Disks);
+            let received = session.advance(&mut rest, &Images);
             let taken = buffer.len() - rest.len();
             buffer.drain(..taken);
             let reply = match received {
@@ -37,9 +37,9 @@ pub fn run(data: &[u8]) {
 }
 
 /// The disks "disk" (also the default one) and "odd", a third of which is zeros.
-struct Disks;
+struct Images;
 
-impl Exports for Disks {
+impl Exports for Images {
     fn find(&self, name: &[u8]) -> Option<Export> {
         let data = Content::disk(ImageId(2), 100, 4096);
         let zeros = Piece {

@@ -40,7 +40,7 @@ huge_file() {
     xorriso -indev "$(image arch-huge-file)" -find "$path" -exec report_lba 2>/dev/null >"$LOGS/extents"
     size=$(python3 "$CLIENTS/trees" size "$LOGS/extents")
     ((size > 4294967296)) || fail "the huge file is only $size bytes: $(cat "$LOGS/extents")"
-    [[ $(get "$url" /dev/null -I -w '%header{content-length}') == "$size" ]] || wrong "$url: HEAD tells another length than $size"
+    [[ $(get "$url" /dev/null -I -w '%header{content-length}') == "$size" ]] || wrong "$url: HEAD gives another length than $size"
     while read -r first last; do
         get "$url" "$LOGS/part" -r "$first-$last" || wrong "$url: no bytes $first-$last"
         python3 "$CLIENTS/trees" part "$(image arch-huge-file)" "$LOGS/extents" "$first" "$last" >"$LOGS/part.want"

@@ -202,7 +202,7 @@ kinds_relay() {
     logs "the relay 192\.168\.77\.9 sends an option 82 of 400 bytes, which does not fit" 2
     keep 4
     stop_server
-    step "a relay's own port; an option 82 without room is said"
+    step "a relay's own port; an option 82 that does not fit is logged"
 }
 
 # PXEClient without an architecture, as a server and as a proxy; a Raspberry Pi 5.

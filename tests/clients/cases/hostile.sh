@@ -17,8 +17,8 @@ case_hostile() {
     LAB_PIDS+=($!)
     hostile_end_begins
     throw dhcp "$SERVER_ADDRESS"
-    grep -q 'ignored: no subnet is configured for the relay 10\.1\.2\.3' "$SERVER_LOG" || wrong "the log does not tell of the relay of an unknown network"
-    grep -qE 'ignored: .*(255|not Ethernet)' "$SERVER_LOG" || wrong "the log does not tell of hlen 255"
+    grep -q 'ignored: no subnet is configured for the relay 10\.1\.2\.3' "$SERVER_LOG" || wrong "the log does not mention the relay of an unknown network"
+    grep -qE 'ignored: .*(255|not Ethernet)' "$SERVER_LOG" || wrong "the log does not mention hlen 255"
     throw tftp "$SERVER_ADDRESS" "$HOSTILE_FILE" "$size"
     throw http "$SERVER_ADDRESS" "$HOSTILE_FILE" "$size"
     hostile_sip

@@ -6,7 +6,7 @@ case_images() {
     images_refused
     images_served
     images_together
-    images_twins
+    images_same_name
     images_change
 }
 
@@ -76,11 +76,11 @@ images_together() {
     step "all of them beside arch"
 }
 
-images_twins() {
-    mkdir -p "$LOGS"/twins/{one,two}
-    ln "$(image arch)" "$LOGS/twins/one/arch.iso"
-    ln "$(image arch)" "$LOGS/twins/two/arch.iso"
-    START_LOG=twins start_ready --address "$SERVER_ADDRESS/$SERVER_PREFIX" --dhcp off "$LOGS/twins/one" "$LOGS/twins/two/arch.iso"
+images_same_name() {
+    mkdir -p "$LOGS"/same_name/{one,two}
+    ln "$(image arch)" "$LOGS/same_name/one/arch.iso"
+    ln "$(image arch)" "$LOGS/same_name/two/arch.iso"
+    START_LOG=same_name start_ready --address "$SERVER_ADDRESS/$SERVER_PREFIX" --dhcp off "$LOGS/same_name/one" "$LOGS/same_name/two/arch.iso"
     get "http://$SERVER_ADDRESS/iso/arch-2.iso" /dev/null --head || wrong "the second of two images of one name is not served"
     logs "/two/arch\.iso: is called 'arch-2'" 1
     stop_server

@@ -47,7 +47,7 @@ names_without_a_shim() {
     START_LOG=bare serve --loaders "$LOGS/bare" "$(image arch)"
     grep -q 'x64 UEFI machines with Secure Boot on have nothing to start: .*; install ' "$SERVER_LOG" ||
         wrong "the start does not say that Secure Boot has nothing to start"
-    ! grep -q 'arm64' "$SERVER_LOG" || wrong "the start tells of machines no image is for"
+    ! grep -q 'arm64' "$SERVER_LOG" || wrong "the start mentions machines no image is for"
     stop_server
     step "iPXE alone"
 }

@@ -17,7 +17,7 @@ case_nbd() {
     nbd_copies
     nbd_qemu
     nbd_talks
-    nbd_tells
+    nbd_logs
     nbd_many
     nbd_stress
     nbd_loss_ends
@@ -109,7 +109,7 @@ nbd_talks() {
     step "libnbd: every option and every command"
 }
 
-nbd_tells() {
+nbd_logs() {
     logs 'NBD disk arch \([0-9.]+ MiB\) for 192\.168\.77\.2' 5
     logs 'NBD disk arch released by 192\.168\.77\.2 \([0-9.]+ MiB read in' 5
     logs 'NBD request from 192\.168\.77\.2 ignored: ' 5

@@ -23,7 +23,7 @@ leases_are_right() {
 case_perfdhcp() {
     local discovers requests
     crowd_up
-    # Its exit status only tells whether a packet was late.
+    # Its exit status only depends on whether a packet was late.
     crowd 2000 400 || true
     discovers=$(completed DISCOVER-OFFER)
     requests=$(completed REQUEST-ACK)

@@ -37,7 +37,7 @@ strangers_two() {
     second=$!
     LAB_PIDS+=("$second")
     START_LOG=first start "${HERE[@]}" "$(image arch)"
-    wait_until 12 strangers_settled || true
+    wait_until 12 strangers_decided || true
     offers=$(pxe 3 offers 0)
     [[ $(grep -c 'yiaddr=192' <<<"$offers") == 1 ]] || wrong "two lanboots and a machine: not exactly one hands out addresses: $offers"
     kill "$second"
@@ -47,7 +47,7 @@ strangers_two() {
 }
 
 # Requests once more, and returns whether one of the two has stepped down.
-strangers_settled() {
+strangers_decided() {
     ! grep -q 'hands out no more\|leaves that to it' "$SERVER_LOG" "$LOGS/second.log" || return 0
     pxe 3 ask-once
     return 1

@@ -1,5 +1,5 @@
-//! An NBD door on loopback, in this process, with one image, and a client that says exactly what
-//! it is told to.
+//! An NBD server on loopback, in this process, with one image, and a client that sends exactly
+//! what a test asks for.
 // Each test binary uses its part.
 #![allow(dead_code, unreachable_pub)]
 
@@ -119,14 +119,14 @@ impl Served {
 
     /// A connection that has read the greeting and sent its flags.
     pub fn connect(&self) -> Client {
-        let mut client = self.knock();
+        let mut client = self.dial();
         assert_eq!(client.take(18), b"NBDMAGICIHAVEOPT\0\x03");
         client.send(&3u32.to_be_bytes());
         client
     }
 
     /// A connection, and nothing more.
-    pub fn knock(&self) -> Client {
+    pub fn dial(&self) -> Client {
         let stream = TcpStream::connect(self.address).unwrap();
         stream.set_read_timeout(Some(DEADLINE)).unwrap();
         stream.set_nodelay(true).unwrap();
@@ -233,7 +233,7 @@ impl Client {
         }
     }
 
-    /// Whether the door closes the connection; what it still says is read.
+    /// Returns whether the server closes the connection; what it still sends is read.
     pub fn is_closed(&mut self) -> bool {
         loop {
             match self.stream.read(&mut [0; 1024]) {

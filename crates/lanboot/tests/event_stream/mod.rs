@@ -1,4 +1,4 @@
-//! What a door tells, as the tests wait for it, and what they serve it with.
+//! Events of a server, as the tests wait for them, and an image for it to serve.
 
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc;
 
 /// Nothing in these tests takes this long unless it is broken, on a machine that has much else to
-/// do. Shorter than what the doors allow an idle connection.
+/// do. Shorter than what the servers allow an idle connection.
 pub const DEADLINE: Duration = Duration::from_secs(60);
 
 /// The next event that `wanted` accepts.
@@ -86,7 +86,7 @@ pub fn image(name: &str, id: ImageId, size: u64) -> Image {
     }
 }
 
-/// What a door runs on: more threads than this machine has processors.
+/// Builds the runtime of a server: more threads than this machine has processors.
 pub fn runtime() -> Runtime {
     let mut builder = Builder::new_multi_thread();
     builder.worker_threads(4).enable_all().build().unwrap()

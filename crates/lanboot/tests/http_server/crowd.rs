@@ -1,5 +1,5 @@
 //! Connections by the thousand, held by another process, because it needs as many descriptors as
-//! the door.
+//! the server.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
@@ -56,7 +56,7 @@ impl Crowd {
         crowd
     }
 
-    /// How many of its connections the door has closed.
+    /// Returns how many of its connections the server has closed.
     pub fn closed(mut self) -> usize {
         self.to.write_all(b"\n").unwrap();
         let count = self.hear("crowd closed ").parse().unwrap();

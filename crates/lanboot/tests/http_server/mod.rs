@@ -1,4 +1,4 @@
-//! A boot door on loopback, in this process, with files made of every kind of piece.
+//! An HTTP server on loopback, in this process, with files made of every kind of piece.
 // Each test binary uses its part.
 #![allow(dead_code, unreachable_pub)]
 
@@ -152,7 +152,7 @@ pub fn curl_any(args: &[&str]) -> Output {
         .expect("this test needs curl; install it with: apt-get install curl")
 }
 
-/// Sends `bytes` and reads until the door closes.
+/// Sends `bytes` and reads until the server closes.
 pub fn transaction(served: &Served, bytes: &[u8]) -> Vec<u8> {
     let mut stream = served.connect();
     stream.write_all(bytes).unwrap();

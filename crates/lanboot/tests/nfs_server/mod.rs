@@ -1,4 +1,4 @@
-//! An NFS door on loopback, in this process, with an image made here.
+//! An NFS server on loopback, in this process, with an image made here.
 // Each test binary uses its part.
 #![allow(dead_code, unreachable_pub)]
 
