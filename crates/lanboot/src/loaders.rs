@@ -308,7 +308,7 @@ fn chain([shim, grub, manager]: &[PathBuf; 3]) -> Vec<ShimGrub> {
 
 /// Finds iPXE behind its own shim: the best shim of these folders for each firmware, with the
 /// builds it starts. The release has them in `x86_64-sb` and `arm64-sb`, the shim under three names
-/// (`shimx64.efi`, `ipxe-shim.efi`, `snponly-shim.efi`); they are told apart by content.
+/// (`shimx64.efi`, `ipxe-shim.efi`, `snponly-shim.efi`); they are distinguished by content.
 fn signed_ipxe<'a>(folders: impl Iterator<Item = &'a Path>) -> Vec<SignedIpxe> {
     let parts = ["", "x86_64-sb", "arm64-sb"];
     let folders = folders.flat_map(|folder| parts.map(|part| folder.join(part)));

@@ -56,7 +56,7 @@ pub struct Subnet {
     /// Domain name. None unless configured.
     pub domain: Option<String>,
     /// More options, as configured: sent after all others, as far as they fit, to clients that ask
-    /// for them or asks for nothing in particular. None of those the server decides; see
+    /// for them or for nothing in particular. None of those the server decides; see
     /// [`Config::check`].
     pub options: Vec<(Code, Vec<u8>)>,
     /// Those of `options` that are sent unasked: for clients that need one and do not ask for it.
@@ -328,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proxy_needs_no_room_and_nobody_a_router_elsewhere() {
+    fn a_proxy_needs_no_free_address_and_nobody_a_router_elsewhere() {
         let pair = subnet(31, [10, 0, 0, 7], [10, 0, 0, 7]);
         assert_eq!(pair.check(Mode::Proxy), Ok(()));
         assert!(pair.is_host([10, 0, 0, 6].into()) && !pair.is_host([10, 0, 0, 8].into()));

@@ -56,7 +56,7 @@ pub enum Finding {
         "the relay {relay} sends an option 82 of {len} bytes, which does not fit into the answers; it \
          is left out, and the relay may drop them. Make its circuit and remote identifiers shorter"
     )]
-    NoRoomForRelay {
+    RelayOptionTooLong {
         /// The relay.
         relay: Ipv4Addr,
         /// How long its option is.

@@ -21,7 +21,7 @@ impl Leases {
     /// Warns that option 82 of a relay, `len` bytes long, did not fit into a reply.
     pub(super) fn warn_of_relay(&mut self, relay: Ipv4Addr, len: usize, now: u64) {
         if self.warned.is_due(relay, now) {
-            self.find(Finding::NoRoomForRelay { relay, len });
+            self.find(Finding::RelayOptionTooLong { relay, len });
         }
     }
 }

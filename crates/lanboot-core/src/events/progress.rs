@@ -172,7 +172,7 @@ impl Progress {
                 BootState::GivenUp
             }
         };
-        let settled = |at: Duration| now.saturating_sub(at) >= SETTLE;
+        let is_steady = |at: Duration| now.saturating_sub(at) >= SETTLE;
         if !self.booting {
             BootState::NotBooting
         } else if self.up {
@@ -187,7 +187,7 @@ impl Progress {
                 _ => GRACE,
             };
             match (self.missing(), self.address) {
-                (None, Some(at)) if settled(at) => up,
+                (None, Some(at)) if is_steady(at) => up,
                 (Some(_), Some(_)) | (None, None) if pause >= grace => up,
                 (Some(name), None) => {
                     or_given_up(BootState::AwaitsFile(name.to_owned()), MAX_PAUSE)

@@ -251,7 +251,7 @@ reason_codes!(SendFailure {
 /// Why a datagram did not leave this host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostError {
-    /// The cause, as far as the system's error tells it.
+    /// The cause, as far as the system's error shows it.
     pub cause: HostCause,
     /// The system's words.
     pub system: String,

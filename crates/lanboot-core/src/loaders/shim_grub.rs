@@ -186,8 +186,8 @@ pub struct Grub {
 
 /// The text that only a GRUB with proxyDHCP support holds, in its module `efinet`: the debug message
 /// of the lines that copy the server's address out of the proxy's offer.
+///
 /// The version number does not decide it. GRUB 2.06, 2.12 and 2.14 of the FSF have no such lines;
-/// they The version number does not tell. GRUB 2.06, 2.12 and 2.14 of the FSF have no such lines;
 /// they are Red Hat's ("efinet: Add DHCP proxy support", rhboot/grub2 866ec5ed, June 2021, after
 /// #82 and #87), in Fedora's and RHEL's 2.06 as in the 2.12 and 2.14 of Debian and Ubuntu, and not
 /// in Debian 12's 2.06. A GRUB that learned it in another way counts as one that did not: iPXE is a

@@ -270,7 +270,7 @@ pub fn unserved(interfaces: &[Interface], served: &[&str], is_named: bool) -> Ve
 }
 
 /// Returns a warning for each other interface in the network of a served one: packets not bound to
-/// an interface may leave through it, and incoming ones may be dropped. `is_strict` tells whether
+/// an interface may leave through it, and incoming ones may be dropped. `is_strict` returns whether
 /// the kernel drops packets that arrive where their answer would not leave (`rp_filter` 1).
 pub fn shared_networks(
     interfaces: &[Interface],

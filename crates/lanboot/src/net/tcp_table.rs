@@ -26,7 +26,7 @@ pub enum Handshake {
     HalfOpen,
     /// It came about: the listener has it, or will when it accepts again.
     Complete,
-    /// The table does not tell.
+    /// The table does not show it.
     Unknown,
 }
 

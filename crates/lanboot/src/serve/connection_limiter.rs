@@ -525,13 +525,13 @@ mod tests {
 
     #[tokio::test]
     async fn unacknowledged_data_of_an_evicted_connection_is_discarded() {
-        for is_room_made in [true, false] {
+        for is_evicted in [true, false] {
             let limiter = ConnectionLimiter::new(1, 1);
             let (near, mut far) = stream().await;
             let mut a = limiter.take(peer(1)).unwrap();
             stall(&near).await;
             assert!(a.wait(&near));
-            if is_room_made {
+            if is_evicted {
                 limiter.take(peer(2)).unwrap();
             } else {
                 limiter.close();
@@ -540,7 +540,7 @@ mod tests {
             assert!(a.is_lost());
             drop((a, near));
             let read = tokio::io::AsyncReadExt::read_to_end(&mut far, &mut Vec::new()).await;
-            if is_room_made {
+            if is_evicted {
                 let error = read.unwrap_err();
                 assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
             } else {

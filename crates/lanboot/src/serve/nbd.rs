@@ -1,5 +1,5 @@
-//! The NBD door, TCP 10809: whole images as disks. What is said is `lanboot_core::nbd`; this file
-//! moves the bytes, counts the connections and keeps the time.
+//! The NBD server, TCP 10809: whole images as disks. The protocol is in `lanboot_core::nbd`; this
+//! file moves the bytes, limits the connections and keeps the time.
 //!
 //! A connection in transmission is somebody's root file system. It is never closed to make room,
 //! may be silent for days, and holds its image open until it ends, whatever becomes of the file.
@@ -32,16 +32,16 @@ use crate::bus;
 use crate::net::{Listeners, Service};
 use transfer_log::Transfer;
 
-/// The port of the NBD door; the clients of initramfs scripts know no other.
+/// The port of the NBD server; the clients of initramfs scripts know no other.
 pub const PORT: u16 = 10809;
 /// Most connections at once: four for each of a thousand machines.
 pub const MAX_CONNECTIONS: usize = 4096;
 /// Most connections of one machine. A machine has one or a few; load tests and machines behind
 /// one router look like one machine with many.
 pub const MAX_CONNECTIONS_PER_PEER: usize = 512;
-/// How long a negotiation may take.
+/// Longest time a negotiation may take.
 pub const NEGOTIATION: Duration = Duration::from_secs(30);
-/// How long a machine may acknowledge nothing of what is sent: one that was suspended may come
+/// Longest time without an acknowledgement of what is sent: a machine that was suspended may come
 /// back.
 pub const STALL: Duration = Duration::from_secs(3600);
 
@@ -52,18 +52,18 @@ const KEEPALIVE: Keepalive = Keepalive {
     interval: Duration::from_secs(30),
     retries: 30,
 };
-/// Room for requests, in bytes: 146 of them, and Linux has 128 under way per connection. It grows
-/// to [`MAX_MESSAGE_BYTES`] for who negotiates with long options.
+/// Initial size of the input buffer, in bytes: for 146 requests, and Linux has 128 under way per
+/// connection. It grows to [`MAX_MESSAGE_BYTES`] for clients that negotiate with long options.
 const INPUT_BYTES: usize = 4096;
-/// How often requests are read once more when the door closes: what a machine asked before then is
-/// answered, and one that asks without a pause must not keep the program.
+/// Number of times requests are read once more when the server stops: what a machine requested
+/// before is answered, and one that requests without a pause must not delay the end.
 const LAST_ROUNDS: u32 = 2;
-/// How long a machine may acknowledge nothing of its last answers when the door closes.
-const SETTLING: Duration = Duration::from_secs(5);
-/// Names asked for in vain that are told, on one connection.
-const UNKNOWN_INTERVAL: u32 = 8;
+/// Longest wait for acknowledgements of the last answers when the server stops.
+const LAST_ACK_WAIT: Duration = Duration::from_secs(5);
+/// Most unknown names logged for one connection.
+const MAX_UNKNOWN_LOGGED: u32 = 8;
 
-/// What the door allows. [`Limits::default`] has the constants of this module.
+/// Limits of the server. [`Limits::default`] has the constants of this module.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Connections at once.
@@ -129,7 +129,7 @@ pub async fn serve(
     protocol.run(listeners, KEEPALIVE, connection).await
 }
 
-/// What all connections of the door share.
+/// State shared by all connections of the server.
 struct Shared {
     context: Context,
     limits: Limits,
@@ -297,7 +297,7 @@ impl Connection {
                 Err(ended) => break ended,
             }
             entered.note_use();
-            // It becomes true once, or whoever could set it is gone.
+            // It becomes true once, or its sender is gone.
             if draining.has_changed().unwrap_or(true) {
                 if last_rounds == 0 {
                     break Ok(());
@@ -324,7 +324,7 @@ impl Connection {
         // A close with requests unread takes back what is still on its way.
         if ended.is_ok() && draining.has_changed().unwrap_or(true) {
             // Who takes nothing loses it.
-            let _ = acknowledged(&self.stream, SETTLING).await;
+            let _ = acknowledged(&self.stream, LAST_ACK_WAIT).await;
         }
         entered.transfer.end(ended);
     }
@@ -367,7 +367,7 @@ impl Connection {
             }
         }
         send_queue.flush(&self.stream, stall).await.map_err(Err)?;
-        transfer.tell();
+        transfer.log_progress();
         if closes { Err(Ok(())) } else { Ok(()) }
     }
 
@@ -399,19 +399,19 @@ impl Connection {
             return self.complain(&self.shared.refusals, "negotiation", why);
         }
         *unknown += 1;
-        if *unknown <= UNKNOWN_INTERVAL {
-            self.tell(EventKind::NotFound {
+        if *unknown <= MAX_UNKNOWN_LOGGED {
+            self.publish(EventKind::NotFound {
                 protocol: Protocol::Nbd,
                 path: name,
             });
         }
     }
 
-    /// Tells that something was ignored, unless the like was told just now.
+    /// Logs that something was ignored, unless the same was logged just now.
     fn complain(&self, kind: &Mutex<LogThrottle>, request: &str, reason: impl Into<Reason>) {
         let mut throttle = kind.lock().unwrap_or_else(PoisonError::into_inner);
         if throttle.is_due() {
-            self.tell(EventKind::Ignored {
+            self.publish(EventKind::Ignored {
                 protocol: Protocol::Nbd,
                 request: request.to_owned(),
                 reason: reason.into(),
@@ -419,7 +419,7 @@ impl Connection {
         }
     }
 
-    fn tell(&self, what: EventKind) {
+    fn publish(&self, what: EventKind) {
         self.shared.context.bus.publish(peer(self.peer), what);
     }
 }
@@ -460,14 +460,14 @@ impl Input {
             let more = (2 * self.bytes.len()).min(MAX_MESSAGE_BYTES);
             self.bytes.resize(more, 0);
         }
-        let room = self.bytes.get_mut(self.range.end..).unwrap_or_default();
+        let free = self.bytes.get_mut(self.range.end..).unwrap_or_default();
         loop {
             let mut got = 0;
             let tried = stream.try_io(Interest::READABLE, || {
-                got = recv(stream.as_raw_fd(), room, MsgFlags::MSG_DONTWAIT)?;
-                // Less than there is room for means nothing is left: saying so spares the call
-                // that would only be told so.
-                if 0 < got && got < room.len() {
+                got = recv(stream.as_raw_fd(), free, MsgFlags::MSG_DONTWAIT)?;
+                // A read that does not fill the buffer was the last one: saying so saves the call
+                // that would only report that.
+                if 0 < got && got < free.len() {
                     return Err(io::ErrorKind::WouldBlock.into());
                 }
                 Ok(())

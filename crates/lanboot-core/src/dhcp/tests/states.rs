@@ -670,7 +670,7 @@ fn routers_name_servers_and_ourselves_are_never_handed_out() {
 
 #[test]
 fn a_range_of_reserved_addresses_alone_has_no_room() {
-    for (range, room) in [
+    for (range, is_usable) in [
         ((1, 1), false),
         ((0, 3), false),
         ((0, 4), true),
@@ -686,7 +686,7 @@ fn a_range_of_reserved_addresses_alone_has_no_room() {
         let mut leases = Leases::new(&server.config.subnets);
         leases.exclude(SERVER);
         let subnet = &server.config.subnets[0];
-        assert_eq!(leases.has_room(subnet), room, "{range:?}");
+        assert_eq!(leases.has_room(subnet), is_usable, "{range:?}");
     }
 }
 

@@ -1,4 +1,4 @@
-//! Boots as the events of a server tell them, from the first DISCOVER to a running system.
+//! Boots as the events of a server show them, from the first DISCOVER to a running system.
 
 use super::*;
 use crate::events::SendFailure;
@@ -15,7 +15,7 @@ fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
-/// What happens to a journal, second by second.
+/// The progress of boots, second by second.
 struct Scene {
     boot_progress: BootProgress,
     now: Duration,

@@ -1,4 +1,4 @@
-//! A disk in use, as the journal is told of it: one transfer from the first read on.
+//! Events of a disk in use: one transfer from the first read on.
 
 use std::time::Duration;
 
@@ -11,29 +11,29 @@ use crate::bus::Bus;
 use crate::serve::listen::LogThrottle;
 use crate::serve::stream::SendError;
 
-/// A disk is told of once this much was read from it, in bytes. Tools that list exports read the
-/// first few kilobytes, and so do those that look for partitions.
+/// Bytes read from a disk before it is logged. Tools that list exports read the first few
+/// kilobytes, and so do those that look for partitions.
 const PROBE_BYTES: u64 = 64 * 1024;
-/// Least time between two words about the progress.
+/// Least time between two progress events.
 const PROGRESS: Duration = Duration::from_millis(100);
-/// Longest part of a name that is told, in bytes.
+/// Longest part of a name that is logged, in bytes.
 const NAME_BYTES: usize = 256;
 
-/// What was sent of one disk on one connection.
+/// The bytes sent of one disk on one connection.
 pub(super) struct Transfer {
     bus: Bus,
     peer: Peer,
     name: String,
     size: u64,
     sent: u64,
-    /// Its number, and when it was last told of.
-    told: Option<(u64, Instant)>,
+    /// Its number, and the time of its last event.
+    logged: Option<(u64, Instant)>,
     began: Instant,
     stumbled: LogThrottle,
 }
 
 impl Transfer {
-    /// Nothing was sent yet and nothing is told.
+    /// Returns a transfer of which nothing was sent or logged yet.
     pub(super) fn new(bus: Bus, peer: Peer, export: &Export) -> Self {
         Self {
             bus,
@@ -41,7 +41,7 @@ impl Transfer {
             name: printable(export.name.as_bytes(), NAME_BYTES),
             size: export.size(),
             sent: 0,
-            told: None,
+            logged: None,
             began: Instant::now(),
             stumbled: LogThrottle::default(),
         }
@@ -60,16 +60,16 @@ impl Transfer {
     /// The same, in the middle of a long reply.
     pub(super) fn reach(&mut self, sent: u64) {
         self.sent = sent;
-        self.tell();
+        self.log_progress();
     }
 
-    /// Tells how far it is, when that is due.
-    pub(super) fn tell(&mut self) {
+    /// Publishes its start or its progress, when that is due.
+    pub(super) fn log_progress(&mut self) {
         if self.sent < PROBE_BYTES {
             return;
         }
         let now = Instant::now();
-        match &mut self.told {
+        match &mut self.logged {
             Some((_, last)) if now.duration_since(*last) < PROGRESS => {}
             Some((transfer, last)) => {
                 *last = now;
@@ -79,7 +79,7 @@ impl Transfer {
             }
             None => {
                 let transfer = self.bus.next_transfer();
-                self.told = Some((transfer, now));
+                self.logged = Some((transfer, now));
                 self.publish(EventKind::Started {
                     protocol: Protocol::Nbd,
                     transfer,
@@ -90,7 +90,7 @@ impl Transfer {
         }
     }
 
-    /// The image could not be read, and the machine was told so; it may go on.
+    /// Logs that the image could not be read. The machine got an error and may go on.
     pub(super) fn read_error(&mut self, cut: &SendError) {
         if self.stumbled.is_due() {
             self.publish(EventKind::Failed {
@@ -105,7 +105,7 @@ impl Transfer {
 
     /// The connection is over.
     pub(super) fn end(&mut self, how: Result<(), SendError>) {
-        let transfer = self.told.map(|(transfer, _)| transfer);
+        let transfer = self.logged.map(|(transfer, _)| transfer);
         let path = self.name.clone();
         match (how, transfer) {
             (Ok(()), Some(transfer)) => self.publish(EventKind::Finished {
@@ -116,7 +116,7 @@ impl Transfer {
                 took: self.began.elapsed(),
                 retransmits: 0,
             }),
-            // Who probes may hang up; what is wrong with an image is told in any case.
+            // A client that probes may close the connection; a broken image is logged in any case.
             (Ok(()), None) | (Err(SendError::Peer(_)), None) => {}
             (Err(cut), transfer) => self.publish(EventKind::Failed {
                 protocol: Protocol::Nbd,

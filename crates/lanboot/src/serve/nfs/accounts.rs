@@ -1,4 +1,4 @@
-//! Who has mounted which image and read how much of it, for the journal and for `showmount -a`.
+//! Mounts: which machine mounted which image and read how much, for events and `showmount -a`.
 //! No answer to a read depends on it: NFS knows no mounts.
 //!
 //! An account begins with MNT, or with the first read that no mount was seen for, as after a
@@ -70,10 +70,10 @@ pub(super) struct Mount {
     times: AtomicUsize,
     sent: AtomicU64,
     /// Milliseconds since the epoch: last use, when the machine left soon after it (0 when it did
-    /// not), last word, last note to the disk.
+    /// not), last event, last note to the disk.
     used: AtomicU64,
     left: AtomicU64,
-    told: AtomicU64,
+    logged: AtomicU64,
     noted: AtomicU64,
     is_over: AtomicBool,
     is_broken: AtomicBool,
@@ -156,7 +156,7 @@ impl Accounts {
     /// `len` bytes of a file went out.
     pub(super) fn sent(&self, mount: &Mount, len: u64) {
         let sent = mount.sent.fetch_add(len, Ordering::Relaxed) + len;
-        if self.is_time(&mount.told, PROGRESS) && mount.is_told() {
+        if self.is_time(&mount.logged, PROGRESS) && mount.is_logged() {
             let what = EventKind::Progress {
                 transfer: mount.transfer,
                 sent,
@@ -165,9 +165,9 @@ impl Accounts {
         }
     }
 
-    /// The disk failed. It is told once; that every later read fails too is no news.
+    /// Logs that the disk failed, once: every later read fails too.
     pub(super) fn broken(&self, mount: &Mount, why: &SendError) {
-        if mount.is_told() && !mount.is_broken.swap(true, Ordering::Relaxed) {
+        if mount.is_logged() && !mount.is_broken.swap(true, Ordering::Relaxed) {
             let what = EventKind::Failed {
                 protocol: Protocol::Nfs,
                 transfer: Some(mount.transfer),
@@ -233,7 +233,7 @@ impl Accounts {
             sent: AtomicU64::new(0),
             used: AtomicU64::new(self.now()),
             left: AtomicU64::new(0),
-            told: AtomicU64::new(self.now()),
+            logged: AtomicU64::new(self.now()),
             noted: AtomicU64::new(0),
             is_over: AtomicBool::new(false),
             is_broken: AtomicBool::new(false),
@@ -298,7 +298,7 @@ impl Accounts {
         mount.used.store(self.now(), Ordering::Relaxed);
     }
 
-    /// Tells the disk that a machine lives on it, so that it stays open when it is replaced.
+    /// Marks the image as in use by a machine, so that it stays open when it is replaced.
     fn note(&self, mount: &Mount) {
         if self.is_time(&mount.noted, NOTE) {
             self.note_disk(mount.image);
@@ -332,7 +332,7 @@ impl Accounts {
 }
 
 impl Mount {
-    fn is_told(&self) -> bool {
+    fn is_logged(&self) -> bool {
         !self.is_over.load(Ordering::Relaxed) && !self.is_broken.load(Ordering::Relaxed)
     }
 }

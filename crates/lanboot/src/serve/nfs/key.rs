@@ -47,7 +47,7 @@ fn read(path: &Path) -> io::Result<Option<[u8; KEY_BYTES]>> {
     Ok(bytes.try_into().ok())
 }
 
-/// Writes a new key beside its place and moves it there: whoever looks sees none or a whole one.
+/// Writes a new key beside its place and moves it there: a reader finds none or a whole one.
 fn make(path: &Path) -> anyhow::Result<[u8; KEY_BYTES]> {
     let mut key = [0; KEY_BYTES];
     File::open("/dev/urandom")?.read_exact(&mut key)?;

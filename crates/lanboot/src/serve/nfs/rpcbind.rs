@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// Times a question is asked.
 const TRIES: u32 = 3;
 
-/// How often the port mapper is told again: one that is started anew has forgotten everything.
+/// Interval of repeated registration: a port mapper that was restarted has forgotten everything.
 const RENEW: Duration = Duration::from_secs(10);
 
 /// Keeps `registered` true until `drain` becomes true, then takes it back.
@@ -44,7 +44,7 @@ pub(super) async fn keep(registered: Option<Registered>, mut drain: watch::Recei
     let _ = spawn_blocking(move || drop(registered)).await;
 }
 
-/// What the port mapper was told.
+/// A registration with the port mapper.
 #[derive(Debug)]
 pub(super) struct Registered {
     asker: Asker,
@@ -86,8 +86,8 @@ impl Registered {
         Ok(registered)
     }
 
-    /// Tells the port mapper again. What it knows already it refuses; and asking it first would
-    /// be no use, because it answers for a version it does not know with another one.
+    /// Registers again. The port mapper refuses what it has already; and asking it first would be
+    /// no use, because it answers for a version it does not know with another one.
     fn renew(&mut self) {
         for mapping in &self.mappings {
             // It may not run at the moment.

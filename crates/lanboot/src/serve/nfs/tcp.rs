@@ -19,8 +19,8 @@ use crate::serve::stream::{SendError, SendQueue, Sent};
 /// Read at once into a connection's buffer, which exists only while calls are in it: a hundred
 /// calls that were sent together.
 const READ_BYTES: usize = 16 * 1024;
-/// Short replies are gathered up to this many bytes, and what they are gathered in is all that a
-/// machine which reads nothing can make the door hold for a connection.
+/// Short replies are gathered up to this many bytes. This buffer is all the memory that a machine
+/// that reads nothing can take for a connection.
 const GATHER_BYTES: u64 = 32 * 1024;
 
 /// One connection. While it waits it holds no buffer.
@@ -66,8 +66,8 @@ impl Connection {
         let stall = self.shared.limits.stall;
         let drain = &self.shared.context.drain;
         loop {
-            // It becomes true once, or whoever could set it is gone. Who asks without a pause would
-            // never be found waiting.
+            // It becomes true once, or its sender is gone. A client that requests without a pause
+            // would never be found waiting.
             if drain.has_changed().unwrap_or(true) || !self.read(&mut input, permit).await {
                 return End::Closed;
             }
@@ -124,7 +124,7 @@ impl Connection {
     }
 
     /// Appends what there is. A read that did not fill the buffer counts as the last one, which
-    /// spares the call that would only be told so.
+    /// saves the call that would only report that.
     fn try_read(&self, input: &mut Vec<u8>) -> io::Result<usize> {
         let mut buffer = [0; READ_BYTES];
         let mut read = 0;
@@ -139,7 +139,7 @@ impl Connection {
         if read > 0 { Ok(read) } else { tried }
     }
 
-    /// Puts an answer into the outbox, or sends it; how many bytes it has.
+    /// Puts an answer into the send queue, or sends it; returns its length in bytes.
     async fn send(
         &self,
         answer: Result<Answer, nfs::IgnoreReason>,

@@ -26,9 +26,9 @@ const MAX_CALL_BYTES: usize = 8 * 1024;
 /// Tasks that answer datagrams of one port: one may wait for a disk while others go on.
 const TASKS: usize = 3;
 /// Bytes of calls that may wait in the kernel, with its own weight: about 1,000 calls.
-const RECEIVE_ROOM: usize = 1 << 20;
+const RECEIVE_BUFFER: usize = 1 << 20;
 /// Bytes of replies under way: a few reads of every machine in a classroom.
-const SEND_ROOM: usize = 4 << 20;
+const SEND_BUFFER: usize = 4 << 20;
 
 /// Serves `socket` until `drain` becomes true.
 pub(super) async fn serve(
@@ -39,13 +39,13 @@ pub(super) async fn serve(
 ) -> io::Result<()> {
     datagram::prepare(&socket)?;
     let options = SockRef::from(&socket);
-    // Only who may override the system's limit gets all of it; with less, who is not heard asks
-    // again.
-    if setsockopt(&socket, sockopt::RcvBufForce, &RECEIVE_ROOM).is_err() {
-        let _ = options.set_recv_buffer_size(RECEIVE_ROOM);
+    // Only a process that may override the system's limit gets all of it; with less, clients whose
+    // calls are lost repeat them.
+    if setsockopt(&socket, sockopt::RcvBufForce, &RECEIVE_BUFFER).is_err() {
+        let _ = options.set_recv_buffer_size(RECEIVE_BUFFER);
     }
-    if setsockopt(&socket, sockopt::SndBufForce, &SEND_ROOM).is_err() {
-        let _ = options.set_send_buffer_size(SEND_ROOM);
+    if setsockopt(&socket, sockopt::SndBufForce, &SEND_BUFFER).is_err() {
+        let _ = options.set_send_buffer_size(SEND_BUFFER);
     }
     let socket = Arc::new(UdpSocket::from_std(socket)?);
     let calls = Arc::new(Calls::new());
