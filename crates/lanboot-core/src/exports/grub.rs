@@ -127,7 +127,7 @@ fn device(out: &mut String, from: &Export<'_>) {
     if from.server.http.port() != HTTP_PORT {
         let _ = write!(
             out,
-            "\n# Over TFTP, because not every GRUB can be told a port for HTTP.\n\
+            "\n# Over TFTP, because not every GRUB supports a port in HTTP addresses.\n\
              set lanboot=tftp,{address}\nexport lanboot\n"
         );
         return;
