@@ -58,7 +58,7 @@ stop() {
 }
 
 # What the booted system prints of its own boot.
-tell_the_system() {
+prepare_boot_report() {
     {
         echo "transport=$transport"
         echo "boot_ip=${IPV4ADDR:-none}"

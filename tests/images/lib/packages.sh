@@ -137,7 +137,7 @@ download_packages() {
     ((${#missing[@]})) || return 0
     say "fetching ${#missing[@]} Debian packages"
     dir=$(mktemp -d "$CACHE/debs/download.XXXXXX")
-    # apt cannot be told `package:all`.
+    # apt does not accept `package:all`.
     (cd "$dir" && private_apt apt-get -qq download "${missing[@]%:all}") || {
         rm -rf "$dir"
         return 1
