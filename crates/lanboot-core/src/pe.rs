@@ -1,4 +1,4 @@
-//! What a UEFI program says of itself without being run (Microsoft's PE/COFF specification): its
+//! Properties of a UEFI program, read without running it (Microsoft's PE/COFF specification): its
 //! processor, its sections, and who signed it. Linux kernels with an EFI stub are such programs.
 //!
 //! Nothing is verified here, because only the firmware knows what it trusts. A name found in a
@@ -20,7 +20,7 @@ const MAX_NAMES: usize = 32;
 /// Longest name kept, in bytes.
 const MAX_NAME: usize = 64;
 
-/// Who signed a program for Secure Boot.
+/// The signers of a program for Secure Boot.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Signed {
     /// Nobody.
@@ -123,7 +123,7 @@ impl<'a> Program<'a> {
         bytes(self.content, section.offset, section.len, self.read)
     }
 
-    /// Who signed it.
+    /// Returns who signed it.
     pub(crate) fn signed(&self) -> Signed {
         let (at, len) = self.security;
         if at == 0 || len == 0 || len > MAX_SIGNATURE {
@@ -141,7 +141,7 @@ pub fn efi_arch(content: &Content) -> Option<Arch> {
     Program::parse(content, &|_| None)?.arch()
 }
 
-/// Who signed the program `content`; nobody when it is none.
+/// Returns who signed the program `content`; nobody when it is none.
 pub(crate) fn signed(content: &Content, read: ReadSmall<'_>) -> Signed {
     Program::parse(content, read).map_or(Signed::No, |program| program.signed())
 }

@@ -1,4 +1,4 @@
-//! Which module may use which: the tables of `docs/architecture.md`, held against the sources.
+//! Permitted uses between modules: the tables of `docs/architecture.md`, held against the sources.
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 

@@ -494,7 +494,8 @@ fn seen_by_xorriso(image: &Path) -> BTreeSet<String> {
     lines.filter(|l| *l != "/").map(str::to_owned).collect()
 }
 
-/// Where the record with this ISO name is in the image: its own directory's, not the `.` of it.
+/// Returns where the record with this ISO name is in the image: its own directory's, not the `.` of
+/// it.
 fn record_of(image: &[u8], name: &[u8]) -> usize {
     let mut at = image.windows(name.len()).enumerate();
     let found = at.find(|(at, bytes)| *bytes == name && image[at - 1] as usize == name.len());

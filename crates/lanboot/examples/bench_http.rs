@@ -30,10 +30,10 @@ const SILENCE: Duration = Duration::from_secs(60);
 /// Fetches one URL with many readers at once and prints the rate.
 #[derive(Parser)]
 struct Arguments {
-    /// How many connections read at once.
+    /// Number of connections that read at once.
     #[arg(long, default_value_t = 1)]
     readers: usize,
-    /// How many threads serve them.
+    /// Number of threads that serve them.
     #[arg(long, default_value_t = 1)]
     threads: usize,
     /// Make the CRC-32 of what each reader got, and compare them.
@@ -42,7 +42,7 @@ struct Arguments {
     /// The CRC-32 that it must be, in hexadecimal; implies --hash.
     #[arg(long)]
     expect: Option<String>,
-    /// What to fetch; the host must be an IP address.
+    /// URL to fetch; the host must be an IP address.
     url: String,
 }
 

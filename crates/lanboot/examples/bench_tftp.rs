@@ -22,7 +22,7 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTime
 
 /// Silence after which an ACK is repeated.
 const REPEAT_AFTER: Duration = Duration::from_millis(500);
-/// How often silence is looked for.
+/// Interval of checks for silence.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Silence after which the run has failed.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(20);
@@ -54,7 +54,7 @@ struct Arguments {
 
 struct Receiver {
     socket: UdpSocket,
-    /// Whether the server answered, so that the socket is connected.
+    /// True if the server answered, so that the socket is connected.
     connected: bool,
     blksize: usize,
     windowsize: u64,
@@ -62,7 +62,7 @@ struct Receiver {
     next: u64,
     acked: u64,
     received: u64,
-    /// Whether an ACK for the present gap was sent.
+    /// True if an ACK for the present gap was sent.
     complained: bool,
     heard: Instant,
     repeated: Instant,

@@ -428,8 +428,8 @@ fn who_took_nothing_and_lost_its_place_is_reset_at_once() {
     }
 }
 
-/// Whether a new connection gets a file. One that gets 503 is closed with its request unread, and so
-/// may be reset.
+/// Returns whether a new connection gets a file. One that gets 503 is closed with its request
+/// unread, and so may be reset.
 fn is_served(served: &http_server::Served) -> bool {
     let mut stream = served.connect();
     let mut begin = [0; 12];

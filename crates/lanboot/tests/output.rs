@@ -1,4 +1,4 @@
-//! What the short commands do when their output cannot be written.
+//! Behaviour of the short commands when their output cannot be written.
 
 use std::fs::File;
 use std::process::{Command, Stdio};

@@ -20,12 +20,12 @@ use lanboot_core::vfs::{Content, File, Piece, Source};
 use tempfile::TempDir;
 use tokio::sync::watch;
 
-/// How long a fact may take to come true on a busy machine.
+/// Longest time for a fact to come true on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// 40 MB need 78,126 blocks of 512 bytes: the block number wraps.
 const LARGE: usize = 40_000_000;
 
-/// Whether transfers leave from the port requests come to.
+/// True if transfers leave from the port requests come to.
 pub(crate) const SINGLE_PORT: bool =
     matches!(env!("CARGO_CRATE_NAME").as_bytes(), b"tftp_single_port");
 
@@ -170,7 +170,7 @@ impl Server {
         }
     }
 
-    /// Where a client puts its copy.
+    /// Returns where a client puts its copy.
     pub(crate) fn copy(&self) -> PathBuf {
         self.folder.path().join("copy")
     }

@@ -4,7 +4,7 @@ use lanboot_core::boot_config::{self, MAX_ENTRIES, MAX_INITRDS, MAX_WORDS};
 
 use super::input::{Input, part, read, tree};
 
-/// Where the parts of an input are put, in this order.
+/// The paths of the parts of an input, in this order.
 const FILES: [&str; 8] = [
     "boot/syslinux/syslinux.cfg",
     "boot/syslinux/more.cfg",

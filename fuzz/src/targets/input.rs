@@ -2,7 +2,7 @@
 
 use lanboot_core::vfs::{Content, Kind, Meta, NodeId, Tree, TreeBuilder};
 
-/// What is left of an input. Past its end everything is zero or empty.
+/// The rest of an input. Past its end everything is zero or empty.
 pub struct Input<'a>(pub &'a [u8]);
 
 impl<'a> Input<'a> {
@@ -29,7 +29,7 @@ impl<'a> Input<'a> {
         self.take(usize::from(len))
     }
 
-    /// Whether everything was taken.
+    /// Returns whether everything was taken.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

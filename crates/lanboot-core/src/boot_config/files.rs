@@ -8,7 +8,7 @@ use crate::vfs::{Content, Kind, NodeId, Path, Tree};
 /// Reads the bytes of a small file; `None` if the disk fails.
 pub type ReadSmall<'a> = &'a dyn Fn(&Content) -> Option<Vec<u8>>;
 
-/// What expanding one part of a word costs at least, in bytes.
+/// Least cost of expanding one part of a word, in bytes.
 const PART_COST: usize = 16;
 
 /// Reads files and counts bytes, files and steps.

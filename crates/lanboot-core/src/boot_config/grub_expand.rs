@@ -58,7 +58,7 @@ impl Words {
         self.all.extend(word);
     }
 
-    /// Whether no further word fits into a command.
+    /// Returns whether no further word fits into a command.
     fn is_full(&self) -> bool {
         self.bytes > MAX_COMMAND_BYTES
     }

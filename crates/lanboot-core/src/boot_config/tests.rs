@@ -484,7 +484,7 @@ proptest! {
     }
 }
 
-/// What a menu of a few KiB keeps in memory and how long it takes is bounded by its expansion.
+/// The memory and time that a menu of a few KiB takes are bounded by its expansion.
 #[test]
 fn variables_that_grow_cost_no_more_than_their_limit() {
     let big = "set b=xxxxxxxxxxxxxxxx\nset w=\" a a a a a a a\"\n".to_owned()

@@ -1,10 +1,11 @@
-//! What starts when nobody presses a key, for each kind of firmware.
+//! The unattended choice: the entry that starts when nobody presses a key, for each kind of
+//! firmware.
 
 use super::{AmbiguousName, Catalog, Cpu, Entry, Firmware, Image, Incomplete};
 use crate::machine::Arch;
 use crate::text;
 
-/// What starts unattended: a kernel entry for every kind of firmware that can start one, or a
+/// The unattended choice: a kernel entry for every kind of firmware that can start one, or a
 /// whole image.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BootChoice {
@@ -26,7 +27,7 @@ pub enum CannotBoot {
     /// It names several images.
     #[error(transparent)]
     Ambiguous(#[from] AmbiguousName),
-    /// What it names cannot start, because something of it is missing.
+    /// The named entry cannot start, because something of it is missing.
     #[error("'{0}' is {1}; copy or download the image again")]
     Incomplete(String, Incomplete),
 }
@@ -37,7 +38,7 @@ pub enum CannotBoot {
     nearest.as_ref().map(|n| format!(" (did you mean '{n}'?)")).unwrap_or_default(),
     some(known))]
 pub struct UnknownEntry {
-    /// What was asked for.
+    /// The name asked for.
     pub wanted: String,
     /// The closest name there is.
     pub nearest: Option<String>,
@@ -147,7 +148,7 @@ impl BootChoice {
             .find(|image| image.starts_whole_on(arch))
     }
 
-    /// Whether an entry or an image was asked for.
+    /// Returns whether an entry or an image was asked for.
     pub fn is_named(&self) -> bool {
         self.image.is_some()
     }

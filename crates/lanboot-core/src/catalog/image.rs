@@ -30,7 +30,7 @@ pub struct Image {
     pub uuid: Option<String>,
     /// Its files.
     pub tree: Arc<Tree>,
-    /// What it is, and what it can boot.
+    /// The kind of medium, and what it can boot.
     pub found: Detection,
     /// The loaders on it for machines with Secure Boot on.
     pub loaders: MediumLoaders,

@@ -12,12 +12,12 @@ use crate::vfs::Damage;
 /// Most damaged images named in one sentence.
 const MAX_NAMED: usize = 3;
 
-/// What stops an entry from starting.
+/// The damage that stops an entry from starting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Incomplete {
     /// The file, by its path on the medium.
     pub path: String,
-    /// What is wrong with it.
+    /// The damage of the file.
     pub damage: Damage,
 }
 

@@ -1,4 +1,4 @@
-//! What can be booted: images, the families they belong to, their entries, and what one machine
+//! Bootable things: images, the families they belong to, their entries, and what one machine
 //! is offered. A [`Catalog`] is immutable and replaced whole when the images change.
 
 mod choice;

@@ -1,4 +1,4 @@
-//! What images are called: a name for machines, which is safe in a URL, a menu and a shell, and the
+//! Names of images: a name for machines, which is safe in a URL, a menu and a shell, and the
 //! file's own name for people.
 
 use std::borrow::Cow;
@@ -36,8 +36,8 @@ pub fn image_name(file_name: &str) -> String {
     }
 }
 
-/// Whether [`image_name`] gives the file's own name back. Such files are named before others, so
-/// that the name a person reads on the file means that file.
+/// Returns whether [`image_name`] gives the file's own name back. Such files are named before
+/// others, so that the name a person reads on the file means that file.
 pub fn is_plain_name(file_name: &str) -> bool {
     image_name(file_name) == stem(file_name)
 }
@@ -72,14 +72,14 @@ impl TakenNames {
         }
     }
 
-    /// Whether `name` is left for `file`.
+    /// Returns whether `name` is left for `file`.
     fn is_free(&self, name: &str, file: &Path) -> bool {
         let name = name.to_ascii_lowercase();
         let is_ours = |owner: &PathBuf| owner == file;
         !RESERVED.contains(&name.as_str()) && self.by_name.get(&name).is_none_or(is_ours)
     }
 
-    /// Whether every name of `image` is left for `file`.
+    /// Returns whether every name of `image` is left for `file`.
     pub fn are_free(&self, image: &Image, file: &Path) -> bool {
         image.names().all(|name| self.is_free(name, file))
     }
@@ -111,7 +111,7 @@ impl TakenNames {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("'{wanted}' is the name of several files; use one of: {}", names.join(", "))]
 pub struct AmbiguousName {
-    /// What was asked for.
+    /// The name asked for.
     pub wanted: String,
     /// The names of the images, each with its file.
     pub names: Vec<String>,
@@ -163,13 +163,13 @@ impl Image {
         self.file.rsplit('/').next().unwrap_or(&self.file)
     }
 
-    /// Whether another file had the name that this one would like.
+    /// Returns whether another file had the name that this one would like.
     fn is_numbered(&self) -> bool {
         image_name(self.file_name()) != self.name
     }
 
-    /// Whether a person may mean this image by `wanted`: its name, its file's own name with or
-    /// without `.iso`, or the end of its path.
+    /// Returns whether a person may mean this image by `wanted`: its name, its file's own name with
+    /// or without `.iso`, or the end of its path.
     pub fn is_called(&self, wanted: &str) -> bool {
         if wanted == self.name {
             return true;
@@ -201,7 +201,7 @@ impl Image {
         format!("{} ({})", self.name, self.file)
     }
 
-    /// What the operator should know: machines know this file by a name nobody would guess.
+    /// Returns what the operator should know: machines know this file by a name nobody would guess.
     pub fn about_name(&self) -> Option<String> {
         let is_guessed = !self.is_numbered() && self.own_name().is_ascii();
         (!is_guessed).then(|| {
@@ -242,7 +242,7 @@ impl Image {
     }
 }
 
-/// Whether two texts are the same letters, composed or decomposed.
+/// Returns whether two texts are the same letters, composed or decomposed.
 fn equal_composed(a: &str, b: &str) -> bool {
     a == b || (!(is_nfc(a) && is_nfc(b)) && a.nfc().eq(b.nfc()))
 }

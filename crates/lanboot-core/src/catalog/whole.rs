@@ -14,7 +14,7 @@ pub enum Start<'a> {
 }
 
 impl Start<'_> {
-    /// What `--boot` takes for it.
+    /// Returns what `--boot` takes for it.
     pub fn id(&self) -> &str {
         match self {
             Self::Kernel(_, entry) => &entry.id,
@@ -49,7 +49,7 @@ impl Catalog {
 }
 
 impl Image {
-    /// What of this image can be started.
+    /// Returns what of this image can be started.
     pub fn starts(&self) -> impl Iterator<Item = Start<'_>> {
         let kernels = self.found.entries.iter();
         let kernels = kernels.filter(|entry| self.incomplete(entry).is_none());
@@ -57,7 +57,7 @@ impl Image {
         kernels.chain(self.is_whole_entry().then_some(Start::WholeImage(self)))
     }
 
-    /// Whether no part of the image is known to be missing.
+    /// Returns whether no part of the image is known to be missing.
     fn is_complete(&self) -> bool {
         self.whole().damage().is_none()
     }
@@ -79,7 +79,7 @@ impl Image {
         self.found.efi_boot && self.found.entries.is_empty() && self.is_complete()
     }
 
-    /// Whether firmware that runs programs for `arch` can start it as a RAM disk.
+    /// Returns whether firmware that runs programs for `arch` can start it as a RAM disk.
     pub fn starts_whole_on(&self, arch: Arch) -> bool {
         let archs = &self.found.efi_archs;
         self.found.efi_boot

@@ -20,7 +20,7 @@ pub enum Port {
     BootServer,
 }
 
-/// How a message came in.
+/// The circumstances of a received message.
 #[derive(Clone, Copy, Debug)]
 pub struct ReceiveInfo<'a> {
     /// The interface.
@@ -30,13 +30,13 @@ pub struct ReceiveInfo<'a> {
     /// Every address of this host, on any interface: a message with one of them as its source or
     /// relay comes from this host. None is handed out: see [`super::Leases::exclude`].
     pub own: &'a [Ipv4Addr],
-    /// Where it was sent from.
+    /// Its source address.
     pub source: SocketAddrV4,
     /// The port it was sent to.
     pub port: Port,
-    /// How messages are answered on this interface, now.
+    /// The current mode of this interface.
     pub mode: Mode,
-    /// Whether port 4011 is answered on this interface: where it is not, no offer sends a machine
+    /// True if port 4011 is answered on this interface: where it is not, no offer sends a machine
     /// there.
     pub boot_server: bool,
     /// When, since 1970.
@@ -76,7 +76,7 @@ pub struct BootFile {
 /// never for plain clients.
 pub type BootSource<'a> = dyn Fn(&Machine) -> Result<BootFile, NoLoader> + 'a;
 
-/// What to do about a message.
+/// The reaction to a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// Send this.
@@ -99,19 +99,19 @@ pub enum Answer {
 pub struct Outgoing {
     /// The UDP payload.
     pub bytes: Vec<u8>,
-    /// Where to.
+    /// Its destination.
     pub to: Destination,
-    /// What it is.
+    /// Its type.
     pub message: MessageType,
     /// The address given or refused; for other answers, the one it is sent to.
     pub address: Option<Ipv4Addr>,
-    /// What must be durable before the bytes leave.
+    /// The lease that must be durable before the bytes leave.
     pub commit: Option<Lease>,
     /// For the log: the boot file or why there is none, why a NAK is sent, what did not fit.
     pub detail: Option<String>,
 }
 
-/// Where an answer goes (RFC 2131 §4.1).
+/// The destination of an answer (RFC 2131 §4.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Destination {
     /// To the relay: its server port, 67, or the port it asks for (RFC 8357).
@@ -129,7 +129,7 @@ pub enum Destination {
     Broadcast,
 }
 
-/// What a message did that is never answered.
+/// The effect of a message that is never answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Note {
     /// RELEASE or DECLINE.

@@ -1,4 +1,4 @@
-//! Who answers probes for which addresses. One answer says that an address is in use; answers for
+//! Claims to addresses by answers to probes. One answer says that an address is in use; answers for
 //! many addresses from one place say something about that place: a router with proxy ARP, which
 //! answers for everything (<https://github.com/lwip-tcpip/lwip/pull/95>), a firewall that answers
 //! pings for a whole network, or an attacker. The addresses it blocked are then free again.
@@ -22,7 +22,7 @@ use std::net::Ipv4Addr;
 use super::config::Subnet;
 use crate::machine::Mac;
 
-/// How long, in seconds, an address that answered a check is left alone.
+/// Time in seconds for which an address that answered a check is left alone.
 pub const IN_USE_TIME: u64 = 600;
 /// From so many addresses of one hardware address on an answer by ARP is doubted; fewer where the
 /// pool has no more.
@@ -32,12 +32,13 @@ const ANSWERS_ALL: usize = 8;
 /// So many addresses side by side and apart are not all in use behind a relay, unless there are
 /// hardly more.
 const PINGS_ALL: usize = 12;
-/// How long, in seconds, who answered for nobody is not believed after the last such answer.
+/// Time in seconds for which a claimant that answered for nobody is not believed after its last
+/// such answer.
 const DISBELIEF_TIME: u64 = 3600;
 /// Places remembered; of more, the one heard longest ago is forgotten.
 const MAX_CLAIMANTS: usize = 256;
 
-/// Where answers come from.
+/// The origin of answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Claimant {
     /// By ARP, this hardware address.
@@ -46,7 +47,7 @@ pub(super) enum Claimant {
     Network(Ipv4Addr),
 }
 
-/// What an answer is worth.
+/// The value of an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Worth {
     /// The address is in use.
@@ -127,7 +128,8 @@ impl Claims {
         }
     }
 
-    /// Whether an answer of `mac` for `address` would be the one from which on it is ignored.
+    /// Returns whether an answer of `mac` for `address` would be the one from which on it is
+    /// ignored.
     pub(super) fn would_be_ignored(&mut self, mac: Mac, address: Ipv4Addr, now: u64) -> bool {
         let Some(claim) = self.0.get_mut(&Claimant::Mac(mac)) else {
             return false;
@@ -186,7 +188,7 @@ impl Claims {
         }
     }
 
-    /// Whether an answer from there counts for nothing.
+    /// Returns whether an answer from there counts for nothing.
     pub(super) fn is_ignored(&mut self, who: Claimant, now: u64) -> bool {
         let Some(claim) = self.0.get_mut(&who) else {
             return false;
@@ -231,7 +233,7 @@ impl Claim {
         });
     }
 
-    /// How many addresses speak for somebody who answers for everything.
+    /// Returns how many addresses speak for somebody who answers for everything.
     fn uncleared(&self) -> usize {
         self.addresses.iter().filter(|a| !a.is_cleared).count()
     }

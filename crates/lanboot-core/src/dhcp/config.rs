@@ -10,7 +10,7 @@ use crate::machine::Mac;
 /// half a kilobyte, so this bounds what a flood of machines can cost.
 pub const MAX_POOL: u32 = 1 << 20;
 
-/// Whether and how DHCP is answered.
+/// The mode of DHCP on an interface.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Mode {
     /// Hand out addresses, as the only server of the LAN: a machine that insists on an address it
@@ -25,7 +25,7 @@ pub enum Mode {
     Off,
 }
 
-/// What the server hands out, and to which machines.
+/// The addresses and options handed out, and the machines that get them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// The networks served, found by the receiving interface's address or by the relay's. A proxy
@@ -47,7 +47,7 @@ pub struct Subnet {
     pub prefix: u8,
     /// First and last address handed out.
     pub range: (Ipv4Addr, Ipv4Addr),
-    /// How long a lease lasts; [`Subnet::LEASE_TIME`] unless configured.
+    /// Duration of a lease; [`Subnet::LEASE_TIME`] unless configured.
     pub lease_time: Duration,
     /// Default routers. None unless configured: a boot server is no router.
     pub routers: Vec<Ipv4Addr>,
@@ -104,7 +104,7 @@ pub enum BadConfig {
     Length(Code, Ipv4Addr, u8, usize),
 }
 
-/// What the server says in its answers or reads in questions, and hence nobody can set: what the
+/// Options that the server sends or reads itself, and hence nobody can set: what the
 /// message is and about which address, who booted what, and what only goes back as it came.
 const DECIDED: [Code; 29] = [
     Code::PAD,
@@ -187,13 +187,13 @@ impl Subnet {
         Ipv4Addr::from_bits(self.network.to_bits() & self.mask().to_bits())
     }
 
-    /// Whether an address lies in this network, its first and last included.
+    /// Returns whether an address lies in this network, its first and last included.
     pub fn contains(&self, address: Ipv4Addr) -> bool {
         (self.network.to_bits() ^ address.to_bits()) & self.mask().to_bits() == 0
     }
 
-    /// Whether a machine can have this address here: neither the network's own nor its broadcast,
-    /// which a network of two addresses has not (RFC 3021 §2.1).
+    /// Returns whether a machine can have this address here: neither the network's own nor its
+    /// broadcast, which a network of two addresses has not (RFC 3021 §2.1).
     pub fn is_host(&self, address: Ipv4Addr) -> bool {
         let is_end = || address == self.base() || address == self.broadcast();
         self.contains(address) && (self.prefix == 31 || !is_end())
@@ -261,7 +261,7 @@ impl Subnet {
     }
 }
 
-/// Where it says that an option may only be sent to who asks for it.
+/// Returns where it says that an option may only be sent to who asks for it.
 pub(super) fn only_asked(code: Code) -> Option<&'static str> {
     match code {
         Code::IPV6_ONLY => Some("RFC 8925 §3.3"),

@@ -4,9 +4,10 @@ use std::collections::HashMap;
 
 use super::lease::{ClientId, Lease};
 
-/// How long, in seconds, a declined address is left alone, and a machine that declined too often.
+/// Time in seconds for which a declined address is left alone, and a machine that declined too
+/// often.
 pub const DECLINE_TIME: u64 = 600;
-/// How often one machine may decline within [`DECLINE_TIME`] before it is ignored: three addresses
+/// Declines of one machine within [`DECLINE_TIME`] before it is ignored: three addresses
 /// in a row taken by others means the trouble is not the addresses.
 pub const MAX_DECLINES: u8 = 3;
 /// Machines whose declines are counted at once; the count of another is then forgotten first.
@@ -77,8 +78,8 @@ impl Declines {
 /// A DECLINE that is being looked into.
 #[derive(Clone, Debug)]
 pub(super) struct Declined {
-    /// What the client had.
+    /// The declined lease.
     pub(super) lease: Lease,
-    /// How often it declined lately, this one included.
+    /// Number of its declines lately, this one included.
     pub(super) count: u8,
 }

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use super::packet::{MessageType, Packet};
 
-/// How long a copy of a message counts as a duplicate. A machine asks again after a second or more;
-/// a loop takes milliseconds.
+/// Time within which a copy of a message counts as a duplicate. A machine asks again after a second
+/// or more; a loop takes milliseconds.
 const DUPLICATE_TIME: Duration = Duration::from_millis(250);
 /// Most messages remembered: a classroom behind one relay that is switched on at once.
 const MAX_MESSAGES: usize = 256;
 
-/// What a relay forwards unchanged.
+/// The parts of a message that a relay forwards unchanged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Key {
     chaddr: [u8; 16],

@@ -1,4 +1,4 @@
-//! What a client may have: claims to an address, leases given and given back.
+//! Grants: claims of clients to an address, leases given and given back.
 
 use std::net::Ipv4Addr;
 
@@ -7,7 +7,8 @@ use super::lease::{Client, Lease, Refusal, State};
 use super::table::{Leases, is_live};
 
 impl Leases {
-    /// Whether a client may have the address it names. `uses_it` says that it is using it already.
+    /// Returns whether a client may have the address it names. `uses_it` says that it is using it
+    /// already.
     pub(super) fn claim(
         &self,
         address: Ipv4Addr,

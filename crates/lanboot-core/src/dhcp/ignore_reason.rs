@@ -100,7 +100,7 @@ pub enum IgnoreReason {
     /// It declined too often; see [`super::MAX_DECLINES`].
     #[error("it declined {declines} addresses; it is asked to wait {secs} s")]
     Declines {
-        /// How many.
+        /// Number of declines.
         declines: u8,
         /// Until it is served again.
         secs: u64,

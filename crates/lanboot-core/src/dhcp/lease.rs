@@ -7,9 +7,9 @@ use super::option::{Code, MAX_PIECE};
 use super::packet::Packet;
 use crate::machine::Mac;
 
-/// Who a lease belongs to: option 61 and the hardware address, or hardware type and address where
-/// there is no option 61 (RFC 2131 §4.2). Firmware, loader and system of one machine often give
-/// different ones.
+/// The identity a lease belongs to: option 61 and the hardware address, or hardware type and
+/// address where there is no option 61 (RFC 2131 §4.2). Firmware, loader and system of one machine
+/// often give different ones.
 ///
 /// The RFC wants option 61 alone. But UEFI puts the board's UUID there, and makers leave the same
 /// one on all their boards (FFFFFFFF-… on some of MSI's, <https://github.com/FOGProject/fogproject/pull/196>);
@@ -28,7 +28,7 @@ impl ClientId {
             .then(|| Self(bytes.to_vec()))
     }
 
-    /// Who sent a message.
+    /// Returns who sent a message.
     pub fn of(packet: &Packet) -> Self {
         // The same bytes as option 61 of type 1, so that a loader that names its hardware address
         // there and a system that sends no option 61 are one client.
@@ -42,7 +42,7 @@ impl ClientId {
         }
     }
 
-    /// How the client names itself, whose hardware address is `mac`.
+    /// Returns how the client names itself, whose hardware address is `mac`.
     pub(super) fn form(&self, mac: Mac) -> Form {
         let Some(id) = self.0.strip_suffix(&mac.0) else {
             return Form::Other;
@@ -61,7 +61,7 @@ impl ClientId {
     }
 }
 
-/// What a client identifier is made of.
+/// The form of a client identifier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
     /// The hardware address: iPXE, `ipconfig`, NetworkManager, and clients without option 61.
@@ -84,7 +84,7 @@ impl fmt::Display for ClientId {
     }
 }
 
-/// What became of a lease.
+/// The state of a lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum State {
     /// Given out; over when it expires.
@@ -111,7 +111,7 @@ pub struct Lease {
     pub state: State,
 }
 
-/// Who asks.
+/// The client that sent a message.
 #[derive(Clone, Debug)]
 pub(super) struct Client {
     pub(super) id: ClientId,

@@ -13,7 +13,7 @@ use crate::machine::Mac;
 const MAX_CONTROLS: usize = 16;
 
 impl Leases {
-    /// What an answer for an address nobody was given is worth.
+    /// Returns what an answer for an address nobody was given is worth.
     pub(super) fn claimed(
         &mut self,
         who: Claimant,
@@ -127,7 +127,7 @@ impl Leases {
         self.claims.silent(network);
     }
 
-    /// Whether `mac` answers ARP for everything, so that its answers count for nothing.
+    /// Returns whether `mac` answers ARP for everything, so that its answers count for nothing.
     pub fn ignores(&mut self, mac: Mac, now: Duration) -> bool {
         self.claims.is_ignored(Claimant::Mac(mac), now.as_secs())
     }

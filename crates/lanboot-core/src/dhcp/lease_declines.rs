@@ -35,7 +35,7 @@ impl Leases {
         Some(count)
     }
 
-    /// Whether the DECLINE of an address in this client's name is being looked into.
+    /// Returns whether the DECLINE of an address in this client's name is being looked into.
     pub(super) fn is_doubted(&self, address: Ipv4Addr, client: &ClientId) -> bool {
         let declined = self.doubted.get(&address);
         declined.is_some_and(|declined| declined.lease.client == *client)

@@ -17,8 +17,8 @@ use crate::machine::Mac;
 /// after 4; its next attempt goes on with other addresses.
 pub const MAX_CHECKS: u8 = 4;
 
-/// How often addresses were found in use for one DISCOVER, and whether one leased to the same
-/// hardware under another name may be tried.
+/// The search for one DISCOVER: the number of addresses found in use, and whether one leased to the
+/// same hardware under another name may be tried.
 #[derive(Clone, Copy)]
 struct Search {
     failed: u8,

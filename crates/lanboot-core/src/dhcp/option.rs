@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 
 use crate::bytes::{Reader, Truncated};
 
-/// What opens the options field of a DHCP message (RFC 2131 §3).
+/// The start of the options field of a DHCP message (RFC 2131 §3).
 pub const MAGIC_COOKIE: [u8; 4] = [99, 130, 83, 99];
 
 /// The longest value one option can carry; longer ones are split (RFC 3396 §5).
@@ -128,7 +128,7 @@ pub struct Options {
     faults: Vec<Fault>,
 }
 
-/// Which fields of the header carried options (option 52).
+/// The header fields that carried options (option 52).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Overload {
     pub(super) file: bool,
@@ -176,7 +176,7 @@ impl Options {
             .map(|(_, value)| value.as_slice())
     }
 
-    /// Whether the option is there, even empty.
+    /// Returns whether the option is there, even empty.
     pub fn has(&self, code: Code) -> bool {
         self.get(code).is_some()
     }
@@ -212,7 +212,7 @@ impl Options {
             .map(|(code, value)| (*code, value.as_slice()))
     }
 
-    /// What was wrong with single options.
+    /// Returns what was wrong with single options.
     pub fn faults(&self) -> &[Fault] {
         &self.faults
     }
@@ -238,8 +238,8 @@ impl Options {
 /// Gathers the pieces of each option.
 struct Joiner {
     options: Options,
-    /// Where in `options.entries` a code is, plus one; 0 = not there yet. Keeps a message of many
-    /// tiny options linear.
+    /// Position of a code in `options.entries`, plus one; 0 = not there yet. Keeps a message of
+    /// many tiny options linear.
     place: [u16; 256],
 }
 
@@ -335,7 +335,7 @@ pub fn encapsulated(bytes: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
     })
 }
 
-/// Whether the RFCs allow an option this length. Codes without a rule here may have any.
+/// Returns whether the RFCs allow an option this length. Codes without a rule here may have any.
 pub(super) fn legal_len(code: Code, len: usize) -> bool {
     match code {
         Code::MESSAGE_TYPE => len == 1,
@@ -425,7 +425,7 @@ impl Writer {
         self.left_out.push(code);
     }
 
-    /// What did not fit, in order.
+    /// Returns what did not fit, in order.
     pub fn left_out(&self) -> &[Code] {
         &self.left_out
     }

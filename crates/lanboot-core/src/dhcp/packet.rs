@@ -40,7 +40,7 @@ pub(super) const ETHERNET: u8 = 1;
 /// "Answer me by broadcast" (RFC 2131 §2, figure 2).
 pub(super) const BROADCAST_FLAG: u16 = 0x8000;
 
-/// Which way a message goes.
+/// The direction of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Op {
     /// 1, from a client.
@@ -308,12 +308,12 @@ impl Packet {
             .unwrap_or(&self.chaddr)
     }
 
-    /// Whether the client wants its answer by broadcast.
+    /// Returns whether the client wants its answer by broadcast.
     pub fn wants_broadcast(&self) -> bool {
         self.flags & BROADCAST_FLAG != 0
     }
 
-    /// Whether a relay forwarded it.
+    /// Returns whether a relay forwarded it.
     pub fn is_relayed(&self) -> bool {
         !self.giaddr.is_unspecified()
     }

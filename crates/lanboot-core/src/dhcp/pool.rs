@@ -86,7 +86,7 @@ impl Pool {
         self.by_end.range(first..).map(|(_, address)| *address)
     }
 
-    /// How many addresses have a live lease and nothing else.
+    /// Returns how many addresses have a live lease and nothing else.
     pub(super) fn live(&self, now: u64) -> u32 {
         u32::try_from(self.live_by_end(now).count()).unwrap_or(u32::MAX)
     }
@@ -166,8 +166,9 @@ impl Bits {
     }
 }
 
-/// Where in its pool a machine's search begins: FNV-1a over its hardware address, the one thing that
-/// all stages of a boot have in common; for each failure one step of the golden ratio on.
+/// Returns where in its pool a machine's search begins: FNV-1a over its hardware address, the one
+/// thing that all stages of a boot have in common; for each failure one step of the golden ratio
+/// on.
 pub(super) fn seed(mac: Mac, failed: u8) -> u64 {
     const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
     let hash = mac.0.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {

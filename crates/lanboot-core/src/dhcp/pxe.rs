@@ -1,4 +1,4 @@
-//! What PXE firmware (RFC 4578), UEFI HTTP Boot and iPXE say of themselves in options.
+//! Self-descriptions of PXE firmware (RFC 4578), UEFI HTTP Boot and iPXE in options.
 
 use std::fmt;
 use std::net::Ipv4Addr;
@@ -66,8 +66,8 @@ pub(super) fn read(packet: &Packet) -> Option<(Machine, ResponseProfile)> {
     Some((machine, profile))
 }
 
-/// What is asking: iPXE before its vendor class, because iPXE says `PXEClient` too. Without a
-/// vendor class, or with an empty one, nobody asks to boot, whatever option 93 says.
+/// Returns what is asking: iPXE before its vendor class, because iPXE says `PXEClient` too. Without
+/// a vendor class, or with an empty one, nobody asks to boot, whatever option 93 says.
 pub fn stage(packet: &Packet) -> Stage {
     let class = packet.options.get(Code::VENDOR_CLASS).unwrap_or_default();
     let user_class = packet.options.get(Code::USER_CLASS).unwrap_or_default();
@@ -103,7 +103,7 @@ pub fn arch(packet: &Packet) -> Option<Arch> {
     arch.map_or_else(|| stage.unsaid_arch(), |arch| Some(as_stage(stage, arch)))
 }
 
-/// What `arch` means when software of this stage says it, and nothing else of itself.
+/// Returns what `arch` means when software of this stage says it, and nothing else of itself.
 pub fn as_stage(stage: Stage, arch: Arch) -> Arch {
     match stage {
         Stage::HttpBoot if arch == Arch::X86Bios => arch,
@@ -255,7 +255,7 @@ pub fn vendor_options(option: &[u8]) -> VendorOptions<'_> {
     read
 }
 
-/// What a build of iPXE can do, as it says in option 175. Absent means "did not say": the QEMU
+/// Features of a build of iPXE, from option 175. Absent means "did not say": the QEMU
 /// ROM speaks TFTP and does not list it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct IpxeFeatures {

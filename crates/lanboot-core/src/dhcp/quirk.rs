@@ -1,4 +1,4 @@
-//! What single firmwares need to hear that the RFCs do not say: a table, read top down for every
+//! Quirks of single firmwares that the RFCs do not cover: a table, read top down for every
 //! message of a machine that boots.
 //!
 //! Without any row, a proxy's offer says "load this file and ask nobody else" (option 43,
@@ -16,20 +16,20 @@ use crate::machine::{Arch, Machine, Stage};
 /// One firmware, how it is recognised and what it needs.
 #[derive(Clone, Copy, Debug)]
 pub struct Quirk {
-    /// Which firmware this is, for people.
+    /// The firmware, for people.
     pub firmware: &'static str,
     /// All of these must hold.
     pub matches: &'static [Match],
-    /// What is then done.
+    /// The changes to the answer.
     pub overrides: &'static [Override],
-    /// Where this was learnt.
+    /// The source of this knowledge.
     pub source: &'static str,
 }
 
 /// Something a machine shows in its message.
 #[derive(Clone, Copy, Debug)]
 pub enum Match {
-    /// What is asking.
+    /// The stage of the boot.
     Stage(Stage),
     /// Its architecture is one of these, after the rows above.
     Arch(&'static [Arch]),
@@ -39,7 +39,7 @@ pub enum Match {
     Uuid(&'static [&'static [u8]]),
 }
 
-/// What a row changes.
+/// A change that a row makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Override {
     /// It is this architecture, whatever it said.
@@ -57,7 +57,7 @@ pub enum Override {
     RaspberryPiMenu,
 }
 
-/// How a machine is answered: what the rows that fit it add up to.
+/// The form of an answer to a machine: the sum of the rows that match it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ResponseProfile {
     /// Its architecture.
@@ -66,11 +66,11 @@ pub struct ResponseProfile {
     pub http_client: bool,
     /// [`Override::NoProxyWait`].
     pub no_proxy_wait: bool,
-    /// What option 43 says.
+    /// The content of option 43.
     pub discovery: Discovery,
 }
 
-/// How a machine is to find its boot server (PXE 2.1 §2.3, option 43).
+/// The way a machine is to find its boot server (PXE 2.1 §2.3, option 43).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Discovery {
     /// Not at all: the file is named in the offer.
@@ -106,7 +106,7 @@ const RASPBERRY_PI: &[[u8; 3]] = &[
     [0x88, 0xa2, 0x9e],
 ];
 
-/// How option 97 of a Raspberry Pi begins, its type byte included: `RPi` and the model's digit
+/// Beginnings of option 97 of a Raspberry Pi, the type byte included: `RPi` and the model's digit
 /// (`RPi4`, `RPi5`; whatever comes next), or what the boot ROM of the Pi 3, which nobody can change,
 /// sends.
 const RASPBERRY_PI_UUIDS: &[&[u8]] = &[b"\0RPi", b"\0DDDDDDDDDDDDDDDD"];
@@ -187,7 +187,7 @@ pub const QUIRKS: &[Quirk] = &[
     },
 ];
 
-/// How to answer `machine`, which sent `packet` and is described as it describes itself.
+/// Returns how to answer `machine`, which sent `packet` and is described as it describes itself.
 pub fn profile(packet: &Packet, machine: &Machine) -> ResponseProfile {
     sum(QUIRKS.iter(), packet, machine)
 }

@@ -1,4 +1,4 @@
-//! Which network a message is about, and what its relay says (RFC 3046 and its sub-options).
+//! Relays: the network a message is about, and what its relay says (RFC 3046 and its sub-options).
 
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
@@ -16,7 +16,7 @@ const SERVER_OVERRIDE: u8 = 11;
 
 /// Sub-option 19 of option 82: the answer goes to the port the message came from (RFC 8357 §5.1).
 const SOURCE_PORT: u8 = 19;
-/// How long, in seconds, until an operator is warned again about one relay.
+/// Time in seconds until an operator is warned again about one relay.
 const WARN_AGAIN: u64 = 3600;
 /// Relays warned about by address; of more, nothing is said.
 const MAX_WARNED: usize = 64;
@@ -106,7 +106,7 @@ impl<'a> Place<'a> {
     }
 }
 
-/// Whether the relay wants its answer at the port it sent from.
+/// Returns whether the relay wants its answer at the port it sent from.
 pub(super) fn wants_source_port(packet: &Packet) -> bool {
     let agent = packet.options.get(Code::RELAY).unwrap_or_default();
     packet.is_relayed() && encapsulated(agent).any(|(code, _)| code == SOURCE_PORT)
@@ -137,7 +137,7 @@ fn sub_option(packet: &Packet, wanted: u8) -> Option<Ipv4Addr> {
     Some(Ipv4Addr::from(octets)).filter(|address| !address.is_unspecified())
 }
 
-/// Whether an address can be that of one host: neither 0/8, loopback, multicast nor above.
+/// Returns whether an address can be that of one host: neither 0/8, loopback, multicast nor above.
 fn is_unicast(address: Ipv4Addr) -> bool {
     let [first, ..] = address.octets();
     (1..=223).contains(&first) && !address.is_loopback()

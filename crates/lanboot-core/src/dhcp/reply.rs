@@ -31,7 +31,7 @@ pub fn is_parting(packet: &Packet) -> bool {
         && packet.options.get(Code::MESSAGE) == Some(PARTING)
 }
 
-/// What goes into an answer.
+/// The content of an answer.
 pub(super) struct Reply<'a> {
     pub(super) request: &'a Packet,
     pub(super) server: Ipv4Addr,
@@ -40,7 +40,7 @@ pub(super) struct Reply<'a> {
     pub(super) address: Option<Ipv4Addr>,
     /// Option 51, in seconds.
     pub(super) lease_secs: Option<u32>,
-    /// How to answer, and what the machine is to load.
+    /// The form of the answer.
     pub(super) profile: ResponseProfile,
     pub(super) boot: Option<&'a BootFile>,
     /// It is firmware or a loader.
@@ -217,9 +217,9 @@ impl Reply<'_> {
         writer
     }
 
-    /// Whether a client wants an option: it lists it (option 55), or lists nothing, as dnsmasq
-    /// takes it. Of those that only go to who asks, silence is no request; and RFC 2563 has a
-    /// request of its own, the option itself. Nobody lists PXELINUX's, which it needs (RFC 5071).
+    /// Returns whether a client wants an option: it lists it (option 55), or lists nothing, as
+    /// dnsmasq takes it. Of those that only go to who asks, silence is no request; and RFC 2563 has
+    /// a request of its own, the option itself. Nobody lists PXELINUX's, which it needs (RFC 5071).
     fn is_asked(&self, code: Code) -> bool {
         let options = &self.request.options;
         match (code, options.get(Code::PARAMETERS)) {

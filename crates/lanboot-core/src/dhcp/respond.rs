@@ -196,8 +196,8 @@ impl<'a> Transaction<'a> {
         Ok((address, selected.is_some()))
     }
 
-    /// Whether option 54 means us. With an identifier that the relay put there (RFC 5107) every
-    /// server behind it looks the same: then only those it knows are ours.
+    /// Returns whether option 54 means us. With an identifier that the relay put there (RFC 5107)
+    /// every server behind it looks the same: then only those it knows are ours.
     fn is_us(&self, server: Ipv4Addr, address: Option<Ipv4Addr>) -> bool {
         let held = self.leases.held_for(&self.client.id);
         let is_held = || held.is_some_and(|(held, _)| Some(held) == address);
@@ -350,8 +350,8 @@ impl<'a> Transaction<'a> {
         self.place.subnet.lease_secs(asked)
     }
 
-    /// Where an answer goes that passes a relay again: to its server port, or to the port it sent
-    /// from where it asks for that (RFC 8357).
+    /// Returns where an answer goes that passes a relay again: to its server port, or to the port
+    /// it sent from where it asks for that (RFC 8357).
     pub(super) fn relay(&self) -> Option<Destination> {
         let port = match super::relay::wants_source_port(self.packet) {
             true => self.info.source.port(),

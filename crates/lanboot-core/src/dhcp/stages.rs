@@ -16,14 +16,14 @@ use std::net::Ipv4Addr;
 use super::lease::{ClientId, Form};
 use crate::machine::Mac;
 
-/// How long, in seconds, after firmware or a loader asked for something a machine may be on its way
+/// Time in seconds after a request of firmware or a loader in which a machine may be on its way
 /// through the stages of that boot. A slow line, a copy of the root to memory and a check of the
 /// disk fit in.
 pub(super) const BOOT_TIME: u64 = 1800;
-/// How long, in seconds, after its first lease a client may be the first stage of a system that
+/// Time in seconds after its first lease in which a client may be the first stage of a system that
 /// does not boot from here: an initramfs with `ip=dhcp`.
 pub(super) const STAGE_TIME: u64 = 600;
-/// How long, in seconds, clients that share a hardware address are distinguished without being
+/// Time in seconds for which clients that share a hardware address are distinguished without being
 /// seen.
 const SHARED_TIME: u64 = 24 * 3600;
 /// Machines whose boots are remembered; of more, the one seen longest ago is forgotten.
@@ -31,7 +31,7 @@ const MAX_BOOTS: usize = 4096;
 /// Hardware addresses known to be shared; of more, the one seen longest ago is forgotten.
 const MAX_SHARED: usize = 1024;
 
-/// What is remembered of machines on their way through a boot. Bounded by the pools and by
+/// Memory of machines on their way through a boot. Bounded by the pools and by
 /// [`MAX_BOOTS`] and [`MAX_SHARED`].
 #[derive(Clone, Debug, Default)]
 pub(super) struct Stages {
@@ -56,8 +56,8 @@ impl Stages {
         remember(&mut self.shared, mac, now, MAX_SHARED);
     }
 
-    /// Whether `later` is the next stage of `earlier`, which holds `address` with the same hardware
-    /// address.
+    /// Returns whether `later` is the next stage of `earlier`, which holds `address` with the same
+    /// hardware address.
     pub(super) fn follows(
         &self,
         earlier: &ClientId,
@@ -80,7 +80,7 @@ impl Stages {
         self.before.insert(address, earlier);
     }
 
-    /// Whether this client had the address before its next stage got it.
+    /// Returns whether this client had the address before its next stage got it.
     pub(super) fn had_before(&self, address: Ipv4Addr, client: &ClientId) -> bool {
         self.before.get(&address) == Some(client)
     }
@@ -111,8 +111,8 @@ fn remember<K: Copy + Eq + Hash>(of: &mut HashMap<K, u64>, key: K, now: u64, mos
     of.insert(key, now);
 }
 
-/// Whether something happened at most `secs` ago; what lies ahead is from before the clock was set
-/// back and does not count.
+/// Returns whether something happened at most `secs` ago; what lies ahead is from before the clock
+/// was set back and does not count.
 fn is_within(at: Option<&u64>, now: u64, secs: u64) -> bool {
     at.and_then(|at| now.checked_sub(*at))
         .is_some_and(|age| age <= secs)

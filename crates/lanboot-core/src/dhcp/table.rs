@@ -1,4 +1,4 @@
-//! Who has which address.
+//! The lease table: which client has which address.
 //!
 //! An address is in one of these states, and [`Leases`] keeps each findable in logarithmic time:
 //! *free* (a bit in its pool), *held* for a machine while it is checked or offered, *leased*,
@@ -20,14 +20,15 @@ use super::relay::Warned;
 use super::stages::Stages;
 use crate::machine::Mac;
 
-/// How long, in seconds, an offer is kept for its machine. EDK2 collects offers for 4 s and other
-/// ROMs for up to 8 before they ask. An offer that lapsed is still granted if the address is free.
+/// Time in seconds for which an offer is kept for its machine. EDK2 collects offers for 4 s and
+/// other ROMs for up to 8 before they ask. An offer that lapsed is still granted if the address is
+/// free.
 pub const OFFER_RESERVATION: u64 = 15;
-/// How long, in seconds, the result of a check is waited for. The check takes about 0.3 s.
+/// Time in seconds for which the result of a check is awaited. The check takes about 0.3 s.
 pub const CHECK_RESERVATION: u64 = 3;
-/// How long, in seconds, an address found free is not checked again.
+/// Time in seconds for which an address found free is not checked again.
 pub const KNOWN_FREE_TIME: u64 = 60;
-/// What [`Leases::restore`] did.
+/// The result of [`Leases::restore`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Restored {
     /// Records taken in.
@@ -49,16 +50,16 @@ pub(super) enum ReservationState {
     Checking {
         /// Addresses already found in use by others, for this machine.
         failed: u8,
-        /// Whether an address leased to the same hardware under another name may be tried.
+        /// True if an address leased to the same hardware under another name may be tried.
         takeover: bool,
-        /// What is asked.
+        /// The check under way.
         check: Check,
     },
     /// It has been offered.
     Offered,
 }
 
-/// What is asked to find out whether an address is in use.
+/// The check that finds out whether an address is in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Check {
     /// The address itself: by ARP, or by ping behind a relay.
@@ -68,7 +69,7 @@ pub(super) enum Check {
     /// By ARP another address, which another machine has from here: whether `mac`, which answered
     /// for the address, answers for everything.
     Control {
-        /// Who answered.
+        /// The hardware address that answered.
         mac: Mac,
         /// The other address.
         address: Ipv4Addr,
@@ -76,7 +77,7 @@ pub(super) enum Check {
 }
 
 impl ReservationState {
-    /// Whether the check of the address `held` is under way, by a probe of `address`.
+    /// Returns whether the check of the address `held` is under way, by a probe of `address`.
     pub(super) fn is_asking(self, held: Ipv4Addr, address: Ipv4Addr) -> bool {
         matches!(self, Self::Checking { check, .. } if check.asks(held) == address)
     }
@@ -92,7 +93,7 @@ impl Check {
     }
 }
 
-/// What [`Leases::choose`] found.
+/// The result of [`Leases::choose`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Choice {
     pub(super) address: Ipv4Addr,
@@ -193,7 +194,8 @@ impl Leases {
         }
     }
 
-    /// Whether a machine could get an address of this subnet at all, were there no other machine.
+    /// Returns whether a machine could get an address of this subnet at all, were there no other
+    /// machine.
     pub fn has_room(&self, subnet: &Subnet) -> bool {
         self.pool(subnet).is_some_and(|pool| {
             let is_in = |address: &&Ipv4Addr| pool.contains(**address);
@@ -304,18 +306,18 @@ impl Leases {
         }
     }
 
-    /// Whether a client has a lease, live or remembered.
+    /// Returns whether a client has a lease, live or remembered.
     pub(super) fn has_lease(&self, client: &ClientId) -> bool {
         self.by_client.contains_key(client)
     }
 
-    /// What is held for a client.
+    /// Returns what is held for a client.
     pub(super) fn held_for(&self, client: &ClientId) -> Option<(Ipv4Addr, ReservationState)> {
         let address = self.held_for.get(client)?;
         Some((*address, self.holds.get(address)?.step))
     }
 
-    /// Whether there is any record of a client, or of its hardware.
+    /// Returns whether there is any record of a client, or of its hardware.
     pub(super) fn knows(&self, client: &Client) -> bool {
         self.held_for.contains_key(&client.id)
             || self.by_client.contains_key(&client.id)
@@ -363,7 +365,7 @@ impl Leases {
             .insert(address, now.saturating_add(KNOWN_FREE_TIME));
     }
 
-    /// Whether somebody else than `client` blocks an address, leases aside.
+    /// Returns whether somebody else than `client` blocks an address, leases aside.
     fn is_busy(&self, address: Ipv4Addr, client: &ClientId) -> bool {
         self.excluded.contains(&address)
             || self.declined.contains(address)

@@ -1,4 +1,5 @@
-//! Which machines are forgotten when there are too many, and what still counts of them.
+//! The limit of machines: which are forgotten when there are too many, and what still counts of
+//! them.
 
 use std::time::Duration;
 
@@ -12,10 +13,10 @@ pub const MAX_MACHINES: usize = 4096;
 /// each.
 const FORGOTTEN_AT_ONCE: usize = MAX_MACHINES / 8;
 
-/// What counts of the machines that were forgotten.
+/// Counts of the machines that were forgotten.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Forgotten {
-    /// How many were up. One that boots again counts again.
+    /// Machines that were up. One that boots again counts again.
     pub(super) up: usize,
     /// The one that was, when there is only one.
     pub(super) first_up: Option<String>,
@@ -34,7 +35,7 @@ impl Forgotten {
     }
 }
 
-/// How much is lost with a machine, least first.
+/// The loss when a machine is forgotten, least first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Worth {
     /// It needs nothing: it does not boot, is up, or was given up.

@@ -1,5 +1,5 @@
-//! What the machines still need from this server: the answer behind `--once`, `--until-idle` and
-//! what is said while they wait.
+//! The outlook, what machines still need from this server: the answer behind `--once`,
+//! `--until-idle` and what is said while they wait.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ pub struct Waiting {
     pub state: BootState,
 }
 
-/// What the machines need at one moment.
+/// The needs of the machines at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outlook {
     /// Machines that were up at least once.
@@ -50,7 +50,7 @@ pub struct Outlook {
 }
 
 impl Outlook {
-    /// Whether at least one machine is up and none needs anything more from here.
+    /// Returns whether at least one machine is up and none needs anything more from here.
     pub fn is_done(&self) -> bool {
         self.up > 0 && self.needing == 0
     }
@@ -82,7 +82,7 @@ impl Outlook {
         }
     }
 
-    /// What is waited for when files are still on their way; `None` when none are.
+    /// Returns what is waited for when files are still on their way; `None` when none are.
     pub fn transfers_text(&self) -> Option<String> {
         match (self.transfers, self.sending.as_slice()) {
             (0, _) => None,

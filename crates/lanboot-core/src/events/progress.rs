@@ -11,22 +11,22 @@ use std::time::Duration;
 
 use crate::route::{Expected, FileUse, Role};
 
-/// How long after its own DHCP exchange a system may still decline its address.
+/// Time after its own DHCP exchange in which a system may still decline its address.
 pub const SETTLE: Duration = Duration::from_secs(2);
-/// How long a machine that has all its files may ask for nothing before it is taken to be up.
+/// Time for which a machine that has all its files may ask for nothing before it is taken to be up.
 pub const GRACE: Duration = Duration::from_secs(60);
 /// The same for one whose address is from here: nobody else answers its system's DHCP, and a slow
 /// machine copies and verifies its root before it asks.
 pub const ADDRESS_GRACE: Duration = Duration::from_secs(180);
-/// How long a machine in the middle of a boot may ask for nothing before it is given up. A slow one
-/// takes minutes from its initramfs to its root, and a person may look at a menu.
+/// Time for which a machine in the middle of a boot may ask for nothing before it is given up. A
+/// slow one takes minutes from its initramfs to its root, and a person may look at a menu.
 pub const MAX_PAUSE: Duration = Duration::from_secs(600);
 /// The same for one that has loaded nothing: most start from their own disk then.
 pub const MAX_PAUSE_UNLOADED: Duration = Duration::from_secs(60);
 /// Files remembered per boot; an entry has fewer.
 const MAX_FETCHED: usize = 64;
 
-/// Where a machine is on its way to a running system.
+/// The position of a machine on its way to a running system.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BootState {
     /// It never asked to boot.
@@ -46,7 +46,7 @@ pub enum BootState {
 }
 
 impl BootState {
-    /// Whether a server that leaves now leaves this machine without something it needs.
+    /// Returns whether a server that leaves now leaves this machine without something it needs.
     pub fn needs_server(&self) -> bool {
         match self {
             Self::Loading | Self::AwaitsFile(_) | Self::AwaitsAddress | Self::Streaming => true,
@@ -68,7 +68,7 @@ impl BootState {
     }
 }
 
-/// What one boot has fetched and asked for.
+/// The files that one boot has fetched and asked for.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Progress {
     /// Something was loaded in this boot.
@@ -77,9 +77,9 @@ pub(super) struct Progress {
     pub(super) booting: bool,
     /// The root is delivered as a whole.
     root: bool,
-    /// What its initramfs fetches.
+    /// The files its initramfs fetches.
     expected: Vec<Expected>,
-    /// What it has of this, and of files that came before the root was known.
+    /// The fetched ones of these, and files that came before the root was known.
     fetched: Vec<String>,
     /// When its system took an address, after the root was there.
     address: Option<Duration>,
@@ -138,12 +138,12 @@ impl Progress {
         }
     }
 
-    /// Whether this file was delivered in this boot.
+    /// Returns whether this file was delivered in this boot.
     pub(super) fn has_fetched(&self, name: &str) -> bool {
         self.fetched.iter().any(|fetched| fetched == name)
     }
 
-    /// Whether its system took an address, by which it is known to be up.
+    /// Returns whether its system took an address, by which it is known to be up.
     pub(super) fn has_own_address(&self) -> bool {
         self.address.is_some()
     }
@@ -200,7 +200,7 @@ impl Progress {
     }
 }
 
-/// Which kinds of transfers a machine has under way.
+/// The kinds of transfers a machine has under way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Transfers {
     /// Files that are sent once.

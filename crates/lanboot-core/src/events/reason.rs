@@ -23,7 +23,7 @@ pub enum Reason {
     Tftp(tftp::IgnoreReason),
     /// A TFTP request that was answered by ERROR.
     TftpError(tftp::Failure<'static>),
-    /// How a TFTP transfer ended.
+    /// The end of a TFTP transfer.
     TftpEnd(tftp::Finish),
     /// An HTTP request that was refused.
     Http(http::RejectReason),
@@ -39,7 +39,7 @@ pub enum Reason {
     NfsRecord(nfs::record::Refused),
     /// The image does not hold all of the file.
     Damaged(Damage),
-    /// What the listener found out.
+    /// A finding of the listener.
     Listener(ListenerReason),
     /// Sending a file failed.
     Send(SendFailure),
@@ -121,7 +121,7 @@ from! {
     Host: HostError,
 }
 
-/// What a listener found out by itself.
+/// A finding of a listener.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ListenerReason {
     /// The client holds as many connections as one client may.
@@ -173,7 +173,7 @@ pub enum ListenerReason {
     PartOfAnother {
         /// The interface's name.
         interface: Arc<str>,
-        /// What it is there: `a port of the bridge br0`.
+        /// Its role there: `a port of the bridge br0`.
         role: String,
     },
     /// It is not known yet whether another DHCP server is there.
@@ -266,7 +266,7 @@ impl fmt::Display for HostError {
     }
 }
 
-/// What keeps a datagram from leaving this host.
+/// The cause that keeps a datagram from leaving this host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HostCause {
     /// Netfilter's verdict on what a program sends (nftables, iptables, ufw, firewalld), or its

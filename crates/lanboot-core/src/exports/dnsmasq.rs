@@ -97,7 +97,7 @@ fn boot(out: &mut String, rules: &Rules, rule: &Rule) {
     }
 }
 
-/// What else holds of a machine of this rule that sends no option 93, one way a line.
+/// Returns what else holds of a machine of this rule that sends no option 93, one way a line.
 fn unnumbered(rule: &Rule) -> impl Iterator<Item = String> {
     let by_class = format!("tag:{}-class", tag(rule));
     let by_nothing = rule.is_for_unsaid();

@@ -101,7 +101,7 @@ pub(super) fn fragment(from: &Export<'_>) -> Fragment {
     fragment
 }
 
-/// What `write` writes, where GRUB starts kernels for the processor of `menu_entries`.
+/// Writes what `write` writes, where GRUB starts kernels for the processor of `menu_entries`.
 fn only_where(out: &mut String, menu_entries: &[MenuEntry<'_>], write: impl FnOnce(&mut String)) {
     let Some(first) = menu_entries.first() else {
         return;
@@ -111,7 +111,7 @@ fn only_where(out: &mut String, menu_entries: &[MenuEntry<'_>], write: impl FnOn
     out.push_str("fi\n");
 }
 
-/// What `write` writes; if `is_refused`, only where Secure Boot is off.
+/// Writes what `write` writes; if `is_refused`, only where Secure Boot is off.
 fn unless_locked(out: &mut String, is_refused: bool, write: impl FnOnce(&mut String)) {
     if !is_refused {
         return write(out);

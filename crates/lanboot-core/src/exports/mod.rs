@@ -36,7 +36,7 @@ use crate::menus::Menu;
 use crate::plan::LoaderChoice;
 use crate::text::ascii;
 
-/// What a fragment is written for.
+/// The format of a fragment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// A menu of PXELINUX (SYSLINUX 4 and later).
@@ -84,7 +84,7 @@ impl Format {
         }
     }
 
-    /// Whether it answers DHCP; the others are menus.
+    /// Returns whether it answers DHCP; the others are menus.
     pub fn is_dhcp(self) -> bool {
         match self {
             Self::Pxelinux | Self::Grub | Self::Ipxe => false,
@@ -99,16 +99,16 @@ impl fmt::Display for Format {
     }
 }
 
-/// What is exported.
+/// The input of an export.
 #[derive(Clone, Copy, Debug)]
 pub struct Export<'a> {
     /// The images.
     pub catalog: &'a Catalog,
     /// The loaders at hand.
     pub loaders: &'a Loaders,
-    /// What menus say.
+    /// The settings of menus.
     pub menu: &'a Menu,
-    /// Which loader is preferred.
+    /// The preferred loader.
     pub loader: &'a LoaderChoice,
     /// This server's services, as machines reach them.
     pub server: &'a Server,
@@ -123,7 +123,7 @@ impl Export<'_> {
         *self.server.http.ip()
     }
 
-    /// Where to run what.
+    /// Returns where to run what.
     fn run(&self) -> String {
         format!("Run on {}: {}", self.address(), run::command(self.flags))
     }
@@ -152,7 +152,7 @@ impl Export<'_> {
 pub struct Fragment {
     /// The configuration, comments included; ends with a line end.
     pub text: String,
-    /// What the operator should know besides, one sentence each.
+    /// Warnings for the operator, one sentence each.
     pub warnings: Vec<String>,
 }
 

@@ -109,7 +109,7 @@ fn label(out: &mut String, from: &Export<'_>, menu_entry: &MenuEntry<'_>, name: 
     );
 }
 
-/// Whether a path can stand in a configuration as it is: blanks end it, commas part it.
+/// Returns whether a path can stand in a configuration as it is: blanks end it, commas part it.
 fn is_plain(path: &str) -> bool {
     path.bytes()
         .all(|b| b.is_ascii_graphic() && !b",\\\"'#".contains(&b))

@@ -1,4 +1,4 @@
-//! Which machine gets which boot file, as a list of rules another DHCP server can follow.
+//! Rules for another DHCP server: which machine gets which boot file.
 //!
 //! The rules are exclusive and come from [`offer`] itself, asked once for every architecture with
 //! a number and every stage of a boot.
@@ -19,12 +19,12 @@ pub(super) struct Rules {
     pub(super) server: Server,
     /// The images' names, on one line.
     pub(super) names: String,
-    /// Where to run what.
+    /// The commands to run, and where.
     pub(super) run: String,
     /// At most one applies to a machine. Those of a stage stand together; one for "every other
     /// architecture" comes last.
     pub(super) rules: Vec<Rule>,
-    /// Which firmware gets nothing, and why; one sentence part each.
+    /// Firmware that gets nothing, with the reason; one sentence part each.
     pub(super) unserved: Vec<String>,
     pub(super) warnings: Vec<String>,
 }
@@ -40,7 +40,7 @@ pub(super) struct Rule {
     pub(super) except: Vec<Mark>,
 }
 
-/// What a machine shows that another server can see: the beginning of its hardware address or of
+/// A mark of a machine that another server can see: the beginning of its hardware address or of
 /// its option 97.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mark {
@@ -48,7 +48,7 @@ pub(super) enum Mark {
     Uuid(&'static [u8]),
 }
 
-/// Which architectures of a stage.
+/// The architectures of a stage that a rule is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Which {
     /// These numbers of option 93, which have one name.
@@ -165,7 +165,7 @@ impl Unserved {
     }
 }
 
-/// What lanboot's own DHCP says.
+/// Returns what lanboot's own DHCP says.
 fn ask(from: &Export<'_>, proxy: bool, stage: Stage, arch: Arch) -> Result<Offer, NoLoader> {
     // Of no particular machine: another server does not distinguish single machines.
     let machine = Machine {
@@ -189,8 +189,8 @@ fn ask(from: &Export<'_>, proxy: bool, stage: Stage, arch: Arch) -> Result<Offer
         })
 }
 
-/// What of an offer has a byte that means something in one of the formats. Our own names and URLs
-/// have none; the names on a medium may.
+/// Returns what of an offer has a byte that means something in one of the formats. Our own names
+/// and URLs have none; the names on a medium may.
 fn unusable(offer: &Offer) -> Option<&String> {
     let is_fit = |b: u8| b.is_ascii_alphanumeric() || b"/._-:@~+%=?&".contains(&b);
     let values = [
@@ -232,7 +232,7 @@ fn archs(stage: Stage) -> Vec<(Vec<u16>, Arch)> {
     found
 }
 
-/// What machines show that say they are of this architecture, are of another, and would get
+/// Returns what machines show that say they are of this architecture, are of another, and would get
 /// something else: a Raspberry Pi says it is a PC.
 fn impostors(
     ask: &dyn Fn(Arch) -> Result<Offer, NoLoader>,
@@ -345,7 +345,7 @@ impl Rules {
         }
     }
 
-    /// Whether some rule is for this stage.
+    /// Returns whether some rule is for this stage.
     pub(super) fn has(&self, stage: Stage) -> bool {
         self.rules.iter().any(|rule| rule.stage == stage)
     }
@@ -356,7 +356,7 @@ impl Rule {
         self.offer.as_ref()
     }
 
-    /// Whether it is also for machines that name no number anywhere.
+    /// Returns whether it is also for machines that name no number anywhere.
     pub(super) fn is_for_unsaid(&self) -> bool {
         let unsaid = self.stage.unsaid_arch();
         matches!(&self.which, Which::Numbers(_, arch) if Some(*arch) == unsaid)
@@ -372,7 +372,7 @@ impl Rule {
     }
 }
 
-/// How the vendor class (option 60) of a stage begins.
+/// Returns how the vendor class (option 60) of a stage begins.
 pub(super) fn class(stage: Stage) -> &'static str {
     match stage {
         Stage::HttpBoot => "HTTPClient",

@@ -475,7 +475,8 @@ fn hostile_image(name: &str, title: &str, volume: &str, path: &str) -> Image {
     image
 }
 
-/// What PXELINUX makes of a configuration: `KEYWORD rest` lines, with help bodies taken out.
+/// Returns what PXELINUX makes of a configuration: `KEYWORD rest` lines, with help bodies taken
+/// out.
 fn pxelinux_lines(text: &str) -> Vec<(&str, &str)> {
     let mut lines = Vec::new();
     let mut in_help = false;

@@ -1,4 +1,4 @@
-//! What a family finds on a medium.
+//! The findings of a family on a medium.
 
 use super::entry::{Entry, EntryKind};
 use super::lack::{Lack, Part};
@@ -17,24 +17,24 @@ pub struct StockMenu {
     pub prefix: Option<String>,
 }
 
-/// What was found on a medium; by default nothing.
+/// The findings on a medium; by default nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Detection {
     /// The family's name, with its variant; `None` when it is of no known family.
     pub family: Option<&'static str>,
-    /// What it can boot; empty when nothing was recognised.
+    /// The entries it can boot; empty when nothing was recognised.
     pub entries: Vec<Entry>,
-    /// What it could boot if its initramfs could use the network; in no menu.
+    /// The entries it could boot if its initramfs could use the network; in no menu.
     pub unreachable: Vec<Entry>,
     /// The menu it carries for PXE.
     pub stock: Option<StockMenu>,
     /// The folder on it with `lpxelinux.0` and its modules.
     pub pxelinux: Option<String>,
-    /// Whether firmware can start it as a disk: it has an El Torito boot image for UEFI.
+    /// True if firmware can start it as a disk: it has an El Torito boot image for UEFI.
     pub efi_boot: bool,
-    /// Which UEFI firmware that is; empty when it cannot be determined.
+    /// The UEFI firmware that can; empty when it cannot be determined.
     pub efi_archs: Vec<Arch>,
-    /// What a person should know: one sentence each.
+    /// Warnings for a person: one sentence each.
     pub warnings: Vec<String>,
 }
 

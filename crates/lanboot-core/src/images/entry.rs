@@ -11,7 +11,7 @@ use super::transport::Transport;
 use crate::initramfs::Contents;
 use crate::pe::Signed;
 
-/// How an initramfs finds its root: the kernel arguments it takes, and what it does with them.
+/// The way an initramfs finds its root: the kernel arguments it takes, and what it does with them.
 /// Families with the same initramfs share one.
 pub(crate) trait RootSource: fmt::Debug + Send + Sync {
     /// Returns the kernel arguments of `entry` for one boot, a word each.
@@ -41,7 +41,7 @@ pub(crate) type Examiner = fn(&Contents, &str) -> Vec<Lack>;
 /// One boot of an entry.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Boot<'a> {
-    /// How the root reaches the machine.
+    /// The transport of the root.
     pub(crate) transport: Transport,
     /// The server and image it comes from.
     pub(crate) source: MountSource<'a>,
@@ -65,12 +65,13 @@ pub(crate) struct Companion {
 pub struct Fetch {
     /// Path on the medium.
     pub path: String,
-    /// Whether the boot fails without it. One that is not required is fetched only by arguments
+    /// True if the boot fails without it. One that is not required is fetched only by arguments
     /// this server does not give.
     pub required: bool,
 }
 
-/// What a medium's `nbd-client` and hooks do with a root that stays on the server over NBD.
+/// The behaviour of a medium's `nbd-client` and hooks with a root that stays on the server over
+/// NBD.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum NbdRoot {
     /// The disk stays attached and the boot goes on.
@@ -111,28 +112,28 @@ impl fmt::Display for Note {
 /// Something a person can boot.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    /// What `--boot` takes and PXELINUX calls it: image name and processor.
+    /// The name for `--boot` and PXELINUX: image name and processor.
     pub id: String,
-    /// What a person reads in a menu.
+    /// The title in a menu.
     pub title: String,
     /// Label of the volume, for the help below a menu.
     pub volume: String,
     /// The kernel's processor.
     pub cpu: Cpu,
-    /// What a loader starts.
+    /// The thing a loader starts.
     pub kind: EntryKind,
     /// Arguments inherited from the medium's own configuration.
     pub(crate) inherited: Vec<String>,
     /// Extra arguments that depend on files of the medium (`cms_verify=y`).
     pub(crate) extra: Vec<String>,
-    /// How its initramfs configures the network.
+    /// The network arguments of its initramfs.
     pub(crate) network: NetworkArgs,
-    /// How its initramfs finds its root.
+    /// The way its initramfs finds its root.
     pub(crate) root_source: &'static dyn RootSource,
     /// Path on the medium of the root file system's image; `None` when the initramfs is the whole
     /// system and fetches nothing from here.
     pub root: Option<String>,
-    /// What its initramfs fetches over HTTP besides the root: before it (aitab) and after it
+    /// The files its initramfs fetches over HTTP besides the root: before it (aitab) and after it
     /// (signature, checksum, further layers), in order.
     pub(crate) companions: (Vec<Companion>, Vec<Companion>),
     /// Folders with further layers of the root, besides the root's own folder.
@@ -141,21 +142,21 @@ pub struct Entry {
     pub root_bytes: u64,
     /// Size of the initramfs files together, in bytes.
     pub initrd_bytes: u64,
-    /// How many copies of the root are in memory at once while it is copied over HTTP: today's
+    /// Copies of the root in memory at once while it is copied over HTTP: today's
     /// hook keeps what it downloaded beside the copy it boots from.
     pub(crate) http_copies: u64,
-    /// What its `nbd-client` and hooks do with a root that stays on the server.
+    /// The behaviour of its `nbd-client` and hooks with a root that stays on the server.
     pub nbd_root: NbdRoot,
-    /// What its initramfs is known not to have.
+    /// The things its initramfs is known not to have.
     pub lacks: Vec<Lack>,
-    /// What a person should know of it.
+    /// Notes for a person.
     pub notes: Vec<Note>,
-    /// Who signed the kernel for Secure Boot.
+    /// The signers of the kernel for Secure Boot.
     pub signed: Signed,
 }
 
-/// What a loader starts. Whatever loads or shows an entry destructures this exhaustively, so that a
-/// further kind does not compile before each place has decided about it.
+/// The thing a loader starts. Whatever loads or shows an entry destructures this exhaustively, so
+/// that a further kind does not compile before each place has decided about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EntryKind {
     /// A Linux kernel with its initramfs.
@@ -203,7 +204,7 @@ pub enum Refusal {
     WholeImage,
 }
 
-/// What kernel and programs need besides the copy of the root, in bytes.
+/// Memory that kernel and programs need besides the copy of the root, in bytes.
 const SYSTEM_MEMORY: u64 = 160 << 20;
 
 impl Entry {

@@ -1,4 +1,4 @@
-//! What a root transport needs and a medium lacks, and how that is known.
+//! Needs of a root transport that a medium does not meet, and how that is known.
 
 use std::fmt;
 
@@ -39,13 +39,14 @@ impl Part {
 pub struct Lack {
     /// The part.
     pub part: Part,
-    /// What exactly is not there: a program, a hook, a module, or the package that brings them.
+    /// The exact thing that is missing: a program, a hook, a module, or the package that brings
+    /// them.
     pub missing: String,
     /// The file on the medium that shows it.
     pub shown_by: ShownBy,
 }
 
-/// What shows a [`Lack`].
+/// The evidence of a [`Lack`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ShownBy {
     /// The medium's list of packages, at this path.

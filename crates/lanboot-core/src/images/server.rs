@@ -11,9 +11,9 @@ use crate::vfs::Identity;
 pub struct Server {
     /// The HTTP server.
     pub http: SocketAddrV4,
-    /// Whether NFS is served, at the same address.
+    /// True if NFS is served, at the same address.
     pub nfs: bool,
-    /// Whether NBD is served, at the same address.
+    /// True if NBD is served, at the same address.
     pub nbd: bool,
 }
 

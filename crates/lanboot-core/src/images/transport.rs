@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// How the root file system reaches the machine.
+/// The transport of the root file system to the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Transport {
     /// Copied into memory over HTTP.

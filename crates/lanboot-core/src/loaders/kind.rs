@@ -5,8 +5,8 @@ use std::fmt;
 /// The loader a machine is to load first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LoaderKind {
-    /// What works most widely: for BIOS iPXE, else PXELINUX; for UEFI a loader that also starts
-    /// with Secure Boot on, else iPXE.
+    /// The most widely working loader: for BIOS iPXE, else PXELINUX; for UEFI a loader that also
+    /// starts with Secure Boot on, else iPXE.
     #[default]
     Auto,
     /// iPXE on top of the firmware's own network driver, behind its own signed shim where there is

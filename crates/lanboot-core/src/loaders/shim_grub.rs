@@ -50,13 +50,13 @@ pub struct Shim {
     pub arch: Arch,
     /// The program.
     pub content: Content,
-    /// Where it was found.
+    /// The place where it was found.
     pub from: String,
     /// The names in the certificates it lets pass.
     pub vendor: Vec<String>,
     /// The names in the certificates it refuses, no matter who signed them: those of revoked keys.
     pub denied: Vec<String>,
-    /// Who signed it for firmware.
+    /// The firmware authorities that signed it.
     pub authorities: Authorities,
 }
 
@@ -89,7 +89,7 @@ impl Authorities {
         signed.map(|(_, name)| name).collect()
     }
 
-    /// How many there are.
+    /// Returns how many there are.
     pub fn count(self) -> u8 {
         u8::from(self.of_2011) + u8::from(self.of_2023)
     }
@@ -142,7 +142,7 @@ impl Shim {
         })
     }
 
-    /// Whether what is signed like this starts behind this shim.
+    /// Returns whether what is signed like this starts behind this shim.
     pub fn trusts(&self, signed: &Signed) -> bool {
         let known = |name: &String| {
             self.vendor.contains(name) || TRUSTED_BY_FIRMWARE.contains(&name.as_str())
@@ -151,7 +151,7 @@ impl Shim {
         names.iter().any(known) && !names.iter().any(|name| self.denied.contains(name))
     }
 
-    /// Whether this program starts behind this shim, on the same firmware.
+    /// Returns whether this program starts behind this shim, on the same firmware.
     pub fn trusts_program(&self, content: &Content, read: ReadSmall<'_>) -> bool {
         let program = Program::parse(content, read);
         program.is_some_and(|program| {
@@ -167,15 +167,15 @@ pub struct Grub {
     pub arch: Arch,
     /// The program.
     pub content: Content,
-    /// Where it was found.
+    /// The place where it was found.
     pub from: String,
-    /// Who signed it.
+    /// Its signers.
     pub signed: Signed,
-    /// Whether it reads over HTTP. Debian's and Ubuntu's read over TFTP alone.
+    /// True if it reads over HTTP. Debian's and Ubuntu's read over TFTP alone.
     pub http: bool,
-    /// Whether it reads over TFTP.
+    /// True if it reads over TFTP.
     pub tftp: bool,
-    /// Whether it takes the server with its files from the offer of a proxy. Others look for them
+    /// True if it takes the server with its files from the offer of a proxy. Others look for them
     /// on the server that gave the address (rhboot/grub2#56), and never come to an end there.
     pub proxy: bool,
     /// The version of GRUB it was made from (`2.06`); empty when it does not say.
@@ -219,7 +219,7 @@ impl Grub {
         })
     }
 
-    /// What people call it: `GRUB 2.06`.
+    /// Returns what people call it: `GRUB 2.06`.
     pub fn name(&self) -> String {
         match self.version.as_str() {
             "" => "this GRUB".into(),
@@ -241,7 +241,7 @@ fn sbat_version(section: &[u8], component: &str) -> String {
     text(version.unwrap_or_default(), MAX_VERSION)
 }
 
-/// What the section `mods` says.
+/// The content of the section `mods`.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Modules {
     /// The names of the modules.
@@ -293,7 +293,7 @@ fn holds(bytes: &[u8], text: &[u8]) -> bool {
     bytes.windows(text.len()).any(|window| window == text)
 }
 
-/// What the section `.modname` of a 64-bit ELF object says.
+/// Returns what the section `.modname` of a 64-bit ELF object says.
 fn module_name(elf: &[u8]) -> Option<String> {
     if elf.get(..5)? != b"\x7fELF\x02" {
         return None;
@@ -332,9 +332,9 @@ fn text(bytes: &[u8], limit: usize) -> String {
 /// A shim with a GRUB it trusts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShimGrub {
-    /// What the firmware starts.
+    /// The program that the firmware starts.
     pub shim: Shim,
-    /// What that starts.
+    /// The program that shim starts.
     pub grub: Grub,
     /// shim's own program to enrol keys, where there is one.
     pub manager: Option<Content>,

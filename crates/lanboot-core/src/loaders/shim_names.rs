@@ -1,4 +1,4 @@
-//! What a request beside a shim wants, by its name. shim makes the name of the program it starts out
+//! Requests beside a shim, by name. shim makes the name of the program it starts out
 //! of its own, out of what it was built with, or out of what the firmware hands it, and not every
 //! firmware hands it a name.
 
@@ -9,7 +9,7 @@ use super::secure_arch::secure_names;
 
 /// Longest name looked at, in bytes. Names from broken firmware are boot entries' titles.
 const MAX_NAME: usize = 255;
-/// What file names call the processors UEFI runs on.
+/// Suffixes of file names for the processors UEFI runs on.
 const SUFFIXES: [&str; 6] = ["x64", "aa64", "ia32", "arm", "riscv64", "loongarch64"];
 /// Beginnings of the names that shim asks for and goes on without: lists of what was taken back and
 /// of further certificates, its key manager, and the program that restores boot entries.
@@ -19,7 +19,7 @@ const SHIM: [&[u8]; 4] = [b"shim", b"bootnet", b"bootx64", b"bootaa64"];
 /// A file GRUB looks for beside itself that has no ending.
 const GRUBENV: &[u8] = b"grubenv";
 
-/// What a request beside a shim wants.
+/// The program that a request beside a shim asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wanted {
     /// The shim itself.
@@ -30,7 +30,7 @@ pub(crate) enum Wanted {
     Other,
 }
 
-/// What a file of this name beside a shim for `arch` is.
+/// Returns what a file of this name beside a shim for `arch` is.
 ///
 /// shim 15.8 on some Dells asks for the title of the boot entry, its first character garbled
 /// (`êonboard`, `?USB`; rhboot/shim#649, #696): so a name that is no file name, and one without an
@@ -57,8 +57,8 @@ pub(crate) fn wanted(name: &[u8], arch: Arch) -> Wanted {
     }
 }
 
-/// Whether a request at the root, where shim looks when its answer had no name in the file field,
-/// can be for nothing but a second stage: no name of a file.
+/// Returns whether a request at the root, where shim looks when its answer had no name in the file
+/// field, can be for nothing but a second stage: no name of a file.
 pub fn is_garbled(name: &[u8]) -> bool {
     name.len() <= MAX_NAME && std::str::from_utf8(name).is_err()
 }
@@ -82,7 +82,7 @@ pub fn ipxe_build(name: &[u8]) -> Option<(&'static str, Option<Arch>)> {
     Some((kind, arch))
 }
 
-/// Whether a program of this name may be a shim.
+/// Returns whether a program of this name may be a shim.
 pub fn is_shim_name(name: &[u8]) -> bool {
     stem(&name.to_ascii_lowercase()).is_some_and(is_shim)
 }

@@ -10,7 +10,7 @@ pub const MAX_WAITING: usize = 1024;
 /// what is dropped.
 pub const MAX_WAITING_PER_PEER: usize = 128;
 
-/// What became of a call.
+/// The result of adding a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Queued {
     /// It waits.
@@ -26,7 +26,7 @@ pub enum Queued {
 pub struct CallQueue<T> {
     /// None of them is empty.
     by_peer: HashMap<IpAddr, VecDeque<T>>,
-    /// Whose turn it is: each address of `by_peer` once.
+    /// The order of turns: each address of `by_peer` once.
     turns: VecDeque<IpAddr>,
     waiting: usize,
 }

@@ -1,10 +1,10 @@
-//! Which loader the operator wants, for all machines and for single ones.
+//! The operator's choice of loader, for all machines and for single ones.
 
 use crate::catalog::{BootChoice, Catalog};
 use crate::loaders::LoaderKind;
 use crate::machine::Mac;
 
-/// What the operator decided about loaders.
+/// The operator's choice of loaders.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LoaderChoice {
     /// For every machine that is not named.
@@ -20,7 +20,7 @@ impl LoaderChoice {
         named.map_or((self.all, false), |(_, way)| (*way, true))
     }
 
-    /// Whether some machine is to get the whole image as a RAM disk.
+    /// Returns whether some machine is to get the whole image as a RAM disk.
     pub fn asks_for_iso(&self) -> bool {
         self.all == LoaderKind::Iso
             || self
@@ -29,8 +29,9 @@ impl LoaderChoice {
                 .any(|(mac, _)| self.of(*mac).0 == LoaderKind::Iso)
     }
 
-    /// What the operator should know before the first machine comes: `iso` was asked for, for all
-    /// or for some, and no firmware could start what it would get, where `boot` says what starts.
+    /// Returns what the operator should know before the first machine comes: `iso` was asked for,
+    /// for all or for some, and no firmware could start what it would get, where `boot` says what
+    /// starts.
     pub fn warning(&self, catalog: &Catalog, boot: &BootChoice) -> Option<String> {
         let image = boot
             .images(catalog)

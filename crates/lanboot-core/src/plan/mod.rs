@@ -1,4 +1,4 @@
-//! What one machine is offered: the loader that fits its firmware, the operator's choice and what is
+//! The plan for one machine: the loader that fits its firmware, the operator's choice and what is
 //! installed.
 
 mod loader_choice;
@@ -11,7 +11,7 @@ pub use no_loader::NoLoader;
 pub use offer::{Offer, Offers, offer, usual_loader};
 pub use pick::{chain, pxelinux_image};
 
-/// Whose menu machines see.
+/// The menu that machines see.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum MenuKind {
     /// The one made here, with every image.

@@ -1,4 +1,4 @@
-//! What one machine is offered: the loader its firmware gets, or the script iPXE gets.
+//! The offer for one machine: the loader its firmware gets, or the script iPXE gets.
 
 use super::{LoaderChoice, MenuKind, NoLoader, chain, pxelinux_image};
 use crate::catalog::{BootChoice, Catalog, Image, Server};
@@ -6,11 +6,11 @@ use crate::loaders::{Ipxe, LoaderKind, Loaders, SecureArch, ShimGrub};
 use crate::machine::{Arch, Machine, Stage};
 use crate::route::{FilePath, IpxePart, LoaderRoute, Route, ShimGrubPart};
 
-/// What the line of an offer says of iPXE without a shim of its own.
+/// The warning in an offer of iPXE without a shim of its own.
 const NEEDS_SECURE_BOOT_OFF: &str =
     "it starts only with Secure Boot off (lanboot doctor names the packages for on)";
 
-/// What the DHCP answer says about booting.
+/// The boot part of a DHCP answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Offer {
     /// Boot file: a TFTP path or a URL.
@@ -23,25 +23,25 @@ pub struct Offer {
     pub warning: Option<String>,
 }
 
-/// What offers are made from.
+/// The input of offers.
 #[derive(Clone, Copy, Debug)]
 pub struct Offers<'a> {
     /// The images.
     pub catalog: &'a Catalog,
     /// The loaders there are.
     pub loaders: &'a Loaders,
-    /// Which loader the operator wants.
+    /// The operator's choice of loader.
     pub choice: &'a LoaderChoice,
-    /// What starts when nobody presses a key.
+    /// The entry that starts when nobody presses a key.
     pub boot: &'a BootChoice,
-    /// Whose menu.
+    /// The menu to show.
     pub menu: MenuKind,
     /// Another server gives the addresses, and the answer that does so names another one as the
     /// server with the files (`siaddr`).
     pub proxy: bool,
 }
 
-/// What `machine` gets from `server`.
+/// Returns what `machine` gets from `server`.
 pub fn offer(machine: &Machine, from: &Offers<'_>, server: &Server) -> Result<Offer, NoLoader> {
     let Offers { catalog, menu, .. } = *from;
     // Plain clients say theirs at times and load nothing all the same.
@@ -127,7 +127,7 @@ pub fn usual_loader(
     offer.map(|offer| offer.route)
 }
 
-/// What is to be loaded, before it is written for one machine.
+/// The file to load, before it is written for one machine.
 #[derive(Clone, Debug)]
 struct Planned {
     route: Route,
@@ -189,7 +189,7 @@ impl LoaderRequest<'_> {
         (!able).then_some(NoLoader::NotForThis(way, self.arch))
     }
 
-    /// What is to be said where its menu will be empty.
+    /// Returns what is to be said where its menu will be empty.
     fn nothing_fits(&self) -> Option<String> {
         let is_known = !matches!(self.arch, Arch::Other(_));
         let mut entries = self.catalog.entries();
@@ -200,7 +200,7 @@ impl LoaderRequest<'_> {
         (is_known && !fits).then(|| format!("no image served is for {} machines", self.arch))
     }
 
-    /// Whether what is to start unattended is a whole image, on whatever machine.
+    /// Returns whether what is to start unattended is a whole image, on whatever machine.
     fn is_whole_asked_for(&self) -> bool {
         let named = self.boot.images(self.catalog).next();
         self.boot.is_named() && named.is_some_and(Image::is_whole_entry)
@@ -279,7 +279,7 @@ impl LoaderRequest<'_> {
         }
     }
 
-    /// What is given where GRUB was asked for by name and cannot boot.
+    /// Returns what is given where GRUB was asked for by name and cannot boot.
     fn instead(&self, why: NoLoader) -> Result<Planned, NoLoader> {
         match self.signed_ipxe() {
             Ok(offer) => Ok(Planned {
@@ -343,8 +343,8 @@ impl LoaderRequest<'_> {
         }
     }
 
-    /// Whether GRUB will find its files. Behind HTTP Boot it does in any case: it takes their server
-    /// out of the device path, and the disk made for one without HTTP names ours.
+    /// Returns whether GRUB will find its files. Behind HTTP Boot it does in any case: it takes
+    /// their server out of the device path, and the disk made for one without HTTP names ours.
     fn boots_here(&self, chain: &ShimGrub) -> Result<(), NoLoader> {
         let grub = &chain.grub;
         if self.http || !self.proxy || grub.proxy {
@@ -478,7 +478,7 @@ mod tests {
         offer(m, &from, &server())
     }
 
-    /// What is made for these images when everything else is as usual.
+    /// Returns what is made for these images when everything else is as usual.
     fn of<'a>(
         catalog: &'a Catalog,
         loaders: &'a Loaders,

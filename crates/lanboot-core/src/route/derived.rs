@@ -1,11 +1,11 @@
-//! What loaders look for where they think they are: menus, and the next program at the root, where
-//! shim looks when its DHCP answer had no file name in the header.
+//! Paths that loaders derive from where they think they are: menus, and the next program at the
+//! root, where shim looks when its DHCP answer had no file name in the header.
 
 use super::{AUTOEXEC, FilePath};
 use crate::loaders::{SecureArch, ipxe_build, is_garbled};
 use crate::machine::Arch;
 
-/// What a loader means by a path outside the folders `loader` and `iso`.
+/// The meaning of a path outside the folders `loader` and `iso`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Derived {
     /// iPXE's own script.

@@ -1,14 +1,14 @@
-//! What a file means to a boot.
+//! Roles of files in a boot.
 
 use crate::loaders::Authorities;
 
-/// What a file is to a boot, in the order a boot needs them.
+/// The role of a file in a boot, in the order a boot needs them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Role {
     /// Anything else.
     #[default]
     Other,
-    /// What the firmware runs first, and its modules.
+    /// The program that the firmware runs first, and its modules.
     Loader,
     /// A menu or script.
     Menu,
@@ -25,18 +25,18 @@ pub enum Role {
 pub struct Expected {
     /// Its name, as [`FileUse::name`].
     pub name: String,
-    /// Whether the boot fails without it.
+    /// True if the boot fails without it.
     pub required: bool,
 }
 
-/// What one file means to a boot.
+/// The use of one file in a boot.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FileUse {
-    /// What it is.
+    /// Its role.
     pub role: Role,
     /// One name for it, by whatever path it was asked for: `IMAGE/PATH`.
     pub name: String,
-    /// Whether only a machine that boots asks for it. Anybody may look at a menu, download a root,
+    /// True if only a machine that boots asks for it. Anybody may look at a menu, download a root,
     /// mount an image or attach one as a disk.
     pub begins_boot: bool,
     /// For a root: all that the initramfs fetches, in order.

@@ -46,9 +46,9 @@ pub enum LoaderRoute {
 /// A file of a pair of shim and GRUB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ShimGrubPart {
-    /// What the firmware starts.
+    /// The program that the firmware starts.
     Shim,
-    /// What that starts, by whatever name it asks for it.
+    /// The program that shim starts, by whatever name it asks for it.
     Grub,
     /// shim's program to enrol keys.
     MokManager,

@@ -37,7 +37,7 @@ fn signed_ipxe() -> impl Strategy<Value = LoaderRoute> {
     all.prop_map(|(arch, part)| LoaderRoute::SignedIpxe { arch, part })
 }
 
-/// Where iPXE may be in the folder `loader`.
+/// Returns where iPXE may be in the folder `loader`.
 fn autoexec_folder() -> impl Strategy<Value = FilePath> {
     let known = [
         "",

@@ -26,7 +26,7 @@ const ENTRY: usize = 32;
 /// Marks the last cluster of a file.
 const END_OF_CHAIN: u16 = 0xffff;
 
-/// What a directory holds, by name.
+/// The content of a directory, by name.
 #[derive(Default)]
 struct Directory {
     entries: BTreeMap<String, Node>,

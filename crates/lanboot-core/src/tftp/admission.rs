@@ -12,7 +12,7 @@ use super::IgnoreReason;
 /// then.
 pub const MAX_DISPLACED: usize = 256;
 
-/// How many transfers may run.
+/// Limits of running transfers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AdmissionLimits {
     /// Most transfers at once.

@@ -394,7 +394,7 @@ fn a_missing_last_ack_counts_as_success() {
 
 // The virtual link.
 
-/// What the link does to the n-th datagram: drops it, or delivers it with these delays.
+/// The fate of the n-th datagram on the link: dropped, or delivered with these delays.
 #[derive(Clone, Debug)]
 enum Fate {
     Lost,

@@ -4,9 +4,9 @@
 pub(super) struct Import {
     /// The name it has there; `None` for a path that was written out.
     pub(super) name: Option<String>,
-    /// What it means, from the root of the crate.
+    /// Its meaning, from the root of the crate.
     pub(super) path: Vec<String>,
-    /// Whether the module itself uses it: not a mere re-export.
+    /// True if the module itself uses it: not a mere re-export.
     pub(super) is_used: bool,
 }
 

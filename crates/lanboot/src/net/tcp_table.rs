@@ -1,4 +1,5 @@
-//! How far the kernel has come with connections that no listener has accepted: `/proc/net/tcp`.
+//! Connections that no listener has accepted, as far as the kernel has come with them:
+//! `/proc/net/tcp`.
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -17,7 +18,7 @@ pub struct TcpTable {
     has_only_cookies: bool,
 }
 
-/// What the kernel knows of a connection.
+/// The kernel's state of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Handshake {
     /// Nothing: its first packet was dropped, or refused.

@@ -155,11 +155,11 @@ struct Connection {
     shared: Arc<Shared>,
 }
 
-/// What arrived and was not understood yet.
+/// Received bytes that are not parsed yet.
 struct Input {
     /// Longer than what is in it.
     bytes: Vec<u8>,
-    /// Where it begins and ends.
+    /// The range of these bytes.
     range: Range<usize>,
 }
 

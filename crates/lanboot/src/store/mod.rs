@@ -1,5 +1,6 @@
-//! What outlives the program. [`Store`] is the seam: today it keeps leases, in an embedded database
-//! ([`Sqlite`]); whatever else is to be kept (machines, plans, history) is one more [`Change`].
+//! State that outlives the program. [`Store`] is the seam: today it keeps leases, in an embedded
+//! database ([`Sqlite`]); whatever else is to be kept (machines, plans, history) is one more
+//! [`Change`].
 
 mod lock;
 mod sqlite;

@@ -33,7 +33,7 @@ pub const SIZE: u64 = 8 * 1024 * 1024 + 512;
 
 pub struct Served {
     pub address: SocketAddr,
-    /// What the image holds, with its padding.
+    /// The content of the image, with its padding.
     pub image: Vec<u8>,
     pub image_file: tempfile::NamedTempFile,
     pub context: Context,

@@ -10,7 +10,7 @@ use super::{Served, one_reply};
 
 pub const CROWD: usize = 10_000;
 
-/// What the process of [`Crowd::gather`] does. Every test binary with a crowd has an ignored test
+/// Runs in the process of [`Crowd::gather`]. Every test binary with a crowd has an ignored test
 /// of the name `crowd` that calls it.
 pub fn crowd() {
     let Ok(address) = std::env::var("CROWD_AT") else {

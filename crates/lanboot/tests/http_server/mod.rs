@@ -42,7 +42,7 @@ impl Served {
         stream
     }
 
-    /// What `/mixed.bin` holds, put together by hand.
+    /// Returns what `/mixed.bin` holds, put together by hand.
     pub fn mixed(&self) -> Vec<u8> {
         let mut whole = self.image[2048..2048 + 3_000_000].to_vec();
         whole.extend_from_slice(b"overlay");

@@ -107,7 +107,7 @@ pub fn routes(catalog: Catalog) -> Routes {
     }
 }
 
-/// Where the files of the image are in it.
+/// The places of the files in the image.
 pub const FILES: [(&str, &[(u64, u64)]); 5] = [
     ("big", &[(2048, 20_000_000)]),
     ("extents", &[(30_000_000, 1_000_003), (4096, 700_000)]),
@@ -157,7 +157,7 @@ pub fn catalog_image(name: &str, id: ImageId) -> Image {
 }
 
 impl Served {
-    /// What a file holds, put together by hand.
+    /// Returns what a file holds, put together by hand.
     pub fn bytes_of(&self, name: &str) -> Vec<u8> {
         let (_, extents) = FILES.iter().find(|(n, _)| *n == name).unwrap();
         let mut whole = Vec::new();
@@ -292,7 +292,7 @@ pub fn call(xid: u32, program: u32, version: u32, procedure: u32, args: &[u8]) -
     call
 }
 
-/// What is behind the head of a reply that is a success.
+/// Returns what is behind the head of a reply that is a success.
 pub fn results(reply: &[u8], xid: u32) -> Option<Vec<u8>> {
     assert_eq!(word(reply), xid, "another call's reply");
     let head = reply.get(4..24)?;

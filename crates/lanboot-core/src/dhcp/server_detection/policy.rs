@@ -1,8 +1,8 @@
-//! What the operator wants on a link, and what server detection wants done.
+//! The operator's policy on a link, and the actions of server detection.
 
 use super::diagnostic::Diagnostic;
 
-/// What the operator wants on a link.
+/// The operator's policy on a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Policy {
     /// Hand out addresses as long as no other server is heard.
@@ -15,7 +15,7 @@ pub enum Policy {
     Off,
 }
 
-/// What to do now.
+/// The next action.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Action {
     /// Send a probe; see [`super::ServerDetection::probe`].

@@ -11,16 +11,16 @@ use crate::machine::Mac;
 /// `lanboot auto 192.168.0.1`.
 const CLASS: &str = "lanboot";
 
-/// What the probe of a lanboot says about its sender.
+/// The sender's announcement in the probe of a lanboot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Announcement {
     /// Its address on the link, which is its server identifier.
     pub address: Ipv4Addr,
-    /// What it does about addresses.
+    /// Its role.
     pub role: Role,
 }
 
-/// What a lanboot does when it hears another server.
+/// The reaction of a lanboot that hears another server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// It stops handing out addresses (`--dhcp auto`).

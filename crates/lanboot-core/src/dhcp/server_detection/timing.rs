@@ -1,8 +1,8 @@
-//! How long server detection waits for what.
+//! Times of server detection.
 
 use std::time::Duration;
 
-/// How long other servers have to answer the first probe. Most routers answer at once; dnsmasq
+/// Time for other servers to answer the first probe. Most routers answer at once; dnsmasq
 /// pings the address it is going to offer for 3 s.
 pub(super) const PROBE_TIME: Duration = Duration::from_secs(4);
 /// Time after which the first probe is sent again: one packet may be lost.
@@ -17,7 +17,7 @@ pub(super) const FORCED_PROBE_PAUSE: Duration = Duration::from_secs(60);
 /// Time from hearing another server to stepping down, in which a lanboot can announce itself. The
 /// probe is sent four times in it, for one may be lost.
 pub const STEP_DOWN_DELAY: Duration = Duration::from_secs(1);
-/// How long an announcement counts. A lanboot that hands out addresses repeats it at least every ten
+/// Validity of an announcement. A lanboot that hands out addresses repeats it at least every ten
 /// seconds; afterwards something else may run at its address.
 pub(super) const ANNOUNCEMENT_TIME: Duration = Duration::from_secs(35);
 /// Shortest time between two warnings about one server.

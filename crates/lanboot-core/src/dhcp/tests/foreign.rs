@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::golden::{edk2, ipxe_rom, pxelinux};
 use super::*;
 
-/// What both ought to agree about.
+/// The values that both must agree about.
 #[derive(Debug, PartialEq, Eq)]
 struct Seen {
     header: (u8, u8, u8, u8, u32, u16, u16),

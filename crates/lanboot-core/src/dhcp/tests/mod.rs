@@ -188,7 +188,7 @@ impl Server {
         answer
     }
 
-    /// What is sent, with the reply read again; panics when nothing is.
+    /// Returns what is sent, with the reply read again; panics when nothing is.
     pub(super) fn sent(&mut self, packet: &Packet) -> (Outgoing, Packet) {
         open(self.take(packet))
     }
@@ -237,7 +237,7 @@ impl Server {
     }
 }
 
-/// What is sent, with the reply read again.
+/// Returns what is sent, with the reply read again.
 pub(super) fn open(answer: Answer) -> (Outgoing, Packet) {
     let Answer::Send(outgoing) = answer else {
         panic!("nothing sent: {answer:?}");

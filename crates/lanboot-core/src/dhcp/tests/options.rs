@@ -3,7 +3,7 @@
 use super::golden::{codes, edk2, pxelinux, script};
 use super::*;
 
-/// What the server says to everybody, and 28, which goes to who asks.
+/// The options sent to every client, and 28, which goes to those that ask.
 const FIXED: [u8; 6] = [53, 54, 51, 1, 58, 59];
 
 fn server() -> Server {

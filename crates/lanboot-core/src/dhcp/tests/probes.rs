@@ -1,4 +1,4 @@
-//! What answers to probes are worth: machines with addresses by hand, proxy ARP, attackers.
+//! The value of answers to probes: machines with addresses set by hand, proxy ARP, attackers.
 
 use std::collections::HashSet;
 
@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Who answers what on the wire.
+/// The answers on the wire, by address.
 #[derive(Default)]
 struct Wire {
     /// Answers ARP for everything; with pings, too, where `pings`.

@@ -27,7 +27,7 @@ fn snponly() -> BootFile {
     }
 }
 
-/// What it broadcasts when it took the other server's offer.
+/// Returns what it broadcasts when it took the other server's offer.
 fn takes_the_other(mut packet: Packet) -> Packet {
     packet.options.set(Code::MESSAGE_TYPE, [3]);
     packet.options.set(Code::SERVER_ID, OTHER);
@@ -37,7 +37,7 @@ fn takes_the_other(mut packet: Packet) -> Packet {
     packet
 }
 
-/// What it then asks at port 4011.
+/// Returns what it then asks at port 4011.
 fn asks_for_the_file(mut packet: Packet) -> Packet {
     packet.options.set(Code::MESSAGE_TYPE, [3]);
     packet.options.remove(Code::CLIENT_ID);

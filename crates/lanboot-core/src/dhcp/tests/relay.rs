@@ -4,7 +4,7 @@ use super::golden::{edk2, pxelinux};
 use super::*;
 
 const RELAY: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 1);
-/// Where a relay that names the link by option 82 speaks from.
+/// The source address of a relay that names the link by option 82.
 const LOOPBACK: Ipv4Addr = Ipv4Addr::new(172, 16, 255, 9);
 
 /// Serves its own network and 10.9.0.0/24, which lies behind a relay.

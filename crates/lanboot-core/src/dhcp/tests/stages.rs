@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Who asks, and how it names itself in option 61.
+/// The client, and how it names itself in option 61.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Who {
     /// PXE firmware: type 0 and the board's UUID.
@@ -72,7 +72,7 @@ impl Who {
     }
 }
 
-/// How a stage comes to its address.
+/// The way a stage gets its address.
 #[derive(Clone, Copy, Debug)]
 enum How {
     /// DISCOVER, REQUEST.
@@ -83,7 +83,7 @@ enum How {
     Reboot,
 }
 
-/// What is on the wire: who answers a probe of an address.
+/// The wire: the hardware addresses that answer probes of an address.
 struct Wire {
     server: Server,
     /// Addresses the kernel of machine 1 answers for.

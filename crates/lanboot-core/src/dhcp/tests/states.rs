@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// What a machine has with the server before it asks for 192.168.77.10.
+/// The state of a machine at the server before it asks for 192.168.77.10.
 #[derive(Clone, Copy, Debug)]
 enum Before {
     Nothing,

@@ -99,7 +99,7 @@ fn decoded(text: &str) -> Vec<u8> {
     out
 }
 
-/// What stands in `text` behind each `start`, up to a byte that ends a word there.
+/// Returns what stands in `text` behind each `start`, up to a byte that ends a word there.
 fn behind<'a>(text: &'a str, start: &'a str) -> impl Iterator<Item = &'a str> {
     text.match_indices(start).map(move |(at, _)| {
         let is_quoted = text[..at].ends_with('\'');

@@ -20,9 +20,9 @@ use crate::open_images::OpenImages;
 use crate::serve::listen::peer;
 use crate::serve::stream::SendError;
 
-/// How long a machine with no connection must not have used an image until it is taken to be done
-/// with it. Nobody has to say goodbye, and those who run from an image never do: one that has all
-/// it needs in memory may be silent for hours, without a connection after Linux' five minutes.
+/// Time for which a machine with no connection must not have used an image until it is taken to be
+/// done with it. Nobody has to say goodbye, and those who run from an image never do: one that has
+/// all it needs in memory may be silent for hours, without a connection after Linux' five minutes.
 pub(super) const FORGET: Duration = Duration::from_secs(24 * 3600);
 /// Linux says no goodbye either when it unmounts, but closes its connection at once. One that is
 /// closed so soon after its last use, with no other one in [`GONE`], was an unmount.
@@ -90,8 +90,8 @@ impl Accounts {
         }
     }
 
-    /// What one conversation with `peer` needs; with `counts` it is a sign that the machine is
-    /// there.
+    /// Returns what one conversation with `peer` needs; with `counts` it is a sign that the machine
+    /// is there.
     pub(super) fn open(&self, peer: IpAddr, counts: bool) -> Account<'_> {
         if counts {
             *self.lock().connections.entry(peer).or_default() += 1;
@@ -311,7 +311,7 @@ impl Accounts {
         }
     }
 
-    /// Whether `pause` has passed since `last`, which is now then.
+    /// Returns whether `pause` has passed since `last`, which is now then.
     fn is_time(&self, last: &AtomicU64, pause: Duration) -> bool {
         let (before, now) = (last.load(Ordering::Relaxed), self.now());
         let is_time = before == 0 || now.saturating_sub(before) >= millis(pause);

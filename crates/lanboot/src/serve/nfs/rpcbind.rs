@@ -155,7 +155,7 @@ impl Asker {
     }
 }
 
-/// What to do when neither port 111 nor who has it is to be had.
+/// Returns what to do when neither port 111 nor who has it is to be had.
 pub(super) fn advice(taken: &anyhow::Error, why: &NotRegistered) -> String {
     format!(
         "machines will not find NFS: {taken:#}, and lanboot cannot register there: {why}. Stop it \
@@ -165,8 +165,8 @@ pub(super) fn advice(taken: &anyhow::Error, why: &NotRegistered) -> String {
     )
 }
 
-/// What to say in front of "port 2049 is taken" when it is the kernel's own server, which is no
-/// process.
+/// Returns what to say in front of "port 2049 is taken" when it is the kernel's own server, which
+/// is no process.
 pub(super) fn kernel_server() -> Option<&'static str> {
     let threads = fs::read_to_string("/proc/fs/nfsd/threads").ok()?;
     let is_running = threads.trim().parse::<u32>().is_ok_and(|n| n > 0);

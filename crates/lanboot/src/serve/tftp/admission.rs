@@ -1,4 +1,4 @@
-//! Who may start a transfer, as `lanboot_core::tftp::Admission` decides, shared by the listener and
+//! Admission of transfers, as `lanboot_core::tftp::Admission` decides, shared by the listener and
 //! the pumps. What a pump asks for every datagram needs no lock.
 
 use std::collections::HashMap;

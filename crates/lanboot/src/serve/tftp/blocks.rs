@@ -139,7 +139,7 @@ fn spans(
 pub(super) struct DataBlocks {
     file: OpenFile,
     blksize: usize,
-    /// How many blocks are read at once, a multiple of the window.
+    /// Number of blocks read at once, a multiple of the window.
     capacity: u64,
     /// Datagrams one behind the other; all are full but perhaps the last.
     buf: Vec<u8>,

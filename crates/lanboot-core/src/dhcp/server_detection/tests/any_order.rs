@@ -63,7 +63,7 @@ struct Lan {
     /// Since when the one server hears offers of the other without a break: both serve, and nothing
     /// made the first forget.
     heard: [[Option<Duration>; COUNT]; COUNT],
-    /// Which probes arrive; rotates.
+    /// The probes that arrive; rotates.
     losses: u64,
 }
 

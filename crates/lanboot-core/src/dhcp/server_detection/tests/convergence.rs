@@ -15,7 +15,7 @@ const FOREIGN: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 200);
 /// delay before stepping down.
 const DECIDED: u64 = 10_000 + 3_000 + 1_000 + 500;
 
-/// What happens, and to which lanboot.
+/// An event, and the lanboot it happens to.
 #[derive(Clone, Copy, Debug)]
 enum Event {
     /// A lanboot's timeout is due.

@@ -1,4 +1,5 @@
-//! What an archiso initramfs can do, by what is in it: stronger evidence than any list of packages.
+//! Evidence of what an archiso initramfs can do, from its content: stronger than any list of
+//! packages.
 
 use crate::images::lack::{Lack, Part, ShownBy};
 use crate::initramfs::Contents;
@@ -11,7 +12,7 @@ type Needs = (
     &'static [&'static str],
 );
 
-/// What each part consists of (mkinitcpio-archiso `install/*`).
+/// The content of each part (mkinitcpio-archiso `install/*`).
 const NEEDS: [Needs; 6] = [
     (Part::Ipconfig, None, &["ipconfig"], &[]),
     (Part::NetworkHook, Some("archiso_pxe_common"), &[], &[]),
@@ -27,7 +28,7 @@ const NEEDS: [Needs; 6] = [
     (Part::RamDisk, None, &[], &["nfit", "libnvdimm", "nd_pmem"]),
 ];
 
-/// What the initramfs at `path` lacks.
+/// Returns what the initramfs at `path` lacks.
 pub(super) fn lacks(contents: &Contents, path: &str) -> Vec<Lack> {
     NEEDS
         .iter()

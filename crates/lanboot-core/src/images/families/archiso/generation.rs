@@ -75,8 +75,8 @@ impl Generation {
         (!is_changed).then(|| is_new(month >= V27_MONTH))
     }
 
-    /// How the network is configured. `ip=CLIENT:SERVER:GATEWAY:MASK` is understood by every
-    /// generation, `ip=dhcp` with `BOOTIF` only by later ones.
+    /// Returns how the network is configured. `ip=CLIENT:SERVER:GATEWAY:MASK` is understood by
+    /// every generation, `ip=dhcp` with `BOOTIF` only by later ones.
     pub(super) fn network(generation: Option<Self>) -> NetworkArgs {
         match generation {
             Some(Self::Aitab | Self::V17) => NetworkArgs::Literal,
@@ -84,7 +84,7 @@ impl Generation {
         }
     }
 
-    /// How many copies of the root are in memory at once when it is fetched over HTTP.
+    /// Returns how many copies of the root are in memory at once when it is fetched over HTTP.
     pub(super) fn http_copies(generation: Option<Self>) -> u64 {
         match generation {
             Some(Self::Aitab) => 1,
@@ -92,8 +92,8 @@ impl Generation {
         }
     }
 
-    /// Whether the hook leaves the NBD disk attached under a root that stays on it. What is not
-    /// known is taken for old: a copy works everywhere.
+    /// Returns whether the hook leaves the NBD disk attached under a root that stays on it. What is
+    /// not known is taken for old: a copy works everywhere.
     pub(super) fn keeps_nbd(generation: Option<Self>) -> bool {
         generation == Some(Self::V27)
     }

@@ -1,4 +1,4 @@
-//! Where an archiso medium keeps its files.
+//! The layout of an archiso medium.
 
 use crate::boot_config::file_names;
 use crate::images::cpu::Cpu;
@@ -6,7 +6,7 @@ use crate::images::detection::StockMenu;
 use crate::images::entry::Companion;
 use crate::vfs::Tree;
 
-/// Where one medium keeps its files.
+/// The places of the files on one medium.
 pub(super) struct Layout {
     /// `archisobasedir`: `arch` on Arch Linux.
     pub(super) base: String,

@@ -96,7 +96,7 @@ fn entries(medium: Medium<'_>, layout: &Layout, root: &Root, config: &BootConfig
         .collect()
 }
 
-/// What is known of the hooks in a medium's initramfs files.
+/// The known facts about the hooks in a medium's initramfs files.
 struct Hooks {
     generation: Option<Generation>,
     packages: Packages,

@@ -66,8 +66,8 @@ impl Packages {
         self.versions.get(package).map(String::as_str)
     }
 
-    /// Whether this is the list of a system with the tools that make its initramfs, so that a
-    /// package which is not in it is not on the medium.
+    /// Returns whether this is the list of a system with the tools that make its initramfs, so that
+    /// a package which is not in it is not on the medium.
     fn is_whole(&self) -> bool {
         let is_evidence = |name: &String| {
             name.starts_with("mkinitcpio") || ["base", "pacman", "linux"].contains(&name.as_str())
@@ -82,7 +82,7 @@ impl Packages {
             .any(|name| is_evidence(name) || is_kernel(name))
     }
 
-    /// What the medium's initramfs cannot have, because no package on it brings it.
+    /// Returns what the medium's initramfs cannot have, because no package on it brings it.
     pub(super) fn lacks(&self) -> Vec<Lack> {
         if !self.is_whole() {
             return Vec::new();
@@ -100,7 +100,7 @@ impl Packages {
             .collect()
     }
 
-    /// What the medium's `nbd-client` and hooks do with a root that stays on the server.
+    /// Returns what the medium's `nbd-client` and hooks do with a root that stays on the server.
     /// `keeps_disk`: the hooks leave the disk attached.
     pub(super) fn nbd_root(&self, keeps_disk: bool) -> NbdRoot {
         let version = self.version("nbd").and_then(major_minor);

@@ -195,7 +195,7 @@ fn main_files(initrd: &[String]) -> impl Iterator<Item = &String> {
     initrd.iter().filter(|path| !is_microcode(path))
 }
 
-/// Whether a file holds nothing but microcode: `intel-ucode.img`, `amd_ucode.img`.
+/// Returns whether a file holds nothing but microcode: `intel-ucode.img`, `amd_ucode.img`.
 fn is_microcode(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
     name.contains("ucode")

@@ -588,7 +588,7 @@ fn hooks_that_always_disconnect_nbd_get_a_copy() {
     assert_eq!(new.check(Transport::Nbd, "copytoram=n"), Ok(()));
 }
 
-/// What a boot fetches, `?` behind what this server's arguments do not make it fetch.
+/// Returns what a boot fetches, `?` behind what this server's arguments do not make it fetch.
 fn fetched(entry: &Entry, transport: Transport, append: &str) -> Vec<String> {
     let fetches = entry.fetches(transport, append).into_iter();
     let mark = |fetch: crate::images::Fetch| match fetch.required {
