@@ -1,31 +1,28 @@
 //! Builds catalogs from file names: opens, reads and recognises images. The only source of
 //! [`Catalog`]s.
 
+mod files;
+mod read;
+
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, anyhow, bail};
-use lanboot_core::catalog::{
-    Catalog, Image, MAX_CONFIG_BYTES, MediumLoaders, TakenNames, detect, image_name, is_plain_name,
-};
-use lanboot_core::iso::{self, Medium, ReadAt};
+use lanboot_core::catalog::{Catalog, Image, TakenNames, image_name};
+use lanboot_core::iso;
 use lanboot_core::text;
-use lanboot_core::vfs::{Content, Identity, NodeId, Source, Tree};
-use siphasher::sip128::{Hasher128 as _, SipHasher13};
 
 use crate::bus;
 use crate::initramfs;
 use crate::open_images::{Disk, OpenImages};
+use files::{CANNOT_OPEN, Stamp, file_name, images_in, in_order_of_names, stamp};
+use read::{image, places};
 
 /// Most images served at once, so that a rescan stays short.
 pub const MAX_IMAGES: usize = 4096;
-/// Time a file must have been unchanged before a rescan reads it.
-const SETTLE: Duration = Duration::from_secs(3);
 /// Most replaced or removed images kept for machines that still stream them. Each keeps its disk
 /// space.
 const MAX_RETIRED: usize = 16;
@@ -59,27 +56,6 @@ impl Known {
     fn opens_now(&self, path: &Path) -> bool {
         let could_not = |fault: &String| fault.starts_with(CANNOT_OPEN);
         self.image.as_ref().is_err_and(could_not) && Disk::open(path).is_ok()
-    }
-}
-
-/// Start of the fault of a file that cannot be opened.
-const CANNOT_OPEN: &str = "cannot be opened";
-
-/// Properties that reveal a changed file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Stamp {
-    device: u64,
-    inode: u64,
-    size: u64,
-    modified: (i64, i64),
-}
-
-impl Stamp {
-    /// Returns whether the file was written to less than [`SETTLE`] before `now`.
-    fn is_fresh(&self, now: SystemTime) -> bool {
-        let modified = u64::try_from(self.modified.0).unwrap_or(0);
-        let since = now.duration_since(UNIX_EPOCH + Duration::from_secs(modified));
-        since.is_ok_and(|since| since < SETTLE)
     }
 }
 
@@ -120,49 +96,12 @@ impl ImageLibrary {
         let mut taken = self.names_taken(&files);
         let mut still = BTreeMap::new();
         for path in in_order_of_names(&files) {
-            let path = path.clone();
-            let known = match (stamp(&path), self.known.remove(&path)) {
-                (Ok(stamp), Some(known)) if known.stamp == stamp && !known.opens_now(&path) => {
-                    known
+            if let Some(known) = self.look(path, now, &mut taken, &mut scan) {
+                if let Err(fault) = &known.image {
+                    scan.faults.push(format!("{}: {fault}", text::path(path)));
                 }
-                (Ok(stamp), before) if now.is_some_and(|now| stamp.is_fresh(now)) => match before {
-                    Some(known) => {
-                        if let Ok(image) = &known.image {
-                            self.check_bytes(image, &mut scan);
-                        }
-                        known
-                    }
-                    None => continue,
-                },
-                (Ok(stamp), before) => {
-                    scan.changed = true;
-                    let image = self.read_named(&path, stamp, &taken).map(Arc::new);
-                    if let Some(before) = before {
-                        self.retire(before, &mut scan);
-                    }
-                    if let Ok(image) = &image {
-                        taken.take_all(image, &path);
-                        let line = |warning| format!("{}: {warning}", text::path(&path));
-                        scan.warnings.extend(image.about_name().map(line));
-                        let warnings = image.found.warnings.iter().cloned();
-                        scan.warnings.extend(warnings.map(line));
-                    }
-                    let image = image.map_err(|error| format!("{error:#}"));
-                    Known { stamp, image }
-                }
-                (Err(fault), before) => {
-                    scan.changed |= before.is_some();
-                    if let Some(before) = before {
-                        self.retire(before, &mut scan);
-                    }
-                    scan.faults.push(format!("{}: {fault}", text::path(&path)));
-                    continue;
-                }
-            };
-            if let Err(fault) = &known.image {
-                scan.faults.push(format!("{}: {fault}", text::path(&path)));
+                still.insert(path.clone(), known);
             }
-            still.insert(path, known);
         }
         let served = files.iter().filter_map(|path| still.get(path));
         let served = served.filter_map(|known| known.image.as_ref().ok());
@@ -176,14 +115,57 @@ impl ImageLibrary {
             self.check_bytes(image, &mut scan);
         }
         self.expire(&mut scan);
-        let new = scan
-            .faults
-            .iter()
-            .filter(|fault| !self.said.contains(*fault));
-        scan.new_faults = new.cloned().collect();
+        let is_new = |fault: &&String| !self.said.contains(*fault);
+        scan.new_faults = scan.faults.iter().filter(is_new).cloned().collect();
         self.said = scan.faults.iter().cloned().collect();
         scan.catalog = Catalog::with_retired(images, &self.retired);
         scan
+    }
+
+    /// Checks one file: returns what is known of it, read anew if it changed; `None` if it cannot
+    /// be an image, or is left to the next scan.
+    fn look(
+        &mut self,
+        path: &Path,
+        now: Option<SystemTime>,
+        taken: &mut TakenNames,
+        scan: &mut Scan,
+    ) -> Option<Known> {
+        let before = self.known.remove(path);
+        let stamp = match (stamp(path), &before) {
+            (Ok(stamp), Some(known)) if known.stamp == stamp && !known.opens_now(path) => {
+                return before;
+            }
+            (Ok(stamp), _) if now.is_some_and(|now| stamp.is_fresh(now)) => {
+                if let Some(Ok(image)) = before.as_ref().map(|known| &known.image) {
+                    self.check_bytes(image, scan);
+                }
+                return before;
+            }
+            (Ok(stamp), _) => stamp,
+            (Err(fault), _) => {
+                if let Some(before) = before {
+                    scan.changed = true;
+                    self.retire(before, scan);
+                }
+                scan.faults.push(format!("{}: {fault}", text::path(path)));
+                return None;
+            }
+        };
+        scan.changed = true;
+        let image = self.read_named(path, stamp, taken).map(Arc::new);
+        if let Some(before) = before {
+            self.retire(before, scan);
+        }
+        if let Ok(image) = &image {
+            taken.take_all(image, path);
+            let line = |warning| format!("{}: {warning}", text::path(path));
+            scan.warnings.extend(image.about_name().map(line));
+            let warnings = image.found.warnings.iter().cloned();
+            scan.warnings.extend(warnings.map(line));
+        }
+        let image = image.map_err(|error| format!("{error:#}"));
+        Some(Known { stamp, image })
     }
 
     /// Returns the names in use: a new image must not take the name of one that machines are
@@ -381,198 +363,9 @@ pub fn open_one(path: &Path) -> anyhow::Result<Image> {
     Ok(image)
 }
 
-fn image(
-    path: &Path,
-    stamp: Stamp,
-    name: &str,
-    disk: &Disk,
-    id: lanboot_core::vfs::ImageId,
-    medium: Medium,
-) -> Image {
-    let read = |content: &Content| read_small(disk, content);
-    let mut found = detect(&medium, name, &read);
-    let loaders = MediumLoaders::find(&medium.tree, &read);
-    found.warnings = [medium.warnings, found.warnings].concat();
-    let mut hasher = DefaultHasher::new();
-    stamp.hash(&mut hasher);
-    // The bytes were read a moment ago; if reading fails now, a restart yields another identity.
-    let identity = identity(stamp, disk, first_bytes(disk).unwrap_or(0), &medium.tree);
-    let mut image = Image {
-        name: name.to_owned(),
-        file: text::path(path),
-        id,
-        size: disk.len(),
-        recorded_size: medium.len,
-        version: hasher.finish(),
-        identity,
-        label: medium.label,
-        uuid: medium.uuid,
-        tree: Arc::new(medium.tree),
-        found,
-        loaders,
-    };
-    let entries = image.found.entries.iter();
-    let incomplete: Vec<String> = entries
-        .filter_map(|entry| Some(format!("{} is {}", entry.id, image.incomplete(entry)?)))
-        .collect();
-    image.found.warnings.extend(incomplete);
-    image
-}
-
-/// Returns offsets of the files that machines load: first, middle and last bytes of each file named
-/// by an entry.
-fn places(image: &Image) -> impl Iterator<Item = u64> {
-    let paths = image.found.entries.iter().flat_map(|entry| entry.files());
-    paths
-        .filter_map(|path| image.tree.file(path))
-        .flat_map(|content| {
-            let len = content.len();
-            [0, len / 2, len.saturating_sub(1)]
-                .into_iter()
-                .filter_map(move |at| match content.slice(at..len).first()?.source {
-                    Source::Disk { offset, .. } => Some(offset),
-                    Source::Memory { .. } | Source::Zero | Source::Missing(_) => None,
-                })
-        })
-}
-
-/// Returns the file's own name in printable form.
-fn file_name(path: &Path) -> String {
-    text::path(path.file_name().unwrap_or_default().as_ref())
-}
-
-/// Orders the files so that those usable under their own name come first: a name printed on such a
-/// file then refers to it.
-fn in_order_of_names(files: &[PathBuf]) -> impl Iterator<Item = &PathBuf> {
-    let is_plain = |path: &&PathBuf| is_plain_name(&file_name(path));
-    let (plain, others): (Vec<_>, Vec<_>) = files.iter().partition(is_plain);
-    plain.into_iter().chain(others)
-}
-
-/// Computes the identity of an image. Neither the file's name nor the device number is included:
-/// both may change with a restart of the host.
-fn identity(stamp: Stamp, disk: &Disk, first_bytes: u64, tree: &Tree) -> Identity {
-    let mut hasher = SipHasher13::new();
-    (stamp.modified, disk.len(), first_bytes).hash(&mut hasher);
-    // NFS handles contain node numbers: a version that numbers nodes differently must not accept
-    // old handles.
-    for folder in (0..tree.len()).filter_map(|n| u32::try_from(n).ok()) {
-        tree.entries(NodeId(folder)).hash(&mut hasher);
-    }
-    Identity(hasher.finish128().as_bytes())
-}
-
-/// Hashes the boot record, the volume descriptors and, on most media, the first folders.
-fn first_bytes(disk: &Disk) -> std::io::Result<u64> {
-    const BYTES: usize = 64 * 1024;
-    let mut first = vec![0; BYTES];
-    let mut known = 0;
-    while let Some(rest) = first.get_mut(known..).filter(|rest| !rest.is_empty()) {
-        match disk.read_at(rest, known as u64)? {
-            0 => break,
-            n => known += n,
-        }
-    }
-    let mut hasher = SipHasher13::new();
-    hasher.write(first.get(..known).unwrap_or_default());
-    Ok(hasher.finish())
-}
-
-/// Returns the stamp of `path`, or the reason it is not an image.
-fn stamp(path: &Path) -> Result<Stamp, String> {
-    let meta = std::fs::metadata(path).map_err(|error| cannot_open(path, &error))?;
-    if let Some(what) = not_an_image(meta.file_type()) {
-        return Err(format!("is {what}"));
-    }
-    if let Some(file) = unfinished(path) {
-        let file = text::path(file.file_name().unwrap_or_default().as_ref());
-        return Err(format!("is still being downloaded: {file} is beside it"));
-    }
-    Ok(Stamp {
-        device: meta.dev(),
-        inode: meta.ino(),
-        size: meta.size(),
-        modified: (meta.mtime(), meta.mtime_nsec()),
-    })
-}
-
-/// Lists the images in a folder by name: all called `*.iso`, so that invalid ones are reported.
-fn images_in(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
-    let is_called_so = |path: &PathBuf| {
-        let extension = path.extension();
-        extension.is_some_and(|e| e.eq_ignore_ascii_case("iso"))
-    };
-    let entries = std::fs::read_dir(folder)?.map(|entry| Ok(entry?.path()));
-    let paths = entries.collect::<std::io::Result<Vec<PathBuf>>>()?;
-    let mut found: Vec<PathBuf> = paths.into_iter().filter(is_called_so).collect();
-    found.sort();
-    Ok(found)
-}
-
-/// Suffixes of control files that download tools keep beside an incomplete file: aria2, axel, lftp.
-/// The file may have its full length already.
-const UNFINISHED: [&str; 3] = ["aria2", "st", "lftp-pget-status"];
-
-/// Returns the control file of an unfinished download to `path`, if there is one.
-fn unfinished(path: &Path) -> Option<PathBuf> {
-    let beside = |suffix: &&str| {
-        let mut name = path.as_os_str().to_owned();
-        name.push(".");
-        name.push(suffix);
-        PathBuf::from(name)
-    };
-    UNFINISHED.iter().map(beside).find(|file| file.is_file())
-}
-
-/// Describes a file that is not a regular one. It is not opened: a pipe would block, and a device
-/// may react.
-fn not_an_image(kind: std::fs::FileType) -> Option<&'static str> {
-    if kind.is_dir() {
-        Some("a folder; to serve the images in it, name it by itself")
-    } else if kind.is_fifo() {
-        Some("a pipe, not an image file")
-    } else if kind.is_socket() {
-        Some("a socket, not an image file")
-    } else if kind.is_char_device() {
-        Some("a character device, not an image file")
-    } else {
-        None
-    }
-}
-
-/// Explains why `path` cannot be opened, including the target if it is a link.
-fn cannot_open(path: &Path, error: &std::io::Error) -> String {
-    let target = std::fs::read_link(path).ok();
-    match (error.raw_os_error(), target) {
-        (Some(libc::ELOOP), _) => "is a symbolic link that leads back to itself".into(),
-        (Some(libc::ENOENT), Some(target)) => {
-            let target = text::path(&target);
-            format!("is a symbolic link to {target}, which does not exist")
-        }
-        _ => format!("{CANNOT_OPEN}: {error}"),
-    }
-}
-
-/// Reads a small file of an image.
-fn read_small(disk: &Disk, content: &Content) -> Option<Vec<u8>> {
-    if content.len() > MAX_CONFIG_BYTES {
-        return None;
-    }
-    let mut bytes = Vec::new();
-    for piece in content.pieces() {
-        let Source::Disk { offset, .. } = piece.source else {
-            return None;
-        };
-        let at = bytes.len();
-        bytes.resize(at + usize::try_from(piece.len).ok()?, 0);
-        std::os::unix::fs::FileExt::read_exact_at(disk.file(), bytes.get_mut(at..)?, offset)
-            .ok()?;
-    }
-    Some(bytes)
-}
-
 #[cfg(test)]
 mod tests {
+    use super::files::SETTLE;
     use super::*;
 
     #[test]
