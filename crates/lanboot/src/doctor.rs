@@ -12,7 +12,7 @@ use lanboot_core::plan::{chain, pxelinux_image, usual_loader};
 use lanboot_core::route::{LoaderRoute, Route};
 use serde::Serialize;
 
-use crate::cli::Doctor;
+use crate::config::args::Doctor;
 use crate::library::ImageLibrary;
 use crate::loaders;
 use crate::open_images::OpenImages;

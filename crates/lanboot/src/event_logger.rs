@@ -29,7 +29,7 @@ use tokio::time::timeout;
 
 use crate::bus::{self, Bus};
 use crate::clock;
-use crate::settings::{Log, Settings};
+use crate::config::{Log, Settings};
 
 /// Live lines at once; more machines than fit a screen are in the log lines.
 const MAX_LIVE: usize = 24;

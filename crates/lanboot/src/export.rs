@@ -12,17 +12,18 @@ use lanboot_core::menus::Menu;
 use lanboot_core::routes::Address;
 use lanboot_core::text;
 
+use crate::config::args;
+use crate::config::{Settings, ipv4};
 use crate::library::{self, ImageLibrary};
 use crate::open_images::OpenImages;
-use crate::settings::{Settings, ipv4};
-use crate::{cli, loaders, net};
+use crate::{loaders, net};
 
 /// Prefix length assumed for a network this host is not in.
 const USUAL_PREFIX: u8 = 24;
 
 /// Exports and returns the text to print; warnings go to standard error, so that the text can be
 /// redirected to a file.
-pub fn run(flags: cli::Export) -> anyhow::Result<String> {
+pub fn run(flags: args::Export) -> anyhow::Result<String> {
     let format = format(&flags.format)?;
     let server = flags.server.as_deref().map(ipv4).transpose();
     let server = server.context("--server")?;
@@ -83,9 +84,9 @@ fn format(written: &str) -> anyhow::Result<Format> {
 }
 
 /// Returns the flags that affect what a fragment refers to, as given: `serve` needs them too.
-fn repeated(flags: &cli::Serve) -> Vec<String> {
+fn repeated(flags: &args::Serve) -> Vec<String> {
     // Named one by one, so that a new flag cannot be forgotten here.
-    let cli::Serve {
+    let args::Serve {
         interface,
         address,
         transport,
@@ -192,11 +193,11 @@ mod tests {
     use super::*;
     use std::ffi::OsString;
 
-    fn serve(words: &[String]) -> cli::Serve {
+    fn serve(words: &[String]) -> args::Serve {
         let command = ["lanboot", "serve"].map(OsString::from).into_iter();
         let line = command.chain(words.iter().map(OsString::from));
-        match cli::Cli::of(line).unwrap().command {
-            cli::Command::Serve(serve) => *serve,
+        match args::Cli::of(line).unwrap().command {
+            args::Command::Serve(serve) => *serve,
             other => panic!("not serve: {other:?}"),
         }
     }

@@ -10,7 +10,7 @@ use lanboot_core::machine::Arch;
 use lanboot_core::text;
 use serde::Serialize;
 
-use crate::cli::Inspect;
+use crate::config::args::Inspect;
 use crate::library;
 
 /// The report, as printed by `--json`.

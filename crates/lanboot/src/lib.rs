@@ -2,8 +2,8 @@
 
 pub mod arrivals;
 pub mod bus;
-pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod doctor;
 pub mod event_logger;
 pub mod export;
@@ -14,5 +14,4 @@ pub mod loaders;
 pub mod net;
 pub mod open_images;
 pub mod serve;
-pub mod settings;
 pub mod store;

@@ -3,8 +3,8 @@
 use std::io::{ErrorKind, Write as _};
 use std::process::ExitCode;
 
-use lanboot::cli::{Cli, Command};
-use lanboot::settings::Settings;
+use lanboot::config::Settings;
+use lanboot::config::args::{Cli, Command};
 use lanboot::{doctor, export, inspect, serve};
 use lanboot_core::text;
 

@@ -51,7 +51,7 @@ const LONGER: [(&str, &str, &str); 13] = [
     ("serve::open", "open_all", "to be split"),
     ("serve::tftp", "read", "to be split"),
     (
-        "settings",
+        "config::settings",
         "merged",
         "a table: where each setting comes from",
     ),

@@ -36,9 +36,9 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::bus::{self, Bus};
+use crate::config::Settings;
 use crate::event_logger::{EventLogger, Telling};
 use crate::library::ImageLibrary;
-use crate::settings::Settings;
 use hangup::{Hangup, Meaning};
 
 /// How often image files and folders are looked at for changes.

@@ -15,6 +15,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use super::interface_watch::Watch;
 use super::{dhcp, nbd, nfs, ram_disks, tftp};
+use crate::config::{self, Dhcp, Settings};
 use crate::doctor;
 use crate::library::{self, ImageLibrary};
 use crate::loaders;
@@ -23,7 +24,6 @@ use crate::net::{
     first_free_port,
 };
 use crate::open_images::OpenImages;
-use crate::settings::{self, Dhcp, Settings};
 use crate::store::StateLock;
 
 /// The port of the TFTP door.
@@ -253,7 +253,7 @@ fn served(
         .collect::<anyhow::Result<Vec<_>>>()?;
     for (interface, name) in chosen.into_iter().zip(names) {
         let address = match given(name) {
-            Some(settings::Cidr { address, prefix }) => {
+            Some(config::Cidr { address, prefix }) => {
                 let (name, up) = (&interface.name, interface.up);
                 borrowed.push(TemporaryAddress::give(
                     interface.index,

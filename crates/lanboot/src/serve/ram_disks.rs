@@ -4,9 +4,9 @@ use anyhow::bail;
 use lanboot_core::catalog::{BootChoice, Catalog, Image};
 use lanboot_core::machine::Arch;
 
+use crate::config::Settings;
 use crate::initramfs;
 use crate::open_images::OpenImages;
-use crate::settings::Settings;
 
 /// Rejects an image selected by `--boot` that only `--loader iso` would serve.
 pub(super) fn check_named(

@@ -16,11 +16,11 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::net::UdpSocket;
 
+use crate::config::Dhcp;
 use crate::net::{
     self, ArpSocket, Capability, ClientSocket, FrameSocket, Interface, MoreRights, Service, Upper,
 };
 use crate::serve::datagram::{self, Arrival};
-use crate::settings::Dhcp;
 
 /// The port of PXE boot servers (PXE 2.1 §2.2.5).
 pub(super) const BOOT_SERVER_PORT: u16 = 4011;

@@ -8,9 +8,9 @@ use lanboot_core::routes::Address;
 
 use super::{Listener, Opened};
 use crate::bus;
+use crate::config::{self, Dhcp, Settings};
 use crate::net::{self, ChangeSocket, Interface, PingSocket};
 use crate::serve::open::Served;
-use crate::settings::{self, Dhcp, Settings};
 use crate::store::Sqlite;
 
 impl Listener {
@@ -132,7 +132,7 @@ fn subnets(
     notices: &mut Vec<String>,
 ) -> anyhow::Result<Vec<Subnet>> {
     let mut subnets = Vec::new();
-    let is_here = |subnet: &settings::Subnet| {
+    let is_here = |subnet: &config::Subnet| {
         let mut here = served.iter();
         here.any(|(_, a)| subnet.is(a.address, a.prefix))
     };
@@ -160,11 +160,11 @@ fn subnets(
 /// another server hands out the addresses, a second one of a served interface changes nothing.
 fn beside(
     dhcp: Dhcp,
-    told: &settings::Subnet,
+    told: &config::Subnet,
     served: &[Served],
     others: &[Interface],
 ) -> Option<String> {
-    let settings::Cidr { address, prefix } = told.network;
+    let config::Cidr { address, prefix } = told.network;
     let mut there = others
         .iter()
         .flat_map(|i| i.addresses.iter().map(move |a| (i, a)));
@@ -190,7 +190,7 @@ fn beside(
 fn here(
     settings: &Settings,
     address: Address,
-    told: Option<&settings::Subnet>,
+    told: Option<&config::Subnet>,
 ) -> anyhow::Result<Subnet> {
     let Address {
         address: own,
@@ -238,8 +238,8 @@ fn here(
     })
 }
 
-fn behind_a_relay(settings: &Settings, told: &settings::Subnet) -> anyhow::Result<Subnet> {
-    let settings::Cidr { address, prefix } = told.network;
+fn behind_a_relay(settings: &Settings, told: &config::Subnet) -> anyhow::Result<Subnet> {
+    let config::Cidr { address, prefix } = told.network;
     check_scope(settings, address, prefix)?;
     let Some(range) = told
         .range
@@ -262,7 +262,7 @@ fn behind_a_relay(settings: &Settings, told: &settings::Subnet) -> anyhow::Resul
 }
 
 /// Applies a `[[subnet]]`, which overrides what holds for all networks.
-fn with(subnet: Subnet, told: &settings::Subnet) -> Subnet {
+fn with(subnet: Subnet, told: &config::Subnet) -> Subnet {
     let options = told.options.iter();
     Subnet {
         lease_time: told.lease_time.unwrap_or(subnet.lease_time),
@@ -300,7 +300,7 @@ mod tests {
         let served = [(br0, address([192, 168, 0, 1]))];
         let said = |dhcp: Dhcp, network: &str| {
             let table = toml::from_str(&format!("network = '{network}'\n")).unwrap();
-            let told = settings::Subnet::new(table, 1).unwrap();
+            let told = config::Subnet::new(table, 1).unwrap();
             beside(dhcp, &told, &served, &all)
         };
         for dhcp in [Dhcp::Auto, Dhcp::Server] {

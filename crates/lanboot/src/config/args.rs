@@ -1,4 +1,4 @@
-//! Command line. Its flags are also the keys of the configuration file; `settings` merges both.
+//! Command line. Its flags are also the keys of the configuration file; `super::settings` merges both.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use lanboot_core::text;
 
-use crate::settings::Table;
+use super::subnet::Table;
 
 /// Boot every machine on the LAN from unopened ISO images.
 #[derive(Debug, Parser)]
@@ -438,7 +438,7 @@ mod tests {
 
     #[test]
     fn examples_of_help_and_readme_are_valid() {
-        let readme = include_str!("../../../README.md");
+        let readme = include_str!("../../../../README.md");
         let mut tried = 0;
         for line in [
             EXAMPLES,

@@ -1,10 +1,6 @@
 //! What was written becomes what is used. Only this module reads arguments, the environment and
 //! the configuration file; everything travels on from here by value.
 
-mod effect;
-mod network;
-mod subnet;
-
 use lanboot_core::text;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -17,11 +13,12 @@ use lanboot_core::machine::Mac;
 use lanboot_core::plan::{LoaderChoice, MenuKind};
 use toml::de::{DeTable, DeValue};
 
-use crate::cli::Serve;
+use super::args::Serve;
+use super::{effect, subnet};
 
-pub use subnet::{Subnet, Table};
+use subnet::Subnet;
 
-use network::{addresses, check_interfaces, subnets};
+use super::network::{addresses, check_interfaces, subnets};
 
 /// Where the configuration is looked for when `--config` names none.
 pub const DEFAULT_CONFIG: &str = "/etc/lanboot/lanboot.toml";
@@ -348,7 +345,7 @@ fn one_of<T: Copy>(text: &str, choices: &[(&str, T)]) -> anyhow::Result<T> {
 }
 
 /// `WAY` for every entry, `ENTRY=WAY` for one of them or for all of one image.
-fn transports(written: &[String]) -> anyhow::Result<Transports> {
+pub(super) fn transports(written: &[String]) -> anyhow::Result<Transports> {
     let way = |text: &str| {
         let named = Transport::ALL.map(|transport| (transport.name(), Some(transport)));
         one_of(text, &[&[("auto", None)], &named[..]].concat())
@@ -403,7 +400,7 @@ pub(crate) fn machine(text: &str) -> anyhow::Result<Ipv4Addr> {
     Ok(address)
 }
 
-fn cidr(text: &str) -> anyhow::Result<Cidr> {
+pub(super) fn cidr(text: &str) -> anyhow::Result<Cidr> {
     let wrong = || anyhow!("'{text}' is not an address with its prefix, like 192.168.0.1/24");
     let (address, prefix) = text.split_once('/').ok_or_else(wrong)?;
     let cidr = Cidr {
@@ -425,7 +422,7 @@ fn cidr(text: &str) -> anyhow::Result<Cidr> {
     Ok(cidr)
 }
 
-fn range(text: &str) -> anyhow::Result<(Ipv4Addr, Ipv4Addr)> {
+pub(super) fn range(text: &str) -> anyhow::Result<(Ipv4Addr, Ipv4Addr)> {
     let (first, last) = text
         .split_once(['-', ','])
         .ok_or_else(|| anyhow!("'{text}' is not a range like 192.168.0.100-192.168.0.199"))?;
@@ -457,7 +454,7 @@ fn duration(text: &str) -> anyhow::Result<Duration> {
 
 /// RFC 2131 counts seconds in 32 bits, all ones being "for ever"; under two minutes a machine
 /// would renew while it boots (dnsmasq has the same floor).
-fn lease_time(text: &str) -> anyhow::Result<Duration> {
+pub(super) fn lease_time(text: &str) -> anyhow::Result<Duration> {
     let time = duration(text)?;
     if !(120..u64::from(u32::MAX)).contains(&time.as_secs()) {
         bail!("'{text}' is not between 2m and 49710d");
@@ -496,19 +493,22 @@ fn port(text: &str) -> anyhow::Result<u16> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use clap::Parser as _;
 
     fn flags(words: &[&str]) -> Serve {
         let line = ["lanboot", "serve"].iter().chain(words);
-        match crate::cli::Cli::try_parse_from(line).unwrap().command {
-            crate::cli::Command::Serve(serve) => *serve,
+        match crate::config::args::Cli::try_parse_from(line)
+            .unwrap()
+            .command
+        {
+            crate::config::args::Command::Serve(serve) => *serve,
             other => panic!("not serve: {other:?}"),
         }
     }
 
-    pub(super) fn settings(words: &[&str], config: &str) -> anyhow::Result<Settings> {
+    pub(in crate::config) fn settings(words: &[&str], config: &str) -> anyhow::Result<Settings> {
         Settings::merged(flags(words), parse_config(config)?)
     }
 
@@ -560,7 +560,7 @@ mod tests {
     #[test]
     fn every_flag_is_a_key_and_every_key_but_the_tables_a_flag() {
         use clap::CommandFactory as _;
-        let command = crate::cli::Cli::command();
+        let command = crate::config::args::Cli::command();
         let serve = command.find_subcommand("serve").unwrap();
         let mut flags: Vec<String> = serve
             .get_arguments()
@@ -607,7 +607,7 @@ mod tests {
 
     #[test]
     fn the_configuration_in_the_readme_can_be_used() {
-        let readme = include_str!("../../../README.md");
+        let readme = include_str!("../../../../README.md");
         let (_, example) = readme.split_once("```toml\n").unwrap();
         let (example, _) = example.split_once("```").unwrap();
         let found = settings(&[], example).unwrap();

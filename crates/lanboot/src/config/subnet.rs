@@ -8,8 +8,8 @@ use std::time::Duration;
 use anyhow::{anyhow, bail};
 use serde::Deserialize;
 
-use super::{Cidr, ipv4, lease_time, machine, range};
-use crate::cli::one_or_many;
+use super::args::one_or_many;
+use super::settings::{Cidr, ipv4, lease_time, machine, range};
 
 /// Most tables in one file: a campus.
 pub(super) const MAX_SUBNETS: usize = 256;

@@ -2,8 +2,8 @@
 
 use anyhow::bail;
 
-use super::subnet::MAX_SUBNETS;
-use super::{Cidr, Subnet, Table, cidr};
+use super::settings::{Cidr, cidr};
+use super::subnet::{MAX_SUBNETS, Subnet, Table};
 
 /// Most interfaces served at once.
 const MAX_INTERFACES: usize = 16;

@@ -2,8 +2,9 @@
 
 use anyhow::bail;
 
-use super::{Cidr, Dhcp, Subnet, transports};
-use crate::cli::Serve;
+use super::args::Serve;
+use super::settings::{Cidr, Dhcp, transports};
+use super::subnet::Subnet;
 
 /// What of a configuration the modes that hand out no addresses leave without effect: the key,
 /// and what it is about.
@@ -140,7 +141,7 @@ pub(super) fn check_alone(has_range: bool, has_router: bool, several: bool) -> a
 mod tests {
     use lanboot_core::catalog::Transport;
 
-    use super::super::tests::settings;
+    use super::super::settings::tests::settings;
 
     /// Every flag about addresses and machines, with every mode, from both places.
     #[test]
