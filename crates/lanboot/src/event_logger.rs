@@ -78,12 +78,12 @@ impl EventLogger {
         now: Duration,
     ) -> Self {
         let output = match settings.log {
-            Log::Json => Output::Json,
-            Log::Auto if std::io::stdout().is_terminal() => Output::Live {
+            Some(Log::Json) => Output::Json,
+            None if std::io::stdout().is_terminal() => Output::Live {
                 screen: MultiProgress::with_draw_target(ProgressDrawTarget::stdout()),
                 bars: HashMap::new(),
             },
-            Log::Auto | Log::Plain => Output::Plain {
+            None | Some(Log::Plain) => Output::Plain {
                 clock: settings.stamped,
             },
         };

@@ -2,18 +2,17 @@
 //! `serve`, opens no ports, changes nothing.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow, bail};
-use lanboot_core::catalog::{BootChoice, Catalog, Server, nearest};
+use lanboot_core::catalog::{BootChoice, Catalog, Server};
 use lanboot_core::exports::{Export, Format, export};
 use lanboot_core::menus::Menu;
 use lanboot_core::routes::Address;
 use lanboot_core::text;
 
 use crate::config::args;
-use crate::config::{Settings, ipv4};
+use crate::config::{Settings, ipv4, one_of};
 use crate::library::{self, ImageLibrary};
 use crate::open_images::OpenImages;
 use crate::{loaders, net};
@@ -27,13 +26,12 @@ pub fn run(flags: args::Export) -> anyhow::Result<String> {
     let format = format(&flags.format)?;
     let server = flags.server.as_deref().map(ipv4).transpose();
     let server = server.context("--server")?;
-    let repeated = repeated(&flags.serve);
-    let settings = Settings::new(flags.serve)?;
+    let settings = flags.settings;
     let own = own_address(server, &settings)?;
     let server = Server {
         http: SocketAddrV4::new(own.address, settings.http_port),
-        nfs: settings.nfs,
-        nbd: settings.nbd,
+        nfs: !settings.no_nfs,
+        nbd: !settings.no_nbd,
     };
     let mut library = ImageLibrary::new(settings.images.clone(), Arc::new(OpenImages::default()));
     let scan = library.scan(None);
@@ -53,10 +51,10 @@ pub fn run(flags: args::Export) -> anyhow::Result<String> {
             catalog: &catalog,
             loaders: &loaders,
             menu: &menu,
-            loader: &settings.loader,
+            loader: &settings.loader(),
             server: &server,
             netmask: own.mask(),
-            flags: &repeated,
+            flags: &flags.repeated,
         },
     );
     warnings.extend(fragment.warnings);
@@ -74,79 +72,7 @@ pub fn run(flags: args::Export) -> anyhow::Result<String> {
 }
 
 fn format(written: &str) -> anyhow::Result<Format> {
-    let names = Format::ALL.map(Format::name);
-    let found = Format::ALL.into_iter().find(|f| f.name() == written);
-    found.ok_or_else(|| {
-        let hint = nearest(written, names.into_iter());
-        let hint = hint.map_or_else(String::new, |near| format!("; did you mean '{near}'?"));
-        anyhow!("'{written}' is none of {}{hint}", names.join(", "))
-    })
-}
-
-/// Returns the flags that affect what a fragment refers to, as given: `serve` needs them too.
-fn repeated(flags: &args::Serve) -> Vec<String> {
-    // Named one by one, so that a new flag cannot be forgotten here.
-    let args::Serve {
-        interface,
-        address,
-        transport,
-        no_nfs,
-        no_nbd,
-        boot,
-        append,
-        menu,
-        menu_timeout,
-        loader,
-        config,
-        http_port,
-        loaders,
-        // They follow the flags.
-        images: _,
-        // The other server's task.
-        dhcp: _,
-        range: _,
-        lease_time: _,
-        router: _,
-        dns: _,
-        only: _,
-        subnet: _,
-        // Runtime behaviour, not content.
-        state: _,
-        once: _,
-        until_idle: _,
-        log: _,
-        ready_file: _,
-        tftp_single_port: _,
-    } = flags;
-    let path = |path: &Option<PathBuf>| path.as_ref().map(|path| text::path(path));
-    let (config, loaders) = (path(config), path(loaders));
-    let values = [
-        ("--config", config.as_slice()),
-        ("--interface", interface),
-        ("--address", address),
-        ("--http-port", http_port.as_slice()),
-        ("--transport", transport),
-        ("--loader", loader),
-        ("--loaders", loaders.as_slice()),
-        ("--menu", menu.as_slice()),
-        ("--menu-timeout", menu_timeout.as_slice()),
-        ("--boot", boot.as_slice()),
-        ("--append", append.as_slice()),
-    ];
-    let mut words = Vec::new();
-    for (name, values) in values {
-        for value in values {
-            if value.starts_with('-') {
-                words.push(format!("{name}={value}"));
-            } else {
-                words.extend([name.to_owned(), value.clone()]);
-            }
-        }
-    }
-    let switches = [("--no-nfs", no_nfs), ("--no-nbd", no_nbd)];
-    let given = switches.iter().filter(|(_, is_given)| **is_given);
-    words.extend(given.map(|(name, _)| (*name).to_owned()));
-    words
+    one_of(written, &Format::ALL.map(|format| (format.name(), format)))
 }
 
 /// Returns `--server`, else the first address `serve` would use; with the prefix length of its
@@ -177,13 +103,13 @@ fn own_address(named: Option<Ipv4Addr>, settings: &Settings) -> anyhow::Result<A
 
 fn menu(settings: &Settings, catalog: &Catalog) -> anyhow::Result<Menu> {
     let boot = BootChoice::resolve(catalog, settings.boot.as_deref());
-    let checked = settings.transports.check(catalog);
+    let checked = settings.transports().check(catalog);
     checked.map_err(|error| anyhow!("--transport: {error}"))?;
     Ok(Menu {
         timeout: settings.menu_timeout,
         boot: boot.map_err(|error| anyhow!("--boot: {error}"))?,
         append: settings.append.clone(),
-        transports: settings.transports.clone(),
+        transports: settings.transports(),
         kind: settings.menu,
     })
 }
@@ -191,76 +117,6 @@ fn menu(settings: &Settings, catalog: &Catalog) -> anyhow::Result<Menu> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::ffi::OsString;
-
-    fn serve(words: &[String]) -> args::Serve {
-        let command = ["lanboot", "serve"].map(OsString::from).into_iter();
-        let line = command.chain(words.iter().map(OsString::from));
-        match args::Cli::of(line).unwrap().command {
-            args::Command::Serve(serve) => *serve,
-            other => panic!("not serve: {other:?}"),
-        }
-    }
-
-    #[test]
-    fn relevant_flags_are_repeated_and_valid() {
-        let words = |line: &[&str]| -> Vec<String> { line.iter().map(|w| (*w).into()).collect() };
-        let given = words(&[
-            "--http-port",
-            "8080",
-            "--append",
-            "-x 'y'",
-            "--transport",
-            "nfs",
-            "--transport",
-            "a=nbd",
-            "--loaders",
-            "/srv/my loaders",
-            "--boot=-odd",
-            "--no-nbd",
-            "--dhcp",
-            "proxy",
-            "--once",
-            "--lease-time",
-            "2h",
-            "--only",
-            "00:1a:02:03:04:05",
-            "a.iso",
-        ]);
-        let kept = repeated(&serve(&given));
-        let expected = words(&[
-            "--http-port",
-            "8080",
-            "--transport",
-            "nfs",
-            "--transport",
-            "a=nbd",
-            "--loaders",
-            "/srv/my loaders",
-            "--boot=-odd",
-            "--append=-x 'y'",
-            "--no-nbd",
-        ]);
-        assert_eq!(kept, expected);
-        assert_eq!(repeated(&serve(&kept)), kept);
-        let all = words(&[
-            "--config",
-            "c.toml",
-            "--interface",
-            "eth0",
-            "--address",
-            "10.0.0.1/24",
-            "--loader",
-            "grub",
-            "--menu",
-            "stock",
-            "--menu-timeout",
-            "3",
-            "--no-nfs",
-        ]);
-        assert_eq!(repeated(&serve(&all)), all);
-        assert!(repeated(&serve(&words(&["a.iso"]))).is_empty());
-    }
 
     #[test]
     fn unknown_formats_suggest_the_nearest() {

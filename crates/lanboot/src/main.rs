@@ -3,14 +3,18 @@
 use std::io::{ErrorKind, Write as _};
 use std::process::ExitCode;
 
-use lanboot::config::Settings;
-use lanboot::config::args::{Cli, Command};
+use lanboot::config::args::Command;
+use lanboot::config::{self, Refusal};
 use lanboot::{doctor, export, inspect, serve};
 use lanboot_core::text;
 
 fn main() -> ExitCode {
-    let cli = Cli::of(std::env::args_os()).unwrap_or_else(|error| refuse(&error));
-    run(cli.command).unwrap_or_else(|error| {
+    let done = match config::read(std::env::args_os()) {
+        Ok(command) => run(command),
+        Err(Refusal::Usage(error)) => refuse(&error),
+        Err(Refusal::Config(error)) => Err(error),
+    };
+    done.unwrap_or_else(|error| {
         eprintln!("lanboot: {}", text::lines(&format!("{error:#}")));
         ExitCode::FAILURE
     })
@@ -30,7 +34,7 @@ fn refuse(error: &clap::Error) -> ! {
 
 fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Serve(flags) => serve::run(&Settings::new(*flags)?)?,
+        Command::Serve(settings) => serve::run(&settings)?,
         Command::Inspect(flags) => print(&inspect::run(&flags)?)?,
         Command::Export(flags) => print(&export::run(*flags)?)?,
         Command::Doctor(flags) => {

@@ -80,7 +80,7 @@ relay_words() {
         refuses 1 --dhcp server --config "$LOGS/wrong.toml"
         says "$part" "$line"
     done <<'END'
-rang = "10.1.0.5-10.1.0.9"|wrong.toml.*line 4.*no key 'rang' in \[\[subnet\]\]; did you mean 'range'
+rang = "10.1.0.5-10.1.0.9"|wrong.toml:4:1: .*no key 'rang' in \[\[subnet\]\]; did you mean 'range'
 range = "10.1.0.5"|subnet 10.1.0.0/24: range: '10.1.0.5' is not a range like
 range = "10.1.1.5-10.1.1.9"|the range 10.1.1.5-10.1.1.9 is not inside the network 10.1.0.0/24
 router = "gw"|subnet 10.1.0.0/24: router: 'gw' is not an IPv4 address

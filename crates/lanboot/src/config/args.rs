@@ -1,15 +1,14 @@
-//! Command line. Its flags are also the keys of the configuration file; `super::settings` merges both.
+//! Commands and their arguments. The flags of `serve` are defined in `super::settings`.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::error::ErrorKind;
-use clap::{Args, CommandFactory as _, Parser, Subcommand};
-use serde::Deserialize;
+use clap::{ArgMatches, Args, CommandFactory as _, Parser, Subcommand};
 
 use lanboot_core::text;
 
-use super::subnet::Table;
+use super::settings::Settings;
 
 /// Boot every machine on the LAN from unopened ISO images.
 #[derive(Debug, Parser)]
@@ -26,13 +25,16 @@ impl Cli {
     /// # Errors
     ///
     /// Returns clap's errors; for an image without a command the error names the missing command.
-    pub fn of(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+    pub(super) fn matches(
+        arguments: impl IntoIterator<Item = OsString>,
+    ) -> Result<ArgMatches, clap::Error> {
         let arguments: Vec<OsString> = arguments.into_iter().collect();
-        Self::try_parse_from(&arguments).map_err(|error| {
+        let parse = |words: &[OsString]| Self::command().try_get_matches_from(words);
+        parse(&arguments).map_err(|error| {
             // Errors quote the arguments: they are made printable.
             let printable = |word: &OsString| OsString::from(text::path(word.as_ref()));
             let shown: Vec<OsString> = arguments.iter().map(printable).collect();
-            match Self::try_parse_from(&shown) {
+            match parse(&shown) {
                 Err(of_shown) if of_shown.kind() == error.kind() => Self::explain(of_shown, &shown),
                 _ => error,
             }
@@ -112,7 +114,7 @@ Examples:
 pub enum Command {
     /// Serve images to every machine on the LAN that boots from the network
     #[command(after_help = SERVE_EXAMPLES)]
-    Serve(Box<Serve>),
+    Serve(Box<Settings>),
     /// Show the contents of an image and what machines would be offered
     Inspect(Inspect),
     /// Print configuration for existing servers: boot files for a DHCP server, or entries for a
@@ -155,112 +157,6 @@ Networks, on interfaces or behind relays, in the configuration file:
 On the machine: enable network boot (PXE) in its firmware, or press its boot menu key
 (often F12, F11, F9 or Esc) and select the network card.";
 
-/// Arguments of `lanboot serve`.
-#[derive(Debug, Default, Args, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub struct Serve {
-    /// Images, or folders of images
-    #[arg(value_name = "IMAGE")]
-    pub images: Vec<PathBuf>,
-    /// Network interface to serve; needed only if several are suitable. May be repeated
-    #[arg(long, value_name = "IF")]
-    #[serde(deserialize_with = "one_or_many")]
-    pub interface: Vec<String>,
-    /// Give the interface this address, such as 192.168.0.1/24, while lanboot runs; with several
-    /// interfaces, IF=ADDRESS/BITS. May be repeated
-    #[arg(long, value_name = "[IF=]ADDRESS/BITS")]
-    #[serde(deserialize_with = "one_or_many")]
-    pub address: Vec<String>,
-    /// auto: assign addresses unless another DHCP server answers; beside one, and as soon as one
-    /// appears, only provide boot information, until SIGHUP or a restart. server: assign addresses
-    /// in any case. proxy: only provide boot information. off: no DHCP [default: auto]
-    #[arg(long, value_name = "auto|server|proxy|off")]
-    pub dhcp: Option<String>,
-    /// Addresses to assign on a single interface; default: part of its own network. For several
-    /// interfaces and networks behind relays use tables in the configuration file, shown below
-    #[arg(long, value_name = "A-B")]
-    pub range: Option<String>,
-    /// Duration of a lease, such as 12h or 30m [default: 12h; 1h with --dhcp auto]
-    #[arg(long, value_name = "DURATION")]
-    pub lease_time: Option<String>,
-    /// Default route announced to machines; default: none
-    #[arg(long, value_name = "ADDRESS")]
-    pub router: Option<String>,
-    /// DNS server announced to machines; default: none. May be repeated
-    #[arg(long, value_name = "ADDRESS")]
-    #[serde(deserialize_with = "one_or_many")]
-    pub dns: Vec<String>,
-    /// Root transport: auto, http, nfs or nbd; ENTRY=TRANSPORT for one entry or image. May be
-    /// repeated [default: auto]
-    #[arg(long, value_name = "[ENTRY=]TRANSPORT")]
-    #[serde(deserialize_with = "one_or_many")]
-    pub transport: Vec<String>,
-    /// Do not serve NFS (ports 111 and 2049)
-    #[arg(long)]
-    pub no_nfs: bool,
-    /// Do not serve NBD (port 10809)
-    #[arg(long)]
-    pub no_nbd: bool,
-    /// Entry or image to start when the menu times out; default: the first image
-    #[arg(long, value_name = "ENTRY")]
-    pub boot: Option<String>,
-    /// Additional kernel arguments for every entry
-    #[arg(long, value_name = "ARGS", allow_hyphen_values = true)]
-    pub append: Option<String>,
-    /// generated: a menu of all images. stock: the first image's own [default: generated]
-    #[arg(long, value_name = "generated|stock")]
-    pub menu: Option<String>,
-    /// Seconds a menu waits for a key; 0 starts at once, 'never' waits forever [default: 10]
-    #[arg(long, value_name = "S")]
-    #[serde(deserialize_with = "scalar")]
-    pub menu_timeout: Option<String>,
-    /// First loader: auto, ipxe, ipxe-native, pxelinux (BIOS), grub (UEFI, also with
-    /// Secure Boot on) or iso (UEFI HTTP Boot: the first image as a RAM disk); MAC=LOADER for one
-    /// machine. May be repeated [default: auto]
-    #[arg(long, value_name = "[MAC=]LOADER")]
-    #[serde(deserialize_with = "one_or_many")]
-    pub loader: Vec<String>,
-    /// Folder for the lease database [default: /var/lib/lanboot]
-    #[arg(long, value_name = "DIR")]
-    pub state: Option<PathBuf>,
-    /// Configuration file [default: /etc/lanboot/lanboot.toml if it exists]
-    #[arg(long, value_name = "FILE")]
-    #[serde(skip)]
-    pub config: Option<PathBuf>,
-    /// Serve only this machine. May be repeated
-    #[arg(long, value_name = "MAC")]
-    #[serde(deserialize_with = "one_or_many")]
-    pub only: Vec<String>,
-    /// Exit once every machine that began to boot is up with its address and none reads its root
-    /// file system from this server
-    #[arg(long)]
-    pub once: bool,
-    /// Exit once no machine is booting and none has requested anything for this long, such as 10m
-    #[arg(long, value_name = "DURATION")]
-    pub until_idle: Option<String>,
-    /// plain: lines of text. json: one JSON object per line [default: plain; live on a terminal]
-    #[arg(long, value_name = "plain|json")]
-    pub log: Option<String>,
-    /// Create this file once all services are running and the DHCP mode is decided
-    #[arg(long, value_name = "FILE")]
-    pub ready_file: Option<PathBuf>,
-    /// Port of the HTTP server [default: 80]
-    #[arg(long, value_name = "PORT")]
-    #[serde(deserialize_with = "scalar")]
-    pub http_port: Option<String>,
-    /// Answer TFTP from port 69 alone, for machines behind NAT and for containers; by default each
-    /// transfer has a port of its own
-    #[arg(long)]
-    pub tftp_single_port: bool,
-    /// Folder of loaders to use instead of the host's (undionly.kpxe, snponly-x86_64.efi,
-    /// snponly-arm64.efi, shimx64.efi and grubx64.efi, lpxelinux.0, *.c32)
-    #[arg(long, value_name = "DIR")]
-    pub loaders: Option<PathBuf>,
-    /// Networks; in the configuration file only
-    #[arg(skip)]
-    pub subnet: Vec<Table>,
-}
-
 const EXPORT_EXAMPLES: &str = "\
 Examples:
   lanboot export dnsmasq archlinux.iso >/etc/dnsmasq.d/lanboot.conf
@@ -279,9 +175,12 @@ pub struct Export {
     /// Address of lanboot for machines; default: that of --address or of the interface
     #[arg(long, value_name = "ADDRESS")]
     pub server: Option<String>,
-    /// Flags of `lanboot serve`.
+    /// Flags of `lanboot serve`, merged with the file.
     #[command(flatten)]
-    pub serve: Serve,
+    pub settings: Settings,
+    /// Flags that affect what a fragment refers to, as given: `serve` needs them too.
+    #[arg(skip)]
+    pub repeated: Vec<String>,
 }
 
 /// Arguments of `lanboot inspect`.
@@ -312,49 +211,16 @@ pub struct Doctor {
     pub json: bool,
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Scalar {
-    Text(String),
-    Number(i64),
-}
-
-impl Scalar {
-    fn into_text(self) -> String {
-        match self {
-            Self::Text(text) => text,
-            Self::Number(number) => number.to_string(),
-        }
-    }
-}
-
-fn scalar<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
-    Ok(Some(Scalar::deserialize(from)?.into_text()))
-}
-
-/// Deserialises a string, or a list of strings.
-pub(crate) fn one_or_many<'de, D: serde::Deserializer<'de>>(
-    from: D,
-) -> Result<Vec<String>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum OneOrMany {
-        One(String),
-        Many(Vec<String>),
-    }
-    Ok(match OneOrMany::deserialize(from)? {
-        OneOrMany::One(one) => vec![one],
-        OneOrMany::Many(many) => many,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::FromArgMatches as _;
 
     fn read(line: &str) -> Result<Command, String> {
-        let read = Cli::of(line.split(' ').map(OsString::from));
-        read.map(|cli| cli.command)
+        let matches = Cli::matches(line.split(' ').map(OsString::from));
+        matches
+            .and_then(|matches| Cli::from_arg_matches(&matches))
+            .map(|cli| cli.command)
             .map_err(|error| error.to_string())
     }
 
@@ -453,7 +319,7 @@ mod tests {
             let line = line.trim().trim_start_matches("sudo ");
             let line = line.trim_start_matches("target/release/");
             if line.starts_with("lanboot ") {
-                let read = Cli::of(words(line));
+                let read = Cli::matches(words(line));
                 assert!(read.is_ok(), "{line}: {}", read.unwrap_err());
                 tried += 1;
             }

@@ -1,12 +1,138 @@
 //! Command line and configuration file, merged into the settings of a command.
+//!
+//! A key is defined once, as a field of [`Settings`]: flag, key of the file, type, default, text of
+//! `--help` and of `docs/configuration.md`. The file's values are parsed as flags are.
 
 pub mod args;
-mod effect;
+mod conflicts;
+mod error;
+mod file;
+mod given;
 mod network;
 mod settings;
 mod subnet;
+#[cfg(test)]
+mod tests;
+mod value;
 
-pub use settings::{Cidr, DEFAULT_CONFIG, Dhcp, Log, Settings};
-pub use subnet::{Subnet, Table};
+pub use file::DEFAULT_CONFIG;
+pub use settings::Settings;
+pub use subnet::Subnet;
+pub use value::{Cidr, Log};
 
-pub(crate) use settings::ipv4;
+pub(crate) use value::{ipv4, one_of};
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args as _, FromArgMatches as _};
+use lanboot_core::text;
+
+use args::{Cli, Command};
+use file::ConfigFile;
+use given::Given;
+use settings::REPEATED_BY_EXPORT;
+
+/// The reason why a command does not start.
+#[derive(Debug)]
+pub enum Refusal {
+    /// The command line is not understood, or asks for help.
+    Usage(clap::Error),
+    /// A value is wrong, or the configuration file.
+    Config(anyhow::Error),
+}
+
+impl From<clap::Error> for Refusal {
+    fn from(error: clap::Error) -> Self {
+        error::in_flag(&error).map_or(Self::Usage(error), Self::Config)
+    }
+}
+
+impl From<anyhow::Error> for Refusal {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Config(error)
+    }
+}
+
+/// Reads the arguments, the program's name included, and the configuration file they name.
+///
+/// # Errors
+/// Something is not understood, contradicts something else or would have no effect.
+pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, Refusal> {
+    let mut matches = Cli::matches(arguments)?;
+    let mut cli = Cli::from_arg_matches(&matches)?;
+    let flags = matches.remove_subcommand().map(|(_, flags)| flags);
+    let flags = flags.unwrap_or_default();
+    match &mut cli.command {
+        Command::Serve(settings) => **settings = merged(flags)?,
+        Command::Export(export) => {
+            export.repeated = repeated(&flags);
+            export.settings = merged(flags)?;
+        }
+        Command::Inspect(_) | Command::Doctor(_) => {}
+    }
+    Ok(cli.command)
+}
+
+/// Merges the flags of a command with the configuration file.
+fn merged(flags: ArgMatches) -> anyhow::Result<Settings> {
+    let named = flags.get_one::<PathBuf>("config").cloned();
+    let default = || Some(PathBuf::from(DEFAULT_CONFIG)).filter(|path| path.exists());
+    match named.or_else(default) {
+        Some(path) => with_file(flags, &text::path(&path), &file::read(&path)?),
+        None => with_file(flags, "", ""),
+    }
+}
+
+/// Merges the flags of a command with the file `name` that has this text.
+fn with_file(mut flags: ArgMatches, name: &str, text: &str) -> anyhow::Result<Settings> {
+    let schema = file::schema(Settings::augment_args);
+    let mut given = BTreeSet::new();
+    for arg in schema.get_arguments() {
+        let id = arg.get_id().as_str();
+        if flags.value_source(id) == Some(ValueSource::CommandLine) {
+            given.insert(file::key(arg).to_owned());
+        } else {
+            // A default is no flag: the file's value counts.
+            flags.try_clear_id(id)?;
+        }
+    }
+    let file = ConfigFile::parse(name, text, &given)?;
+    let mut settings = Settings::from_arg_matches(&file.matches)?;
+    settings.update_from_arg_matches(&flags)?;
+    settings.subnets = file.subnets;
+    let given = Given {
+        flags: given,
+        file: file.places,
+    };
+    conflicts::check(&settings, &given)?;
+    Ok(settings)
+}
+
+/// Returns the flags that affect what an exported fragment refers to, as given.
+fn repeated(flags: &ArgMatches) -> Vec<String> {
+    let schema = file::schema(Settings::augment_args);
+    let mut words = Vec::new();
+    for key in REPEATED_BY_EXPORT {
+        let arg = schema.get_arguments().find(|arg| file::key(arg) == key);
+        let id = arg.map_or("", |arg| arg.get_id().as_str());
+        if flags.value_source(id) != Some(ValueSource::CommandLine) {
+            continue;
+        }
+        if arg.is_some_and(|arg| !arg.get_action().takes_values()) {
+            words.push(format!("--{key}"));
+            continue;
+        }
+        for value in flags.get_raw(id).into_iter().flatten() {
+            let value = text::path(Path::new(value));
+            if value.starts_with('-') {
+                words.push(format!("--{key}={value}"));
+            } else {
+                words.extend([format!("--{key}"), value]);
+            }
+        }
+    }
+    words
+}

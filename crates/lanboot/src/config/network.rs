@@ -1,72 +1,77 @@
-//! Which interfaces and networks: what was written, joined and checked.
+//! Checks interfaces, their addresses and networks against each other.
 
-use anyhow::bail;
+use anyhow::{anyhow, bail};
 
-use super::settings::{Cidr, cidr};
-use super::subnet::{MAX_SUBNETS, Subnet, Table};
+use super::given::Given;
+use super::settings::Settings;
+use super::value::Cidr;
 
 /// Most interfaces served at once.
 const MAX_INTERFACES: usize = 16;
 
-pub(super) fn check_interfaces(interfaces: &[String]) -> anyhow::Result<()> {
-    if interfaces.len() > MAX_INTERFACES {
-        bail!(
-            "--interface: {} of them; at most {MAX_INTERFACES} are served",
-            interfaces.len()
-        );
-    }
-    for (at, name) in interfaces.iter().enumerate() {
-        if interfaces.iter().skip(at + 1).any(|other| other == name) {
-            bail!("--interface {name} is given more than once");
+/// Rejects interfaces given twice, addresses of others, and what is for one interface where there are
+/// several.
+pub(super) fn check_networks(settings: &Settings, given: &Given) -> anyhow::Result<()> {
+    let interfaces = &settings.interfaces;
+    let at = |key| move |error: anyhow::Error| anyhow!("{}--{key}{error}", given.place(key));
+    check_interfaces(interfaces).map_err(at("interface"))?;
+    check_addresses(&settings.addresses, interfaces).map_err(at("address"))?;
+    let alone = [
+        ("range", settings.range.is_some()),
+        ("router", settings.router.is_some()),
+    ];
+    for (key, is_given) in alone {
+        if is_given && interfaces.len() > 1 {
+            bail!(
+                "{}--{key} is for one interface; for several, write a [[subnet]] for each into the \
+                 configuration file",
+                given.place(key)
+            );
         }
     }
     Ok(())
 }
 
-/// `ADDRESS/BITS` for the only interface, `IF=ADDRESS/BITS` for one of several.
-pub(super) fn addresses(
-    written: &[String],
+fn check_interfaces(interfaces: &[String]) -> anyhow::Result<()> {
+    if interfaces.len() > MAX_INTERFACES {
+        bail!(
+            ": {} of them; at most {MAX_INTERFACES} are served",
+            interfaces.len()
+        );
+    }
+    for (at, name) in interfaces.iter().enumerate() {
+        if interfaces.iter().skip(at + 1).any(|other| other == name) {
+            bail!(" {name} is given more than once");
+        }
+    }
+    Ok(())
+}
+
+/// Checks `ADDRESS/BITS` for the only interface, `IF=ADDRESS/BITS` for one of several.
+fn check_addresses(
+    addresses: &[(Option<String>, Cidr)],
     interfaces: &[String],
-) -> anyhow::Result<Vec<(Option<String>, Cidr)>> {
-    let mut found: Vec<(Option<String>, Cidr)> = Vec::new();
-    for text in written {
-        let (name, address) = match text.split_once('=') {
-            Some((name, address)) => (Some(name.to_owned()), cidr(address)?),
-            None => (None, cidr(text)?),
-        };
-        match &name {
-            Some(name) if !interfaces.contains(name) => {
-                bail!("'{text}' is for an interface that is not served; add --interface {name}")
-            }
+) -> anyhow::Result<()> {
+    for (at, (name, Cidr { address, prefix })) in addresses.iter().enumerate() {
+        let address = format!("{address}/{prefix}");
+        match name {
+            Some(name) if !interfaces.contains(name) => bail!(
+                ": '{name}={address}' is for an interface that is not served; add --interface {name}"
+            ),
             None if interfaces.len() > 1 => bail!(
-                "'{text}' names no interface; write {}={text}",
-                interfaces.join(&format!("={text} or "))
+                ": '{address}' names no interface; write {}={address}",
+                interfaces.join(&format!("={address} or "))
             ),
             _ => {}
         }
         // Without a name it is for the only interface, whatever its name.
-        if found
-            .iter()
-            .any(|(other, _)| *other == name || interfaces.len() < 2)
-        {
-            bail!("only one --address per interface: '{text}'");
+        let mut earlier = addresses.iter().take(at);
+        if earlier.any(|(other, _)| other == name || interfaces.len() < 2) {
+            let name = name
+                .as_ref()
+                .map_or_else(String::new, |name| format!("{name}="));
+            bail!(": only one --address per interface: '{name}{address}'");
         }
-        found.push((name, address));
     }
-    Ok(found)
-}
-
-pub(super) fn subnets(tables: Vec<Table>) -> anyhow::Result<Vec<Subnet>> {
-    if tables.len() > MAX_SUBNETS {
-        bail!(
-            "{} [[subnet]]s; at most {} are served",
-            tables.len(),
-            MAX_SUBNETS
-        );
-    }
-    let tables = tables.into_iter().zip(1..);
-    let subnets = tables.map(|(table, n)| Subnet::new(table, n));
-    let subnets: Vec<Subnet> = subnets.collect::<anyhow::Result<_>>()?;
-    super::subnet::check_distinct(&subnets)?;
-    Ok(subnets)
+    Ok(())
 }

@@ -1,140 +1,106 @@
 //! `[[subnet]]` of the configuration file: a network whose machines are served, on an interface or
 //! behind a relay.
 
-use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use anyhow::{anyhow, bail};
-use serde::Deserialize;
+use clap::{ArgMatches, Args, FromArgMatches as _};
 
-use super::args::one_or_many;
-use super::settings::{Cidr, ipv4, lease_time, machine, range};
+use super::value::{self, Cidr, ipv4};
 
+/// The key whose value is a table.
+pub(super) const OPTION: &str = "option";
 /// Most tables in one file: a campus.
-pub(super) const MAX_SUBNETS: usize = 256;
+const MAX_SUBNETS: usize = 256;
 /// Most further options of one subnet: a message has room for fewer.
 const MAX_OPTIONS: usize = 64;
 /// Longest domain name (RFC 1035 §2.3.4).
 const MAX_DOMAIN: usize = 253;
-/// The keys of a table.
-pub(super) const KEYS: [&str; 8] = [
-    "network",
-    "range",
-    "router",
-    "dns",
-    "domain",
-    "lease-time",
-    "option",
-    "always-send",
-];
 
-/// A table as written.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub struct Table {
-    network: Option<String>,
-    range: Option<String>,
-    #[serde(deserialize_with = "one_or_many")]
-    router: Vec<String>,
-    #[serde(deserialize_with = "one_or_many")]
-    dns: Vec<String>,
-    domain: Option<String>,
-    lease_time: Option<String>,
-    option: BTreeMap<String, Value>,
-    always_send: Vec<u8>,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(
-    untagged,
-    expecting = "an option is text, 'hex:' and digits, or a list of addresses"
-)]
-enum Value {
-    Text(String),
-    Addresses(Vec<String>),
-}
-
-/// A network whose machines are served.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A network whose machines are served; each field once: the key, its type, and its text in
+/// `docs/configuration.md`.
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
 pub struct Subnet {
-    /// The network's own address, and the bits of its prefix.
+    /// The network, required; that of an interface, or one behind a relay
+    #[arg(long, value_name = "ADDRESS/BITS", value_parser = parse_network)]
     pub network: Cidr,
-    /// Addresses to hand out, if given.
+    /// Addresses to assign; default: part of the network
+    #[arg(long, value_name = "A-B", value_parser = value::range)]
     pub range: Option<(Ipv4Addr, Ipv4Addr)>,
-    /// Default routers to tell.
+    /// Default routes announced to machines; default: none
+    #[arg(id = "router", long = "router", value_name = "ADDRESS", value_parser = value::machine)]
     pub routers: Vec<Ipv4Addr>,
-    /// DNS servers to tell.
+    /// DNS servers announced to machines; default: those of all networks
+    #[arg(long, value_name = "ADDRESS", value_parser = value::machine)]
     pub dns: Vec<Ipv4Addr>,
-    /// Domain to tell.
+    /// Domain name announced to machines; default: none
+    #[arg(long, value_name = "NAME", value_parser = domain)]
     pub domain: Option<String>,
-    /// Lease time, if given.
+    /// Duration of a lease; default: that of all networks
+    #[arg(long, value_name = "DURATION", value_parser = value::lease_time)]
     pub lease_time: Option<Duration>,
-    /// Further options: code and value.
+    /// Further options by number, such as option.42 = ['10.1.0.3']: a list of addresses, text, or
+    /// 'hex:01 02 ff'; sent to machines that request them
+    #[arg(id = "option", long = "option", value_name = "VALUE", value_parser = option)]
     pub options: Vec<(u8, Vec<u8>)>,
-    /// Codes of those that are sent to machines that do not ask for them, too.
+    /// Numbers of those options that are sent to all other machines too
+    #[arg(id = "always-send", long = "always-send", value_name = "NUMBER", value_parser = code)]
     pub always: Vec<u8>,
 }
 
 impl Subnet {
-    /// What a table says. Errors are one sentence that names the subnet.
-    pub(crate) fn new(table: Table, number: usize) -> anyhow::Result<Self> {
-        let Some(network) = table.network else {
-            bail!("[[subnet]] number {number} has no network; write network = \"10.1.0.0/24\"");
-        };
-        let network = parse_network(&network)
-            .map_err(|error| anyhow!("[[subnet]] number {number}: network: {error}"))?;
-        let key = |key: &'static str| {
-            move |error| {
-                let Cidr { address, prefix } = network;
-                anyhow!("subnet {address}/{prefix}: {key}: {error}")
-            }
-        };
-        let addresses = |texts: Vec<String>| {
-            let all = texts.iter().map(|text| machine(text));
-            all.collect::<anyhow::Result<Vec<_>>>()
-        };
-        Ok(Self {
-            network,
-            range: table
-                .range
-                .map(|text| range(&text))
-                .transpose()
-                .map_err(key("range"))?,
-            routers: addresses(table.router).map_err(key("router"))?,
-            dns: addresses(table.dns).map_err(key("dns"))?,
-            domain: table
-                .domain
-                .map(domain)
-                .transpose()
-                .map_err(key("domain"))?,
-            lease_time: table
-                .lease_time
-                .map(|text| lease_time(&text))
-                .transpose()
-                .map_err(key("lease-time"))?,
-            options: options(table.option).map_err(key("option"))?,
-            always: table.always_send,
-        })
+    /// Returns the subnet of a table's values.
+    ///
+    /// # Errors
+    /// The network is missing, or an option is given twice.
+    pub(super) fn new(matches: &ArgMatches) -> anyhow::Result<Self> {
+        let mut subnet = Self::from_arg_matches(matches)?;
+        let options = &mut subnet.options;
+        if options.len() > MAX_OPTIONS {
+            bail!(
+                "option: {} options; at most {MAX_OPTIONS} fit",
+                options.len()
+            );
+        }
+        options.sort_unstable_by_key(|(code, _)| *code);
+        if let Some([(code, _), _]) = options.array_windows().find(|[a, b]| a.0 == b.0) {
+            bail!("option: {code} is given twice");
+        }
+        Ok(subnet)
     }
 
-    /// Whether this is the network of an address with this prefix.
+    /// Returns whether this is the network of an address with this prefix.
     pub fn is(&self, address: Ipv4Addr, prefix: u8) -> bool {
         self.network.prefix == prefix && base(address, prefix) == self.network.address
     }
+
+    /// Returns a key that has no effect where no addresses are handed out.
+    pub(super) fn key_of_addresses(&self) -> Option<&'static str> {
+        let keys = [
+            ("range", self.range.is_some()),
+            ("router", !self.routers.is_empty()),
+            ("dns", !self.dns.is_empty()),
+            ("domain", self.domain.is_some()),
+            ("lease-time", self.lease_time.is_some()),
+            (OPTION, !self.options.is_empty()),
+        ];
+        let given = keys.into_iter().find(|(_, is_given)| *is_given);
+        given.map(|(key, _)| key)
+    }
 }
 
-/// Refuses a second table for one network: only one of the two could count.
-pub(super) fn check_distinct(subnets: &[Subnet]) -> anyhow::Result<()> {
-    for (at, subnet) in subnets.iter().enumerate() {
-        if subnets
-            .iter()
-            .skip(at + 1)
-            .any(|s| s.network == subnet.network)
-        {
-            let Cidr { address, prefix } = subnet.network;
-            bail!("there are two [[subnet]]s {address}/{prefix}; make one of them");
-        }
+/// Rejects a second table for one network, of which only one could count, and too many.
+pub(super) fn check_another(subnets: &[Subnet], another: &Subnet) -> anyhow::Result<()> {
+    if subnets.len() == MAX_SUBNETS {
+        bail!("more than {MAX_SUBNETS} [[subnet]]s; at most {MAX_SUBNETS} are served");
+    }
+    if subnets
+        .iter()
+        .any(|subnet| subnet.network == another.network)
+    {
+        let Cidr { address, prefix } = another.network;
+        bail!("there are two [[subnet]]s {address}/{prefix}; make one of them");
     }
     Ok(())
 }
@@ -159,7 +125,7 @@ fn parse_network(text: &str) -> anyhow::Result<Cidr> {
     Ok(Cidr { address, prefix })
 }
 
-fn domain(text: String) -> anyhow::Result<String> {
+fn domain(text: &str) -> anyhow::Result<String> {
     let is_label = |label: &str| {
         let mut bytes = label.bytes();
         (1..=63).contains(&label.len())
@@ -171,54 +137,53 @@ fn domain(text: String) -> anyhow::Result<String> {
             text.escape_default()
         );
     }
-    Ok(text)
+    Ok(text.to_owned())
 }
 
-fn options(table: BTreeMap<String, Value>) -> anyhow::Result<Vec<(u8, Vec<u8>)>> {
-    if table.len() > MAX_OPTIONS {
-        bail!("{} options; at most {MAX_OPTIONS} fit", table.len());
-    }
-    let mut options = Vec::new();
-    for (key, value) in table {
-        let code = key.parse().ok().filter(|code| (1..=254).contains(code));
-        let code: u8 = code.ok_or_else(|| {
-            anyhow!(
-                "'{}' is not the number of an option, from 1 to 254",
-                key.escape_default()
-            )
-        })?;
-        if options.iter().any(|(other, _)| *other == code) {
-            bail!("{code} is given twice");
-        }
-        let value = option(code, value).map_err(|error| anyhow!("{code}: {error}"))?;
-        options.push((code, value));
-    }
-    options.sort_unstable_by_key(|(code, _)| *code);
-    Ok(options)
+/// Parses the number of an option.
+fn code(text: &str) -> anyhow::Result<u8> {
+    let code = text.parse().ok().filter(|code| (1..=254).contains(code));
+    code.ok_or_else(|| {
+        anyhow!(
+            "'{}' is not the number of an option, from 1 to 254",
+            text.escape_default()
+        )
+    })
 }
 
-fn option(code: u8, value: Value) -> anyhow::Result<Vec<u8>> {
-    let bytes = match value {
-        Value::Addresses(texts) => {
-            let mut bytes = Vec::new();
-            for text in texts {
-                bytes.extend_from_slice(&ipv4(&text)?.octets());
-            }
-            bytes
-        }
-        Value::Text(text) => match text.strip_prefix("hex:") {
-            Some(digits) => hex(digits)?,
-            // Of the options that hold an address, 66 alone has it as text.
-            None if code != 66 && text.parse::<Ipv4Addr>().is_ok() => {
-                bail!("'{text}' would be sent as text; write ['{text}'] for an address")
-            }
-            None => text.into_bytes(),
-        },
+/// Parses an option as the reader of the file writes it: `CODE=TEXT`, or `CODE@ADDRESS,ADDRESS`.
+fn option(text: &str) -> anyhow::Result<(u8, Vec<u8>)> {
+    let at = text.find(['=', '@']).unwrap_or(text.len());
+    let (number, value) = text.split_at(at);
+    let code = code(number)?;
+    let value = match value.strip_prefix('@') {
+        Some(list) => addresses(list),
+        None => bytes(code, value.strip_prefix('=').unwrap_or_default()),
     };
-    if !(1..=255).contains(&bytes.len()) {
-        bail!("{} bytes; an option has 1 to 255", bytes.len());
+    let value = value.map_err(|error| anyhow!("{code}: {error}"))?;
+    if !(1..=255).contains(&value.len()) {
+        bail!("{code}: {} bytes; an option has 1 to 255", value.len());
+    }
+    Ok((code, value))
+}
+
+fn addresses(list: &str) -> anyhow::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    for text in list.split_terminator(',') {
+        bytes.extend_from_slice(&ipv4(text)?.octets());
     }
     Ok(bytes)
+}
+
+fn bytes(code: u8, text: &str) -> anyhow::Result<Vec<u8>> {
+    match text.strip_prefix("hex:") {
+        Some(digits) => hex(digits),
+        // Of the options that hold an address, 66 alone has it as text.
+        None if code != 66 && text.parse::<Ipv4Addr>().is_ok() => {
+            bail!("'{text}' would be sent as text; write ['{text}'] for an address")
+        }
+        None => Ok(text.as_bytes().to_vec()),
+    }
 }
 
 /// Hexadecimal digits, with blanks or colons between bytes.
@@ -245,9 +210,13 @@ fn hex(text: &str) -> anyhow::Result<Vec<u8>> {
 mod tests {
     use super::*;
 
+    use super::super::tests::settings;
+
     fn subnet(text: &str) -> Result<Subnet, String> {
-        let table = toml::from_str(text).map_err(|error| error.message().to_owned())?;
-        Subnet::new(table, 2).map_err(|error| error.to_string())
+        let found = settings(&["a.iso"], &format!("[[subnet]]\n{text}"));
+        found
+            .map(|settings| settings.subnets[0].clone())
+            .map_err(|error| error.to_string())
     }
 
     #[test]
@@ -279,21 +248,27 @@ mod tests {
 
     #[test]
     fn two_tables_for_one_network_are_refused() {
-        let one = |text: &str| subnet(&format!("network = '{text}'")).unwrap();
-        let twice = [one("10.1.0.0/24"), one("10.2.0.0/24"), one("10.1.0.0/24")];
-        let error = check_distinct(&twice).unwrap_err().to_string();
+        let table = |text: &str| format!("[[subnet]]\nnetwork = '{text}'\n");
+        let twice = ["10.1.0.0/24", "10.2.0.0/24", "10.1.0.0/24"].map(table);
+        let error = settings(&["a.iso"], &twice.concat()).unwrap_err();
         assert_eq!(
-            error,
-            "there are two [[subnet]]s 10.1.0.0/24; make one of them"
+            error.to_string(),
+            "lanboot.toml:5:1: there are two [[subnet]]s 10.1.0.0/24; make one of them"
         );
-        check_distinct(&twice[..2]).unwrap();
+        settings(&["a.iso"], &twice[..2].concat()).unwrap();
     }
 
     #[test]
     fn bad_values_name_the_subnet_and_say_what_would_be_right() {
         for (text, part) in [
-            ("", "[[subnet]] number 2 has no network; write network = "),
-            ("10.1.0.0", "number 2: network: '10.1.0.0' is not a network"),
+            (
+                "",
+                "lanboot.toml:1:1: [[subnet]] has no network; write network = ",
+            ),
+            (
+                "10.1.0.0",
+                "lanboot.toml:2:11: subnet 10.1.0.0: network: '10.1.0.0' is not a network",
+            ),
             ("10.1.0.9/24", "did you mean '10.1.0.0/24'?"),
             ("10.1.0.0/31", "from 1 to 30"),
             ("0.0.0.0/0", "from 1 to 30"),
@@ -329,7 +304,8 @@ mod tests {
             ),
         ] {
             let error = subnet(&format!("network = '10.1.0.0/24'\n{line}\n")).unwrap_err();
-            assert!(error.starts_with("subnet 10.1.0.0/24: "), "{error}");
+            assert!(error.starts_with("lanboot.toml:"), "{error}");
+            assert!(error.contains(": subnet 10.1.0.0/24: "), "{error}");
             assert!(error.contains(part), "{line}: {error}");
         }
         let error = subnet("network = '10.1.0.0/24'\noption.42 = 7\n").unwrap_err();

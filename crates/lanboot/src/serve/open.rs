@@ -6,16 +6,16 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use lanboot_core::catalog::{BootChoice, Catalog, Transport};
+use lanboot_core::dhcp::server_detection::Policy;
 use lanboot_core::loaders::Loaders;
 use lanboot_core::menus::Menu;
 use lanboot_core::plan::MenuKind;
 use lanboot_core::routes::{Address, Routes};
-
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use super::interface_watch::Watch;
 use super::{dhcp, nbd, nfs, ram_disks, tftp};
-use crate::config::{self, Dhcp, Settings};
+use crate::config::{self, Settings};
 use crate::doctor;
 use crate::library::{self, ImageLibrary};
 use crate::loaders;
@@ -67,7 +67,7 @@ fn all_rights(settings: &Settings, error: anyhow::Error) -> anyhow::Error {
         Ok(rights) => rights,
         Err(error) => return error,
     };
-    if settings.dhcp != Dhcp::Off {
+    if settings.dhcp != Policy::Off {
         rights = rights.with(Capability::NetRaw);
     }
     if !settings.addresses.is_empty() {
@@ -82,7 +82,7 @@ fn all_rights(settings: &Settings, error: anyhow::Error) -> anyhow::Error {
 fn open_all(settings: &Settings) -> anyhow::Result<Opened> {
     raise_descriptor_limit();
     // First of all: with many images the rest takes time.
-    let has_leases = settings.dhcp != Dhcp::Off;
+    let has_leases = settings.dhcp != Policy::Off;
     let lock = has_leases.then(|| StateLock::take(&settings.state));
     let lock = lock.transpose()?;
     let open_images = Arc::new(OpenImages::default());
@@ -119,10 +119,10 @@ fn open_all(settings: &Settings) -> anyhow::Result<Opened> {
     let http = each(&served, |interface, own| {
         listen(interface, own, settings.http_port, Service::Http)
     })?;
-    let transports = &settings.transports;
+    let transports = &settings.transports();
     let asks = |transport| (transport, transports.ask_for(transport));
     let nfs = protocol(
-        settings.nfs,
+        !settings.no_nfs,
         asks(Transport::Nfs),
         &mut notices,
         |notices| {
@@ -131,14 +131,14 @@ fn open_all(settings: &Settings) -> anyhow::Result<Opened> {
             })
         },
     )?;
-    let nbd = protocol(settings.nbd, asks(Transport::Nbd), &mut notices, |_| {
+    let nbd = protocol(!settings.no_nbd, asks(Transport::Nbd), &mut notices, |_| {
         each(&served, |interface, own| {
             listen(interface, own, nbd::PORT, Service::Nbd)
         })
     })?;
     let dhcp = match settings.dhcp {
-        Dhcp::Off => None,
-        Dhcp::Auto | Dhcp::Server | Dhcp::Proxy => Some(dhcp::Listener::open(
+        Policy::Off => None,
+        Policy::Auto | Policy::Server | Policy::Proxy => Some(dhcp::Listener::open(
             settings,
             &served,
             &interfaces,
@@ -156,7 +156,7 @@ fn open_all(settings: &Settings) -> anyhow::Result<Opened> {
             timeout: settings.menu_timeout,
             boot,
             append: settings.append.clone(),
-            transports: settings.transports.clone(),
+            transports: settings.transports(),
             kind: settings.menu,
         },
         addresses,
@@ -337,7 +337,7 @@ fn check_entries(
     catalog: &Catalog,
     notices: &mut Vec<String>,
 ) -> anyhow::Result<()> {
-    let transports = &settings.transports;
+    let transports = &settings.transports();
     transports
         .check(catalog)
         .map_err(|error| anyhow::anyhow!("--transport: {error}"))?;
@@ -393,7 +393,7 @@ fn about_loaders(
     missing
         .into_iter()
         .chain(doctor::secure_boot(catalog, loaders))
-        .chain(settings.loader.warning(catalog, boot))
+        .chain(settings.loader().warning(catalog, boot))
         .collect()
 }
 
@@ -413,10 +413,10 @@ fn about_doors(
         ranges.collect::<Vec<_>>().join(" and ")
     };
     let addresses = match settings.dhcp {
-        Dhcp::Off => "no DHCP".into(),
-        Dhcp::Proxy => "proxy DHCP".into(),
-        Dhcp::Server => format!("DHCP {}", ranges()),
-        Dhcp::Auto => format!("DHCP {} unless another server is there", ranges()),
+        Policy::Off => "no DHCP".into(),
+        Policy::Proxy => "proxy DHCP".into(),
+        Policy::Server => format!("DHCP {}", ranges()),
+        Policy::Auto => format!("DHCP {} unless another server is there", ranges()),
     };
     let nfs = if routes.nfs { ", NFS" } else { "" };
     let nbd = if routes.nbd { ", NBD" } else { "" };

@@ -17,7 +17,7 @@ pub(super) fn check_named(
     let named = boot.images(catalog).next().filter(|_| boot.is_named());
     if let Some(image) = named
         && let Some(lack) = image.whole_image_lack()
-        && !settings.loader.asks_for_iso()
+        && !settings.loader().asks_for_iso()
     {
         bail!(
             "--boot: nothing on the image '{}' can be started: {lack}",
@@ -35,7 +35,7 @@ pub(super) fn warnings(
     boot: &BootChoice,
     open_images: &OpenImages,
 ) -> Vec<String> {
-    if !settings.loader.asks_for_iso() {
+    if !settings.loader().asks_for_iso() {
         return Vec::new();
     }
     let lack = |image: &Image| {

@@ -15,6 +15,21 @@ pub enum Policy {
     Off,
 }
 
+impl Policy {
+    /// Every policy.
+    pub const ALL: [Self; 4] = [Self::Auto, Self::Server, Self::Proxy, Self::Off];
+
+    /// Returns the name of the policy on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Server => "server",
+            Self::Proxy => "proxy",
+            Self::Off => "off",
+        }
+    }
+}
+
 /// The next action.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Action {

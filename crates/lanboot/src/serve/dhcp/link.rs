@@ -16,7 +16,6 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::net::UdpSocket;
 
-use crate::config::Dhcp;
 use crate::net::{
     self, ArpSocket, Capability, ClientSocket, FrameSocket, Interface, MoreRights, Service, Upper,
 };
@@ -41,7 +40,7 @@ pub struct Opened {
 }
 
 impl Opened {
-    /// Opens the sockets that DHCP on `interface` needs, to answer from `address` as `wanted`.
+    /// Opens the sockets that DHCP on `interface` needs, to answer from `address` as `policy` wants.
     /// Diagnostics for the operator go to `notices`.
     ///
     /// # Errors
@@ -49,7 +48,7 @@ impl Opened {
     pub fn open(
         interface: &Interface,
         address: Ipv4Addr,
-        wanted: Dhcp,
+        policy: Policy,
         notices: &mut Vec<String>,
     ) -> anyhow::Result<Self> {
         use anyhow::Context as _;
@@ -93,7 +92,7 @@ impl Opened {
             index: interface.index,
             address,
             mac,
-            policy: policy(wanted),
+            policy,
         })
     }
 
@@ -124,16 +123,6 @@ impl Opened {
             arp: self.arp.polled()?,
             client: self.client.polled()?,
         })
-    }
-}
-
-/// Returns what server detection makes of the operator's choice.
-fn policy(wanted: Dhcp) -> Policy {
-    match wanted {
-        Dhcp::Auto => Policy::Auto,
-        Dhcp::Server => Policy::Server,
-        Dhcp::Proxy => Policy::Proxy,
-        Dhcp::Off => Policy::Off,
     }
 }
 

@@ -3,12 +3,13 @@
 use std::net::Ipv4Addr;
 
 use anyhow::{Context as _, anyhow, bail};
+use lanboot_core::dhcp::server_detection::Policy;
 use lanboot_core::dhcp::{BadConfig, Code, Config, Leases, Mode, Subnet};
 use lanboot_core::routes::Address;
 
 use super::{Listener, Opened};
 use crate::bus;
-use crate::config::{self, Dhcp, Settings};
+use crate::config::{self, Settings};
 use crate::net::{self, ChangeSocket, Interface, PingSocket};
 use crate::serve::open::Served;
 use crate::store::Sqlite;
@@ -32,8 +33,8 @@ impl Listener {
             check: true,
         };
         let mode = match settings.dhcp {
-            Dhcp::Proxy => Mode::Proxy,
-            Dhcp::Auto | Dhcp::Server | Dhcp::Off => Mode::Server,
+            Policy::Proxy => Mode::Proxy,
+            Policy::Auto | Policy::Server | Policy::Off => Mode::Server,
         };
         config.check(mode).map_err(|error| match error {
             BadConfig::Overlap(..) | BadConfig::Router(..) => anyhow!("{error}"),
@@ -54,7 +55,7 @@ impl Listener {
         for address in &own {
             leases.exclude(*address);
         }
-        if settings.dhcp != Dhcp::Proxy {
+        if settings.dhcp != Policy::Proxy {
             check_room(settings, &config.subnets, &leases)?;
         }
         Ok(Self {
@@ -68,7 +69,7 @@ impl Listener {
             config,
             leases,
             store: Box::new(store),
-            loader: settings.loader.clone(),
+            loader: settings.loader(),
             menu: settings.menu,
             http_port: settings.http_port,
         })
@@ -114,7 +115,7 @@ fn own(served: &[Served], others: &[Interface]) -> Vec<Ipv4Addr> {
 
 /// Refuses to hand out link-local addresses: machines give them to themselves (RFC 3927 §1.6).
 fn check_scope(settings: &Settings, network: Ipv4Addr, prefix: u8) -> anyhow::Result<()> {
-    if network.is_link_local() && settings.dhcp != Dhcp::Proxy {
+    if network.is_link_local() && settings.dhcp != Policy::Proxy {
         bail!(
             "{network}/{prefix} is a link-local network, whose addresses no DHCP server may hand \
              out (RFC 3927); give the interface another one, --address 192.168.0.1/24, or use \
@@ -144,7 +145,7 @@ fn subnets(
     for told in settings.subnets.iter().filter(|s| !is_here(s)) {
         if let Some(why) = beside(settings.dhcp, told, served, others) {
             notices.push(why);
-        } else if told.routers.is_empty() && settings.dhcp != Dhcp::Proxy {
+        } else if told.routers.is_empty() && settings.dhcp != Policy::Proxy {
             notices.push(format!(
                 "subnet {}/{}: no router configured; machines there cannot reach lanboot",
                 told.network.address, told.network.prefix
@@ -159,7 +160,7 @@ fn subnets(
 /// has an address in it: a second one of a served interface, or one of an interface not served. Where
 /// another server hands out the addresses, a second one of a served interface changes nothing.
 fn beside(
-    dhcp: Dhcp,
+    dhcp: Policy,
     told: &config::Subnet,
     served: &[Served],
     others: &[Interface],
@@ -172,7 +173,7 @@ fn beside(
     let (name, own) = (&interface.name, own.address);
     let is_it = |(other, _): &&Served| other.name == *name;
     Some(match served.iter().find(is_it) {
-        Some(_) if dhcp == Dhcp::Proxy => return None,
+        Some(_) if dhcp == Policy::Proxy => return None,
         Some((_, first)) => format!(
             "subnet {address}/{prefix}: {own} is a second address of {name}, not served: machines on \
              {name} get addresses of the network of {}. To serve this one instead: --address \
@@ -205,8 +206,8 @@ fn here(
     let range = match (range.or_else(|| net::default_range(address)), settings.dhcp) {
         (Some(range), _) => range,
         // Nothing is handed out: this host's own address never is.
-        (None, Dhcp::Proxy) if prefix < 32 => (own, own),
-        (None, Dhcp::Proxy) => bail!(
+        (None, Policy::Proxy) if prefix < 32 => (own, own),
+        (None, Policy::Proxy) => bail!(
             "{own}/{prefix} names no network, so its machines cannot be distinguished from \
              others; give \
              the address the prefix of its network"
@@ -225,7 +226,7 @@ fn here(
         network: own,
         prefix,
         range,
-        lease_time: settings.lease_time,
+        lease_time: settings.lease_time(),
         routers,
         dns: settings.dns.clone(),
         domain: None,
@@ -251,7 +252,7 @@ fn behind_a_relay(settings: &Settings, told: &config::Subnet) -> anyhow::Result<
         network: address,
         prefix,
         range,
-        lease_time: settings.lease_time,
+        lease_time: settings.lease_time(),
         routers: told.routers.clone(),
         dns: settings.dns.clone(),
         domain: None,
@@ -298,12 +299,23 @@ mod tests {
         let br0 = interface("br0", &[[192, 168, 0, 1], [10, 1, 0, 1]]);
         let all = [br0.clone(), interface("eth1", &[[10, 2, 0, 1]])];
         let served = [(br0, address([192, 168, 0, 1]))];
-        let said = |dhcp: Dhcp, network: &str| {
-            let table = toml::from_str(&format!("network = '{network}'\n")).unwrap();
-            let told = config::Subnet::new(table, 1).unwrap();
+        let said = |dhcp: Policy, network: &str| {
+            let told = config::Subnet {
+                network: config::Cidr {
+                    address: network.trim_end_matches("/24").parse().unwrap(),
+                    prefix: 24,
+                },
+                range: None,
+                routers: Vec::new(),
+                dns: Vec::new(),
+                domain: None,
+                lease_time: None,
+                options: Vec::new(),
+                always: Vec::new(),
+            };
             beside(dhcp, &told, &served, &all)
         };
-        for dhcp in [Dhcp::Auto, Dhcp::Server] {
+        for dhcp in [Policy::Auto, Policy::Server] {
             assert_eq!(
                 said(dhcp, "10.1.0.0/24").unwrap(),
                 "subnet 10.1.0.0/24: 10.1.0.1 is a second address of br0, not served: machines on br0 \
@@ -312,8 +324,8 @@ mod tests {
             );
         }
         // As a proxy lanboot hands out no addresses.
-        assert_eq!(said(Dhcp::Proxy, "10.1.0.0/24"), None);
-        for dhcp in [Dhcp::Auto, Dhcp::Server, Dhcp::Proxy] {
+        assert_eq!(said(Policy::Proxy, "10.1.0.0/24"), None);
+        for dhcp in [Policy::Auto, Policy::Server, Policy::Proxy] {
             let other = said(dhcp, "10.2.0.0/24").unwrap();
             assert!(other.ends_with("add --interface eth1"), "{other}");
             assert_eq!(said(dhcp, "10.3.0.0/24"), None);

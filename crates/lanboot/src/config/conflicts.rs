@@ -1,13 +1,15 @@
-//! What was written and would have no effect: refused, because who wrote it expects one.
+//! Rejects keys that contradict each other, and values that would have no effect: who wrote one
+//! expects one.
 
 use anyhow::bail;
+use lanboot_core::dhcp::server_detection::Policy;
+use lanboot_core::images::Transport;
 
-use super::args::Serve;
-use super::settings::{Cidr, Dhcp, transports};
-use super::subnet::Subnet;
+use super::given::Given;
+use super::network::check_networks;
+use super::settings::Settings;
 
-/// What of a configuration the modes that hand out no addresses leave without effect: the key,
-/// and what it is about.
+/// The keys that have no effect where no addresses are handed out, and what each is about.
 const OF_ADDRESSES: [(&str, &str); 4] = [
     ("range", "which"),
     ("router", "a route that goes with one"),
@@ -15,122 +17,75 @@ const OF_ADDRESSES: [(&str, &str); 4] = [
     ("lease-time", "for how long one is lent"),
 ];
 
-/// Refuses what `dhcp` leaves without effect. A flag overrules the file without a word; two words
-/// of one place contradict each other.
-pub(super) fn check(flags: &Serve, file: &Serve, dhcp: Dhcp) -> anyhow::Result<()> {
-    let word = match dhcp {
-        Dhcp::Off => "off",
-        Dhcp::Proxy => "proxy",
-        Dhcp::Auto | Dhcp::Server => return Ok(()),
-    };
-    let is_overruled = flags.dhcp.is_some();
-    for (key, about) in OF_ADDRESSES {
-        if has(flags, key) || (has(file, key) && !is_overruled) {
-            bail!("--dhcp {word} hands out no addresses, and --{key} says {about}; leave one out");
+/// Rejects settings that contradict each other.
+pub(super) fn check(settings: &Settings, given: &Given) -> anyhow::Result<()> {
+    check_dhcp(settings, given)?;
+    if settings.images.is_empty() {
+        bail!("no image to serve; name an ISO file or a folder of them: lanboot serve IMAGE");
+    }
+    let transports = settings.transports();
+    let off = [
+        (Transport::Nfs, settings.no_nfs),
+        (Transport::Nbd, settings.no_nbd),
+    ];
+    for (transport, is_off) in off {
+        if is_off && transports.ask_for(transport) {
+            bail!("--transport {transport} and --no-{transport} contradict each other");
         }
     }
-    if dhcp == Dhcp::Off && (has(flags, "only") || (has(file, "only") && !is_overruled)) {
+    check_networks(settings, given)?;
+    if !given.flags.contains("dhcp") {
+        check_subnets(settings)?;
+    }
+    Ok(())
+}
+
+/// Rejects what the mode of DHCP leaves without effect.
+fn check_dhcp(settings: &Settings, given: &Given) -> anyhow::Result<()> {
+    let dhcp = settings.dhcp;
+    if hands_out(dhcp) {
+        return Ok(());
+    }
+    let word = dhcp.name();
+    for (key, about) in OF_ADDRESSES {
+        if given.counts_beside_dhcp(key) {
+            bail!(
+                "{}--dhcp {word} hands out no addresses, and --{key} says {about}; leave one out",
+                given.place(key)
+            );
+        }
+    }
+    if dhcp == Policy::Off && given.counts_beside_dhcp("only") {
         bail!(
-            "--dhcp off answers no machine's DHCP, and --only says whose; files are served to every \
-             machine. Leave one out"
+            "{}--dhcp off answers no machine's DHCP, and --only says whose; files are served to every \
+             machine. Leave one out",
+            given.place("only")
         );
     }
     Ok(())
 }
 
-fn has(serve: &Serve, key: &str) -> bool {
-    match key {
-        "range" => serve.range.is_some(),
-        "router" => serve.router.is_some(),
-        "dns" => !serve.dns.is_empty(),
-        "lease-time" => serve.lease_time.is_some(),
-        _ => !serve.only.is_empty(),
+fn hands_out(dhcp: Policy) -> bool {
+    match dhcp {
+        Policy::Off | Policy::Proxy => false,
+        Policy::Auto | Policy::Server => true,
     }
 }
 
-/// Refuses what a `[[subnet]]` says beside its network, which alone counts there, where the
-/// configuration file itself hands out no addresses.
-pub(super) fn check_subnets(
-    subnets: &[Subnet],
-    dhcp: Dhcp,
-    is_overruled: bool,
-) -> anyhow::Result<()> {
-    let word = match dhcp {
-        Dhcp::Off => "off",
-        Dhcp::Proxy => "proxy",
-        Dhcp::Auto | Dhcp::Server => return Ok(()),
-    };
-    if is_overruled {
+/// Rejects the keys of a `[[subnet]]` beside its network, which alone counts where the file itself
+/// hands out no addresses.
+fn check_subnets(settings: &Settings) -> anyhow::Result<()> {
+    if hands_out(settings.dhcp) {
         return Ok(());
     }
-    for subnet in subnets {
-        let said = [
-            ("range", subnet.range.is_some()),
-            ("router", !subnet.routers.is_empty()),
-            ("dns", !subnet.dns.is_empty()),
-            ("domain", subnet.domain.is_some()),
-            ("lease-time", subnet.lease_time.is_some()),
-            ("option", !subnet.options.is_empty()),
-        ];
-        if let Some((key, _)) = said.iter().find(|(_, is_said)| *is_said) {
-            let Cidr { address, prefix } = subnet.network;
+    for subnet in &settings.subnets {
+        if let Some(key) = subnet.key_of_addresses() {
             bail!(
-                "subnet {address}/{prefix}: {key}: dhcp = '{word}' hands out no addresses, and {key} \
-                 goes with one; leave one out"
-            );
-        }
-    }
-    Ok(())
-}
-
-/// Refuses several values in one where the flag is to be repeated.
-pub(super) fn check_lists(flags: &Serve, file: &Serve) -> anyhow::Result<()> {
-    let lists = |serve: &Serve| -> [(&'static str, Vec<String>); 6] {
-        [
-            ("interface", serve.interface.clone()),
-            ("address", serve.address.clone()),
-            ("dns", serve.dns.clone()),
-            ("transport", serve.transport.clone()),
-            ("loader", serve.loader.clone()),
-            ("only", serve.only.clone()),
-        ]
-    };
-    for (key, values) in lists(flags) {
-        if let Some(parts) = values.iter().find_map(|value| parts(key, value)) {
-            let repeated = parts.iter().map(|part| format!("--{key} {part}"));
-            let repeated = repeated.collect::<Vec<_>>().join(" ");
-            bail!("--{key} takes one value; repeat the flag: {repeated}");
-        }
-    }
-    for (key, values) in lists(file) {
-        if let Some(parts) = values.iter().find_map(|value| parts(key, value)) {
-            let list = parts.join("', '");
-            bail!("{key} takes one value or a list; write {key} = ['{list}']");
-        }
-    }
-    Ok(())
-}
-
-/// Returns the values in `text`, separated by commas, semicolons or spaces; `None` where it is one. The
-/// name of an image may contain all of these, so a `transport` is several only where each part would
-/// be one by itself.
-fn parts(key: &str, text: &str) -> Option<Vec<String>> {
-    let all = text.split([',', ';', ' ']).map(str::trim);
-    let all: Vec<String> = all.filter(|p| !p.is_empty()).map(str::to_owned).collect();
-    let is_several = match key {
-        "transport" => transports(&all).is_ok(),
-        _ => true,
-    };
-    (all.len() > 1 && is_several).then_some(all)
-}
-
-/// Refuses what is for one interface where there are several.
-pub(super) fn check_alone(has_range: bool, has_router: bool, several: bool) -> anyhow::Result<()> {
-    for (key, is_given) in [("range", has_range), ("router", has_router)] {
-        if is_given && several {
-            bail!(
-                "--{key} is for one interface; for several, write a [[subnet]] for each into the \
-                 configuration file"
+                "subnet {}/{}: {key}: dhcp = '{}' hands out no addresses, and {key} goes with one; \
+                 leave one out",
+                subnet.network.address,
+                subnet.network.prefix,
+                settings.dhcp.name()
             );
         }
     }
@@ -139,9 +94,9 @@ pub(super) fn check_alone(has_range: bool, has_router: bool, several: bool) -> a
 
 #[cfg(test)]
 mod tests {
-    use lanboot_core::catalog::Transport;
+    use lanboot_core::images::Transport;
 
-    use super::super::settings::tests::settings;
+    use super::super::tests::settings;
 
     /// Every flag about addresses and machines, with every mode, from both places.
     #[test]
@@ -244,10 +199,10 @@ mod tests {
             let value = format!("{name}=nfs");
             let expected = [(name.to_owned(), Some(Transport::Nfs))];
             let found = settings(&["--transport", &value, "a.iso"], "").unwrap();
-            assert_eq!(found.transports.of, expected);
+            assert_eq!(found.transports().of, expected);
             let in_file = format!("transport = ['{value}', 'nbd']\n");
             let found = settings(&["a.iso"], &in_file).unwrap();
-            assert_eq!(found.transports.of, expected);
+            assert_eq!(found.transports().of, expected);
         }
         let one = [
             "--only",
