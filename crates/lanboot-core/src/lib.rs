@@ -16,6 +16,7 @@
 //!   them.
 //! * [`exports`] — the same offers as configuration for the servers people have already.
 //! * [`dhcp`], [`tftp`], [`http`], [`nbd`] — one module per protocol; they never import each other.
+//! * [`diagnostic`] — messages for the operator, each with a code.
 //! * [`events`] — what happened, the boot progress of each machine, and why nothing was sent.
 
 #![forbid(unsafe_code)]
@@ -30,6 +31,7 @@ pub mod catalog;
 #[path = "../tests/cpu/mod.rs"]
 mod cpu;
 pub mod dhcp;
+pub mod diagnostic;
 pub mod events;
 pub mod exports;
 pub mod http;

@@ -10,6 +10,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 
 use crate::catalog::{Catalog, Entry, Image, Memory, Server, Transport};
+use crate::diagnostic::DiagnosticCode;
 use crate::images::{EntryKind, Linux};
 use crate::loaders::Loaders;
 use crate::menus::{self, Menu};
@@ -276,7 +277,7 @@ impl Routes {
              memory besides what the system needs"
         );
         Some(File {
-            warning: Some(warning),
+            warning: Some(DiagnosticCode::RamDiskMemory.with(warning)),
             ..file
         })
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use lanboot_core::events::{Event, EventKind, Peer};
+use lanboot_core::events::{Diagnostic, Event, EventKind, Peer};
 use tokio::sync::mpsc;
 
 use crate::arrivals::Arrivals;
@@ -57,6 +57,11 @@ impl Bus {
         if self.inner.queue.try_send(event).is_err() {
             self.inner.dropped.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// Publishes a diagnostic of the server itself.
+    pub fn report(&self, diagnostic: Diagnostic) {
+        self.publish(Peer::default(), EventKind::Diagnostic(diagnostic));
     }
 
     /// A number no other transfer of this run has.

@@ -1,6 +1,7 @@
 //! `lanboot doctor`: which machines can be served with what is on this host and on these images,
 //! and which package brings the rest.
 
+use lanboot_core::events::{Diagnostic, DiagnosticCode};
 use lanboot_core::text;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -235,7 +236,7 @@ fn catalog(images: &[PathBuf], faults: &mut Vec<String>) -> Catalog {
         return Catalog::default();
     }
     let scan = ImageLibrary::new(images.to_vec(), Arc::new(OpenImages::default())).scan(None);
-    faults.extend(scan.faults);
+    faults.extend(scan.faults.into_iter().map(|fault| fault.text));
     scan.catalog
 }
 
@@ -302,7 +303,7 @@ fn shim<'a>(route: &Route, catalog: &'a Catalog, loaders: &'a Loaders) -> Option
 
 /// What the server should say at its start of Secure Boot: on which machines the shims start that they
 /// get, and which have nothing to start. Only of machines that some image is for.
-pub fn secure_boot(catalog: &Catalog, loaders: &Loaders) -> Vec<String> {
+pub fn secure_boot(catalog: &Catalog, loaders: &Loaders) -> Vec<Diagnostic> {
     let kinds = KINDS.iter().filter(|kind| kind.secure);
     let said = kinds.filter_map(|kind| {
         let arch = Arch::from(kind.arch);
@@ -313,17 +314,17 @@ pub fn secure_boot(catalog: &Catalog, loaders: &Loaders) -> Vec<String> {
         let Ok(file) = usual_loader(catalog, loaders, arch, true, false) else {
             // Nor without Secure Boot: that is said already.
             usual_loader(catalog, loaders, arch, false, false).ok()?;
-            return Some(format!(
+            return Some(DiagnosticCode::SecureBootNoLoader.with(format!(
                 "{arch} machines with Secure Boot on have nothing to start: iPXE is not signed by \
                  a trusted key; install {} (lanboot doctor says more)",
                 kind.packages.of(host())
-            ));
+            )));
         };
         let shim = shim(&file, catalog, loaders)?;
-        Some(format!(
+        Some(DiagnosticCode::SecureBootShim.with(format!(
             "{}: the shim {} {}",
             kind.name, shim.from, shim.authorities
-        ))
+        )))
     });
     said.collect()
 }

@@ -17,8 +17,8 @@ use arc_swap::ArcSwap;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use lanboot_core::events::rate_limit::SUMMARY;
 use lanboot_core::events::{
-    BootProgress, BootState, Event, EventKind, FileUse, MachineStatus, Outlook, Peer, Protocol,
-    RateLimiter, ShimLoads, Suppressed, bytes, tell,
+    BootProgress, BootState, Diagnostic, DiagnosticCode, Event, EventKind, FileUse, MachineStatus,
+    Outlook, Peer, Protocol, RateLimiter, ShimLoads, Suppressed, bytes, tell,
 };
 use lanboot_core::machine::Mac;
 use lanboot_core::routes::Routes;
@@ -115,7 +115,7 @@ impl EventLogger {
             }
             _ => FileUse::default(),
         };
-        let notice = matches!(event.what, EventKind::Diagnostic { .. });
+        let notice = matches!(event.what, EventKind::Diagnostic(_));
         if self.output.shows(event) && (ending && notice || self.repeats.admit(event)) {
             self.output.write(event);
         }
@@ -180,7 +180,7 @@ impl EventLogger {
         Some(Event {
             at: event.at,
             peer: event.peer,
-            what: EventKind::Planned { text },
+            what: EventKind::Planned(DiagnosticCode::ShimRefused.with(text)),
         })
     }
 
@@ -207,7 +207,7 @@ impl EventLogger {
             self.output.write(&Event {
                 at: now,
                 peer: Peer::default(),
-                what: EventKind::Diagnostic { text },
+                what: EventKind::Diagnostic(DiagnosticCode::EventsLost.with(text)),
             });
         }
     }
@@ -336,11 +336,11 @@ impl Telling {
     }
 
     /// Says `last_words` and waits a moment until everything is told.
-    pub async fn end(self, bus: &Bus, last_words: String) {
+    pub async fn end(self, bus: &Bus, last_words: Diagnostic) {
         /// A stopped terminal does not hold the program.
         const PATIENCE: Duration = Duration::from_secs(1);
         self.known.ending.store(true, Ordering::Relaxed);
-        bus.publish(Peer::default(), EventKind::Diagnostic { text: last_words });
+        bus.report(last_words);
         let told = async {
             while !self.thread.is_finished() {
                 tokio::time::sleep(Duration::from_millis(5)).await;

@@ -35,11 +35,10 @@ pub fn run(flags: args::Export) -> anyhow::Result<String> {
     };
     let mut library = ImageLibrary::new(settings.images.clone(), Arc::new(OpenImages::default()));
     let scan = library.scan(None);
-    let mut warnings = scan.faults;
-    warnings.extend(scan.warnings);
+    let found = [scan.faults, scan.warnings].concat();
     let catalog = scan.catalog;
     if catalog.images().is_empty() {
-        bail!("nothing can be served:{}", library::list(&warnings));
+        bail!("nothing can be served:{}", library::list(&found));
     }
     let menu = menu(&settings, &catalog)?;
     menu.check(&catalog, &server)
@@ -57,6 +56,7 @@ pub fn run(flags: args::Export) -> anyhow::Result<String> {
             flags: &flags.repeated,
         },
     );
+    let mut warnings: Vec<String> = found.into_iter().map(|found| found.text).collect();
     warnings.extend(fragment.warnings);
     if flags.server.is_none() && settings.interfaces.len() > 1 {
         warnings.push(format!(

@@ -6,12 +6,14 @@ mod read;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, anyhow, bail};
 use lanboot_core::catalog::{Catalog, Image, TakenNames, image_name};
+use lanboot_core::events::{Diagnostic, DiagnosticCode};
 use lanboot_core::iso;
 use lanboot_core::text;
 
@@ -65,11 +67,11 @@ pub struct Scan {
     /// Images that can be served.
     pub catalog: Catalog,
     /// One line for each file that cannot be served.
-    pub faults: Vec<String>,
+    pub faults: Vec<Diagnostic>,
     /// The `faults` that the previous scan did not find.
-    pub new_faults: Vec<String>,
+    pub new_faults: Vec<Diagnostic>,
     /// Warnings about images that were just read.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Diagnostic>,
     /// True if anything differs from the previous scan.
     pub changed: bool,
 }
@@ -98,7 +100,7 @@ impl ImageLibrary {
         for path in in_order_of_names(&files) {
             if let Some(known) = self.look(path, now, &mut taken, &mut scan) {
                 if let Err(fault) = &known.image {
-                    scan.faults.push(format!("{}: {fault}", text::path(path)));
+                    scan.faults.push(unusable(path, &fault));
                 }
                 still.insert(path.clone(), known);
             }
@@ -115,9 +117,9 @@ impl ImageLibrary {
             self.check_bytes(image, &mut scan);
         }
         self.expire(&mut scan);
-        let is_new = |fault: &&String| !self.said.contains(*fault);
+        let is_new = |fault: &&Diagnostic| !self.said.contains(&fault.text);
         scan.new_faults = scan.faults.iter().filter(is_new).cloned().collect();
-        self.said = scan.faults.iter().cloned().collect();
+        self.said = scan.faults.iter().map(|fault| fault.text.clone()).collect();
         scan.catalog = Catalog::with_retired(images, &self.retired);
         scan
     }
@@ -148,7 +150,7 @@ impl ImageLibrary {
                     scan.changed = true;
                     self.retire(before, scan);
                 }
-                scan.faults.push(format!("{}: {fault}", text::path(path)));
+                scan.faults.push(unusable(path, &fault));
                 return None;
             }
         };
@@ -159,10 +161,13 @@ impl ImageLibrary {
         }
         if let Ok(image) = &image {
             taken.take_all(image, path);
-            let line = |warning| format!("{}: {warning}", text::path(path));
-            scan.warnings.extend(image.about_name().map(line));
-            let warnings = image.found.warnings.iter().cloned();
-            scan.warnings.extend(warnings.map(line));
+            let line = |text: &str| format!("{}: {text}", text::path(path));
+            let name = image.about_name();
+            scan.warnings
+                .extend(name.map(|text| DiagnosticCode::ImageRenamed.with(line(&text))));
+            let limits = image.found.warnings.iter();
+            scan.warnings
+                .extend(limits.map(|text| DiagnosticCode::ImageLimited.with(line(text))));
         }
         let image = image.map_err(|error| format!("{error:#}"));
         Some(Known { stamp, image })
@@ -210,7 +215,7 @@ impl ImageLibrary {
     }
 
     /// Lists the files named, and the images in the folders named, in order.
-    fn files(&self, faults: &mut Vec<String>) -> Vec<PathBuf> {
+    fn files(&self, faults: &mut Vec<Diagnostic>) -> Vec<PathBuf> {
         let mut files = Vec::new();
         for written in &self.written {
             if !written.is_dir() {
@@ -219,22 +224,22 @@ impl ImageLibrary {
             }
             match images_in(written) {
                 Ok(found) if found.is_empty() => {
-                    faults.push(format!(
+                    faults.push(DiagnosticCode::FolderEmpty.with(format!(
                         "{}: there is no *.iso file in it",
                         text::path(written)
-                    ));
+                    )));
                 }
                 Ok(found) => files.extend(found),
-                Err(error) => faults.push(format!("{}: {error}", text::path(written))),
+                Err(error) => faults.push(unusable(written, &error)),
             }
         }
         let mut seen = HashSet::new();
         files.retain(|file| seen.insert(file.clone()));
         if files.len() > MAX_IMAGES {
-            faults.push(format!(
+            faults.push(DiagnosticCode::TooManyImages.with(format!(
                 "only the first {MAX_IMAGES} of {} images are served",
                 files.len()
-            ));
+            )));
             files.truncate(MAX_IMAGES);
         }
         files
@@ -303,11 +308,12 @@ impl ImageLibrary {
         }
         scan.changed = true;
         if disk.last_streamed().is_some() {
-            scan.warnings.push(format!(
-                "{}: was overwritten while machines used it as their disk, so they cannot \
+            scan.warnings
+                .push(DiagnosticCode::ImageOverwritten.with(format!(
+                    "{}: was overwritten while machines used it as their disk, so they cannot \
                  continue; copy a new image under another name and rename it",
-                image.file
-            ));
+                    image.file
+                )));
         }
     }
 
@@ -337,12 +343,17 @@ impl ImageLibrary {
     }
 }
 
-/// Formats lines about images below a sentence.
-pub fn list(lines: &[String]) -> String {
+/// Formats diagnostics of images as lines below a sentence.
+pub fn list(lines: &[Diagnostic]) -> String {
     lines
         .iter()
-        .map(|line| format!("\n  {}", text::line(line)))
+        .map(|line| format!("\n  {}", text::line(&line.text)))
         .collect()
+}
+
+/// Returns the diagnostic of a file or folder that cannot be used.
+fn unusable(path: &Path, fault: &dyn Display) -> Diagnostic {
+    DiagnosticCode::ImageUnusable.with(format!("{}: {fault}", text::path(path)))
 }
 
 /// Opens one image for `inspect`, including the contents of its initramfs.
@@ -367,6 +378,10 @@ pub fn open_one(path: &Path) -> anyhow::Result<Image> {
 mod tests {
     use super::files::SETTLE;
     use super::*;
+
+    fn texts(diagnostics: &[Diagnostic]) -> Vec<String> {
+        diagnostics.iter().map(|d| d.text.clone()).collect()
+    }
 
     #[test]
     fn faulty_files_are_reported_and_others_served() {
@@ -416,11 +431,11 @@ mod tests {
         ];
         let expected = expected
             .map(|(name, what)| format!("{}: {what}", text::path(&at(&format!("{name}.iso")))));
-        assert_eq!(scan.faults, expected);
-        assert_eq!(scan.new_faults, expected);
+        assert_eq!(texts(&scan.faults), expected);
+        assert_eq!(texts(&scan.new_faults), expected);
         link("/elsewhere", "later.iso");
         let again = library.scan(None);
-        let [new] = &again.new_faults[..] else {
+        let [new] = &texts(&again.new_faults)[..] else {
             panic!("{:?}", again.new_faults)
         };
         assert!(
@@ -444,7 +459,7 @@ mod tests {
         std::fs::write(&path, b"reserved in full").unwrap();
         std::fs::write(&beside, b"").unwrap();
         let mut library = ImageLibrary::new(vec![folder.path().to_path_buf()], Arc::default());
-        let said = |scan: Scan| scan.faults.concat();
+        let said = |scan: Scan| texts(&scan.faults).concat();
         let fault = said(library.scan(None));
         let expected = "is still being downloaded: new.iso.aria2 is beside it";
         assert!(fault.ends_with(expected), "{fault}");
@@ -466,7 +481,7 @@ mod tests {
         let faults = |scan: Scan| {
             scan.faults
                 .iter()
-                .filter(|f| f.contains("copied.iso"))
+                .filter(|fault| fault.text.contains("copied.iso"))
                 .count()
         };
         assert_eq!(faults(library.scan(Some(now))), 0);

@@ -9,6 +9,7 @@ use std::time::Duration;
 use lanboot::library::ImageLibrary;
 use lanboot::open_images::OpenImages;
 use lanboot_core::catalog::{Catalog, Image};
+use lanboot_core::events::Diagnostic;
 use lanboot_core::iso::ReadAt as _;
 
 /// Makes an image that holds `text`.
@@ -96,7 +97,9 @@ fn a_whole_image_is_an_entry_only_if_its_system_finds_the_ram_disk() {
     let scan = library.scan(None);
     let unable = &scan.catalog.images()[1];
     assert!(!unable.is_whole_entry() && unable.whole_image_lack().is_some());
-    let warns = |text: &&String| text.contains("not offered either") && text.contains("nfit");
+    let warns = |warning: &&Diagnostic| {
+        warning.text.contains("not offered either") && warning.text.contains("nfit")
+    };
     assert_eq!(
         scan.warnings.iter().filter(warns).count(),
         1,
@@ -209,7 +212,11 @@ fn one_that_is_written_over_is_an_error_and_never_another_images_bytes() {
     let scan = fixture.library.scan(Some(std::time::SystemTime::now()));
     assert!(disk.is_overwritten());
     assert_eq!(scan.warnings.len(), 1, "{:?}", scan.warnings);
-    assert!(scan.warnings[0].contains("rename"), "{:?}", scan.warnings);
+    assert!(
+        scan.warnings[0].text.contains("rename"),
+        "{:?}",
+        scan.warnings
+    );
     let catalog = fixture.scan();
     assert_ne!(catalog.images()[0].identity, old.identity);
     assert!(catalog.of_identity(old.identity).is_none());

@@ -28,7 +28,7 @@ once() {
     wait "$SERVER_PID" || status=$?
     [[ $status == 0 ]] || fail "lanboot ended with status $status"
     has_event boot state=up || fail "that the machine is up is not in the log"
-    step "lanboot ended by itself: $(event_values text notice 'text~^stopping: ')"
+    step "lanboot ended by itself: $(event_values text diagnostic code=stopping)"
 }
 
 case_endings() {

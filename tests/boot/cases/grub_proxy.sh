@@ -32,7 +32,7 @@ ipxe_and_why() {
     has_sent_file '/?loader/snponly-x86_64.efi'
     ! has_sent 'shimx64.efi' || fail "the machine got shim and GRUB"
     has_event dhcp message=DHCPOFFER 'detail~GRUB 2\.06 \(.*would look for its files' || fail "the offer does not say why"
-    has_event notice 'text~machines with Secure Boot on have nothing to start.*install ' ||
+    has_event diagnostic 'code~^secure_boot_(no_loader|beside_server)$' ||
         fail "the start does not say what Secure Boot needs"
 }
 
@@ -54,7 +54,7 @@ case_grub-proxy-auto() {
 case_grub-proxy-new() {
     beside_with proxy trixie
     has_sent_file '/?loader/secure/x86_64/grubx64.efi'
-    ! has_event notice 'text~have nothing to start' || fail "the log says that machines cannot start"
+    ! has_event diagnostic 'code~^secure_boot_(no_loader|beside_server)$' || fail "the log says that machines cannot start"
 }
 
 case_grub-proxy-secure() {

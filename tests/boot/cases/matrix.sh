@@ -293,7 +293,7 @@ shim_on() {
     if [[ $1-$2 == 2011-2023 ]]; then
         refused 'the shim [^ ]*shimx64\.efi starts only on machines that trust .* of 2011.*'
     else
-        wait_event "$DEADLINE" --pid "$GUEST_PID" planned 'text~Secure Boot is on' >/dev/null || fail "GRUB does not run"
+        wait_event "$DEADLINE" --pid "$GUEST_PID" planned 'code~^secure_boot_(on|rejects_kernel|no_image)$' >/dev/null || fail "GRUB does not run"
         found "$(awk -v a="$POWERED" -v b="$(date +%s.%N)" 'BEGIN {printf "%.0f s", b - a}')"
     fi
 }

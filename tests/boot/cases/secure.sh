@@ -44,7 +44,7 @@ case_secure-arch() {
     image arch
     start_server "$IMAGE" "$REPO/target/boot/debian.iso" -- --menu-timeout 0 --loaders "$(signed_loaders)" --append "$QUIET"
     start_guest 1
-    wait_event "$DEADLINE" --pid "$GUEST_PID" planned 'text~Secure Boot is on' >/dev/null ||
+    wait_event "$DEADLINE" --pid "$GUEST_PID" planned 'code~^secure_boot_(on|rejects_kernel|no_image)$' >/dev/null ||
         fail "the log does not say that Secure Boot is on"
     wait_line "$SERIAL" 'Secure Boot' "$DEADLINE" "$GUEST_PID" >/dev/null || fail "the machine does not say it"
     screen "$LOGS/sentence.png"

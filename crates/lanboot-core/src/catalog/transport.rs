@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::{Catalog, Image, UnknownEntry};
+use crate::diagnostic::{Diagnostic, DiagnosticCode};
 use crate::images::{Entry, NbdRoot, Refusal, Server, Transport};
 
 /// What the operator decided about transports. `None` stands for `auto`.
@@ -225,7 +226,7 @@ pub fn plan(
 
 impl Plan {
     /// Returns the warning to log for the machine, if the choice needs one.
-    pub fn warning(&self) -> Option<String> {
+    pub fn warning(&self) -> Option<Diagnostic> {
         match self.reason {
             Reason::Asked
             | Reason::Copy
@@ -235,7 +236,8 @@ impl Plan {
             Reason::TooLittleMemory { .. }
             | Reason::TooLittleForAny { .. }
             | Reason::AskedTooLittleMemory { .. } => {
-                Some(format!("root over {}: {}", self.transport, self.reason))
+                let text = format!("root over {}: {}", self.transport, self.reason);
+                Some(DiagnosticCode::RootTransport.with(text))
             }
         }
     }
@@ -311,11 +313,12 @@ mod tests {
         assert!(
             warning
                 .unwrap()
+                .text
                 .starts_with("root over nfs: a copy in memory")
         );
         let none = planned(&[], &auto, Memory::Mib(64), "");
         assert_eq!(none.transport, Transport::Http);
-        assert!(none.warning().unwrap().contains("may not start"));
+        assert!(none.warning().unwrap().text.contains("may not start"));
     }
 
     #[test]

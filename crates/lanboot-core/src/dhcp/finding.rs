@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 
+use crate::diagnostic::DiagnosticCode;
 use crate::machine::Mac;
 
 /// Most findings kept until they are taken: one message brings a few.
@@ -76,4 +77,20 @@ pub enum Finding {
         /// How many were asked.
         count: usize,
     },
+}
+
+impl Finding {
+    /// Returns its stable code.
+    pub fn code(&self) -> DiagnosticCode {
+        match self {
+            Self::InUse(..) | Self::Ended(..) | Self::AnswersPings(_) => {
+                DiagnosticCode::AddressInUse
+            }
+            Self::SecondClient(..) => DiagnosticCode::SharedHardwareAddress,
+            Self::Disputed { .. } => DiagnosticCode::AddressConflict,
+            Self::ProxyArp { .. } => DiagnosticCode::ProxyArp,
+            Self::RelayOptionTooLong { .. } => DiagnosticCode::RelayOptionTooLong,
+            Self::AllPings { .. } => DiagnosticCode::PingsAnswered,
+        }
+    }
 }

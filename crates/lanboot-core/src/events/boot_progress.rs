@@ -133,7 +133,7 @@ impl BootProgress {
     /// story it belongs to.
     pub fn fold(&mut self, event: &Event, file: &FileUse) -> Option<&MachineStatus> {
         let key = match &event.what {
-            EventKind::Diagnostic { .. } | EventKind::Boot { .. } => return None,
+            EventKind::Diagnostic(_) | EventKind::Boot { .. } => return None,
             EventKind::Progress { transfer, .. } => *self.by_transfer.get(transfer)?,
             _ => self.key(event.peer)?,
         };

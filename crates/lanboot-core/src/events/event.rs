@@ -10,6 +10,7 @@ use serde::{Serialize, Serializer};
 
 use super::{BootState, Reason};
 use crate::dhcp::MessageType;
+use crate::diagnostic::Diagnostic;
 use crate::machine::{Mac, Machine};
 
 /// Something that happened. Listeners publish it on the bus of the shell.
@@ -177,16 +178,9 @@ pub enum EventKind {
         path: String,
     },
     /// How this machine will boot, where that needs an explanation.
-    Planned {
-        /// The explanation, to stand behind the machine's name.
-        text: String,
-    },
+    Planned(Diagnostic),
     /// Something the operator should know about the server itself.
-    #[serde(rename = "notice")]
-    Diagnostic {
-        /// The sentence.
-        text: String,
-    },
+    Diagnostic(Diagnostic),
 }
 
 /// The kind of an event: lines of one kind stand for one another when there are too many.
@@ -234,8 +228,8 @@ impl Kind {
             EventKind::Finished { protocol, .. } => Self::Finished(*protocol),
             EventKind::Failed { protocol, .. } => Self::Failed(*protocol),
             EventKind::NotFound { protocol, .. } => Self::NotFound(*protocol),
-            EventKind::Planned { .. } => Self::Planned,
-            EventKind::Diagnostic { .. } => Self::Diagnostic,
+            EventKind::Planned(_) => Self::Planned,
+            EventKind::Diagnostic(_) => Self::Diagnostic,
         }
     }
 
@@ -265,7 +259,7 @@ impl Kind {
             Self::Failed(_) => "failed",
             Self::NotFound(_) => "not-found",
             Self::Planned => "planned",
-            Self::Diagnostic => "notice",
+            Self::Diagnostic => "diagnostic",
         }
     }
 
@@ -324,12 +318,11 @@ pub enum Volume {
     Notices,
 }
 
-/// Serialises as the key `protocol`, and as its older name `door`.
+/// Serialises as the key `protocol`.
 impl Serialize for Protocol {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut keys = serializer.serialize_struct("Protocol", 2)?;
+        let mut keys = serializer.serialize_struct("Protocol", 1)?;
         keys.serialize_field("protocol", self.name())?;
-        keys.serialize_field("door", self.name())?;
         keys.end()
     }
 }

@@ -127,8 +127,8 @@ pub fn tell(event: &Event) -> Option<String> {
         EventKind::NotFound { protocol, path } => {
             format!("{} file {path} not found for {peer}", protocol.name())
         }
-        EventKind::Planned { text } => format!("{peer}: {text}"),
-        EventKind::Diagnostic { text } => text.clone(),
+        EventKind::Planned(planned) => format!("{peer}: {}", planned.text),
+        EventKind::Diagnostic(diagnostic) => diagnostic.text.clone(),
     })
 }
 
@@ -187,6 +187,7 @@ pub fn bytes(n: u64) -> String {
 mod tests {
     use super::*;
     use crate::dhcp::{IgnoreReason, MessageType};
+    use crate::diagnostic::DiagnosticCode;
     use crate::machine::{Arch, Mac, Machine, Stage};
 
     fn line(what: EventKind) -> String {
@@ -260,9 +261,9 @@ mod tests {
             line(finished),
             "NFS mount /iso/arch released by 192.168.0.110 (12.0 MiB read in 40.0 s)"
         );
-        let text = "root over nfs: why".to_owned();
+        let planned = DiagnosticCode::RootTransport.with("root over nfs: why");
         assert_eq!(
-            line(EventKind::Planned { text }),
+            line(EventKind::Planned(planned)),
             "192.168.0.110: root over nfs: why"
         );
     }

@@ -20,4 +20,5 @@ pub use rate_limit::{RateLimiter, Suppressed};
 pub use reason::{HostCause, HostError, ListenerReason, Reason, SendFailure};
 pub use shim_loads::ShimLoads;
 
+pub use crate::diagnostic::{Diagnostic, DiagnosticCode};
 pub use crate::route::{Expected, FileUse, Role};

@@ -94,15 +94,15 @@ pub struct Suppressed {
 impl Serialize for Suppressed {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
-        #[serde(tag = "event", rename = "folded")]
-        struct Folded {
+        #[serde(tag = "event", rename = "suppressed")]
+        struct Keys {
             of: &'static str,
             #[serde(flatten)]
             protocol: Option<Protocol>,
             count: u64,
             seconds: u64,
         }
-        Folded {
+        Keys {
             of: self.kind.name(),
             protocol: self.kind.protocol(),
             count: self.count,

@@ -17,6 +17,7 @@ use super::{MAX_HELP, Menu, incomplete_title, transport_label, unreachable, url_
 use crate::catalog::{
     Catalog, Cpu, Dialect, Entry, Firmware, Image, Incomplete, Memory, Server, Transport,
 };
+use crate::diagnostic::{Diagnostic, DiagnosticCode};
 use crate::images::{EntryKind, Linux};
 use crate::loaders::{Loaders, Shim, secure_names};
 use crate::machine::Arch;
@@ -108,25 +109,24 @@ impl Grub<'_> {
     }
 
     /// Returns the warning to log for a machine of this kind that requested [`Self::locked`].
-    pub fn locked_warning(&self, arch: Arch, shim: Option<&Shim>) -> String {
+    pub fn locked_warning(&self, arch: Arch, shim: Option<&Shim>) -> Diagnostic {
         let entries = self.catalog.entries().map(|(_, entry)| entry);
         let fitting: Vec<&Entry> = entries.filter(|entry| entry.cpu.runs_on(arch)).collect();
         if fitting.is_empty() {
-            return format!("Secure Boot is on; no image served is for {arch} machines");
+            let text = format!("Secure Boot is on; no image served is for {arch} machines");
+            return DiagnosticCode::SecureBootNoImage.with(text);
         }
-        let refused: Vec<&str> = fitting
-            .iter()
-            .filter(|entry| !trusts(shim, entry))
-            .map(|entry| entry.id.as_str())
-            .collect();
+        let refused = fitting.iter().filter(|entry| !trusts(shim, entry));
+        let refused: Vec<&str> = refused.map(|entry| entry.id.as_str()).collect();
         if refused.is_empty() {
-            return "Secure Boot is on; every kernel served is signed for it".into();
+            return DiagnosticCode::SecureBootOn
+                .with("Secure Boot is on; every kernel served is signed for it");
         }
-        format!(
+        DiagnosticCode::SecureBootRejectsKernel.with(format!(
             "Secure Boot is on and rejects the kernel of {}: it is not signed by a trusted key; \
              to start it, switch Secure Boot off in the firmware or enrol the key of its vendor",
             refused.join(", ")
-        )
+        ))
     }
 
     fn has_http(&self, arch: Arch) -> bool {

@@ -23,6 +23,7 @@ use crate::catalog::{
     BootChoice, Catalog, Entry, Firmware, Image, Incomplete, Memory, Plan, Refusal, Server,
     Transport, Transports, plan,
 };
+use crate::diagnostic::Diagnostic;
 use crate::plan::MenuKind;
 use crate::route::Route;
 
@@ -97,7 +98,7 @@ impl Menu {
         catalog: &Catalog,
         server: &Server,
         memory: Memory,
-    ) -> Option<String> {
+    ) -> Option<Diagnostic> {
         let (image, entry) = self.boot.entry(catalog, Firmware::Bios64)?;
         self.plan(image, entry, server, memory).warning()
     }

@@ -445,7 +445,7 @@ mod tests {
         let file = routes
             .find(b"loader/secure/x86_64/locked.cfg", b"", PEER)
             .unwrap();
-        let warning = file.warning.unwrap();
+        let warning = file.warning.unwrap().text;
         assert!(warning.starts_with("Secure Boot is on and rejects the kernel of live-x86_64"));
         assert!(
             text(&routes, "loader/secure/x86_64/locked.cfg")
@@ -514,7 +514,12 @@ mod tests {
         let routes = with_files(&[]);
         let file = routes.find(b"loader/ramdisk/live.iso", b"", PEER).unwrap();
         assert_eq!(file.content.len(), 4096);
-        assert!(file.warning.unwrap().contains(" takes 1 MiB of memory "));
+        assert!(
+            file.warning
+                .unwrap()
+                .text
+                .contains(" takes 1 MiB of memory ")
+        );
         assert_eq!(
             routes.find(b"iso/live.iso", b"", PEER).unwrap().warning,
             None

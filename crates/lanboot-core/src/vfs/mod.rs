@@ -11,6 +11,8 @@ pub use tree::{
     TreeError,
 };
 
+use crate::diagnostic::Diagnostic;
+
 /// A file to serve: its contents and a version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct File {
@@ -21,5 +23,5 @@ pub struct File {
     /// Distinguishes this version of the file from any other at the same path.
     pub version: u64,
     /// Warning to log when it is read: the reason it was generated like this.
-    pub warning: Option<String>,
+    pub warning: Option<Diagnostic>,
 }

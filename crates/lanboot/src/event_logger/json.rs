@@ -51,7 +51,7 @@ mod tests {
     use super::*;
     use lanboot_core::dhcp::{IgnoreReason, MessageType};
     use lanboot_core::events::rate_limit::SUMMARY;
-    use lanboot_core::events::{BootState, EventKind, Kind, Protocol, SendFailure};
+    use lanboot_core::events::{BootState, DiagnosticCode, EventKind, Kind, Protocol, SendFailure};
     use lanboot_core::machine::{Arch, Mac, Machine, Stage};
     use std::collections::BTreeSet;
 
@@ -164,15 +164,14 @@ mod tests {
             ),
             (
                 peer(),
-                EventKind::Planned {
-                    text: "root over nfs: 4 GiB of memory are too few for a copy".into(),
-                },
+                EventKind::Planned(
+                    DiagnosticCode::RootTransport
+                        .with("root over nfs: 4 GiB of memory are too few for a copy"),
+                ),
             ),
             (
                 Peer::default(),
-                EventKind::Diagnostic {
-                    text: "stopping: SIGTERM".into(),
-                },
+                EventKind::Diagnostic(DiagnosticCode::Stopping.with("stopping: SIGTERM")),
             ),
         ];
         let at = Duration::from_millis(1_782_900_000_500);
@@ -180,7 +179,7 @@ mod tests {
         all.into_iter().map(event).collect()
     }
 
-    fn folded() -> Suppressed {
+    fn left_out() -> Suppressed {
         Suppressed {
             peer: peer(),
             kind: Kind::Ignored(Protocol::Tftp),
@@ -193,12 +192,25 @@ mod tests {
     fn the_documented_examples_are_what_is_logged() {
         let mut logged: Vec<String> = examples().iter().map(event).collect();
         let at = Duration::from_millis(1_782_900_000_500);
-        logged.push(suppressed(&folded(), at));
+        logged.push(suppressed(&left_out(), at));
         let blocks = DOCUMENT.split("```json\n").skip(1);
         let documented: Vec<&str> = blocks
             .filter_map(|block| block.split("\n```").next())
             .collect();
         assert_eq!(documented, logged);
+    }
+
+    #[test]
+    fn every_diagnostic_code_is_documented_with_its_description() {
+        let row = |(code, description): &(DiagnosticCode, &str)| {
+            let code = serde_json::to_value(code).unwrap();
+            format!("| `{}` | {description} |\n", code.as_str().unwrap())
+        };
+        let rows: String = DiagnosticCode::ALL.iter().map(row).collect();
+        let section = DOCUMENT.split("## Diagnostic codes\n").nth(1).unwrap();
+        let section = section.split("\n## ").next().unwrap();
+        let documented = section.split("|---|---|\n").nth(1).unwrap();
+        assert_eq!(documented.trim_end(), rows.trim_end());
     }
 
     #[test]
@@ -246,16 +258,16 @@ mod tests {
         };
         assert_eq!(
             event(&not_found),
-            r#"{"door":"TFTP","event":"not-found","ip":"10.0.0.9","path":"a\"b","protocol":"TFTP","time":"1970-01-01T00:00:01.500Z","v":1}"#
+            r#"{"event":"not-found","ip":"10.0.0.9","path":"a\"b","protocol":"TFTP","time":"1970-01-01T00:00:01.500Z","v":1}"#
         );
     }
 
     #[test]
     fn lines_left_out_are_counted_in_json_too() {
-        let suppressed = suppressed(&folded(), Duration::from_secs(90));
+        let suppressed = suppressed(&left_out(), Duration::from_secs(90));
         assert_eq!(
             suppressed,
-            r#"{"count":1234,"door":"TFTP","event":"folded","ip":"192.168.0.110","of":"ignored","protocol":"TFTP","seconds":60,"time":"1970-01-01T00:01:30.000Z","v":1}"#
+            r#"{"count":1234,"event":"suppressed","ip":"192.168.0.110","of":"ignored","protocol":"TFTP","seconds":60,"time":"1970-01-01T00:01:30.000Z","v":1}"#
         );
     }
 }

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::pin;
 use std::time::Duration;
 
-use lanboot_core::events::{EventKind, Outlook, Peer};
+use lanboot_core::events::{Diagnostic, DiagnosticCode, Outlook};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
@@ -25,7 +25,7 @@ pub(super) async fn wait(
     telling: &Telling,
     bus: &Bus,
     how_to_end: &str,
-) -> String {
+) -> Diagnostic {
     let mut all = pin!(async { while listeners.join_next().await.is_some() {} });
     let mut again = pin!(again);
     let wait = async {
@@ -37,29 +37,30 @@ pub(super) async fn wait(
         let what = telling.outlook().transfers_text();
         let what = what.unwrap_or_else(|| "waiting for connections to end".to_owned());
         let text = format!("{what}; {how_to_end}");
-        bus.publish(Peer::default(), EventKind::Diagnostic { text });
+        bus.report(DiagnosticCode::Draining.with(text));
         tokio::select! {
             () = &mut all => true,
             () = &mut again => false,
         }
     };
     match timeout(DRAIN, wait).await {
-        Ok(true) => "stopped".to_owned(),
+        Ok(true) => DiagnosticCode::Stopped.with("stopped"),
         Ok(false) => interrupted("stopped", &telling.outlook()),
-        Err(_) => format!(
+        Err(_) => DiagnosticCode::TransfersInterrupted.with(format!(
             "transfers still running after {} s were interrupted",
             DRAIN.as_secs()
-        ),
+        )),
     }
 }
 
 /// Formats the final message if transfers may have been interrupted.
-fn interrupted(how: &str, outlook: &Outlook) -> String {
-    match outlook.transfers {
-        0 => how.to_owned(),
+fn interrupted(how: &str, outlook: &Outlook) -> Diagnostic {
+    let text = match outlook.transfers {
+        0 => return DiagnosticCode::Stopped.with(how),
         1 => format!("{how}; 1 transfer was interrupted"),
         n => format!("{how}; {n} transfers were interrupted"),
-    }
+    };
+    DiagnosticCode::TransfersInterrupted.with(text)
 }
 
 #[cfg(test)]
@@ -73,7 +74,7 @@ mod tests {
                 transfers,
                 ..Outlook::default()
             };
-            interrupted("stopped", &outlook)
+            interrupted("stopped", &outlook).text
         };
         assert_eq!(of(0), "stopped");
         assert_eq!(of(1), "stopped; 1 transfer was interrupted");

@@ -272,8 +272,8 @@ where
         } = http::respond(&request, file.as_ref(), bus::now());
         let closes = reply.close;
         let is_get = request.method == Method::Get;
-        if let Some(text) = file.filter(|_| is_get).and_then(|file| file.warning) {
-            self.tell(EventKind::Planned { text });
+        if let Some(warning) = file.filter(|_| is_get).and_then(|file| file.warning) {
+            self.tell(EventKind::Planned(warning));
         }
         let len = reply.body.len();
         self.log_refusal(&request, status, problem);

@@ -12,7 +12,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
-use lanboot_core::events::{EventKind, Peer};
+use lanboot_core::events::DiagnosticCode;
 use lanboot_core::routes::Address;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -75,6 +75,15 @@ enum Finding {
     Dropped(Ipv4Addr),
     /// They get in, but the answer does not get out.
     Unheard(Ipv4Addr),
+}
+
+impl Finding {
+    fn code(self) -> DiagnosticCode {
+        match self {
+            Self::Dropped(_) => DiagnosticCode::RequestsDropped,
+            Self::Unheard(_) => DiagnosticCode::AnswersLost,
+        }
+    }
 }
 
 impl Port {
@@ -408,7 +417,8 @@ impl Running {
             if let Some(finding) = port.judge(arrivals, now, handshake) {
                 let is_strict = net::drops_unexpected(&self.name);
                 let tool = Tool::of_this_host();
-                said.push(sentence(port, &self.name, finding, is_strict, tool));
+                let text = sentence(port, &self.name, finding, is_strict, tool);
+                said.push(finding.code().with(text));
             }
             has_changed |= was != port.is_decided;
         }
@@ -419,11 +429,12 @@ impl Running {
             self.link_due = None;
             self.is_linked = net::has_link(&self.name);
             if !self.is_linked {
-                said.push(no_link(&self.name, net::is_off(&self.name)));
+                let text = no_link(&self.name, net::is_off(&self.name));
+                said.push(DiagnosticCode::NoLink.with(text));
             }
         }
-        for text in said {
-            self.say(text);
+        for diagnostic in said {
+            self.bus.report(diagnostic);
         }
     }
 
@@ -455,7 +466,8 @@ impl Running {
 
     fn link_is(&mut self, up: bool) {
         if up && !self.is_linked {
-            self.say(format!("{} has a link now", self.name));
+            let text = format!("{} has a link now", self.name);
+            self.bus.report(DiagnosticCode::LinkUp.with(text));
         }
         if !up && self.is_linked {
             self.link_due = Some(Instant::now() + LINK_WAIT);
@@ -468,20 +480,22 @@ impl Running {
         let was = std::mem::replace(&mut self.is_member, upper.is_some());
         let name = &self.name;
         match upper {
-            Some(upper) if !was => self.say(format!(
-                "{name} is {} now, which takes what machines send there. Restart lanboot to serve \
-                 elsewhere: {}",
-                upper.role(),
-                upper.instead()
-            )),
-            None if was => self.say(format!("{name} is free again")),
+            Some(upper) if !was => {
+                let text = format!(
+                    "{name} is {} now, which takes what machines send there. Restart lanboot to \
+                     serve elsewhere: {}",
+                    upper.role(),
+                    upper.instead()
+                );
+                self.bus
+                    .report(DiagnosticCode::InterfaceEnslaved.with(text));
+            }
+            None if was => {
+                let text = format!("{name} is free again");
+                self.bus.report(DiagnosticCode::InterfaceFree.with(text));
+            }
             _ => {}
         }
-    }
-
-    fn say(&self, text: String) {
-        self.bus
-            .publish(Peer::default(), EventKind::Diagnostic { text });
     }
 }
 

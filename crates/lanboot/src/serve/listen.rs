@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::task::Poll;
 use std::time::Duration;
 
-use lanboot_core::events::{self, EventKind, ListenerReason, Peer};
+use lanboot_core::events::{self, DiagnosticCode, EventKind, ListenerReason, Peer};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -117,8 +117,7 @@ impl<R: Fn(&TcpStream)> Listener<'_, R> {
                              raise the limit on open files",
                             self.protocol.name()
                         );
-                        self.bus
-                            .publish(Peer::default(), EventKind::Diagnostic { text });
+                        self.bus.report(DiagnosticCode::AcceptFailed.with(text));
                     }
                     self.limiter.evict_one();
                     sleep(ACCEPT_PAUSE).await;

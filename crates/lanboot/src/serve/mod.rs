@@ -26,7 +26,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context as _, anyhow};
 use arc_swap::ArcSwap;
 use lanboot_core::catalog::{BootChoice, Catalog};
-use lanboot_core::events::{EventKind, Peer};
+use lanboot_core::events::{Diagnostic, DiagnosticCode};
 use lanboot_core::routes::Routes;
 use lanboot_core::text;
 use tokio::runtime::{Builder, Runtime};
@@ -65,8 +65,8 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
         bus: bus.clone(),
         drain: draining,
     };
-    for text in opened.notices {
-        bus.publish(Peer::default(), EventKind::Diagnostic { text });
+    for diagnostic in opened.notices {
+        bus.report(diagnostic);
     }
     // DHCP has a runtime of its own: it never waits behind a cold disk.
     let control = Builder::new_current_thread()
@@ -188,12 +188,7 @@ async fn attend(
     let why = result
         .as_ref()
         .map_or("a server task failed", String::as_str);
-    bus.publish(
-        Peer::default(),
-        EventKind::Diagnostic {
-            text: format!("stopping: {why}"),
-        },
-    );
+    bus.report(DiagnosticCode::Stopping.with(format!("stopping: {why}")));
     // Nobody listens any more only if every door is gone already.
     let _ = drain.send(true);
     // That systemd is not there is no fault.
@@ -243,34 +238,32 @@ async fn rescan(mut library: ImageLibrary, context: Context, wanted: Option<Stri
             return;
         };
         library = same;
-        let notice = |text: String| {
-            context
-                .bus
-                .publish(Peer::default(), EventKind::Diagnostic { text })
-        };
-        scan.new_faults.into_iter().for_each(notice);
+        let report = |diagnostic| context.bus.report(diagnostic);
+        scan.new_faults.into_iter().for_each(report);
         if !scan.changed {
             continue;
         }
-        scan.warnings.into_iter().for_each(notice);
+        scan.warnings.into_iter().for_each(report);
         let mut routes = Routes::clone(&context.routes.load());
         routes.menu.boot = BootChoice::resolve(&scan.catalog, wanted.as_deref())
             .or_else(|error| {
-                notice(format!("--boot: {error}"));
+                report(DiagnosticCode::BootChoiceGone.with(format!("--boot: {error}")));
                 BootChoice::resolve(&scan.catalog, None)
             })
             .unwrap_or_default();
         routes.catalog = Arc::new(scan.catalog);
-        notice(about_change(&routes.catalog));
+        report(about_change(&routes.catalog));
         context.routes.store(Arc::new(routes));
     }
 }
 
-fn about_change(catalog: &Catalog) -> String {
+fn about_change(catalog: &Catalog) -> Diagnostic {
     if catalog.images().is_empty() {
-        return "the images changed; none is left, and machines get nothing to load".into();
+        return DiagnosticCode::NoImageLeft
+            .with("the images changed; none is left, and machines get nothing to load");
     }
-    format!("the images changed; now serving: {}", catalog.sentence())
+    let text = format!("the images changed; now serving: {}", catalog.sentence());
+    DiagnosticCode::ImagesChanged.with(text)
 }
 
 /// Ends both runtimes without waiting for what blocks.
@@ -285,7 +278,7 @@ mod tests {
 
     #[test]
     fn that_no_image_is_left_is_said() {
-        let said = about_change(&Catalog::default());
+        let said = about_change(&Catalog::default()).text;
         assert!(said.contains("none is left"), "{said}");
     }
 }

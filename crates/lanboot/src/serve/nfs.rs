@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use lanboot_core::events::{self, EventKind, ListenerReason, Reason};
+use lanboot_core::events::{self, Diagnostic, DiagnosticCode, EventKind, ListenerReason, Reason};
 use lanboot_core::nfs::{
     self, Answer, CallContext, CallOutcome, Handles, MAX_PATH_BYTES, Over, PORT, PORTMAP_PORT,
     Port, Server,
@@ -128,7 +128,7 @@ impl Listener {
         interface: &str,
         address: Ipv4Addr,
         state: &Path,
-        notices: &mut Vec<String>,
+        notices: &mut Vec<Diagnostic>,
     ) -> anyhow::Result<Self> {
         let bind = |port, service| {
             Sockets::bind(Some(interface), SocketAddrV4::new(address, port), service)
@@ -142,11 +142,15 @@ impl Listener {
             Ok(sockets) => (Some(sockets), None),
             Err(error) => match Registered::new(PORT) {
                 Ok(registered) => {
-                    notices.push("NFS is registered with the port mapper of this host".into());
+                    notices.push(
+                        DiagnosticCode::NfsRegistered
+                            .with("NFS is registered with the port mapper of this host"),
+                    );
                     (None, Some(registered))
                 }
                 Err(why) => {
-                    notices.push(rpcbind::advice(&error, &why));
+                    notices
+                        .push(DiagnosticCode::NfsNotRegistered.with(rpcbind::advice(&error, &why)));
                     (None, None)
                 }
             },

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use lanboot_core::catalog::{BootChoice, Catalog, Transport};
 use lanboot_core::dhcp::server_detection::Policy;
+use lanboot_core::events::{Diagnostic, DiagnosticCode};
 use lanboot_core::loaders::Loaders;
 use lanboot_core::menus::Menu;
 use lanboot_core::plan::MenuKind;
@@ -49,7 +50,7 @@ pub(super) struct Opened {
     /// One for each interface.
     pub watches: Vec<Watch>,
     /// What the operator should know, one line each.
-    pub notices: Vec<String>,
+    pub notices: Vec<Diagnostic>,
     /// Given back when this is dropped.
     pub borrowed: Vec<TemporaryAddress>,
     /// So is the folder with the leases.
@@ -88,7 +89,7 @@ fn open_all(settings: &Settings) -> anyhow::Result<Opened> {
     let open_images = Arc::new(OpenImages::default());
     let mut library = ImageLibrary::new(settings.images.clone(), Arc::clone(&open_images));
     let scan = library.scan(None);
-    let mut notices: Vec<String> = scan.faults;
+    let mut notices: Vec<Diagnostic> = scan.faults;
     notices.extend(scan.warnings);
     let catalog = Arc::new(scan.catalog);
     if catalog.images().is_empty() {
@@ -200,8 +201,8 @@ fn each<T>(
 fn protocol<T>(
     is_wanted: bool,
     (transport, is_asked_for): (Transport, bool),
-    notices: &mut Vec<String>,
-    open: impl FnOnce(&mut Vec<String>) -> anyhow::Result<Vec<T>>,
+    notices: &mut Vec<Diagnostic>,
+    open: impl FnOnce(&mut Vec<Diagnostic>) -> anyhow::Result<Vec<T>>,
 ) -> anyhow::Result<Vec<T>> {
     if !is_wanted {
         return Ok(Vec::new());
@@ -211,7 +212,8 @@ fn protocol<T>(
         Err(error) if is_asked_for => Err(error.context(format!("--transport {transport}"))),
         Err(error) => {
             let name = transport.name().to_uppercase();
-            notices.push(format!("{name} is not served: {error:#}"));
+            let text = format!("{name} is not served: {error:#}");
+            notices.push(DiagnosticCode::ProtocolNotServed.with(text));
             Ok(Vec::new())
         }
     }
@@ -312,21 +314,20 @@ fn about_interfaces(
     settings: &Settings,
     interfaces: &[Interface],
     served: &[Served],
-) -> Vec<String> {
+) -> Vec<Diagnostic> {
     let names: Vec<&str> = served.iter().map(|(i, _)| i.name.as_str()).collect();
     let is_named = !settings.interfaces.is_empty();
-    let mut said = net::unserved(interfaces, &names, is_named);
-    said.extend(net::shared_networks(
-        interfaces,
-        served,
-        net::drops_unexpected,
-    ));
+    let unserved = net::unserved(interfaces, &names, is_named).into_iter();
+    let unserved = unserved.map(|text| DiagnosticCode::InterfaceUnserved.with(text));
+    let mut said: Vec<Diagnostic> = unserved.collect();
+    let shared = net::shared_networks(interfaces, served, net::drops_unexpected).into_iter();
+    said.extend(shared.map(|text| DiagnosticCode::NetworkShared.with(text)));
     let with_xdp = served.iter().filter(|(interface, _)| interface.has_xdp);
     said.extend(with_xdp.map(|(Interface { name, .. }, _)| {
-        format!(
+        DiagnosticCode::XdpProgram.with(format!(
             "an XDP program is attached to {name} and may take packets before lanboot hears them \
              (ip link show {name})"
-        )
+        ))
     }));
     said
 }
@@ -335,7 +336,7 @@ fn about_interfaces(
 fn check_entries(
     settings: &Settings,
     catalog: &Catalog,
-    notices: &mut Vec<String>,
+    notices: &mut Vec<Diagnostic>,
 ) -> anyhow::Result<()> {
     let transports = &settings.transports();
     transports
@@ -350,14 +351,17 @@ fn check_entries(
         if let (Some(asked), None) = (transports.all, transports.of(image, entry))
             && let Some(lack) = entry.lack_for(asked)
         {
-            notices.push(format!(
+            notices.push(DiagnosticCode::TransportUnused.with(format!(
                 "{}: --transport {asked} is not used: {lack}",
                 entry.id
-            ));
+            )));
         }
     }
     if catalog.starts().next().is_none() {
-        notices.push("no image can be booted; machines get an address and nothing to load".into());
+        notices.push(
+            DiagnosticCode::NothingToStart
+                .with("no image can be booted; machines get an address and nothing to load"),
+        );
     }
     Ok(())
 }
@@ -377,23 +381,27 @@ fn about_loaders(
     catalog: &Catalog,
     boot: &BootChoice,
     loaders: &Loaders,
-) -> Vec<String> {
+) -> Vec<Diagnostic> {
     if settings.menu == MenuKind::Stock {
         let image = catalog.default_image();
         let none = image.filter(|image| image.found.stock.is_none());
         let said = none.map(|image| {
-            format!(
+            DiagnosticCode::NoStockMenu.with(format!(
                 "--menu stock: {} carries no PXE menu of its own; nothing will start",
                 image.file
-            )
+            ))
         });
         return said.into_iter().collect();
     }
     let missing = doctor::missing(catalog, loaders);
+    let missing = missing.map(|text| DiagnosticCode::NoLoader.with(text));
+    let choice = settings.loader().warning(catalog, boot);
+    let choice = choice.map(|text| DiagnosticCode::LoaderChoiceUnusable.with(text));
+    let secure_boot = doctor::secure_boot(catalog, loaders);
     missing
         .into_iter()
-        .chain(doctor::secure_boot(catalog, loaders))
-        .chain(settings.loader().warning(catalog, boot))
+        .chain(secure_boot)
+        .chain(choice)
         .collect()
 }
 
@@ -402,7 +410,7 @@ fn about_doors(
     routes: &Routes,
     served: &[Served],
     dhcp: Option<&dhcp::Listener>,
-) -> String {
+) -> Diagnostic {
     let places: Vec<String> = served
         .iter()
         .map(|(interface, address)| format!("{} ({})", interface.name, address.address))
@@ -420,10 +428,10 @@ fn about_doors(
     };
     let nfs = if routes.nfs { ", NFS" } else { "" };
     let nbd = if routes.nbd { ", NBD" } else { "" };
-    format!(
+    DiagnosticCode::Serving.with(format!(
         "serving {} on {}: {addresses}, TFTP, HTTP port {}{nfs}{nbd}",
         routes.catalog.sentence(),
         places.join(" and "),
         settings.http_port
-    )
+    ))
 }

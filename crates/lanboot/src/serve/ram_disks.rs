@@ -2,6 +2,7 @@
 
 use anyhow::bail;
 use lanboot_core::catalog::{BootChoice, Catalog, Image};
+use lanboot_core::events::{Diagnostic, DiagnosticCode};
 use lanboot_core::machine::Arch;
 
 use crate::config::Settings;
@@ -34,7 +35,7 @@ pub(super) fn warnings(
     catalog: &Catalog,
     boot: &BootChoice,
     open_images: &OpenImages,
-) -> Vec<String> {
+) -> Vec<Diagnostic> {
     if !settings.loader().asks_for_iso() {
         return Vec::new();
     }
@@ -55,10 +56,10 @@ pub(super) fn warnings(
                 true => "",
                 false => "; without --loader iso its entries boot over the network",
             };
-            Some(format!(
+            Some(DiagnosticCode::RamDiskWithoutRoot.with(format!(
                 "{}: the whole image as a RAM disk will not start: {lack}{others}",
                 image.file
-            ))
+            )))
         })
         .collect()
 }

@@ -251,8 +251,8 @@ impl<F: Fn(&[u8], IpAddr) -> Option<File>> RequestHandler<'_, F> {
             .admission
             .admit(source, datagram, &self.limits)
             .map_err(|why| ignored(format!("RRQ {path}"), why))?;
-        if let Some(text) = file.warning {
-            self.bus.publish(peer, EventKind::Planned { text });
+        if let Some(warning) = file.warning {
+            self.bus.publish(peer, EventKind::Planned(warning));
         }
         let failed = |reason| failed(path.clone(), reason);
         let unreadable = |cut: SendError| {

@@ -2,6 +2,8 @@
 
 use std::net::Ipv4Addr;
 
+use crate::diagnostic::DiagnosticCode;
+
 /// Something about the DHCP servers of a link that the operator should know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Diagnostic {
@@ -45,6 +47,23 @@ pub enum Diagnostic {
 }
 
 impl Diagnostic {
+    /// Returns its stable code.
+    pub fn code(self) -> DiagnosticCode {
+        match self {
+            Self::NoLinkToProbe { .. } | Self::NoLinkToServe { .. } => DiagnosticCode::NoLink,
+            Self::LinkUp => DiagnosticCode::LinkUp,
+            Self::ProbingAfterChange | Self::ReloadProbes => DiagnosticCode::ServersProbed,
+            Self::NoOtherServer { .. } => DiagnosticCode::NoOtherServer,
+            Self::NoServerForProxy => DiagnosticCode::NoServerForProxy,
+            Self::LeftToServer(_) | Self::StillLeftToServer(_) => DiagnosticCode::OtherServer,
+            Self::SteppedDown(_) => DiagnosticCode::SteppedDown,
+            Self::AnotherServer(_) => DiagnosticCode::AnotherServer,
+            Self::ConflictingServer(_) => DiagnosticCode::ConflictingServer,
+            Self::OtherProxy(_) => DiagnosticCode::OtherProxy,
+            Self::ReloadChangesNothing => DiagnosticCode::ReloadIgnored,
+        }
+    }
+
     /// Returns the message for the link of `interface`.
     pub fn message(self, interface: &str) -> String {
         let no_link = |is_off: bool| match is_off {

@@ -1,5 +1,6 @@
 use super::*;
 use crate::dhcp::MessageType;
+use crate::diagnostic::DiagnosticCode;
 use crate::events::EventKind;
 use crate::events::tell;
 use crate::tftp::{BadPacket, Finish, IgnoreReason};
@@ -169,9 +170,9 @@ fn boot(machine: u8, at: Duration) -> Vec<Event> {
         }
     }
     for text in ["root over nfs", "loader is GRUB"] {
-        let text = text.into();
+        let planned = DiagnosticCode::RootTransport.with(text);
         events.push(Event {
-            what: EventKind::Planned { text },
+            what: EventKind::Planned(planned),
             ..started(address, at)
         });
     }

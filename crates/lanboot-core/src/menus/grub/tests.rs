@@ -234,17 +234,19 @@ fn the_warning_names_rejected_entries() {
         netmask: MASK,
     };
     let shim = |arch| chain(&catalog, &loaders, &menu.boot, arch, false).map(|chain| &chain.shim);
-    let x64 = grub.locked_warning(Arch::X64Uefi, shim(Arch::X64Uefi));
+    let x64 = grub.locked_warning(Arch::X64Uefi, shim(Arch::X64Uefi)).text;
     assert!(x64.contains("rejects the kernel of dual-x86_64: "), "{x64}");
     assert!(!x64.contains("i686") && !x64.contains("deb"), "{x64}");
-    let arm = grub.locked_warning(Arch::Arm64Uefi, shim(Arch::Arm64Uefi));
+    let arm = grub
+        .locked_warning(Arch::Arm64Uefi, shim(Arch::Arm64Uefi))
+        .text;
     assert_eq!(
         arm,
         "Secure Boot is on; every kernel served is signed for it"
     );
-    let other = grub.locked_warning(Arch::X86Uefi, None);
+    let other = grub.locked_warning(Arch::X86Uefi, None).text;
     assert!(other.contains("rejects the kernel of dual-i686"), "{other}");
-    let none = grub.locked_warning(Arch::Riscv64Uefi, None);
+    let none = grub.locked_warning(Arch::Riscv64Uefi, None).text;
     assert_eq!(
         none,
         "Secure Boot is on; no image served is for riscv64 UEFI machines"

@@ -7,6 +7,7 @@ use tokio::io::Interest;
 
 use super::{BURST, Serving};
 use crate::net::{self, Change, ChangeSocket, Interface};
+use lanboot_core::events::DiagnosticCode;
 
 impl Serving {
     /// Reads the kernel's reports about interfaces.
@@ -81,16 +82,22 @@ impl Serving {
             match (was, &upper) {
                 (None, Some(upper)) => {
                     link.detection.on_enslaved(now);
-                    self.notice(format!(
-                        "{interface} is {} now, which takes what machines send: DHCP is not \
+                    self.report(
+                        DiagnosticCode::InterfaceEnslaved,
+                        format!(
+                            "{interface} is {} now, which takes what machines send: DHCP is not \
                          answered there until {interface} is free again. Restart lanboot to serve \
                          elsewhere: {}",
-                        upper.role(),
-                        upper.instead()
-                    ));
+                            upper.role(),
+                            upper.instead()
+                        ),
+                    );
                 }
                 (Some(was), None) => {
-                    self.notice(format!("{interface} is no longer {}", was.role()));
+                    self.report(
+                        DiagnosticCode::InterfaceFree,
+                        format!("{interface} is no longer {}", was.role()),
+                    );
                     if self
                         .links
                         .get(number)
@@ -128,18 +135,28 @@ impl Serving {
             let was_there = std::mem::replace(&mut link.has_address, is_there);
             if was_there && !is_there {
                 link.detection.on_link_lost(now);
-                self.notice(match place {
-                    Place::Elsewhere => {
-                        format!("{interface} is another device now: restart lanboot to serve on it")
-                    }
-                    Place::Here | Place::Nowhere => format!(
-                        "{interface} no longer has the address {address}: DHCP is not answered \
-                         there until it has it again. Restart lanboot to serve at another one"
+                let (code, text) = match place {
+                    Place::Elsewhere => (
+                        DiagnosticCode::InterfaceReplaced,
+                        format!(
+                            "{interface} is another device now: restart lanboot to serve on it"
+                        ),
                     ),
-                });
+                    Place::Here | Place::Nowhere => (
+                        DiagnosticCode::AddressLost,
+                        format!(
+                            "{interface} no longer has the address {address}: DHCP is not answered \
+                             there until it has it again. Restart lanboot to serve at another one"
+                        ),
+                    ),
+                };
+                self.report(code, text);
             } else if is_there && !was_there {
                 let is_free = link.upper.is_none();
-                self.notice(format!("{interface} has the address {address} again"));
+                self.report(
+                    DiagnosticCode::AddressBack,
+                    format!("{interface} has the address {address} again"),
+                );
                 if is_free {
                     self.found(number);
                 }

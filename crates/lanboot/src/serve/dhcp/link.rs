@@ -10,6 +10,7 @@ use std::time::Duration;
 use lanboot_core::dhcp::server_detection::{Policy, ServerDetection};
 use lanboot_core::dhcp::{Destination, Mode, Outgoing, Port, SERVER_PORT};
 use lanboot_core::events::ListenerReason;
+use lanboot_core::events::{Diagnostic, DiagnosticCode};
 use lanboot_core::machine::Mac;
 use nix::sys::socket::{ControlMessage, MsgFlags, SockaddrIn, sendmsg};
 use tokio::io::Interest;
@@ -49,7 +50,7 @@ impl Opened {
         interface: &Interface,
         address: Ipv4Addr,
         policy: Policy,
-        notices: &mut Vec<String>,
+        notices: &mut Vec<Diagnostic>,
     ) -> anyhow::Result<Self> {
         use anyhow::Context as _;
         let name = &interface.name;
@@ -76,11 +77,11 @@ impl Opened {
             anyhow::Ok(socket)
         };
         let boot_server = port(BOOT_SERVER_PORT, Service::BootServer).map_err(|error| {
-            notices.push(format!(
+            notices.push(DiagnosticCode::BootServerPortTaken.with(format!(
                 "PXE's port 4011 is not served on {name}: {error:#}. Beside another DHCP server, \
                  machines are told their boot file at once instead; those that still ask there (UEFI \
                  of before 2017, some of HP's) get that program's answer and may not boot"
-            ));
+            )));
         });
         Ok(Self {
             server: port(SERVER_PORT, Service::Dhcp)?,

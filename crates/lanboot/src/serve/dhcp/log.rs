@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use lanboot_core::dhcp::{Code, MessageType, Mode, Op, Port, Request};
-use lanboot_core::events::{self, EventKind, Peer, Reason};
+use lanboot_core::events::{self, DiagnosticCode, EventKind, Peer, Reason};
 use lanboot_core::machine::Stage;
 
 use super::Serving;
@@ -88,10 +88,8 @@ impl Serving {
         self.context.bus.publish(peer, what);
     }
 
-    pub(super) fn notice(&self, text: String) {
-        self.context
-            .bus
-            .publish(Peer::default(), EventKind::Diagnostic { text });
+    pub(super) fn report(&self, code: DiagnosticCode, text: String) {
+        self.context.bus.report(code.with(text));
     }
 }
 

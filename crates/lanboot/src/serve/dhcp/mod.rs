@@ -365,7 +365,7 @@ impl Serving {
             }
         };
         for finding in self.leases.take_findings() {
-            self.notice(finding.to_string());
+            self.report(finding.code(), finding.to_string());
         }
         Ok(answer)
     }

@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use anyhow::{Context as _, anyhow, bail};
 use lanboot_core::dhcp::server_detection::Policy;
 use lanboot_core::dhcp::{BadConfig, Code, Config, Leases, Mode, Subnet};
+use lanboot_core::events::{Diagnostic, DiagnosticCode};
 use lanboot_core::routes::Address;
 
 use super::{Listener, Opened};
@@ -24,7 +25,7 @@ impl Listener {
         settings: &Settings,
         served: &[Served],
         others: &[Interface],
-        notices: &mut Vec<String>,
+        notices: &mut Vec<Diagnostic>,
     ) -> anyhow::Result<Self> {
         let subnets = subnets(settings, served, others, notices)?;
         let config = Config {
@@ -50,7 +51,9 @@ impl Listener {
         let (store, records) = Sqlite::open(&settings.state)?;
         let mut leases = Leases::new(&config.subnets);
         let restored = leases.restore(records.into_iter(), bus::now());
-        notices.extend(unused(restored.dropped));
+        notices.extend(
+            unused(restored.dropped).map(|text| DiagnosticCode::StoredLeasesUnused.with(text)),
+        );
         let own = own(served, others);
         for address in &own {
             leases.exclude(*address);
@@ -130,7 +133,7 @@ fn subnets(
     settings: &Settings,
     served: &[Served],
     others: &[Interface],
-    notices: &mut Vec<String>,
+    notices: &mut Vec<Diagnostic>,
 ) -> anyhow::Result<Vec<Subnet>> {
     let mut subnets = Vec::new();
     let is_here = |subnet: &config::Subnet| {
@@ -144,12 +147,12 @@ fn subnets(
     }
     for told in settings.subnets.iter().filter(|s| !is_here(s)) {
         if let Some(why) = beside(settings.dhcp, told, served, others) {
-            notices.push(why);
+            notices.push(DiagnosticCode::SubnetNotServed.with(why));
         } else if told.routers.is_empty() && settings.dhcp != Policy::Proxy {
-            notices.push(format!(
+            notices.push(DiagnosticCode::SubnetWithoutRouter.with(format!(
                 "subnet {}/{}: no router configured; machines there cannot reach lanboot",
                 told.network.address, told.network.prefix
-            ));
+            )));
         }
         subnets.push(behind_a_relay(settings, told)?);
     }

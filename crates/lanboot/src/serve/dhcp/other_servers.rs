@@ -5,6 +5,7 @@ use std::hash::{BuildHasher as _, RandomState};
 
 use lanboot_core::dhcp::server_detection::Action;
 use lanboot_core::dhcp::{Packet, Port};
+use lanboot_core::events::DiagnosticCode;
 use lanboot_core::plan::MenuKind;
 
 use super::link::{Link, Origin};
@@ -78,7 +79,7 @@ impl Serving {
             return;
         };
         if let Some(diagnostic) = action.diagnostic {
-            self.notice(diagnostic.message(&link.interface));
+            self.report(diagnostic.code(), diagnostic.message(&link.interface));
         }
         if action.probe {
             self.send_probe(number);
@@ -101,7 +102,7 @@ impl Serving {
             if self.unsent.server_probe.as_ref() != Some(&why) {
                 let text = format!("cannot look for DHCP servers on {}: {why}", link.interface);
                 self.unsent.server_probe = Some(why);
-                self.notice(text);
+                self.report(DiagnosticCode::ServerProbeFailed, text);
             }
         }
     }
@@ -129,7 +130,7 @@ impl Serving {
         if self.menu == MenuKind::Generated
             && let Some(text) = doctor::beside_another(&routes.catalog, &routes.loaders)
         {
-            self.notice(text);
+            self.report(DiagnosticCode::SecureBootBesideServer, text);
         }
     }
 }

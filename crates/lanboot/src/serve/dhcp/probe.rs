@@ -5,6 +5,7 @@ use std::io;
 use std::net::Ipv4Addr;
 
 use lanboot_core::dhcp::Probe;
+use lanboot_core::events::DiagnosticCode;
 use lanboot_core::machine::Mac;
 use tokio::io::Interest;
 use tokio::time::Instant;
@@ -27,10 +28,13 @@ impl Serving {
                 && error.raw_os_error() == Some(libc::EPERM)
                 && self.unsent.ping.is_due()
             {
-                self.notice(format!(
-                    "cannot ask by ping whether {address} is in use: {}",
-                    send_error::host_error(error)
-                ));
+                self.report(
+                    DiagnosticCode::AddressProbeFailed,
+                    format!(
+                        "cannot ask by ping whether {address} is in use: {}",
+                        send_error::host_error(error)
+                    ),
+                );
             }
             return sent.is_ok();
         }
@@ -38,9 +42,10 @@ impl Serving {
             Some(Err(error)) => {
                 if self.unsent.probe.is_due() {
                     let why = send_error::host_error(&error);
-                    self.notice(format!(
-                        "cannot ask by ARP whether {address} is in use: {why}"
-                    ));
+                    self.report(
+                        DiagnosticCode::AddressProbeFailed,
+                        format!("cannot ask by ARP whether {address} is in use: {why}"),
+                    );
                 }
                 false
             }

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::time::{Duration, Instant};
 
-use lanboot_core::events::{EventKind, ListenerReason, Peer, Protocol, Reason};
+use lanboot_core::events::{DiagnosticCode, EventKind, ListenerReason, Peer, Protocol, Reason};
 use lanboot_core::tftp::{self, Action, Finish, Packet};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::eventfd::{EfdFlags, EventFd};
@@ -372,7 +372,8 @@ impl Sending {
             Unsendable::End(why) => return Err(self.fail(why)),
             Unsendable::Say(why) => {
                 let text = format!("TFTP {}: {why}; trying again", self.path);
-                bus.publish(self.peer, EventKind::Diagnostic { text });
+                let diagnostic = DiagnosticCode::SendRetried.with(text);
+                bus.publish(self.peer, EventKind::Diagnostic(diagnostic));
             }
             Unsendable::Wait => {}
         }
