@@ -379,19 +379,19 @@ pub(crate) fn signed_ipxe(arch: Arch) -> SignedIpxe {
     };
     SignedIpxe {
         arch,
-        shim: chain(arch, "iPXE", false).shim,
+        shim: shim_grub(arch, "iPXE", false).shim,
         build: build("snponly", b"signed snponly"),
         other: Some(build("ipxe", b"signed ipxe")),
     }
 }
 
-/// A chain whose GRUB boots beside another DHCP server.
-pub(crate) fn chain(arch: Arch, vendor: &str, http: bool) -> ShimGrub {
+/// A shim + GRUB pair whose GRUB boots beside another DHCP server.
+pub(crate) fn shim_grub(arch: Arch, vendor: &str, http: bool) -> ShimGrub {
     chain_of(arch, vendor, http, EFINET_PROXY)
 }
 
-/// A chain whose GRUB does not, as Debian 12's.
-pub(crate) fn chain_without_proxy(arch: Arch, vendor: &str, http: bool) -> ShimGrub {
+/// A shim + GRUB pair whose GRUB does not, as Debian 12's.
+pub(crate) fn shim_grub_without_proxy(arch: Arch, vendor: &str, http: bool) -> ShimGrub {
     chain_of(arch, vendor, http, "efinet")
 }
 

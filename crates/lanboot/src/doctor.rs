@@ -9,7 +9,7 @@ use std::sync::Arc;
 use lanboot_core::catalog::{BootChoice, Catalog, Entry};
 use lanboot_core::loaders::{Authorities, Loaders, Shim};
 use lanboot_core::machine::Arch;
-use lanboot_core::plan::{chain, pxelinux_image, usual_loader};
+use lanboot_core::plan::{pxelinux_image, shim_grub, usual_loader};
 use lanboot_core::route::{LoaderRoute, Route};
 use serde::Serialize;
 
@@ -292,7 +292,7 @@ fn shim<'a>(route: &Route, catalog: &'a Catalog, loaders: &'a Loaders) -> Option
     match route {
         Route::Loader(LoaderRoute::ShimGrub { arch, http, .. }) => {
             let first = BootChoice::first(catalog);
-            Some(&chain(catalog, loaders, &first, arch.arch(), *http)?.shim)
+            Some(&shim_grub(catalog, loaders, &first, arch.arch(), *http)?.shim)
         }
         Route::Loader(LoaderRoute::SignedIpxe { arch, .. }) => {
             Some(&loaders.signed_ipxe(arch.arch())?.shim)
@@ -341,17 +341,17 @@ fn origin(
     match route {
         Route::Loader(LoaderRoute::ShimGrub { arch, http, .. }) => {
             let first = BootChoice::first(catalog);
-            let found = chain(catalog, loaders, &first, arch.arch(), *http);
-            let files = found.map(|chain| {
+            let found = shim_grub(catalog, loaders, &first, arch.arch(), *http);
+            let files = found.map(|pair| {
                 let image = catalog
                     .images()
                     .iter()
-                    .find(|i| i.loaders.pairs.contains(chain));
+                    .find(|i| i.loaders.pairs.contains(pair));
                 let of = |path: &String| match image {
                     Some(image) => format!("{}: {path}", image.file),
                     None => path.clone(),
                 };
-                vec![of(&chain.shim.from), of(&chain.grub.from)]
+                vec![of(&pair.shim.from), of(&pair.grub.from)]
             });
             (SHIM_AND_GRUB, files.unwrap_or_default())
         }
@@ -518,17 +518,17 @@ mod tests {
 
     #[test]
     fn a_grub_that_needs_lanboot_to_give_the_addresses_is_said() {
-        let chain = |proxy| ShimGrub {
+        let with_proxy = |proxy| ShimGrub {
             grub: Grub {
                 proxy,
                 version: "2.06".into(),
                 from: "grubx64.efi".into(),
-                ..chain().grub
+                ..shim_grub().grub
             },
-            ..chain()
+            ..shim_grub()
         };
         let with = |proxy, ipxe: &[&'static str]| Loaders {
-            chains: vec![chain(proxy)],
+            shim_grubs: vec![with_proxy(proxy)],
             ..host_with(ipxe)
         };
         let none = Catalog::default();
@@ -566,7 +566,7 @@ mod tests {
     #[test]
     fn doctor_says_on_which_machines_a_shim_starts() {
         let loaders = Loaders {
-            chains: vec![chain()],
+            shim_grubs: vec![shim_grub()],
             ..Loaders::default()
         };
         let secure = row("x64 UEFI, Secure Boot on", &loaders, None);
@@ -590,7 +590,7 @@ mod tests {
     }
 
     /// One that starts with Secure Boot on.
-    fn chain() -> ShimGrub {
+    fn shim_grub() -> ShimGrub {
         ShimGrub {
             shim: Shim {
                 arch: Arch::X64Uefi,
@@ -614,7 +614,7 @@ mod tests {
                 version: String::new(),
                 prefix: String::new(),
             },
-            manager: None,
+            mok_manager: None,
         }
     }
 

@@ -168,7 +168,7 @@ pub fn loaders(folder: Option<&Path>) -> anyhow::Result<Loaders> {
             pxelinux: first_of(&LPXELINUX)
                 .map(|loader| pxelinux(loader, MODULES.iter().map(Path::new)))
                 .unwrap_or_default(),
-            chains: host_chains(),
+            shim_grubs: host_shim_grubs(),
             signed_ipxe: signed_ipxe(SIGNED_IPXE.iter().map(Path::new)),
         });
     };
@@ -189,7 +189,7 @@ pub fn loaders(folder: Option<&Path>) -> anyhow::Result<Loaders> {
         pxelinux: small_file(&folder.join("lpxelinux.0"))
             .map(|loader| pxelinux(loader, [folder].into_iter()))
             .unwrap_or_default(),
-        chains: chosen(archs.flat_map(|arch| chains_in(folder, arch))),
+        shim_grubs: chosen(archs.flat_map(|arch| shim_grubs_in(folder, arch))),
         signed_ipxe: signed_ipxe([folder].into_iter()),
     })
 }
@@ -228,11 +228,15 @@ fn in_folder(folder: &Path, build: &Ipxe) -> Option<PathBuf> {
     paths.into_iter().find(fits)
 }
 
-fn host_chains() -> Vec<ShimGrub> {
+fn host_shim_grubs() -> Vec<ShimGrub> {
     let paths = CHAIN_PATHS
         .iter()
-        .map(|(shim, grub, manager)| [shim, grub, manager].map(PathBuf::from));
-    chosen(paths.chain(installers()).flat_map(|paths| chain(&paths)))
+        .map(|(shim, grub, mok_manager)| [shim, grub, mok_manager].map(PathBuf::from));
+    chosen(
+        paths
+            .chain(installers())
+            .flat_map(|paths| shim_grub(&paths)),
+    )
 }
 
 /// Selects the pairs some machine can get: of equivalent ones only the first would ever be used,
@@ -247,9 +251,9 @@ fn chosen(all: impl Iterator<Item = ShimGrub>) -> Vec<ShimGrub> {
         capabilities(a) == capabilities(b) && names(a) == names(b)
     };
     let mut selected: Vec<ShimGrub> = Vec::new();
-    for chain in all {
-        if !selected.iter().any(|other| is_alike(other, &chain)) {
-            selected.push(chain);
+    for pair in all {
+        if !selected.iter().any(|other| is_alike(other, &pair)) {
+            selected.push(pair);
         }
     }
     selected
@@ -274,26 +278,26 @@ fn installers() -> impl Iterator<Item = [PathBuf; 3]> {
 }
 
 /// Finds the shims and GRUBs in a folder, under their own names or those of packages.
-fn chains_in(folder: &Path, arch: Arch) -> Vec<ShimGrub> {
+fn shim_grubs_in(folder: &Path, arch: Arch) -> Vec<ShimGrub> {
     let Some((_, suffix)) = secure_names(arch) else {
         return Vec::new();
     };
     let paths = |shim: &str, grub: &str| {
-        let manager = format!("mm{suffix}.efi");
+        let mok_manager = format!("mm{suffix}.efi");
         [
             format!("{shim}{suffix}.efi"),
             format!("{grub}{suffix}.efi"),
-            manager,
+            mok_manager,
         ]
         .map(|name| folder.join(name))
     };
     let names = [("shim", "grub"), ("shim", "grubnet"), ("bootnet", "grub")];
-    let found = names.map(|(shim, grub)| chain(&paths(shim, grub)));
+    let found = names.map(|(shim, grub)| shim_grub(&paths(shim, grub)));
     found.into_iter().flatten().collect()
 }
 
 /// Parses the shim, GRUB and MokManager at these paths, if they belong together.
-fn chain([shim, grub, manager]: &[PathBuf; 3]) -> Vec<ShimGrub> {
+fn shim_grub([shim, grub, mok_manager]: &[PathBuf; 3]) -> Vec<ShimGrub> {
     // They are in memory already.
     let no_disk = |_: &Content| None;
     let file = |path: &PathBuf| Some((small_file(path)?, text::path(path)));
@@ -302,8 +306,8 @@ fn chain([shim, grub, manager]: &[PathBuf; 3]) -> Vec<ShimGrub> {
     let (Some(shim), Some(grub)) = (shim, grub) else {
         return Vec::new();
     };
-    let manager = small_file(manager).map(|content| (shim.arch, content));
-    ShimGrub::pair(&[shim], &[grub], manager.as_slice())
+    let mok_manager = small_file(mok_manager).map(|content| (shim.arch, content));
+    ShimGrub::pair(&[shim], &[grub], mok_manager.as_slice())
 }
 
 /// Finds iPXE behind its own shim: the best shim of these folders for each firmware, with the
@@ -441,7 +445,7 @@ mod tests {
             found.pxelinux.keys().collect::<Vec<_>>(),
             ["ldlinux.c32", "lpxelinux.0", "menu.c32"]
         );
-        assert!(found.chains.is_empty(), "those are no programs");
+        assert!(found.shim_grubs.is_empty(), "those are no programs");
         std::fs::remove_file(folder.path().join("ldlinux.c32")).unwrap();
         assert!(loaders(Some(folder.path())).unwrap().pxelinux.is_empty());
         assert!(loaders(Some(Path::new("/nonexistent"))).is_err());
@@ -489,7 +493,7 @@ mod tests {
                 version: String::new(),
                 prefix: String::new(),
             },
-            manager: None,
+            mok_manager: None,
         };
         let all = [
             made("13", "Debian", true, true),
@@ -502,7 +506,7 @@ mod tests {
         let selected = chosen(all.into_iter());
         let from: Vec<&str> = selected
             .iter()
-            .map(|chain| chain.shim.from.as_str())
+            .map(|pair| pair.shim.from.as_str())
             .collect();
         assert_eq!(from, ["13", "12", "fedora", "backports"]);
     }

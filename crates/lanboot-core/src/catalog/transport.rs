@@ -184,8 +184,8 @@ pub fn plan(
     let works = |t: Transport| server.offers(t) && entry.check(t, append).is_ok();
     let by_itself =
         |t: Transport| works(t) && (t == Transport::Nfs || entry.nbd_root == NbdRoot::Streams);
-    let ways = [Transport::Nfs, Transport::Nbd];
-    let streaming = ways.into_iter().find(|t| by_itself(*t));
+    let streams = [Transport::Nfs, Transport::Nbd];
+    let streaming = streams.into_iter().find(|t| by_itself(*t));
     let plan = |transport, reason| Plan { transport, reason };
     let short = |transport| {
         let needs = entry.copy_memory(transport);
@@ -205,7 +205,7 @@ pub fn plan(
         return plan(asked, reason);
     }
     if let Err(refusal) = entry.check(Transport::Http, append) {
-        let other = streaming.or_else(|| ways.into_iter().find(|t| works(*t)));
+        let other = streaming.or_else(|| streams.into_iter().find(|t| works(*t)));
         let reason = match refusal {
             Refusal::Lacks(_) => Reason::NoHttp,
             _ => Reason::CopyToRamOff,
@@ -305,10 +305,10 @@ mod tests {
         let auto = Transports::default();
         let needs =
             image("dual", &[Cpu::X86_64]).found.entries[0].copy_memory(Transport::Http) >> 20;
-        let way = |memory| planned(&OPEN, &auto, memory, "").transport;
-        assert_eq!(way(Memory::Mib(needs + 1)), Transport::Http);
-        assert_eq!(way(Memory::Mib(needs - 1)), Transport::Nfs);
-        assert_eq!(way(Memory::Unknown), Transport::Http);
+        let chosen = |memory| planned(&OPEN, &auto, memory, "").transport;
+        assert_eq!(chosen(Memory::Mib(needs + 1)), Transport::Http);
+        assert_eq!(chosen(Memory::Mib(needs - 1)), Transport::Nfs);
+        assert_eq!(chosen(Memory::Unknown), Transport::Http);
         let warning = planned(&OPEN, &auto, Memory::Mib(needs - 1), "").warning();
         assert!(
             warning
@@ -325,18 +325,18 @@ mod tests {
     fn nbd_streams_only_where_its_client_can() {
         // The test entries' medium says nothing about its nbd-client.
         let auto = Transports::default();
-        let way = |open: &[Transport]| planned(open, &auto, Memory::Mib(64), "").transport;
-        assert_eq!(way(&[Transport::Nbd]), Transport::Http);
-        assert_eq!(way(&[Transport::Nfs]), Transport::Nfs);
+        let chosen = |open: &[Transport]| planned(open, &auto, Memory::Mib(64), "").transport;
+        assert_eq!(chosen(&[Transport::Nbd]), Transport::Http);
+        assert_eq!(chosen(&[Transport::Nfs]), Transport::Nfs);
     }
 
     #[test]
     fn without_a_copy_http_is_out_of_the_question() {
         let auto = Transports::default();
-        let way = |open: &[Transport]| planned(open, &auto, Memory::Unknown, "copytoram=n");
-        assert_eq!(way(&OPEN).transport, Transport::Nfs);
-        assert_eq!(way(&OPEN).reason, Reason::CopyToRamOff);
-        assert_eq!(way(&[]).transport, Transport::Http);
+        let chosen = |open: &[Transport]| planned(open, &auto, Memory::Unknown, "copytoram=n");
+        assert_eq!(chosen(&OPEN).transport, Transport::Nfs);
+        assert_eq!(chosen(&OPEN).reason, Reason::CopyToRamOff);
+        assert_eq!(chosen(&[]).transport, Transport::Http);
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::loaders::LoaderKind;
 use crate::machine::{Arch, Stage};
 use crate::pe::Signed;
 use crate::plan::{MenuKind, Offer};
-use crate::testing::{catalog, chain_without_proxy, image, installer, keep, literal, server};
+use crate::testing::{catalog, image, installer, keep, literal, server, shim_grub_without_proxy};
 use crate::vfs::Content;
 
 const NETMASK: Ipv4Addr = Ipv4Addr::new(255, 255, 0, 0);
@@ -306,7 +306,7 @@ fn the_rules_are_what_this_dhcp_would_offer() {
 fn a_grub_that_needs_its_server_named_is_not_for_dnsmasq_as_a_proxy() {
     let (catalog, menu, server) = (catalog(), menu(""), server());
     let loaders = Loaders {
-        chains: vec![chain_without_proxy(Arch::X64Uefi, "Debian", false)],
+        shim_grubs: vec![shim_grub_without_proxy(Arch::X64Uefi, "Debian", false)],
         ..loaders()
     };
     let given = Export {

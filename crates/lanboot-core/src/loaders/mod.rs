@@ -27,7 +27,7 @@ pub struct Loaders {
     /// The host's `lpxelinux.0` with its modules, by file name.
     pub pxelinux: BTreeMap<String, Content>,
     /// Loaders that also start with Secure Boot on, best first.
-    pub chains: Vec<ShimGrub>,
+    pub shim_grubs: Vec<ShimGrub>,
     /// iPXE behind its own signed shim.
     pub signed_ipxe: Vec<SignedIpxe>,
 }

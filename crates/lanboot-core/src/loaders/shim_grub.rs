@@ -337,26 +337,26 @@ pub struct ShimGrub {
     /// The program that shim starts.
     pub grub: Grub,
     /// shim's own program to enrol keys, where there is one.
-    pub manager: Option<Content>,
+    pub mok_manager: Option<Content>,
 }
 
 impl ShimGrub {
     /// Every shim with the best GRUB that it trusts: one that boots beside another DHCP server too,
     /// then one that also reads over HTTP, else the first.
-    pub fn pair(shims: &[Shim], grubs: &[Grub], managers: &[(Arch, Content)]) -> Vec<Self> {
+    pub fn pair(shims: &[Shim], grubs: &[Grub], mok_managers: &[(Arch, Content)]) -> Vec<Self> {
         let best = |shim: &Shim| {
             let fits = |grub: &&Grub| grub.arch == shim.arch && shim.trusts(&grub.signed);
             let rank = |grub: &&Grub| (grub.tftp && grub.proxy, grub.http && grub.tftp);
             // The first of the best.
             grubs.iter().filter(fits).rev().max_by_key(rank)
         };
-        let manager = |arch| managers.iter().find(|(of, _)| *of == arch);
+        let mok_manager = |arch| mok_managers.iter().find(|(of, _)| *of == arch);
         shims
             .iter()
             .filter_map(|shim| {
                 Some(Self {
                     grub: best(shim)?.clone(),
-                    manager: manager(shim.arch).map(|(_, content)| content.clone()),
+                    mok_manager: mok_manager(shim.arch).map(|(_, content)| content.clone()),
                     shim: shim.clone(),
                 })
             })
@@ -387,7 +387,7 @@ impl ShimGrub {
         } else if is("grub") {
             Some(&self.grub.content)
         } else if is("mm") {
-            self.manager.as_ref()
+            self.mok_manager.as_ref()
         } else {
             None
         }
@@ -465,20 +465,20 @@ mod tests {
             grub(X64, &["efinet", "tftp"], "Debian"),
             grub(X64, &["efinet", "tftp", "http"], "Debian"),
         ];
-        let chains = ShimGrub::pair(&shims, &grubs, &[]);
-        let [chain] = &chains[..] else {
-            panic!("{}", chains.len())
+        let pairs = ShimGrub::pair(&shims, &grubs, &[]);
+        let [pair] = &pairs[..] else {
+            panic!("{}", pairs.len())
         };
-        assert!(chain.grub.http && chain.shim.vendor == ["Debian"]);
-        assert_eq!(chain.file(b"grubx64.efi"), Some(&chain.grub.content));
-        assert_eq!(chain.file(b"shimx64.efi"), Some(&chain.shim.content));
+        assert!(pair.grub.http && pair.shim.vendor == ["Debian"]);
+        assert_eq!(pair.file(b"grubx64.efi"), Some(&pair.grub.content));
+        assert_eq!(pair.file(b"shimx64.efi"), Some(&pair.shim.content));
         for name in ["mmx64.efi", "grubaa64.efi", "revocations_sbat.efi"] {
-            assert_eq!(chain.file(name.as_bytes()), None, "{name}");
-            assert_eq!(chain.beside(name.as_bytes()), None, "{name}");
+            assert_eq!(pair.file(name.as_bytes()), None, "{name}");
+            assert_eq!(pair.beside(name.as_bytes()), None, "{name}");
         }
         for name in [&b"grub.efi"[..], b"\xeaonboard"] {
-            assert_eq!(chain.beside(name), Some(&chain.grub.content));
-            assert_eq!(chain.file(name), None);
+            assert_eq!(pair.beside(name), Some(&pair.grub.content));
+            assert_eq!(pair.file(name), None);
         }
     }
     #[test]

@@ -22,7 +22,7 @@ use crate::images::{EntryKind, Linux};
 use crate::loaders::{Loaders, Shim, secure_names};
 use crate::machine::Arch;
 use crate::pe::Signed;
-use crate::plan::chain;
+use crate::plan::shim_grub;
 use crate::route::{LOCKED, LoaderRoute, Route};
 use crate::text::{ascii, printable};
 
@@ -131,7 +131,7 @@ impl Grub<'_> {
 
     fn has_http(&self, arch: Arch) -> bool {
         let boot = &self.menu.boot;
-        chain(self.catalog, self.loaders, boot, arch, false).is_some_and(|chain| chain.grub.http)
+        shim_grub(self.catalog, self.loaders, boot, arch, false).is_some_and(|pair| pair.grub.http)
     }
 
     fn menu(&self, out: &mut String, lock: Lock<'_>) {

@@ -290,7 +290,7 @@ mod tests {
     use crate::machine::Arch;
     use crate::menus::cpu_filter::testing::Ipxe;
     use crate::plan::MenuKind;
-    use crate::testing::{catalog, chain, image, installer, keep, server};
+    use crate::testing::{catalog, image, installer, keep, server, shim_grub};
     use std::sync::Arc;
     use std::time::Duration;
 
@@ -392,7 +392,7 @@ mod tests {
     fn mixed() -> Catalog {
         let by = || Signed::By(vec!["Debian".into()]);
         let mut deb = installer("deb", Cpu::X86_64, by());
-        deb.loaders.shims = vec![chain(Arch::X64Uefi, "Debian", false).shim];
+        deb.loaders.shims = vec![shim_grub(Arch::X64Uefi, "Debian", false).shim];
         Catalog::new(vec![
             Arc::new(image("dual", &[Cpu::X86_64])),
             Arc::new(deb),

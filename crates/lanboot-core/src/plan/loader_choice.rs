@@ -17,7 +17,7 @@ impl LoaderChoice {
     /// The way of one machine, and whether it was named.
     pub fn of(&self, mac: Mac) -> (LoaderKind, bool) {
         let named = self.of.iter().rev().find(|(of, _)| *of == mac);
-        named.map_or((self.all, false), |(_, way)| (*way, true))
+        named.map_or((self.all, false), |(_, kind)| (*kind, true))
     }
 
     /// Returns whether some machine is to get the whole image as a RAM disk.
@@ -76,7 +76,7 @@ mod tests {
         let mac = Mac([1; 6]);
         let choice = |all, of: &[LoaderKind]| LoaderChoice {
             all,
-            of: of.iter().map(|way| (mac, *way)).collect(),
+            of: of.iter().map(|kind| (mac, *kind)).collect(),
         };
         let warning = |choice: LoaderChoice, catalog: &Catalog| {
             choice.warning(catalog, &BootChoice::first(catalog))

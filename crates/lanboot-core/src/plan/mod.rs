@@ -9,7 +9,7 @@ mod pick;
 pub use loader_choice::LoaderChoice;
 pub use no_loader::NoLoader;
 pub use offer::{Offer, Offers, offer, usual_loader};
-pub use pick::{chain, pxelinux_image};
+pub use pick::{pxelinux_image, shim_grub};
 
 /// The menu that machines see.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

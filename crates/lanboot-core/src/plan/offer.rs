@@ -1,6 +1,6 @@
 //! The offer for one machine: the loader its firmware gets, or the script iPXE gets.
 
-use super::{LoaderChoice, MenuKind, NoLoader, chain, pxelinux_image};
+use super::{LoaderChoice, MenuKind, NoLoader, pxelinux_image, shim_grub};
 use crate::catalog::{BootChoice, Catalog, Image, Server};
 use crate::loaders::{Ipxe, LoaderKind, Loaders, SecureArch, ShimGrub};
 use crate::machine::{Arch, Machine, Stage};
@@ -47,9 +47,9 @@ pub fn offer(machine: &Machine, from: &Offers<'_>, server: &Server) -> Result<Of
     // Plain clients say theirs at times and load nothing all the same.
     let unsaid = machine.stage.unsaid_arch().ok_or(NoLoader::NotAsked)?;
     let arch = machine.arch.unwrap_or(unsaid);
-    let (way, is_named) = from.choice.of(machine.mac);
+    let (kind, is_named) = from.choice.of(machine.mac);
     // What is no entry because its system would miss the RAM disk is served to those it was asked for.
-    let is_iso = way == LoaderKind::Iso && machine.stage == Stage::HttpBoot;
+    let is_iso = kind == LoaderKind::Iso && machine.stage == Stage::HttpBoot;
     let gets_iso = || is_iso && from.boot.ram_disk(catalog, arch).is_some();
     if catalog.starts().next().is_none() && !gets_iso() {
         return Err(NoLoader::nothing(catalog));
@@ -63,11 +63,11 @@ pub fn offer(machine: &Machine, from: &Offers<'_>, server: &Server) -> Result<Of
         http: machine.stage == Stage::HttpBoot,
         proxy: from.proxy,
     };
-    if let (MenuKind::Generated, Some(whole)) = (menu, asked.whole_image(way)) {
+    if let (MenuKind::Generated, Some(whole)) = (menu, asked.whole_image(kind)) {
         return whole.map(|offer| asked.at(offer, server));
     }
     if machine.stage == Stage::Ipxe {
-        return match (menu, asked.arch, way) {
+        return match (menu, asked.arch, kind) {
             (MenuKind::Stock, ..) => asked.stock().map(|offer| asked.at(offer, server)),
             (MenuKind::Generated, Arch::X86Bios, LoaderKind::Pxelinux) => {
                 asked.pxelinux().map(|offer| asked.at(offer, server))
@@ -79,15 +79,15 @@ pub fn offer(machine: &Machine, from: &Offers<'_>, server: &Server) -> Result<Of
             }),
         };
     }
-    let unable = asked.unable(way);
+    let unable = asked.unable(kind);
     let offer = match (menu, &unable) {
         (MenuKind::Stock, _) => return asked.stock().map(|offer| asked.at(offer, server)),
-        (MenuKind::Generated, None) => asked.by(way),
+        (MenuKind::Generated, None) => asked.by(kind),
         (MenuKind::Generated, Some(_)) => asked.by(LoaderKind::Auto),
     };
     let unable = unable.filter(|_| is_named).map(|why| why.to_string());
     // A RAM disk brings its own loader and kernel.
-    let empty = asked.nothing_fits().filter(|_| way != LoaderKind::Iso);
+    let empty = asked.nothing_fits().filter(|_| kind != LoaderKind::Iso);
     offer.map(|offer| Offer {
         warning: unable.or_else(|| joined(offer.warning.clone(), empty)),
         ..asked.at(offer, server)
@@ -175,10 +175,10 @@ struct LoaderRequest<'a> {
 }
 
 impl LoaderRequest<'_> {
-    /// Why this way is nothing for such firmware, whatever is installed here.
-    fn unable(&self, way: LoaderKind) -> Option<NoLoader> {
+    /// Returns why such firmware cannot use this kind, whatever is installed here.
+    fn unable(&self, kind: LoaderKind) -> Option<NoLoader> {
         let is_bios = self.arch == Arch::X86Bios;
-        let able = match way {
+        let able = match kind {
             LoaderKind::Auto | LoaderKind::Ipxe | LoaderKind::IpxeNative => true,
             LoaderKind::Pxelinux => is_bios && !self.http,
             LoaderKind::Grub => SecureArch::of(self.arch).is_some(),
@@ -186,7 +186,7 @@ impl LoaderRequest<'_> {
             LoaderKind::Iso if !self.http => return Some(NoLoader::NotByPxe),
             LoaderKind::Iso => true,
         };
-        (!able).then_some(NoLoader::NotForThis(way, self.arch))
+        (!able).then_some(NoLoader::NotForThis(kind, self.arch))
     }
 
     /// Returns what is to be said where its menu will be empty.
@@ -208,8 +208,8 @@ impl LoaderRequest<'_> {
 
     /// The whole image where that is what starts on this machine, or the reason where nothing else
     /// could start and this machine cannot start it.
-    fn whole_image(&self, way: LoaderKind) -> Option<Result<Planned, NoLoader>> {
-        if self.http && way == LoaderKind::Iso {
+    fn whole_image(&self, kind: LoaderKind) -> Option<Result<Planned, NoLoader>> {
+        if self.http && kind == LoaderKind::Iso {
             // What was asked for by name is answered for by name.
             return None;
         }
@@ -234,17 +234,17 @@ impl LoaderRequest<'_> {
         })
     }
 
-    fn by(&self, way: LoaderKind) -> Result<Planned, NoLoader> {
-        match (way, self.arch) {
+    fn by(&self, kind: LoaderKind) -> Result<Planned, NoLoader> {
+        match (kind, self.arch) {
             (LoaderKind::Auto, Arch::X86Bios) => self.ipxe(false).or_else(|_| self.pxelinux()),
             (LoaderKind::Auto, _) => self.secure().or_else(|why| self.unsigned(why)),
             // Behind its own shim it starts with Secure Boot on and off.
             (LoaderKind::Ipxe, _) => self.signed_ipxe().or_else(|_| self.ipxe(false)),
             (LoaderKind::IpxeNative, _) => self.ipxe(true),
             (LoaderKind::Pxelinux, _) => self.pxelinux(),
-            (LoaderKind::Grub, _) => match self.chain() {
+            (LoaderKind::Grub, _) => match self.shim_grub() {
                 Err(why @ NoLoader::GrubWithoutProxy(..)) => self.instead(why),
-                chain => chain,
+                pair => pair,
             },
             (LoaderKind::Iso, _) => {
                 if let Some(image) = self.boot.ram_disk(self.catalog, self.arch) {
@@ -264,7 +264,7 @@ impl LoaderRequest<'_> {
     /// One that also starts with Secure Boot on. Where GRUB would need a disk made for it, iPXE
     /// behind its own shim is the shorter way.
     fn secure(&self) -> Result<Planned, NoLoader> {
-        let (chain, ipxe) = (self.chain(), self.signed_ipxe());
+        let (pair, ipxe) = (self.shim_grub(), self.signed_ipxe());
         let needs_disk = |planned: &Planned| {
             let part = match planned.route {
                 Route::Loader(LoaderRoute::ShimGrub { part, .. }) => Some(part),
@@ -272,10 +272,10 @@ impl LoaderRequest<'_> {
             };
             part == Some(ShimGrubPart::Disk)
         };
-        match (chain, ipxe) {
-            (Ok(chain), Ok(ipxe)) if needs_disk(&chain) => Ok(ipxe),
+        match (pair, ipxe) {
+            (Ok(pair), Ok(ipxe)) if needs_disk(&pair) => Ok(ipxe),
             (Err(_), Ok(ipxe)) => Ok(ipxe),
-            (chain, _) => chain,
+            (pair, _) => pair,
         }
     }
 
@@ -326,17 +326,17 @@ impl LoaderRequest<'_> {
         }
     }
 
-    fn chain(&self) -> Result<Planned, NoLoader> {
+    fn shim_grub(&self) -> Result<Planned, NoLoader> {
         let none = || NoLoader::NoShimGrub(self.arch);
         let arch = SecureArch::of(self.arch).ok_or_else(none)?;
-        let chain = chain(self.catalog, self.loaders, self.boot, self.arch, self.http);
-        let chain = chain.ok_or_else(none)?;
-        self.boots_here(chain)?;
+        let pair = shim_grub(self.catalog, self.loaders, self.boot, self.arch, self.http);
+        let pair = pair.ok_or_else(none)?;
+        self.boots_here(pair)?;
         let http = self.http;
         let part = |part| Planned::loader(LoaderRoute::ShimGrub { arch, http, part });
         // GRUB goes on with the protocol it came by; with Secure Boot on it can learn no other.
         // One that is started from a disk does DHCP by itself and then uses what it has.
-        match (http, chain.grub.http, chain.grub.tftp) {
+        match (http, pair.grub.http, pair.grub.tftp) {
             (true, true, _) | (false, _, true) => Ok(part(ShimGrubPart::Shim)),
             (true, false, true) => Ok(part(ShimGrubPart::Disk)),
             (_, _, false) => Err(none()),
@@ -345,8 +345,8 @@ impl LoaderRequest<'_> {
 
     /// Returns whether GRUB will find its files. Behind HTTP Boot it does in any case: it takes
     /// their server out of the device path, and the disk made for one without HTTP names ours.
-    fn boots_here(&self, chain: &ShimGrub) -> Result<(), NoLoader> {
-        let grub = &chain.grub;
+    fn boots_here(&self, pair: &ShimGrub) -> Result<(), NoLoader> {
+        let grub = &pair.grub;
         if self.http || !self.proxy || grub.proxy {
             return Ok(());
         }
@@ -388,21 +388,21 @@ impl LoaderRequest<'_> {
                 ..Planned::new(Route::Root(FilePath::from(&*stock.loader)))
             });
         }
-        let has_menu = |chain: &&ShimGrub| {
-            let menu = format!("{}/grub.cfg", chain.grub.prefix);
+        let has_menu = |pair: &&ShimGrub| {
+            let menu = format!("{}/grub.cfg", pair.grub.prefix);
             let knows = if self.http {
-                chain.grub.http
+                pair.grub.http
             } else {
-                chain.grub.tftp
+                pair.grub.tftp
             };
-            chain.arch() == self.arch && knows && image.tree.file(&menu).is_some()
+            pair.arch() == self.arch && knows && image.tree.file(&menu).is_some()
         };
-        let chains = || image.loaders.pairs.iter().filter(has_menu);
-        let mut fit = chains().filter(|chain| self.boots_here(chain).is_ok());
-        let chain = fit.next().or_else(|| chains().next());
-        let chain = chain.ok_or_else(none)?;
-        self.boots_here(chain)?;
-        Ok(Planned::new(Route::Root(FilePath::from(&*chain.shim.from))))
+        let pairs = || image.loaders.pairs.iter().filter(has_menu);
+        let mut fit = pairs().filter(|pair| self.boots_here(pair).is_ok());
+        let pair = fit.next().or_else(|| pairs().next());
+        let pair = pair.ok_or_else(none)?;
+        self.boots_here(pair)?;
+        Ok(Planned::new(Route::Root(FilePath::from(&*pair.shim.from))))
     }
 
     /// Writes the offer as this firmware takes it: a URL for HTTP Boot, and for PXELINUX a URL as
@@ -436,7 +436,7 @@ mod tests {
     use super::*;
     use crate::catalog::Cpu;
     use crate::machine::Mac;
-    use crate::testing::{catalog, chain as made, chain_without_proxy, image, server};
+    use crate::testing::{catalog, image, server, shim_grub as made, shim_grub_without_proxy};
     use crate::vfs::{Content, Kind, Meta, Tree, TreeBuilder};
     use std::sync::Arc;
 
@@ -450,9 +450,9 @@ mod tests {
         }
     }
 
-    fn all(way: LoaderKind) -> LoaderChoice {
+    fn all(kind: LoaderKind) -> LoaderChoice {
         LoaderChoice {
-            all: way,
+            all: kind,
             of: Vec::new(),
         }
     }
@@ -495,8 +495,8 @@ mod tests {
         }
     }
 
-    fn given(m: &Machine, loaders: &Loaders, way: LoaderKind) -> Result<String, NoLoader> {
-        offered(m, loaders, &all(way)).map(|o| o.file)
+    fn given(m: &Machine, loaders: &Loaders, kind: LoaderKind) -> Result<String, NoLoader> {
+        offered(m, loaders, &all(kind)).map(|o| o.file)
     }
 
     fn signed_ipxe() -> crate::loaders::SignedIpxe {
@@ -538,7 +538,7 @@ mod tests {
         let loaders = host(&["snponly-x86_64.efi", "ipxe-x86_64.efi"]);
         let snponly = "loader/snponly-x86_64.efi";
         for arch in [7, 9, 16, 17] {
-            let given = |stage, way| given(&machine(stage, arch), &loaders, way);
+            let given = |stage, kind| given(&machine(stage, arch), &loaders, kind);
             assert_eq!(given(Stage::Firmware, LoaderKind::Auto), Ok(snponly.into()));
             assert_eq!(
                 given(Stage::HttpBoot, LoaderKind::Auto),
@@ -568,13 +568,13 @@ mod tests {
     fn a_chain_that_works_with_secure_boot_goes_before_ipxe() {
         let (x64, arm) = (Arch::X64Uefi, Arch::Arm64Uefi);
         let loaders = Loaders {
-            chains: vec![made(x64, "Debian", false), made(arm, "Debian", true)],
+            shim_grubs: vec![made(x64, "Debian", false), made(arm, "Debian", true)],
             ..host(&["snponly-x86_64.efi"])
         };
-        let given = |stage, arch, way| given(&machine(stage, arch), &loaders, way);
-        let chain = Ok("loader/secure/x86_64/shimx64.efi".into());
-        assert_eq!(given(Stage::Firmware, 7, LoaderKind::Auto), chain);
-        assert_eq!(given(Stage::Firmware, 9, LoaderKind::Grub), chain);
+        let given = |stage, arch, kind| given(&machine(stage, arch), &loaders, kind);
+        let pair = Ok("loader/secure/x86_64/shimx64.efi".into());
+        assert_eq!(given(Stage::Firmware, 7, LoaderKind::Auto), pair);
+        assert_eq!(given(Stage::Firmware, 9, LoaderKind::Grub), pair);
         let url = "http://10.0.0.1/loader/secure-http/arm64/shimaa64.efi".to_owned();
         assert_eq!(given(Stage::HttpBoot, 19, LoaderKind::Auto), Ok(url));
         // A GRUB that only knows TFTP would hang behind HTTP Boot, and does not on a disk.
@@ -591,21 +591,21 @@ mod tests {
     #[test]
     fn beside_another_dhcp_server_only_a_grub_that_finds_its_files_is_offered() {
         let (x64, able, unable) = (Arch::X64Uefi, made(Arch::X64Uefi, "Debian", false), {
-            chain_without_proxy(Arch::X64Uefi, "Debian", false)
+            shim_grub_without_proxy(Arch::X64Uefi, "Debian", false)
         });
-        let host_has = |chain: &ShimGrub, ipxe: &[&'static str], signed: bool| Loaders {
-            chains: vec![chain.clone()],
+        let host_has = |pair: &ShimGrub, ipxe: &[&'static str], signed: bool| Loaders {
+            shim_grubs: vec![pair.clone()],
             signed_ipxe: signed.then(signed_ipxe).into_iter().collect(),
             ..host(ipxe)
         };
         let (shim, snponly) = ("loader/secure/x86_64/shimx64.efi", "snponly-x86_64.efi");
         let its_shim = "loader/secure-ipxe/x86_64/snponly-shimx64.efi";
         let pxe = machine(Stage::Firmware, 7);
-        let file = |loaders: &Loaders, way, proxy| {
-            offered_as(&pxe, loaders, &all(way), proxy).map(|offer| (offer.file, offer.warning))
+        let file = |loaders: &Loaders, kind, proxy| {
+            offered_as(&pxe, loaders, &all(kind), proxy).map(|offer| (offer.file, offer.warning))
         };
         let plain = |file: &str| Ok((file.to_owned(), None));
-        for (chain, signed, ways, proxy, expected) in [
+        for (pair, signed, kinds, proxy, expected) in [
             (
                 &able,
                 false,
@@ -628,12 +628,16 @@ mod tests {
                 its_shim,
             ),
         ] {
-            for way in ways {
-                let loaders = host_has(chain, &[snponly], signed);
-                assert_eq!(file(&loaders, way, proxy), plain(expected), "{way} {proxy}");
+            for kind in kinds {
+                let loaders = host_has(pair, &[snponly], signed);
+                assert_eq!(
+                    file(&loaders, kind, proxy),
+                    plain(expected),
+                    "{kind} {proxy}"
+                );
             }
         }
-        for (signed, way, expected, said) in [
+        for (signed, kind, expected, said) in [
             (
                 false,
                 LoaderKind::Auto,
@@ -654,9 +658,9 @@ mod tests {
             ),
         ] {
             let loaders = host_has(&unable, &[snponly], signed);
-            let (file, warning) = file(&loaders, way, true).unwrap();
+            let (file, warning) = file(&loaders, kind, true).unwrap();
             let warning = warning.unwrap();
-            assert_eq!(file, expected, "{way}");
+            assert_eq!(file, expected, "{kind}");
             assert!(warning.starts_with(said), "{warning}");
             assert!(
                 warning.contains("GRUB 2.06 (grub) would look for its files on"),
@@ -684,9 +688,9 @@ mod tests {
     /// The image's own shim and GRUB meet the same rule.
     #[test]
     fn a_stock_menu_behind_a_grub_that_would_hang_is_refused() {
-        let offered = |chains: &[ShimGrub], proxy| {
+        let offered = |pairs: &[ShimGrub], proxy| {
             let mut image = image("live", &[Cpu::X86_64]);
-            image.loaders.pairs = chains.to_vec();
+            image.loaders.pairs = pairs.to_vec();
             let mut tree = TreeBuilder::new(Meta::default());
             let folder = Kind::Directory(Vec::new());
             let folder = tree
@@ -707,7 +711,7 @@ mod tests {
             offer(&machine(Stage::Firmware, 7), &from, &server()).map(|offer| offer.file)
         };
         let (old, mut new) = (
-            chain_without_proxy(Arch::X64Uefi, "Debian", false),
+            shim_grub_without_proxy(Arch::X64Uefi, "Debian", false),
             made(Arch::X64Uefi, "Debian", false),
         );
         new.shim.from = "EFI/new/shim".into();
@@ -726,19 +730,19 @@ mod tests {
     #[test]
     fn ipxe_behind_its_own_shim_serves_http_boot_too() {
         let loaders = Loaders {
-            chains: vec![made(Arch::X64Uefi, "Debian", false)],
+            shim_grubs: vec![made(Arch::X64Uefi, "Debian", false)],
             signed_ipxe: vec![signed_ipxe()],
             ..Loaders::default()
         };
         let given = given(&machine(Stage::HttpBoot, 16), &loaders, LoaderKind::Auto);
         let url = "http://10.0.0.1/loader/secure-ipxe/x86_64/snponly-shimx64.efi";
         assert_eq!(given, Ok(url.into()));
-        let ipxe = |way, ipxe: &[&'static str]| {
+        let ipxe = |kind, ipxe: &[&'static str]| {
             let loaders = Loaders {
                 signed_ipxe: vec![signed_ipxe()],
                 ..host(ipxe)
             };
-            offered(&machine(Stage::Firmware, 7), &loaders, &all(way)).map(|o| o.file)
+            offered(&machine(Stage::Firmware, 7), &loaders, &all(kind)).map(|o| o.file)
         };
         let both = ["snponly-x86_64.efi", "ipxe-x86_64.efi"];
         let shim = Ok("loader/secure-ipxe/x86_64/snponly-shimx64.efi".to_owned());
@@ -752,7 +756,7 @@ mod tests {
     fn an_offer_says_that_its_loader_needs_secure_boot_off() {
         let unsigned = host(&["undionly.kpxe", "snponly-x86_64.efi", "ipxe-i386.efi"]);
         let signed = Loaders {
-            chains: vec![made(Arch::X64Uefi, "Debian", false)],
+            shim_grubs: vec![made(Arch::X64Uefi, "Debian", false)],
             ..host(&["snponly-x86_64.efi"])
         };
         for (loaders, stage, arch, off) in [
@@ -772,11 +776,11 @@ mod tests {
     #[test]
     fn what_firmware_cannot_do_falls_back_with_a_warning_where_it_was_asked_for_by_name() {
         let loaders = host(&["undionly.kpxe", "snponly-x86_64.efi", "ipxe-i386.efi"]);
-        let named = |way| LoaderChoice {
+        let named = |kind| LoaderChoice {
             all: LoaderKind::Auto,
-            of: vec![(MAC, way)],
+            of: vec![(MAC, kind)],
         };
-        for (stage, arch, way, file) in [
+        for (stage, arch, kind, file) in [
             (
                 Stage::Firmware,
                 7,
@@ -794,11 +798,11 @@ mod tests {
             (Stage::Firmware, 6, LoaderKind::Grub, "loader/ipxe-i386.efi"),
         ] {
             let machine = machine(stage, arch);
-            let named = offered(&machine, &loaders, &named(way)).unwrap();
+            let named = offered(&machine, &loaders, &named(kind)).unwrap();
             assert_eq!(named.file, file);
             let warning = named.warning.unwrap();
-            assert!(warning.contains(&format!("--loader {way} ")), "{warning}");
-            let silent = offered(&machine, &loaders, &all(way)).unwrap();
+            assert!(warning.contains(&format!("--loader {kind} ")), "{warning}");
+            let silent = offered(&machine, &loaders, &all(kind)).unwrap();
             let off = (arch == 7).then_some(NEEDS_SECURE_BOOT_OFF);
             assert_eq!(
                 (silent.file.as_str(), silent.warning.as_deref()),
@@ -840,10 +844,10 @@ mod tests {
         let live = || Arc::new(image("live", &[Cpu::X86_64]));
         let (alone, beside) = (vec![whole()], vec![live(), whole()]);
         let loaders = host(&["undionly.kpxe", "snponly-x86_64.efi", "snponly-arm64.efi"]);
-        let given = |images: &[Arc<Image>], wanted, way, (stage, arch)| {
+        let given = |images: &[Arc<Image>], wanted, kind, (stage, arch)| {
             let catalog = Catalog::new(images.to_vec());
             let boot = BootChoice::resolve(&catalog, wanted).unwrap();
-            let choice = all(way);
+            let choice = all(kind);
             let from = of(&catalog, &loaders, &choice, &boot);
             let offered = offer(&machine(stage, arch), &from, &server());
             offered.map(|offer| (offer.file, offer.warning))
@@ -854,10 +858,10 @@ mod tests {
             None,
         ));
         let http = (Stage::HttpBoot, 16);
-        for way in [LoaderKind::Auto, LoaderKind::Iso] {
-            assert_eq!(given(&alone, None, way, http), disk);
-            assert_eq!(given(&alone, by_name, way, http), disk);
-            assert_eq!(given(&beside, by_name, way, http), disk);
+        for kind in [LoaderKind::Auto, LoaderKind::Iso] {
+            assert_eq!(given(&alone, None, kind, http), disk);
+            assert_eq!(given(&alone, by_name, kind, http), disk);
+            assert_eq!(given(&beside, by_name, kind, http), disk);
         }
         // The first that can start as a whole, where that is asked for; else a kernel's menu.
         assert_eq!(given(&beside, None, LoaderKind::Iso, http), disk);
@@ -890,10 +894,10 @@ mod tests {
         use crate::testing::{whole_image, without_ram_disk};
         let live = || Arc::new(without_ram_disk("live", &[Arch::X64Uefi]));
         let loaders = host(&["snponly-x86_64.efi"]);
-        let given = |images: Vec<Arc<Image>>, wanted, way, (stage, arch)| {
+        let given = |images: Vec<Arc<Image>>, wanted, kind, (stage, arch)| {
             let catalog = Catalog::new(images);
             let boot = BootChoice::resolve(&catalog, wanted).unwrap();
-            let choice = all(way);
+            let choice = all(kind);
             let from = of(&catalog, &loaders, &choice, &boot);
             offer(&machine(stage, arch), &from, &server()).map(|offer| offer.file)
         };

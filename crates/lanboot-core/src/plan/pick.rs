@@ -22,7 +22,7 @@ pub fn pxelinux_image(catalog: &Catalog) -> Option<&Image> {
 /// them for each other; then the host's, which are kept up to date; then any image's.
 ///
 /// A few comparisons of names: nothing of it is kept from one request to the next.
-pub fn chain<'a>(
+pub fn shim_grub<'a>(
     catalog: &'a Catalog,
     loaders: &'a Loaders,
     boot: &BootChoice,
@@ -38,31 +38,25 @@ pub fn chain<'a>(
     let images = catalog.images().iter();
     let candidates = own
         .iter()
-        .map(|chain| (chain, true))
-        .chain(loaders.chains.iter().map(|chain| (chain, false)))
+        .map(|pair| (pair, true))
+        .chain(loaders.shim_grubs.iter().map(|pair| (pair, false)))
         .chain(
             images
                 .flat_map(|image| &image.loaders.pairs)
-                .map(|chain| (chain, false)),
+                .map(|pair| (pair, false)),
         );
-    let rank = |(chain, is_own): &(&ShimGrub, bool)| {
-        let trusts = kernel.is_some_and(|kernel: &Entry| chain.shim.trusts(&kernel.signed));
-        let speaks = if http {
-            chain.grub.http
-        } else {
-            chain.grub.tftp
-        };
-        let proxy = http || chain.grub.proxy;
+    let rank = |(pair, is_own): &(&ShimGrub, bool)| {
+        let trusts = kernel.is_some_and(|kernel: &Entry| pair.shim.trusts(&kernel.signed));
+        let speaks = if http { pair.grub.http } else { pair.grub.tftp };
+        let proxy = http || pair.grub.proxy;
         // One that does not trust its own image's kernel is no better than the host's.
-        let machines = chain.shim.authorities.count();
+        let machines = pair.shim.authorities.count();
         (trusts, speaks, proxy, machines, trusts || !is_own)
     };
-    let fitting: Vec<_> = candidates
-        .filter(|(chain, _)| chain.arch() == arch)
-        .collect();
+    let fitting: Vec<_> = candidates.filter(|(pair, _)| pair.arch() == arch).collect();
     // The first of the best.
     let best = fitting.into_iter().rev().max_by_key(rank);
-    best.map(|(chain, _)| chain)
+    best.map(|(pair, _)| pair)
 }
 
 #[cfg(test)]
@@ -70,7 +64,7 @@ mod tests {
     use super::*;
     use crate::catalog::Cpu;
     use crate::pe::Signed;
-    use crate::testing::{chain as made, chain_without_proxy, image};
+    use crate::testing::{image, shim_grub as made, shim_grub_without_proxy};
     use std::sync::Arc;
 
     #[test]
@@ -84,13 +78,13 @@ mod tests {
             Catalog::new(vec![Arc::new(image)])
         };
         let loaders = Loaders {
-            chains: vec![made(arch, "Debian", false), made(arch, "Fedora", true)],
+            shim_grubs: vec![made(arch, "Debian", false), made(arch, "Fedora", true)],
             ..Loaders::default()
         };
         let vendor = |catalog: &Catalog| {
             let first = BootChoice::first(catalog);
-            let chain = chain(catalog, &loaders, &first, arch, false);
-            chain.unwrap().shim.vendor.clone()
+            let pair = shim_grub(catalog, &loaders, &first, arch, false);
+            pair.unwrap().shim.vendor.clone()
         };
         assert_eq!(vendor(&catalog(by("Fedora"), &[])), ["Fedora"]);
         assert_eq!(vendor(&catalog(by("Ubuntu"), &["Ubuntu"])), ["Ubuntu"]);
@@ -98,10 +92,10 @@ mod tests {
         assert_eq!(vendor(&catalog(Signed::No, &["Ubuntu"])), ["Debian"]);
         let unsigned = catalog(Signed::No, &["Ubuntu"]);
         let first = BootChoice::first(&unsigned);
-        let arm = chain(&unsigned, &loaders, &first, Arch::Arm64Uefi, false);
+        let arm = shim_grub(&unsigned, &loaders, &first, Arch::Arm64Uefi, false);
         assert_eq!(arm, None);
         let none = Loaders::default();
-        let own = chain(&unsigned, &none, &first, arch, false);
+        let own = shim_grub(&unsigned, &none, &first, arch, false);
         assert_eq!(own.unwrap().shim.vendor, ["Ubuntu"]);
     }
 
@@ -125,8 +119,8 @@ mod tests {
         let none = Loaders::default();
         let vendor = |boot, arch| {
             let boot = BootChoice::resolve(&catalog, boot).unwrap();
-            let chain = chain(&catalog, &none, &boot, arch, false);
-            chain.unwrap().shim.vendor.concat()
+            let pair = shim_grub(&catalog, &none, &boot, arch, false);
+            pair.unwrap().shim.vendor.concat()
         };
         assert_eq!(vendor(None, x64), "Debian");
         assert_eq!(vendor(None, arm), "Fedora");
@@ -147,11 +141,11 @@ mod tests {
         let first = BootChoice::first(&catalog);
         let speaks = |vendor: &str, http| {
             let loaders = Loaders {
-                chains: vec![made(arch, vendor, true)],
+                shim_grubs: vec![made(arch, vendor, true)],
                 ..Loaders::default()
             };
-            let chain = chain(&catalog, &loaders, &first, arch, http);
-            chain.unwrap().grub.http
+            let pair = shim_grub(&catalog, &loaders, &first, arch, http);
+            pair.unwrap().grub.http
         };
         assert!(speaks("Debian", true) && !speaks("Debian", false));
         assert!(!speaks("Fedora", true), "a trusted one on a disk is better");
@@ -167,17 +161,17 @@ mod tests {
             let catalog = Catalog::new(vec![Arc::new(image)]);
             let first = BootChoice::first(&catalog);
             let loaders = Loaders {
-                chains: vec![host],
+                shim_grubs: vec![host],
                 ..Loaders::default()
             };
-            chain(&catalog, &loaders, &first, arch, http)
+            shim_grub(&catalog, &loaders, &first, arch, http)
                 .unwrap()
                 .grub
                 .proxy
         };
         let (able, unable) = (
             made(arch, "Debian", false),
-            chain_without_proxy(arch, "Debian", false),
+            shim_grub_without_proxy(arch, "Debian", false),
         );
         assert!(vendor_of(unable.clone(), able.clone(), false));
         assert!(vendor_of(able.clone(), unable.clone(), false));

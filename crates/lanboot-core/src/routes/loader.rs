@@ -50,7 +50,7 @@ impl Routes {
                 arch,
                 http,
                 part: ShimGrubPart::Shim,
-            }) => Some(&self.chain(arch.arch(), *http)?.shim),
+            }) => Some(&self.shim_grub(arch.arch(), *http)?.shim),
             Route::Loader(LoaderRoute::SignedIpxe {
                 arch,
                 part: IpxePart::Shim(_),
@@ -67,11 +67,11 @@ impl Routes {
         part: ShimGrubPart,
         peer: IpAddr,
     ) -> Option<File> {
-        let pair = self.chain(arch, http);
+        let pair = self.shim_grub(arch, http);
         match part {
             ShimGrubPart::Shim => Some(self.program(&pair?.shim.content)),
             ShimGrubPart::Grub => Some(self.program(&pair?.grub.content)),
-            ShimGrubPart::MokManager => Some(self.program(pair?.manager.as_ref()?)),
+            ShimGrubPart::MokManager => Some(self.program(pair?.mok_manager.as_ref()?)),
             ShimGrubPart::Disk => self.boot_disk(pair?, peer),
             ShimGrubPart::Menu => self.derived(Derived::GrubMenu { for_one: false }, peer),
             ShimGrubPart::LockedMenu => {
@@ -105,19 +105,21 @@ impl Routes {
                 fit.find_map(|arch| Some(&self.loaders.signed_ipxe(arch)?.build.content))
             }
             SecondStage::Garbled => {
-                let mut pairs = archs().filter_map(|arch| self.chain(arch, false));
+                let mut pairs = archs().filter_map(|arch| self.shim_grub(arch, false));
                 pairs.next().map(|pair| &pair.grub.content)
             }
-            SecondStage::Grub(arch) => Some(&self.chain(arch.arch(), false)?.grub.content),
-            SecondStage::MokManager(arch) => self.chain(arch.arch(), false)?.manager.as_ref(),
+            SecondStage::Grub(arch) => Some(&self.shim_grub(arch.arch(), false)?.grub.content),
+            SecondStage::MokManager(arch) => {
+                self.shim_grub(arch.arch(), false)?.mok_manager.as_ref()
+            }
         };
         Some(self.program(content?))
     }
 
     /// The shim and GRUB of this kind of firmware.
-    fn chain(&self, arch: Arch, http: bool) -> Option<&ShimGrub> {
+    fn shim_grub(&self, arch: Arch, http: bool) -> Option<&ShimGrub> {
         let boot = &self.menu.boot;
-        plan::chain(&self.catalog, &self.loaders, boot, arch, http)
+        plan::shim_grub(&self.catalog, &self.loaders, boot, arch, http)
     }
 
     /// Returns `autoexec.ipxe`, the same for whichever folder.
@@ -140,24 +142,25 @@ impl Routes {
 
     /// shim and GRUB on a disk, for HTTP Boot with a GRUB that cannot read over HTTP: started from
     /// a disk it does DHCP by itself and goes on by TFTP.
-    fn boot_disk(&self, chain: &ShimGrub, peer: IpAddr) -> Option<File> {
-        let (_, suffix) = secure_names(chain.arch())?;
+    fn boot_disk(&self, pair: &ShimGrub, peer: IpAddr) -> Option<File> {
+        let (_, suffix) = secure_names(pair.arch())?;
         let server = self.server(peer)?;
         let menu = Content::memory(menus::grub_disk(&server).into_bytes());
         let boot = |stem: &str| format!("EFI/BOOT/{stem}{suffix}.efi");
         let mut files = vec![
-            (
-                boot("BOOT").to_ascii_uppercase(),
-                chain.shim.content.clone(),
-            ),
-            (boot("grub"), chain.grub.content.clone()),
-            (format!("{}/grub.cfg", chain.grub.prefix), menu.clone()),
+            (boot("BOOT").to_ascii_uppercase(), pair.shim.content.clone()),
+            (boot("grub"), pair.grub.content.clone()),
+            (format!("{}/grub.cfg", pair.grub.prefix), menu.clone()),
             ("EFI/BOOT/grub.cfg".into(), menu),
         ];
-        files.extend(chain.manager.clone().map(|content| (boot("mm"), content)));
+        files.extend(
+            pair.mok_manager
+                .clone()
+                .map(|content| (boot("mm"), content)),
+        );
         let content = ramdisk::fat(files)?;
         Some(File {
-            version: self.program(&chain.grub.content).version ^ version_of(&content),
+            version: self.program(&pair.grub.content).version ^ version_of(&content),
             content,
             modified: None,
             warning: None,
@@ -206,7 +209,7 @@ mod tests {
     use super::*;
     use crate::catalog::{Catalog, Cpu};
     use crate::loaders::Loaders;
-    use crate::testing::{chain, image, signed_ipxe};
+    use crate::testing::{image, shim_grub, signed_ipxe};
     use crate::vfs::{Kind, Meta, Tree, TreeBuilder};
     use std::sync::Arc;
 
@@ -231,9 +234,9 @@ mod tests {
         image.tree = Arc::new(tree.build());
         let mut routes = routes(Catalog::new(vec![Arc::new(image)]));
         routes.loaders = Arc::new(Loaders {
-            chains: vec![
-                chain(Arch::X64Uefi, "Debian", false),
-                chain(Arch::Arm64Uefi, "Debian", false),
+            shim_grubs: vec![
+                shim_grub(Arch::X64Uefi, "Debian", false),
+                shim_grub(Arch::Arm64Uefi, "Debian", false),
             ],
             signed_ipxe: vec![signed_ipxe(Arch::X64Uefi)],
             ..Loaders::clone(&routes.loaders)
@@ -252,8 +255,8 @@ mod tests {
             (Arch::X64Uefi, "x86_64", "x64"),
             (Arch::Arm64Uefi, "arm64", "aa64"),
         ] {
-            let chain = chain(arch, "Debian", false);
-            let (shim, grub) = (chain.shim.content.len(), chain.grub.content.len());
+            let pair = shim_grub(arch, "Debian", false);
+            let (shim, grub) = (pair.shim.content.len(), pair.grub.content.len());
             let at = |path: String| len(&routes, &path);
             assert_eq!(
                 at(format!("loader/secure/{folder}/shim{suffix}.efi")),
@@ -275,7 +278,7 @@ mod tests {
         }
         assert_eq!(len(&routes, "loader/secure/riscv64/shimriscv64.efi"), None);
         // shim 15.8 on some Dells asks for the title of a boot entry.
-        let grub = chain(Arch::X64Uefi, "Debian", false).grub.content.len();
+        let grub = shim_grub(Arch::X64Uefi, "Debian", false).grub.content.len();
         for path in [&b"loader/secure/x86_64/\xeaonboard"[..], b"/\xeaonboard"] {
             let found = routes.find(path, b"", PEER).unwrap();
             assert_eq!(found.content.len(), grub);

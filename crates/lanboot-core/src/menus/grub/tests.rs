@@ -26,13 +26,13 @@ fn mixed() -> Catalog {
 }
 
 fn loaders(http: bool) -> Loaders {
-    use crate::testing::chain;
+    use crate::testing::shim_grub;
     let names = ["snponly-x86_64.efi", "ipxe-x86_64.efi", "ipxe-arm64.efi"];
     Loaders {
         ipxe: names.map(|n| (n, Content::memory(*b"x"))).into(),
-        chains: vec![
-            chain(Arch::X64Uefi, "Debian", http),
-            chain(Arch::Arm64Uefi, "Debian", http),
+        shim_grubs: vec![
+            shim_grub(Arch::X64Uefi, "Debian", http),
+            shim_grub(Arch::Arm64Uefi, "Debian", http),
         ],
         ..Loaders::default()
     }
@@ -57,7 +57,7 @@ fn texts(catalog: &Catalog, loaders: &Loaders, menu: &Menu, server: &Server) -> 
         server,
         netmask: MASK,
     };
-    let shim = chain(catalog, loaders, &menu.boot, Arch::X64Uefi, false).map(|chain| &chain.shim);
+    let shim = shim_grub(catalog, loaders, &menu.boot, Arch::X64Uefi, false).map(|pair| &pair.shim);
     (grub.first(), grub.locked(shim))
 }
 
@@ -233,7 +233,7 @@ fn the_warning_names_rejected_entries() {
         server: &server,
         netmask: MASK,
     };
-    let shim = |arch| chain(&catalog, &loaders, &menu.boot, arch, false).map(|chain| &chain.shim);
+    let shim = |arch| shim_grub(&catalog, &loaders, &menu.boot, arch, false).map(|pair| &pair.shim);
     let x64 = grub.locked_warning(Arch::X64Uefi, shim(Arch::X64Uefi)).text;
     assert!(x64.contains("rejects the kernel of dual-x86_64: "), "{x64}");
     assert!(!x64.contains("i686") && !x64.contains("deb"), "{x64}");

@@ -11,7 +11,7 @@ use crate::nbd::Exports as _;
 use crate::nfs::Exports as _;
 use crate::pe::Signed;
 use crate::plan::{LoaderChoice, Offers, offer};
-use crate::testing::{chain, image, installer, signed_ipxe, tree, whole_image};
+use crate::testing::{image, installer, shim_grub, signed_ipxe, tree, whole_image};
 
 /// The image with every file that it says it has.
 fn with_files(mut image: Image) -> Arc<Image> {
@@ -51,7 +51,7 @@ fn catalogs() -> Vec<Catalog> {
 fn all_routes() -> Vec<Routes> {
     let archs = [Arch::X64Uefi, Arch::Arm64Uefi];
     let file = || Content::memory(*b"x");
-    let pairs = |http| archs.map(|arch| chain(arch, "Debian", http)).to_vec();
+    let pairs = |http| archs.map(|arch| shim_grub(arch, "Debian", http)).to_vec();
     let signed: Vec<_> = archs.map(signed_ipxe).to_vec();
     let plain = Loaders {
         ipxe: IPXE.iter().map(|build| (build.name, file())).collect(),
@@ -60,8 +60,8 @@ fn all_routes() -> Vec<Routes> {
             .into(),
         ..Loaders::default()
     };
-    let with = |chains: Vec<_>, signed_ipxe: Vec<_>| Loaders {
-        chains,
+    let with = |shim_grubs: Vec<_>, signed_ipxe: Vec<_>| Loaders {
+        shim_grubs,
         signed_ipxe,
         ..plain.clone()
     };
