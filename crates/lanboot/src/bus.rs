@@ -1,4 +1,4 @@
-//! The one bus: every door publishes what happened; whoever wants to know subscribes.
+//! The event bus: every server publishes what happened, and the event logger receives it.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -11,11 +11,11 @@ use tokio::sync::mpsc;
 use crate::arrivals::Arrivals;
 use crate::net::Service;
 
-/// Events waiting for the teller. A full queue drops events and counts them: telling a story
+/// Most events waiting for the event logger. A full queue drops events and counts them: logging
 /// never delays a boot.
 const QUEUE: usize = 65_536;
 
-/// Where doors publish. Cheap to clone.
+/// The sending end, for every server. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Bus {
     inner: Arc<Inner>,
@@ -47,7 +47,7 @@ impl Bus {
         )
     }
 
-    /// Tells everybody. Never waits.
+    /// Publishes an event. Never waits.
     pub fn publish(&self, peer: Peer, what: EventKind) {
         let event = Event {
             at: now(),
@@ -84,7 +84,7 @@ impl Bus {
         self.inner.arrivals.count(service, address)
     }
 
-    /// Events lost to a full queue since the start. Whoever holds it does not hold the bus, so
+    /// Events lost to a full queue since the start. Its holder does not hold the bus, so
     /// that it still sees when nobody publishes any more.
     pub fn dropped(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.inner.dropped)

@@ -1,5 +1,5 @@
-//! Tells the operator: one live line per machine on a terminal, log lines elsewhere. Also the
-//! one who knows when the work is done.
+//! The log for the operator: one live line per machine on a terminal, log lines elsewhere. It also
+//! knows when the work is done.
 //!
 //! It has a thread of its own, because writing may wait: a terminal is stopped with Ctrl-S, a pipe
 //! is not read. Machines are served all the same, and signals heard.
@@ -18,7 +18,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use lanboot_core::events::rate_limit::SUMMARY;
 use lanboot_core::events::{
     BootProgress, BootState, Diagnostic, DiagnosticCode, Event, EventKind, FileUse, MachineStatus,
-    Outlook, Peer, Protocol, RateLimiter, ShimLoads, Suppressed, bytes, tell,
+    Outlook, Peer, Protocol, RateLimiter, ShimLoads, Suppressed, bytes, log_line,
 };
 use lanboot_core::machine::Mac;
 use lanboot_core::routes::Routes;
@@ -33,7 +33,7 @@ use crate::config::{Log, Settings};
 
 /// Live lines at once; more machines than fit a screen are in the log lines.
 const MAX_LIVE: usize = 24;
-/// Files from this size on are also told when they begin, in bytes.
+/// Size in bytes from which files are also logged when they begin.
 const LARGE: u64 = 1 << 20;
 /// A machine that is up or silent for so long loses its live line.
 const LINGER: Duration = Duration::from_secs(60);
@@ -70,7 +70,7 @@ enum Output {
 }
 
 impl EventLogger {
-    /// A teller for the kind of log in `settings`; `now` is when the program became ready.
+    /// Creates a logger for the kind of log in `settings`; `now` is when the program became ready.
     pub fn new(
         settings: &Settings,
         routes: Arc<ArcSwap<Routes>>,
@@ -100,8 +100,8 @@ impl EventLogger {
         }
     }
 
-    /// Takes one event in and tells it; `ending`: what the program says of itself are its last
-    /// words, which are always told.
+    /// Processes and logs one event. With `ending`, diagnostics are the last lines of the program,
+    /// which are always logged.
     fn take(&mut self, event: &Event, ending: bool) {
         let file = match &event.what {
             // A mount and a network disk are where the root is.
@@ -115,8 +115,8 @@ impl EventLogger {
             }
             _ => FileUse::default(),
         };
-        let notice = matches!(event.what, EventKind::Diagnostic(_));
-        if self.output.shows(event) && (ending && notice || self.repeats.admit(event)) {
+        let is_diagnostic = matches!(event.what, EventKind::Diagnostic(_));
+        if self.output.shows(event) && (ending && is_diagnostic || self.repeats.admit(event)) {
             self.output.write(event);
         }
         if let Some(refused) = self.refused_shim(event)
@@ -234,12 +234,12 @@ impl EventLogger {
     }
 }
 
-/// Events that never reached the teller, because its queue was full.
+/// Events that never reached the logger, because its queue was full.
 #[derive(Debug)]
 struct Losses {
     dropped: Arc<AtomicU64>,
-    /// As many were told.
-    told: u64,
+    /// The number logged.
+    logged: u64,
     /// When that was.
     at: Option<Duration>,
 }
@@ -248,7 +248,7 @@ impl Losses {
     fn new(dropped: Arc<AtomicU64>) -> Self {
         Self {
             dropped,
-            told: 0,
+            logged: 0,
             at: None,
         }
     }
@@ -256,11 +256,11 @@ impl Losses {
     /// A sentence when there are more of them and the last one is `patience` ago.
     fn due(&mut self, now: Duration, patience: Duration) -> Option<String> {
         let dropped = self.dropped.load(Ordering::Relaxed);
-        if dropped == self.told || self.at.is_some_and(|at| now.abs_diff(at) < patience) {
+        if dropped == self.logged || self.at.is_some_and(|at| now.abs_diff(at) < patience) {
             return None;
         }
-        let more = dropped.saturating_sub(self.told);
-        self.told = dropped;
+        let more = dropped.saturating_sub(self.logged);
+        self.logged = dropped;
         self.at = Some(now);
         Some(format!(
             "this log could not keep up; events missing: {more} ({dropped} since the start); \
@@ -269,9 +269,9 @@ impl Losses {
     }
 }
 
-/// The teller at work.
+/// Handle of the running logger.
 #[derive(Debug)]
-pub struct Telling {
+pub struct LoggerHandle {
     thread: JoinHandle<()>,
     known: Arc<Known>,
 }
@@ -284,17 +284,17 @@ struct Known {
 }
 
 impl EventLogger {
-    /// Starts telling what comes out of `events`.
-    pub fn start(mut self, mut events: mpsc::Receiver<Event>) -> std::io::Result<Telling> {
+    /// Starts a thread that logs what comes out of `events`.
+    pub fn start(mut self, mut events: mpsc::Receiver<Event>) -> std::io::Result<LoggerHandle> {
         let known = Arc::new(Known {
             outlook: Mutex::new(self.advance(self.began)),
             ending: AtomicBool::new(false),
         });
-        let told = Arc::clone(&known);
+        let shared = Arc::clone(&known);
         let clock = Builder::new_current_thread().enable_time().build()?;
         let work = move || {
             while let Some(heard) = hear(&clock, &mut events) {
-                let ending = told.ending.load(Ordering::Relaxed);
+                let ending = shared.ending.load(Ordering::Relaxed);
                 if let Some(event) = &heard {
                     self.take(event, ending);
                 }
@@ -303,7 +303,10 @@ impl EventLogger {
                 let is_last = events.is_empty() && !heard.as_ref().is_some_and(is_progress);
                 if is_last || self.is_due(bus::now()) {
                     let outlook = self.advance(bus::now());
-                    *told.outlook.lock().unwrap_or_else(PoisonError::into_inner) = outlook;
+                    *shared
+                        .outlook
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner) = outlook;
                 }
                 self.look(heard.map_or_else(bus::now, |event| event.at));
                 if ending && events.is_empty() {
@@ -313,9 +316,9 @@ impl EventLogger {
             self.admit_gaps(bus::now(), Duration::ZERO);
         };
         let thread = std::thread::Builder::new()
-            .name("teller".into())
+            .name("event-logger".into())
             .spawn(work)?;
-        Ok(Telling { thread, known })
+        Ok(LoggerHandle { thread, known })
     }
 }
 
@@ -328,26 +331,26 @@ fn hear(clock: &Runtime, events: &mut mpsc::Receiver<Event>) -> Option<Option<Ev
     }
 }
 
-impl Telling {
+impl LoggerHandle {
     /// What the machines need from this server, as of a second ago at most.
     pub fn outlook(&self) -> Outlook {
         let outlook = self.known.outlook.lock();
         outlook.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Says `last_words` and waits a moment until everything is told.
+    /// Logs `last_words` and waits a moment until everything is logged.
     pub async fn end(self, bus: &Bus, last_words: Diagnostic) {
         /// A stopped terminal does not hold the program.
         const PATIENCE: Duration = Duration::from_secs(1);
         self.known.ending.store(true, Ordering::Relaxed);
         bus.report(last_words);
-        let told = async {
+        let finished = async {
             while !self.thread.is_finished() {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
-        // What could not be told by then is lost with the terminal that does not take it.
-        let _ = timeout(PATIENCE, told).await;
+        // What could not be logged by then is lost with the terminal that does not take it.
+        let _ = timeout(PATIENCE, finished).await;
     }
 }
 
@@ -368,7 +371,7 @@ impl Output {
         match self {
             Self::Json => self.put(event.at, &json::event(event)),
             Self::Plain { .. } | Self::Live { .. } => {
-                if let Some(line) = tell(event) {
+                if let Some(line) = log_line(event) {
                     self.put(event.at, &text::line(&line));
                 }
             }
@@ -440,7 +443,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lost_events_are_told_at_most_once_a_minute() {
+    fn lost_events_are_logged_at_most_once_a_minute() {
         let (bus, _events) = Bus::new();
         let mut losses = Losses::new(bus.dropped());
         let mut at = |second| losses.due(Duration::from_secs(second), SUMMARY);

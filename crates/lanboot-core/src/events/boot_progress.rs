@@ -1,18 +1,18 @@
-//! The story of each machine, folded from events.
+//! The boot progress of each machine, folded from events.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::time::Duration;
 
 use super::forgetting::Forgotten;
-use super::log_line::{rate, tell, who};
+use super::log_line::{log_line, rate, who};
 use super::progress::{MAX_PAUSE, Progress, Transfers};
 use super::{BootState, Event, EventKind, FileUse, Peer, Protocol, Role};
 use crate::dhcp::MessageType;
 use crate::machine::{Mac, Machine, Stage};
 
 /// Lines kept per machine.
-pub const MAX_TOLD: usize = 64;
+pub const MAX_LINES: usize = 64;
 
 /// How far a boot has come, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -75,7 +75,7 @@ pub struct Running {
     pub is_root: bool,
 }
 
-/// One machine's story.
+/// The boot progress of one machine.
 #[derive(Clone, Debug)]
 pub struct MachineStatus {
     /// Hardware address, once known.
@@ -95,12 +95,12 @@ pub struct MachineStatus {
     /// Transfers under way, oldest first.
     pub running: Vec<Running>,
     /// The latest lines about it with their time, oldest first.
-    pub told: VecDeque<(Duration, String)>,
+    pub lines: VecDeque<(Duration, String)>,
     /// When it was heard last.
     pub last: Duration,
 }
 
-/// Transfers shown per machine; more are counted by the doors but not followed here.
+/// Transfers shown per machine; more are counted by the servers but not followed here.
 const MAX_RUNNING: usize = 32;
 
 /// Every machine heard of.
@@ -119,18 +119,18 @@ pub(super) enum Key {
 }
 
 impl BootProgress {
-    /// Every story, in no order.
+    /// Returns the status of every machine, in no order.
     pub fn statuses(&self) -> impl Iterator<Item = &MachineStatus> {
         self.machines.values()
     }
 
-    /// Every story, to be changed.
+    /// Returns the status of every machine, for changes.
     pub(super) fn statuses_mut(&mut self) -> impl Iterator<Item = &mut MachineStatus> {
         self.machines.values_mut()
     }
 
-    /// Takes one event in; `file` is what the path of its transfer means to a boot. Returns the
-    /// story it belongs to.
+    /// Applies one event; `file` is the role of its transfer's path in a boot. Returns the status
+    /// of the machine it belongs to.
     pub fn fold(&mut self, event: &Event, file: &FileUse) -> Option<&MachineStatus> {
         let key = match &event.what {
             EventKind::Diagnostic(_) | EventKind::Boot { .. } => return None,
@@ -176,8 +176,8 @@ impl BootProgress {
         self.machines.get(&key)
     }
 
-    /// DHCP knows the hardware address; the other doors know only the IP address, which the last
-    /// lease ties to one.
+    /// Returns the key of a machine. DHCP knows the hardware address; the other servers know only
+    /// the IP address, which the last lease ties to one.
     fn key(&self, peer: Peer) -> Option<Key> {
         match (peer.mac, peer.ip) {
             (Some(mac), _) => Some(Key::Mac(mac)),
@@ -213,7 +213,7 @@ impl BootProgress {
     }
 }
 
-/// Whether machines keep what they get at this door, as a file system or disk.
+/// Returns whether machines keep what this server gives them, as a file system or disk.
 fn streams(protocol: Protocol) -> bool {
     matches!(protocol, Protocol::Nfs | Protocol::Nbd)
 }
@@ -229,7 +229,7 @@ impl MachineStatus {
             was_up: false,
             said: BootState::NotBooting,
             running: Vec::new(),
-            told: VecDeque::new(),
+            lines: VecDeque::new(),
             last: event.at,
         }
     }
@@ -353,11 +353,11 @@ impl MachineStatus {
         if let Some(ip) = event.peer.ip {
             self.ip = Some(ip);
         }
-        if let Some(line) = tell(event) {
-            if self.told.len() >= MAX_TOLD {
-                self.told.pop_front();
+        if let Some(line) = log_line(event) {
+            if self.lines.len() >= MAX_LINES {
+                self.lines.pop_front();
             }
-            self.told.push_back((event.at, line));
+            self.lines.push_back((event.at, line));
         }
     }
 
@@ -455,7 +455,7 @@ impl MachineStatus {
             progress,
             was_up,
             running,
-            told,
+            lines,
             ..
         } = before;
         if progress.booting && stage > self.stage {
@@ -463,11 +463,11 @@ impl MachineStatus {
             self.progress = progress;
             self.was_up |= was_up;
         }
-        let room = MAX_RUNNING.saturating_sub(self.running.len());
-        self.running.extend(running.into_iter().take(room));
-        for line in told.into_iter().rev() {
-            if self.told.len() < MAX_TOLD {
-                self.told.push_front(line);
+        let free = MAX_RUNNING.saturating_sub(self.running.len());
+        self.running.extend(running.into_iter().take(free));
+        for line in lines.into_iter().rev() {
+            if self.lines.len() < MAX_LINES {
+                self.lines.push_front(line);
             }
         }
     }

@@ -136,7 +136,7 @@ pub enum EventKind {
         /// Bytes sent so far.
         sent: u64,
     },
-    /// A transfer ended, and all of it arrived as far as the listener can tell.
+    /// A transfer ended, and all of it arrived as far as the listener knows.
     Finished {
         /// The protocol.
         #[serde(flatten)]
@@ -192,7 +192,7 @@ pub enum Kind {
     OtherLease,
     /// A boot came to another state.
     Boot,
-    /// Something was ignored at a door.
+    /// Something was ignored by a server.
     Ignored(Protocol),
     /// A file began to leave.
     Started(Protocol),
@@ -242,7 +242,7 @@ impl Kind {
             Self::NotFound(_) => Volume::Probes,
             Self::Failed(_) => Volume::Failures,
             Self::Ignored(_) => Volume::Trouble,
-            Self::Diagnostic => Volume::Notices,
+            Self::Diagnostic => Volume::Diagnostics,
         }
     }
 
@@ -285,7 +285,7 @@ impl fmt::Display for Kind {
             Self::Planned => "ways to boot",
             Self::OtherLease => "leases of other servers",
             Self::Boot => "states of boots",
-            Self::Diagnostic => "notices",
+            Self::Diagnostic => "diagnostics",
             Self::Ignored(_) => "requests ignored",
             Self::Started(_) => "transfers begun",
             Self::Finished(_) => "transfers done",
@@ -315,7 +315,7 @@ pub enum Volume {
     /// Requests that were ignored.
     Trouble,
     /// Diagnostics of the server itself.
-    Notices,
+    Diagnostics,
 }
 
 /// Serialises as the key `protocol`.

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::{Event, EventKind, Peer, Protocol};
 
-/// The line for an event; `None` for those that are only progress.
-pub fn tell(event: &Event) -> Option<String> {
+/// Returns the line for an event; `None` for those that are only progress.
+pub fn log_line(event: &Event) -> Option<String> {
     let peer = peer(event.peer);
     Some(match &event.what {
         EventKind::Dhcp {
@@ -31,7 +31,7 @@ pub fn tell(event: &Event) -> Option<String> {
             }
             line
         }
-        // What the machine was answered here is told anyway.
+        // The answer that the machine got here is logged anyway.
         EventKind::OtherLease { .. } => return None,
         EventKind::Boot { text, .. } => format!("{} {text}", who(event.peer)),
         EventKind::Ignored {
@@ -193,7 +193,7 @@ mod tests {
     fn line(what: EventKind) -> String {
         let mac = Mac([0, 0x1a, 2, 3, 4, 5]);
         let ip = Some("192.168.0.110".parse().unwrap());
-        tell(&Event {
+        log_line(&Event {
             at: Duration::ZERO,
             peer: Peer { mac: Some(mac), ip },
             what,
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn disks_and_mounts_are_told_as_such() {
+    fn disks_and_mounts_are_logged_as_such() {
         let path = format!("arch@{}", "5a".repeat(16));
         let started = EventKind::Started {
             protocol: Protocol::Nbd,

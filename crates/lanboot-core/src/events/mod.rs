@@ -10,10 +10,10 @@ pub mod rate_limit;
 mod reason;
 mod shim_loads;
 
-pub use boot_progress::{BootProgress, BootStage, MAX_TOLD, MachineStatus, Running};
+pub use boot_progress::{BootProgress, BootStage, MAX_LINES, MachineStatus, Running};
 pub use event::{Event, EventKind, Kind, Peer, Protocol, Volume};
 pub use forgetting::MAX_MACHINES;
-pub use log_line::{bytes, tell};
+pub use log_line::{bytes, log_line};
 pub use outlook::{Outlook, Waiting};
 pub use progress::{ADDRESS_GRACE, BootState, GRACE, MAX_PAUSE, MAX_PAUSE_UNLOADED, SETTLE};
 pub use rate_limit::{RateLimiter, Suppressed};

@@ -1,11 +1,11 @@
-//! What repeats is told in part: so many lines of one kind about one machine, then one line a
-//! minute with their number. A broken or hostile machine does not fill a disk with its log.
+//! Rate limits of repeated log lines: so many of one kind about one machine, then one line a minute
+//! with their number. A broken or hostile machine does not fill a disk with its log.
 //!
 //! Every kind of line has two [`TokenBucket`]s, one per machine and one for all machines together,
-//! because hardware and network addresses can be invented by the thousand. A whole allowance may be
-//! used at once and comes back over an hour, so what a machine can write in the long run does not
-//! depend on how it spreads its packets. The allowances are wide enough that a room of 200 machines
-//! that boot at once loses no line.
+//! because hardware and network addresses can be invented by the thousand. A bucket may be emptied
+//! at once and is refilled over an hour, so what a machine can write in the long run does not
+//! depend on how it spreads its packets. The buckets are large enough that a classroom of 200
+//! machines that boot at once loses no line.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -17,16 +17,16 @@ use serde::{Serialize, Serializer};
 use super::{Event, Kind, Peer, Protocol, Volume};
 use crate::machine::Mac;
 
-/// A used-up allowance is whole again after so long.
+/// Time in which an empty bucket is refilled.
 pub const REFILL: Duration = Duration::from_secs(3600);
-/// How often it is told how many lines were left out.
+/// Interval of lines with the number of lines left out.
 pub const SUMMARY: Duration = Duration::from_secs(60);
 /// Machines times kinds of lines counted one by one: 1,000 machines with the 12 kinds that a boot
-/// has, and room for some that do not boot; about 2 MiB. Beyond that only the allowance for all
+/// has, and some more for those that do not boot; about 2 MiB. Beyond that only the bucket for all
 /// machines counts, until one is silent for [`SUMMARY`].
 pub const MAX_COUNTED: usize = 16_384;
 
-/// How many lines of a kind are told at once, and again in every [`REFILL`].
+/// Number of lines of a kind that are logged at once, and again in every [`REFILL`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TokenBucket {
     /// About one machine.
@@ -72,7 +72,7 @@ pub const TROUBLE: TokenBucket = TokenBucket {
     all: 2048,
 };
 /// Sentences about the server itself, which are about nobody.
-pub const NOTICES: TokenBucket = TokenBucket {
+pub const DIAGNOSTICS: TokenBucket = TokenBucket {
     each: 512,
     all: 512,
 };
@@ -86,7 +86,7 @@ pub struct Suppressed {
     pub kind: Kind,
     /// How many.
     pub count: u64,
-    /// The time in which they would have been told.
+    /// The time in which they would have been logged.
     pub within: Duration,
 }
 
@@ -150,7 +150,7 @@ impl fmt::Display for Grouped {
 pub struct RateLimiter {
     each: HashMap<(Address, Kind), Count>,
     all: HashMap<Kind, Count>,
-    /// When room was last made.
+    /// Time of the last sweep.
     swept: Duration,
 }
 
@@ -181,7 +181,7 @@ impl Address {
 }
 
 impl RateLimiter {
-    /// Whether `event` is to be told; if not, it is counted.
+    /// Returns whether `event` is to be logged; if not, it is counted.
     pub fn admit(&mut self, event: &Event) -> bool {
         let now = event.at;
         let kind = Kind::of(event);
@@ -219,7 +219,7 @@ impl RateLimiter {
     /// What was left out for at least `patience` ([`SUMMARY`], or nothing at the end), in a fixed
     /// order. It is not returned again.
     ///
-    /// There are few of them: to use up its own allowance a machine needs a good part of that for
+    /// There are few of them: to empty its own bucket a machine needs a good part of the one for
     /// all machines.
     pub fn due(&mut self, now: Duration, patience: Duration) -> Vec<Suppressed> {
         let each = self
@@ -250,8 +250,8 @@ impl RateLimiter {
     }
 }
 
-/// Forgets who was silent for a while and has nothing left to be told. At most once a second,
-/// since it looks at everything.
+/// Forgets machines that were silent for a while and have nothing left to be logged. At most once a
+/// second, since it looks at everything.
 fn sweep(each: &mut HashMap<(Address, Kind), Count>, swept: &mut Duration, now: Duration) {
     if now.abs_diff(*swept) < Duration::from_secs(1) {
         return;
@@ -268,13 +268,13 @@ fn bucket(volume: Volume) -> TokenBucket {
         Volume::Probes => PROBES,
         Volume::Failures => FAILURES,
         Volume::Trouble => TROUBLE,
-        Volume::Notices => NOTICES,
+        Volume::Diagnostics => DIAGNOSTICS,
     }
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Count {
-    /// Lines that may still be told.
+    /// Lines that may still be logged.
     left: u32,
     /// Until when lines have been given back.
     filled: Duration,

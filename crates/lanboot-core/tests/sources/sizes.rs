@@ -16,7 +16,7 @@ const LONGER_FILES: [(&str, &str); 0] = [];
 const LONGER: [(&str, &str, &str); 10] = [
     (
         "events::log_line",
-        "tell",
+        "log_line",
         "a table: the line of each event",
     ),
     (

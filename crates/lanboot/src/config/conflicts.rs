@@ -5,7 +5,7 @@ use anyhow::bail;
 use lanboot_core::dhcp::server_detection::Policy;
 use lanboot_core::images::Transport;
 
-use super::given::Given;
+use super::given::GivenKeys;
 use super::network::check_networks;
 use super::settings::Settings;
 
@@ -18,7 +18,7 @@ const OF_ADDRESSES: [(&str, &str); 4] = [
 ];
 
 /// Rejects settings that contradict each other.
-pub(super) fn check(settings: &Settings, given: &Given) -> anyhow::Result<()> {
+pub(super) fn check(settings: &Settings, given: &GivenKeys) -> anyhow::Result<()> {
     check_dhcp(settings, given)?;
     if settings.images.is_empty() {
         bail!("no image to serve; name an ISO file or a folder of them: lanboot serve IMAGE");
@@ -41,7 +41,7 @@ pub(super) fn check(settings: &Settings, given: &Given) -> anyhow::Result<()> {
 }
 
 /// Rejects what the mode of DHCP leaves without effect.
-fn check_dhcp(settings: &Settings, given: &Given) -> anyhow::Result<()> {
+fn check_dhcp(settings: &Settings, given: &GivenKeys) -> anyhow::Result<()> {
     let dhcp = settings.dhcp;
     if hands_out(dhcp) {
         return Ok(());

@@ -1,17 +1,17 @@
-//! Which keys are given, as flags or in the file.
+//! The keys that are given, as flags or in the file.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Which keys are given, and where.
+/// The keys that are given, and where.
 #[derive(Debug)]
-pub(super) struct Given {
+pub(super) struct GivenKeys {
     /// Keys given as flags.
     pub(super) flags: BTreeSet<String>,
     /// Keys of the file that no flag overrides, each with its `FILE:LINE:COLUMN`.
     pub(super) file: BTreeMap<String, String>,
 }
 
-impl Given {
+impl GivenKeys {
     /// Returns how a sentence about `key` begins: with its place in the file, if it is there.
     pub(super) fn place(&self, key: &str) -> String {
         let place = self.file.get(key);

@@ -32,7 +32,7 @@ use lanboot_core::text;
 
 use args::{Cli, Command};
 use file::ConfigFile;
-use given::Given;
+use given::GivenKeys;
 use settings::REPEATED_BY_EXPORT;
 
 /// The reason why a command does not start.
@@ -103,7 +103,7 @@ fn with_file(mut flags: ArgMatches, name: &str, text: &str) -> anyhow::Result<Se
     let mut settings = Settings::from_arg_matches(&file.matches)?;
     settings.update_from_arg_matches(&flags)?;
     settings.subnets = file.subnets;
-    let given = Given {
+    let given = GivenKeys {
         flags: given,
         file: file.places,
     };

@@ -2,7 +2,7 @@
 
 use anyhow::{anyhow, bail};
 
-use super::given::Given;
+use super::given::GivenKeys;
 use super::settings::Settings;
 use super::value::Cidr;
 
@@ -11,7 +11,7 @@ const MAX_INTERFACES: usize = 16;
 
 /// Rejects interfaces given twice, addresses of others, and what is for one interface where there are
 /// several.
-pub(super) fn check_networks(settings: &Settings, given: &Given) -> anyhow::Result<()> {
+pub(super) fn check_networks(settings: &Settings, given: &GivenKeys) -> anyhow::Result<()> {
     let interfaces = &settings.interfaces;
     let at = |key| move |error: anyhow::Error| anyhow!("{}--{key}{error}", given.place(key));
     check_interfaces(interfaces).map_err(at("interface"))?;

@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_says_what_machines_of_a_network_are_told() {
+    fn a_table_configures_what_machines_of_a_network_get() {
         let found = subnet(
             "network = '10.1.0.0/16'\nrange = '10.1.2.0-10.1.2.99'\nrouter = '10.1.0.1'\n\
              dns = ['9.9.9.9', '10.1.0.2']\ndomain = 'lab.example'\nlease-time = '30m'\n\

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::bus::Bus;
-use crate::event_logger::Telling;
+use crate::event_logger::LoggerHandle;
 
 /// Time transfers may continue after SIGTERM: systemd kills after 90 s.
 const DRAIN: Duration = Duration::from_secs(30);
@@ -18,11 +18,11 @@ const DRAIN: Duration = Duration::from_secs(30);
 const SILENCE: Duration = Duration::from_secs(1);
 
 /// Waits until every listener has ended, until `again` (another signal) or for [`DRAIN`], and
-/// returns the final log message. `how_to_end` tells the operator how to end the wait.
+/// returns the final log message. `how_to_end` is the hint for the operator.
 pub(super) async fn wait(
     mut listeners: JoinSet<anyhow::Result<()>>,
     again: impl Future<Output = ()>,
-    telling: &Telling,
+    logger: &LoggerHandle,
     bus: &Bus,
     how_to_end: &str,
 ) -> Diagnostic {
@@ -34,7 +34,7 @@ pub(super) async fn wait(
             () = &mut again => return false,
             () = sleep(SILENCE) => {}
         }
-        let what = telling.outlook().transfers_text();
+        let what = logger.outlook().transfers_text();
         let what = what.unwrap_or_else(|| "waiting for connections to end".to_owned());
         let text = format!("{what}; {how_to_end}");
         bus.report(DiagnosticCode::Draining.with(text));
@@ -45,7 +45,7 @@ pub(super) async fn wait(
     };
     match timeout(DRAIN, wait).await {
         Ok(true) => DiagnosticCode::Stopped.with("stopped"),
-        Ok(false) => interrupted("stopped", &telling.outlook()),
+        Ok(false) => interrupted("stopped", &logger.outlook()),
         Err(_) => DiagnosticCode::TransfersInterrupted.with(format!(
             "transfers still running after {} s were interrupted",
             DRAIN.as_secs()

@@ -1,5 +1,5 @@
-//! The boot door, TCP 80: files for firmware, loaders and initramfs. What is said is
-//! `lanboot_core::http`; this file moves the bytes, counts the connections and keeps the time.
+//! The HTTP server, TCP 80: files for firmware, loaders and initramfs. The protocol is in
+//! `lanboot_core::http`; this file moves the bytes, limits the connections and keeps the time.
 
 use std::io;
 use std::net::IpAddr;
@@ -27,13 +27,13 @@ use crate::open_images::OpenImages;
 pub const MAX_CONNECTIONS: usize = 4096;
 /// Most connections of one machine. Loaders open two; a download tool a few dozen.
 pub const MAX_CONNECTIONS_PER_PEER: usize = 128;
-/// How long a connection may wait for its first or next request. Initramfs scripts open a new
-/// one for each file, so nothing is gained by more.
+/// Longest wait of a connection for its first or next request. Initramfs scripts open a new one
+/// for each file, so nothing is gained by more.
 pub const IDLE: Duration = Duration::from_secs(120);
-/// How long a request head may take from its first byte on.
+/// Longest time for a request head from its first byte on.
 pub const HEAD: Duration = Duration::from_secs(30);
-/// How long a machine may acknowledge nothing of what is sent. A reader of one byte per second
-/// makes room for one Ethernet segment, and so shows a sign of life, every 24 minutes.
+/// Longest time without an acknowledgement of what is sent. A reader of one byte per second frees
+/// space for one Ethernet segment, and so shows a sign of life, every 24 minutes.
 pub const STALL: Duration = Duration::from_secs(3600);
 
 /// A machine that was switched off is noticed after two minutes.
@@ -44,19 +44,19 @@ const KEEPALIVE: Keepalive = Keepalive {
 };
 /// Read at once into a connection's buffer, which exists only while a head is incomplete.
 const READ_BYTES: usize = 2048;
-/// Longest part of a path that is told.
+/// Longest part of a path that is logged, in bytes.
 const PATH_BYTES: usize = 256;
-/// A part of a file from this size on is told as a transfer; shorter ones are probes and the
-/// block reads of `sanboot`.
+/// Size from which a part of a file is logged as a transfer; shorter ones are probes and the block
+/// reads of `sanboot`.
 const LOGGED_PART_BYTES: u64 = 1024 * 1024;
-/// Least time between two words about the progress of one transfer.
+/// Least time between two progress events of one transfer.
 const PROGRESS: Duration = Duration::from_millis(100);
 /// After a refusal, how long and how much is still read, so that the close is no reset, which
 /// would take the refusal away from the machine.
 const LINGER: Duration = Duration::from_secs(2);
 const LINGER_BYTES: usize = 256 * 1024;
 
-/// What the door allows. [`Limits::default`] has the constants of this module.
+/// Limits of the server. [`Limits::default`] has the constants of this module.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Connections at once.
@@ -83,7 +83,7 @@ impl Default for Limits {
     }
 }
 
-/// Serves the site of `context` on `listeners` until it drains; see [`run`].
+/// Serves the routes of `context` on `listeners` until it drains; see [`run`].
 pub async fn serve(
     listeners: impl Into<Listeners>,
     context: Context,
@@ -141,14 +141,14 @@ where
     protocol.run(listeners, KEEPALIVE, connection).await
 }
 
-/// Says 503 as far as that works without waiting; iPXE comes again when told so.
+/// Sends 503 as far as that works without waiting; iPXE then tries again.
 fn refuse(stream: &TcpStream) {
     let reply = http::unavailable(bus::now());
     let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
     let _ = SockRef::from(stream).send_with_flags(&reply.head, flags);
 }
 
-/// What all connections of the door share.
+/// State shared by all connections of the server.
 struct Shared<F> {
     find: F,
     open_images: Arc<OpenImages>,
@@ -273,27 +273,27 @@ where
         let closes = reply.close;
         let is_get = request.method == Method::Get;
         if let Some(warning) = file.filter(|_| is_get).and_then(|file| file.warning) {
-            self.tell(EventKind::Planned(warning));
+            self.publish(EventKind::Planned(warning));
         }
         let len = reply.body.len();
         self.log_refusal(&request, status, problem);
-        let is_told = request.method == Method::Get
+        let is_logged = request.method == Method::Get
             && match status {
                 Status::Ok => true,
                 Status::PartialContent => len >= LOGGED_PART_BYTES,
                 _ => false,
             };
         let began = Instant::now();
-        let transfer = is_told.then(|| self.log_started(&request, len));
-        let mut told = began;
+        let transfer = is_logged.then(|| self.log_started(&request, len));
+        let mut last_event = began;
         let mut sent = 0;
         let progress = |now_sent| {
             sent = now_sent;
             if let Some(transfer) = transfer
-                && told.elapsed() >= PROGRESS
+                && last_event.elapsed() >= PROGRESS
             {
-                told = Instant::now();
-                self.tell(EventKind::Progress { transfer, sent });
+                last_event = Instant::now();
+                self.publish(EventKind::Progress { transfer, sent });
             }
         };
         let stall = self.shared.limits.stall;
@@ -308,7 +308,7 @@ where
         {
             // The kernel has it all; what counts is that the machine has. A machine that asks
             // for the next file has this one.
-            Sent::Whole if is_told && !has_more => {
+            Sent::Whole if is_logged && !has_more => {
                 let is_evicted = || permit.is_lost();
                 let delivered = stream::delivered(&self.stream, len, stall, is_evicted);
                 delivered.await.map_err(|(cut, missing)| {
@@ -321,7 +321,7 @@ where
         };
         let path = shown(&request.path);
         match (outcome, transfer) {
-            (Ok(()), Some(transfer)) => self.tell(EventKind::Finished {
+            (Ok(()), Some(transfer)) => self.publish(EventKind::Finished {
                 protocol: Protocol::Http,
                 transfer,
                 path,
@@ -330,7 +330,7 @@ where
                 retransmits: 0,
             }),
             (Ok(()), None) => {}
-            // Who probes may hang up; what is wrong with an image is told in any case.
+            // A client that probes may close the connection; a broken image is logged in any case.
             (Err(SendError::Peer(_)), None) => return false,
             (Err(SendError::Peer(_)), transfer) if permit.is_lost() => {
                 self.log_failed(transfer, path, sent, ListenerReason::ConnectionTaken);
@@ -344,8 +344,8 @@ where
         !closes
     }
 
-    /// Why the images a file lies on cannot be read, as far as can be told without reading; GET
-    /// finds it out by reading.
+    /// Returns why the images a file lies on cannot be read, as far as is known without reading;
+    /// GET finds it out by reading.
     fn unreadable(&self, file: &File) -> Option<SendError> {
         let pieces = file.content.pieces().iter().cloned();
         let held = PinnedImages::of(pieces, &self.shared.open_images);
@@ -388,13 +388,13 @@ where
         }
     }
 
-    fn tell(&self, what: EventKind) {
+    fn publish(&self, what: EventKind) {
         self.shared.bus.publish(peer(self.peer), what);
     }
 
     fn log_started(&self, request: &Request, len: u64) -> u64 {
         let transfer = self.shared.bus.next_transfer();
-        self.tell(EventKind::Started {
+        self.publish(EventKind::Started {
             protocol: Protocol::Http,
             transfer,
             path: shown(&request.path),
@@ -406,7 +406,7 @@ where
     fn log_refusal(&self, request: &Request, status: Status, problem: Option<Problem>) {
         let path = || shown(&request.path);
         match (status, problem) {
-            (Status::NotFound, _) => self.tell(EventKind::NotFound {
+            (Status::NotFound, _) => self.publish(EventKind::NotFound {
                 protocol: Protocol::Http,
                 path: path(),
             }),
@@ -422,7 +422,7 @@ where
         sent: u64,
         reason: impl Into<Reason>,
     ) {
-        self.tell(EventKind::Failed {
+        self.publish(EventKind::Failed {
             protocol: Protocol::Http,
             transfer,
             path,

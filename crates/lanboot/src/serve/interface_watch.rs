@@ -1,5 +1,5 @@
 //! Watches one served interface from outside the listeners: packets that arrive there and never
-//! reach them are dropped by a firewall of this host, which no listener can notice. If DHCP is off,
+//! reach them are dropped by a firewall of this host, which no listener can detect. If DHCP is off,
 //! it also logs changes of the interface, which DHCP does otherwise.
 //!
 //! A port is watched once a minute until its listener is reached, so that a busy one costs nothing;
@@ -146,8 +146,8 @@ impl Port {
         }
     }
 
-    /// Decides the fate of the pending request. `handshake` tells how far the kernel has got with a
-    /// connection.
+    /// Decides the fate of the pending request. `handshake` returns how far the kernel has got with
+    /// a connection.
     fn judge(
         &mut self,
         arrivals: u64,
@@ -212,7 +212,7 @@ impl Tool {
     }
 }
 
-/// Describes the fate of requests to a port on `interface`. `is_strict` tells whether the kernel
+/// Describes the fate of requests to a port on `interface`. `is_strict` returns whether the kernel
 /// itself drops packets that arrive where their answer would not leave.
 fn sentence(port: &Port, interface: &str, finding: Finding, is_strict: bool, tool: Tool) -> String {
     let (transport, word) = match port.protocol {
@@ -273,7 +273,7 @@ pub(super) struct Watch {
 
 impl Watch {
     /// Opens the sockets for watching `ports` of an interface; without the privileges nothing is
-    /// watched. `has_dhcp` tells whether DHCP logs changes of the interface.
+    /// watched. `has_dhcp` is whether DHCP logs changes of the interface.
     pub(super) fn open(
         interface: &Interface,
         address: Address,
@@ -366,7 +366,7 @@ impl Running {
         self.show();
     }
 
-    /// Tells the kernel which ports to capture now.
+    /// Installs the filter for the ports to capture now.
     fn show(&self) {
         let watched = self.ports.iter().filter(|port| port.is_watched());
         let watched: Vec<(Protocol, u16)> = watched.map(|p| (p.protocol, p.number)).collect();

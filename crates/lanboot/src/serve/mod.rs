@@ -1,4 +1,4 @@
-//! `lanboot serve`: open everything, then run every door until there is a reason to stop.
+//! `lanboot serve`: open everything, then run every server until there is a reason to stop.
 
 pub mod connection_limiter;
 mod context;
@@ -37,7 +37,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::bus::{self, Bus};
 use crate::config::Settings;
-use crate::event_logger::{EventLogger, Telling};
+use crate::event_logger::{EventLogger, LoggerHandle};
 use crate::library::ImageLibrary;
 use hangup::{Hangup, Meaning};
 
@@ -50,11 +50,11 @@ const TICK: Duration = Duration::from_millis(500);
 
 /// Serves until a signal, `--once` or `--until-idle` ends it.
 pub fn run(settings: &Settings) -> anyhow::Result<()> {
-    // One that a killed program left behind would tell a lie.
+    // One that a killed program left behind would be wrong.
     remove_ready(settings.ready_file.as_deref());
     let opened = open::open(settings)?;
-    // Dropped last, after every door is shut.
-    let (_borrowed, _lock) = (opened.borrowed, opened.lock);
+    // Dropped last, after every server has stopped.
+    let (_temporary_addresses, _lock) = (opened.temporary_addresses, opened.lock);
     let (bus, events) = Bus::new();
     let (drain, draining) = watch::channel(false);
     let own = opened.routes.addresses.iter();
@@ -65,7 +65,7 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
         bus: bus.clone(),
         drain: draining,
     };
-    for diagnostic in opened.notices {
+    for diagnostic in opened.diagnostics {
         bus.report(diagnostic);
     }
     // DHCP has a runtime of its own: it never waits behind a cold disk.
@@ -79,33 +79,33 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
         .enable_all()
         .build()
         .context("runtime")?;
-    let mut doors: JoinSet<anyhow::Result<()>> = JoinSet::new();
+    let mut servers: JoinSet<anyhow::Result<()>> = JoinSet::new();
     for socket in opened.tftp {
         let limits = tftp::Limits {
             single_port: settings.tftp_single_port,
             ..tftp::Limits::default()
         };
         let tftp = tftp::serve(socket, context.clone(), limits);
-        doors.spawn_on(async { tftp.await.context("TFTP") }, data.handle());
+        servers.spawn_on(async { tftp.await.context("TFTP") }, data.handle());
     }
     for listener in opened.http {
         let http = http::serve(listener, context.clone(), http::Limits::default());
-        doors.spawn_on(async { http.await.context("HTTP") }, data.handle());
+        servers.spawn_on(async { http.await.context("HTTP") }, data.handle());
     }
     for listener in opened.nbd {
         let nbd = nbd::serve(listener, context.clone(), nbd::Limits::default());
-        doors.spawn_on(async { nbd.await.context("NBD") }, data.handle());
+        servers.spawn_on(async { nbd.await.context("NBD") }, data.handle());
     }
     for protocol in opened.nfs {
         let nfs = nfs::serve(protocol, context.clone(), nfs::Limits::default());
-        doors.spawn_on(async { nfs.await.context("NFS") }, data.handle());
+        servers.spawn_on(async { nfs.await.context("NFS") }, data.handle());
     }
     let (decided, decision) = oneshot::channel();
     let again = Arc::new(Notify::new());
     match opened.dhcp {
         Some(protocol) => {
             let dhcp = dhcp::run(protocol, context.clone(), decided, Arc::clone(&again));
-            doors.spawn_on(dhcp, control.handle());
+            servers.spawn_on(dhcp, control.handle());
         }
         // Received below.
         None => drop(decided.send(())),
@@ -117,20 +117,20 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
     }
     let rescan = rescan(opened.library, context.clone(), settings.boot.clone());
     control.spawn(rescan);
-    let telling = EventLogger::new(settings, Arc::clone(&context.routes), &bus, bus::now());
-    let telling = telling.start(events);
-    let telling = telling.context("cannot start the thread that writes the log")?;
+    let logger = EventLogger::new(settings, Arc::clone(&context.routes), &bus, bus::now());
+    let logger = logger.start(events);
+    let logger = logger.context("cannot start the thread that writes the log")?;
     let waits = Waits { decision, again };
-    let result = control.block_on(attend(settings, &bus, telling, doors, &drain, waits));
+    let result = control.block_on(attend(settings, &bus, logger, servers, &drain, waits));
     stop(control, data);
     result
 }
 
-/// What DHCP and the rest of the program tell each other.
+/// Signals between DHCP and the rest of the program.
 struct Waits {
     /// It is known whether addresses are handed out.
     decision: oneshot::Receiver<()>,
-    /// It shall be found out anew.
+    /// Other servers are to be looked for again.
     again: Arc<Notify>,
 }
 
@@ -138,8 +138,8 @@ struct Waits {
 async fn attend(
     settings: &Settings,
     bus: &Bus,
-    telling: Telling,
-    mut doors: JoinSet<anyhow::Result<()>>,
+    logger: LoggerHandle,
+    mut servers: JoinSet<anyhow::Result<()>>,
     drain: &watch::Sender<bool>,
     mut waits: Waits,
 ) -> anyhow::Result<()> {
@@ -161,20 +161,20 @@ async fn attend(
                 Meaning::Again => waits.again.notify_one(),
                 Meaning::Closed => break Ok("the terminal was closed".to_owned()),
             },
-            // Without a decision the door has failed, which is heard of below.
+            // Without a decision the server has failed, which is handled below.
             decided = &mut waits.decision, if !is_ready => {
                 is_ready = true;
                 if decided.is_ok() {
                     ready(settings.ready_file.as_deref())?;
                 }
             }
-            Some(ended) = doors.join_next() => break match ended {
+            Some(ended) = servers.join_next() => break match ended {
                 Ok(Ok(())) => Err(anyhow!("a server task ended unexpectedly")),
                 Ok(Err(error)) => Err(error),
                 Err(error) => Err(anyhow!("a server task failed: {error}")),
             },
             _ = tick.tick() => {
-                let outlook = telling.outlook();
+                let outlook = logger.outlook();
                 if settings.once && outlook.is_done() {
                     break Ok(format!("{} (--once)", outlook.done_text()));
                 }
@@ -189,7 +189,7 @@ async fn attend(
         .as_ref()
         .map_or("a server task failed", String::as_str);
     bus.report(DiagnosticCode::Stopping.with(format!("stopping: {why}")));
-    // Nobody listens any more only if every door is gone already.
+    // It has no receiver only if every server has ended already.
     let _ = drain.send(true);
     // That systemd is not there is no fault.
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
@@ -199,8 +199,8 @@ async fn attend(
             _ = interrupt.recv() => {}
         }
     };
-    let last_words = ending::wait(doors, again, &telling, bus, how_to_end).await;
-    telling.end(bus, last_words).await;
+    let last_words = ending::wait(servers, again, &logger, bus, how_to_end).await;
+    logger.end(bus, last_words).await;
     remove_ready(settings.ready_file.as_deref());
     result.map(|_| ())
 }

@@ -1,4 +1,4 @@
-//! The NFS door: TCP and UDP 2049 for NFS and MOUNT, 111 for the port mapper. What is said is
+//! The NFS server: TCP and UDP 2049 for NFS and MOUNT, 111 for the port mapper. The protocol is in
 //! `lanboot_core::nfs`; this file and those beside it move the bytes and keep account.
 //!
 //! A machine that lives on an image comes back after everything: a restart of the server, a lost
@@ -56,7 +56,7 @@ const KEEPALIVE: Keepalive = Keepalive {
     interval: Duration::from_secs(30),
     retries: 30,
 };
-/// What the door allows. [`Limits::default`] has the constants of this module.
+/// Limits of the server. [`Limits::default`] has the constants of this module.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Connections at once.
@@ -81,13 +81,13 @@ impl Default for Limits {
     }
 }
 
-/// The door, bound.
+/// The bound sockets.
 #[derive(Debug)]
 pub struct Listener {
     nfs: Sockets,
     portmap: Option<Sockets>,
     handles: Handles,
-    /// Taken back when the door closes.
+    /// Removed when the server stops.
     registered: Option<Registered>,
 }
 
@@ -118,9 +118,9 @@ impl Sockets {
 }
 
 impl Listener {
-    /// Binds both ports of `address`, which is one of `interface`. The key of the handles is kept in the folder `state`.
-    /// Without port 111, which the host's own port mapper may have, the door is registered there;
-    /// what the operator must know goes to `notices`.
+    /// Binds both ports of `address`, which is one of `interface`. The key of the handles is kept
+    /// in the folder `state`. Without port 111, which the host's own port mapper may have, the
+    /// server is registered there; messages for the operator go to `diagnostics`.
     ///
     /// # Errors
     /// When NFS cannot be served at all: one sentence that says what to do.
@@ -128,7 +128,7 @@ impl Listener {
         interface: &str,
         address: Ipv4Addr,
         state: &Path,
-        notices: &mut Vec<Diagnostic>,
+        diagnostics: &mut Vec<Diagnostic>,
     ) -> anyhow::Result<Self> {
         let bind = |port, service| {
             Sockets::bind(Some(interface), SocketAddrV4::new(address, port), service)
@@ -142,14 +142,14 @@ impl Listener {
             Ok(sockets) => (Some(sockets), None),
             Err(error) => match Registered::new(PORT) {
                 Ok(registered) => {
-                    notices.push(
+                    diagnostics.push(
                         DiagnosticCode::NfsRegistered
                             .with("NFS is registered with the port mapper of this host"),
                     );
                     (None, Some(registered))
                 }
                 Err(why) => {
-                    notices
+                    diagnostics
                         .push(DiagnosticCode::NfsNotRegistered.with(rpcbind::advice(&error, &why)));
                     (None, None)
                 }
@@ -163,7 +163,7 @@ impl Listener {
         })
     }
 
-    /// A door at any free ports of `address`, for tests; which ones is what [`Self::ports`] says.
+    /// Binds any free ports of `address`, for tests; [`Self::ports`] returns them.
     pub fn anywhere(address: Ipv4Addr, key: [u8; 16]) -> anyhow::Result<Self> {
         Ok(Self {
             nfs: anywhere(address)?,
@@ -186,7 +186,7 @@ fn anywhere(address: Ipv4Addr) -> anyhow::Result<Sockets> {
     (1..TRIES).find_map(|_| bind().ok()).map_or_else(bind, Ok)
 }
 
-/// Serves the site of `context` until it drains: then it accepts nothing new, closes connections
+/// Serves the routes of `context` until it drains: then it accepts nothing new, closes connections
 /// that wait, lets replies finish and returns; how long that may take is the caller's business.
 /// Run it on a runtime with more threads than cores: a cold disk read holds one.
 ///
@@ -205,7 +205,7 @@ pub async fn serve(listener: Listener, context: Context, limits: Limits) -> anyh
         handles: listener.handles,
         nfs_port: listener.nfs.address.port(),
         limits,
-        complaints: Mutex::default(),
+        throttles: Mutex::default(),
     });
     let forgetting = tokio::spawn({
         let shared = Arc::clone(&shared);
@@ -239,12 +239,12 @@ struct Shared {
     accounts: Accounts,
     nfs_port: u16,
     limits: Limits,
-    complaints: Mutex<Complaints>,
+    throttles: Mutex<Throttles>,
 }
 
-/// What is told once in a while, however often it happens.
+/// Throttles of what is logged once in a while, however often it happens.
 #[derive(Default)]
-struct Complaints {
+struct Throttles {
     stranger: LogThrottle,
     refused: LogThrottle,
     ignored: LogThrottle,
@@ -295,7 +295,7 @@ impl Shared {
         tokio::try_join!(listener.run(sockets.tcp, KEEPALIVE, connection), datagrams).map(|_| ())
     }
 
-    /// Whether `peer` is in a served network; told when not.
+    /// Returns whether `peer` is in a served network; logs it when not.
     fn admits(&self, ip: IpAddr, request: &str) -> bool {
         let admits = self.context.routes.load().serves(ip);
         if !admits {
@@ -319,7 +319,7 @@ impl Shared {
         nfs::answer(message, context, &server)
     }
 
-    /// What a call did, for the journal; of a read, whose it is.
+    /// Records the outcome of a call for the event log; returns the mount that a read belongs to.
     fn note(&self, account: &mut Account<'_>, outcome: CallOutcome) -> Option<Arc<Mount>> {
         let ip = account.peer();
         match outcome {
@@ -357,7 +357,7 @@ impl Shared {
         None
     }
 
-    /// How the journal calls an image whose mount it never saw, as after a restart.
+    /// Returns the path to log for an image whose mount was never seen, as after a restart.
     fn path_of(&self, identity: lanboot_core::vfs::Identity) -> String {
         let routes = self.context.routes.load();
         let name = routes.catalog.of_identity(identity).map(|i| i.name.clone());
@@ -366,7 +366,7 @@ impl Shared {
 
     fn complain(
         &self,
-        which: impl FnOnce(&mut Complaints) -> &mut LogThrottle,
+        which: impl FnOnce(&mut Throttles) -> &mut LogThrottle,
         ip: IpAddr,
         request: &str,
         reason: impl Into<Reason>,
@@ -381,12 +381,12 @@ impl Shared {
         }
     }
 
-    fn is_due(&self, which: impl FnOnce(&mut Complaints) -> &mut LogThrottle) -> bool {
-        let mut complaints = self
-            .complaints
+    fn is_due(&self, which: impl FnOnce(&mut Throttles) -> &mut LogThrottle) -> bool {
+        let mut throttles = self
+            .throttles
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        which(&mut complaints).is_due()
+        which(&mut throttles).is_due()
     }
 }
 

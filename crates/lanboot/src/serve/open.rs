@@ -1,5 +1,5 @@
 //! Everything that can fail or needs rights, done before the first answer: images read, the
-//! interfaces chosen, every door bound.
+//! interfaces chosen, every port bound.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
@@ -27,7 +27,7 @@ use crate::net::{
 use crate::open_images::OpenImages;
 use crate::store::StateLock;
 
-/// The port of the TFTP door.
+/// The port of the TFTP server.
 const TFTP_PORT: u16 = 69;
 
 /// An interface and our address on it.
@@ -39,7 +39,7 @@ pub(super) struct Opened {
     pub routes: Routes,
     pub library: ImageLibrary,
     pub open_images: Arc<OpenImages>,
-    /// One for each address, as of all doors.
+    /// One for each address, as of all servers.
     pub tftp: Vec<std::net::UdpSocket>,
     pub http: Vec<Listeners>,
     /// None when the port is somebody else's.
@@ -49,10 +49,10 @@ pub(super) struct Opened {
     pub dhcp: Option<dhcp::Listener>,
     /// One for each interface.
     pub watches: Vec<Watch>,
-    /// What the operator should know, one line each.
-    pub notices: Vec<Diagnostic>,
+    /// Messages for the operator, one line each.
+    pub diagnostics: Vec<Diagnostic>,
     /// Given back when this is dropped.
-    pub borrowed: Vec<TemporaryAddress>,
+    pub temporary_addresses: Vec<TemporaryAddress>,
     /// So is the folder with the leases.
     pub lock: Option<StateLock>,
 }
@@ -89,27 +89,28 @@ fn open_all(settings: &Settings) -> anyhow::Result<Opened> {
     let open_images = Arc::new(OpenImages::default());
     let mut library = ImageLibrary::new(settings.images.clone(), Arc::clone(&open_images));
     let scan = library.scan(None);
-    let mut notices: Vec<Diagnostic> = scan.faults;
-    notices.extend(scan.warnings);
+    let mut diagnostics: Vec<Diagnostic> = scan.faults;
+    diagnostics.extend(scan.warnings);
     let catalog = Arc::new(scan.catalog);
     if catalog.images().is_empty() {
-        bail!("nothing can be served:{}", library::list(&notices));
+        bail!("nothing can be served:{}", library::list(&diagnostics));
     }
     let boot = BootChoice::resolve(&catalog, settings.boot.as_deref())
         .map_err(|error| anyhow::anyhow!("--boot: {error}"))?;
-    check_entries(settings, &catalog, &mut notices)?;
+    check_entries(settings, &catalog, &mut diagnostics)?;
     let loaders = Arc::new(loaders::loaders(settings.loaders.as_deref())?);
-    notices.extend(about_loaders(settings, &catalog, &boot, &loaders));
+    diagnostics.extend(about_loaders(settings, &catalog, &boot, &loaders));
     ram_disks::check_named(settings, &catalog, &boot)?;
-    notices.extend(ram_disks::warnings(settings, &catalog, &boot, &open_images));
+    diagnostics.extend(ram_disks::warnings(settings, &catalog, &boot, &open_images));
 
     let interfaces = net::interfaces()?;
-    let (served, borrowed) = served(settings, &interfaces)?;
-    notices.extend(about_interfaces(settings, &interfaces, &served));
+    let (served, temporary_addresses) = served(settings, &interfaces)?;
+    diagnostics.extend(about_interfaces(settings, &interfaces, &served));
     let addresses: Vec<Address> = served.iter().map(|(_, address)| *address).collect();
     let tftp_sockets = each(&served, |_, own| {
         let socket = net::udp(None, SocketAddrV4::new(own, TFTP_PORT), Service::Tftp)?;
-        tftp::prepare(&socket).context("the TFTP socket cannot tell where requests came in")?;
+        tftp::prepare(&socket)
+            .context("the TFTP socket does not report the receiving interface")?;
         Ok(socket)
     })?;
     let listen = |interface: &Interface, own, port, service| {
@@ -125,25 +126,30 @@ fn open_all(settings: &Settings) -> anyhow::Result<Opened> {
     let nfs = protocol(
         !settings.no_nfs,
         asks(Transport::Nfs),
-        &mut notices,
-        |notices| {
+        &mut diagnostics,
+        |diagnostics| {
             each(&served, |interface, own| {
-                nfs::Listener::open(&interface.name, own, &settings.state, notices)
+                nfs::Listener::open(&interface.name, own, &settings.state, diagnostics)
             })
         },
     )?;
-    let nbd = protocol(!settings.no_nbd, asks(Transport::Nbd), &mut notices, |_| {
-        each(&served, |interface, own| {
-            listen(interface, own, nbd::PORT, Service::Nbd)
-        })
-    })?;
+    let nbd = protocol(
+        !settings.no_nbd,
+        asks(Transport::Nbd),
+        &mut diagnostics,
+        |_| {
+            each(&served, |interface, own| {
+                listen(interface, own, nbd::PORT, Service::Nbd)
+            })
+        },
+    )?;
     let dhcp = match settings.dhcp {
         Policy::Off => None,
         Policy::Auto | Policy::Server | Policy::Proxy => Some(dhcp::Listener::open(
             settings,
             &served,
             &interfaces,
-            &mut notices,
+            &mut diagnostics,
         )?),
     };
     let networks = settings.subnets.iter().map(|subnet| Address {
@@ -168,7 +174,7 @@ fn open_all(settings: &Settings) -> anyhow::Result<Opened> {
     };
     check_plans(&routes)?;
     let watches = watches(settings, &served, dhcp.as_ref(), &nfs, !nbd.is_empty());
-    notices.push(about_doors(settings, &routes, &served, dhcp.as_ref()));
+    diagnostics.push(about_services(settings, &routes, &served, dhcp.as_ref()));
     Ok(Opened {
         routes,
         library,
@@ -179,41 +185,41 @@ fn open_all(settings: &Settings) -> anyhow::Result<Opened> {
         nfs,
         dhcp,
         watches,
-        notices,
-        borrowed,
+        diagnostics,
+        temporary_addresses,
         lock,
     })
 }
 
-/// One door for each of our addresses.
+/// Opens one listener for each of our addresses.
 fn each<T>(
     served: &[Served],
     mut open: impl FnMut(&Interface, Ipv4Addr) -> anyhow::Result<T>,
 ) -> anyhow::Result<Vec<T>> {
-    let doors = served.iter();
-    doors
+    served
+        .iter()
         .map(|(interface, address)| open(interface, address.address))
         .collect()
 }
 
-/// A door that can be done without unless it was asked for: another server of its kind may be at
-/// home on this host.
+/// Opens the listeners of a protocol that is optional unless it was asked for: another server of
+/// its kind may run on this host.
 fn protocol<T>(
     is_wanted: bool,
     (transport, is_asked_for): (Transport, bool),
-    notices: &mut Vec<Diagnostic>,
+    diagnostics: &mut Vec<Diagnostic>,
     open: impl FnOnce(&mut Vec<Diagnostic>) -> anyhow::Result<Vec<T>>,
 ) -> anyhow::Result<Vec<T>> {
     if !is_wanted {
         return Ok(Vec::new());
     }
-    match open(notices) {
-        Ok(doors) => Ok(doors),
+    match open(diagnostics) {
+        Ok(listeners) => Ok(listeners),
         Err(error) if is_asked_for => Err(error.context(format!("--transport {transport}"))),
         Err(error) => {
             let name = transport.name().to_uppercase();
             let text = format!("{name} is not served: {error:#}");
-            notices.push(DiagnosticCode::ProtocolNotServed.with(text));
+            diagnostics.push(DiagnosticCode::ProtocolNotServed.with(text));
             Ok(Vec::new())
         }
     }
@@ -225,7 +231,7 @@ fn raise_descriptor_limit() {
     if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
         && soft < hard
     {
-        // Without it fewer machines are served at once; each door says so when it comes to that.
+        // Without it fewer machines are served at once; each server logs it when it happens.
         let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
     }
 }
@@ -248,7 +254,7 @@ fn served(
         let cidr = all.find(|(whose, _)| whose.is_none() || whose.as_deref() == name);
         cidr.map(|(_, cidr)| *cidr)
     };
-    let (mut served, mut borrowed) = (Vec::new(), Vec::new());
+    let (mut served, mut temporary_addresses) = (Vec::new(), Vec::new());
     let chosen = names
         .iter()
         .map(|name| net::choose(interfaces, *name, given(*name).is_some()))
@@ -257,7 +263,7 @@ fn served(
         let address = match given(name) {
             Some(config::Cidr { address, prefix }) => {
                 let (name, up) = (&interface.name, interface.up);
-                borrowed.push(TemporaryAddress::give(
+                temporary_addresses.push(TemporaryAddress::give(
                     interface.index,
                     name,
                     address,
@@ -273,7 +279,7 @@ fn served(
         };
         served.push((interface, address));
     }
-    Ok((served, borrowed))
+    Ok((served, temporary_addresses))
 }
 
 /// Watches each interface for requests to the ports that are ours there.
@@ -336,7 +342,7 @@ fn about_interfaces(
 fn check_entries(
     settings: &Settings,
     catalog: &Catalog,
-    notices: &mut Vec<Diagnostic>,
+    diagnostics: &mut Vec<Diagnostic>,
 ) -> anyhow::Result<()> {
     let transports = &settings.transports();
     transports
@@ -351,14 +357,14 @@ fn check_entries(
         if let (Some(asked), None) = (transports.all, transports.of(image, entry))
             && let Some(lack) = entry.lack_for(asked)
         {
-            notices.push(DiagnosticCode::TransportUnused.with(format!(
+            diagnostics.push(DiagnosticCode::TransportUnused.with(format!(
                 "{}: --transport {asked} is not used: {lack}",
                 entry.id
             )));
         }
     }
     if catalog.starts().next().is_none() {
-        notices.push(
+        diagnostics.push(
             DiagnosticCode::NothingToStart
                 .with("no image can be booted; machines get an address and nothing to load"),
         );
@@ -366,7 +372,7 @@ fn check_entries(
     Ok(())
 }
 
-/// Refuses arguments that the transports left by the open doors cannot do.
+/// Refuses arguments that none of the transports served can apply.
 fn check_plans(routes: &Routes) -> anyhow::Result<()> {
     let own = routes.addresses.first().map(|a| IpAddr::V4(a.address));
     let Some(server) = own.and_then(|own| routes.server(own)) else {
@@ -405,7 +411,7 @@ fn about_loaders(
         .collect()
 }
 
-fn about_doors(
+fn about_services(
     settings: &Settings,
     routes: &Routes,
     served: &[Served],

@@ -1,9 +1,9 @@
-//! The TFTP door: requests come in at port 69, each transfer leaves from a socket of its own.
+//! The TFTP server: requests arrive at port 69, each transfer leaves from a socket of its own.
 //!
 //! Its port is a fresh one, as RFC 1350 §4 wants, or port 69 as well ([`Limits::single_port`]),
 //! for machines behind a router that translates addresses and lets in only answers from where
 //! they asked. What such a machine sends to port 69 then reaches its transfer, because the kernel
-//! prefers the socket connected to it; requests among that come back here as strays.
+//! prefers the socket connected to it; requests among that come back here as misrouted datagrams.
 //!
 //! Requests are answered here, in one task; data is moved by `pump` threads. A transfer takes
 //! at most 64 KiB of read-ahead and 1 KiB besides (a netascii one up to 128 KiB more), one
@@ -41,7 +41,7 @@ use pump::{Pump, Sending};
 /// Longest file sent in netascii, in bytes: it is translated whole, in memory, and only people
 /// who forgot `binary` ask for it.
 const MAX_NETASCII: u64 = 65_536;
-/// Longest path told to anybody, in bytes.
+/// Longest path printed, in bytes.
 const MAX_PRINTED_PATH: usize = 256;
 /// Most pumps: four processors fill any network card with blocks.
 const MAX_PUMPS: usize = 4;
@@ -49,11 +49,11 @@ const MAX_PUMPS: usize = 4;
 /// less on each: on two processors one pump took 10 % less time per block than two.
 const PROCESSORS_PER_PUMP: usize = 2;
 
-/// Most strays that wait for the desk: about as many requests as the socket itself holds. Who is
-/// not heard asks again.
-const MAX_STRAYS: usize = 1024;
+/// Most misrouted datagrams that wait for the listener: about as many requests as the socket itself
+/// holds. A client whose request is lost repeats it.
+const MAX_MISROUTED: usize = 1024;
 
-/// How much the door takes on.
+/// Limits of the server.
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// Most transfers at once, each with a descriptor and 64 KiB. dnsmasq's 50 left classrooms
@@ -119,7 +119,7 @@ where
     F: Fn(&[u8], IpAddr) -> Option<File>,
 {
     let (alive, mut all_ended) = mpsc::channel(1);
-    let (misrouted, mut strayed) = mpsc::channel(MAX_STRAYS);
+    let (misrouted, mut returned) = mpsc::channel(MAX_MISROUTED);
     if limits.single_port {
         datagram::share_port(&socket).context("the TFTP port cannot be shared by transfers")?;
     }
@@ -145,7 +145,7 @@ where
         let arrival = tokio::select! {
             biased;
             _ = drain.wait_for(|draining| *draining) => break,
-            Some(misrouted) = strayed.recv() => Err(misrouted),
+            Some(misrouted) = returned.recv() => Err(misrouted),
             arrival = socket.async_io(Interest::READABLE, || datagram::receive(&socket, &mut buf)) => Ok(arrival),
         };
         let arrival = match arrival {
@@ -219,12 +219,12 @@ impl<F: Fn(&[u8], IpAddr) -> Option<File>> RequestHandler<'_, F> {
             mac: None,
             ip: Some(IpAddr::V4(*arrival.from.ip())),
         };
-        let told = match tftp::classify(datagram) {
+        let answered = match tftp::classify(datagram) {
             Incoming::Read(request) => self.read(arrival, datagram, request, peer).await,
             Incoming::Refuse { name, failure } => Err(self.refuse(arrival, &name, failure)),
             Incoming::Ignore(why) => Err(ignored("datagram".into(), why)),
         };
-        if let Err(what) = told {
+        if let Err(what) = answered {
             self.bus.publish(peer, what);
         }
     }
@@ -297,7 +297,7 @@ impl<F: Fn(&[u8], IpAddr) -> Option<File>> RequestHandler<'_, F> {
             path,
             len,
             begun: now,
-            told: now,
+            last_event: now,
             number: None,
             unsent: Unsent::default(),
             ticket,

@@ -682,7 +682,7 @@ fn invented_addresses_cost_a_bounded_amount() {
     assert!(boot_progress.machines.len() <= MAX_MACHINES);
     assert!(boot_progress.by_ip.len() <= MAX_MACHINES);
     let last = Key::Mac(Mac([2, 0, 0, 0, 0x4e, 0x1f]));
-    assert_eq!(boot_progress.machines[&last].told.len(), 4);
+    assert_eq!(boot_progress.machines[&last].lines.len(), 4);
 }
 
 /// [`MAX_MACHINES`].

@@ -2,7 +2,7 @@ use super::*;
 use crate::dhcp::MessageType;
 use crate::diagnostic::DiagnosticCode;
 use crate::events::EventKind;
-use crate::events::tell;
+use crate::events::log_line;
 use crate::tftp::{BadPacket, Finish, IgnoreReason};
 
 fn ip(n: u32) -> Peer {
@@ -51,7 +51,7 @@ fn log(events: impl IntoIterator<Item = Event>) -> Vec<String> {
             lines.extend(repeats.due(now, SUMMARY).iter().map(Suppressed::to_string));
         }
         if repeats.admit(&event) {
-            lines.extend(tell(&event));
+            lines.extend(log_line(&event));
         }
     }
     let rest = repeats.due(now, Duration::ZERO);
@@ -68,7 +68,7 @@ fn bad_packets_of_one_machine_make_4_kib_of_log() {
     let at = |n: u32| Duration::from_millis(u64::from(n) * 2);
     let lines = log((0..25_000).map(|n| ignored(ip(7), at(n))));
     assert!(size(&lines) < 4096, "{} bytes", size(&lines));
-    assert!(lines.len() > 32, "a burst is told");
+    assert!(lines.len() > 32, "a burst is logged");
     let last = lines.last().unwrap();
     // 32 at once, and one more when two minutes have given it back would be the next.
     let said = "… and 24,968 more TFTP requests ignored from 10.0.0.7 in the last 49 s";
@@ -97,7 +97,7 @@ fn a_flood_that_never_ends_makes_a_few_megabytes_a_day() {
             let n = minute * 600 + n;
             let event = ignored(ip(if n % 2 == 0 { 7 } else { n }), now);
             if repeats.admit(&event) {
-                bytes += tell(&event).unwrap().len() + 1;
+                bytes += log_line(&event).unwrap().len() + 1;
             }
         }
     }
@@ -118,7 +118,7 @@ fn alternating_kinds_are_bounded_each_by_itself() {
     assert!(size(&lines) < 16 << 10, "{} bytes", size(&lines));
 }
 
-/// What a machine of a school room tells while it boots slowly: firmware that repeats itself,
+/// Events of a classroom machine that boots slowly: firmware that repeats itself,
 /// PXELINUX looking for its menu, GRUB loading its modules, a dozen large files.
 fn boot(machine: u8, at: Duration) -> Vec<Event> {
     let hardware = Peer {
@@ -191,7 +191,7 @@ fn boot(machine: u8, at: Duration) -> Vec<Event> {
 }
 
 #[test]
-fn a_room_of_200_machines_that_boots_twice_in_an_hour_loses_no_line() {
+fn a_classroom_of_200_machines_that_boots_twice_in_an_hour_loses_no_line() {
     let mut repeats = RateLimiter::default();
     let mut lost = Vec::new();
     for round in [0, 3600] {
@@ -227,10 +227,10 @@ fn a_machine_that_floods_hides_no_line_of_another() {
 #[test]
 fn a_summary_comes_after_a_minute_and_once() {
     let mut repeats = RateLimiter::default();
-    let told = (0..TROUBLE.each + 5)
+    let logged = (0..TROUBLE.each + 5)
         .filter(|_| repeats.admit(&ignored(ip(7), Duration::ZERO)))
         .count();
-    assert_eq!(told, usize::try_from(TROUBLE.each).unwrap());
+    assert_eq!(logged, usize::try_from(TROUBLE.each).unwrap());
     assert_eq!(repeats.due(Duration::from_secs(59), SUMMARY), []);
     let suppressed = Suppressed {
         peer: ip(7),
@@ -245,19 +245,19 @@ fn a_summary_comes_after_a_minute_and_once() {
 }
 
 #[test]
-fn an_allowance_comes_back_over_an_hour_and_no_faster_for_those_who_wait() {
+fn a_bucket_is_refilled_over_an_hour_and_no_faster_for_those_who_wait() {
     let mut repeats = RateLimiter::default();
-    let mut told = 0;
+    let mut logged = 0;
     // A spell of packets, a pause, a spell: ten hours long.
     for minute in 0..600 {
         for _ in 0..100 {
             let event = ignored(ip(7), Duration::from_secs(minute * 60));
-            told += u32::from(repeats.admit(&event));
+            logged += u32::from(repeats.admit(&event));
         }
     }
     assert!(
-        (TROUBLE.each * 10..=TROUBLE.each * 11).contains(&told),
-        "{told}"
+        (TROUBLE.each * 10..=TROUBLE.each * 11).contains(&logged),
+        "{logged}"
     );
 }
 

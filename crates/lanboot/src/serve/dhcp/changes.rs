@@ -114,7 +114,7 @@ impl Serving {
     /// Updates the addresses of this host, and which served ones are among them. None of them is
     /// handed out.
     fn look_at_addresses(&mut self) {
-        // What was known stays when the kernel cannot tell.
+        // What was known stays when the kernel does not answer.
         let Ok(interfaces) = net::interfaces() else {
             return;
         };

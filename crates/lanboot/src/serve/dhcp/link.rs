@@ -42,7 +42,7 @@ pub struct Opened {
 
 impl Opened {
     /// Opens the sockets that DHCP on `interface` needs, to answer from `address` as `policy` wants.
-    /// Diagnostics for the operator go to `notices`.
+    /// Messages for the operator go to `diagnostics`.
     ///
     /// # Errors
     /// It is no Ethernet interface, a port is in use, or rights are missing.
@@ -50,7 +50,7 @@ impl Opened {
         interface: &Interface,
         address: Ipv4Addr,
         policy: Policy,
-        notices: &mut Vec<Diagnostic>,
+        diagnostics: &mut Vec<Diagnostic>,
     ) -> anyhow::Result<Self> {
         use anyhow::Context as _;
         let name = &interface.name;
@@ -73,14 +73,15 @@ impl Opened {
             // Broadcasts leave as frames; an answer to a forged sender must reach one host at most.
             socket.set_broadcast(false)?;
             datagram::prepare(&socket)
-                .with_context(|| format!("UDP port {port} cannot tell where messages came in"))?;
+                .with_context(|| format!("UDP port {port}: the receiving interface is unknown"))?;
             anyhow::Ok(socket)
         };
         let boot_server = port(BOOT_SERVER_PORT, Service::BootServer).map_err(|error| {
-            notices.push(DiagnosticCode::BootServerPortTaken.with(format!(
+            diagnostics.push(DiagnosticCode::BootServerPortTaken.with(format!(
                 "PXE's port 4011 is not served on {name}: {error:#}. Beside another DHCP server, \
-                 machines are told their boot file at once instead; those that still ask there (UEFI \
-                 of before 2017, some of HP's) get that program's answer and may not boot"
+                 machines get the name of their boot file at once instead; those that still ask \
+                 there (UEFI of before 2017, some of HP's) get that program's answer and may not \
+                 boot"
             )));
         });
         Ok(Self {

@@ -17,7 +17,7 @@ use crate::store::Sqlite;
 
 impl Listener {
     /// Opens the server on the interfaces `served`, each with this host's address there. `others` are
-    /// all interfaces of the host. Diagnostics for the operator go to `notices`.
+    /// all interfaces of the host. Messages for the operator go to `diagnostics`.
     ///
     /// # Errors
     /// A network cannot be served as configured, or a socket or the lease database not be opened.
@@ -25,9 +25,9 @@ impl Listener {
         settings: &Settings,
         served: &[Served],
         others: &[Interface],
-        notices: &mut Vec<Diagnostic>,
+        diagnostics: &mut Vec<Diagnostic>,
     ) -> anyhow::Result<Self> {
-        let subnets = subnets(settings, served, others, notices)?;
+        let subnets = subnets(settings, served, others, diagnostics)?;
         let config = Config {
             subnets,
             only: settings.only.clone(),
@@ -45,13 +45,13 @@ impl Listener {
         let links = served
             .iter()
             .map(|(interface, address)| {
-                Opened::open(interface, address.address, settings.dhcp, notices)
+                Opened::open(interface, address.address, settings.dhcp, diagnostics)
             })
             .collect::<anyhow::Result<_>>()?;
         let (store, records) = Sqlite::open(&settings.state)?;
         let mut leases = Leases::new(&config.subnets);
         let restored = leases.restore(records.into_iter(), bus::now());
-        notices.extend(
+        diagnostics.extend(
             unused(restored.dropped).map(|text| DiagnosticCode::StoredLeasesUnused.with(text)),
         );
         let own = own(served, others);
@@ -59,7 +59,7 @@ impl Listener {
             leases.exclude(*address);
         }
         if settings.dhcp != Policy::Proxy {
-            check_room(settings, &config.subnets, &leases)?;
+            check_ranges(settings, &config.subnets, &leases)?;
         }
         Ok(Self {
             changes: ChangeSocket::open()
@@ -80,7 +80,7 @@ impl Listener {
 }
 
 /// Refuses a range without an address that a machine could get.
-fn check_room(settings: &Settings, subnets: &[Subnet], leases: &Leases) -> anyhow::Result<()> {
+fn check_ranges(settings: &Settings, subnets: &[Subnet], leases: &Leases) -> anyhow::Result<()> {
     let Some(Subnet { range, .. }) = subnets.iter().find(|s| !leases.has_room(s)) else {
         return Ok(());
     };
@@ -133,7 +133,7 @@ fn subnets(
     settings: &Settings,
     served: &[Served],
     others: &[Interface],
-    notices: &mut Vec<Diagnostic>,
+    diagnostics: &mut Vec<Diagnostic>,
 ) -> anyhow::Result<Vec<Subnet>> {
     let mut subnets = Vec::new();
     let is_here = |subnet: &config::Subnet| {
@@ -141,20 +141,20 @@ fn subnets(
         here.any(|(_, a)| subnet.is(a.address, a.prefix))
     };
     for (_, address) in served {
-        let mut told = settings.subnets.iter();
-        let told = told.find(|s| s.is(address.address, address.prefix));
-        subnets.push(here(settings, *address, told)?);
+        let mut configured = settings.subnets.iter();
+        let configured = configured.find(|s| s.is(address.address, address.prefix));
+        subnets.push(here(settings, *address, configured)?);
     }
-    for told in settings.subnets.iter().filter(|s| !is_here(s)) {
-        if let Some(why) = beside(settings.dhcp, told, served, others) {
-            notices.push(DiagnosticCode::SubnetNotServed.with(why));
-        } else if told.routers.is_empty() && settings.dhcp != Policy::Proxy {
-            notices.push(DiagnosticCode::SubnetWithoutRouter.with(format!(
+    for configured in settings.subnets.iter().filter(|s| !is_here(s)) {
+        if let Some(why) = beside(settings.dhcp, configured, served, others) {
+            diagnostics.push(DiagnosticCode::SubnetNotServed.with(why));
+        } else if configured.routers.is_empty() && settings.dhcp != Policy::Proxy {
+            diagnostics.push(DiagnosticCode::SubnetWithoutRouter.with(format!(
                 "subnet {}/{}: no router configured; machines there cannot reach lanboot",
-                told.network.address, told.network.prefix
+                configured.network.address, configured.network.prefix
             )));
         }
-        subnets.push(behind_a_relay(settings, told)?);
+        subnets.push(behind_a_relay(settings, configured)?);
     }
     Ok(subnets)
 }
@@ -164,15 +164,15 @@ fn subnets(
 /// another server hands out the addresses, a second one of a served interface changes nothing.
 fn beside(
     dhcp: Policy,
-    told: &config::Subnet,
+    configured: &config::Subnet,
     served: &[Served],
     others: &[Interface],
 ) -> Option<String> {
-    let config::Cidr { address, prefix } = told.network;
+    let config::Cidr { address, prefix } = configured.network;
     let mut there = others
         .iter()
         .flat_map(|i| i.addresses.iter().map(move |a| (i, a)));
-    let (interface, own) = there.find(|(_, own)| told.is(own.address, prefix))?;
+    let (interface, own) = there.find(|(_, own)| configured.is(own.address, prefix))?;
     let (name, own) = (&interface.name, own.address);
     let is_it = |(other, _): &&Served| other.name == *name;
     Some(match served.iter().find(is_it) {
@@ -194,18 +194,18 @@ fn beside(
 fn here(
     settings: &Settings,
     address: Address,
-    told: Option<&config::Subnet>,
+    configured: Option<&config::Subnet>,
 ) -> anyhow::Result<Subnet> {
     let Address {
         address: own,
         prefix,
     } = address;
     check_scope(settings, own, prefix)?;
-    let told_range = told.and_then(|told| told.range);
-    if settings.range.is_some() && told_range.is_some() {
+    let own_range = configured.and_then(|configured| configured.range);
+    if settings.range.is_some() && own_range.is_some() {
         bail!("--range and the range of [[subnet]] {own}/{prefix} contradict each other");
     }
-    let range = settings.range.or(told_range);
+    let range = settings.range.or(own_range);
     let range = match (range.or_else(|| net::default_range(address)), settings.dhcp) {
         (Some(range), _) => range,
         // Nothing is handed out: this host's own address never is.
@@ -220,7 +220,9 @@ fn here(
              --dhcp off"
         ),
     };
-    let routers = told.map(|told| told.routers.clone()).unwrap_or_default();
+    let routers = configured
+        .map(|configured| configured.routers.clone())
+        .unwrap_or_default();
     let routers = match settings.router {
         Some(router) if routers.is_empty() => vec![router],
         _ => routers,
@@ -236,16 +238,16 @@ fn here(
         options: Vec::new(),
         always: Vec::new(),
     };
-    Ok(match told {
-        Some(told) => with(subnet, told),
+    Ok(match configured {
+        Some(configured) => with(subnet, configured),
         None => subnet,
     })
 }
 
-fn behind_a_relay(settings: &Settings, told: &config::Subnet) -> anyhow::Result<Subnet> {
-    let config::Cidr { address, prefix } = told.network;
+fn behind_a_relay(settings: &Settings, configured: &config::Subnet) -> anyhow::Result<Subnet> {
+    let config::Cidr { address, prefix } = configured.network;
     check_scope(settings, address, prefix)?;
-    let Some(range) = told
+    let Some(range) = configured
         .range
         .or_else(|| net::default_range(Address { address, prefix }))
     else {
@@ -256,28 +258,28 @@ fn behind_a_relay(settings: &Settings, told: &config::Subnet) -> anyhow::Result<
         prefix,
         range,
         lease_time: settings.lease_time(),
-        routers: told.routers.clone(),
+        routers: configured.routers.clone(),
         dns: settings.dns.clone(),
         domain: None,
         options: Vec::new(),
         always: Vec::new(),
     };
-    Ok(with(subnet, told))
+    Ok(with(subnet, configured))
 }
 
 /// Applies a `[[subnet]]`, which overrides what holds for all networks.
-fn with(subnet: Subnet, told: &config::Subnet) -> Subnet {
-    let options = told.options.iter();
+fn with(subnet: Subnet, configured: &config::Subnet) -> Subnet {
+    let options = configured.options.iter();
     Subnet {
-        lease_time: told.lease_time.unwrap_or(subnet.lease_time),
-        dns: if told.dns.is_empty() {
+        lease_time: configured.lease_time.unwrap_or(subnet.lease_time),
+        dns: if configured.dns.is_empty() {
             subnet.dns
         } else {
-            told.dns.clone()
+            configured.dns.clone()
         },
-        domain: told.domain.clone(),
+        domain: configured.domain.clone(),
         options: options.map(|(c, v)| (Code(*c), v.clone())).collect(),
-        always: told.always.iter().map(|code| Code(*code)).collect(),
+        always: configured.always.iter().map(|code| Code(*code)).collect(),
         ..subnet
     }
 }
@@ -303,7 +305,7 @@ mod tests {
         let all = [br0.clone(), interface("eth1", &[[10, 2, 0, 1]])];
         let served = [(br0, address([192, 168, 0, 1]))];
         let said = |dhcp: Policy, network: &str| {
-            let told = config::Subnet {
+            let configured = config::Subnet {
                 network: config::Cidr {
                     address: network.trim_end_matches("/24").parse().unwrap(),
                     prefix: 24,
@@ -316,7 +318,7 @@ mod tests {
                 options: Vec::new(),
                 always: Vec::new(),
             };
-            beside(dhcp, &told, &served, &all)
+            beside(dhcp, &configured, &served, &all)
         };
         for dhcp in [Policy::Auto, Policy::Server] {
             assert_eq!(

@@ -54,8 +54,8 @@ pub(super) struct Sending {
     pub(super) path: String,
     pub(super) len: u64,
     pub(super) begun: Instant,
-    /// When the last `Progress` was told.
-    pub(super) told: Instant,
+    /// When the last `Progress` was published.
+    pub(super) last_event: Instant,
     /// Its number on the bus, once data was sent.
     pub(super) number: Option<u64>,
     /// What of it this host itself did not send.
@@ -264,7 +264,7 @@ impl Worker {
         }
     }
 
-    /// Ends a transfer that is over: its place is free before anybody is told.
+    /// Ends a transfer that is over: its place is free before the event is published.
     fn settle(&mut self, slot: usize, state: Result<(), Over>) {
         let Err(Over { last_word }) = state else {
             return;
@@ -289,7 +289,7 @@ fn is_request(datagram: &[u8]) -> bool {
     matches!(datagram, [0, 1 | 2, ..])
 }
 
-/// The transfer ended, and this is to be told; nothing after a size probe.
+/// The end of a transfer, and the event to publish; none after a size probe.
 struct Over {
     last_word: Option<EventKind>,
 }
@@ -340,7 +340,7 @@ impl Sending {
             Action::Done(finish) => return Err(self.end(&finish, now)),
             Action::Send(datagram) => self.socket.send(&datagram).map(|_| ()),
             Action::SendBlocks(blocks) => {
-                self.tell(bus, now);
+                self.log_progress(bus, now);
                 match self.blocks.datagrams(&blocks) {
                     Ok(datagrams) => self.burst.send(&self.socket, datagrams),
                     Err(e) => {
@@ -380,13 +380,13 @@ impl Sending {
         Ok(())
     }
 
-    /// Tells that it began, and now and then how far it is.
-    fn tell(&mut self, bus: &Bus, now: Instant) {
+    /// Publishes its start, and then its progress at intervals.
+    fn log_progress(&mut self, bus: &Bus, now: Instant) {
         match self.number {
             None => {
                 let transfer = bus.next_transfer();
                 self.number = Some(transfer);
-                self.told = now;
+                self.last_event = now;
                 let started = EventKind::Started {
                     protocol: Protocol::Tftp,
                     transfer,
@@ -395,8 +395,8 @@ impl Sending {
                 };
                 bus.publish(self.peer, started);
             }
-            Some(transfer) if now.saturating_duration_since(self.told) >= PROGRESS_EVERY => {
-                self.told = now;
+            Some(transfer) if now.saturating_duration_since(self.last_event) >= PROGRESS_EVERY => {
+                self.last_event = now;
                 let sent = self.transfer.confirmed_bytes();
                 bus.publish(self.peer, EventKind::Progress { transfer, sent });
             }
@@ -429,8 +429,9 @@ impl Sending {
         Over { last_word }
     }
 
-    /// The machine asked anew from the same port. Before the first data that is EDK2, whose second
-    /// request may be seen before the error that ends its size probe: nothing to tell.
+    /// Ends it because the machine sent a new request from the same port. Before the first data
+    /// that is EDK2, whose second request may be seen before the error that ends its size probe:
+    /// not logged.
     fn supersede(&self) -> Over {
         match self.number {
             Some(_) => self.fail(ListenerReason::AskedAnew),
@@ -438,8 +439,8 @@ impl Sending {
         }
     }
 
-    /// Another machine got the place of this one, which answered nothing. Of an attack there are many,
-    /// so it is told as what it is: a request without consequence.
+    /// Ends it because another machine got the place of this one, which answered nothing. An attack
+    /// causes many of them, so each is logged as a request without consequence.
     fn displace(&self) -> Over {
         let reason = ListenerReason::TransferTaken;
         if self.number.is_some() {
