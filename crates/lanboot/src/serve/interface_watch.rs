@@ -12,7 +12,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
-use lanboot_core::events::DiagnosticCode;
+use lanboot_core::events::{Diagnostic, DiagnosticCode};
 use lanboot_core::routes::Address;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -75,15 +75,6 @@ enum Finding {
     Dropped(Ipv4Addr),
     /// They get in, but the answer does not get out.
     Unheard(Ipv4Addr),
-}
-
-impl Finding {
-    fn code(self) -> DiagnosticCode {
-        match self {
-            Self::Dropped(_) => DiagnosticCode::RequestsDropped,
-            Self::Unheard(_) => DiagnosticCode::AnswersLost,
-        }
-    }
 }
 
 impl Port {
@@ -214,7 +205,13 @@ impl Tool {
 
 /// Describes the fate of requests to a port on `interface`. `is_strict` returns whether the kernel
 /// itself drops packets that arrive where their answer would not leave.
-fn sentence(port: &Port, interface: &str, finding: Finding, is_strict: bool, tool: Tool) -> String {
+fn diagnostic(
+    port: &Port,
+    interface: &str,
+    finding: Finding,
+    is_strict: bool,
+    tool: Tool,
+) -> Diagnostic {
     let (transport, word) = match port.protocol {
         Protocol::Udp => ("UDP", "udp"),
         Protocol::Tcp => ("TCP", "tcp"),
@@ -245,16 +242,16 @@ fn sentence(port: &Port, interface: &str, finding: Finding, is_strict: bool, too
                     format!("allow {transport} port {number}; 'nft list ruleset' has the rules")
                 }
             };
-            format!(
+            DiagnosticCode::RequestsDropped.with(format!(
                 "requests to {transport} port {number} ({name}){from} arrive at {interface} and a \
                  firewall of this host{or} drops them: let them in ({remedy})"
-            )
+            ))
         }
-        Finding::Unheard(from) => format!(
+        Finding::Unheard(from) => DiagnosticCode::AnswersLost.with(format!(
             "connections to {transport} port {number} ({name}) at {interface} do not come about: \
              this host answers {from}, which does not hear it. A firewall drops the answers, of this \
              host or on the way"
-        ),
+        )),
     }
 }
 
@@ -415,10 +412,8 @@ impl Running {
             let arrivals = self.bus.arrivals(port.service, self.address);
             let handshake = |from| table.handshake(number, from);
             if let Some(finding) = port.judge(arrivals, now, handshake) {
-                let is_strict = net::drops_unexpected(&self.name);
-                let tool = Tool::of_this_host();
-                let text = sentence(port, &self.name, finding, is_strict, tool);
-                said.push(finding.code().with(text));
+                let (is_strict, tool) = (net::drops_unexpected(&self.name), Tool::of_this_host());
+                said.push(diagnostic(port, &self.name, finding, is_strict, tool));
             }
             has_changed |= was != port.is_decided;
         }
@@ -479,23 +474,17 @@ impl Running {
         let upper = net::upper(self.index);
         let was = std::mem::replace(&mut self.is_member, upper.is_some());
         let name = &self.name;
-        match upper {
-            Some(upper) if !was => {
-                let text = format!(
-                    "{name} is {} now, which takes what machines send there. Restart lanboot to \
-                     serve elsewhere: {}",
-                    upper.role(),
-                    upper.instead()
-                );
-                self.bus
-                    .report(DiagnosticCode::InterfaceEnslaved.with(text));
-            }
-            None if was => {
-                let text = format!("{name} is free again");
-                self.bus.report(DiagnosticCode::InterfaceFree.with(text));
-            }
-            _ => {}
-        }
+        let diagnostic = match upper {
+            Some(upper) if !was => DiagnosticCode::InterfaceEnslaved.with(format!(
+                "{name} is {} now, which takes what machines send there. Restart lanboot to serve \
+                 elsewhere: {}",
+                upper.role(),
+                upper.instead()
+            )),
+            None if was => DiagnosticCode::InterfaceFree.with(format!("{name} is free again")),
+            _ => return,
+        };
+        self.bus.report(diagnostic);
     }
 }
 
@@ -671,17 +660,18 @@ mod tests {
         let port = Port::new(Service::Dhcp, Protocol::Udp, 67);
         let anybody = Finding::Dropped(Ipv4Addr::UNSPECIFIED);
         assert_eq!(
-            sentence(&port, "eth0", anybody, false, Tool::Ufw),
+            diagnostic(&port, "eth0", anybody, false, Tool::Ufw).text,
             "requests to UDP port 67 (DHCP) arrive at eth0 and a firewall of this host drops them: let \
              them in (ufw allow in on eth0 to any port 67 proto udp)"
         );
-        let text = sentence(
+        let text = diagnostic(
             &port,
             "eth0",
             Finding::Dropped(*FROM.ip()),
             true,
             Tool::Firewalld,
-        );
+        )
+        .text;
         assert!(
             text.contains(" from 10.0.0.9 arrive") && text.contains("or its rp_filter,"),
             "{text}"
