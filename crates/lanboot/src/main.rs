@@ -8,7 +8,11 @@ use lanboot::config::{self, Refusal};
 use lanboot::{doctor, export, inspect, serve};
 use lanboot_core::text;
 
+/// Seconds that what unwinds after a panic may take.
+const PATIENCE: u32 = 5;
+
 fn main() -> ExitCode {
+    end_after_panic();
     let done = match config::read(std::env::args_os()) {
         Ok(command) => run(command),
         Err(Refusal::Usage(error)) => refuse(&error),
@@ -18,6 +22,18 @@ fn main() -> ExitCode {
         eprintln!("lanboot: {}", text::lines(&format!("{error:#}")));
         ExitCode::FAILURE
     })
+}
+
+/// Ends the program soon after a panic of the main thread: what unwinds may wait for threads that
+/// never end, and a supervisor would wait with it.
+fn end_after_panic() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        report(panic);
+        if std::thread::current().name() == Some("main") {
+            nix::unistd::alarm::set(PATIENCE);
+        }
+    }));
 }
 
 /// Ends the program over what was typed, or with the help that was asked for.

@@ -13,6 +13,7 @@ pub mod nbd;
 pub mod nfs;
 mod open;
 mod ram_disks;
+mod runtimes;
 mod send_error;
 pub mod stream;
 pub mod tftp;
@@ -29,7 +30,6 @@ use lanboot_core::catalog::{BootChoice, Catalog};
 use lanboot_core::events::{Diagnostic, DiagnosticCode};
 use lanboot_core::routes::Routes;
 use lanboot_core::text;
-use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::task::JoinSet;
@@ -40,11 +40,10 @@ use crate::config::Settings;
 use crate::event_logger::{EventLogger, LoggerHandle};
 use crate::library::ImageLibrary;
 use hangup::{Hangup, Meaning};
+use runtimes::Runtimes;
 
 /// How often image files and folders are looked at for changes.
 const RESCAN: Duration = Duration::from_secs(5);
-/// Threads for TFTP, HTTP and NBD. More than cores, because `sendfile` of a cold page holds one.
-const DATA_THREADS: usize = 8;
 /// How often the end of the work is looked for.
 const TICK: Duration = Duration::from_millis(500);
 
@@ -68,17 +67,8 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
     for diagnostic in opened.diagnostics {
         bus.report(diagnostic);
     }
-    // DHCP has a runtime of its own: it never waits behind a cold disk.
-    let control = Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("runtime")?;
-    let data = Builder::new_multi_thread()
-        .worker_threads(DATA_THREADS)
-        .thread_name("data")
-        .enable_all()
-        .build()
-        .context("runtime")?;
+    let runtimes = Runtimes::start()?;
+    let (control, data) = (&runtimes.control, &runtimes.data);
     let mut servers: JoinSet<anyhow::Result<()>> = JoinSet::new();
     for socket in opened.tftp {
         let limits = tftp::Limits {
@@ -122,7 +112,7 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
     let logger = logger.context("cannot start the thread that writes the log")?;
     let waits = Waits { decision, again };
     let result = control.block_on(attend(settings, &bus, logger, servers, &drain, waits));
-    stop(control, data);
+    runtimes.stop();
     result
 }
 
@@ -264,12 +254,6 @@ fn about_change(catalog: &Catalog) -> Diagnostic {
     }
     let text = format!("the images changed; now serving: {}", catalog.sentence());
     DiagnosticCode::ImagesChanged.with(text)
-}
-
-/// Ends both runtimes without waiting for what blocks.
-fn stop(control: Runtime, data: Runtime) {
-    data.shutdown_timeout(Duration::from_secs(1));
-    control.shutdown_timeout(Duration::from_secs(1));
 }
 
 #[cfg(test)]
