@@ -109,6 +109,51 @@ fn a_whole_image_is_an_entry_only_if_its_system_finds_the_ram_disk() {
     assert!(scan.catalog.images()[0].is_whole_entry());
 }
 
+/// Returns what `lanboot inspect` prints about an image.
+fn inspect(path: &Path) -> String {
+    let done = Command::new(env!("CARGO_BIN_EXE_lanboot"))
+        .arg("inspect")
+        .arg(path)
+        .output()
+        .unwrap();
+    assert!(done.status.success(), "{done:?}");
+    String::from_utf8(done.stdout).unwrap()
+}
+
+#[test]
+fn inspect_says_what_can_start_and_why_the_rest_cannot() {
+    let folder = tempfile::tempdir().unwrap();
+    let able = folder.path().join("统信 able.iso");
+    make_without_network(
+        &able,
+        &["nfit", "libnvdimm", "nd_pmem"]
+            .map(|name| format!("usr/lib/modules/6.12/kernel/drivers/{name}.ko"))
+            .each_ref()
+            .map(String::as_str),
+    );
+    let said = inspect(&able);
+    assert!(said.contains("统信 able.iso"), "{said}");
+    assert!(
+        said.contains("UEFI HTTP Boot can take the whole image (--loader iso)"),
+        "{said}"
+    );
+    assert!(
+        said.contains(": the whole image\n    starts     on UEFI"),
+        "{said}"
+    );
+    assert!(said.contains("\n  not offered "), "{said}");
+    assert!(
+        said.contains("initramfs-linux.img has no program ipconfig"),
+        "{said}"
+    );
+    let unable = folder.path().join("unable.iso");
+    make_without_network(&unable, &[]);
+    let said = inspect(&unable);
+    assert!(said.contains("not recommended (--loader iso): "), "{said}");
+    assert!(said.contains("nfit"), "{said}");
+    assert!(!said.contains(": the whole image\n"), "{said}");
+}
+
 struct Fixture {
     folder: tempfile::TempDir,
     open_images: Arc<OpenImages>,

@@ -78,6 +78,14 @@ damage_is_an_error() {
     ! in_lan curl -sS --max-time 20 -o "$LOGS/tftp" "tftp://$SERVER_ADDRESS/iso/$name/$ROOT_FILE" 2>"$LOGS/tftp.err" ||
         wrong "$when: TFTP hands it out"
     [[ ! -s $LOGS/tftp ]] || wrong "$when: TFTP sends $(stat -c %s "$LOGS/tftp") bytes of it"
+    in_lan /usr/bin/python3 - "$SERVER_ADDRESS" "iso/$name/$ROOT_FILE" >"$LOGS/tftp.err" 2>&1 <<'END' || wrong "$when: TFTP: $(tail -n 1 "$LOGS/tftp.err")"
+import socket, sys
+client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+client.settimeout(5)
+client.sendto(b"\0\1" + sys.argv[2].encode() + b"\0octet\0", (sys.argv[1], 69))
+answer = client.recv(2048)
+assert answer[:2] == b"\0\5", f"no ERROR but {answer[:40]!r}"
+END
     ! in_lan timeout 20 nfs-cat "nfs://$SERVER_ADDRESS/iso/$name/$ROOT_FILE" >"$LOGS/nfs" 2>"$LOGS/nfs.err" || wrong "$when: NFS hands it out"
     [[ ! -s $LOGS/nfs ]] || wrong "$when: NFS sends $(stat -c %s "$LOGS/nfs") bytes of it"
     step "$when: HTTP, TFTP and NFS refuse it, whole and in part"

@@ -10,6 +10,7 @@ case_start() {
     start_ports
     start_rights
     start_address
+    start_again
     start_small
     start_figures
     start_says
@@ -216,6 +217,21 @@ start_address() {
     srv0_is_up || wrong "--address: a link that was up before is down"
     ip -n "$LAB-srv" address flush dev srv0 scope global
     step "--address lends an address and takes it back"
+}
+
+# A second server with the same state is refused at once, whatever reading its images would take.
+start_again() {
+    local status=0
+    ip -n "$LAB-srv" link set srv0 up
+    start_ready "${HERE[@]}" --dhcp server "$(image arch)"
+    # The lock comes first: that this image does not exist is not found out.
+    SAID=$(in_srv "$WITHIN" 20 "$LANBOOT" serve --interface srv0 --state "$LOGS/state" "${HERE[@]}" \
+        --dhcp server "$LOGS/no-such.iso" 2>&1) || status=$?
+    [[ $status == 1 ]] || wrong "a second lanboot with the same state ends with $status: $SAID"
+    says "another lanboot \(process $SERVER_PID\) is using the state folder .*/state" "a second lanboot with the same state"
+    ! grep -q no-such <<<"$SAID" || wrong "a second lanboot reads images before it is refused: $SAID"
+    stop_server
+    step "a second server with the same state is refused before it reads images"
 }
 
 # A server needs a usable pool, a proxy one other address, files alone none.
