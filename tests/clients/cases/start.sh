@@ -12,6 +12,7 @@ case_start() {
     start_address
     start_again
     start_small
+    start_limits
     start_figures
     start_says
     start_ends
@@ -250,6 +251,23 @@ start_small() {
     stop_server
     ip -n "$LAB-srv" address flush dev srv0 scope global
     step "a proxy serves in a network of two"
+}
+
+# Where threads cannot start, one sentence and an exit code: no panic, and no process that hangs.
+# Each limit of the address space, in MB, stops another thread.
+start_limits() {
+    local size status refused=0
+    for size in 20 28 34 35 36 37 38 39 40 42 300; do
+        status=0
+        SAID=$(in_srv "$WITHIN" 10 prlimit --as="${size}000000" -- "$LANBOOT" serve --interface srv0 --state "$LOGS/limited-state" \
+            "${HERE[@]}" --dhcp off --until-idle 1s "$(image arch)" 2>&1) || status=$?
+        ((status)) || continue
+        ((refused += 1))
+        [[ $status == 1 && $(grep -c '^lanboot: ' <<<"$SAID") == 1 && $SAID == *thread* && $SAID != *panicked* ]] ||
+            wrong "$size MB of memory: status $status: $SAID"
+    done
+    ((refused)) || wrong "20 MB of memory are enough"
+    step "too little memory for a thread is one sentence"
 }
 
 # Ready in under 0.3 s, under 30 MiB resident, with one image. The median of five.
