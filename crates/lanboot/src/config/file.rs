@@ -265,7 +265,7 @@ fn scalar(value: &DeValue<'_>) -> Option<String> {
     }
 }
 
-/// Returns the text [`subnet::option`] parses for `CODE = VALUE` in the table `option`.
+/// Returns the text `option` in `super::subnet` parses for `CODE = VALUE` in the table `option`.
 fn option(
     (code, value): (&Spanned<DeString<'_>>, &Spanned<DeValue<'_>>),
 ) -> Result<(usize, Option<String>), (usize, String)> {
