@@ -132,7 +132,7 @@ nfs_kept_key() {
     stop_server
     echo short >"$key"
     start_ready --address "$SERVER_ADDRESS/$SERVER_PREFIX" --dhcp off "$(image arch)"
-    logs 'nfs-handle\.key is no key' 2
+    logs 'nfs-handle\.key is not a key of 16 bytes' 2
     stop_server
     rm -f "$key"
     step "the key of the handles"
