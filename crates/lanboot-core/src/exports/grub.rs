@@ -13,19 +13,7 @@ pub(super) fn fragment(from: &Export<'_>) -> Fragment {
     let mut fragment = Fragment::default();
     let (planned, mut others) = menu_entries(from, &mut fragment);
     let mut out = String::new();
-    let address = from.address();
-    comment(
-        &mut out,
-        "#",
-        &[
-            "GRUB 2: menu entries made by lanboot.",
-            &format!("They load {} from {address}.", from.names()),
-            "Save this as lanboot.cfg beside grub.cfg and put there: source $prefix/lanboot.cfg",
-            &from.run(),
-            "A GRUB that came over the network has its network up. One from a disk needs before it:",
-            "insmod efinet; insmod net; net_dhcp (before 2.06: net_bootp)",
-        ],
-    );
+    heading(&mut out, from);
     device(&mut out, from);
     let grub = Grub {
         catalog: from.catalog,
@@ -67,8 +55,32 @@ pub(super) fn fragment(from: &Export<'_>) -> Fragment {
         out.push_str("\n# The same entries with other root transports.");
     }
     others.sort_by_key(|menu_entry| menu_entry.entry.cpu);
+    transport_menus(&mut out, &grub, &others);
+    fragment.text = out;
+    fragment
+}
+
+/// Writes the comment that says what the fragment is and how it is used.
+fn heading(out: &mut String, from: &Export<'_>) {
+    let address = from.address();
+    comment(
+        out,
+        "#",
+        &[
+            "GRUB 2: menu entries made by lanboot.",
+            &format!("They load {} from {address}.", from.names()),
+            "Save this as lanboot.cfg beside grub.cfg and put there: source $prefix/lanboot.cfg",
+            &from.run(),
+            "A GRUB that came over the network has its network up. One from a disk needs before it:",
+            "insmod efinet; insmod net; net_dhcp (before 2.06: net_bootp)",
+        ],
+    );
+}
+
+/// Writes the entries with other root transports, which are sorted by processor: a submenu for each.
+fn transport_menus(out: &mut String, grub: &Grub<'_>, others: &[MenuEntry<'_>]) {
     for menu_entries in others.chunk_by(|a, b| a.entry.cpu == b.entry.cpu) {
-        only_where(&mut out, menu_entries, |out| {
+        only_where(out, menu_entries, |out| {
             let cpu = menu_entries
                 .first()
                 .map_or("", |menu_entry| menu_entry.entry.cpu.name());
@@ -97,8 +109,6 @@ pub(super) fn fragment(from: &Export<'_>) -> Fragment {
             });
         });
     }
-    fragment.text = out;
-    fragment
 }
 
 /// Writes what `write` writes, where GRUB starts kernels for the processor of `menu_entries`.

@@ -12,28 +12,7 @@ pub(super) fn fragment(from: &Export<'_>) -> Fragment {
     let mut fragment = Fragment::default();
     let (planned, others) = menu_entries(from, &mut fragment);
     let mut out = String::from("#!ipxe\n");
-    let address = from.address();
-    comment(
-        &mut out,
-        "#",
-        &[
-            "iPXE: a menu made by lanboot.",
-            &format!(
-                "It loads {} from {address}.",
-                from.names().replace("${", "$ {")
-            ),
-            "Save this as lanboot.ipxe and put into your own menu:",
-            "  item lanboot lanboot",
-            "  :lanboot",
-            "  chain lanboot.ipxe || goto YOUR_MENU",
-            "or copy what stands before its menu, its items and labels. A line that chains lanboot's own",
-            &format!(
-                "menu, which follows the images and knows the machine's memory, is shorter: chain {}",
-                Route::IpxeMenu.url(&from.server.http_origin())
-            ),
-            &from.run(),
-        ],
-    );
+    heading(&mut out, from);
     let mut labels = Labels::default();
     let planned: Vec<_> = planned
         .iter()
@@ -77,18 +56,45 @@ pub(super) fn fragment(from: &Export<'_>) -> Fragment {
     }
     out.push_str("\n:lanboot-nothing\n");
     fit.nothing(&mut out);
-    out.push_str("prompt --timeout 30000 Press a key to go back ||\ngoto lanboot-back\n");
-    out.push_str(
-        "\n:lanboot-failed\necho lanboot: this did not start; see the reason above.\n\
-         prompt --timeout 30000 Press a key for the menu ||\ngoto lanboot-menu\n\
-         \n:lanboot-unsigned\n\
-         echo lanboot: Secure Boot is on, and the kernel of this entry is not signed.\n\
-         prompt --timeout 30000 Press a key for the menu ||\ngoto lanboot-menu\n\
-         \n:lanboot-back\nexit 1\n",
-    );
+    out.push_str(ENDS);
     fragment.text = out;
     fragment.warnings.dedup();
     fragment
+}
+
+/// Last part of the script: what its other labels do.
+const ENDS: &str = "prompt --timeout 30000 Press a key to go back ||\ngoto lanboot-back\n\
+    \n:lanboot-failed\necho lanboot: this did not start; see the reason above.\n\
+    prompt --timeout 30000 Press a key for the menu ||\ngoto lanboot-menu\n\
+    \n:lanboot-unsigned\n\
+    echo lanboot: Secure Boot is on, and the kernel of this entry is not signed.\n\
+    prompt --timeout 30000 Press a key for the menu ||\ngoto lanboot-menu\n\
+    \n:lanboot-back\nexit 1\n";
+
+/// Writes the comment that says what the script is and how it is used.
+fn heading(out: &mut String, from: &Export<'_>) {
+    let address = from.address();
+    comment(
+        out,
+        "#",
+        &[
+            "iPXE: a menu made by lanboot.",
+            &format!(
+                "It loads {} from {address}.",
+                from.names().replace("${", "$ {")
+            ),
+            "Save this as lanboot.ipxe and put into your own menu:",
+            "  item lanboot lanboot",
+            "  :lanboot",
+            "  chain lanboot.ipxe || goto YOUR_MENU",
+            "or copy what stands before its menu, its items and labels. A line that chains lanboot's own",
+            &format!(
+                "menu, which follows the images and knows the machine's memory, is shorter: chain {}",
+                Route::IpxeMenu.url(&from.server.http_origin())
+            ),
+            &from.run(),
+        ],
+    );
 }
 
 /// Labels, each of them once: no two entries' names differ only in what a label cannot hold.

@@ -14,7 +14,7 @@ use crate::route::Route;
 /// Returns the script for `server` and a machine with this `memory`.
 pub fn ipxe(catalog: &Catalog, menu: &Menu, server: &Server, memory: Memory) -> String {
     let mut out = String::from("#!ipxe\n# Made by lanboot.\n");
-    let is_choosing = with_root(catalog).next().is_some() && server.transports().count() > 1;
+    let is_choosing = is_choosing(catalog, server);
     if is_choosing && memory == Memory::Unasked {
         ask_for_memory(&mut out, server);
     }
@@ -25,35 +25,7 @@ pub fn ipxe(catalog: &Catalog, menu: &Menu, server: &Server, memory: Memory) -> 
     if menu.timeout.is_some_and(|t| t.is_zero()) {
         out.push_str("goto ${start}\n");
     }
-    out.push_str("\n:menu\nmenu lanboot - ${netX/mac} ${netX/ip}\n");
-    for (image, entry) in catalog.entries() {
-        item_of(
-            &mut out,
-            entry,
-            &label(&entry.id),
-            &image.ascii_title(entry),
-        );
-    }
-    for (entry, sentence) in unreachable(catalog) {
-        for part in lines(&sentence) {
-            where_it_starts(&mut out, entry.cpu, &format!("item --gap {part}"));
-        }
-    }
-    for (_, entry, why) in catalog.incomplete_entries() {
-        // A gap cannot be chosen.
-        let title = incomplete_title(entry, &why);
-        where_it_starts(&mut out, entry.cpu, &format!("item --gap {title}"));
-    }
-    if is_choosing {
-        let rooted: Vec<Cpu> = with_root(catalog).map(|(_, entry)| entry.cpu).collect();
-        for cpu in Cpu::ALL.into_iter().filter(|cpu| rooted.contains(cpu)) {
-            where_it_starts(&mut out, cpu, "set lanboot-ways yes");
-        }
-        let title = "Root transport (HTTP, NFS, NBD) ...";
-        let _ = writeln!(out, "isset ${{lanboot-ways}} && item ways {title} ||");
-    }
-    item(&mut out, "local", "Boot from the local disk");
-    item(&mut out, "shell", "iPXE shell");
+    items(&mut out, catalog, is_choosing);
     let timeout = match menu.timeout {
         Some(timeout) if !timeout.is_zero() => format!("--timeout {} ", timeout.as_millis()),
         _ => String::new(),
@@ -66,16 +38,7 @@ pub fn ipxe(catalog: &Catalog, menu: &Menu, server: &Server, memory: Memory) -> 
     if is_choosing {
         transport_menu(&mut out, catalog, menu, server);
     }
-    for (image, entry) in catalog.entries() {
-        let planned = menu.plan(image, entry, server, memory).transport;
-        let _ = write!(out, "\n:{}\n", label(&entry.id));
-        start(&mut out, image, entry, menu, server, planned);
-        let transports = menu.transports(entry, server).filter(|_| is_choosing);
-        for transport in transports {
-            let _ = write!(out, "\n:{}\n", transport_entry_label(&entry.id, transport));
-            start(&mut out, image, entry, menu, server, transport);
-        }
-    }
+    entries(&mut out, catalog, menu, server, memory);
     if catalog
         .entries()
         .any(|(_, entry)| entry.signed == Signed::No)
@@ -84,14 +47,63 @@ pub fn ipxe(catalog: &Catalog, menu: &Menu, server: &Server, memory: Memory) -> 
     }
     out.push_str("\n:nothing\n");
     fit.nothing(&mut out);
-    out.push_str("prompt --timeout 30000 Press a key to go on without the network ||\nexit\n");
-    out.push_str(
-        "\n:failed\necho lanboot: this did not start; see the reason above.\n\
-         prompt --timeout 30000 Press a key for the menu ||\ngoto menu\n\
-         \n:shell\nshell\ngoto menu\n\
-         \n:local\nexit\n",
-    );
+    out.push_str(ENDS);
     out
+}
+
+/// Last part of the script: what its other labels do.
+const ENDS: &str = "prompt --timeout 30000 Press a key to go on without the network ||\nexit\n\
+    \n:failed\necho lanboot: this did not start; see the reason above.\n\
+    prompt --timeout 30000 Press a key for the menu ||\ngoto menu\n\
+    \n:shell\nshell\ngoto menu\n\
+    \n:local\nexit\n";
+
+/// Writes the menu up to its question.
+fn items(out: &mut String, catalog: &Catalog, is_choosing: bool) {
+    out.push_str("\n:menu\nmenu lanboot - ${netX/mac} ${netX/ip}\n");
+    for (image, entry) in catalog.entries() {
+        item_of(out, entry, &label(&entry.id), &image.ascii_title(entry));
+    }
+    for (entry, sentence) in unreachable(catalog) {
+        for part in lines(&sentence) {
+            where_it_starts(out, entry.cpu, &format!("item --gap {part}"));
+        }
+    }
+    for (_, entry, why) in catalog.incomplete_entries() {
+        // A gap cannot be chosen.
+        let title = incomplete_title(entry, &why);
+        where_it_starts(out, entry.cpu, &format!("item --gap {title}"));
+    }
+    if is_choosing {
+        let rooted: Vec<Cpu> = with_root(catalog).map(|(_, entry)| entry.cpu).collect();
+        for cpu in Cpu::ALL.into_iter().filter(|cpu| rooted.contains(cpu)) {
+            where_it_starts(out, cpu, "set lanboot-ways yes");
+        }
+        let title = "Root transport (HTTP, NFS, NBD) ...";
+        let _ = writeln!(out, "isset ${{lanboot-ways}} && item ways {title} ||");
+    }
+    item(out, "local", "Boot from the local disk");
+    item(out, "shell", "iPXE shell");
+}
+
+/// Writes the label of each entry, and with a choice of root transports those of each of them.
+fn entries(out: &mut String, catalog: &Catalog, menu: &Menu, server: &Server, memory: Memory) {
+    let is_choosing = is_choosing(catalog, server);
+    for (image, entry) in catalog.entries() {
+        let planned = menu.plan(image, entry, server, memory).transport;
+        let _ = write!(out, "\n:{}\n", label(&entry.id));
+        start(out, image, entry, menu, server, planned);
+        let transports = menu.transports(entry, server).filter(|_| is_choosing);
+        for transport in transports {
+            let _ = write!(out, "\n:{}\n", transport_entry_label(&entry.id, transport));
+            start(out, image, entry, menu, server, transport);
+        }
+    }
+}
+
+/// Returns whether machines choose the root transport.
+fn is_choosing(catalog: &Catalog, server: &Server) -> bool {
+    with_root(catalog).next().is_some() && server.transports().count() > 1
 }
 
 /// Message on a machine with Secure Boot, instead of the firmware's error.
@@ -198,19 +210,7 @@ pub(crate) fn load(
     arguments: &str,
     prefix: &str,
 ) -> Option<String> {
-    let (safe, unsafe_ones): (Vec<&str>, Vec<&str>) =
-        arguments.split(' ').partition(|word| is_safe(word));
-    let arguments = safe.join(" ");
-    let left_out = (!unsafe_ones.is_empty()).then(|| {
-        let words = line(&unsafe_ones.join(" "), MAX_COMMENT);
-        words.replace('\\', "/")
-    });
-    if let Some(words) = &left_out {
-        let _ = writeln!(
-            out,
-            "# Left out, because iPXE would take them for its own: {words} ."
-        );
-    }
+    let (arguments, left_out) = safe_arguments(out, arguments);
     let url = |path: &str| url(server, image, path);
     // UEFI kernels before 5.7 find their initramfs by these names; BIOS ignores them.
     let EntryKind::Linux(Linux { kernel, initrd }) = &entry.kind;
@@ -245,8 +245,32 @@ pub(crate) fn load(
     for path in initrd {
         let _ = writeln!(out, "initrd {} || goto {prefix}failed", url(path));
     }
-    // iPXE 2.0 behind its own shim starts a vendor's kernel through that vendor's shim. Older
-    // versions know neither the variable nor the command.
+    vendor_shim(out, image, entry, server);
+    let _ = writeln!(out, "boot || goto {prefix}failed");
+    left_out
+}
+
+/// Returns the words of `arguments` that iPXE passes on, and those it would not, which a comment in
+/// the script lists.
+fn safe_arguments(out: &mut String, arguments: &str) -> (String, Option<String>) {
+    let (safe, unsafe_ones): (Vec<&str>, Vec<&str>) =
+        arguments.split(' ').partition(|word| is_safe(word));
+    let left_out = (!unsafe_ones.is_empty()).then(|| {
+        let words = line(&unsafe_ones.join(" "), MAX_COMMENT);
+        words.replace('\\', "/")
+    });
+    if let Some(words) = &left_out {
+        let _ = writeln!(
+            out,
+            "# Left out, because iPXE would take them for its own: {words} ."
+        );
+    }
+    (safe.join(" "), left_out)
+}
+
+/// Writes the command that starts a vendor's kernel through that vendor's shim: iPXE 2.0 behind its
+/// own shim needs it with Secure Boot on. Older versions know neither the variable nor the command.
+fn vendor_shim(out: &mut String, image: &Image, entry: &Entry, server: &Server) {
     let shim = image
         .loaders
         .shims
@@ -256,11 +280,9 @@ pub(crate) fn load(
         let _ = writeln!(
             out,
             "iseq ${{efi/SecureBoot}} 01 && shim {} ||",
-            url(&shim.from)
+            url(server, image, &shim.from)
         );
     }
-    let _ = writeln!(out, "boot || goto {prefix}failed");
-    left_out
 }
 
 /// Longest list of words in a comment, in bytes.

@@ -23,6 +23,26 @@ pub fn pxelinux(catalog: &Catalog, menu: &Menu, server: &Server, detects_cpu: bo
             (timeout.as_millis() / 100).clamp(1, 35_996)
         );
     }
+    default_entry(&mut out, catalog, menu, detects_cpu);
+    for (image, entry) in entries(catalog) {
+        // PXELINUX does not report the amount of memory.
+        let planned = menu.plan(image, entry, server, Memory::Unknown).transport;
+        let title = &image.ascii_title(entry);
+        label(
+            &mut out, &entry.id, title, image, entry, menu, server, planned,
+        );
+    }
+    unavailable(&mut out, catalog);
+    let has_root = |(_, entry): (_, &Entry)| entry.root.is_some();
+    if server.transports().count() > 1 && wait && entries(catalog).any(has_root) {
+        transport_menu(&mut out, catalog, menu, server);
+    }
+    out.push_str("\nLABEL lanboot-local\nMENU LABEL Boot from the local disk\nLOCALBOOT 0\n");
+    out
+}
+
+/// Writes what starts by itself; where that depends on the processor, its label too.
+fn default_entry(out: &mut String, catalog: &Catalog, menu: &Menu, detects_cpu: bool) {
     let starts = |firmware| menu.boot.of(firmware);
     let by_cpu = match (starts(Firmware::Bios64), starts(Firmware::Bios32)) {
         (Some(wide), Some(narrow)) if wide != narrow && detects_cpu => Some((wide, narrow)),
@@ -49,14 +69,10 @@ pub fn pxelinux(catalog: &Catalog, menu: &Menu, server: &Server, detects_cpu: bo
             line(&name, MAX_HELP)
         );
     }
-    for (image, entry) in entries(catalog) {
-        // PXELINUX does not report the amount of memory.
-        let planned = menu.plan(image, entry, server, Memory::Unknown).transport;
-        let title = &image.ascii_title(entry);
-        label(
-            &mut out, &entry.id, title, image, entry, menu, server, planned,
-        );
-    }
+}
+
+/// Writes the entries that cannot be chosen, each with its reason.
+fn unavailable(out: &mut String, catalog: &Catalog) {
     let silent = unreachable(catalog).filter(|(entry, _)| entry.cpu != Cpu::Aarch64);
     for (entry, sentence) in silent {
         let _ = write!(
@@ -78,12 +94,6 @@ pub fn pxelinux(catalog: &Catalog, menu: &Menu, server: &Server, detects_cpu: bo
             );
         }
     }
-    let has_root = |(_, entry): (_, &Entry)| entry.root.is_some();
-    if server.transports().count() > 1 && wait && entries(catalog).any(has_root) {
-        transport_menu(&mut out, catalog, menu, server);
-    }
-    out.push_str("\nLABEL lanboot-local\nMENU LABEL Boot from the local disk\nLOCALBOOT 0\n");
-    out
 }
 
 /// Returns the entries that the BIOS machines running PXELINUX can start.

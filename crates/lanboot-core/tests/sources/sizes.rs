@@ -13,39 +13,13 @@ const MAX_FUNCTION_LINES: usize = 70;
 /// Files that are longer, each with the reason.
 const LONGER_FILES: [(&str, &str); 0] = [];
 /// Functions that are longer, each with the reason.
-const LONGER: [(&str, &str, &str); 9] = [
+const LONGER: [(&str, &str, &str); 3] = [
     (
         "events::log_line",
         "log_line",
         "a table: the line of each event",
     ),
-    (
-        "exports::grub",
-        "fragment",
-        "a text from its first line to its last",
-    ),
-    (
-        "exports::ipxe",
-        "fragment",
-        "a text from its first line to its last",
-    ),
-    (
-        "menus::ipxe",
-        "ipxe",
-        "a text from its first line to its last",
-    ),
-    (
-        "menus::ipxe",
-        "load",
-        "a text from its first line to its last",
-    ),
-    (
-        "menus::pxelinux",
-        "pxelinux",
-        "a text from its first line to its last",
-    ),
     ("serve::http", "answer", "to be split"),
-    ("serve::open", "open_all", "to be split"),
     ("serve::tftp", "read", "to be split"),
 ];
 /// Tests that sleep, with how often and the reason.

@@ -70,7 +70,7 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
     let runtimes = Runtimes::start()?;
     let (control, data) = (&runtimes.control, &runtimes.data);
     let mut servers: JoinSet<anyhow::Result<()>> = JoinSet::new();
-    for socket in opened.tftp {
+    for socket in opened.sockets.tftp {
         let limits = tftp::Limits {
             single_port: settings.tftp_single_port,
             ..tftp::Limits::default()
@@ -78,15 +78,15 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
         let tftp = tftp::serve(socket, context.clone(), limits);
         servers.spawn_on(async { tftp.await.context("TFTP") }, data.handle());
     }
-    for listener in opened.http {
+    for listener in opened.sockets.http {
         let http = http::serve(listener, context.clone(), http::Limits::default());
         servers.spawn_on(async { http.await.context("HTTP") }, data.handle());
     }
-    for listener in opened.nbd {
+    for listener in opened.sockets.nbd {
         let nbd = nbd::serve(listener, context.clone(), nbd::Limits::default());
         servers.spawn_on(async { nbd.await.context("NBD") }, data.handle());
     }
-    for protocol in opened.nfs {
+    for protocol in opened.sockets.nfs {
         let nfs = nfs::serve(protocol, context.clone(), nfs::Limits::default());
         servers.spawn_on(async { nfs.await.context("NFS") }, data.handle());
     }

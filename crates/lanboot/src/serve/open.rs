@@ -1,7 +1,7 @@
 //! Everything that can fail or needs rights, done before the first answer: images read, the
 //! interfaces chosen, every port bound.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, SocketAddrV4, UdpSocket};
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
@@ -39,13 +39,7 @@ pub(super) struct Opened {
     pub routes: Routes,
     pub library: ImageLibrary,
     pub open_images: Arc<OpenImages>,
-    /// One for each address, as of all servers.
-    pub tftp: Vec<std::net::UdpSocket>,
-    pub http: Vec<Listeners>,
-    /// None when the port is somebody else's.
-    pub nbd: Vec<Listeners>,
-    /// None when another NFS server runs here.
-    pub nfs: Vec<nfs::Listener>,
+    pub sockets: Sockets,
     pub dhcp: Option<dhcp::Listener>,
     /// One for each interface.
     pub watches: Vec<Watch>,
@@ -86,63 +80,12 @@ fn open_all(settings: &Settings) -> anyhow::Result<Opened> {
     let has_leases = settings.dhcp != Policy::Off;
     let lock = has_leases.then(|| StateLock::take(&settings.state));
     let lock = lock.transpose()?;
-    let open_images = Arc::new(OpenImages::default());
-    let mut library = ImageLibrary::new(settings.images.clone(), Arc::clone(&open_images));
-    let scan = library.scan(None);
-    let mut diagnostics: Vec<Diagnostic> = scan.faults;
-    diagnostics.extend(scan.warnings);
-    let catalog = Arc::new(scan.catalog);
-    if catalog.images().is_empty() {
-        bail!("nothing can be served:{}", library::list(&diagnostics));
-    }
-    let boot = BootChoice::resolve(&catalog, settings.boot.as_deref())
-        .map_err(|error| anyhow::anyhow!("--boot: {error}"))?;
-    check_entries(settings, &catalog, &mut diagnostics)?;
-    let loaders = Arc::new(loaders::loaders(settings.loaders.as_deref())?);
-    diagnostics.extend(about_loaders(settings, &catalog, &boot, &loaders));
-    ram_disks::check_named(settings, &catalog, &boot)?;
-    diagnostics.extend(ram_disks::warnings(settings, &catalog, &boot, &open_images));
-
+    let mut diagnostics = Vec::new();
+    let images = Images::open(settings, &mut diagnostics)?;
     let interfaces = net::interfaces()?;
     let (served, temporary_addresses) = served(settings, &interfaces)?;
     diagnostics.extend(about_interfaces(settings, &interfaces, &served));
-    let addresses: Vec<Address> = served.iter().map(|(_, address)| *address).collect();
-    let tftp_sockets = each(&served, |_, own| {
-        let socket = net::udp(None, SocketAddrV4::new(own, TFTP_PORT), Service::Tftp)?;
-        tftp::prepare(&socket)
-            .context("the TFTP socket does not report the receiving interface")?;
-        Ok(socket)
-    })?;
-    let listen = |interface: &Interface, own, port, service| {
-        // The loopback is nobody's wire.
-        let name = Some(interface.name.as_str()).filter(|_| !interface.loopback);
-        net::listen(name, SocketAddrV4::new(own, port), service)
-    };
-    let http = each(&served, |interface, own| {
-        listen(interface, own, settings.http_port, Service::Http)
-    })?;
-    let transports = &settings.transports();
-    let asks = |transport| (transport, transports.ask_for(transport));
-    let nfs = protocol(
-        !settings.no_nfs,
-        asks(Transport::Nfs),
-        &mut diagnostics,
-        |diagnostics| {
-            each(&served, |interface, own| {
-                nfs::Listener::open(&interface.name, own, &settings.state, diagnostics)
-            })
-        },
-    )?;
-    let nbd = protocol(
-        !settings.no_nbd,
-        asks(Transport::Nbd),
-        &mut diagnostics,
-        |_| {
-            each(&served, |interface, own| {
-                listen(interface, own, nbd::PORT, Service::Nbd)
-            })
-        },
-    )?;
+    let sockets = Sockets::bind(settings, &served, &mut diagnostics)?;
     let dhcp = match settings.dhcp {
         Policy::Off => None,
         Policy::Auto | Policy::Server | Policy::Proxy => Some(dhcp::Listener::open(
@@ -157,38 +100,126 @@ fn open_all(settings: &Settings) -> anyhow::Result<Opened> {
         prefix: subnet.network.prefix,
     });
     let routes = Routes {
-        catalog,
-        loaders,
+        catalog: images.catalog,
+        loaders: images.loaders,
         menu: Menu {
             timeout: settings.menu_timeout,
-            boot,
+            boot: images.boot,
             append: settings.append.clone(),
             transports: settings.transports(),
             kind: settings.menu,
         },
-        addresses,
+        addresses: served.iter().map(|(_, address)| *address).collect(),
         subnets: networks.collect(),
         http_port: settings.http_port,
-        nfs: !nfs.is_empty(),
-        nbd: !nbd.is_empty(),
+        nfs: !sockets.nfs.is_empty(),
+        nbd: !sockets.nbd.is_empty(),
     };
     check_plans(&routes)?;
-    let watches = watches(settings, &served, dhcp.as_ref(), &nfs, !nbd.is_empty());
+    let watches = watches(settings, &served, dhcp.as_ref(), &sockets);
     diagnostics.push(about_services(settings, &routes, &served, dhcp.as_ref()));
     Ok(Opened {
         routes,
-        library,
-        open_images,
-        tftp: tftp_sockets,
-        http,
-        nbd,
-        nfs,
+        library: images.library,
+        open_images: images.open_images,
+        sockets,
         dhcp,
         watches,
         diagnostics,
         temporary_addresses,
         lock,
     })
+}
+
+/// The images, and what machines are to get of them.
+struct Images {
+    library: ImageLibrary,
+    open_images: Arc<OpenImages>,
+    catalog: Arc<Catalog>,
+    boot: BootChoice,
+    loaders: Arc<Loaders>,
+}
+
+impl Images {
+    /// Reads the images and finds the loaders; fails where nothing could be served.
+    fn open(settings: &Settings, diagnostics: &mut Vec<Diagnostic>) -> anyhow::Result<Self> {
+        let open_images = Arc::new(OpenImages::default());
+        let mut library = ImageLibrary::new(settings.images.clone(), Arc::clone(&open_images));
+        let scan = library.scan(None);
+        diagnostics.extend(scan.faults);
+        diagnostics.extend(scan.warnings);
+        let catalog = Arc::new(scan.catalog);
+        if catalog.images().is_empty() {
+            bail!("nothing can be served:{}", library::list(diagnostics));
+        }
+        let boot = BootChoice::resolve(&catalog, settings.boot.as_deref())
+            .map_err(|error| anyhow::anyhow!("--boot: {error}"))?;
+        check_entries(settings, &catalog, diagnostics)?;
+        let loaders = Arc::new(loaders::loaders(settings.loaders.as_deref())?);
+        diagnostics.extend(about_loaders(settings, &catalog, &boot, &loaders));
+        ram_disks::check_named(settings, &catalog, &boot)?;
+        diagnostics.extend(ram_disks::warnings(settings, &catalog, &boot, &open_images));
+        Ok(Self {
+            library,
+            open_images,
+            catalog,
+            boot,
+            loaders,
+        })
+    }
+}
+
+/// The sockets of the file servers, one for each of our addresses.
+#[derive(Debug)]
+pub(super) struct Sockets {
+    pub tftp: Vec<UdpSocket>,
+    pub http: Vec<Listeners>,
+    /// None when the port is somebody else's.
+    pub nbd: Vec<Listeners>,
+    /// None when another NFS server runs here.
+    pub nfs: Vec<nfs::Listener>,
+}
+
+impl Sockets {
+    fn bind(
+        settings: &Settings,
+        served: &[Served],
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> anyhow::Result<Self> {
+        let listen = |interface: &Interface, own, port, service| {
+            // The loopback is nobody's wire.
+            let name = Some(interface.name.as_str()).filter(|_| !interface.loopback);
+            net::listen(name, SocketAddrV4::new(own, port), service)
+        };
+        let transports = settings.transports();
+        let asks = |transport| (transport, transports.ask_for(transport));
+        Ok(Self {
+            tftp: each(served, |_, own| {
+                let socket = net::udp(None, SocketAddrV4::new(own, TFTP_PORT), Service::Tftp)?;
+                tftp::prepare(&socket)
+                    .context("the TFTP socket does not report the receiving interface")?;
+                Ok(socket)
+            })?,
+            http: each(served, |interface, own| {
+                listen(interface, own, settings.http_port, Service::Http)
+            })?,
+            nfs: protocol(
+                !settings.no_nfs,
+                asks(Transport::Nfs),
+                diagnostics,
+                |diagnostics| {
+                    each(served, |interface, own| {
+                        nfs::Listener::open(&interface.name, own, &settings.state, diagnostics)
+                    })
+                },
+            )?,
+            nbd: protocol(!settings.no_nbd, asks(Transport::Nbd), diagnostics, |_| {
+                each(served, |interface, own| {
+                    listen(interface, own, nbd::PORT, Service::Nbd)
+                })
+            })?,
+        })
+    }
 }
 
 /// Opens one listener for each of our addresses.
@@ -287,20 +318,19 @@ fn watches(
     settings: &Settings,
     served: &[Served],
     dhcp: Option<&dhcp::Listener>,
-    nfs: &[nfs::Listener],
-    has_nbd: bool,
+    sockets: &Sockets,
 ) -> Vec<Watch> {
     let both = [Protocol::Udp, Protocol::Tcp];
     let mut all = vec![
         (Service::Tftp, Protocol::Udp, TFTP_PORT),
         (Service::Http, Protocol::Tcp, settings.http_port),
     ];
-    for (nfs, portmap) in nfs.iter().take(1).map(nfs::Listener::ports) {
+    for (nfs, portmap) in sockets.nfs.iter().take(1).map(nfs::Listener::ports) {
         all.extend(both.map(|protocol| (Service::Nfs, protocol, nfs.port())));
         let portmap = portmap.map(|at| both.map(|p| (Service::Portmap, p, at.port())));
         all.extend(portmap.into_iter().flatten());
     }
-    if has_nbd {
+    if !sockets.nbd.is_empty() {
         all.push((Service::Nbd, Protocol::Tcp, nbd::PORT));
     }
     let watch = |(number, (interface, address)): (usize, &Served)| {
