@@ -8,11 +8,14 @@ use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 use std::{io, thread};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use tokio::runtime::{Builder, Runtime};
 
 /// Threads for TFTP, HTTP, NFS and NBD. More than cores, because `sendfile` of a cold page holds one.
 const DATA_THREADS: usize = 8;
+/// Memory that must be there, in bytes: the stacks of all threads at the start, and what those allocate
+/// that cannot fail in a sentence.
+const HEADROOM: usize = 32 << 20;
 /// Most threads of one runtime that wait for the disk or for another program.
 const MAX_BLOCKING_THREADS: usize = 32;
 /// How long such a thread is kept without work: always. While one exists, tokio queues work for it
@@ -37,6 +40,7 @@ impl Runtimes {
         let mut control = Builder::new_current_thread();
         let mut data = Builder::new_multi_thread();
         data.worker_threads(DATA_THREADS).thread_name("data");
+        check_memory(HEADROOM)?;
         // And one of each that may block.
         check_threads(DATA_THREADS + 2)?;
         let start = |builder: &mut Builder| -> io::Result<Runtime> {
@@ -60,6 +64,22 @@ impl Runtimes {
     }
 }
 
+/// Allocates so many bytes, and frees them.
+fn check_memory(bytes: usize) -> anyhow::Result<()> {
+    let mut memory: Vec<u8> = Vec::new();
+    let reserved = memory.try_reserve_exact(bytes);
+    // Used, or the compiler leaves the allocation out.
+    std::hint::black_box(&memory);
+    reserved.map_err(|_| {
+        let mib = bytes >> 20;
+        anyhow!("cannot allocate {mib} MiB of memory for threads: {RAISE}")
+    })
+}
+
+/// What to do about too little memory or too few threads.
+const RAISE: &str =
+    "raise the limits of memory and of processes (ulimit -v, ulimit -u, MemoryMax=, TasksMax=)";
+
 /// Creates so many threads at once, and ends them.
 fn check_threads(count: usize) -> anyhow::Result<()> {
     let start = || -> io::Result<(Sender<()>, thread::JoinHandle<()>)> {
@@ -71,12 +91,9 @@ fn check_threads(count: usize) -> anyhow::Result<()> {
         Ok((release, thread::Builder::new().spawn(wait)?))
     };
     let threads = (0..count).map(|_| start());
-    let threads: Vec<_> = threads.collect::<io::Result<_>>().with_context(|| {
-        format!(
-            "cannot start {count} threads: raise the limits of memory and of processes (ulimit -v, \
-             ulimit -u, MemoryMax=, TasksMax=)"
-        )
-    })?;
+    let threads: Vec<_> = threads
+        .collect::<io::Result<_>>()
+        .with_context(|| format!("cannot start {count} threads: {RAISE}"))?;
     for (release, thread) in threads {
         drop(release);
         let _ = thread.join();
@@ -87,6 +104,13 @@ fn check_threads(count: usize) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn memory_that_cannot_be_had_is_an_error() {
+        check_memory(1 << 20).unwrap();
+        let error = check_memory(isize::MAX as usize).unwrap_err().to_string();
+        assert!(error.contains("ulimit -v"), "{error}");
+    }
 
     #[test]
     fn threads_that_can_be_created_are_ended_again() {
