@@ -66,7 +66,8 @@ in_client() { # NUMBER COMMAND…
 image() { echo "$IMAGES/$1.iso"; }
 
 # start FLAGS… IMAGE…: runs lanboot with exactly these flags on srv0; its log is SERVER_LOG and its
-# process SERVER_PID. Does not wait until it is ready.
+# process SERVER_PID. Does not wait until it is ready. A case that looks at events (tests/boot/events.sh)
+# sets LOG_FORMAT=json first.
 start() {
     [[ -x $LANBOOT ]] || fail "$LANBOOT is not built: cargo build --release"
     SERVER_LOG=$LOGS/${START_LOG:-server}.log
@@ -75,7 +76,7 @@ start() {
     # Not a function: $! would be a waiting shell rather than lanboot. A caller under nohup ignores
     # SIGHUP, and so would lanboot.
     env --default-signal=HUP ip netns exec "$LAB-srv" "$LANBOOT" serve --interface srv0 --state "$LOGS/${START_LOG:-}state" \
-        --ready-file "$READY" "$@" >>"$SERVER_LOG" 2>&1 &
+        ${LOG_FORMAT:+--log "$LOG_FORMAT"} --ready-file "$READY" "$@" >>"$SERVER_LOG" 2>&1 &
     SERVER_PID=$!
     LAB_PIDS+=("$SERVER_PID")
 }
@@ -122,6 +123,22 @@ says() { grep -qE -- "$1" <<<"$SAID" || wrong "$2: expected /$1/ in: $SAID"; }
 
 # logs REGEX SECONDS: the server's log must soon have such a line.
 logs() { wait_line "$SERVER_LOG" "$1" "$2" >/dev/null || wrong "no line /$1/ in the log after $2 s"; }
+
+# expect_event SECONDS EVENT [KEY=VALUE | KEY~REGEX]…: the server must soon log such an event.
+expect_event() { wait_event "$@" >/dev/null || wrong "no event in $1 s: ${*:2}"; }
+
+# count_events EVENT …: prints how many such events there are.
+count_events() { event_values event "$@" | wc -l; }
+
+# wait_events COUNT SECONDS EVENT …: returns 1 if there are fewer by then.
+wait_events() { wait_until "$2" has_events "$1" "${@:3}"; }
+has_events() { (($(count_events "${@:2}") >= $1)); }
+
+# event_texts EVENT …: prints what such events say, for a message.
+event_texts() { event_values text,why "$@" | paste -s -d ';'; }
+
+# Codes of the diagnostics that say of another DHCP server.
+SEES_ANOTHER='^(other_server|stepped_down|another_server|conflicting_server)$'
 
 since() { awk -v a="$1" -v b="$(date +%s.%N)" 'BEGIN {printf "%.2f", b - a}'; }
 alive() { kill -0 "$SERVER_PID" 2>/dev/null || fail "the server is gone: $(tail -n 3 "$SERVER_LOG")"; }

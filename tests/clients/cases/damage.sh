@@ -17,6 +17,7 @@ case_damage() {
     mkdir "$LOGS/folder"
     head -c "$CUT" "$(image arch)" >"$LOGS/folder/a.iso"
     cp --reflink=auto "$(image arch)" "$LOGS/folder/b.iso"
+    LOG_FORMAT=json
     serve "$LOGS/folder"
     damage_said
     damage_is_an_error a "cut before the start"
@@ -46,7 +47,7 @@ damage_place() {
 
 # Log, inspect and menus report it, and the next image is the default.
 damage_said() {
-    logs "a\.iso: .*$FAULT" 2
+    expect_event 2 diagnostic code=image_limited "text~/a\.iso: .*$FAULT"
     "$LANBOOT" inspect "$LOGS/folder/a.iso" >"$LOGS/inspect" 2>&1 || wrong "inspect of a cut image fails"
     grep -q "fault .*$FAULT" "$LOGS/inspect" || wrong "inspect does not say '$FAULT'"
     "$LANBOOT" inspect --json "$LOGS/folder/a.iso" >"$LOGS/inspect.json"
@@ -131,7 +132,7 @@ END
 # A copy that continues becomes complete, and the default again.
 damage_grows() {
     tail -c +$((CUT + 1)) "$(image arch)" >>"$LOGS/folder/a.iso"
-    logs 'the images changed; now serving: ' 15
+    expect_event 15 diagnostic code=images_changed
     get "http://$SERVER_ADDRESS/iso/a/$ROOT_FILE" "$LOGS/root" || wrong "an image that grew whole is not served"
     same "$LOGS/tree-arch/$ROOT_FILE" "$LOGS/root" "the root of an image that grew whole"
     get "http://$SERVER_ADDRESS/boot.ipxe" "$LOGS/menu"
@@ -144,9 +145,9 @@ damage_grows() {
 damage_cut_while_served() {
     truncate -s "$CUT" "$LOGS/folder/a.iso"
     damage_is_an_error a "cut while served"
-    wait_lines 'the images changed; now serving: ' 2 15 || wrong "that an image was cut is not noticed"
+    wait_events 2 15 diagnostic code=images_changed || wrong "that an image was cut is not noticed"
     damage_is_an_error a "after the rescan"
-    logs "a\.iso: .*$FAULT" 2
+    expect_event 2 diagnostic code=image_limited "text~/a\.iso: .*$FAULT"
     get "http://$SERVER_ADDRESS/boot.ipxe" "$LOGS/menu"
     grep -q 'set start entry-b' "$LOGS/menu" || wrong "an image cut while served stays the default"
 }
@@ -204,7 +205,7 @@ assert late <= 65536, f"{late} bytes came after it was overwritten"
 print(f"{late} bytes that were read before came after it, then: {packet[4:-1].decode()}")
 END
     step "overwritten in the middle of TFTP: $(tail -n 1 "$LOGS/over.out")"
-    logs 'TFTP failed sending .*overwritten' 2
+    expect_event 2 failed protocol=TFTP reason=image_overwritten
     # Requests before the rescan get none of the new bytes under the old names.
     for protocol in "http://$SERVER_ADDRESS" "tftp://$SERVER_ADDRESS"; do
         ! in_lan curl -sS --fail --max-time 20 -o "$LOGS/new" "$protocol/iso/over/$KERNEL_FILE" 2>/dev/null ||

@@ -7,6 +7,7 @@ case_dhcp() {
     client_up 1
     client_up 2
     client_up 3
+    LOG_FORMAT=json
     serve "$(image arch)"
     dhcp_udhcpc 1 'busybox udhcpc'
     dhcp_udhcpc 2 udhcpc
@@ -30,13 +31,13 @@ dhcp_udhcpc() {
     address=$(leased "$number" ip)
     step "$2: $address"
     plain_lease "$number" "$2"
-    logs "DHCPOFFER\(srv0\) $address $mac" 2
-    logs "DHCPACK\(srv0\) $address $mac" 2
+    expect_event 2 dhcp message=DHCPOFFER interface=srv0 "address=$address" "mac=$mac"
+    expect_event 2 dhcp message=DHCPACK interface=srv0 "address=$address" "mac=$mac"
     kill -USR1 "$pid"
     wait_line "$LOGS/lease-$number" '^event=renew' 5 "$pid" >/dev/null || wrong "$2: no renewal"
     [[ $(leased "$number" ip) == "$address" ]] || wrong "$2: renewed $address and got $(leased "$number" ip)"
     kill -USR2 "$pid"
-    logs "DHCPRELEASE\(srv0\) $address $mac" 5
+    expect_event 5 dhcp message=DHCPRELEASE interface=srv0 "address=$address" "mac=$mac"
     : >"$LOGS/lease-$number"
     kill -USR1 "$pid"
     wait_line "$LOGS/lease-$number" '^event=bound' 8 "$pid" >/dev/null || wrong "$2: no lease after the release"
@@ -83,7 +84,7 @@ dhcp_dhclient() {
     grep -q '^event=REBOOT' "$LOGS/lease-$number" || wrong "dhclient: its old address was not confirmed"
     [[ $(leased "$number" ip) == "$address" ]] || wrong "dhclient: had $address and got $(leased "$number" ip)"
     dhclient_in "$number" -r || wrong "dhclient: -r failed"
-    logs "DHCPRELEASE\(srv0\) $address $mac" 5
+    expect_event 5 dhcp message=DHCPRELEASE interface=srv0 "address=$address" "mac=$mac"
     rm -f "$LOGS/dhclient.leases"
     dhclient_in "$number" -1 || wrong "dhclient: nothing after a release"
     [[ $(leased "$number" ip) == "$address" ]] || wrong "dhclient: released $address and got $(leased "$number" ip)"
@@ -93,7 +94,7 @@ dhcp_dhclient() {
     mv "$LOGS/dhclient.moved" "$LOGS/dhclient.leases"
     dhclient_in "$number" -1 || wrong "dhclient: nothing after it came from another network"
     grep -q DHCPNAK "$LOGS/dhclient.log" || wrong "dhclient: no NAK for the address of another network"
-    logs "DHCPNAK\(srv0\) 10\.9\.9\.9 $mac" 2
+    expect_event 2 dhcp message=DHCPNAK interface=srv0 address=10.9.9.9 "mac=$mac"
     [[ $(leased "$number" ip) == "$address" ]] || wrong "dhclient: after a NAK it got $(leased "$number" ip)"
     dhclient_stop
     step "dhclient: kept after a restart, released, refused a foreign address, and the same again"
@@ -124,7 +125,7 @@ dhcp_only() {
     dhcp_server --range "$POOL_FIRST-$POOL_LAST" --only "$(client_mac 1)"
     ask 2 -t 2
     [[ -z $ADDRESS ]] || wrong "--only: another machine got $ADDRESS"
-    logs "DHCPDISCOVER from $(client_mac 2) ignored: not in --only" 2
+    expect_event 2 ignored request=DHCPDISCOVER "mac=$(client_mac 2)" reason=not_in_only
     ask 1
     [[ -n $ADDRESS ]] || wrong "--only: the machine named got nothing"
     stop_server
@@ -140,12 +141,12 @@ dhcp_one_address() {
     [[ $(leased 1 ip) == 192.168.77.60 ]] || wrong "a pool of one: the first client got '$(leased 1 ip)'"
     ask 2 -t 2
     [[ -z $ADDRESS ]] || wrong "a pool of one: the second client got $ADDRESS"
-    logs "DHCPDISCOVER from $(client_mac 2) ignored: no address is free between 192.168.77.60 and 192.168.77.60" 2
+    expect_event 2 ignored request=DHCPDISCOVER "mac=$(client_mac 2)" reason=pool_full
     # Its owner releases it, and the other client gets it.
     kill "$pid"
     wait "$pid" || true
     grep -q 'unicasting a release of 192.168.77.60' "$LOGS/udhcpc-1.log" || fail "udhcpc -R released nothing"
-    logs "DHCPRELEASE\(srv0\) 192\.168\.77\.60 $(client_mac 1)" 3
+    expect_event 3 dhcp message=DHCPRELEASE address=192.168.77.60 "mac=$(client_mac 1)"
     ask 2
     [[ $ADDRESS == 192.168.77.60 ]] || wrong "a pool of one: after the release the second client got '$ADDRESS'"
     in_client 2 ip address flush dev eth0 scope global
@@ -160,7 +161,7 @@ dhcp_squatter() {
     dhcp_server --range 192.168.77.70-192.168.77.71
     ask 1 -r 192.168.77.70
     [[ $ADDRESS == 192.168.77.71 ]] || wrong "a squatter on .70: the client got '$ADDRESS'"
-    logs "192\.168\.77\.70 is in use by $(client_mac 3), which has no lease; not offered" 2
+    expect_event 2 diagnostic code=address_in_use "text~192\.168\.77\.70 .*$(client_mac 3)"
     in_client 1 ip address flush dev eth0 scope global
     stop_server
     step "a squatter"
@@ -178,14 +179,14 @@ dhcp_declines() {
     in_client 3 ip address add "$declined/24" dev eth0
     ask 1 -a -A 1
     [[ -n $ADDRESS && $ADDRESS != "$declined" ]] || wrong "udhcpc declined $declined and got '$ADDRESS'"
-    logs "DHCPDECLINE\(srv0\) $declined $(client_mac 1)" 2
+    expect_event 2 dhcp message=DHCPDECLINE "address=$declined" "mac=$(client_mac 1)"
     in_client 3 ip address flush dev eth0 scope global
     # A client that declines every address is ignored after three, and others are served.
     in_client 2 "$WITHIN" 30 python3 "$CLIENTS/dhcp" eth0 "$(client_mac 2)" decline 4 >"$LOGS/declined"
     [[ $(grep -c '^192\.168\.77\.8[0-9]$' "$LOGS/declined") == 3 && $(tail -n 1 "$LOGS/declined") == nothing ]] ||
         wrong "a client that declines everything got: $(paste -s -d ' ' "$LOGS/declined")"
     [[ -z $(sort "$LOGS/declined" | uniq -d) ]] || wrong "a declined address was offered again: $(paste -s -d ' ' "$LOGS/declined")"
-    logs "DHCPDISCOVER from $(client_mac 2) ignored: it declined 3 addresses; it is asked to wait" 2
+    expect_event 2 ignored request=DHCPDISCOVER "mac=$(client_mac 2)" reason=too_many_declines
     ask 3
     [[ -n $ADDRESS ]] || wrong "after the declines another machine gets nothing"
     stop_server

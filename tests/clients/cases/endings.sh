@@ -11,6 +11,7 @@ case_endings() {
     need_tools dnsmasq=dnsmasq-base busybox=busybox-static nbdcopy=libnbd-bin
     HERE=(--address "$SERVER_ADDRESS/$SERVER_PREFIX")
     SERVER_ARGS=(--dhcp server --range "$POOL_FIRST-$POOL_LAST")
+    LOG_FORMAT=json
     client_up 1
     client_up 2
     endings_once "${SERVER_ARGS[@]}"
@@ -56,13 +57,13 @@ system() {
     [[ -n $ADDRESS ]] || wrong "machine $1: its system got no address"
 }
 
-# ends WHAT SECONDS REGEX: the server must exit with status 0, and log why.
+# ends WHAT SECONDS EVENT …: the server must exit with status 0, and log such an event.
 ends() {
     local status=0
     ended "$SERVER_PID" "$2" || { wrong "$1: it does not end; last: $(tail -n 1 "$SERVER_LOG")"; stop_server; return; }
     wait "$SERVER_PID" || status=$?
     [[ $status == 0 ]] || wrong "$1: exit status $status"
-    grep -qE -- "$3" "$SERVER_LOG" || wrong "$1: no line /$3/ in the log: $(tail -n 3 "$SERVER_LOG")"
+    has_event "${@:3}" || wrong "$1: no event ${*:3} in the log: $(tail -n 3 "$SERVER_LOG")"
     step "$1: it ended by itself"
 }
 
@@ -80,14 +81,14 @@ endings_once() {
     # The initramfs: ip=dhcp.
     ask 1
     loads 1 "$ROOT_FILE"
-    logs 'fetches arch/arch/x86_64/airootfs.sfs.cms.sig next' 3
+    expect_event 3 boot state=awaits-file "mac=$(client_mac 1)" 'text~/airootfs\.sfs\.cms\.sig\b'
     stays 3 "--once $*, between root and signature"
     loads 1 "$ROOT_FILE.cms.sig"
-    logs 'its system is expected to ask for its address' 3
+    expect_event 3 boot state=awaits-address "mac=$(client_mac 1)"
     stays 2 "--once $*, before the system has its address"
     system 1
-    ends "--once $*" 8 "stopping: $(client_mac 1) .* is up \(--once\)"
-    grep -qE "$(client_mac 1) .* is up: its system has its address" "$SERVER_LOG" || wrong "--once $*: that the machine is up is not in the log"
+    ends "--once $*" 8 diagnostic code=stopping "text~$(client_mac 1) .*\(--once\)"
+    has_event boot state=up "mac=$(client_mac 1)" || wrong "--once $*: that the machine is up is not in the log"
 }
 
 # A copy of the whole disk, then the disk is disconnected (copytoram=y).
@@ -96,10 +97,10 @@ endings_nbd() {
     firmware 1
     loads 1 "${KERNEL[@]}"
     in_client 1 nbdcopy "nbd://$SERVER_ADDRESS/arch" null: 2>"$LOGS/nbdcopy.log" || wrong "nbdcopy: $(tail -n 1 "$LOGS/nbdcopy.log")"
-    logs 'its system is expected to ask for its address' 3
+    expect_event 3 boot state=awaits-address "mac=$(client_mac 1)"
     stays 2 "--once over NBD, before the system has its address"
     system 1
-    ends "--once over NBD" 8 "stopping: $(client_mac 1) .* is up"
+    ends "--once over NBD" 8 diagnostic code=stopping "text~$(client_mac 1) "
 }
 
 # Both must be up.
@@ -115,7 +116,7 @@ endings_two() {
         stays 3 "--once with two machines, machine $number has its root"
         system "$number"
     done
-    ends "--once with two machines" 8 'stopping: all 2 machines are up \(--once\)'
+    ends "--once with two machines" 8 diagnostic code=stopping 'text~ 2 .*\(--once\)'
 }
 
 # A machine in the middle of a boot is not idle.
@@ -130,7 +131,7 @@ endings_idle() {
     loads 1 "$ROOT_FILE.cms.sig"
     stays 4 "--until-idle 2s, before the system has its address"
     system 1
-    ends "--until-idle 2s" 8 'stopping: .*--until-idle'
+    ends "--until-idle 2s" 8 diagnostic code=stopping 'text~--until-idle'
 }
 
 # hangs NUMBER: starts a stalled download; HANGING is its process.
@@ -159,13 +160,13 @@ endings_signals() {
         hangs 1
         # A shell ignores SIGINT for background commands, but lanboot installs its own handler.
         kill "-$signal" "$SERVER_PID"
-        words='Ctrl-C again ends it'
-        [[ $signal == INT ]] || words='a second SIGTERM ends it'
-        logs "waiting for 1 transfer \(/iso/arch\.iso to .*\); $words" 3
+        words=Ctrl-C
+        [[ $signal == INT ]] || words=SIGTERM
+        expect_event 3 diagnostic code=draining "text~/iso/arch\.iso .*$words"
         stays 1 "SIG$signal with a transfer that hangs"
         begun=$(date +%s.%N)
         kill "-$signal" "$SERVER_PID"
-        ends "a second SIG$signal" 3 'stopped; 1 transfer was interrupted'
+        ends "a second SIG$signal" 3 diagnostic code=transfers_interrupted 'text~ 1 '
         step "a second SIG$signal: over after $(since "$begun") s"
         kill "$HANGING" 2>/dev/null || true
     done
@@ -175,9 +176,9 @@ endings_signals() {
     hangs 1
     hangs 2
     kill "$SERVER_PID"
-    logs 'waiting for 2 transfers; ' 3
+    expect_event 3 diagnostic code=draining 'text~ 2 '
     kill "$SERVER_PID"
-    ends "a second SIGTERM with two transfers" 3 'stopped; 2 transfers were interrupted'
+    ends "a second SIGTERM with two transfers" 3 diagnostic code=transfers_interrupted 'text~ 2 '
 }
 
 # leaves MISSING END: a machine with simple TCP downloads the initramfs and leaves.
@@ -205,14 +206,15 @@ case_last-ack() {
     client_up 1
     HERE=(--address "$SERVER_ADDRESS/$SERVER_PREFIX")
     INITRAMFS=${KERNEL[1]}
+    LOG_FORMAT=json
     for missing in 0 1460 20000; do
         for end in silent reset; do
             START_LOG=$missing-$end start_ready "${HERE[@]}" --dhcp off "$(image arch)"
             leaves "$missing" "$end"
-            logs "sent /iso/arch/$INITRAMFS to $POOL_LAST" 5
-            ! grep -q 'failed' "$SERVER_LOG" || wrong "missing $missing, $end: $(grep failed "$SERVER_LOG")"
+            expect_event 5 finished "path=/iso/arch/$INITRAMFS" "ip=$POOL_LAST"
+            ! has_event failed || wrong "missing $missing, $end: $(event_texts failed)"
             kill "$SERVER_PID"
-            ends "SIGTERM after $missing bytes without ACK, $end" 3 '^.*stopped$'
+            ends "SIGTERM after $missing bytes without ACK, $end" 3 diagnostic code=stopped
             left
         done
     done
@@ -220,7 +222,7 @@ case_last-ack() {
     START_LOG=most start_ready "${HERE[@]}" --dhcp off "$(image arch)"
     INITRAMFS=boot/syslinux/menu.c32
     leaves 14000 reset
-    logs "failed sending /iso/arch/$INITRAMFS to $POOL_LAST after 1[0-9.]* KiB: the machine closed the connection" 5
+    expect_event 5 failed "path=/iso/arch/$INITRAMFS" "ip=$POOL_LAST" reason=client_hung_up 'sent~^1[0-9]{3,4}$'
     left
     stop_server
     # It left before SIGTERM, which does not wait for it.
@@ -228,6 +230,6 @@ case_last-ack() {
     INITRAMFS=${KERNEL[1]}
     leaves 1460 silent
     kill "$SERVER_PID"
-    ends "SIGTERM right after the last byte" 4 'stopped$'
+    ends "SIGTERM right after the last byte" 4 diagnostic code=stopped
     left
 }

@@ -3,6 +3,7 @@
 
 case_images() {
     clients_up "$LOGS"
+    LOG_FORMAT=json
     images_refused
     images_served
     images_together
@@ -51,8 +52,8 @@ images_served() {
         if [[ $name == broken-many ]]; then
             [[ $(get "http://$SERVER_ADDRESS/folder-123/file-450.txt" -) == "123 450" ]] || wrong "$name: a file has other bytes"
         else
-            grep -q "$name\.iso: " "$SERVER_LOG" || wrong "$name: no warning that names it: $(head -n 3 "$SERVER_LOG")"
-            step "$(grep -m 1 "$name\.iso: " "$SERVER_LOG" | sed "s|$IMAGES/||")"
+            has_event diagnostic code=image_limited "text~/$name\.iso: " || wrong "$name: no warning that names it: $(head -n 3 "$SERVER_LOG")"
+            step "$(event_values text diagnostic code=image_limited | sed "s|$IMAGES/||;q")"
             [[ $(get "http://$SERVER_ADDRESS/iso/$name/arch/boot/x86_64/vmlinuz-linux" - | wc -c) == 300000 ]] ||
                 wrong "$name: a file that is whole is not served"
         fi
@@ -70,7 +71,7 @@ images_together() {
         "${all[@]}" "$LOGS/odd/dangling.iso" "$LOGS/odd/noise.iso" "$LOGS/odd/folder.iso" "$(image arch)"
     get "http://$SERVER_ADDRESS/iso/arch/arch/boot/x86_64/vmlinuz-linux" "$LOGS/kernel" || wrong "arch is not served beside broken images"
     for name in broken-empty broken-root broken-text dangling noise folder; do
-        [[ $(grep -c "/$name\.iso: " "$SERVER_LOG") == 1 ]] || wrong "$name beside others: not one line: $(grep "/$name\.iso" "$SERVER_LOG")"
+        [[ $(count_events diagnostic "text~/$name\.iso: ") == 1 ]] || wrong "$name beside others: not one event: $(event_texts diagnostic "text~/$name\.iso")"
     done
     stop_server
     step "all of them beside arch"
@@ -82,7 +83,7 @@ images_same_name() {
     ln "$(image arch)" "$LOGS/same_name/two/arch.iso"
     START_LOG=same_name start_ready --address "$SERVER_ADDRESS/$SERVER_PREFIX" --dhcp off "$LOGS/same_name/one" "$LOGS/same_name/two/arch.iso"
     get "http://$SERVER_ADDRESS/iso/arch-2.iso" /dev/null --head || wrong "the second of two images of one name is not served"
-    logs "/two/arch\.iso: is called 'arch-2'" 1
+    expect_event 1 diagnostic code=image_renamed 'text~/two/arch\.iso: .*\barch-2\b'
     stop_server
     # The same file twice is not a conflict.
     START_LOG=twice start_ready --address "$SERVER_ADDRESS/$SERVER_PREFIX" --dhcp off "$(image arch)" "$(image arch)"
@@ -113,10 +114,10 @@ images_change() {
     step "the cut one: curl says $status, $(cat "$LOGS/cut.err")"
     wait "$pid_slow" || wrong "the replaced image's download failed: $(cat "$LOGS/slow.err")"
     same "$(image arch)" "$LOGS/slow" "the download that began before the image was replaced"
-    logs 'the images changed; now serving: ' 10
-    logs 'HTTP failed sending .*cut\.iso to 192\.168\.77\.2 after .*shorter' 2
+    expect_event 10 diagnostic code=images_changed
+    expect_event 2 failed protocol=HTTP 'path~/cut\.iso$' ip=192.168.77.2 reason=image_truncated
     # Faults of an image are reported whenever it is read, not only at startup.
-    logs 'cut\.iso: .*incomplete' 15
+    expect_event 15 diagnostic code=image_limited 'text~/cut\.iso: .*incomplete'
     get "$slow" "$LOGS/new" || wrong "the new image is not served"
     same "$(image arch-2013)" "$LOGS/new" "the image that took its place"
     alive
@@ -124,17 +125,17 @@ images_change() {
     # An image with a conflicting name appears: it gets another, and the first keeps its own.
     open=$(descriptors "$SERVER_PID")
     cp --reflink=auto "$(image arch)" "$folder/swap.ISO"
-    logs "swap\.ISO: is called 'swap-2'" 10
+    expect_event 10 diagnostic code=image_renamed 'text~/swap\.ISO: .*\bswap-2\b'
     (($(descriptors "$SERVER_PID") <= open + 3)) || wrong "a look leaves files open: $open at first, then $(descriptors "$SERVER_PID")"
     get "$slow" "$LOGS/new" || wrong "the other images are not served any more"
     same "$(image arch-2013)" "$LOGS/new" "an image that is served, after a newcomer of the same name"
     rm -f "$folder/swap.ISO"
     cp --reflink=auto "$(image arch)" "$folder/late.iso"
-    logs 'now serving: .*late' 11
+    expect_event 11 diagnostic code=images_changed 'text~\blate\b'
     get "http://$SERVER_ADDRESS/iso/late.iso" "$LOGS/new" || wrong "an image that was added is not served"
     # The images are deleted.
     rm -f "$folder"/*.iso
-    logs 'the images changed; none is left' 11
+    expect_event 11 diagnostic code=no_image_left
     alive
     [[ $(in_lan curl -sS -o /dev/null -w '%{http_code}' "$slow") == 404 ]] || wrong "an image that was removed is not a 404"
     stop_server
@@ -148,8 +149,3 @@ wait_size() {
 }
 has_size() { (($(stat -c %s "$1" 2>/dev/null || echo 0) >= $2)); }
 
-# wait_lines REGEX COUNT SECONDS: returns 1 if there are fewer lines by then.
-wait_lines() {
-    wait_until "$3" has_lines "$@"
-}
-has_lines() { (($(grep -cE "$1" "$SERVER_LOG") >= $2)); }

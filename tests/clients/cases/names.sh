@@ -10,6 +10,7 @@ case_names() {
     need_tools dnsmasq=dnsmasq-base dhcpd=isc-dhcp-server kea-dhcp4=kea-dhcp4-server \
         grub-script-check=grub-common setpriv=util-linux
     HERE=(--address "$SERVER_ADDRESS/$SERVER_PREFIX" --dhcp off)
+    LOG_FORMAT=json
     names_meet
     names_hostile
     names_exported
@@ -40,19 +41,19 @@ names_meet() {
             wrong "no image is called $name"
     done
     # The log names the renamed one.
-    logs '/优麒麟\.iso: is called '"'image(-2)?'" 1
-    logs '/统信\.iso: is called '"'image(-2)?'" 1
-    logs '/three/mini\.iso: is called .mini-2.' 1
+    expect_event 1 diagnostic code=image_renamed 'text~/优麒麟\.iso: .*\bimage(-2)?\b'
+    expect_event 1 diagnostic code=image_renamed 'text~/统信\.iso: .*\bimage(-2)?\b'
+    expect_event 1 diagnostic code=image_renamed 'text~/three/mini\.iso: .*\bmini-2\b'
     get "http://$SERVER_ADDRESS/boot.ipxe" "$LOGS/boot.ipxe"
     ! LC_ALL=C grep -qP '[^\x00-\x7f]' "$LOGS/boot.ipxe" || wrong "iPXE's menu is not ASCII"
-    name=$(sed -n "s/.*优麒麟\.iso: is called '\(image[-2]*\)'.*/\1/p" "$SERVER_LOG")
+    name=$(event_values text diagnostic code=image_renamed 'text~/优麒麟\.iso: ' | grep -om 1 'image[-2]*')
     grep -q "set start entry-$name " "$LOGS/boot.ipxe" || wrong "--boot 优麒麟 does not start $name"
     get "http://$SERVER_ADDRESS/grub/grub.cfg" "$LOGS/grub.cfg"
     grep -q "menuentry '优麒麟 \[$name\]" "$LOGS/grub.cfg" || wrong "GRUB's menu does not show the file's own name"
     grub-script-check "$LOGS/grub.cfg" || wrong "grub-script-check refuses the menu"
     # A later one renames no other.
     names_folder world 中标.iso
-    logs '中标\.iso: is called .image-3.' 12
+    expect_event 12 diagnostic code=image_renamed 'text~中标\.iso: .*\bimage-3\b'
     get "http://$SERVER_ADDRESS/iso/image-3.iso" /dev/null --head || wrong "the newcomer is not served"
     stop_server
     refuses 2 "${HERE[@]}" --boot mini.iso "$LOGS/two" "$LOGS/three"
@@ -67,15 +68,16 @@ names_hostile() {
     names_folder hostile "$HOSTILE" $'a\u202eosi.exe.iso' $'zero\u200bwidth.iso' $'caf\xe9.iso' \
         '${net0:mac} || reboot ;#%2f?.iso' $'c1\u009b2J.iso'
     printf 'no image' >"$LOGS/hostile/"$'bad\e[31m\nforged too.iso'
-    START_LOG=hostile start_ready "${HERE[@]}" "$LOGS/hostile"
+    LOG_FORMAT=plain START_LOG=hostile start_ready "${HERE[@]}" "$LOGS/hostile"
     get "http://$SERVER_ADDRESS/boot.ipxe" "$LOGS/hostile.ipxe"
-    in_lan curl -sS -o /dev/null --path-as-is "http://$SERVER_ADDRESS/%1b%5b2J%0aforged%e2%80%ae" || true
-    logs 'file /\\x1b\[2J\\nforged\\u\{202e\} not found' 2
-    logs 'late\\x1b\[2J\\n00:00:00 forged line\.iso' 1
-    logs 'bad\\x1b\[31m\\nforged too\.iso: ' 1
+    names_asked
     stop_server
     names_quiet "$SERVER_LOG" "the log"
-    START_LOG=hostile-json start_ready "${HERE[@]}" --log json "$LOGS/hostile"
+    START_LOG=hostile-json start_ready "${HERE[@]}" "$LOGS/hostile"
+    names_asked
+    expect_event 2 not-found 'path=/\x1b[2J\nforged\u{202e}'
+    expect_event 1 diagnostic code=serving 'text~late\\x1b\[2J\\n00:00:00 forged line\.iso'
+    expect_event 1 diagnostic code=image_unusable 'text~bad\\x1b\[31m\\nforged too\.iso: '
     stop_server
     names_quiet "$SERVER_LOG" "the log in JSON"
     python3 -c 'import json, sys
@@ -91,6 +93,11 @@ for line in open(sys.argv[1]): json.loads(line)' "$SERVER_LOG" || wrong "the log
         names_quiet "$LOGS/said" "$words of a name that is not there"
     done
     step "no name acts on a terminal or begins a line"
+}
+
+# names_asked: requests a file whose name has control characters.
+names_asked() {
+    in_lan curl -sS -o /dev/null --path-as-is "http://$SERVER_ADDRESS/%1b%5b2J%0aforged%e2%80%ae" || true
 }
 
 # names_quiet FILE WHAT: it contains only text: no control characters, no direction marks, no
@@ -136,20 +143,18 @@ names_no_files() {
     ln -s /dev/null "$folder/device.iso"
     python3 -c 'import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])' "$folder/socket.iso"
     START_LOG=nofiles start_ready "${HERE[@]}" "$folder"
-    logs 'dangling\.iso: is a symbolic link to /nowhere/at\.all, which does not exist' 1
-    logs 'loop\.iso: is a symbolic link that leads back to itself' 1
-    logs 'pipe\.iso: is a pipe' 1
-    logs 'folder\.iso: is a folder' 1
-    logs 'device\.iso: is a character device' 1
-    logs 'socket\.iso: is a socket' 1
+    for name in dangling loop pipe folder device socket; do
+        expect_event 1 diagnostic code=image_unusable "text~/$name\.iso: "
+    done
     get "http://$SERVER_ADDRESS/iso/good.iso" /dev/null --head || wrong "good.iso is not served beside them"
     # A new one is reported once, and the old ones not again.
     ln -s /nowhere/either "$folder/later.iso"
-    logs 'later\.iso: is a symbolic link to /nowhere/either' 12
+    expect_event 12 diagnostic code=image_unusable 'text~/later\.iso: '
     cp --reflink=auto "$(image arch)" "$folder/.new" && touch -d '1 hour ago' "$folder/.new" && mv "$folder/.new" "$folder/more.iso"
-    logs 'now serving: .*more' 12
+    expect_event 12 diagnostic code=images_changed 'text~\bmore\b'
     for name in dangling loop pipe folder device socket later; do
-        [[ $(grep -c "/$name\.iso: " "$SERVER_LOG") == 1 ]] || wrong "$name.iso: not one line: $(grep "/$name\.iso" "$SERVER_LOG")"
+        [[ $(count_events diagnostic code=image_unusable "text~/$name\.iso: ") == 1 ]] ||
+            wrong "$name.iso: not one event: $(event_texts diagnostic "text~/$name\.iso")"
     done
     stop_server
     for name in dangling loop pipe folder device socket; do

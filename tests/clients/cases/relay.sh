@@ -9,6 +9,7 @@ case_relay() {
     need_tools dnsmasq=dnsmasq-base busybox=busybox-static dhcrelay=isc-dhcp-relay dhclient=isc-dhcp-client tcpdump=tcpdump \
         nbdinfo=libnbd-bin showmount=nfs-common
     local number
+    LOG_FORMAT=json
     far_lan_up
     for number in 1 2 3 4; do
         client_up "$number"
@@ -108,7 +109,7 @@ relay_isc() {
     relay r dhcrelay -4 -d --no-pid -id r1 -iu r0 "$SERVER_ADDRESS"
     far 1 -O ntpsrv
     configured 1
-    logs "DHCPACK\(srv0\) $ADDRESS $(client_mac 1)" 2
+    expect_event 2 dhcp message=DHCPACK interface=srv0 "address=$ADDRESS" "mac=$(client_mac 1)"
     step "dhcrelay: $ADDRESS with the options of its subnet"
     # Renewed without the relay, over the router, and released.
     udhcpc_start 2 'busybox udhcpc' -f -R -t 4 -T 1 -A 2
@@ -121,7 +122,7 @@ relay_isc() {
     [[ $(leased 2 ip) == "$address" ]] || wrong "renewed $address and got $(leased 2 ip)"
     kill "$pid"
     wait "$pid" || true
-    logs "DHCPRELEASE\(srv0\) $address $(client_mac 2)" 3
+    expect_event 3 dhcp message=DHCPRELEASE interface=srv0 "address=$address" "mac=$(client_mac 2)"
     step "renewed and released over the router"
     # It loads from a reachable address, and counts as known.
     in_client 1 curl -sS --fail -m 5 "http://$SERVER_ADDRESS/boot.ipxe?memory=512" | grep -q "http://$SERVER_ADDRESS/iso/arch" || wrong "HTTP behind the relay"
@@ -150,7 +151,7 @@ relay_isc() {
     relay r dhcrelay -4 -d --no-pid -id r1 -iu r0 "$SERVER_ADDRESS"
     ask 2 -t 2
     [[ -z $ADDRESS ]] || wrong "a relay of an unknown network: the client got $ADDRESS"
-    logs "DHCPDISCOVER from $(client_mac 2) ignored: no subnet is configured for the relay 10.1.0.1" 2
+    expect_event 2 ignored request=DHCPDISCOVER "mac=$(client_mac 2)" reason=unknown_relay 'why~10\.1\.0\.1'
     ! in_client 1 nbdinfo --list "nbd://$SERVER_ADDRESS" >/dev/null 2>&1 || wrong "NBD lets strangers in"
     relay_stop
     stop_server
@@ -162,12 +163,12 @@ relay_squatter() {
     local address
     in_client 2 ip address flush dev eth0 scope global
     # An unused one.
-    for address in 10.1.0.5{0..9}; do grep -q "$address " "$SERVER_LOG" || break; done
+    for address in 10.1.0.5{0..9}; do has_event any "address=$address" || break; done
     in_client 2 ip address add "$address/24" dev eth0
     in_client 2 ip route replace default via 10.1.0.1
     ask 4 -r "$address"
     [[ -n $ADDRESS && $ADDRESS != "$address" ]] || wrong "a squatter behind the relay on $address: the client got '$ADDRESS'"
-    logs "$address answers pings and has no lease; not offered" 2
+    expect_event 2 diagnostic code=address_in_use "text~$address "
     in_client 2 ip address flush dev eth0 scope global
     in_client 4 ip address flush dev eth0 scope global
     step "a squatter behind the relay"
@@ -182,7 +183,7 @@ relay_dnsmasq() {
     START_LOG=dnsmasq start_ready --config "$LOGS/relay.toml"
     far 1 -O ntpsrv
     configured 1
-    ! grep -q 'another DHCP server\|second DHCP server' "$SERVER_LOG" || wrong "it takes its own words through the relay for another's: $(grep 'DHCP server' "$SERVER_LOG")"
+    ! has_event diagnostic "code~$SEES_ANOTHER" || wrong "it takes its own words through the relay for another's: $(event_texts diagnostic "code~$SEES_ANOTHER")"
     in_client 1 ip address flush dev eth0 scope global
     relay_stop
     stop_server
@@ -213,7 +214,7 @@ relay_loop() {
     ((messages > 10)) || wrong "two relays in a loop: $messages messages, so there was no loop"
     ((answers <= 20)) || wrong "two relays in a loop: $answers answers"
     alive
-    logs 'ignored: it came a moment ago by the same relay; relays pass it on in a loop' 2
+    expect_event 2 ignored reason=relay_loop
     ((answers <= messages / 20)) || wrong "two relays in a loop: $answers answers to $messages messages"
     (($(wc -l <"$SERVER_LOG") < 50)) || wrong "two relays in a loop: $(wc -l <"$SERVER_LOG") lines in the log"
     far 2

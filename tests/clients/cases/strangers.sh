@@ -7,6 +7,7 @@ case_strangers() {
     local number
     for number in 1 2 3; do client_up "$number"; done
     HERE=(--address "$SERVER_ADDRESS/$SERVER_PREFIX" --range "$POOL_FIRST-$POOL_LAST")
+    LOG_FORMAT=json
     strangers_vlan
     strangers_two
     strangers_own_address
@@ -18,11 +19,11 @@ strangers_vlan() {
     pxe 2 speak 10.10.0.9 10
     ask 1
     is_ours "$ADDRESS" || wrong "beside VLAN 10's server the client got '$ADDRESS'"
-    ! grep -q 'second DHCP server' "$SERVER_LOG" || wrong "VLAN 10's server made it step down"
+    ! has_event diagnostic code=stepped_down || wrong "VLAN 10's server made it step down"
     forget 1
     # Tag 0 is only a priority.
     pxe 2 speak 10.10.0.9 0
-    logs 'a second DHCP server, 10.10.0.9, answers on srv0' 2
+    expect_event 2 diagnostic code=stepped_down 'text~10\.10\.0\.9.*srv0'
     stop_server
     step "another VLAN's DHCP server is not heard"
 }
@@ -32,7 +33,7 @@ strangers_two() {
     local second offers
     : >"$LOGS/second.log"
     in_client 2 ip address flush dev eth0 scope global
-    ip netns exec "$LAB-c2" "$LANBOOT" serve --interface eth0 --state "$LOGS/second-state" --address "$OTHER/24" \
+    ip netns exec "$LAB-c2" "$LANBOOT" serve --log json --interface eth0 --state "$LOGS/second-state" --address "$OTHER/24" \
         --range 192.168.77.200-192.168.77.210 "$(image arch)" >"$LOGS/second.log" 2>&1 &
     second=$!
     LAB_PIDS+=("$second")
@@ -48,7 +49,7 @@ strangers_two() {
 
 # Requests once more, and returns whether one of the two has stepped down.
 strangers_decided() {
-    ! grep -q 'hands out no more\|leaves that to it' "$SERVER_LOG" "$LOGS/second.log" || return 0
+    ! "$REPO/tests/event" "$SERVER_LOG" "$LOGS/second.log" diagnostic 'code~^(stepped_down|other_server)$' >/dev/null || return 0
     pxe 3 ask-once
     return 1
 }

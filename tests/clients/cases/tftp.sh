@@ -5,6 +5,7 @@ case_tftp() {
     clients_up "$LOGS"
     need_tools tftp=tftp-hpa atftp=atftp busybox=busybox-static
     tftp -V 2>&1 | grep -q tftp-hpa || fail "tftp is not tftp-hpa: apt-get install -y tftp-hpa"
+    LOG_FORMAT=json
     serve "$(image arch)" "$(image arch-2013)"
     unpack arch
     TFTP_FILE=arch/boot/x86_64/vmlinuz-linux
@@ -114,7 +115,7 @@ tftp_hpa() {
     fi
     said=$(in_lan "$WITHIN" 20 tftp -m binary "$SERVER_ADDRESS" -c get nothing "$LOGS/got" 2>&1 || true)
     grep -qi 'file not found' <<<"$said" || wrong "tftp-hpa, a file that is not there: $said"
-    logs 'TFTP file nothing not found for 192\.168\.77\.2' 5
+    expect_event 5 not-found protocol=TFTP path=nothing ip=192.168.77.2
     said=$(in_lan "$WITHIN" 20 tftp -m binary "$SERVER_ADDRESS" -c put "$TFTP_WANT" upload 2>&1 || true)
     grep -qi 'error' <<<"$said" || wrong "tftp-hpa may write: $said"
 }
