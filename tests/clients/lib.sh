@@ -65,9 +65,8 @@ in_client() { # NUMBER COMMAND…
 # image NAME: prints the path of a test image, built by `run` before the case began.
 image() { echo "$IMAGES/$1.iso"; }
 
-# start FLAGS… IMAGE…: runs lanboot with exactly these flags on srv0; its log is SERVER_LOG and its
-# process SERVER_PID. Does not wait until it is ready. A case that looks at events (tests/boot/events.sh)
-# sets LOG_FORMAT=json first.
+# start FLAGS… IMAGE…: runs lanboot with exactly these flags on srv0; its log is SERVER_LOG, in JSON
+# or LOG_FORMAT, and its process SERVER_PID. Does not wait until it is ready.
 start() {
     [[ -x $LANBOOT ]] || fail "$LANBOOT is not built: cargo build --release"
     SERVER_LOG=$LOGS/${START_LOG:-server}.log
@@ -76,7 +75,7 @@ start() {
     # Not a function: $! would be a waiting shell rather than lanboot. A caller under nohup ignores
     # SIGHUP, and so would lanboot.
     env --default-signal=HUP ip netns exec "$LAB-srv" "$LANBOOT" serve --interface srv0 --state "$LOGS/${START_LOG:-}state" \
-        ${LOG_FORMAT:+--log "$LOG_FORMAT"} --ready-file "$READY" "$@" >>"$SERVER_LOG" 2>&1 &
+        --log "${LOG_FORMAT:-json}" --ready-file "$READY" "$@" >>"$SERVER_LOG" 2>&1 &
     SERVER_PID=$!
     LAB_PIDS+=("$SERVER_PID")
 }
@@ -85,7 +84,7 @@ start() {
 start_ready() {
     start "$@"
     wait_until 20 server_answers || true
-    [[ -e $READY ]] || fail "the server did not get ready: $(tail -n 3 "$SERVER_LOG")"
+    [[ -e $READY ]] || fail "the server did not get ready: $(last_events 3)"
 }
 
 # serve FLAGS… IMAGE…: runs a DHCP server with the usual address and pool.
@@ -121,9 +120,6 @@ refuses() {
 # says REGEX WHAT: SAID, set by `refuses`, must match.
 says() { grep -qE -- "$1" <<<"$SAID" || wrong "$2: expected /$1/ in: $SAID"; }
 
-# logs REGEX SECONDS: the server's log must soon have such a line.
-logs() { wait_line "$SERVER_LOG" "$1" "$2" >/dev/null || wrong "no line /$1/ in the log after $2 s"; }
-
 # expect_event SECONDS EVENT [KEY=VALUE | KEY~REGEX]…: the server must soon log such an event.
 expect_event() { wait_event "$@" >/dev/null || wrong "no event in $1 s: ${*:2}"; }
 
@@ -141,7 +137,7 @@ event_texts() { event_values text,why "$@" | paste -s -d ';'; }
 SEES_ANOTHER='^(other_server|stepped_down|another_server|conflicting_server)$'
 
 since() { awk -v a="$1" -v b="$(date +%s.%N)" 'BEGIN {printf "%.2f", b - a}'; }
-alive() { kill -0 "$SERVER_PID" 2>/dev/null || fail "the server is gone: $(tail -n 3 "$SERVER_LOG")"; }
+alive() { kill -0 "$SERVER_PID" 2>/dev/null || fail "the server is gone: $(last_events 3)"; }
 resident() { awk '/^VmRSS:/ {printf "%.1f", $2 / 1024}' "/proc/$1/status"; }
 descriptors() { find "/proc/$1/fd" -mindepth 1 | wc -l; }
 

@@ -44,11 +44,12 @@ other_stop() {
     wait "$OTHER_PID" 2>/dev/null || true
 }
 
-# seconds_until REGEX SECONDS WHAT: waits for a line of the log and prints how long it took.
+# seconds_until WHAT SECONDS COUNT EVENT …: waits until the server has logged this many such events;
+# TOOK is how long it took.
 seconds_until() {
     local begun
     begun=$(date +%s.%N)
-    wait_line "$SERVER_LOG" "$1" "$2" >/dev/null || wrong "$3: no line /$1/ after $2 s; the last one: $(tail -n 1 "$SERVER_LOG")"
+    wait_events "$3" "$2" "${@:4}" || wrong "$1: fewer than $3 events after $2 s: ${*:4}; the last one: $(last_events)"
     TOOK=$(since "$begun")
 }
 
@@ -78,13 +79,13 @@ auto_alone() {
     begun=$(date +%s.%N)
     START_LOG=alone start "${HERE[@]}" "$(image arch)"
     # During the probe it answers nothing, and logs why.
-    wait_line "$SERVER_LOG" 'serving arch' 5 >/dev/null || fail "it does not start: $(tail -n 3 "$SERVER_LOG")"
+    wait_event 5 diagnostic code=serving >/dev/null || fail "it does not start: $(last_events 3)"
     pxe 1 offers 0 >"$LOGS/offers"
     ! grep -q "server=$SERVER_ADDRESS" "$LOGS/offers" || wrong "auto: it answers before it knows whether it may"
-    logs 'ignored: whether another server hands out the addresses here is not known yet' 2
+    expect_event 2 ignored protocol=DHCP reason=server_detection_undecided
     wait_until 10 test -e "$READY" || wrong "auto, alone: not ready after 10 s"
     step "alone: ready after $(since "$begun") s"
-    logs 'no other DHCP server answers on srv0' 2
+    expect_event 2 diagnostic code=no_other_server 'text~ srv0\b'
     ask 1
     is_ours "$ADDRESS" || wrong "auto, alone: the client got '$ADDRESS'"
     forget 1
@@ -92,9 +93,9 @@ auto_alone() {
     pxe 1 offers 0 >"$LOGS/offers"
     pxe 1 offers 0 >>"$LOGS/offers"
     grep -q "server=$OTHER yiaddr=0.0.0.0" "$LOGS/offers" || wrong "the other proxy says nothing: $(cat "$LOGS/offers")"
-    logs "$OTHER also provides boot information on srv0" 2
-    [[ $(grep -c 'provides boot information on srv0' "$SERVER_LOG") == 1 ]] || wrong "another proxy is logged more than once"
-    ! grep -q 'second DHCP server' "$SERVER_LOG" || wrong "a proxy made it step down"
+    expect_event 2 diagnostic code=other_proxy "text~^$OTHER .* srv0\b"
+    [[ $(count_events diagnostic code=other_proxy) == 1 ]] || wrong "another proxy is logged more than once"
+    ! has_event diagnostic code=stepped_down || wrong "a proxy made it step down"
     other_stop
     stop_server
     [[ $STOP_STATUS == 0 ]] || wrong "SIGTERM: exit status $STOP_STATUS"
@@ -110,7 +111,7 @@ auto_beside() {
         begun=$(date +%s.%N)
         START_LOG=beside start_ready "${HERE[@]}" "$(image arch)"
         step "beside dnsmasq${flags:+ with $flags}: ready after $(since "$begun") s"
-        logs "another DHCP server, $OTHER, hands out the addresses on srv0" 2
+        expect_event 2 diagnostic code=other_server "text~ $OTHER\b.* srv0\b"
         ask 1 -t 6
         is_others "$ADDRESS" || wrong "beside dnsmasq: the client got '$ADDRESS'"
         [[ $(leased 1 serverid) == "$OTHER" ]] || wrong "beside dnsmasq: the lease is from $(leased 1 serverid)"
@@ -141,7 +142,7 @@ auto_proxy() {
     # No offer if there is nothing to load, and the log says what is missing.
     pxe 1 offers 65535 pxe >"$LOGS/offers"
     ! grep -q "server=$SERVER_ADDRESS " "$LOGS/offers" || wrong "proxy: an unknown architecture: $(cat "$LOGS/offers")"
-    logs "ignored: nothing to boot: .*architecture 65535" 2
+    expect_event 2 ignored protocol=DHCP reason=nothing_to_boot 'why~\b65535\b'
     # No offer for clients that do not boot.
     pxe 1 offers 0 plain >"$LOGS/offers"
     ! grep -q "server=$SERVER_ADDRESS " "$LOGS/offers" || wrong "proxy: a plain client is answered: $(cat "$LOGS/offers")"
@@ -169,13 +170,13 @@ auto_later() {
     wait_line "$LOGS/lease-1" '^siaddr=.' 15 "$pid" >/dev/null || fail "no lease"
     address=$(leased 1 ip)
     other_server 2
-    seconds_until "a second DHCP server, $OTHER, answers on srv0" 30 "dnsmasq appears"
+    seconds_until "dnsmasq appears" 30 1 diagnostic code=stepped_down "text~ $OTHER\b.* srv0\b"
     step "dnsmasq appears, nobody asks: leaves addresses to it after $TOOK s"
     # A boot in progress: its lease is renewed by lanboot.
     kill -USR1 "$pid"
     wait_line "$LOGS/lease-1" '^event=renew' 5 "$pid" >/dev/null || wrong "after stepping down a lease is not renewed"
     [[ $(leased 1 ip) == "$address" && $(leased 1 serverid) == "$SERVER_ADDRESS" ]] || wrong "renewed $address and got $(leased 1 ip) of $(leased 1 serverid)"
-    logs "DHCPACK\(srv0\) $address $(client_mac 1)" 2
+    wait_events 2 2 dhcp message=DHCPACK interface=srv0 "address=$address" "mac=$(client_mac 1)" || wrong "that a lease is renewed is not logged"
     ask 3 -t 6
     is_others "$ADDRESS" || wrong "after stepping down a new client got '$ADDRESS'"
     forget 3
@@ -189,10 +190,10 @@ auto_later() {
     is_others "$ADDRESS" || wrong "with dnsmasq back a client got '$ADDRESS'"
     forget 3
     other_stop
-    [[ $(grep -c 'second DHCP server' "$SERVER_LOG") == 1 ]] || wrong "it logged $(grep -c 'second DHCP server' "$SERVER_LOG") second servers"
+    [[ $(count_events diagnostic code=stepped_down) == 1 ]] || wrong "it stepped down $(count_events diagnostic code=stepped_down) times"
     # It resumes only on SIGHUP.
     kill -HUP "$SERVER_PID"
-    seconds_until 'no other DHCP server answers on srv0 any more' 8 "SIGHUP"
+    seconds_until SIGHUP 8 2 diagnostic code=no_other_server 'text~ srv0\b'
     ask 3
     is_ours "$ADDRESS" || wrong "after SIGHUP a client got '$ADDRESS'"
     forget 3
@@ -224,7 +225,7 @@ auto_overheard() {
         other_server 2 --no-ping
         # shellcheck disable=SC2086  # no word when empty
         ask 3 $flags
-        seconds_until "a second DHCP server, $OTHER, answers on srv0" 2 "a machine takes dnsmasq's $what"
+        seconds_until "a machine takes dnsmasq's $what" 2 1 diagnostic code=stepped_down "text~ $OTHER\b.* srv0\b"
         step "a machine's $what names dnsmasq: leaves addresses to it after $TOOK s"
         echo go >"$LOGS/hold-go"
         wait "$HOLD_PID" || true
@@ -239,7 +240,7 @@ auto_overheard() {
     pxe 3 select 10.9.9.9 10.9.9.100 >/dev/null
     ask 1
     is_ours "$ADDRESS" || wrong "a machine's habit made it step down: '$ADDRESS'"
-    ! grep -q 'second DHCP server' "$SERVER_LOG" || wrong "a machine's habit made it step down"
+    ! has_event diagnostic code=stepped_down || wrong "a machine's habit made it step down"
     forget 1
     stop_server
 }
@@ -248,22 +249,22 @@ auto_overheard() {
 auto_server() {
     other_server 2 --no-ping
     START_LOG=server start_ready "${HERE[@]}" --dhcp server "$(image arch)"
-    seconds_until "another DHCP server, $OTHER, answers on srv0 too: machines may get conflicting addresses" 5 "--dhcp server"
+    seconds_until "--dhcp server" 5 1 diagnostic code=conflicting_server "text~ $OTHER\b.* srv0\b"
     ask 1
     [[ -n $ADDRESS ]] || wrong "--dhcp server: no lease"
     pxe 1 offers 0 >"$LOGS/offers"
     grep -q "server=$SERVER_ADDRESS yiaddr=192" "$LOGS/offers" || wrong "--dhcp server beside another: no offer"
-    [[ $(grep -c 'conflicting addresses' "$SERVER_LOG") == 1 ]] || wrong "--dhcp server: warned $(grep -c 'conflicting addresses' "$SERVER_LOG") times"
+    [[ $(count_events diagnostic code=conflicting_server) == 1 ]] || wrong "--dhcp server: warned $(count_events diagnostic code=conflicting_server) times"
     forget 1
     stop_server
     START_LOG=proxy start_ready --address "$SERVER_ADDRESS/$SERVER_PREFIX" --dhcp proxy "$(image arch)"
-    logs "the DHCP server $OTHER hands out the addresses on srv0" 3
+    expect_event 3 diagnostic code=other_server "text~ $OTHER\b.* srv0\b"
     stop_server
     other_stop
     START_LOG=lonely start_ready --address "$SERVER_ADDRESS/$SERVER_PREFIX" --dhcp proxy "$(image arch)"
     ask 1 -t 2
     [[ -z $ADDRESS ]] || wrong "--dhcp proxy: it gave $ADDRESS"
-    logs 'no DHCP server answers on srv0: machines there get no address' 5
+    expect_event 5 diagnostic code=no_server_for_proxy 'text~ srv0\b'
     stop_server
     step "--dhcp server warns, --dhcp proxy says whose addresses there are"
 }
@@ -272,32 +273,36 @@ auto_server() {
 auto_two() {
     local second begun
     in_client 2 ip address flush dev eth0 scope global
-    ip netns exec "$LAB-c2" "$LANBOOT" serve --interface eth0 --state "$LOGS/second-state" --address "$OTHER/24" \
+    ip netns exec "$LAB-c2" "$LANBOOT" serve --log json --interface eth0 --state "$LOGS/second-state" --address "$OTHER/24" \
         --range 192.168.77.200-192.168.77.210 "$(image arch)" >"$LOGS/second.log" 2>&1 &
     second=$!
     LAB_PIDS+=("$second")
     begun=$(date +%s.%N)
     START_LOG=first start_ready "${HERE[@]}" "$(image arch)"
-    wait_until 30 grep -q 'hands out no more\|leaves that to it' "$SERVER_LOG" "$LOGS/second.log" || wrong "two lanboots: both hand out addresses"
+    wait_until 30 one_yields || wrong "two lanboots: both hand out addresses"
     step "two started together: one steps down $(since "$begun") s after the start"
     ask 1 -t 5
     [[ -n $ADDRESS ]] || wrong "two lanboots: no lease"
     [[ $(pxe 3 offers 0 | grep -c 'yiaddr=192') == 1 ]] || wrong "two lanboots: not exactly one offers an address"
-    [[ $(cat "$SERVER_LOG" "$LOGS/second.log" | grep -c 'hands out no more\|leaves that to it') == 1 ]] || wrong "two lanboots: both stepped down"
+    [[ $(yields | wc -l) == 1 ]] || wrong "two lanboots: both stepped down"
     kill "$second"
     wait "$second" || true
     forget 1
     stop_server
 }
 
+# yields: prints what two lanboots log of leaving the addresses to another server.
+yields() { "$REPO/tests/event" "$SERVER_LOG" "$LOGS/second.log" diagnostic 'code~^(stepped_down|other_server)$'; }
+one_yields() { yields >/dev/null; }
+
 # Without a link there is nothing to probe; the rest of the startup is not delayed.
 auto_unplugged() {
     ip -n "$LAB-lan" link set port0 down
     START_LOG=unplugged start_ready "${HERE[@]}" "$(image arch)"
-    logs 'srv0 has no link' 2
+    expect_event 2 diagnostic code=no_link 'text~^srv0 .*\bcable\b'
     other_server 2 --no-ping
     ip -n "$LAB-lan" link set port0 up
-    seconds_until "another DHCP server, $OTHER, hands out the addresses on srv0" 15 "a cable is plugged in"
+    seconds_until "a cable is plugged in" 15 1 diagnostic code=other_server "text~ $OTHER\b.* srv0\b"
     step "a cable is plugged in beside dnsmasq: known after $TOOK s"
     stop_server
     other_stop
@@ -306,42 +311,48 @@ auto_unplugged() {
 # The cable of a server is moved to another LAN: it assigns and refuses nothing there before it has
 # probed. After a short interruption it continues.
 auto_moved() {
-    local lines
+    local before
     START_LOG=moved start_ready "${HERE[@]}" "$(image arch)"
     ip -n "$LAB-lan" link set port0 down
     ip -n "$LAB-lan" link set port0 up
-    seconds_until 'no other DHCP server answers on srv0 any more' 8 "a link lost for a moment"
+    seconds_until "a link lost for a moment" 8 2 diagnostic code=no_other_server 'text~ srv0\b'
     ask 1
     is_ours "$ADDRESS" || wrong "after a moment without link the client got '$ADDRESS'"
     forget 1
     step "a link lost for a moment: hands out addresses again after $TOOK s"
     ip -n "$LAB-lan" link set port0 down
     other_server 2
-    lines=$(wc -l <"$SERVER_LOG")
+    before=$(decisions)
     ip -n "$LAB-lan" link set port0 up
     # Requests on that LAN: a machine that was switched on again, and a new one.
     pxe 3 reboot 192.168.44.4 >"$LOGS/moved-reboot"
     pxe 1 offers 0 >"$LOGS/offers"
     ! grep -q "server=$SERVER_ADDRESS yiaddr=192" "$LOGS/offers" || wrong "moved: an address is offered: $(cat "$LOGS/offers")"
-    seconds_until "the DHCP server $OTHER hands out the addresses on srv0" 12 "a cable put in beside dnsmasq"
-    ! tail -n "+$((lines + 1))" "$SERVER_LOG" | grep -E 'DHCP(NAK|ACK)|DHCPOFFER\(srv0\) 192' || wrong "moved: addresses were given or refused"
+    seconds_until "a cable put in beside dnsmasq" 12 1 diagnostic code=other_server "text~ $OTHER\b.* srv0\b"
+    [[ $(decisions) == "$before" ]] || wrong "moved: addresses were given or refused: $(decisions)"
     stop_server
     other_stop
     rm -f "$LOGS/dnsmasq.leases"
     step "a cable put in beside dnsmasq: nothing given, nobody refused; known after $TOOK s"
 }
 
+# decisions: prints what the server has answered about addresses.
+decisions() {
+    event_values message,mac,address dhcp 'message~^DHCP(NAK|ACK)$' || true
+    event_values message,mac,address dhcp message=DHCPOFFER 'address~^192\.' || true
+}
+
 # Its address is removed from the interface: nothing is answered.
 auto_readdressed() {
     START_LOG=readdressed start_ready "${HERE[@]}" "$(image arch)"
     ip -n "$LAB-srv" address del "$SERVER_ADDRESS/$SERVER_PREFIX" dev srv0
-    logs "srv0 no longer has the address $SERVER_ADDRESS" 2
+    expect_event 2 diagnostic code=address_lost "text~^srv0 .* $SERVER_ADDRESS\b"
     ip -n "$LAB-srv" address add 192.168.78.1/24 dev srv0
     ask 1 -t 3
     [[ -z $ADDRESS ]] || wrong "without its address it gave $ADDRESS"
-    logs "ignored: srv0 has not got $SERVER_ADDRESS" 2
+    expect_event 2 ignored protocol=DHCP reason=address_gone "why~^srv0 .* $SERVER_ADDRESS\b"
     ip -n "$LAB-srv" address add "$SERVER_ADDRESS/$SERVER_PREFIX" dev srv0
-    seconds_until 'no other DHCP server answers on srv0 any more' 8 "its address is back"
+    seconds_until "its address is back" 8 2 diagnostic code=no_other_server 'text~ srv0\b'
     ask 1
     is_ours "$ADDRESS" || wrong "with its address back the client got '$ADDRESS'"
     forget 1
@@ -362,7 +373,7 @@ sys.stdin.read()' <> <(:) >"$LOGS/holder" &
     pid=$!
     wait_line "$LOGS/holder" held 5 >/dev/null || fail "port 4011 is not held"
     START_LOG=taken start_ready "${HERE[@]}" --dhcp server "$(image arch)"
-    logs "UDP port 4011 is taken by python3 \(process $pid\)" 2
+    expect_event 2 diagnostic code=boot_server_port_taken "text~ python3 \(process $pid\)"
     ask 1
     is_ours "$ADDRESS" || wrong "port 4011 taken: no lease"
     forget 1

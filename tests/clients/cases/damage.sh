@@ -17,7 +17,6 @@ case_damage() {
     mkdir "$LOGS/folder"
     head -c "$CUT" "$(image arch)" >"$LOGS/folder/a.iso"
     cp --reflink=auto "$(image arch)" "$LOGS/folder/b.iso"
-    LOG_FORMAT=json
     serve "$LOGS/folder"
     damage_said
     damage_is_an_error a "cut before the start"

@@ -7,7 +7,6 @@ case_dhcp() {
     client_up 1
     client_up 2
     client_up 3
-    LOG_FORMAT=json
     serve "$(image arch)"
     dhcp_udhcpc 1 'busybox udhcpc'
     dhcp_udhcpc 2 udhcpc

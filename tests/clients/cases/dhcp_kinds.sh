@@ -60,7 +60,8 @@ kinds_stages() {
         found=$(kinds 1 lease ${stage:+"$stage"} "wish=$first")
         [[ ${found%% *} == "$first" ]] || wrong "stage '$stage' that wishes $first got '${found%% *}'"
     done
-    ! grep -q 'in use' "$SERVER_LOG" || wrong "it says of a machine's own address: $(grep -m 1 'in use' "$SERVER_LOG")"
+    { ! has_event diagnostic 'code~^(address_in_use|shared_hardware_address|address_conflict)$' &&
+        ! has_event ignored reason=addresses_in_use; } || wrong "it says of a machine's own address: $(event_texts 'diagnostic|ignored')"
     # systemd#21967: no stage asked to boot; udhcpc sends its hardware address.
     keep 2
     udhcpc 2 'busybox udhcpc' -f -n -q -t 4 -T 1
@@ -84,7 +85,7 @@ kinds_two_clients() {
     found=$(kinds 1 lease id=00bb)
     [[ -n $first && ${found%% *} != "$first" ]] || wrong "two clients behind one hardware address both got '$first'"
     in_pool "${found%% *}" || wrong "the second client got '$found'"
-    logs "$first is leased to and in use by another client with the hardware address $(client_mac 1)" 2
+    expect_event 2 diagnostic code=shared_hardware_address "text~^$first .* $(client_mac 1)\b"
     in_client 1 ip address add "${found%% *}/24" dev eth0
     [[ $(kinds 1 renew "$first" id=00aa) == ACK ]] || wrong "the first client cannot renew $first"
     [[ $(kinds 1 renew "${found%% *}" id=00bb) == ACK ]] || wrong "the second client cannot renew ${found%% *}"
@@ -109,8 +110,8 @@ kinds_proxy_arp() {
     in_pool "$first" || wrong "beside proxy ARP the first machine got '$found'"
     found=$(kinds 2 lease)
     { in_pool "${found%% *}" && [[ ${found%% *} != "$first" ]]; } || wrong "beside proxy ARP the second machine got '$found'"
-    (($(grep -c "$(client_mac 3) on srv0 answers ARP for addresses that nobody uses" "$SERVER_LOG") == 1)) ||
-        wrong "proxy ARP is not said exactly once: $(grep -c 'answers ARP' "$SERVER_LOG")"
+    (($(count_events diagnostic code=proxy_arp "text~^$(client_mac 3) on srv0 ") == 1)) ||
+        wrong "proxy ARP is not said exactly once: $(event_texts diagnostic code=proxy_arp)"
     kill "$liar"
     wait "$liar" 2>/dev/null || true
     stop_server
@@ -143,7 +144,7 @@ kinds_decline() {
     keep 1 "$first"
     for again in 1 2 3 4 5; do
         in_client 2 python3 "$CLIENTS/kinds" eth0 "$(client_mac 1)" decline "$first" "$SERVER_ADDRESS"
-        wait_until 5 kinds_ignored "$again" || wrong "forged DECLINE $again: $(tail -n 1 "$SERVER_LOG")"
+        wait_events "$again" 5 ignored request=DHCPDECLINE reason=false_decline || wrong "forged DECLINE $again: $(last_events)"
     done
     [[ $(kinds 1 renew "$first") == ACK ]] || wrong "after five forged DECLINEs the machine cannot renew $first"
     again=$(kinds 1 lease)
@@ -151,16 +152,13 @@ kinds_decline() {
     keep 1
     keep 3 "$first"
     kinds 1 decline "$first" "$SERVER_ADDRESS"
-    logs "DHCPDECLINE\(srv0\) $first $(client_mac 1)" 3
+    expect_event 3 dhcp message=DHCPDECLINE interface=srv0 "address=$first" "mac=$(client_mac 1)"
     again=$(kinds 1 lease)
     [[ ${again%% *} == 192.168.77.8? && ${again%% *} != "$first" ]] || wrong "it declined $first and got '${again%% *}'"
     keep 3
     stop_server
     step "forged DECLINEs are found out, true ones are not"
 }
-
-# kinds_ignored NUMBER: this many DECLINEs were detected as false.
-kinds_ignored() { (($(grep -c 'DHCPDECLINE from .* which has the lease: it goes on' "$SERVER_LOG") >= $1)); }
 
 kinds_options() {
     printf '%s\n' '[[subnet]]' 'network = "192.168.77.0/24"' "range = \"$POOL_FIRST-$POOL_LAST\"" 'router = "192.168.77.254"' \
@@ -199,7 +197,7 @@ kinds_relay() {
     found=$(in_client 4 timeout 30 python3 "$CLIENTS/kinds" - 52:54:00:4c:44:03 relay "$SERVER_ADDRESS" 192.168.77.9 67000 00 2>&1) && wrong "port 67000 exists"
     found=$(in_client 4 timeout 30 python3 "$CLIENTS/kinds" - 52:54:00:4c:44:03 relay "$SERVER_ADDRESS" 192.168.77.9 40067 "$(printf '0102%04x' {1..100} | tr -d ' ')")
     [[ $found == "OFFER port=67 82=-" ]] || wrong "an option 82 of 400 bytes: '$found'"
-    logs "the relay 192\.168\.77\.9 sends an option 82 of 400 bytes, which does not fit" 2
+    expect_event 2 diagnostic code=relay_option_too_long 'text~ 192\.168\.77\.9 .* 400 '
     keep 4
     stop_server
     step "a relay's own port; an option 82 that does not fit is logged"
@@ -237,8 +235,8 @@ kinds_second_address() {
     printf '%s\n' '[[subnet]]' 'network = "10.5.0.0/24"' >"$LOGS/second.toml"
     rm -rf "$LOGS/secondstate"
     START_LOG=second start_ready --dhcp server --config "$LOGS/second.toml" "$(image arch)"
-    logs 'subnet 10\.5\.0\.0/24: 10\.5\.0\.1 is a second address of srv0, not served' 2
-    ! grep -q 'no router configured' "$SERVER_LOG" || wrong "it speaks of a router: $(grep 'no router configured' "$SERVER_LOG")"
+    expect_event 2 diagnostic code=subnet_not_served 'text~ 10\.5\.0\.0/24: 10\.5\.0\.1 .* srv0\b.*--address 10\.5\.0\.1/24'
+    ! has_event diagnostic code=subnet_without_router || wrong "it speaks of a router: $(event_texts diagnostic code=subnet_without_router)"
     stop_server
     # Its suggestion works.
     START_LOG=second-named start_ready --dhcp server --address 10.5.0.1/24 --config "$LOGS/second.toml" "$(image arch)"

@@ -11,7 +11,6 @@ case_endings() {
     need_tools dnsmasq=dnsmasq-base busybox=busybox-static nbdcopy=libnbd-bin
     HERE=(--address "$SERVER_ADDRESS/$SERVER_PREFIX")
     SERVER_ARGS=(--dhcp server --range "$POOL_FIRST-$POOL_LAST")
-    LOG_FORMAT=json
     client_up 1
     client_up 2
     endings_once "${SERVER_ARGS[@]}"
@@ -60,15 +59,15 @@ system() {
 # ends WHAT SECONDS EVENT …: the server must exit with status 0, and log such an event.
 ends() {
     local status=0
-    ended "$SERVER_PID" "$2" || { wrong "$1: it does not end; last: $(tail -n 1 "$SERVER_LOG")"; stop_server; return; }
+    ended "$SERVER_PID" "$2" || { wrong "$1: it does not end; last: $(last_events)"; stop_server; return; }
     wait "$SERVER_PID" || status=$?
     [[ $status == 0 ]] || wrong "$1: exit status $status"
-    has_event "${@:3}" || wrong "$1: no event ${*:3} in the log: $(tail -n 3 "$SERVER_LOG")"
+    has_event "${@:3}" || wrong "$1: no event ${*:3} in the log: $(last_events 3)"
     step "$1: it ended by itself"
 }
 
 # stays SECONDS WHAT: the server must not exit within this time.
-stays() { ! ended "$SERVER_PID" "$1" || fail "$2: it left; last: $(tail -n 2 "$SERVER_LOG")"; }
+stays() { ! ended "$SERVER_PID" "$1" || fail "$2: it left; last: $(last_events 2)"; }
 
 # A signed root: the signature is requested 3 s after the root, the address 2 s after that.
 endings_once() {
@@ -206,7 +205,6 @@ case_last-ack() {
     client_up 1
     HERE=(--address "$SERVER_ADDRESS/$SERVER_PREFIX")
     INITRAMFS=${KERNEL[1]}
-    LOG_FORMAT=json
     for missing in 0 1460 20000; do
         for end in silent reset; do
             START_LOG=$missing-$end start_ready "${HERE[@]}" --dhcp off "$(image arch)"

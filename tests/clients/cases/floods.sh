@@ -12,7 +12,6 @@ case_floods() {
     local last address
     clients_up "$LOGS"
     unpack arch
-    LOG_FORMAT=json
     serve "$(image arch)"
     # Addresses that never answer: to the server, each is a machine.
     for last in 3 4 5 6 7 8; do

@@ -117,9 +117,9 @@ grub_refusal() {
     grep -qF "menuentry 'unsigned - needs Secure Boot off'" "$LOGS/fetched" || wrong "the locked menu does not mark the unsigned image"
     ! grep -q '/iso/unsigned/' "$LOGS/fetched" || wrong "the locked menu tries the unsigned kernel"
     grep -q '^if linux .*/iso/deb/debian-installer/amd64/linux' "$LOGS/fetched" || wrong "the locked menu does not start Debian's kernel"
-    logs "192\.168\.77\.2: Secure Boot is on and rejects the kernel of unsigned: " 5
+    expect_event 5 planned code=secure_boot_rejects_kernel "ip=$LAN_ADDRESS" 'text~\bunsigned\b'
     fetch loader/secure/arm64/locked.cfg
-    logs "Secure Boot is on; every kernel served is signed for it" 5
+    expect_event 5 planned code=secure_boot_on "ip=$LAN_ADDRESS"
     step "what Secure Boot refuses"
 }
 

@@ -17,17 +17,19 @@ case_hostile() {
     LAB_PIDS+=($!)
     hostile_end_begins
     throw dhcp "$SERVER_ADDRESS"
-    grep -q 'ignored: no subnet is configured for the relay 10\.1\.2\.3' "$SERVER_LOG" || wrong "the log does not mention the relay of an unknown network"
-    grep -qE 'ignored: .*(255|not Ethernet)' "$SERVER_LOG" || wrong "the log does not mention hlen 255"
+    has_event ignored protocol=DHCP reason=unknown_relay 'why~\b10\.1\.2\.3\b' || wrong "the log does not mention the relay of an unknown network"
+    has_event ignored protocol=DHCP reason=not_ethernet || wrong "the log does not mention hlen 255"
     throw tftp "$SERVER_ADDRESS" "$HOSTILE_FILE" "$size"
     throw http "$SERVER_ADDRESS" "$HOSTILE_FILE" "$size"
     hostile_sip
     hostile_idle
     # The machine that vanished during TFTP: retransmitted to for a while, then given up.
-    logs "TFTP failed sending $HOSTILE_FILE to 192\.168\.77\.2 after 0 B: no answer after [0-9]+ tries" 40
+    expect_event 40 failed protocol=TFTP "path=$HOSTILE_FILE" "ip=$LAN_ADDRESS" sent=0 reason=no_answer
     hostile_end_ends
     serves_as_before "after it all"
-    ! LC_ALL=C grep -qP '[^\n\x20-\x7e\xc2-\xf4\x80-\xbf]' "$SERVER_LOG" || wrong "control characters reached the log"
+    # Neither as they are nor behind the escapes of JSON.
+    event_values path,request,detail,why,text any >"$LOGS/values"
+    ! LC_ALL=C grep -qP '[^\n\x20-\x7e\xc2-\xf4\x80-\xbf]' "$SERVER_LOG" "$LOGS/values" || wrong "control characters reached the log"
     step "at last $(resident "$SERVER_PID") MiB resident, $(descriptors "$SERVER_PID") descriptors, a log of $(stat -c %s "$SERVER_LOG") bytes"
     awk -v m="$(resident "$SERVER_PID")" 'BEGIN {exit !(m < 100)}' || wrong "$(resident "$SERVER_PID") MiB resident at last"
     (($(descriptors "$SERVER_PID") < 64)) || wrong "$(descriptors "$SERVER_PID") descriptors are open at last"
@@ -39,11 +41,12 @@ case_hostile() {
 hostile_end_begins() {
     local first=$SERVER_PID first_log=$SERVER_LOG
     START_LOG=ending start_ready --address 192.168.77.11/24 --dhcp off "$(image arch)"
-    ENDING_PID=$SERVER_PID ENDING_LOG=$SERVER_LOG SERVER_PID=$first SERVER_LOG=$first_log
+    ENDING_PID=$SERVER_PID ENDING_LOG=$SERVER_LOG
     mkfifo "$LOGS/ending-in"
     ip netns exec "$LAB-lan" python3 "$CLIENTS/hostile" sip 192.168.77.11 iso/arch.iso <>"$LOGS/ending-in" >"$LOGS/ending-sip" 2>&1 &
     LAB_PIDS+=($!)
-    wait_line "$ENDING_LOG" 'HTTP sending /iso/arch\.iso' 5 "$ENDING_PID" >/dev/null || fail "the slow reader does not begin"
+    wait_event 5 started protocol=HTTP path=/iso/arch.iso >/dev/null || fail "the slow reader does not begin"
+    SERVER_PID=$first SERVER_LOG=$first_log
     kill "$ENDING_PID"
     ENDING_SINCE=$(date +%s.%N)
 }
@@ -53,7 +56,7 @@ hostile_end_ends() {
     ended "$ENDING_PID" 40 || { wrong "SIGTERM: a machine of one byte per second holds the program for ever"; return; }
     wait "$ENDING_PID" || status=$?
     [[ $status == 0 ]] || wrong "SIGTERM and a machine of one byte per second: exit status $status"
-    grep -q 'transfers still running after [0-9]* s were interrupted' "$ENDING_LOG" || wrong "SIGTERM: an interrupted transfer is not logged: $(tail -n 1 "$ENDING_LOG")"
+    SERVER_LOG=$ENDING_LOG has_event diagnostic code=transfers_interrupted 'text~ [0-9]+ s ' || wrong "SIGTERM: an interrupted transfer is not logged: $(tail -n 1 "$ENDING_LOG")"
     step "SIGTERM and a machine of one byte per second: over, seen $(since "$ENDING_SINCE") s later"
 }
 

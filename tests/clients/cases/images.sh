@@ -3,7 +3,6 @@
 
 case_images() {
     clients_up "$LOGS"
-    LOG_FORMAT=json
     images_refused
     images_served
     images_together
@@ -148,4 +147,3 @@ wait_size() {
     wait_until 10 has_size "$@" || fail "$1 has not $2 bytes after 10 s"
 }
 has_size() { (($(stat -c %s "$1" 2>/dev/null || echo 0) >= $2)); }
-

@@ -58,7 +58,8 @@ interfaces_serve() {
     printf '%s\n' '[[subnet]]' 'network = "10.77.0.0/24"' 'range = "10.77.0.20-10.77.0.29"' 'router = "10.77.0.254"' \
         'dns = "10.77.0.253"' 'domain = "lab.example"' 'lease-time = "1h"' 'option.42 = ["10.77.0.252"]' >"$LOGS/both.toml"
     START_LOG=both start_both --config "$LOGS/both.toml" --dhcp server "$(image arch)"
-    logs "serving arch on srv0 \($SERVER_ADDRESS\) and srv1 \($SECOND_ADDRESS\): DHCP 192.168.77.100-192.168.77.249 and 10.77.0.20-10.77.0.29" 2
+    expect_event 2 diagnostic code=serving "text~ srv0 \($SERVER_ADDRESS\) .*srv1 \($SECOND_ADDRESS\)" \
+        'text~ 192\.168\.77\.100-192\.168\.77\.249 .*10\.77\.0\.20-10\.77\.0\.29\b'
     ask 1
     [[ $ADDRESS == 192.168.77.1* || $ADDRESS == 192.168.77.2* ]] || wrong "srv0: the client got '$ADDRESS'"
     [[ -z $(leased 1 router)$(leased 1 domain) && $(leased 1 lease) == 43200 && $(leased 1 serverid) == "$SERVER_ADDRESS" ]] || wrong "srv0: got $(paste -s -d ' ' "$LOGS/lease-1")"
@@ -68,7 +69,7 @@ interfaces_serve() {
     for key in "router 10.77.0.254" "dns 10.77.0.253" "domain lab.example" "lease 3600" "serverid $SECOND_ADDRESS" "siaddr $SECOND_ADDRESS" "ntpsrv 10.77.0.252"; do
         [[ $(leased 4 "${key%% *}") == "${key#* }" ]] || wrong "srv1: ${key%% *} is '$(leased 4 "${key%% *}")', not '${key#* }'"
     done
-    logs "DHCPACK\(srv1\) $ADDRESS $(client_mac 4)" 2
+    expect_event 2 dhcp message=DHCPACK interface=srv1 "address=$ADDRESS" "mac=$(client_mac 4)"
     step "leases on both, each with its own options"
     interfaces_fetch 1 "$SERVER_ADDRESS"
     interfaces_fetch 4 "$SECOND_ADDRESS"
@@ -113,8 +114,8 @@ interfaces_one_each() {
     in_client 2 ip address add 192.168.77.9/24 dev eth0
     other_server 2
     START_LOG=each start_both "$(image arch)"
-    logs 'another DHCP server, 192\.168\.77\.9, hands out the addresses on srv0' 2
-    logs 'no other DHCP server answers on srv1' 2
+    expect_event 2 diagnostic code=other_server 'text~ 192\.168\.77\.9\b.* srv0\b'
+    expect_event 2 diagnostic code=no_other_server 'text~ srv1\b'
     ask 1 -t 6
     [[ $(leased 1 serverid) == 192.168.77.9 ]] || wrong "srv0: the lease is from '$(leased 1 serverid)'"
     ask 4
@@ -127,7 +128,7 @@ interfaces_one_each() {
     START_LOG=same start_ready --interface srv1 --address "srv0=$SERVER_ADDRESS/25" --address srv1=192.168.77.129/25 "$(image arch)"
     ask 1
     [[ -n $ADDRESS ]] || wrong "two cards in one LAN: no lease"
-    ! grep -q 'second DHCP server\|another DHCP server' "$SERVER_LOG" || wrong "two cards in one LAN: it takes itself for another: $(grep 'DHCP server' "$SERVER_LOG")"
+    ! has_event diagnostic "code~$SEES_ANOTHER" || wrong "two cards in one LAN: it takes itself for another: $(event_texts diagnostic "code~$SEES_ANOTHER")"
     stop_server
     ip -n "$LAB-lan" link set port1 master lan1
     step "two cards in one LAN"

@@ -27,7 +27,7 @@ case_loader-names() {
     for name in revocations_sku.efi revocations_sbat.efi shim_certificate_0.efi fbx64.efi mmx64.efi grubaa64.efi; do
         lacks "loader/secure/x86_64/$name"
     done
-    grep -q "the shim $LOGS/grub/shimx64.efi starts on machines that trust Microsoft's UEFI CA of 2011 or of 2023" "$SERVER_LOG" ||
+    has_event diagnostic code=secure_boot_shim "text~ $LOGS/grub/shimx64\.efi .* 2011 or of 2023$" ||
         wrong "the start does not say on which machines the shim starts"
     # Firmware that rejects the shim loads it again and nothing after it.
     wait_until 30 shim_again || wrong "the log does not say that firmware may refuse the shim"
@@ -37,7 +37,7 @@ case_loader-names() {
 
 shim_again() {
     in_lan timeout 30 tftp -m binary "$SERVER_ADDRESS" -c get loader/secure/x86_64/shimx64.efi "$LOGS/by-tftp" >>"$LOGS/tftp.log" 2>&1
-    grep -q 'it loaded the shim twice and nothing after it; with Secure Boot on .* of 2011 or of 2023' "$SERVER_LOG"
+    has_event planned code=shim_refused "ip=$LAN_ADDRESS" 'text~ 2011 or of 2023$'
 }
 
 # Plain iPXE is unsigned.
@@ -45,9 +45,9 @@ names_without_a_shim() {
     mkdir "$LOGS/bare"
     cp /usr/lib/ipxe/snponly.efi "$LOGS/bare/" || fail "missing tools: apt-get install -y ipxe"
     START_LOG=bare serve --loaders "$LOGS/bare" "$(image arch)"
-    grep -q 'x64 UEFI machines with Secure Boot on have nothing to start: .*; install ' "$SERVER_LOG" ||
+    has_event diagnostic code=secure_boot_no_loader 'text~^x64 UEFI .*; install ' ||
         wrong "the start does not say that Secure Boot has nothing to start"
-    ! grep -q 'arm64' "$SERVER_LOG" || wrong "the start mentions machines no image is for"
+    ! has_event any text~arm64 || wrong "the start mentions machines no image is for"
     stop_server
     step "iPXE alone"
 }

@@ -10,7 +10,6 @@ case_names() {
     need_tools dnsmasq=dnsmasq-base dhcpd=isc-dhcp-server kea-dhcp4=kea-dhcp4-server \
         grub-script-check=grub-common setpriv=util-linux
     HERE=(--address "$SERVER_ADDRESS/$SERVER_PREFIX" --dhcp off)
-    LOG_FORMAT=json
     names_meet
     names_hostile
     names_exported

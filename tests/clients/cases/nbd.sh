@@ -10,7 +10,7 @@ case_nbd() {
     # Not a whole number of sectors, so that there is padding: 412 bytes of zeros.
     { cat "$(image arch)" && head -c 100 /dev/urandom; } >"$LOGS/odd.iso"
     { cat "$LOGS/odd.iso" && head -c 412 /dev/zero; } >"$LOGS/odd.padded"
-    serve --log plain "$(image arch)" "$(image arch-2013)" "$LOGS/odd.iso"
+    serve "$(image arch)" "$(image arch-2013)" "$LOGS/odd.iso"
     URL=nbd://$SERVER_ADDRESS
     nbd_loss_begins
     nbd_lists
@@ -53,7 +53,7 @@ END
     done
     ! in_lan nbdinfo "$URL/nothing" >"$LOGS/info" 2>&1 || wrong "nbdinfo finds an export that is not there"
     grep -q 'No such file or directory for export: nothing' "$LOGS/info" || wrong "nbdinfo of an export that is not there: $(cat "$LOGS/info")"
-    logs 'NBD file nothing not found for 192\.168\.77\.2' 5
+    expect_event 5 not-found protocol=NBD path=nothing "ip=$LAN_ADDRESS"
     step "nbdinfo --list, nbd-client -l"
 }
 
@@ -110,9 +110,9 @@ nbd_talks() {
 }
 
 nbd_logs() {
-    logs 'NBD disk arch \([0-9.]+ MiB\) for 192\.168\.77\.2' 5
-    logs 'NBD disk arch released by 192\.168\.77\.2 \([0-9.]+ MiB read in' 5
-    logs 'NBD request from 192\.168\.77\.2 ignored: ' 5
+    expect_event 5 started protocol=NBD path=arch "ip=$LAN_ADDRESS" "len=$(stat -c %s "$(image arch)")"
+    expect_event 5 finished protocol=NBD path=arch "ip=$LAN_ADDRESS" 'sent~^[0-9]{7,}$'
+    expect_event 5 ignored protocol=NBD "ip=$LAN_ADDRESS"
     # Listing and querying does not count as use of a disk.
     local before
     before=$(nbd_logged)
@@ -121,10 +121,10 @@ nbd_logs() {
     copied "$URL/odd" "$LOGS/odd.padded" --connections=1
     # Start and end are logged, and nothing before.
     wait_until 5 nbd_logged_more "$before" || wrong "a copy is not logged"
-    [[ $(nbd_logged) == $((before + 2)) ]] || wrong "a list, a query and a copy are logged in $(($(nbd_logged) - before)) lines"
+    [[ $(nbd_logged) == $((before + 2)) ]] || wrong "a list, a query and a copy are logged in $(($(nbd_logged) - before)) events"
 }
-# Counts the log lines about disks used by the tools on the LAN.
-nbd_logged() { grep -cE 'NBD disk .* 192\.168\.77\.2( |$)' "$SERVER_LOG" || true; }
+# Counts the events about disks used by the tools on the LAN.
+nbd_logged() { count_events 'started|finished' protocol=NBD "ip=$LAN_ADDRESS" || true; }
 nbd_logged_more() { (($(nbd_logged) >= $1 + 2)); }
 
 # 200 connections at once: 50 copies over 4 each, and 200 of one program; every byte is compared.
@@ -178,7 +178,7 @@ nbd_loss_ends() {
     ended "$LOSS_PID" 120 || { wrong "the reader did not go on after 60 s without a network"; return; }
     wait "$LOSS_PID" || status=$?
     [[ $status == 0 && $(tail -n 1 "$LOGS/loss") == whole ]] || wrong "60 s without a network: $(tail -n 1 "$LOGS/loss")"
-    ! grep 'failed sending arch to 192\.168\.77\.3' "$SERVER_LOG" || wrong "60 s without a network: the server gave up"
+    ! has_event failed ip=192.168.77.3 || wrong "60 s without a network: the server gave up: $(event_texts failed ip=192.168.77.3)"
     step "60 s without a network: read to the end, $((SECONDS - LOSS_SINCE - 60)) s after it came back"
 }
 
@@ -204,8 +204,8 @@ nbd_port_taken() {
     LAB_PIDS+=("$other")
     wait_until 10 nbd_other_listens || wrong "nbdkit does not listen"
     START_LOG=taken start_ready --dhcp off "$(image arch)"
-    logs 'NBD is not served: TCP port 10809 is taken by nbdkit' 5
-    ! grep -qE 'serving .*, NBD' "$SERVER_LOG" || wrong "the log says that NBD is served"
+    expect_event 5 diagnostic code=protocol_not_served 'text~^NBD .*TCP port 10809 .* nbdkit '
+    ! has_event diagnostic code=serving 'text~\bNBD\b' || wrong "the log says that NBD is served"
     stop_server
     [[ $STOP_STATUS == 0 ]] || wrong "SIGTERM without NBD: exit status $STOP_STATUS"
     kill "$other"

@@ -6,6 +6,9 @@
 #   srv0 192.168.77.1 ── lan0: clients 1, 2      wlan0, br0 …: in the server's namespace,
 # unconnected
 
+# Codes of the diagnostics that say of a firewall.
+BLAMES_FIREWALL='^(requests_dropped|answers_lost)$'
+
 case_networks() {
     clients_up "$LOGS"
     need_tools busybox=busybox-static tftp=tftp-hpa nbdinfo=libnbd-bin showmount=nfs-common nft=nftables rpcinfo=rpcbind
@@ -31,6 +34,15 @@ card() {
 # said_by FLAGS…: prints lanboot's error without a named interface.
 said_by() { in_srv timeout 10 "$LANBOOT" serve --state "$LOGS/refused-state" "$@" 2>&1 || true; }
 
+# start_on NAME FLAGS…: like start, on the interfaces that FLAGS name or lanboot chooses; its log is
+# LOGS/NAME.log.
+start_on() {
+    SERVER_LOG=$LOGS/$1.log
+    ip netns exec "$LAB-srv" "$LANBOOT" serve --log json --state "$LOGS/$1-state" "${@:2}" >"$SERVER_LOG" 2>&1 &
+    SERVER_PID=$!
+    LAB_PIDS+=("$SERVER_PID")
+}
+
 networks_chosen() {
     local image
     image=$(image arch)
@@ -41,11 +53,9 @@ networks_chosen() {
     says 'wlan0 192\.168\.0\.23/24 \(Wi-Fi\)' "Wi-Fi alone has an address"
     says '^For example: --interface srv0 --address 192\.168\.77\.1/24' "a cable without an address"
     # If named it is served, and the cable is reported.
-    ip netns exec "$LAB-srv" "$LANBOOT" serve --interface wlan0 --dhcp off --state "$LOGS/wifi-state" "$image" >"$LOGS/wifi-named.log" 2>&1 &
-    SERVER_PID=$!
-    LAB_PIDS+=("$SERVER_PID")
-    wait_line "$LOGS/wifi-named.log" 'srv0 has a link and no address, and is not served; .*--interface srv0 --address 192\.168\.77\.1/24' 5 >/dev/null ||
-        wrong "Wi-Fi is named: nothing is said of the cable: $(cat "$LOGS/wifi-named.log")"
+    start_on wifi-named --interface wlan0 --dhcp off "$image"
+    wait_event 5 diagnostic code=interface_unserved 'text~^srv0 .*--interface srv0 --address 192\.168\.77\.1/24' >/dev/null ||
+        wrong "Wi-Fi is named: nothing is said of the cable: $(cat "$SERVER_LOG")"
     stop_server
     # OpenWrt's LAN is a bridge like any other; Docker's are not.
     ip -n "$LAB-srv" link add br-lan type bridge
@@ -54,10 +64,8 @@ networks_chosen() {
     ip -n "$LAB-srv" link add br-0123456789ab type bridge
     ip -n "$LAB-srv" link set br-0123456789ab up
     ip -n "$LAB-srv" address add 172.18.0.1/16 dev br-0123456789ab
-    ip netns exec "$LAB-srv" "$LANBOOT" serve --dhcp off --state "$LOGS/lan-state" "$image" >"$LOGS/br-lan.log" 2>&1 &
-    SERVER_PID=$!
-    LAB_PIDS+=("$SERVER_PID")
-    wait_line "$LOGS/br-lan.log" 'serving arch on br-lan \(10\.77\.1\.1\)' 5 "$SERVER_PID" >/dev/null || wrong "br-lan is not chosen: $(cat "$LOGS/br-lan.log")"
+    start_on br-lan --dhcp off "$image"
+    wait_event 5 diagnostic code=serving 'text~ br-lan \(10\.77\.1\.1\)' >/dev/null || wrong "br-lan is not chosen: $(cat "$SERVER_LOG")"
     stop_server
     ip -n "$LAB-srv" link del br-lan
     ip -n "$LAB-srv" link del br-0123456789ab
@@ -75,10 +83,8 @@ networks_port() {
     says 'use --interface br0$' "a port of a bridge, without DHCP"
     [[ -z $(srv0) ]] || wrong "a refused start left srv0 with $(srv0)"
     ip -n "$LAB-srv" address add "$SERVER_ADDRESS/$SERVER_PREFIX" dev br0
-    ip netns exec "$LAB-srv" "$LANBOOT" serve --interface br0 --dhcp server --state "$LOGS/bridge-state" "$(image arch)" >"$LOGS/bridge.log" 2>&1 &
-    SERVER_PID=$!
-    LAB_PIDS+=("$SERVER_PID")
-    wait_line "$LOGS/bridge.log" 'serving arch on br0' 5 "$SERVER_PID" >/dev/null || wrong "the bridge is not served: $(cat "$LOGS/bridge.log")"
+    start_on bridge --interface br0 --dhcp server "$(image arch)"
+    wait_event 5 diagnostic code=serving 'text~ br0 ' >/dev/null || wrong "the bridge is not served: $(cat "$SERVER_LOG")"
     ask 1
     [[ -n $ADDRESS ]] || wrong "no lease on the bridge"
     interfaces_fetch 1 "$SERVER_ADDRESS"
@@ -90,42 +96,40 @@ networks_port() {
 # A card that becomes a port while it is served: reported, and its silence proves nothing.
 networks_enslaved() {
     START_LOG=enslaved start_ready "${HERE[@]}" "$(image arch)"
-    logs 'no other DHCP server answers on srv0' 6
+    expect_event 6 diagnostic code=no_other_server 'text~ srv0\b'
     ip -n "$LAB-srv" link add br0 type bridge forward_delay 0
     ip -n "$LAB-srv" link set br0 up
     ip -n "$LAB-srv" link set srv0 master br0
-    logs 'srv0 is a port of the bridge br0 now, .*use --interface br0' 2
+    expect_event 2 diagnostic code=interface_enslaved 'text~^srv0 .* br0 .*--interface br0$'
     ask 1 -t 2
     [[ -z $ADDRESS ]] || wrong "a port of a bridge handed out $ADDRESS"
     # Longer than the silence that counts.
-    ! wait_line "$SERVER_LOG" 'hands out the addresses there now' 6 "$SERVER_PID" >/dev/null || true
-    [[ $(grep -c 'no other DHCP server answers on srv0' "$SERVER_LOG") == 1 ]] || wrong "the silence of a port counts as nobody's"
+    ! wait_event 6 diagnostic code=servers_probed >/dev/null || true
+    [[ $(count_events diagnostic code=no_other_server) == 1 ]] || wrong "the silence of a port counts as nobody's"
     ip -n "$LAB-srv" link set srv0 nomaster
-    logs 'srv0 is no longer a port of the bridge br0' 2
-    logs 'something changed on srv0' 2
-    wait_until 8 enslaved_again || wrong "free again, it does not serve again"
+    expect_event 2 diagnostic code=interface_free 'text~^srv0 .* br0$'
+    expect_event 2 diagnostic code=servers_probed 'text~ srv0\b'
+    wait_events 2 8 diagnostic code=no_other_server || wrong "free again, it does not serve again"
     ask 1
     [[ -n $ADDRESS ]] || wrong "free again, it hands out nothing"
-    ! grep -q 'a firewall' "$SERVER_LOG" || wrong "a firewall is blamed for what the bridge takes"
+    ! has_event diagnostic "code~$BLAMES_FIREWALL" || wrong "a firewall is blamed for what the bridge takes"
     stop_server
     ip -n "$LAB-srv" link del br0
     START_LOG=enslaved-off start_ready "${HERE[@]}" --dhcp off "$(image arch)"
     ip -n "$LAB-srv" link add br0 type bridge forward_delay 0
     ip -n "$LAB-srv" link set srv0 master br0
-    logs 'srv0 is a port of the bridge br0 now' 2
+    expect_event 2 diagnostic code=interface_enslaved 'text~^srv0 .* br0 '
     stop_server
     ip -n "$LAB-srv" link del br0
     step "a card that becomes a port is not served until it is free again"
 }
-
-enslaved_again() { [[ $(grep -c 'no other DHCP server answers on srv0' "$SERVER_LOG") == 2 ]]; }
 
 # The same network on another card, whose route comes first.
 networks_shared() {
     card wlan0
     ip -n "$LAB-srv" address add 192.168.77.23/24 dev wlan0
     START_LOG=shared start_ready "${HERE[@]}" --dhcp server --range "$POOL_FIRST-$POOL_LAST" "$(image arch)"
-    logs 'the network 192\.168\.77\.0/24 of srv0 is on wlan0 \(192\.168\.77\.23/24\) as well' 2
+    expect_event 2 diagnostic code=network_shared 'text~ 192\.168\.77\.0/24 of srv0 .* wlan0 \(192\.168\.77\.23/24\)'
     in_srv ip route get 192.168.77.50 | grep -q 'dev wlan0' || fail "the route does not lead to wlan0: the case proves nothing"
     ask 1
     [[ -n $ADDRESS ]] || wrong "one network on two cards: no lease"
@@ -149,7 +153,7 @@ networks_shared() {
     # A kernel that drops packets because of reverse path filtering: reported.
     in_srv sysctl -qw net.ipv4.conf.all.rp_filter=1
     START_LOG=strict start_ready "${HERE[@]}" --dhcp server --range "$POOL_FIRST-$POOL_LAST" "$(image arch)"
-    logs 'drops what machines send by srv0 \(rp_filter\); allow it: sysctl -w' 2
+    expect_event 2 diagnostic code=network_shared 'text~ srv0 \(rp_filter\).* sysctl -w '
     stop_server
     in_srv sysctl -qw net.ipv4.conf.all.rp_filter=0
     ip -n "$LAB-srv" link del wlan0
@@ -172,14 +176,14 @@ networks_firewall_out() {
     ask 1
     begun=$(date +%s.%N)
     in_client 1 timeout 3 tftp -m binary "$SERVER_ADDRESS" -c get boot.ipxe /dev/null >"$LOGS/tftp-out" 2>&1 || true
-    logs "TFTP failed sending boot.ipxe.*this host's firewall refuses to send \(Operation not permitted\)" 2
+    expect_event 2 failed protocol=TFTP path=boot.ipxe reason=firewall 'why~\(Operation not permitted\)'
     awk -v t="$(since "$begun")" 'BEGIN {exit !(t < 6)}' || wrong "the firewall refuses to send: said after $(since "$begun") s"
-    ! grep -q 'no answer after' "$SERVER_LOG" || wrong "the firewall refuses to send: counted as the network's loss"
+    ! has_event any reason=no_answer || wrong "the firewall refuses to send: counted as the network's loss"
     in_client 1 timeout -s KILL 3 rpcinfo -T udp "$SERVER_ADDRESS" nfs 3 >/dev/null 2>&1 || true
-    logs "NFS: datagram ignored.*this host's firewall refuses to send|datagram.*this host's firewall refuses to send" 2
+    expect_event 2 ignored protocol=NFS reason=firewall
     firewall output 'meta l4proto tcp drop'
     in_client 1 timeout 5 curl -s -o /dev/null "http://$SERVER_ADDRESS/" || true
-    logs 'connections to TCP port 80 \(HTTP\) at srv0 do not come about: this host answers' 4
+    expect_event 4 diagnostic code=answers_lost 'text~TCP port 80 .* srv0 '
     in_srv nft flush ruleset
     stop_server
     step "what this host's firewall refuses to send is said at once"
@@ -190,15 +194,15 @@ networks_firewall_in() {
     firewall input 'udp dport 67 drop; tcp dport 80 drop; tcp dport 10809 reject with icmpx type admin-prohibited; udp dport 69 reject'
     ask 1 -t 2
     [[ -z $ADDRESS ]] || wrong "the firewall drops nothing: a lease came"
-    logs 'requests to UDP port 67 \(DHCP\) arrive at srv0 and a firewall of this host drops them' 4
+    expect_event 4 diagnostic code=requests_dropped 'text~UDP port 67 .* srv0 '
     in_client 1 ip address add 192.168.77.99/24 dev eth0
     in_client 1 timeout 4 curl -s -o /dev/null "http://$SERVER_ADDRESS/" || true
-    logs 'requests to TCP port 80 \(HTTP\) from 192.168.77.99 arrive at srv0 and a firewall' 4
+    expect_event 4 diagnostic code=requests_dropped 'text~TCP port 80 .* 192\.168\.77\.99 .* srv0 '
     in_client 1 timeout 4 nbdinfo --list "nbd://$SERVER_ADDRESS" >/dev/null 2>&1 || true
-    logs 'requests to TCP port 10809 \(NBD\) from 192.168.77.99 arrive at srv0 and a firewall' 4
+    expect_event 4 diagnostic code=requests_dropped 'text~TCP port 10809 .* 192\.168\.77\.99 .* srv0 '
     in_client 1 timeout 4 tftp -m binary "$SERVER_ADDRESS" -c get boot.ipxe /dev/null >/dev/null 2>&1 || true
-    logs 'requests to UDP port 69 \(TFTP\) from 192.168.77.99 arrive at srv0 and a firewall' 4
-    ! grep -q 'port 2049\|port 111' "$SERVER_LOG" || wrong "a firewall is said to drop what nobody sent"
+    expect_event 4 diagnostic code=requests_dropped 'text~UDP port 69 .* 192\.168\.77\.99 .* srv0 '
+    ! has_event any 'text~port (2049|111)\b' || wrong "a firewall is said to drop what nobody sent"
     in_srv nft flush ruleset
     stop_server
     # Without a firewall nothing is reported, even with a scanner or a vanished machine.
@@ -213,7 +217,7 @@ for port in (80, 111, 2049, 10809):
     stream = socket.create_connection((sys.argv[1], port), 5)
     stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
     stream.close()' "$SERVER_ADDRESS" || wrong "no firewall: a port is closed"
-    ! wait_line "$SERVER_LOG" 'a firewall' 4 >/dev/null || wrong "no firewall, and one is blamed: $(grep firewall "$SERVER_LOG")"
+    ! wait_event 4 diagnostic "code~$BLAMES_FIREWALL" >/dev/null || wrong "no firewall, and one is blamed: $(event_texts diagnostic "code~$BLAMES_FIREWALL")"
     stop_server
     step "what a firewall drops on its way in is said"
 }
@@ -226,23 +230,21 @@ networks_no_link() {
     local mode
     for mode in server off; do
         START_LOG=unplugged-$mode start_ready --dhcp "$mode" "$(image arch)"
-        logs 'srv0 has no link \(is the cable plugged in\?\): no machine there can be served' 9
+        expect_event 9 diagnostic code=no_link 'text~^srv0 .*\bcable\b'
         ip -n "$LAB-lan" link set port0 up
-        logs 'srv0 has a link now' 2
+        expect_event 2 diagnostic code=link_up 'text~^srv0 '
         ip -n "$LAB-lan" link set port0 down
-        wait_until 9 unplugged_again || wrong "--dhcp $mode: the cable is pulled and nothing is said"
+        wait_events 2 9 diagnostic code=no_link 'text~^srv0 .*\bcable\b' || wrong "--dhcp $mode: the cable is pulled and nothing is said"
         stop_server
     done
     ip -n "$LAB-lan" link set port0 up
     ip -n "$LAB-srv" link set srv0 down
     for mode in server auto off; do
         START_LOG=down-$mode start --dhcp "$mode" "$(image arch)"
-        logs 'srv0 is switched off \(ip link set srv0 up\)' 9
+        expect_event 9 diagnostic code=no_link 'text~^srv0 .*\(ip link set srv0 up\)'
         stop_server
     done
     ip -n "$LAB-srv" link set srv0 up
     ip -n "$LAB-srv" address flush dev srv0
     step "no cable and switched off are distinguished, in every mode"
 }
-
-unplugged_again() { [[ $(grep -c 'srv0 has no link' "$SERVER_LOG") == 2 ]]; }

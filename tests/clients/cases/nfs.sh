@@ -97,7 +97,7 @@ nfs_folder() {
     rm -f "$LOGS/copied"
     in_lan nfs-cp "$(nfs_url "/run/archiso/bootmnt/$file")" "$LOGS/copied" >"$LOGS/nfs-cp" 2>&1 || wrong "nfs-cp: $(tail -n 1 "$LOGS/nfs-cp")"
     same "$LOGS/tree-arch/$file" "$LOGS/copied" "nfs-cp"
-    logs "NFS mount /run/archiso/bootmnt/arch/boot/x86_64 \(.* for $LAN_ADDRESS" 2
+    expect_event 2 started protocol=NFS path=/run/archiso/bootmnt/arch/boot/x86_64 "ip=$LAN_ADDRESS"
     in_lan showmount --no-headers -a "$SERVER_ADDRESS" >"$LOGS/mounts" 2>&1 || wrong "showmount -a: $(tail -n 1 "$LOGS/mounts")"
     grep -qx "$LAN_ADDRESS:/run/archiso/bootmnt/arch/boot/x86_64" "$LOGS/mounts" || wrong "showmount -a says: $(cat "$LOGS/mounts")"
     step "nfs-cp out of a folder, showmount -a"
@@ -108,7 +108,7 @@ nfs_refusals() {
     for path in / /iso /iso/none /iso/arch.iso /etc /iso/arch/../..; do
         ! in_lan nfs-ls "$(nfs_url "$path")" >"$LOGS/refused" 2>&1 || wrong "$path can be mounted"
     done
-    logs 'NFS file /.* not found for' 2
+    expect_event 2 not-found protocol=NFS 'path~^/'
     ! in_lan nfs-cp /etc/hostname "$(nfs_url /iso/arch/new)" >"$LOGS/refused" 2>&1 || wrong "a file was written"
     grep -q 'ROFS' "$LOGS/refused" || wrong "writing is refused with: $(tail -n 1 "$LOGS/refused")"
     step "refused: other paths, writing"
@@ -132,7 +132,7 @@ nfs_kept_key() {
     stop_server
     echo short >"$key"
     start_ready --address "$SERVER_ADDRESS/$SERVER_PREFIX" --dhcp off "$(image arch)"
-    logs 'nfs-handle\.key is not a key of 16 bytes' 2
+    expect_event 2 diagnostic code=protocol_not_served 'text~^NFS .*/nfs-handle\.key '
     stop_server
     rm -f "$key"
     step "the key of the handles"
@@ -154,7 +154,7 @@ nfs_host_port_mapper() {
     local program
     port_mapper
     START_LOG=mapped start_ready --address "$SERVER_ADDRESS/$SERVER_PREFIX" --dhcp off "$(image arch)"
-    logs 'registered with the port mapper' 2
+    expect_event 2 diagnostic code=nfs_registered
     in_lan rpcinfo -p "$SERVER_ADDRESS" | awk '{print $1, $2, $3, $4}' >"$LOGS/mapped"
     for program in '100003 3 tcp 2049' '100003 3 udp 2049' '100005 3 tcp 2049' '100005 1 udp 2049'; do
         grep -qx "$program" "$LOGS/mapped" || wrong "the host's port mapper does not say '$program'"
@@ -165,7 +165,7 @@ nfs_host_port_mapper() {
     kill -9 "$SERVER_PID"
     wait "$SERVER_PID" 2>/dev/null || true
     START_LOG=mapped2 start_ready --address "$SERVER_ADDRESS/$SERVER_PREFIX" --dhcp off "$(image arch)"
-    logs 'registered with the port mapper' 2
+    expect_event 2 diagnostic code=nfs_registered
     # A restarted port mapper has no registrations.
     kill "$MAPPER"
     wait "$MAPPER" 2>/dev/null || true
@@ -209,7 +209,7 @@ let_go() {
 nfs_port_mapper_refuses() {
     hold 111
     START_LOG=unmapped start_ready --address "$SERVER_ADDRESS/$SERVER_PREFIX" --dhcp off "$(image arch)"
-    logs 'machines will not find NFS: TCP port 111 is taken by python3.*mountport=2049' 2
+    expect_event 2 diagnostic code=nfs_not_registered 'text~TCP port 111 .* python3 .*mountport=2049'
     in_lan nfs-ls "$(nfs_url "/iso/arch?nfsport=2049&mountport=2049")" >"$LOGS/unmapped" 2>&1 || wrong "with ports given: $(tail -n 1 "$LOGS/unmapped")"
     stop_server
     let_go
@@ -220,8 +220,8 @@ nfs_port_mapper_refuses() {
 nfs_port_taken() {
     hold 2049
     START_LOG=taken start_ready --address "$SERVER_ADDRESS/$SERVER_PREFIX" --dhcp off "$(image arch)"
-    logs 'NFS is not served: TCP port 2049 is taken by python3' 2
-    ! grep 'serving arch' "$SERVER_LOG" | grep -q NFS || wrong "NFS is said to be served"
+    expect_event 2 diagnostic code=protocol_not_served 'text~^NFS .*TCP port 2049 .* python3 '
+    ! has_event diagnostic code=serving 'text~\bNFS\b' || wrong "NFS is said to be served"
     get "http://$SERVER_ADDRESS/iso/arch/arch/boot/x86_64/vmlinuz-linux" "$LOGS/got" || wrong "no HTTP beside another NFS server"
     stop_server
     refuses 3 --address "$SERVER_ADDRESS/$SERVER_PREFIX" --dhcp off --transport nfs "$(image arch)"

@@ -50,10 +50,10 @@ case_restart() {
     [[ -n $address ]] || fail "no lease"
     crowd 2000 300 &
     pid=$!
-    wait_acks 300
+    wait_events 300 20 dhcp message=DHCPACK || fail "fewer than 300 ACKs in 20 s"
     kill -9 "$SERVER_PID"
     wait "$SERVER_PID" 2>/dev/null || true
-    step "killed after $(grep -c DHCPACK "$SERVER_LOG") ACKs, with machines asking"
+    step "killed after $(count_events dhcp message=DHCPACK) ACKs, with machines asking"
     serve "$(image arch)"
     kill -0 "$pid" 2>/dev/null || wrong "the load was over before the server was back"
     in_client 1 ip address flush dev eth0 scope global
@@ -66,9 +66,3 @@ case_restart() {
     stop_server
     leases_are_right
 }
-
-# wait_acks NUMBER: waits until the log has this many.
-wait_acks() {
-    wait_until 20 has_acks "$1" || fail "fewer than $1 ACKs in 20 s"
-}
-has_acks() { (($(grep -c DHCPACK "$SERVER_LOG") >= $1)); }

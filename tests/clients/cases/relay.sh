@@ -9,7 +9,6 @@ case_relay() {
     need_tools dnsmasq=dnsmasq-base busybox=busybox-static dhcrelay=isc-dhcp-relay dhclient=isc-dhcp-client tcpdump=tcpdump \
         nbdinfo=libnbd-bin showmount=nfs-common
     local number
-    LOG_FORMAT=json
     far_lan_up
     for number in 1 2 3 4; do
         client_up "$number"

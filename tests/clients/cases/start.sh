@@ -137,7 +137,7 @@ sys.stdin.read()' "$port" <> <(:) >"$LOGS/holder" &
         refuses 2 --dhcp off --transport "$transport" "$(image arch)"
         says "--transport $transport: .*TCP port $port is taken by python3 \(process $pid\)" "$name port taken, $transport asked for"
         START_LOG=optional start_ready --dhcp off "$(image arch)"
-        grep -q "$name is not served: .*TCP port $port is taken by python3 (process $pid)" "$LOGS/optional.log" ||
+        has_event diagnostic code=protocol_not_served "text~^$name .*TCP port $port .* python3 \(process $pid\)" ||
             wrong "$name port taken: the log does not say who has it"
         stop_server
         kill "$pid"
@@ -168,23 +168,25 @@ start_rights() {
         --dhcp off "$(image arch)" 2>&1) || status=$?
     grep -q 'grant CAP_NET_BIND_SERVICE (setcap' <<<"$said" || wrong "no rights, no DHCP: $said"
     rm -f "$state/ready"
+    SERVER_LOG=$LOGS/nobody-files.log
     ip netns exec "$LAB-srv" setpriv --reuid 65534 --regid 65534 --clear-groups \
         --inh-caps +net_bind_service --ambient-caps +net_bind_service \
-        "$LANBOOT" serve --interface srv0 --state "$state" --dhcp off --ready-file "$state/ready" "$(image arch)" >"$LOGS/nobody-files.log" 2>&1 &
+        "$LANBOOT" serve --log json --interface srv0 --state "$state" --dhcp off --ready-file "$state/ready" "$(image arch)" >"$SERVER_LOG" 2>&1 &
     SERVER_PID=$!
     LAB_PIDS+=("$SERVER_PID")
-    wait_line "$LOGS/nobody-files.log" '^[0-9:]* serving arch' 5 "$SERVER_PID" >/dev/null || wrong "without DHCP, one capability: $(tail -n 1 "$LOGS/nobody-files.log")"
+    wait_event 5 diagnostic code=serving >/dev/null || wrong "without DHCP, one capability: $(last_events)"
     stop_server
     # With DHCP, those it names.
     rm -f "$LOGS/nobody/ready"
+    SERVER_LOG=$LOGS/nobody.log
     ip netns exec "$LAB-srv" setpriv --reuid 65534 --regid 65534 --clear-groups \
         --inh-caps +net_bind_service,+net_raw --ambient-caps +net_bind_service,+net_raw \
-        "$LANBOOT" serve --interface srv0 --state "$state" --dhcp server --ready-file "$state/ready" "$(image arch)" >"$LOGS/nobody.log" 2>&1 &
+        "$LANBOOT" serve --log json --interface srv0 --state "$state" --dhcp server --ready-file "$state/ready" "$(image arch)" >"$SERVER_LOG" 2>&1 &
     SERVER_PID=$!
     LAB_PIDS+=("$SERVER_PID")
-    wait_line "$LOGS/nobody.log" '^[0-9:]* serving arch' 5 "$SERVER_PID" >/dev/null || wrong "with the two capabilities it does not serve: $(tail -n 1 "$LOGS/nobody.log")"
+    wait_event 5 diagnostic code=serving >/dev/null || wrong "with the two capabilities it does not serve: $(last_events)"
     ask 1
-    [[ -n $ADDRESS ]] || wrong "with the two capabilities there is no lease: $(tail -n 1 "$LOGS/nobody.log")"
+    [[ -n $ADDRESS ]] || wrong "with the two capabilities there is no lease: $(last_events)"
     stop_server
     ip -n "$LAB-srv" address flush dev srv0 scope global
     step "no rights: the capabilities are named, and are enough"
@@ -291,20 +293,20 @@ slow_download() {
 # Features that cannot work are reported at once, and the rest is served.
 start_says() {
     START_LOG=iso start_ready "${HERE[@]}" --dhcp server --loader iso "$(image arch-2013)"
-    logs 'loader iso: .*arch-2013\.iso has no EFI boot image' 2
+    expect_event 2 diagnostic code=loader_choice_unusable 'text~/arch-2013\.iso\b'
     stop_server
     step "--loader iso with an image that no firmware can start is reported at startup"
 }
 
 start_ends() {
-    local signal begun status
+    local signal begun status sent
     for signal in TERM INT; do
         START_LOG=$signal start_ready "${HERE[@]}" --dhcp server "$(image arch)"
         slow_download 10M
         begun=$(date +%s.%N)
         kill "-$signal" "$SERVER_PID"
         # No new connections are accepted.
-        logs 'stopping: ' 2
+        expect_event 2 diagnostic code=stopping
         ! in_lan curl -sS -m 2 -o /dev/null "http://$SERVER_ADDRESS/" 2>/dev/null || wrong "SIG$signal: a new request is still answered"
         wait "$SLOW_PID" || wrong "SIG$signal: the download that ran was cut: $(cat "$LOGS/slow.err")"
         same "$(image arch)" "$LOGS/slow" "the download that ran during SIG$signal"
@@ -319,7 +321,7 @@ start_ends() {
     START_LOG=second start_ready "${HERE[@]}" --dhcp server "$(image arch)"
     slow_download 3M
     kill "$SERVER_PID"
-    logs 'stopping: ' 2
+    expect_event 2 diagnostic code=stopping
     begun=$(date +%s.%N)
     kill "$SERVER_PID"
     status=0
@@ -337,20 +339,21 @@ start_ends() {
     ended "$SERVER_PID" 5 || wrong "--until-idle 2s: it does not end"
     wait "$SERVER_PID" || status=$?
     [[ $status == 0 ]] || wrong "--until-idle: exit status $status"
-    grep -q 'stopping: .*--until-idle' "$SERVER_LOG" || wrong "--until-idle: it does not say why it stops"
+    has_event diagnostic code=stopping 'text~--until-idle' || wrong "--until-idle: it does not say why it stops"
     # Idle time is counted from the end of the transfer, not from its beginning.
-    (($(line_of 'sent /iso/arch\.iso') < $(line_of 'stopping: '))) || wrong "--until-idle 2s: it stops while a download of 3.5 s runs"
+    sent=$(time_of finished path=/iso/arch.iso)
+    [[ -n $sent && $sent < $(time_of diagnostic code=stopping) ]] || wrong "--until-idle 2s: it stops while a download of 3.5 s runs"
     step "--until-idle 2s: over $(since "$begun") s after a download of 3.5 s began"
     # JSON lines are valid JSON.
-    START_LOG=json start_ready "${HERE[@]}" --dhcp server --log json "$(image arch)"
+    START_LOG=json start_ready "${HERE[@]}" --dhcp server "$(image arch)"
     get "http://$SERVER_ADDRESS/boot.ipxe" /dev/null
     ! get "http://$SERVER_ADDRESS/no\"thing" /dev/null || true
     stop_server
     python3 -c 'import json, sys; [json.loads(line) for line in open(sys.argv[1])]' "$SERVER_LOG" 2>/dev/null || wrong "--log json: a line is no JSON: $(head -n 1 "$SERVER_LOG")"
 }
 
-# line_of REGEX: prints the number of the first such line of the log, or a large one.
-line_of() { grep -n -m 1 -E "$1" "$SERVER_LOG" | cut -d : -f 1 | grep . || echo 999999; }
+# time_of EVENT …: prints when the first such event was, in a form that sorts by time.
+time_of() { event_values time "$@" | head -n 1 || true; }
 
 # A closed terminal ends it; nohup and a service's SIGHUP do not.
 start_hangup() {
@@ -405,7 +408,7 @@ start_once() {
     get "http://$SERVER_ADDRESS/arch/x86_64/airootfs.sfs" /dev/null
     udhcpc 1 'busybox udhcpc' -f -n -q -t 4 -T 1 -V PXEClient:Arch:00000:UNDI:002001 -x 0x5d:0000 -x 0x5e:010201 || wrong "--once: no lease"
     [[ -n $(leased 1 boot_file) ]] || wrong "--once: a machine that boots is given no file"
-    logs 'DHCPACK\(srv0\) .* \(x86 BIOS\): ' 2
+    expect_event 2 dhcp message=DHCPACK interface=srv0 "mac=$(client_mac 1)" 'arch=x86 BIOS' detail~.
     for path in arch/boot/x86_64/vmlinuz-linux arch/boot/x86_64/initramfs-linux.img arch/x86_64/airootfs.sfs{,.cms.sig}; do
         kill -0 "$SERVER_PID" 2>/dev/null || { wrong "--once: it ended before $path"; return; }
         in_client 1 curl -sS --fail -o /dev/null "http://$SERVER_ADDRESS/iso/arch/$path" || wrong "--once: $path"

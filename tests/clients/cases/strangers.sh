@@ -7,7 +7,6 @@ case_strangers() {
     local number
     for number in 1 2 3; do client_up "$number"; done
     HERE=(--address "$SERVER_ADDRESS/$SERVER_PREFIX" --range "$POOL_FIRST-$POOL_LAST")
-    LOG_FORMAT=json
     strangers_vlan
     strangers_two
     strangers_own_address

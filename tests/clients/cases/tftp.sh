@@ -5,7 +5,6 @@ case_tftp() {
     clients_up "$LOGS"
     need_tools tftp=tftp-hpa atftp=atftp busybox=busybox-static
     tftp -V 2>&1 | grep -q tftp-hpa || fail "tftp is not tftp-hpa: apt-get install -y tftp-hpa"
-    LOG_FORMAT=json
     serve "$(image arch)" "$(image arch-2013)"
     unpack arch
     TFTP_FILE=arch/boot/x86_64/vmlinuz-linux
