@@ -174,6 +174,8 @@ start_server() {
 
 # DHCP flags of lanboot.
 LANBOOT_DHCP=(--dhcp server --range "$POOL_FIRST-$POOL_LAST")
+# How it logs: events, which cases look at. People read `plain`.
+LANBOOT_LOG=json
 
 start_lanboot() {
     [[ -x $LANBOOT ]] || fail "$LANBOOT is not built: cargo build --release"
@@ -181,7 +183,7 @@ start_lanboot() {
     rm -f "$READY"
     mkdir -p "$LOGS/state"
     ip netns exec "$LAB-srv" "$LANBOOT" serve --interface srv0 \
-        --address "$SERVER_ADDRESS/$SERVER_PREFIX" "${LANBOOT_DHCP[@]}" --log json \
+        --address "$SERVER_ADDRESS/$SERVER_PREFIX" "${LANBOOT_DHCP[@]}" --log "$LANBOOT_LOG" \
         --ready-file "$READY" --state "$LOGS/state" "$@" >>"$SERVER_LOG" 2>&1 &
     SERVER_PID=$!
     wait_until 20 server_answers || true
