@@ -127,8 +127,7 @@ expect_event() { wait_event "$@" >/dev/null || wrong "no event in $1 s: ${*:2}";
 count_events() { event_values event "$@" | wc -l; }
 
 # wait_events COUNT SECONDS EVENT …: returns 1 if there are fewer by then.
-wait_events() { wait_until "$2" has_events "$1" "${@:3}"; }
-has_events() { (($(count_events "${@:2}") >= $1)); }
+wait_events() { wait_event "$2" --count "$1" "${@:3}" >/dev/null; }
 
 # event_texts EVENT …: prints what such events say, for a message.
 event_texts() { event_values text,why "$@" | paste -s -d ';'; }
