@@ -66,7 +66,7 @@ in_client() { # NUMBER COMMAND…
 image() { echo "$IMAGES/$1.iso"; }
 
 # start FLAGS… IMAGE…: runs lanboot with exactly these flags on srv0; its log is SERVER_LOG, in JSON
-# or LOG_FORMAT, and its process SERVER_PID. Does not wait until it is ready.
+# or LANBOOT_LOG, and its process SERVER_PID. Does not wait until it is ready.
 start() {
     [[ -x $LANBOOT ]] || fail "$LANBOOT is not built: cargo build --release"
     SERVER_LOG=$LOGS/${START_LOG:-server}.log
@@ -75,7 +75,7 @@ start() {
     # Not a function: $! would be a waiting shell rather than lanboot. A caller under nohup ignores
     # SIGHUP, and so would lanboot.
     env --default-signal=HUP ip netns exec "$LAB-srv" "$LANBOOT" serve --interface srv0 --state "$LOGS/${START_LOG:-}state" \
-        --log "${LOG_FORMAT:-json}" --ready-file "$READY" "$@" >>"$SERVER_LOG" 2>&1 &
+        --log "$LANBOOT_LOG" --ready-file "$READY" "$@" >>"$SERVER_LOG" 2>&1 &
     SERVER_PID=$!
     LAB_PIDS+=("$SERVER_PID")
 }

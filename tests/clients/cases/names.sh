@@ -67,7 +67,7 @@ names_hostile() {
     names_folder hostile "$HOSTILE" $'a\u202eosi.exe.iso' $'zero\u200bwidth.iso' $'caf\xe9.iso' \
         '${net0:mac} || reboot ;#%2f?.iso' $'c1\u009b2J.iso'
     printf 'no image' >"$LOGS/hostile/"$'bad\e[31m\nforged too.iso'
-    LOG_FORMAT=plain START_LOG=hostile start_ready "${HERE[@]}" "$LOGS/hostile"
+    LANBOOT_LOG=plain START_LOG=hostile start_ready "${HERE[@]}" "$LOGS/hostile"
     get "http://$SERVER_ADDRESS/boot.ipxe" "$LOGS/hostile.ipxe"
     names_asked
     stop_server
