@@ -5,7 +5,7 @@ use serde::Serialize;
 /// A message for the operator: a code for programs and a sentence for people.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Diagnostic {
-    /// What it is about.
+    /// Identifies what it is about.
     pub code: DiagnosticCode,
     /// The sentence.
     pub text: String,

@@ -14,7 +14,7 @@ use crate::route::Route;
 /// Returns the script for `server` and a machine with this `memory`.
 pub fn ipxe(catalog: &Catalog, menu: &Menu, server: &Server, memory: Memory) -> String {
     let mut out = String::from("#!ipxe\n# Made by lanboot.\n");
-    let is_choosing = is_choosing(catalog, server);
+    let is_choosing = with_root(catalog).next().is_some() && server.transports().count() > 1;
     if is_choosing && memory == Memory::Unasked {
         ask_for_memory(&mut out, server);
     }
@@ -38,7 +38,7 @@ pub fn ipxe(catalog: &Catalog, menu: &Menu, server: &Server, memory: Memory) -> 
     if is_choosing {
         transport_menu(&mut out, catalog, menu, server);
     }
-    entries(&mut out, catalog, menu, server, memory);
+    entries(&mut out, catalog, menu, server, memory, is_choosing);
     if catalog
         .entries()
         .any(|(_, entry)| entry.signed == Signed::No)
@@ -87,8 +87,14 @@ fn items(out: &mut String, catalog: &Catalog, is_choosing: bool) {
 }
 
 /// Writes the label of each entry, and with a choice of root transports those of each of them.
-fn entries(out: &mut String, catalog: &Catalog, menu: &Menu, server: &Server, memory: Memory) {
-    let is_choosing = is_choosing(catalog, server);
+fn entries(
+    out: &mut String,
+    catalog: &Catalog,
+    menu: &Menu,
+    server: &Server,
+    memory: Memory,
+    is_choosing: bool,
+) {
     for (image, entry) in catalog.entries() {
         let planned = menu.plan(image, entry, server, memory).transport;
         let _ = write!(out, "\n:{}\n", label(&entry.id));
@@ -99,11 +105,6 @@ fn entries(out: &mut String, catalog: &Catalog, menu: &Menu, server: &Server, me
             start(out, image, entry, menu, server, transport);
         }
     }
-}
-
-/// Returns whether machines choose the root transport.
-fn is_choosing(catalog: &Catalog, server: &Server) -> bool {
-    with_root(catalog).next().is_some() && server.transports().count() > 1
 }
 
 /// Message on a machine with Secure Boot, instead of the firmware's error.

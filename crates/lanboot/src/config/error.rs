@@ -1,4 +1,4 @@
-//! What is wrong with a value, as a sentence about its flag or its key.
+//! Makes sentences about wrong values, each naming its flag or its key.
 
 use std::error::Error as _;
 

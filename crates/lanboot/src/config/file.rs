@@ -17,7 +17,7 @@ use super::error;
 use super::settings::{FLAG_ONLY, Settings};
 use super::subnet::{self, Subnet};
 
-/// Where the configuration is looked for when `--config` names none.
+/// Path of the configuration file when `--config` names none.
 pub const DEFAULT_CONFIG: &str = "/etc/lanboot/lanboot.toml";
 /// The key of the tables, which is no flag.
 const SUBNET: &str = "subnet";
@@ -29,7 +29,7 @@ const MAX_CONFIG_BYTES: u64 = 1 << 20;
 pub(super) struct ConfigFile {
     /// The values that no flag overrides.
     pub(super) matches: ArgMatches,
-    /// Where each of these keys is: `FILE:LINE:COLUMN`.
+    /// Places of these keys: `FILE:LINE:COLUMN`.
     pub(super) places: BTreeMap<String, String>,
     /// The networks.
     pub(super) subnets: Vec<Subnet>,

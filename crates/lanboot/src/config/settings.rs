@@ -56,7 +56,7 @@ pub(super) const NOT_REPEATED_BY_EXPORT: [&str; 13] = [
     "tftp-single-port",
 ];
 
-/// What `serve` and `export` use: defaults, then the file, then the flags.
+/// Settings of `serve` and `export`: defaults, then the file, then the flags.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// Images, or folders of images
@@ -177,7 +177,7 @@ pub struct Settings {
     /// Networks, on interfaces or behind relays: the tables `[[subnet]]` of the file.
     #[arg(skip)]
     pub subnets: Vec<Subnet>,
-    /// Whether log lines begin with the time: journald adds its own.
+    /// True if log lines begin with the time: journald adds its own.
     #[arg(skip = std::env::var_os("JOURNAL_STREAM").is_none())]
     pub stamped: bool,
 }

@@ -24,7 +24,7 @@ pub struct Cidr {
     pub prefix: u8,
 }
 
-/// How the log is written.
+/// Format of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Log {
     /// Plain lines.
@@ -33,7 +33,7 @@ pub enum Log {
     Json,
 }
 
-/// How long a menu waits for a key; `None` for ever.
+/// Time for which a menu waits for a key; `None` for ever.
 pub(super) type MenuTimeout = Option<Duration>;
 
 /// The reason why a value of a key that may be repeated is rejected.

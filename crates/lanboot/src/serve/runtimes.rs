@@ -18,7 +18,7 @@ const DATA_THREADS: usize = 8;
 const HEADROOM: usize = 32 << 20;
 /// Most threads of one runtime that wait for the disk or for another program.
 const MAX_BLOCKING_THREADS: usize = 32;
-/// How long such a thread is kept without work: always. While one exists, tokio queues work for it
+/// Time for which such a thread is kept without work: always. While one exists, tokio queues work for it
 /// when it cannot create another.
 const KEEP_ALIVE: Duration = Duration::from_secs(u32::MAX as u64);
 
@@ -76,7 +76,7 @@ fn check_memory(bytes: usize) -> anyhow::Result<()> {
     })
 }
 
-/// What to do about too little memory or too few threads.
+/// Advice for too little memory or too few threads.
 const RAISE: &str =
     "raise the limits of memory and of processes (ulimit -v, ulimit -u, MemoryMax=, TasksMax=)";
 
