@@ -13,15 +13,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use lanboot_core::events::rate_limit::SUMMARY;
 use lanboot_core::events::{
-    BootProgress, BootState, Diagnostic, DiagnosticCode, Event, EventKind, FileUse, MachineStatus,
-    Outlook, Peer, Protocol, RateLimiter, ShimLoads, Suppressed, bytes, log_line,
+    BootProgress, BootState, Diagnostic, DiagnosticCode, Event, EventKind, MachineStatus, Outlook,
+    Peer, RateLimiter, ShimLoads, Suppressed, bytes, log_line,
 };
 use lanboot_core::machine::Mac;
-use lanboot_core::routes::Routes;
 use lanboot_core::text;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc;
@@ -47,7 +45,6 @@ pub struct EventLogger {
     repeats: RateLimiter,
     losses: Losses,
     shim_loads: ShimLoads,
-    routes: Arc<ArcSwap<Routes>>,
     output: Output,
     /// When the program became ready.
     began: Duration,
@@ -71,12 +68,7 @@ enum Output {
 
 impl EventLogger {
     /// Creates a logger for the kind of log in `settings`; `now` is when the program became ready.
-    pub fn new(
-        settings: &Settings,
-        routes: Arc<ArcSwap<Routes>>,
-        bus: &Bus,
-        now: Duration,
-    ) -> Self {
+    pub fn new(settings: &Settings, bus: &Bus, now: Duration) -> Self {
         let output = match settings.log {
             Some(Log::Json) => Output::Json,
             None if std::io::stdout().is_terminal() => Output::Live {
@@ -92,7 +84,6 @@ impl EventLogger {
             repeats: RateLimiter::default(),
             losses: Losses::new(bus.dropped()),
             shim_loads: ShimLoads::default(),
-            routes,
             output,
             began: now,
             once: settings.once,
@@ -103,18 +94,6 @@ impl EventLogger {
     /// Processes and logs one event. With `ending`, diagnostics are the last lines of the program,
     /// which are always logged.
     fn take(&mut self, event: &Event, ending: bool) {
-        let file = match &event.what {
-            // A mount and a network disk are where the root is.
-            EventKind::Started { protocol, .. } | EventKind::Finished { protocol, .. }
-                if matches!(protocol, Protocol::Nfs | Protocol::Nbd) =>
-            {
-                FileUse::mounted()
-            }
-            EventKind::Started { path, .. } | EventKind::Finished { path, .. } => {
-                self.routes.load().file_use(path.as_bytes())
-            }
-            _ => FileUse::default(),
-        };
         let is_diagnostic = matches!(event.what, EventKind::Diagnostic(_));
         if self.output.shows(event) && (ending && is_diagnostic || self.repeats.admit(event)) {
             self.output.write(event);
@@ -125,7 +104,7 @@ impl EventLogger {
             self.output.write(&refused);
         }
         if let (Some(status), Output::Live { screen, bars }) =
-            (self.boot_progress.fold(event, &file), &mut self.output)
+            (self.boot_progress.fold(event), &mut self.output)
         {
             show(screen, bars, status, event.at);
         }
@@ -161,16 +140,10 @@ impl EventLogger {
 
     /// What is to be said of a machine that loads its shim again and nothing after it.
     fn refused_shim(&mut self, event: &Event) -> Option<Event> {
-        let (EventKind::Started { path, .. }
-        | EventKind::Finished { path, .. }
-        | EventKind::NotFound { path, .. }) = &event.what
-        else {
-            return None;
-        };
-        let routes = self.routes.load();
-        let shim = routes.shim(path.as_bytes());
+        // What is not there is no shim either.
+        let shim = event.what.file_use().and_then(|file| file.shim.as_ref());
         let text = self.shim_loads.saw(event, shim.is_some()).then(|| {
-            let starts = shim.map(|shim| format!(": this shim {}", shim.authorities));
+            let starts = shim.map(|authorities| format!(": this shim {authorities}"));
             format!(
                 "it loaded the shim twice and nothing after it; with Secure Boot on its firmware may \
                  refuse it{}",
@@ -441,6 +414,7 @@ fn show(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use lanboot_core::events::Protocol;
 
     #[test]
     fn lost_events_are_logged_at_most_once_a_minute() {

@@ -517,6 +517,23 @@ fn a_machine_that_hangs_up_has_not_finished() {
 }
 
 #[test]
+fn a_transfer_that_the_server_ends_has_failed() {
+    let mut served = serve(Limits::default());
+    let mut stream = served.connect();
+    stream
+        .write_all(b"GET /image.iso HTTP/1.1\r\nHost: x\r\n\r\n")
+        .unwrap();
+    stream.read_exact(&mut [0; 1000]).unwrap();
+    served.done.abort();
+    let code = served.event(|what| match what {
+        EventKind::Finished { .. } => Some("finished"),
+        EventKind::Failed { reason, .. } => Some(reason.code()),
+        _ => None,
+    });
+    assert_eq!(code, "interrupted");
+}
+
+#[test]
 fn draining_closes_who_waits_and_finishes_what_runs() {
     let served = serve(Limits::default());
     let mut idle = served.connect();

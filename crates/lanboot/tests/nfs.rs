@@ -312,6 +312,7 @@ fn a_mount_is_logged_with_what_was_read_and_its_end() {
             transfer,
             path,
             len,
+            ..
         } => {
             assert_eq!(
                 (path.as_str(), *len),

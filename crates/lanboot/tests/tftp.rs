@@ -14,7 +14,9 @@ use std::time::{Duration, Instant};
 use lanboot::bus::Bus;
 use lanboot::open_images::{Disk, OpenImages};
 use lanboot::serve::tftp::{self, Limits};
-use lanboot_core::events::EventKind;
+use lanboot_core::events::{EventKind, FileUse};
+use lanboot_core::route::Route;
+use lanboot_core::routes::Opened;
 use lanboot_core::tftp::{ErrorCode, Failure, Mode, Options, Packet, Request};
 use lanboot_core::vfs::{Content, File, Piece, Source};
 use tempfile::TempDir;
@@ -132,7 +134,12 @@ impl Server {
             let find = move |path: &[u8], peer: IpAddr| {
                 assert!(peer.is_loopback());
                 let start = path.iter().position(|&b| b != b'/').unwrap_or(0);
-                known.get(&path[start..]).cloned()
+                let file = known.get(&path[start..]).cloned()?;
+                Some(Opened {
+                    route: Route::Index,
+                    file,
+                    file_use: FileUse::default(),
+                })
             };
             runtime.block_on(async move {
                 let forwarder = tokio::spawn(async move {

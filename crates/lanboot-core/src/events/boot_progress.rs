@@ -129,9 +129,8 @@ impl BootProgress {
         self.machines.values_mut()
     }
 
-    /// Applies one event; `file` is the role of its transfer's path in a boot. Returns the status
-    /// of the machine it belongs to.
-    pub fn fold(&mut self, event: &Event, file: &FileUse) -> Option<&MachineStatus> {
+    /// Applies one event. Returns the status of the machine it belongs to.
+    pub fn fold(&mut self, event: &Event) -> Option<&MachineStatus> {
         let key = match &event.what {
             EventKind::Diagnostic(_) | EventKind::Boot { .. } => return None,
             EventKind::Progress { transfer, .. } => *self.by_transfer.get(transfer)?,
@@ -142,7 +141,7 @@ impl BootProgress {
         let status = machines
             .entry(key)
             .or_insert_with(|| MachineStatus::new(event));
-        status.take(event, file);
+        status.take(event);
         match &event.what {
             EventKind::Dhcp {
                 message: MessageType::Ack,
@@ -282,11 +281,12 @@ impl MachineStatus {
         }
     }
 
-    fn take(&mut self, event: &Event, file: &FileUse) {
+    fn take(&mut self, event: &Event) {
         self.note(event);
         // Only a machine that is booting has its root here.
-        let counts = file.begins_boot || self.progress.booting;
-        let file = if counts { file } else { &FileUse::default() };
+        let counts = |file: &&FileUse| file.begins_boot || self.progress.booting;
+        let unknown = FileUse::default();
+        let file = event.what.file_use().filter(counts).unwrap_or(&unknown);
         match &event.what {
             EventKind::Dhcp {
                 message,
@@ -302,6 +302,7 @@ impl MachineStatus {
                 transfer,
                 path,
                 len,
+                ..
             } => {
                 let running = Running {
                     transfer: *transfer,

@@ -12,6 +12,7 @@ use super::{BootState, Reason};
 use crate::dhcp::MessageType;
 use crate::diagnostic::Diagnostic;
 use crate::machine::{Mac, Machine};
+use crate::route::FileUse;
 
 /// Something that happened. Listeners publish it on the bus of the shell.
 #[derive(Clone, Debug, PartialEq)]
@@ -128,6 +129,9 @@ pub enum EventKind {
         path: String,
         /// Bytes to send.
         len: u64,
+        /// What the file means to a boot.
+        #[serde(skip)]
+        file_use: Arc<FileUse>,
     },
     /// A transfer goes on.
     Progress {
@@ -152,6 +156,9 @@ pub enum EventKind {
         took: Duration,
         /// Packets sent again (TFTP only).
         retransmits: u32,
+        /// What the file means to a boot.
+        #[serde(skip)]
+        file_use: Arc<FileUse>,
     },
     /// A transfer ended too early, or a request was refused.
     Failed {
@@ -181,6 +188,16 @@ pub enum EventKind {
     Planned(Diagnostic),
     /// Something the operator should know about the server itself.
     Diagnostic(Diagnostic),
+}
+
+impl EventKind {
+    /// Returns what the file of a transfer that began or ended means to a boot.
+    pub fn file_use(&self) -> Option<&FileUse> {
+        match self {
+            Self::Started { file_use, .. } | Self::Finished { file_use, .. } => Some(file_use),
+            _ => None,
+        }
+    }
 }
 
 /// The kind of an event: lines of one kind stand for one another when there are too many.

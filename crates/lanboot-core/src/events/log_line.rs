@@ -225,7 +225,8 @@ mod tests {
                 path: "arch/boot/x86_64/vmlinuz-linux".into(),
                 sent: 15 << 20,
                 took: Duration::from_millis(500),
-                retransmits: 0
+                retransmits: 0,
+                file_use: Default::default(),
             }),
             "sent arch/boot/x86_64/vmlinuz-linux to 192.168.0.110 (15.0 MiB in 0.5 s, 30.0 MiB/s)"
         );
@@ -247,6 +248,7 @@ mod tests {
             transfer: 1,
             path,
             len: 1 << 30,
+            file_use: Default::default(),
         };
         assert_eq!(line(started), "NBD disk arch (1.0 GiB) for 192.168.0.110");
         let finished = EventKind::Finished {
@@ -256,6 +258,7 @@ mod tests {
             sent: 12 << 20,
             took: Duration::from_secs(40),
             retransmits: 0,
+            file_use: Default::default(),
         };
         assert_eq!(
             line(finished),

@@ -148,6 +148,9 @@ pub enum ListenerReason {
     /// The client asked for another file from the port of a TFTP transfer.
     #[error("the machine repeated its request")]
     AskedAnew,
+    /// The server ended before the transfer did.
+    #[error("this server ended it")]
+    Interrupted,
     /// The socket of a TFTP transfer cannot be added to the epoll set: the system's words.
     #[error("the socket cannot be watched: {0}")]
     SocketNotWatched(String),
@@ -199,6 +202,7 @@ reason_codes!(ListenerReason {
     Self::ConnectionTaken => "connection_taken",
     Self::TransferTaken => "transfer_taken",
     Self::AskedAnew => "asked_anew",
+    Self::Interrupted => "interrupted",
     Self::SocketNotWatched(_) => "socket_not_watched",
     Self::TooManyCalls => "too_many_calls",
     Self::RelayLoop => "relay_loop",

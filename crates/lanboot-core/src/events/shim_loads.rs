@@ -82,6 +82,7 @@ mod tests {
             sent: 1,
             took: Duration::ZERO,
             retransmits: 0,
+            file_use: Default::default(),
         }
     }
 

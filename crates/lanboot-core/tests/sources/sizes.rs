@@ -11,13 +11,12 @@ const MAX_FILE_LINES: usize = 500;
 /// Most lines of a function.
 const MAX_FUNCTION_LINES: usize = 70;
 /// Functions that are longer, each with the reason.
-const LONGER: [(&str, &str, &str); 3] = [
+const LONGER: [(&str, &str, &str); 2] = [
     (
         "events::log_line",
         "log_line",
         "a table: the line of each event",
     ),
-    ("serve::http", "answer", "to be split"),
     ("serve::tftp", "read", "to be split"),
 ];
 /// Tests that sleep, with how often and the reason.

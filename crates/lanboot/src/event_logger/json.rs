@@ -125,6 +125,7 @@ mod tests {
                     transfer: 7,
                     path: path.clone(),
                     len: 15_728_640,
+                    file_use: Default::default(),
                 },
             ),
             (
@@ -143,6 +144,7 @@ mod tests {
                     sent: 15_728_640,
                     took: Duration::from_millis(500),
                     retransmits: 0,
+                    file_use: Default::default(),
                 },
             ),
             (

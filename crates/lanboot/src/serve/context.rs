@@ -4,8 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use lanboot_core::routes::Routes;
-use lanboot_core::vfs::File;
+use lanboot_core::routes::{Opened, Routes};
 use tokio::sync::watch;
 
 use crate::bus::Bus;
@@ -26,7 +25,7 @@ pub struct Context {
 
 impl Context {
     /// Returns the file at `path` (and `query`, without its `?`) for `peer`.
-    pub fn find(&self, path: &[u8], query: &[u8], peer: IpAddr) -> Option<File> {
-        self.routes.load().find(path, query, peer)
+    pub fn find(&self, path: &[u8], query: &[u8], peer: IpAddr) -> Option<Opened> {
+        self.routes.load().open(path, query, peer)
     }
 }

@@ -6,8 +6,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use lanboot_core::Reply;
 use lanboot_core::events::{EventKind, ListenerReason, Protocol, Reason};
 use lanboot_core::http::{self, Method, Problem, Received, Request, Response, Session, Status};
+use lanboot_core::routes::Opened;
 use lanboot_core::text::printable;
 use lanboot_core::vfs::File;
 use socket2::SockRef;
@@ -19,6 +21,7 @@ use super::Context;
 use super::connection_limiter::{ConnectionLimiter, Permit};
 use super::listen::{self, Keepalive, peer};
 use super::stream::{self, PinnedImages, SendError, Sent};
+use super::transfer_guard::{TransferGuard, TransferInfo};
 use crate::bus::{self, Bus};
 use crate::net::{Listeners, Service};
 use crate::open_images::OpenImages;
@@ -49,8 +52,6 @@ const PATH_BYTES: usize = 256;
 /// Size from which a part of a file is logged as a transfer; shorter ones are probes and the block
 /// reads of `sanboot`.
 const LOGGED_PART_BYTES: u64 = 1024 * 1024;
-/// Least time between two progress events of one transfer.
-const PROGRESS: Duration = Duration::from_millis(100);
 /// After a refusal, how long and how much is still read, so that the close is no reset, which
 /// would take the refusal away from the machine.
 const LINGER: Duration = Duration::from_secs(2);
@@ -113,7 +114,7 @@ pub async fn run<F>(
     limits: Limits,
 ) -> io::Result<()>
 where
-    F: Fn(&[u8], &[u8], IpAddr) -> Option<File> + Send + Sync + 'static,
+    F: Fn(&[u8], &[u8], IpAddr) -> Option<Opened> + Send + Sync + 'static,
 {
     let limiter = ConnectionLimiter::new(limits.connections, limits.connections_per_peer);
     let protocol = listen::Listener {
@@ -165,7 +166,7 @@ struct Connection<F> {
 
 impl<F> Connection<F>
 where
-    F: Fn(&[u8], &[u8], IpAddr) -> Option<File> + Send + Sync + 'static,
+    F: Fn(&[u8], &[u8], IpAddr) -> Option<Opened> + Send + Sync + 'static,
 {
     async fn run(self, mut permit: Permit) {
         let mut session = Session::new();
@@ -184,7 +185,7 @@ where
                     Box::pin(self.answer(request, has_more, &mut permit)).await
                 }
                 Received::Refused { why, reply } => {
-                    self.log_failed(None, String::new(), 0, why);
+                    self.log_failed(String::new(), why);
                     let stall = self.shared.limits.stall;
                     // Whatever comes of it, the connection ends here.
                     let _ = Box::pin(stream::send(
@@ -238,7 +239,7 @@ where
                 Err(_) => {
                     if has_begun {
                         let reason = ListenerReason::RequestTimeout(self.shared.limits.head);
-                        self.log_failed(None, String::new(), 0, reason);
+                        self.log_failed(String::new(), reason);
                     }
                     return None;
                 }
@@ -256,7 +257,8 @@ where
     /// Sends the answer to one request; whether the connection stays open. `has_more` says that
     /// the next request arrived with it.
     async fn answer(&self, request: Request, has_more: bool, permit: &mut Permit) -> bool {
-        let file = (self.shared.find)(&request.path, &request.query, self.peer);
+        let opened = (self.shared.find)(&request.path, &request.query, self.peer);
+        let (file, file_use) = opened.map(|opened| (opened.file, opened.file_use)).unzip();
         let is_head = request.method == Method::Head;
         if let Some(cut) = file
             .as_ref()
@@ -270,78 +272,74 @@ where
             reply,
             problem,
         } = http::respond(&request, file.as_ref(), bus::now());
-        let closes = reply.close;
         let is_get = request.method == Method::Get;
         if let Some(warning) = file.filter(|_| is_get).and_then(|file| file.warning) {
             self.publish(EventKind::Planned(warning));
         }
         let len = reply.body.len();
         self.log_refusal(&request, status, problem);
-        let is_logged = request.method == Method::Get
+        let is_logged = is_get
             && match status {
                 Status::Ok => true,
                 Status::PartialContent => len >= LOGGED_PART_BYTES,
                 _ => false,
             };
-        let began = Instant::now();
-        let transfer = is_logged.then(|| self.log_started(&request, len));
-        let mut last_event = began;
-        let mut sent = 0;
-        let progress = |now_sent| {
-            sent = now_sent;
-            if let Some(transfer) = transfer
-                && last_event.elapsed() >= PROGRESS
-            {
-                last_event = Instant::now();
-                self.publish(EventKind::Progress { transfer, sent });
-            }
+        let info = TransferInfo {
+            protocol: Protocol::Http,
+            peer: peer(self.peer),
+            path: shown(&request.path),
+            len,
+            file_use: file_use.unwrap_or_default(),
         };
-        let stall = self.shared.limits.stall;
-        let outcome = match stream::send(
-            &self.stream,
-            reply,
-            &self.shared.open_images,
-            stall,
-            progress,
-        )
-        .await
-        {
+        let transfer = TransferGuard::new(&self.shared.bus, info);
+        if is_logged {
+            transfer.start();
+        }
+        self.send(reply, &transfer, has_more, permit).await
+    }
+
+    /// Sends a reply, and logs what becomes of it; whether the connection stays open.
+    async fn send(
+        &self,
+        reply: Reply,
+        transfer: &TransferGuard,
+        has_more: bool,
+        permit: &mut Permit,
+    ) -> bool {
+        let (closes, len) = (reply.close, reply.body.len());
+        let (open_images, stall) = (&self.shared.open_images, self.shared.limits.stall);
+        let progress = |sent| {
+            transfer.set_sent(sent);
+            transfer.progress(Instant::now());
+        };
+        let outcome = match stream::send(&self.stream, reply, open_images, stall, progress).await {
             // The kernel has it all; what counts is that the machine has. A machine that asks
             // for the next file has this one.
-            Sent::Whole if is_logged && !has_more => {
+            Sent::Whole if transfer.has_started() && !has_more => {
                 let is_evicted = || permit.is_lost();
                 let delivered = stream::delivered(&self.stream, len, stall, is_evicted);
                 delivered.await.map_err(|(cut, missing)| {
-                    sent = len.saturating_sub(missing);
+                    transfer.set_sent(len.saturating_sub(missing));
                     cut
                 })
             }
             Sent::Whole => Ok(()),
             Sent::ReadError(cut) | Sent::Cut(cut) => Err(cut),
         };
-        let path = shown(&request.path);
-        match (outcome, transfer) {
-            (Ok(()), Some(transfer)) => self.publish(EventKind::Finished {
-                protocol: Protocol::Http,
-                transfer,
-                path,
-                sent: len,
-                took: began.elapsed(),
-                retransmits: 0,
-            }),
-            (Ok(()), None) => {}
+        match outcome {
+            Ok(()) => {
+                transfer.set_sent(len);
+                transfer.finish(0);
+                return !closes;
+            }
             // A client that probes may close the connection; a broken image is logged in any case.
-            (Err(SendError::Peer(_)), None) => return false,
-            (Err(SendError::Peer(_)), transfer) if permit.is_lost() => {
-                self.log_failed(transfer, path, sent, ListenerReason::ConnectionTaken);
-                return false;
+            Err(SendError::Peer(_)) if !transfer.has_started() => {}
+            Err(SendError::Peer(_)) if permit.is_lost() => {
+                transfer.fail(ListenerReason::ConnectionTaken);
             }
-            (Err(cut), transfer) => {
-                self.log_failed(transfer, path, sent, &cut);
-                return false;
-            }
+            Err(cut) => transfer.fail(&cut),
         }
-        !closes
+        false
     }
 
     /// Returns why the images a file lies on cannot be read, as far as is known without reading;
@@ -355,7 +353,7 @@ where
     /// Answers HEAD as GET would be; always `false`, the connection ends.
     async fn refuse_head(&self, request: &Request, cut: &SendError) -> bool {
         let (reply, stall) = (http::unreadable(bus::now()), self.shared.limits.stall);
-        self.log_failed(None, shown(&request.path), 0, cut);
+        self.log_failed(shown(&request.path), cut);
         // Whatever comes of it, the connection ends here.
         let _ = stream::send(&self.stream, reply, &self.shared.open_images, stall, |_| {}).await;
         false
@@ -392,17 +390,6 @@ where
         self.shared.bus.publish(peer(self.peer), what);
     }
 
-    fn log_started(&self, request: &Request, len: u64) -> u64 {
-        let transfer = self.shared.bus.next_transfer();
-        self.publish(EventKind::Started {
-            protocol: Protocol::Http,
-            transfer,
-            path: shown(&request.path),
-            len,
-        });
-        transfer
-    }
-
     fn log_refusal(&self, request: &Request, status: Status, problem: Option<Problem>) {
         let path = || shown(&request.path);
         match (status, problem) {
@@ -410,23 +397,18 @@ where
                 protocol: Protocol::Http,
                 path: path(),
             }),
-            (_, Some(problem)) => self.log_failed(None, path(), 0, problem),
+            (_, Some(problem)) => self.log_failed(path(), problem),
             (_, None) => {}
         }
     }
 
-    fn log_failed(
-        &self,
-        transfer: Option<u64>,
-        path: String,
-        sent: u64,
-        reason: impl Into<Reason>,
-    ) {
+    /// Logs that a request was refused before anything was sent.
+    fn log_failed(&self, path: String, reason: impl Into<Reason>) {
         self.publish(EventKind::Failed {
             protocol: Protocol::Http,
-            transfer,
+            transfer: None,
             path,
-            sent,
+            sent: 0,
             reason: reason.into(),
         });
     }

@@ -274,7 +274,7 @@ impl Connection {
             Source::Memory { .. } | Source::Zero | Source::Missing(_) => true,
         };
         pieces().all(|piece| is_held(piece.source)).then(|| {
-            let transfer = Transfer::new(context.bus.clone(), peer(self.peer), &export);
+            let transfer = Transfer::new(&context.bus, peer(self.peer), &export);
             Entered { held, transfer }
         })
     }

@@ -21,9 +21,10 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 use lanboot_core::events::{EventKind, Peer, Protocol, Reason};
+use lanboot_core::routes::Opened;
 use lanboot_core::text::printable;
 use lanboot_core::tftp::{self, Failure, Incoming, Mode, Packet, Request, Transfer};
-use lanboot_core::vfs::{Content, File};
+use lanboot_core::vfs::Content;
 use tokio::io::Interest;
 use tokio::sync::{mpsc, watch};
 
@@ -34,6 +35,7 @@ use crate::serve::Context;
 use crate::serve::datagram::{self, Arrival, Burst};
 use crate::serve::send_error::{self, Unsent};
 use crate::serve::stream::SendError;
+use crate::serve::transfer_guard::{TransferGuard, TransferInfo};
 use admission::Admission;
 use blocks::{DataBlocks, OpenFile};
 use pump::{Pump, Sending};
@@ -116,7 +118,7 @@ pub async fn run<F>(
     limits: Limits,
 ) -> anyhow::Result<()>
 where
-    F: Fn(&[u8], IpAddr) -> Option<File>,
+    F: Fn(&[u8], IpAddr) -> Option<Opened>,
 {
     let (alive, mut all_ended) = mpsc::channel(1);
     let (misrouted, mut returned) = mpsc::channel(MAX_MISROUTED);
@@ -213,7 +215,7 @@ struct RequestHandler<'a, F> {
     pumps: Vec<Pump>,
 }
 
-impl<F: Fn(&[u8], IpAddr) -> Option<File>> RequestHandler<'_, F> {
+impl<F: Fn(&[u8], IpAddr) -> Option<Opened>> RequestHandler<'_, F> {
     async fn answer(&self, arrival: &Arrival, datagram: &[u8]) {
         let peer = Peer {
             mac: None,
@@ -239,7 +241,7 @@ impl<F: Fn(&[u8], IpAddr) -> Option<File>> RequestHandler<'_, F> {
     ) -> Result<(), EventKind> {
         let path = printable_path(&request.name);
         let ip = IpAddr::V4(*arrival.from.ip());
-        let Some(file) = (self.find)(&request.name, ip) else {
+        let Some(Opened { file, file_use, .. }) = (self.find)(&request.name, ip) else {
             self.send_failure(arrival, &Failure::NOT_FOUND);
             return Err(EventKind::NotFound {
                 protocol: Protocol::Tftp,
@@ -283,6 +285,13 @@ impl<F: Fn(&[u8], IpAddr) -> Option<File>> RequestHandler<'_, F> {
         let mtu = datagram::path_mtu(&socket).filter(|_| !self.limits.fragments);
         let now = Instant::now();
         let len = file.len();
+        let info = TransferInfo {
+            protocol: Protocol::Tftp,
+            peer,
+            path,
+            len,
+            file_use,
+        };
         let (transfer, first) =
             Transfer::new(&request.options, len, mtu, &self.limits.protocol, now);
         let (blksize, windowsize) = (transfer.blksize(), transfer.windowsize());
@@ -294,11 +303,8 @@ impl<F: Fn(&[u8], IpAddr) -> Option<File>> RequestHandler<'_, F> {
             transfer,
             first: Some(first),
             peer,
-            path,
             len,
-            begun: now,
-            last_event: now,
-            number: None,
+            guard: TransferGuard::new(&self.bus, info),
             unsent: Unsent::default(),
             ticket,
         };

@@ -6,8 +6,10 @@ use std::time::{Duration, Instant};
 
 use lanboot::open_images::{Disk, OpenImages};
 use lanboot_core::catalog::{Detection, Image, MediumLoaders};
-use lanboot_core::events::{Event, EventKind};
-use lanboot_core::vfs::{Identity, ImageId, Meta, TreeBuilder};
+use lanboot_core::events::{Event, EventKind, FileUse};
+use lanboot_core::route::Route;
+use lanboot_core::routes::Opened;
+use lanboot_core::vfs::{File, Identity, ImageId, Meta, TreeBuilder};
 use tempfile::NamedTempFile;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc;
@@ -66,6 +68,15 @@ pub fn file(bytes: &[u8]) -> NamedTempFile {
     let file = NamedTempFile::new().unwrap();
     file.as_file().write_all_at(bytes, 0).unwrap();
     file
+}
+
+/// A file as a server finds it, which means nothing to a boot.
+pub fn found(file: File) -> Opened {
+    Opened {
+        route: Route::Index,
+        file,
+        file_use: FileUse::default(),
+    }
 }
 
 /// An image of no family with no file in it.

@@ -65,7 +65,9 @@ pub fn serve(limits: Limits) -> Served {
     let runtime = event_stream::runtime();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    let find = move |path: &[u8], query: &[u8], peer: IpAddr| find(id, path, query, peer);
+    let find = move |path: &[u8], query: &[u8], peer: IpAddr| {
+        find(id, path, query, peer).map(event_stream::found)
+    };
     let done = runtime.spawn(run(listener, find, open_images, bus, draining, limits));
     Served {
         address,

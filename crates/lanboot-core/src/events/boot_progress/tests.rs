@@ -5,6 +5,7 @@ use crate::events::SendFailure;
 use crate::events::{ADDRESS_GRACE, Expected, GRACE, MAX_MACHINES, MAX_PAUSE_UNLOADED, SETTLE};
 use crate::machine::Arch;
 use proptest::prelude::*;
+use std::sync::Arc;
 
 const MAC: Mac = Mac([2, 0, 0, 0, 0, 1]);
 const OTHER: Mac = Mac([2, 0, 0, 0, 0, 2]);
@@ -31,9 +32,9 @@ impl Scene {
         }
     }
 
-    fn fold(&mut self, peer: Peer, what: EventKind, file: &FileUse) {
+    fn fold(&mut self, peer: Peer, what: EventKind) {
         let at = self.now;
-        self.boot_progress.fold(&Event { at, peer, what }, file);
+        self.boot_progress.fold(&Event { at, peer, what });
     }
 
     fn dhcp(&mut self, mac: Mac, message: MessageType, stage: Stage, address: Option<&str>) {
@@ -53,7 +54,7 @@ impl Scene {
             mac: Some(mac),
             ip: None,
         };
-        self.fold(peer, what, &FileUse::default());
+        self.fold(peer, what);
     }
 
     /// Firmware that gets its address here.
@@ -85,7 +86,7 @@ impl Scene {
                 stage,
             },
         };
-        self.fold(peer, what, &FileUse::default());
+        self.fold(peer, what);
     }
 
     fn begin(&mut self, protocol: Protocol, address: &str, file: &FileUse) -> u64 {
@@ -99,8 +100,9 @@ impl Scene {
             transfer: self.transfers,
             path: file.name.clone(),
             len: 1000,
+            file_use: Arc::new(file.clone()),
         };
-        self.fold(peer, what, file);
+        self.fold(peer, what);
         self.transfers
     }
 
@@ -125,6 +127,7 @@ impl Scene {
                 sent: 1000,
                 took: Duration::from_secs(1),
                 retransmits: 0,
+                file_use: Arc::new(file.clone()),
             },
             false => EventKind::Failed {
                 protocol,
@@ -134,7 +137,7 @@ impl Scene {
                 reason: SendFailure::Truncated.into(),
             },
         };
-        self.fold(peer, what, file);
+        self.fold(peer, what);
     }
 
     fn send(&mut self, address: &str, file: &FileUse) {

@@ -34,6 +34,7 @@ fn started(peer: Peer, at: Duration) -> Event {
             transfer: 1,
             path: "arch/boot/x86_64/vmlinuz-linux".into(),
             len: 15 << 20,
+            file_use: Default::default(),
         },
     }
 }
@@ -150,6 +151,7 @@ fn boot(machine: u8, at: Duration) -> Vec<Event> {
             transfer,
             path: path.clone(),
             len: sent,
+            file_use: Default::default(),
         };
         let missing = EventKind::NotFound {
             protocol,
@@ -162,6 +164,7 @@ fn boot(machine: u8, at: Duration) -> Vec<Event> {
             sent,
             took: Duration::from_millis(5),
             retransmits: 0,
+            file_use: Default::default(),
         };
         let progress = (0..5).map(|_| EventKind::Progress { transfer, sent });
         for what in [start, missing, finish].into_iter().chain(progress) {

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use lanboot_core::events::{EventKind, Protocol};
+use lanboot_core::events::{FileUse, Protocol};
 use lanboot_core::nfs::Mounted;
 use lanboot_core::vfs::{Identity, ImageId};
 use tokio::time::{Instant, sleep};
@@ -19,6 +19,7 @@ use crate::bus::{self, Bus};
 use crate::open_images::OpenImages;
 use crate::serve::listen::peer;
 use crate::serve::stream::SendError;
+use crate::serve::transfer_guard::{TransferGuard, TransferInfo};
 
 /// Time for which a machine with no connection must not have used an image until it is taken to be
 /// done with it. Nobody has to say goodbye, and those who run from an image never do: one that has
@@ -34,8 +35,6 @@ const LOOK: Duration = Duration::from_secs(5);
 const MAX_ACCOUNTS: usize = 8192;
 /// Most parts in which the time to forget is waited for.
 const LOOKS: u32 = 20;
-/// Least time between two words about one account.
-const PROGRESS: Duration = Duration::from_millis(100);
 /// Least time between two notes that an image is in use.
 const NOTE: Duration = Duration::from_secs(1);
 
@@ -63,20 +62,17 @@ pub(super) struct Mount {
     peer: IpAddr,
     identity: Identity,
     image: ImageId,
-    transfer: u64,
-    path: String,
-    began: Instant,
+    /// Its events. A disk that failed ends them before the account.
+    guard: TransferGuard,
     /// Mounts without an unmount.
     times: AtomicUsize,
-    sent: AtomicU64,
     /// Milliseconds since the epoch: last use, when the machine left soon after it (0 when it did
-    /// not), last event, last note to the disk.
+    /// not), last note to the disk.
     used: AtomicU64,
     left: AtomicU64,
-    logged: AtomicU64,
     noted: AtomicU64,
+    /// Whether the account is closed.
     is_over: AtomicBool,
-    is_broken: AtomicBool,
 }
 
 impl Accounts {
@@ -115,7 +111,7 @@ impl Accounts {
     ) {
         let before = self.lock().mounts.get(&(ip, identity)).cloned();
         if let Some(mount) = before {
-            if mount.sent.load(Ordering::Relaxed) == 0 && mount.path == path {
+            if mount.guard.sent() == 0 && mount.guard.path() == path {
                 mount.times.fetch_add(1, Ordering::Relaxed);
                 self.use_now(&mount);
                 return;
@@ -155,28 +151,13 @@ impl Accounts {
 
     /// `len` bytes of a file went out.
     pub(super) fn sent(&self, mount: &Mount, len: u64) {
-        let sent = mount.sent.fetch_add(len, Ordering::Relaxed) + len;
-        if self.is_time(&mount.logged, PROGRESS) && mount.is_logged() {
-            let what = EventKind::Progress {
-                transfer: mount.transfer,
-                sent,
-            };
-            self.bus.publish(peer(mount.peer), what);
-        }
+        mount.guard.add_sent(len);
+        mount.guard.progress(Instant::now());
     }
 
     /// Logs that the disk failed, once: every later read fails too.
     pub(super) fn broken(&self, mount: &Mount, why: &SendError) {
-        if mount.is_logged() && !mount.is_broken.swap(true, Ordering::Relaxed) {
-            let what = EventKind::Failed {
-                protocol: Protocol::Nfs,
-                transfer: Some(mount.transfer),
-                path: mount.path.clone(),
-                sent: mount.sent.load(Ordering::Relaxed),
-                reason: why.into(),
-            };
-            self.bus.publish(peer(mount.peer), what);
-        }
+        mount.guard.fail(why);
     }
 
     /// For `showmount -a`.
@@ -187,7 +168,7 @@ impl Accounts {
             .values()
             .map(|mount| Mounted {
                 machine: mount.peer.to_string(),
-                path: mount.path.clone(),
+                path: mount.guard.path().to_owned(),
             })
             .collect();
         mounted.sort_by(|a, b| (&a.machine, &a.path).cmp(&(&b.machine, &b.path)));
@@ -222,21 +203,23 @@ impl Accounts {
         size: u64,
         path: String,
     ) -> Arc<Mount> {
+        let info = TransferInfo {
+            protocol: Protocol::Nfs,
+            peer: peer(ip),
+            path,
+            len: size,
+            file_use: FileUse::mounted(),
+        };
         let mount = Arc::new(Mount {
             peer: ip,
             identity,
             image,
-            transfer: self.bus.next_transfer(),
-            path: path.clone(),
-            began: Instant::now(),
+            guard: TransferGuard::new(&self.bus, info),
             times: AtomicUsize::new(1),
-            sent: AtomicU64::new(0),
             used: AtomicU64::new(self.now()),
             left: AtomicU64::new(0),
-            logged: AtomicU64::new(self.now()),
             noted: AtomicU64::new(0),
             is_over: AtomicBool::new(false),
-            is_broken: AtomicBool::new(false),
         });
         let oldest = {
             let mut table = self.lock();
@@ -254,13 +237,7 @@ impl Accounts {
             self.finish(&oldest);
         }
         self.note(&mount);
-        let what = EventKind::Started {
-            protocol: Protocol::Nfs,
-            transfer: mount.transfer,
-            path,
-            len: size,
-        };
-        self.bus.publish(peer(ip), what);
+        mount.guard.start();
         mount
     }
 
@@ -277,21 +254,8 @@ impl Accounts {
                 table.mounts.remove(&key);
             }
         }
-        if mount.is_over.swap(true, Ordering::Relaxed) {
-            return;
-        }
-        if mount.is_broken.load(Ordering::Relaxed) {
-            return;
-        }
-        let what = EventKind::Finished {
-            protocol: Protocol::Nfs,
-            transfer: mount.transfer,
-            path: mount.path.clone(),
-            sent: mount.sent.load(Ordering::Relaxed),
-            took: mount.began.elapsed(),
-            retransmits: 0,
-        };
-        self.bus.publish(peer(mount.peer), what);
+        mount.is_over.store(true, Ordering::Relaxed);
+        mount.guard.finish(0);
     }
 
     fn use_now(&self, mount: &Mount) {
@@ -331,9 +295,12 @@ impl Accounts {
     }
 }
 
-impl Mount {
-    fn is_logged(&self) -> bool {
-        !self.is_over.load(Ordering::Relaxed) && !self.is_broken.load(Ordering::Relaxed)
+impl Drop for Accounts {
+    /// Lets the mounts go without an end: a machine reads on when the server runs again.
+    fn drop(&mut self) {
+        let table = self.lock();
+        let mounts = table.mounts.values();
+        mounts.for_each(|mount| mount.guard.abandon());
     }
 }
 
@@ -422,6 +389,7 @@ fn millis(duration: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use lanboot_core::events::EventKind;
     use tokio::time::advance;
 
     const MACHINE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
@@ -464,6 +432,19 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn mounts_outlive_the_server() {
+        let (bus, mut events) = Bus::new();
+        let accounts = Accounts::new(bus, Arc::default(), FORGET);
+        let (identity, path) = (Identity::default(), "/iso/a".to_owned());
+        accounts.mount(MACHINE, identity, ImageId(0), 1, path);
+        drop(accounts);
+        let first = events.try_recv().unwrap();
+        assert!(matches!(first.what, EventKind::Started { .. }), "{first:?}");
+        let next = events.try_recv();
+        assert!(next.is_err(), "{next:?}");
+    }
+
+    #[tokio::test]
     async fn an_account_that_ends_late_leaves_the_next_one_alone() {
         let (bus, mut events) = Bus::new();
         let accounts = Accounts::new(bus, Arc::default(), FORGET);
@@ -483,6 +464,7 @@ mod tests {
                 finished.push(transfer);
             }
         }
-        assert_eq!(finished, [old.transfer, new.transfer]);
+        let numbers = [&old, &new].map(|mount| mount.guard.number().unwrap());
+        assert_eq!(finished, numbers);
     }
 }

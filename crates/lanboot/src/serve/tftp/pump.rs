@@ -24,6 +24,7 @@ use super::{Misrouted, pass_on};
 use crate::bus::Bus;
 use crate::serve::datagram::{self, Arrival, Burst};
 use crate::serve::send_error::{self, Unsendable, Unsent};
+use crate::serve::transfer_guard::TransferGuard;
 
 /// How often deadlines are looked at: finer than the shortest wait, coarse enough to cost nothing.
 const TICK: Duration = Duration::from_millis(50);
@@ -32,8 +33,6 @@ const READY: usize = 256;
 /// Longest datagram read from a machine: an ERROR with a long sentence, or its next request with
 /// the byte that makes it too long.
 const MAX_DATAGRAM: usize = tftp::MAX_REQUEST + 1;
-/// Time between two `Progress` events of one transfer.
-const PROGRESS_EVERY: Duration = Duration::from_millis(200);
 /// Marks the event of the wake-up descriptor.
 const WAKE: u64 = u64::MAX;
 
@@ -50,14 +49,9 @@ pub(super) struct Sending {
     /// What to do first; taken when the pump takes the transfer.
     pub(super) first: Option<Action>,
     pub(super) peer: Peer,
-    /// The path asked for, made printable.
-    pub(super) path: String,
     pub(super) len: u64,
-    pub(super) begun: Instant,
-    /// When the last `Progress` was published.
-    pub(super) last_event: Instant,
-    /// Its number on the bus, once data was sent.
-    pub(super) number: Option<u64>,
+    /// Its events; it begins when data is sent.
+    pub(super) guard: TransferGuard,
     /// What of it this host itself did not send.
     pub(super) unsent: Unsent,
     pub(super) ticket: Ticket,
@@ -266,7 +260,7 @@ impl Worker {
 
     /// Ends a transfer that is over: its place is free before the event is published.
     fn settle(&mut self, slot: usize, state: Result<(), Over>) {
-        let Err(Over { last_word }) = state else {
+        let Err(over) = state else {
             return;
         };
         // Closing the socket takes it out of the epoll set too.
@@ -275,11 +269,21 @@ impl Worker {
         };
         let peer = sending.peer;
         sending.forward_rest(&self.misrouted);
-        drop(sending);
+        let guard = sending.close();
         self.free.push(slot);
         self.load.fetch_sub(1, Ordering::Relaxed);
-        if let Some(what) = last_word {
-            self.bus.publish(peer, what);
+        match over {
+            Over::Unlogged => {}
+            Over::Finished { retransmits } => guard.finish(retransmits),
+            Over::Failed(reason) => guard.fail(reason),
+            Over::Displaced { request, reason } => {
+                let what = EventKind::Ignored {
+                    protocol: Protocol::Tftp,
+                    request,
+                    reason,
+                };
+                self.bus.publish(peer, what);
+            }
         }
     }
 }
@@ -289,12 +293,27 @@ fn is_request(datagram: &[u8]) -> bool {
     matches!(datagram, [0, 1 | 2, ..])
 }
 
-/// The end of a transfer, and the event to publish; none after a size probe.
-struct Over {
-    last_word: Option<EventKind>,
+/// The end of a transfer.
+enum Over {
+    /// A size probe, or a request that was superseded before its first data.
+    Unlogged,
+    Finished {
+        retransmits: u32,
+    },
+    Failed(Reason),
+    /// Nobody answered, and another machine has its place.
+    Displaced {
+        request: String,
+        reason: Reason,
+    },
 }
 
 impl Sending {
+    /// Gives up its socket, memory and place; what is left are its events.
+    fn close(self: Box<Self>) -> TransferGuard {
+        self.guard
+    }
+
     /// The next datagram for the transfer; `None` when it was for the desk.
     fn receive<'a>(
         &self,
@@ -337,10 +356,10 @@ impl Sending {
     fn perform(&mut self, step: Action, bus: &Bus, now: Instant) -> Result<(), Over> {
         let sent = match step {
             Action::Wait(_) => return Ok(()),
-            Action::Done(finish) => return Err(self.end(&finish, now)),
+            Action::Done(finish) => return Err(self.end(&finish)),
             Action::Send(datagram) => self.socket.send(&datagram).map(|_| ()),
             Action::SendBlocks(blocks) => {
-                self.log_progress(bus, now);
+                self.log_progress(now);
                 match self.blocks.datagrams(&blocks) {
                     Ok(datagrams) => self.burst.send(&self.socket, datagrams),
                     Err(e) => {
@@ -371,7 +390,7 @@ impl Sending {
         match self.unsent.failed(error) {
             Unsendable::End(why) => return Err(self.fail(why)),
             Unsendable::Say(why) => {
-                let text = format!("TFTP {}: {why}; trying again", self.path);
+                let text = format!("TFTP {}: {why}; trying again", self.guard.path());
                 let diagnostic = DiagnosticCode::SendRetried.with(text);
                 bus.publish(self.peer, EventKind::Diagnostic(diagnostic));
             }
@@ -381,61 +400,42 @@ impl Sending {
     }
 
     /// Publishes its start, and then its progress at intervals.
-    fn log_progress(&mut self, bus: &Bus, now: Instant) {
-        match self.number {
-            None => {
-                let transfer = bus.next_transfer();
-                self.number = Some(transfer);
-                self.last_event = now;
-                let started = EventKind::Started {
-                    protocol: Protocol::Tftp,
-                    transfer,
-                    path: self.path.clone(),
-                    len: self.len,
-                };
-                bus.publish(self.peer, started);
-            }
-            Some(transfer) if now.saturating_duration_since(self.last_event) >= PROGRESS_EVERY => {
-                self.last_event = now;
-                let sent = self.transfer.confirmed_bytes();
-                bus.publish(self.peer, EventKind::Progress { transfer, sent });
-            }
-            Some(_) => {}
+    fn log_progress(&mut self, now: Instant) {
+        if self.guard.has_started() {
+            self.guard.set_sent(self.transfer.confirmed_bytes());
+            self.guard.progress(now.into());
+        } else {
+            self.guard.start();
         }
         if self.transfer.has_begun() {
             self.ticket.begin();
         }
     }
 
-    fn end(&self, finish: &Finish, now: Instant) -> Over {
-        let last_word = match (finish, self.number) {
-            (Finish::SizeProbe, _) => None,
-            (Finish::Complete | Finish::Unconfirmed, Some(transfer)) => Some(EventKind::Finished {
-                protocol: Protocol::Tftp,
-                transfer,
-                path: self.path.clone(),
-                sent: self.len,
-                took: now.saturating_duration_since(self.begun),
-                retransmits: self.transfer.retransmits(),
-            }),
-            (Finish::Vanished { .. }, _) => {
-                return match self.unsent.why() {
-                    Some(error) => self.fail(error.clone()),
-                    None => self.fail(finish.clone()),
-                };
+    fn end(&self, finish: &Finish) -> Over {
+        match finish {
+            Finish::SizeProbe => Over::Unlogged,
+            Finish::Complete | Finish::Unconfirmed if self.guard.has_started() => {
+                self.guard.set_sent(self.len);
+                let retransmits = self.transfer.retransmits();
+                Over::Finished { retransmits }
             }
-            _ => return self.fail(finish.clone()),
-        };
-        Over { last_word }
+            Finish::Vanished { .. } => match self.unsent.why() {
+                Some(error) => self.fail(error.clone()),
+                None => self.fail(finish.clone()),
+            },
+            _ => self.fail(finish.clone()),
+        }
     }
 
     /// Ends it because the machine sent a new request from the same port. Before the first data
     /// that is EDK2, whose second request may be seen before the error that ends its size probe:
     /// not logged.
     fn supersede(&self) -> Over {
-        match self.number {
-            Some(_) => self.fail(ListenerReason::AskedAnew),
-            None => Over { last_word: None },
+        if self.guard.has_started() {
+            self.fail(ListenerReason::AskedAnew)
+        } else {
+            Over::Unlogged
         }
     }
 
@@ -443,29 +443,17 @@ impl Sending {
     /// causes many of them, so each is logged as a request without consequence.
     fn displace(&self) -> Over {
         let reason = ListenerReason::TransferTaken;
-        if self.number.is_some() {
+        if self.guard.has_started() {
             return self.fail(reason);
         }
-        let request = format!("RRQ {}", self.path);
-        Over {
-            last_word: Some(EventKind::Ignored {
-                protocol: Protocol::Tftp,
-                request,
-                reason: reason.into(),
-            }),
+        Over::Displaced {
+            request: format!("RRQ {}", self.guard.path()),
+            reason: reason.into(),
         }
     }
 
     fn fail(&self, reason: impl Into<Reason>) -> Over {
-        let failed = EventKind::Failed {
-            protocol: Protocol::Tftp,
-            transfer: self.number,
-            path: self.path.clone(),
-            sent: self.transfer.confirmed_bytes(),
-            reason: reason.into(),
-        };
-        Over {
-            last_word: Some(failed),
-        }
+        self.guard.set_sent(self.transfer.confirmed_bytes());
+        Over::Failed(reason.into())
     }
 }
