@@ -8,7 +8,7 @@ mod json;
 
 use std::collections::HashMap;
 use std::io::{IsTerminal as _, Write as _};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -22,10 +22,9 @@ use lanboot_core::events::{
 use lanboot_core::machine::Mac;
 use lanboot_core::text;
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use crate::bus::{self, Bus};
+use crate::bus::{self, Bus, Events, LossReport};
 use crate::clock;
 use crate::config::{Log, Settings};
 
@@ -43,7 +42,7 @@ const TICK: Duration = Duration::from_secs(1);
 pub struct EventLogger {
     boot_progress: BootProgress,
     repeats: RateLimiter,
-    losses: Losses,
+    losses: LossReport,
     shim_loads: ShimLoads,
     output: Output,
     /// When the program became ready.
@@ -68,7 +67,7 @@ enum Output {
 
 impl EventLogger {
     /// Creates a logger for the kind of log in `settings`; `now` is when the program became ready.
-    pub fn new(settings: &Settings, bus: &Bus, now: Duration) -> Self {
+    pub fn new(settings: &Settings, now: Duration) -> Self {
         let output = match settings.log {
             Some(Log::Json) => Output::Json,
             None if std::io::stdout().is_terminal() => Output::Live {
@@ -82,7 +81,7 @@ impl EventLogger {
         Self {
             boot_progress: BootProgress::default(),
             repeats: RateLimiter::default(),
-            losses: Losses::new(bus.dropped()),
+            losses: LossReport::new("this log"),
             shim_loads: ShimLoads::default(),
             output,
             began: now,
@@ -157,14 +156,14 @@ impl EventLogger {
         })
     }
 
-    /// Does what is due at `now`, once a second.
-    fn look(&mut self, now: Duration) {
+    /// Does what is due at `now`, once a second; `lost` events did not reach it.
+    fn look(&mut self, now: Duration, lost: u64) {
         if !self.is_due(now) {
             return;
         }
         self.looked = now.as_secs();
         self.tidy(now);
-        self.admit_gaps(now, SUMMARY);
+        self.admit_gaps(now, lost, SUMMARY);
     }
 
     fn is_due(&self, now: Duration) -> bool {
@@ -172,15 +171,15 @@ impl EventLogger {
     }
 
     /// Says what was left out at least `patience` ago.
-    fn admit_gaps(&mut self, now: Duration, patience: Duration) {
+    fn admit_gaps(&mut self, now: Duration, lost: u64, patience: Duration) {
         for suppressed in self.repeats.due(now, patience) {
             self.output.write_suppressed(&suppressed, now);
         }
-        if let Some(text) = self.losses.due(now, patience) {
+        if let Some(diagnostic) = self.losses.due(lost, now, patience) {
             self.output.write(&Event {
                 at: now,
                 peer: Peer::default(),
-                what: EventKind::Diagnostic(DiagnosticCode::EventsLost.with(text)),
+                what: EventKind::Diagnostic(diagnostic),
             });
         }
     }
@@ -207,41 +206,6 @@ impl EventLogger {
     }
 }
 
-/// Events that never reached the logger, because its queue was full.
-#[derive(Debug)]
-struct Losses {
-    dropped: Arc<AtomicU64>,
-    /// The number logged.
-    logged: u64,
-    /// When that was.
-    at: Option<Duration>,
-}
-
-impl Losses {
-    fn new(dropped: Arc<AtomicU64>) -> Self {
-        Self {
-            dropped,
-            logged: 0,
-            at: None,
-        }
-    }
-
-    /// A sentence when there are more of them and the last one is `patience` ago.
-    fn due(&mut self, now: Duration, patience: Duration) -> Option<String> {
-        let dropped = self.dropped.load(Ordering::Relaxed);
-        if dropped == self.logged || self.at.is_some_and(|at| now.abs_diff(at) < patience) {
-            return None;
-        }
-        let more = dropped.saturating_sub(self.logged);
-        self.logged = dropped;
-        self.at = Some(now);
-        Some(format!(
-            "this log could not keep up; events missing: {more} ({dropped} since the start); \
-             machines are served all the same"
-        ))
-    }
-}
-
 /// Handle of the running logger.
 #[derive(Debug)]
 pub struct LoggerHandle {
@@ -258,7 +222,7 @@ struct Known {
 
 impl EventLogger {
     /// Starts a thread that logs what comes out of `events`.
-    pub fn start(mut self, mut events: mpsc::Receiver<Event>) -> std::io::Result<LoggerHandle> {
+    pub fn start(mut self, mut events: Events) -> std::io::Result<LoggerHandle> {
         let known = Arc::new(Known {
             outlook: Mutex::new(self.advance(self.began)),
             ending: AtomicBool::new(false),
@@ -272,7 +236,8 @@ impl EventLogger {
                     self.take(event, ending);
                 }
                 // It looks at every machine, so not after each event of many.
-                let is_progress = |event: &Event| matches!(event.what, EventKind::Progress { .. });
+                let is_progress =
+                    |event: &Arc<Event>| matches!(event.what, EventKind::Progress { .. });
                 let is_last = events.is_empty() && !heard.as_ref().is_some_and(is_progress);
                 if is_last || self.is_due(bus::now()) {
                     let outlook = self.advance(bus::now());
@@ -281,12 +246,12 @@ impl EventLogger {
                         .lock()
                         .unwrap_or_else(PoisonError::into_inner) = outlook;
                 }
-                self.look(heard.map_or_else(bus::now, |event| event.at));
+                self.look(heard.map_or_else(bus::now, |event| event.at), events.lost());
                 if ending && events.is_empty() {
                     break;
                 }
             }
-            self.admit_gaps(bus::now(), Duration::ZERO);
+            self.admit_gaps(bus::now(), events.lost(), Duration::ZERO);
         };
         let thread = std::thread::Builder::new()
             .name("event-logger".into())
@@ -296,7 +261,7 @@ impl EventLogger {
 }
 
 /// The next event, or `Some(None)` when none came for a [`TICK`]; `None` when none can come.
-fn hear(clock: &Runtime, events: &mut mpsc::Receiver<Event>) -> Option<Option<Event>> {
+fn hear(clock: &Runtime, events: &mut Events) -> Option<Option<Arc<Event>>> {
     let heard = clock.block_on(async { timeout(TICK, events.recv()).await });
     match heard {
         Ok(event) => event.map(Some),
@@ -316,7 +281,7 @@ impl LoggerHandle {
         /// A stopped terminal does not hold the program.
         const PATIENCE: Duration = Duration::from_secs(1);
         self.known.ending.store(true, Ordering::Relaxed);
-        bus.report(last_words);
+        bus.close(last_words);
         let finished = async {
             while !self.thread.is_finished() {
                 tokio::time::sleep(Duration::from_millis(5)).await;
@@ -415,36 +380,6 @@ fn show(
 mod tests {
     use super::*;
     use lanboot_core::events::Protocol;
-
-    #[test]
-    fn lost_events_are_logged_at_most_once_a_minute() {
-        let (bus, _events) = Bus::new();
-        let mut losses = Losses::new(bus.dropped());
-        let mut at = |second| losses.due(Duration::from_secs(second), SUMMARY);
-        assert_eq!(at(1000), None);
-        for _ in 0..65_536 + 3 {
-            bus.publish(
-                Peer::default(),
-                EventKind::Progress {
-                    transfer: 1,
-                    sent: 1,
-                },
-            );
-        }
-        let said = at(1001).unwrap();
-        assert!(said.contains("missing: 3 (3 since"), "{said}");
-        bus.publish(
-            Peer::default(),
-            EventKind::Progress {
-                transfer: 1,
-                sent: 1,
-            },
-        );
-        assert_eq!(at(1060), None, "too soon");
-        let said = at(1061).unwrap();
-        assert!(said.contains("missing: 1 (4 since"), "{said}");
-        assert_eq!(at(5000), None, "nothing new");
-    }
 
     #[test]
     fn live_lines_replace_some_lines_which_are_not_counted_then() {

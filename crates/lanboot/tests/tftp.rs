@@ -144,7 +144,7 @@ impl Server {
             runtime.block_on(async move {
                 let forwarder = tokio::spawn(async move {
                     while let Some(event) = bus_events.recv().await {
-                        let _ = sender.send(event.what);
+                        let _ = sender.send(event.what.clone());
                     }
                 });
                 tftp::run(socket, find, open_images, bus, draining, limits)

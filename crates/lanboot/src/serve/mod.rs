@@ -108,7 +108,7 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
     }
     let rescan = rescan(opened.library, context.clone(), settings.boot.clone());
     control.spawn(rescan);
-    let logger = EventLogger::new(settings, &bus, bus::now());
+    let logger = EventLogger::new(settings, bus::now());
     let logger = logger.start(events);
     let logger = logger.context("cannot start the thread that writes the log")?;
     let waits = Waits { decision, again };

@@ -12,17 +12,17 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use lanboot::bus::Bus;
+use lanboot::bus::{Bus, Events};
 use lanboot::open_images::Disk;
 use lanboot::serve::Context;
 use lanboot::serve::nbd::{Limits, serve as serve_nbd};
 use lanboot_core::catalog::{BootChoice, Catalog, Transports};
-use lanboot_core::events::{Event, EventKind};
+use lanboot_core::events::EventKind;
 use lanboot_core::loaders::Loaders;
 use lanboot_core::menus::Menu;
 use lanboot_core::routes::{Address, Routes};
 use lanboot_core::vfs::ImageId;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 
 pub use event_stream::DEADLINE;
 
@@ -37,7 +37,7 @@ pub struct Served {
     pub image: Vec<u8>,
     pub image_file: tempfile::NamedTempFile,
     pub context: Context,
-    pub events: mpsc::Receiver<Event>,
+    pub events: Events,
     pub drain: watch::Sender<bool>,
     pub done: tokio::task::JoinHandle<std::io::Result<()>>,
     pub runtime: tokio::runtime::Runtime,
@@ -153,7 +153,7 @@ impl Served {
     /// Every event so far.
     pub fn events(&mut self) -> Vec<EventKind> {
         std::iter::from_fn(|| self.events.try_recv().ok())
-            .map(|event| event.what)
+            .map(|event| event.what.clone())
             .collect()
     }
 }

@@ -4,25 +4,22 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use lanboot::bus::Events;
 use lanboot::open_images::{Disk, OpenImages};
 use lanboot_core::catalog::{Detection, Image, MediumLoaders};
-use lanboot_core::events::{Event, EventKind, FileUse};
+use lanboot_core::events::{EventKind, FileUse};
 use lanboot_core::route::Route;
 use lanboot_core::routes::Opened;
 use lanboot_core::vfs::{File, Identity, ImageId, Meta, TreeBuilder};
 use tempfile::NamedTempFile;
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::mpsc;
 
 /// Nothing in these tests takes this long unless it is broken, on a machine that has much else to
 /// do. Shorter than what the servers allow an idle connection.
 pub const DEADLINE: Duration = Duration::from_secs(60);
 
 /// The next event that `wanted` accepts.
-pub fn event<T>(
-    events: &mut mpsc::Receiver<Event>,
-    mut wanted: impl FnMut(&EventKind) -> Option<T>,
-) -> T {
+pub fn event<T>(events: &mut Events, mut wanted: impl FnMut(&EventKind) -> Option<T>) -> T {
     let end = Instant::now() + DEADLINE;
     while Instant::now() < end {
         match events.try_recv() {

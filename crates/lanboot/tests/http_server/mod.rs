@@ -11,11 +11,11 @@ use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Output};
 use std::sync::Arc;
 
-use lanboot::bus::Bus;
+use lanboot::bus::{Bus, Events};
 use lanboot::serve::http::{Limits, run};
-use lanboot_core::events::{Event, EventKind};
+use lanboot_core::events::EventKind;
 use lanboot_core::vfs::{Content, File, ImageId, Piece, Source};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 
 pub use event_stream::DEADLINE;
 
@@ -25,7 +25,7 @@ pub struct Served {
     pub address: SocketAddr,
     pub image: Vec<u8>,
     pub image_file: tempfile::NamedTempFile,
-    pub events: mpsc::Receiver<Event>,
+    pub events: Events,
     pub drain: watch::Sender<bool>,
     pub done: tokio::task::JoinHandle<std::io::Result<()>>,
     pub runtime: tokio::runtime::Runtime,

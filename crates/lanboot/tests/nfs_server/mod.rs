@@ -11,19 +11,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use lanboot::bus::Bus;
+use lanboot::bus::{Bus, Events};
 use lanboot::open_images::OpenImages;
 use lanboot::serve::Context;
 use lanboot::serve::nfs::{Limits, Listener, serve};
 use lanboot_core::catalog::{BootChoice, Catalog, Image};
-use lanboot_core::events::{Event, EventKind};
+use lanboot_core::events::EventKind;
 use lanboot_core::loaders::Loaders;
 use lanboot_core::menus::Menu;
 use lanboot_core::routes::{Address, Routes};
 use lanboot_core::vfs::{
     Content, Identity, ImageId, Kind, Meta, NodeId, Piece, Source, Tree, TreeBuilder,
 };
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 
 pub use event_stream::DEADLINE;
 
@@ -40,7 +40,7 @@ pub struct Served {
     pub image: Vec<u8>,
     pub image_file: tempfile::NamedTempFile,
     pub context: Context,
-    pub events: mpsc::Receiver<Event>,
+    pub events: Events,
     pub drain: watch::Sender<bool>,
     pub done: tokio::task::JoinHandle<anyhow::Result<()>>,
     pub runtime: tokio::runtime::Runtime,
