@@ -98,7 +98,7 @@ diagnostic_codes! {
     PingsAnswered: "something answers the pings for all addresses of a network",
     RelayOptionTooLong: "option 82 of a relay does not fit into the answers",
     // The program.
-    EventsLost: "events are missing in this log, because it could not keep up",
+    EventsLost: "events are missing in this log or in the boot progress, because it could not keep up",
     Stopping: "the program is about to stop, and why",
     Draining: "the program waits for transfers or connections to end",
     Stopped: "the program has stopped",

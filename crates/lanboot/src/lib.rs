@@ -1,6 +1,7 @@
 //! The shell around `lanboot-core`: sockets, files, time, tasks, terminal.
 
 pub mod arrivals;
+pub mod boot_progress;
 pub mod bus;
 pub mod clock;
 pub mod config;
@@ -10,6 +11,7 @@ pub mod export;
 pub mod initramfs;
 pub mod inspect;
 pub mod library;
+pub mod live_view;
 pub mod loaders;
 pub mod net;
 pub mod open_images;

@@ -9,6 +9,7 @@ mod progress;
 pub mod rate_limit;
 mod reason;
 mod shim_loads;
+mod snapshot;
 
 pub use boot_progress::{BootProgress, BootStage, MAX_LINES, MachineStatus, Running};
 pub use event::{Event, EventKind, Kind, Peer, Protocol, Volume};
@@ -19,6 +20,7 @@ pub use progress::{ADDRESS_GRACE, BootState, GRACE, MAX_PAUSE, MAX_PAUSE_UNLOADE
 pub use rate_limit::{RateLimiter, Suppressed};
 pub use reason::{HostCause, HostError, ListenerReason, Reason, SendFailure};
 pub use shim_loads::ShimLoads;
+pub use snapshot::{MachineView, Snapshot};
 
 pub use crate::diagnostic::{Diagnostic, DiagnosticCode};
 pub use crate::route::{Expected, FileUse, Role};

@@ -56,8 +56,7 @@ impl Outlook {
     }
 
     /// Returns whether no machine needs anything, no file is on its way and none was asked for
-    /// within `limit`. An outlook older than 5 s, as of a log that waits for a stopped
-    /// terminal, says nothing about `now`.
+    /// within `limit`. An outlook older than 5 s says nothing about `now`.
     pub fn is_idle(&self, now: Duration, limit: Duration) -> bool {
         let is_fresh = now.saturating_sub(self.at) < FRESH;
         let limit = match self.transfers {

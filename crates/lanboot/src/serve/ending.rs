@@ -9,8 +9,8 @@ use lanboot_core::events::{Diagnostic, DiagnosticCode, Outlook};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use crate::boot_progress::ProgressReader;
 use crate::bus::Bus;
-use crate::event_logger::LoggerHandle;
 
 /// Time transfers may continue after SIGTERM: systemd kills after 90 s.
 const DRAIN: Duration = Duration::from_secs(30);
@@ -22,7 +22,7 @@ const SILENCE: Duration = Duration::from_secs(1);
 pub(super) async fn wait(
     mut listeners: JoinSet<anyhow::Result<()>>,
     again: impl Future<Output = ()>,
-    logger: &LoggerHandle,
+    progress: &ProgressReader,
     bus: &Bus,
     how_to_end: &str,
 ) -> Diagnostic {
@@ -34,7 +34,7 @@ pub(super) async fn wait(
             () = &mut again => return false,
             () = sleep(SILENCE) => {}
         }
-        let what = logger.outlook().transfers_text();
+        let what = progress.outlook().transfers_text();
         let what = what.unwrap_or_else(|| "waiting for connections to end".to_owned());
         let text = format!("{what}; {how_to_end}");
         bus.report(DiagnosticCode::Draining.with(text));
@@ -45,7 +45,7 @@ pub(super) async fn wait(
     };
     match timeout(DRAIN, wait).await {
         Ok(true) => DiagnosticCode::Stopped.with("stopped"),
-        Ok(false) => interrupted("stopped", &logger.outlook()),
+        Ok(false) => interrupted("stopped", &progress.outlook()),
         Err(_) => DiagnosticCode::TransfersInterrupted.with(format!(
             "transfers still running after {} s were interrupted",
             DRAIN.as_secs()

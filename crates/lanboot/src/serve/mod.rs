@@ -28,7 +28,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context as _, anyhow};
 use arc_swap::ArcSwap;
 use lanboot_core::catalog::{BootChoice, Catalog};
-use lanboot_core::events::{Diagnostic, DiagnosticCode};
+use lanboot_core::events::{Diagnostic, DiagnosticCode, Outlook};
 use lanboot_core::routes::Routes;
 use lanboot_core::text;
 use tokio::signal::unix::{SignalKind, signal};
@@ -36,6 +36,7 @@ use tokio::sync::{Notify, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
+use crate::boot_progress::{self, ProgressHandle};
 use crate::bus::{self, Bus};
 use crate::config::Settings;
 use crate::event_logger::{EventLogger, LoggerHandle};
@@ -56,6 +57,7 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
     // Dropped last, after every server has stopped.
     let (_temporary_addresses, _lock) = (opened.temporary_addresses, opened.lock);
     let (bus, events) = Bus::new();
+    let for_progress = bus.subscribe();
     let (drain, draining) = watch::channel(false);
     let own = opened.routes.addresses.iter();
     bus.count_arrivals_at(own.map(|own| own.address));
@@ -108,13 +110,21 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
     }
     let rescan = rescan(opened.library, context.clone(), settings.boot.clone());
     control.spawn(rescan);
-    let logger = EventLogger::new(settings, bus::now());
-    let logger = logger.start(events);
+    let progress = boot_progress::start(bus.clone(), for_progress, bus::now());
+    let progress = progress.context("cannot start the thread that follows the boots")?;
+    let logger = EventLogger::new(settings).start(events, progress.reader());
     let logger = logger.context("cannot start the thread that writes the log")?;
+    let consumers = Consumers { progress, logger };
     let waits = Waits { decision, again };
-    let result = control.block_on(attend(settings, &bus, logger, servers, &drain, waits));
+    let result = control.block_on(attend(settings, &bus, consumers, servers, &drain, waits));
     runtimes.stop();
     result
+}
+
+/// The consumers of the bus.
+struct Consumers {
+    progress: ProgressHandle,
+    logger: LoggerHandle,
 }
 
 /// Signals between DHCP and the rest of the program.
@@ -129,11 +139,12 @@ struct Waits {
 async fn attend(
     settings: &Settings,
     bus: &Bus,
-    logger: LoggerHandle,
+    consumers: Consumers,
     mut servers: JoinSet<anyhow::Result<()>>,
     drain: &watch::Sender<bool>,
     mut waits: Waits,
 ) -> anyhow::Result<()> {
+    let progress = consumers.progress.reader();
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT")?;
     let mut hangup = Hangup::new().context("SIGHUP")?;
@@ -165,13 +176,8 @@ async fn attend(
                 Err(error) => Err(anyhow!("a server task failed: {error}")),
             },
             _ = tick.tick() => {
-                let outlook = logger.outlook();
-                if settings.once && outlook.is_done() {
-                    break Ok(format!("{} (--once)", outlook.done_text()));
-                }
-                let is_idle = |limit| outlook.is_idle(bus::now(), limit);
-                if settings.until_idle.is_some_and(is_idle) {
-                    break Ok("no requests for long enough (--until-idle)".to_owned());
+                if let Some(why) = why_done(settings, &progress.outlook()) {
+                    break Ok(why);
                 }
             }
         }
@@ -190,10 +196,21 @@ async fn attend(
             _ = interrupt.recv() => {}
         }
     };
-    let last_words = ending::wait(servers, again, &logger, bus, how_to_end).await;
-    logger.end(bus, last_words).await;
+    let last_words = ending::wait(servers, again, progress, bus, how_to_end).await;
+    consumers.progress.end().await;
+    consumers.logger.end(bus, last_words).await;
     remove_ready(settings.ready_file.as_deref());
     result.map(|_| ())
+}
+
+/// Returns why the program ends by itself, once it does.
+fn why_done(settings: &Settings, outlook: &Outlook) -> Option<String> {
+    if settings.once && outlook.is_done() {
+        return Some(format!("{} (--once)", outlook.done_text()));
+    }
+    let is_idle = |limit| outlook.is_idle(bus::now(), limit);
+    let is_idle = settings.until_idle.is_some_and(is_idle);
+    is_idle.then(|| "no requests for long enough (--until-idle)".to_owned())
 }
 
 fn ready(file: Option<&Path>) -> anyhow::Result<()> {
