@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use lanboot_core::events::rate_limit::{RateLimit, TokenBucket};
 use lanboot_core::events::{Diagnostic, DiagnosticCode, Event, EventKind, Peer};
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
@@ -156,8 +157,7 @@ pub struct LossReport {
     consumer: &'static str,
     /// The number reported.
     reported: u64,
-    /// When that was.
-    at: Option<Duration>,
+    limit: TokenBucket,
 }
 
 impl LossReport {
@@ -166,19 +166,22 @@ impl LossReport {
         Self {
             consumer,
             reported: 0,
-            at: None,
+            limit: TokenBucket::default(),
         }
     }
 
     /// Returns a diagnostic when more of the events are `lost` than it reported, and the last one
     /// is `patience` ago.
     pub fn due(&mut self, lost: u64, now: Duration, patience: Duration) -> Option<Diagnostic> {
-        if lost == self.reported || self.at.is_some_and(|at| now.abs_diff(at) < patience) {
+        let once = RateLimit {
+            burst: 1,
+            refill: patience,
+        };
+        if lost == self.reported || !self.limit.take(once, now) {
             return None;
         }
         let more = lost.saturating_sub(self.reported);
         self.reported = lost;
-        self.at = Some(now);
         Some(DiagnosticCode::EventsLost.with(format!(
             "{} could not keep up; events missing: {more} ({lost} since the start); \
              machines are served all the same",

@@ -1,11 +1,13 @@
 //! Rate limits of repeated log lines: so many of one kind about one machine, then one line a minute
 //! with their number. A broken or hostile machine does not fill a disk with its log.
 //!
-//! Every kind of line has two [`TokenBucket`]s, one per machine and one for all machines together,
+//! Every kind of line has a [`TokenBucket`] per machine and one for all machines together,
 //! because hardware and network addresses can be invented by the thousand. A bucket may be emptied
 //! at once and is refilled over an hour, so what a machine can write in the long run does not
 //! depend on how it spreads its packets. The buckets are large enough that a classroom of 200
 //! machines that boot at once loses no line.
+
+mod token_bucket;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -16,6 +18,8 @@ use serde::{Serialize, Serializer};
 
 use super::{Event, Kind, Peer, Protocol, Volume};
 use crate::machine::Mac;
+
+pub use token_bucket::{RateLimit, TokenBucket};
 
 /// Time in which an empty bucket is refilled.
 pub const REFILL: Duration = Duration::from_secs(3600);
@@ -28,7 +32,7 @@ pub const MAX_COUNTED: usize = 16_384;
 
 /// Number of lines of a kind that are logged at once, and again in every [`REFILL`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TokenBucket {
+pub struct Allowance {
     /// About one machine.
     pub each: u32,
     /// About all machines together.
@@ -36,43 +40,43 @@ pub struct TokenBucket {
 }
 
 /// DHCP messages of one name. A boot has 3 to 6 of each, and 20 while nobody answers.
-pub const MESSAGES: TokenBucket = TokenBucket {
+pub const MESSAGES: Allowance = Allowance {
     each: 256,
     all: 8192,
 };
 /// Files that leave. An installer fetches 1,500 packages from the image one by one;
 /// 200 machines need 80 files each until GRUB has its modules, and once again when they are
 /// switched off too early.
-pub const PROGRESS: TokenBucket = TokenBucket {
+pub const PROGRESS: Allowance = Allowance {
     each: 2048,
     all: 32_768,
 };
 /// How far long transfers are, up to ten times a second each, which only the JSON log has. Nothing
 /// is lost with them: the next one says more.
-pub const AMOUNTS: TokenBucket = TokenBucket {
+pub const AMOUNTS: Allowance = Allowance {
     each: 3 * 3600,
     all: 131_072,
 };
 /// Files that are not there. PXELINUX and GRUB look for up to 40 names before they find their
 /// menu, three times a boot.
-pub const PROBES: TokenBucket = TokenBucket {
+pub const PROBES: Allowance = Allowance {
     each: 128,
     all: 16_384,
 };
 /// Transfers that failed. Of a boot these are fewer than 10; each takes a transfer that was begun, and
 /// after a hundred that a machine gave up by itself the next one may be the one that matters.
-pub const FAILURES: TokenBucket = TokenBucket {
+pub const FAILURES: Allowance = Allowance {
     each: 256,
     all: 4096,
 };
 /// What was ignored. Of a boot this is less than 10 times; the reason does not become clearer by the
 /// thirtieth line.
-pub const TROUBLE: TokenBucket = TokenBucket {
+pub const TROUBLE: Allowance = Allowance {
     each: 32,
     all: 2048,
 };
 /// Sentences about the server itself, which are about nobody.
-pub const DIAGNOSTICS: TokenBucket = TokenBucket {
+pub const DIAGNOSTICS: Allowance = Allowance {
     each: 512,
     all: 512,
 };
@@ -185,35 +189,33 @@ impl RateLimiter {
     pub fn admit(&mut self, event: &Event) -> bool {
         let now = event.at;
         let kind = Kind::of(event);
-        let TokenBucket { each, all } = bucket(kind.volume());
-        let all_count = self.all.entry(kind).or_insert_with(|| Count::new(all, now));
-        all_count.refill(all, now);
+        let Allowance { each, all } = allowance(kind.volume());
+        let all_count = self.all.entry(kind).or_default();
+        let has_any = all_count.bucket.has_token(per_refill(all), now);
         if let Some(address) = Address::of(event.peer) {
             let key = (address, kind);
             if self.each.len() >= MAX_COUNTED && !self.each.contains_key(&key) {
                 sweep(&mut self.each, &mut self.swept, now);
             }
             if self.each.len() < MAX_COUNTED || self.each.contains_key(&key) {
-                let count = self
-                    .each
-                    .entry(key)
-                    .or_insert_with(|| Count::new(each, now));
-                count.refill(each, now);
+                let count = self.each.entry(key).or_default();
                 count.heard = now;
-                if count.left == 0 {
+                if !count.bucket.has_token(per_refill(each), now) {
                     count.fold(now);
                     return false;
                 }
                 // What all machines may not say costs this one nothing.
-                count.left -= u32::from(all_count.left > 0);
+                if has_any {
+                    count.bucket.spend();
+                }
             }
         }
-        if all_count.left == 0 {
+        if has_any {
+            all_count.bucket.spend();
+        } else {
             all_count.fold(now);
-            return false;
         }
-        all_count.left -= 1;
-        true
+        has_any
     }
 
     /// What was left out for at least `patience` ([`SUMMARY`], or nothing at the end), in a fixed
@@ -260,7 +262,7 @@ fn sweep(each: &mut HashMap<(Address, Kind), Count>, swept: &mut Duration, now: 
     each.retain(|_, count| count.suppressed > 0 || now.abs_diff(count.heard) < SUMMARY);
 }
 
-fn bucket(volume: Volume) -> TokenBucket {
+fn allowance(volume: Volume) -> Allowance {
     match volume {
         Volume::Messages => MESSAGES,
         Volume::Transfers => PROGRESS,
@@ -272,12 +274,17 @@ fn bucket(volume: Volume) -> TokenBucket {
     }
 }
 
-#[derive(Clone, Copy, Debug)]
+fn per_refill(lines: u32) -> RateLimit {
+    RateLimit {
+        burst: lines,
+        refill: REFILL,
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default)]
 struct Count {
-    /// Lines that may still be logged.
-    left: u32,
-    /// Until when lines have been given back.
-    filled: Duration,
+    /// The lines that may still be logged.
+    bucket: TokenBucket,
     /// When it was last asked for.
     heard: Duration,
     /// Lines left out.
@@ -287,33 +294,6 @@ struct Count {
 }
 
 impl Count {
-    fn new(bucket: u32, now: Duration) -> Self {
-        Self {
-            left: bucket,
-            filled: now,
-            heard: now,
-            suppressed: 0,
-            since: now,
-        }
-    }
-
-    fn refill(&mut self, bucket: u32, now: Duration) {
-        // The host's clock was set back.
-        self.filled = self.filled.min(now);
-        let line = REFILL / bucket.max(1);
-        let earned = (now - self.filled).as_nanos() / line.as_nanos().max(1);
-        match u32::try_from(earned) {
-            Ok(earned) if earned < bucket - self.left => {
-                self.left += earned;
-                self.filled += line * earned;
-            }
-            _ => {
-                self.left = bucket;
-                self.filled = now;
-            }
-        }
-    }
-
     fn fold(&mut self, now: Duration) {
         if self.suppressed == 0 || now < self.since {
             self.since = now;

@@ -12,9 +12,10 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use super::connection_limiter::{ConnectionLimiter, Full, Permit};
+use super::log_throttle::LogThrottle;
 use crate::bus::Bus;
 use crate::net::{Listeners, Service};
 
@@ -22,8 +23,6 @@ use crate::net::{Listeners, Service};
 /// timers, which gains nothing on a local network and took a third to a half of the processor time
 /// of a transfer.
 pub(super) const CONGESTION_CONTROL: &[u8] = b"cubic";
-/// Least time between two log lines of the same kind.
-const LOG_INTERVAL: Duration = Duration::from_secs(10);
 /// Pause before accepting again if the process or the system has no descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -200,23 +199,6 @@ pub(super) fn peer(ip: IpAddr) -> Peer {
     }
 }
 
-/// Limits the rate of one log line.
-#[derive(Debug, Default)]
-pub(super) struct LogThrottle {
-    last: Option<Instant>,
-}
-
-impl LogThrottle {
-    /// Returns whether the line may be logged (again).
-    pub(super) fn is_due(&mut self) -> bool {
-        let is_due = self.last.is_none_or(|last| last.elapsed() >= LOG_INTERVAL);
-        if is_due {
-            self.last = Some(Instant::now());
-        }
-        is_due
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -295,12 +277,5 @@ mod tests {
         served.await.unwrap();
         assert_eq!(bus.arrivals(Service::Http, eth1), 1);
         assert_eq!(bus.arrivals(Service::Http, eth0), 0);
-    }
-
-    #[test]
-    fn log_lines_are_throttled() {
-        let mut throttle = LogThrottle::default();
-        assert!(throttle.is_due());
-        assert!(!throttle.is_due());
     }
 }

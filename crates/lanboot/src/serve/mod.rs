@@ -9,6 +9,7 @@ mod hangup;
 pub mod http;
 mod interface_watch;
 mod listen;
+mod log_throttle;
 pub mod nbd;
 pub mod nfs;
 mod open;

@@ -26,7 +26,8 @@ use tokio::time::{Instant, timeout_at};
 
 use super::Context;
 use super::connection_limiter::{ConnectionLimiter, Permit};
-use super::listen::{self, Keepalive, LogThrottle, peer};
+use super::listen::{self, Keepalive, peer};
+use super::log_throttle::LogThrottle;
 use super::stream::{PinnedImages, SendError, SendQueue, Sent, acknowledged};
 use crate::bus;
 use crate::net::{Listeners, Service};

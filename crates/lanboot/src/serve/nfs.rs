@@ -30,7 +30,8 @@ use tokio::net::TcpStream;
 
 use super::Context;
 use super::connection_limiter::ConnectionLimiter;
-use super::listen::{self, Keepalive, LogThrottle, peer};
+use super::listen::{self, Keepalive, peer};
+use super::log_throttle::LogThrottle;
 use crate::net::{self, Listeners, Service};
 use accounts::{Account, Accounts, Mount};
 use rpcbind::Registered;

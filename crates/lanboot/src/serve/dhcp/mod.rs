@@ -33,7 +33,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
 use super::Context;
-use super::listen::LogThrottle;
+use super::log_throttle::LogThrottle;
 use super::send_error;
 use crate::bus;
 use crate::net::{ChangeSocket, PingSocket, Service};

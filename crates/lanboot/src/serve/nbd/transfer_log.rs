@@ -6,7 +6,7 @@ use lanboot_core::text::printable;
 use tokio::time::Instant;
 
 use crate::bus::Bus;
-use crate::serve::listen::LogThrottle;
+use crate::serve::log_throttle::LogThrottle;
 use crate::serve::stream::SendError;
 use crate::serve::transfer_guard::{TransferGuard, TransferInfo};
 
