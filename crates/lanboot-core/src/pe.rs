@@ -259,7 +259,7 @@ mod tests {
         ] {
             assert_eq!(signed(&Content::memory(bytes), &no_disk), Signed::No);
         }
-        let on_a_broken_disk = Content::disk(crate::vfs::ImageId(1), 0, 5000);
+        let on_a_broken_disk = Content::in_image(crate::vfs::ImageId(1), 0, 5000);
         assert_eq!(signed(&on_a_broken_disk, &no_disk), Signed::No);
     }
 

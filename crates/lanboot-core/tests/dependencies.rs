@@ -16,7 +16,7 @@ const CRATES: [(&str, &str); 2] = [
     ("lanboot", "## Modules of the shell"),
 ];
 /// Top-level modules with circles that are being broken up: nothing else may be in one.
-const IN_CIRCLES: [&str; 3] = ["events", "route", "serve"];
+const IN_CIRCLES: [&str; 6] = ["dhcp", "events", "io", "nfs", "route", "tftp"];
 
 #[test]
 fn every_module_uses_what_its_row_in_the_architecture_says() {
@@ -109,8 +109,8 @@ fn in_the_shell_some_things_belong_to_one_module() {
         ("std::env::args", &[""]),
         ("std::env::var", &["config"]),
         ("config::read(", &[""]),
-        ("Catalog::new", &["library"]),
-        ("iso::read(", &["library"]),
+        ("Catalog::new", &["images"]),
+        ("iso::read(", &["images"]),
         ("unsafe ", &["net", "clock"]),
     ];
     let mut wrong = Vec::new();

@@ -156,7 +156,7 @@ fn assert_same_bytes(content: &Content, disk: &Disk, file: &Path) {
     let (mut ours, mut theirs) = (vec![0; 1 << 20], vec![0; 1 << 20]);
     let mut at = 0;
     for piece in content.pieces() {
-        let Source::Disk { image, offset } = piece.source else {
+        let Source::Image { image, offset } = piece.source else {
             panic!("a piece that is not on disk: {piece:?}");
         };
         assert_eq!(image, IMAGE);
@@ -608,7 +608,7 @@ fn last_byte(tree: &Tree) -> u64 {
         .values()
         .filter_map(|id| match &tree.node(*id)?.kind {
             Kind::File(content) => content.pieces().last().map(|piece| match piece.source {
-                Source::Disk { offset, .. } => offset + piece.len,
+                Source::Image { offset, .. } => offset + piece.len,
                 _ => 0,
             }),
             _ => None,
@@ -637,7 +637,7 @@ fn bytes_flipped_anywhere_in_the_metadata_do_no_harm() {
         .values()
         .filter_map(|id| match &clean.tree.node(*id)?.kind {
             Kind::File(content) => content.pieces().first().map(|piece| match piece.source {
-                Source::Disk { offset, .. } => offset,
+                Source::Image { offset, .. } => offset,
                 _ => 0,
             }),
             _ => None,

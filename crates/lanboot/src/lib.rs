@@ -1,19 +1,18 @@
-//! The shell around `lanboot-core`: sockets, files, time, tasks, terminal.
+//! The shell around [`lanboot_core`]: sockets, files, the terminal.
 
-pub mod arrivals;
-pub mod boot_progress;
-pub mod bus;
 pub mod clock;
+pub mod commands;
 pub mod config;
-pub mod doctor;
-pub mod event_logger;
-pub mod export;
-pub mod initramfs;
-pub mod inspect;
-pub mod library;
-pub mod live_view;
+pub mod context;
+pub mod dhcp;
+pub mod events;
+pub mod http;
+pub mod images;
+pub mod io;
 pub mod loaders;
+pub mod nbd;
 pub mod net;
-pub mod open_images;
-pub mod serve;
+pub mod nfs;
+pub mod server;
 pub mod store;
+pub mod tftp;

@@ -3,9 +3,10 @@
 use std::io::{ErrorKind, Write as _};
 use std::process::ExitCode;
 
+use lanboot::commands::{doctor, export, inspect};
 use lanboot::config::args::Command;
 use lanboot::config::{self, Refusal};
-use lanboot::{doctor, export, inspect, serve};
+use lanboot::server;
 use lanboot_core::text;
 
 /// Seconds that what unwinds after a panic may take.
@@ -50,7 +51,7 @@ fn refuse(error: &clap::Error) -> ! {
 
 fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Serve(settings) => serve::run(&settings)?,
+        Command::Serve(settings) => server::run(&settings)?,
         Command::Inspect(flags) => print(&inspect::run(&flags)?)?,
         Command::Export(flags) => print(&export::run(*flags)?)?,
         Command::Doctor(flags) => {

@@ -9,7 +9,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use http_server::{DEADLINE, IMAGE_BYTES, curl, curl_any, one_reply, serve, transaction};
-use lanboot::serve::http::Limits;
+use lanboot::http::Limits;
 use lanboot_core::events::EventKind;
 
 fn text(bytes: &[u8]) -> String {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use http_server::crowd::{CROWD, Crowd, allow_descriptors, ask};
 use http_server::{DEADLINE, serve};
-use lanboot::serve::http::Limits;
+use lanboot::http::Limits;
 
 #[test]
 fn ten_thousand_idle_connections_fit_in_little_memory() {

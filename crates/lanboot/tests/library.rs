@@ -6,8 +6,8 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lanboot::library::ImageLibrary;
-use lanboot::open_images::OpenImages;
+use lanboot::images::library::ImageLibrary;
+use lanboot::images::open_images::OpenImages;
 use lanboot_core::catalog::{Catalog, Image};
 use lanboot_core::events::Diagnostic;
 use lanboot_core::iso::ReadAt as _;
@@ -202,7 +202,7 @@ fn an_image_that_is_replaced_is_kept_for_those_who_stream_it() {
     assert!(!disk.is_overwritten());
     let content = old.tree.file("file.txt").unwrap();
     let piece = &content.pieces()[0];
-    let lanboot_core::vfs::Source::Disk { offset, .. } = piece.source else {
+    let lanboot_core::vfs::Source::Image { offset, .. } = piece.source else {
         panic!("{piece:?}")
     };
     let mut bytes = [0; 3];

@@ -10,7 +10,7 @@ use disk::{
     ACK, EINVAL, EIO, EPERM, ERR_INVALID, ERR_TOO_BIG, ERR_UNKNOWN, ERR_UNSUP, IMAGE_BYTES, SIZE,
     image, option, option_head, request, serve, serve_in,
 };
-use lanboot::serve::nbd::Limits;
+use lanboot::nbd::Limits;
 use lanboot_core::events::EventKind;
 
 /// INFO or GO of `name`, wanting everything.

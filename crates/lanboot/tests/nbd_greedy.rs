@@ -7,7 +7,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use disk::{option, request, serve};
-use lanboot::serve::nbd::Limits;
+use lanboot::nbd::Limits;
 
 const IDLE: usize = 400;
 const GREEDY: usize = 200;

@@ -7,8 +7,8 @@ use std::net::Shutdown;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lanboot::open_images::Disk;
-use lanboot::serve::nfs::Limits;
+use lanboot::images::open_images::ImageFile;
+use lanboot::nfs::Limits;
 use lanboot_core::catalog::Catalog;
 use lanboot_core::events::{EventKind, ListenerReason, Protocol, SendFailure};
 use lanboot_core::routes::Routes;
@@ -273,7 +273,7 @@ fn who_reads_an_image_that_is_replaced_goes_on_with_the_old_one() {
     let id = served
         .context
         .open_images
-        .insert(Disk::open(file.path()).unwrap());
+        .insert(ImageFile::open(file.path()).unwrap());
     let old = served.context.routes.load().catalog.images()[0].clone();
     let mut new = catalog_image("new identity", id);
     new.name = "test".into();

@@ -6,7 +6,7 @@ mod nfs_server;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use lanboot::serve::nfs::Limits;
+use lanboot::nfs::Limits;
 use nfs_server::*;
 
 /// Connections of each kind.

@@ -11,9 +11,9 @@ use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use lanboot::bus::Bus;
-use lanboot::open_images::{Disk, OpenImages};
-use lanboot::serve::tftp::{self, Limits};
+use lanboot::events::bus::Bus;
+use lanboot::images::open_images::{ImageFile, OpenImages};
+use lanboot::tftp::{self, Limits};
 use lanboot_core::events::{EventKind, FileUse};
 use lanboot_core::route::Route;
 use lanboot_core::routes::Opened;
@@ -79,7 +79,7 @@ impl Server {
         let path = folder.path().join("image");
         std::fs::write(&path, &image).unwrap();
         let open_images = Arc::new(OpenImages::default());
-        let id = open_images.insert(Disk::open(&path).unwrap());
+        let id = open_images.insert(ImageFile::open(&path).unwrap());
         let mut known: HashMap<Vec<u8>, File> = HashMap::new();
         let mut files = HashMap::new();
         let mut add = |name: &str, content: Content, bytes: Vec<u8>| {
@@ -95,14 +95,14 @@ impl Server {
         for len in [
             0, 1, 511, 512, 513, 1023, 1024, 14_080, 65_536, 300_000, LARGE,
         ] {
-            let content = Content::disk(id, 77, len as u64);
+            let content = Content::in_image(id, 77, len as u64);
             add(&format!("{len}"), content, image[77..77 + len].to_vec());
         }
         let menu = b"DEFAULT a\r\n\rLABEL a\n\0".to_vec();
         add("boot/menu.cfg", Content::memory(menu.clone()), menu.clone());
         // Two extents, zeros between them, and generated text behind.
         let extent = |offset, len| Piece {
-            source: Source::Disk { image: id, offset },
+            source: Source::Image { image: id, offset },
             len,
         };
         let zeros = Piece {
@@ -117,7 +117,7 @@ impl Server {
         bytes.extend_from_slice(&menu);
         add("pieces", Content::new(pieces), bytes);
         // Goes on behind the end of the image.
-        let past = Content::disk(id, LARGE as u64, 1_000_000);
+        let past = Content::in_image(id, LARGE as u64, 1_000_000);
         add("broken", past, Vec::new());
 
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();

@@ -15,7 +15,7 @@ pub fn run(data: &[u8]) {
     let mut input = Input(data);
     let steer = input.byte();
     let file = File {
-        content: Content::disk(ImageId(1), 2048, 100_000),
+        content: Content::in_image(ImageId(1), 2048, 100_000),
         modified: Some(1_700_000_000),
         version: 7,
         warning: None,

@@ -41,14 +41,14 @@ struct Images;
 
 impl Exports for Images {
     fn find(&self, name: &[u8]) -> Option<Export> {
-        let data = Content::disk(ImageId(2), 100, 4096);
+        let data = Content::in_image(ImageId(2), 100, 4096);
         let zeros = Piece {
             source: Source::Zero,
             len: 4096,
         };
         let pieces = data.pieces().iter().chain([&zeros]).chain(data.pieces());
         let (name, content) = match name {
-            b"" | b"disk" => ("disk", Content::disk(ImageId(1), 0, 1_000_000)),
+            b"" | b"disk" => ("disk", Content::in_image(ImageId(1), 0, 1_000_000)),
             b"odd" => ("odd", Content::new(pieces.cloned())),
             _ => return None,
         };

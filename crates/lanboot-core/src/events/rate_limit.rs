@@ -32,7 +32,7 @@ pub const MAX_COUNTED: usize = 16_384;
 
 /// Number of lines of a kind that are logged at once, and again in every [`REFILL`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Allowance {
+pub struct LineLimits {
     /// About one machine.
     pub each: u32,
     /// About all machines together.
@@ -40,43 +40,43 @@ pub struct Allowance {
 }
 
 /// DHCP messages of one name. A boot has 3 to 6 of each, and 20 while nobody answers.
-pub const MESSAGES: Allowance = Allowance {
+pub const MESSAGES: LineLimits = LineLimits {
     each: 256,
     all: 8192,
 };
 /// Files that leave. An installer fetches 1,500 packages from the image one by one;
 /// 200 machines need 80 files each until GRUB has its modules, and once again when they are
 /// switched off too early.
-pub const PROGRESS: Allowance = Allowance {
+pub const PROGRESS: LineLimits = LineLimits {
     each: 2048,
     all: 32_768,
 };
 /// How far long transfers are, up to ten times a second each, which only the JSON log has. Nothing
 /// is lost with them: the next one says more.
-pub const AMOUNTS: Allowance = Allowance {
+pub const AMOUNTS: LineLimits = LineLimits {
     each: 3 * 3600,
     all: 131_072,
 };
 /// Files that are not there. PXELINUX and GRUB look for up to 40 names before they find their
 /// menu, three times a boot.
-pub const PROBES: Allowance = Allowance {
+pub const PROBES: LineLimits = LineLimits {
     each: 128,
     all: 16_384,
 };
 /// Transfers that failed. Of a boot these are fewer than 10; each takes a transfer that was begun, and
 /// after a hundred that a machine gave up by itself the next one may be the one that matters.
-pub const FAILURES: Allowance = Allowance {
+pub const FAILURES: LineLimits = LineLimits {
     each: 256,
     all: 4096,
 };
 /// What was ignored. Of a boot this is less than 10 times; the reason does not become clearer by the
 /// thirtieth line.
-pub const TROUBLE: Allowance = Allowance {
+pub const TROUBLE: LineLimits = LineLimits {
     each: 32,
     all: 2048,
 };
 /// Sentences about the server itself, which are about nobody.
-pub const DIAGNOSTICS: Allowance = Allowance {
+pub const DIAGNOSTICS: LineLimits = LineLimits {
     each: 512,
     all: 512,
 };
@@ -189,7 +189,7 @@ impl RateLimiter {
     pub fn admit(&mut self, event: &Event) -> bool {
         let now = event.at;
         let kind = Kind::of(event);
-        let Allowance { each, all } = allowance(kind.volume());
+        let LineLimits { each, all } = limits_of(kind.volume());
         let all_count = self.all.entry(kind).or_default();
         let has_any = all_count.bucket.has_token(per_refill(all), now);
         if let Some(address) = Address::of(event.peer) {
@@ -262,7 +262,7 @@ fn sweep(each: &mut HashMap<(Address, Kind), Count>, swept: &mut Duration, now: 
     each.retain(|_, count| count.suppressed > 0 || now.abs_diff(count.heard) < SUMMARY);
 }
 
-fn allowance(volume: Volume) -> Allowance {
+fn limits_of(volume: Volume) -> LineLimits {
     match volume {
         Volume::Messages => MESSAGES,
         Volume::Transfers => PROGRESS,

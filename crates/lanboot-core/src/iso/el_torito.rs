@@ -127,7 +127,7 @@ fn file_at(tree: &Tree, at: u64) -> Option<&Content> {
         })
         .filter(|content| {
             content.pieces().first().is_some_and(
-                |piece| matches!(piece.source, Source::Disk { offset, .. } if offset == at),
+                |piece| matches!(piece.source, Source::Image { offset, .. } if offset == at),
             )
         })
         .max_by_key(|content| content.len())

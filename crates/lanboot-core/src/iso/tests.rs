@@ -43,7 +43,7 @@ fn assert_inside(medium: &Medium, len: u64) {
     for content in files.chain(medium.boot.iter().map(|entry| &entry.content)) {
         for Piece { source, len: n } in content.pieces() {
             match source {
-                Source::Disk { image, offset } => {
+                Source::Image { image, offset } => {
                     assert_eq!(*image, IMAGE);
                     assert!(offset + n <= len, "{offset} + {n} > {len}");
                 }
@@ -239,7 +239,7 @@ fn label_uuid_modes_and_times_are_read() {
     assert_eq!(medium.warnings, Vec::<String>::new());
     assert_eq!(
         medium.tree.file("kernel"),
-        Some(&Content::disk(IMAGE, 21 * 2048, 5))
+        Some(&Content::in_image(IMAGE, 21 * 2048, 5))
     );
     let path = Path::parse(b"kernel").unwrap();
     let meta = Meta {
@@ -659,7 +659,7 @@ fn blocks_may_be_smaller_than_sectors() {
     builder.poke(21 * 2048, &record(b"B.;1", 22 * 4 + 3, 512, 0, &[]));
     let medium = medium(&builder);
     assert_eq!(names(&medium), ["/A", "/B"]);
-    let a = Content::disk(IMAGE, 22 * 2048 + 512, 3);
+    let a = Content::in_image(IMAGE, 22 * 2048 + 512, 3);
     assert_eq!(medium.tree.file("A"), Some(&a));
     assert_eq!(medium.warnings, Vec::<String>::new());
 }

@@ -68,7 +68,7 @@ mod tests {
     #[test]
     fn an_export_is_padded_to_a_whole_block() {
         for (len, size) in [(0, 0), (1, 512), (511, 512), (512, 512), (2049, 2560)] {
-            let content = Content::disk(ImageId(1), 0, len);
+            let content = Content::in_image(ImageId(1), 0, len);
             let export = Export::new(String::new(), String::new(), content);
             assert_eq!(export.size(), size, "{len}");
             let padding = export.content().slice(len..size).first();

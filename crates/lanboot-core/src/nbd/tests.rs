@@ -23,14 +23,14 @@ impl Exports for Two {
             len: 4096,
         };
         let data = Piece {
-            source: Source::Disk {
+            source: Source::Image {
                 image: ImageId(2),
                 offset: 100,
             },
             len: 4096,
         };
         let (name, content) = match name {
-            b"" | b"disk" => ("disk", Content::disk(ImageId(1), 0, LEN)),
+            b"" | b"disk" => ("disk", Content::in_image(ImageId(1), 0, LEN)),
             b"odd" => ("odd", Content::new([data.clone(), zeros, data])),
             _ => return None,
         };

@@ -155,7 +155,7 @@ fn extents(range: &Slice, most: usize) -> Vec<(u32, u32)> {
         let len = u32::try_from(piece.len).unwrap_or(u32::MAX);
         let status = match piece.source {
             Source::Zero => HOLE_AND_ZERO,
-            Source::Disk { .. } | Source::Memory { .. } | Source::Missing(_) => 0,
+            Source::Image { .. } | Source::Memory { .. } | Source::Missing(_) => 0,
         };
         match extents.last_mut() {
             Some((last, same)) if *same == status => *last = last.saturating_add(len),

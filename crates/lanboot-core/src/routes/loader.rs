@@ -174,7 +174,7 @@ impl Routes {
             .pieces()
             .iter()
             .find_map(|piece| match piece.source {
-                Source::Disk { image, offset } => Some((image, offset)),
+                Source::Image { image, offset } => Some((image, offset)),
                 Source::Memory { .. } | Source::Zero | Source::Missing(_) => None,
             });
         let Some((id, offset)) = on_disk else {

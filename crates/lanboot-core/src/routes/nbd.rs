@@ -99,7 +99,7 @@ mod tests {
     /// Name and number of the image behind `asked`.
     fn found(routes: &Routes, asked: &str) -> Option<(String, u64)> {
         let export = Exports::find(routes, asked.as_bytes())?;
-        let id = (0..100).find(|&id| *export.content() == Content::disk(ImageId(id), 0, 4096));
+        let id = (0..100).find(|&id| *export.content() == Content::in_image(ImageId(id), 0, 4096));
         Some((export.name, id.unwrap()))
     }
 

@@ -361,7 +361,7 @@ mod tests {
 
     #[test]
     fn what_is_too_much_is_no_disk() {
-        let huge = Content::disk(crate::vfs::ImageId(1), 0, 200 << 20);
+        let huge = Content::in_image(crate::vfs::ImageId(1), 0, 200 << 20);
         assert_eq!(fat(vec![("a".into(), huge)]), None);
         let (file, inside) = (Content::memory(*b"x"), Content::memory(*b"y"));
         assert_eq!(fat(vec![("a".into(), file), ("A/b".into(), inside)]), None);

@@ -41,7 +41,7 @@ impl fmt::Display for Identity {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
     /// `len` bytes of an image, from `offset` bytes on.
-    Disk {
+    Image {
         /// The image.
         image: ImageId,
         /// First byte, counted from the start of the image file.
@@ -117,7 +117,7 @@ impl Piece {
     fn cut(&self, skip: u64, limit: u64) -> Self {
         let len = self.len.saturating_sub(skip).min(limit);
         let source = match &self.source {
-            Source::Disk { image, offset } => Source::Disk {
+            Source::Image { image, offset } => Source::Image {
                 image: *image,
                 offset: offset.saturating_add(skip),
             },
@@ -138,7 +138,7 @@ impl Piece {
                 let len = usize::try_from(self.len).ok()?;
                 bytes.get(*offset..offset.checked_add(len)?)
             }
-            Source::Disk { .. } | Source::Zero | Source::Missing(_) => None,
+            Source::Image { .. } | Source::Zero | Source::Missing(_) => None,
         }
     }
 
@@ -148,7 +148,7 @@ impl Piece {
         let present = len.min(end.saturating_sub(offset));
         [
             Self {
-                source: Source::Disk { image, offset },
+                source: Source::Image { image, offset },
                 len: present,
             },
             Self {
@@ -206,9 +206,9 @@ impl Content {
     }
 
     /// Creates content from `len` bytes of `image`, starting at `offset`.
-    pub fn disk(image: ImageId, offset: u64, len: u64) -> Self {
+    pub fn in_image(image: ImageId, offset: u64, len: u64) -> Self {
         Self::new([Piece {
-            source: Source::Disk { image, offset },
+            source: Source::Image { image, offset },
             len,
         }])
     }
@@ -238,7 +238,7 @@ impl Content {
     pub fn damage(&self) -> Option<Damage> {
         let reason = self.pieces.iter().find_map(|piece| match piece.source {
             Source::Missing(reason) => Some(reason),
-            Source::Disk { .. } | Source::Memory { .. } | Source::Zero => None,
+            Source::Image { .. } | Source::Memory { .. } | Source::Zero => None,
         })?;
         Some(match reason {
             Missing::PastEnd => {
@@ -279,11 +279,11 @@ impl Content {
 fn continues(last: &Piece, next: &Piece) -> bool {
     match (&last.source, &next.source) {
         (
-            Source::Disk {
+            Source::Image {
                 image: a,
                 offset: at,
             },
-            Source::Disk {
+            Source::Image {
                 image: b,
                 offset: then,
             },
@@ -355,9 +355,9 @@ mod tests {
 
     const IMAGE: ImageId = ImageId(1);
 
-    fn disk(offset: u64, len: u64) -> Piece {
+    fn in_image(offset: u64, len: u64) -> Piece {
         Piece {
-            source: Source::Disk {
+            source: Source::Image {
                 image: IMAGE,
                 offset,
             },
@@ -367,8 +367,13 @@ mod tests {
 
     #[test]
     fn extents_that_continue_each_other_become_one_piece() {
-        let content = Content::new([disk(100, 50), disk(150, 10), disk(0, 0), disk(300, 1)]);
-        assert_eq!(content.pieces(), &[disk(100, 60), disk(300, 1)]);
+        let content = Content::new([
+            in_image(100, 50),
+            in_image(150, 10),
+            in_image(0, 0),
+            in_image(300, 1),
+        ]);
+        assert_eq!(content.pieces(), &[in_image(100, 60), in_image(300, 1)]);
         assert_eq!(content.len(), 61);
     }
 
@@ -382,7 +387,7 @@ mod tests {
 
     #[test]
     fn a_total_that_would_overflow_is_cut() {
-        let content = Content::new([disk(0, u64::MAX), disk(7, u64::MAX)]);
+        let content = Content::new([in_image(0, u64::MAX), in_image(7, u64::MAX)]);
         assert_eq!(content.len(), i64::MAX as u64);
     }
 
@@ -395,7 +400,7 @@ mod tests {
         let mut out = Vec::new();
         for piece in pieces {
             match &piece.source {
-                Source::Disk { offset, .. } => {
+                Source::Image { offset, .. } => {
                     out.extend((*offset..offset + piece.len).map(byte_at));
                 }
                 Source::Zero => out.resize(out.len() + usize::try_from(piece.len).unwrap(), 0),
@@ -412,7 +417,7 @@ mod tests {
         let whole = cut(100, 50, 150);
         assert_eq!(
             (whole.pieces(), whole.damage()),
-            (&[disk(100, 50)][..], None)
+            (&[in_image(100, 50)][..], None)
         );
         let half = cut(100, 50, 120);
         assert_eq!(half.len(), 50);
@@ -426,7 +431,7 @@ mod tests {
             source: Source::Missing(Missing::PastEnd),
             len,
         };
-        assert_eq!(half.pieces(), &[disk(100, 20), missing(30)]);
+        assert_eq!(half.pieces(), &[in_image(100, 20), missing(30)]);
         for (offset, end) in [(100, 100), (100, 0), (u64::MAX, 5)] {
             assert_eq!(
                 cut(offset, 50, end).pieces(),
@@ -439,7 +444,7 @@ mod tests {
             half.pieces()
                 .iter()
                 .cloned()
-                .chain([disk(0, 1), missing(4)]),
+                .chain([in_image(0, 1), missing(4)]),
         );
         let damage = Damage::Incomplete {
             present: 21,
@@ -448,7 +453,7 @@ mod tests {
         assert_eq!(joined.damage(), Some(damage));
         let packed = Content::unusable(9, Missing::Zisofs);
         assert_eq!((packed.len(), packed.damage()), (9, Some(Damage::Zisofs)));
-        let joined = Content::new([disk(0, 5)].into_iter().chain(packed.pieces().to_vec()));
+        let joined = Content::new([in_image(0, 5)].into_iter().chain(packed.pieces().to_vec()));
         assert_eq!(joined.damage(), Some(Damage::Zisofs));
         let lost = Content::unusable(0, Missing::ExtentMissing);
         assert_eq!(lost.damage(), Some(Damage::ExtentMissing));
@@ -456,7 +461,7 @@ mod tests {
 
     fn any_piece() -> impl Strategy<Value = Piece> {
         prop_oneof![
-            (0..1000u64, 0..40u64).prop_map(|(offset, len)| disk(offset, len)),
+            (0..1000u64, 0..40u64).prop_map(|(offset, len)| in_image(offset, len)),
             (0..40u64).prop_map(|len| Piece {
                 source: Source::Zero,
                 len

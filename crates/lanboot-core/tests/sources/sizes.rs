@@ -17,7 +17,7 @@ const LONGER: [(&str, &str, &str); 2] = [
         "log_line",
         "a table: the line of each event",
     ),
-    ("serve::tftp", "read", "to be split"),
+    ("tftp", "read", "to be split"),
 ];
 /// Tests that sleep, with how often and the reason.
 const SLEEPS: [(&str, usize, &str); 9] = [

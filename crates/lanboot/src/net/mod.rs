@@ -31,6 +31,9 @@ use std::net::Ipv4Addr;
 
 use lanboot_core::routes::Address;
 
+/// A served interface and this host's address on it.
+pub type ServedInterface = (Interface, Address);
+
 /// Returns the default address pool: at most 150 addresses of the interface's own network, starting
 /// at the hundredth in large ones, as home routers do.
 pub fn default_range(own: Address) -> Option<(Ipv4Addr, Ipv4Addr)> {

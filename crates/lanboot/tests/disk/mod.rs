@@ -12,10 +12,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use lanboot::bus::{Bus, Events};
-use lanboot::open_images::Disk;
-use lanboot::serve::Context;
-use lanboot::serve::nbd::{Limits, serve as serve_nbd};
+use lanboot::context::Context;
+use lanboot::events::bus::{Bus, Events};
+use lanboot::images::open_images::ImageFile;
+use lanboot::nbd::{Limits, serve as serve_nbd};
 use lanboot_core::catalog::{BootChoice, Catalog, Transports};
 use lanboot_core::events::EventKind;
 use lanboot_core::loaders::Loaders;
@@ -112,7 +112,10 @@ impl Served {
     /// Another file takes the image's place, as a rescan does it; what it holds.
     pub fn replace(&mut self, path: &Path) {
         let old = self.context.routes.load().catalog.images()[0].id;
-        let new = self.context.open_images.insert(Disk::open(path).unwrap());
+        let new = self
+            .context
+            .open_images
+            .insert(ImageFile::open(path).unwrap());
         self.context.routes.store(Arc::new(routes(new, 8)));
         self.context.open_images.remove(old);
     }

@@ -4,8 +4,8 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use lanboot::bus::Events;
-use lanboot::open_images::{Disk, OpenImages};
+use lanboot::events::bus::Events;
+use lanboot::images::open_images::{ImageFile, OpenImages};
 use lanboot_core::catalog::{Detection, Image, MediumLoaders};
 use lanboot_core::events::{EventKind, FileUse};
 use lanboot_core::route::Route;
@@ -56,7 +56,7 @@ pub fn noise_from(mut state: u64, len: usize) -> Vec<u8> {
 pub fn opened(bytes: &[u8]) -> (NamedTempFile, Arc<OpenImages>, ImageId) {
     let file = file(bytes);
     let open_images = Arc::new(OpenImages::default());
-    let id = open_images.insert(Disk::open(file.path()).unwrap());
+    let id = open_images.insert(ImageFile::open(file.path()).unwrap());
     (file, open_images, id)
 }
 

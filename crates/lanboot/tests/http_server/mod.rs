@@ -11,8 +11,8 @@ use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Output};
 use std::sync::Arc;
 
-use lanboot::bus::{Bus, Events};
-use lanboot::serve::http::{Limits, run};
+use lanboot::events::bus::{Bus, Events};
+use lanboot::http::{Limits, run};
 use lanboot_core::events::EventKind;
 use lanboot_core::vfs::{Content, File, ImageId, Piece, Source};
 use tokio::sync::watch;
@@ -82,11 +82,11 @@ pub fn serve(limits: Limits) -> Served {
 
 fn find(image: ImageId, path: &[u8], query: &[u8], peer: IpAddr) -> Option<File> {
     let disk = |offset, len| Piece {
-        source: Source::Disk { image, offset },
+        source: Source::Image { image, offset },
         len,
     };
     let content = match path {
-        b"/image.iso" => Content::disk(image, 0, IMAGE_BYTES as u64),
+        b"/image.iso" => Content::in_image(image, 0, IMAGE_BYTES as u64),
         b"/mixed.bin" => {
             let overlay = Piece {
                 source: Source::Memory {
@@ -103,18 +103,18 @@ fn find(image: ImageId, path: &[u8], query: &[u8], peer: IpAddr) -> Option<File>
             Content::new([first, overlay, zeros, disk(10_000_000, 500_000)])
         }
         // More than a reader's smallest buffer, and no more than the kernel takes at once.
-        b"/medium.bin" => Content::disk(image, 0, 16 * 1024),
-        b"/small.cfg" => Content::disk(image, 5000, 1000),
+        b"/medium.bin" => Content::in_image(image, 0, 16 * 1024),
+        b"/small.cfg" => Content::in_image(image, 5000, 1000),
         b"/boot.ipxe" => Content::memory(
             format!("#!ipxe\n# {} {peer}\n", String::from_utf8_lossy(query)).into_bytes(),
         ),
         b"/empty" => Content::memory(*b""),
         // On an image nobody has opened, and behind the end of one.
-        b"/gone.small" => Content::disk(ImageId(999), 0, 100),
-        b"/gone.big" => Content::disk(ImageId(999), 0, 1 << 30),
-        b"/behind.small" => Content::disk(image, IMAGE_BYTES as u64, 100),
-        b"/behind.big" => Content::disk(image, IMAGE_BYTES as u64, 1 << 30),
-        b"/half.big" => Content::disk(image, 0, 2 * IMAGE_BYTES as u64),
+        b"/gone.small" => Content::in_image(ImageId(999), 0, 100),
+        b"/gone.big" => Content::in_image(ImageId(999), 0, 1 << 30),
+        b"/behind.small" => Content::in_image(image, IMAGE_BYTES as u64, 100),
+        b"/behind.big" => Content::in_image(image, IMAGE_BYTES as u64, 1 << 30),
+        b"/half.big" => Content::in_image(image, 0, 2 * IMAGE_BYTES as u64),
         // Both its ends can be read, so only sending it shows what is wrong.
         b"/gap.big" => Content::new([
             disk(0, IMAGE_BYTES as u64),

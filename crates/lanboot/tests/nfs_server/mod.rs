@@ -11,10 +11,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use lanboot::bus::{Bus, Events};
-use lanboot::open_images::OpenImages;
-use lanboot::serve::Context;
-use lanboot::serve::nfs::{Limits, Listener, serve};
+use lanboot::context::Context;
+use lanboot::events::bus::{Bus, Events};
+use lanboot::images::open_images::OpenImages;
+use lanboot::nfs::{Limits, Listener, serve};
 use lanboot_core::catalog::{BootChoice, Catalog, Image};
 use lanboot_core::events::EventKind;
 use lanboot_core::loaders::Loaders;
@@ -127,7 +127,7 @@ pub fn catalog_image(name: &str, id: ImageId) -> Image {
     let meta = Meta::default();
     for (name, extents) in FILES {
         let piece = |&(offset, len): &(u64, u64)| Piece {
-            source: Source::Disk { image: id, offset },
+            source: Source::Image { image: id, offset },
             len,
         };
         let content = Content::new(extents.iter().map(piece));

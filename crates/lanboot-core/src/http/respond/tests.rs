@@ -11,7 +11,7 @@ const MODIFIED: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
 
 fn file() -> File {
     File {
-        content: Content::disk(ImageId(1), 2048, 10_000),
+        content: Content::in_image(ImageId(1), 2048, 10_000),
         modified: Some(784_111_777),
         version: 0xabc,
         warning: None,
@@ -109,7 +109,7 @@ fn several_ranges_are_memory_and_disk_with_an_exact_length() {
     let mut wire = String::new();
     for piece in response.reply.body.pieces() {
         match &piece.source {
-            Source::Disk { offset, .. } => {
+            Source::Image { offset, .. } => {
                 wire += &format!("<{} at {offset}>", piece.len);
             }
             _ => wire += std::str::from_utf8(piece.memory().unwrap()).unwrap(),

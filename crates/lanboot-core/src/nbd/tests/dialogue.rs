@@ -295,7 +295,7 @@ fn reads_are_one_chunk_with_structured_replies() {
     }
     let last = client.ask(0, 0, SIZE - 512, 512);
     let sources: Vec<_> = last.body.pieces().map(|p| (p.len, p.source)).collect();
-    let disk = Source::Disk {
+    let disk = Source::Image {
         image: ImageId(1),
         offset: SIZE - 512,
     };
@@ -362,7 +362,7 @@ fn a_read_longer_than_32_mib_is_refused() {
     struct Huge;
     impl Exports for Huge {
         fn find(&self, _: &[u8]) -> Option<Export> {
-            let content = Content::disk(ImageId(1), 0, 1 << 40);
+            let content = Content::in_image(ImageId(1), 0, 1 << 40);
             Some(Export::new("huge".into(), String::new(), content))
         }
         fn names(&self) -> Vec<String> {

@@ -121,7 +121,7 @@ fn world() -> World {
 fn disk(offset: u64, len: u64) -> Piece {
     let image = IMAGE;
     Piece {
-        source: Source::Disk { image, offset },
+        source: Source::Image { image, offset },
         len,
     }
 }
@@ -136,7 +136,7 @@ fn bytes_of(slice: &Slice) -> Vec<u8> {
     let mut out = Vec::new();
     for piece in slice.pieces() {
         match &piece.source {
-            Source::Disk { offset, .. } => {
+            Source::Image { offset, .. } => {
                 out.extend((*offset..offset + piece.len).map(byte_at));
             }
             Source::Zero => out.resize(out.len() + usize::try_from(piece.len).unwrap(), 0),

@@ -1,0 +1,303 @@
+//! `lanboot inspect`: contents of an image and the entries machines would be offered.
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+
+use lanboot_core::catalog::{Dialect, Entry, Image, Server, Transport};
+use lanboot_core::events::bytes;
+use lanboot_core::images::{EntryKind, Linux};
+use lanboot_core::loaders::Shim;
+use lanboot_core::machine::Arch;
+use lanboot_core::text;
+use serde::Serialize;
+
+use crate::config::args::Inspect;
+use crate::images::library;
+
+/// The report, as printed by `--json`.
+#[derive(Debug, Serialize)]
+struct Report {
+    file: String,
+    name: String,
+    size: u64,
+    volume: String,
+    uuid: Option<String>,
+    family: &'static str,
+    entries: Vec<ReportStart>,
+    /// Entries it could boot if its initramfs supported the network.
+    not_offered: Vec<ReportEntry>,
+    stock_menu: Option<String>,
+    bios_loader: Option<String>,
+    /// Loaders on it that start over the network with Secure Boot on, as pairs of shim and GRUB.
+    secure_loaders: Vec<[String; 2]>,
+    /// True if firmware can start the whole image as a disk (UEFI HTTP Boot).
+    ram_disk: bool,
+    /// Reason its system would not find its root on such a disk.
+    ram_disk_lack: Option<String>,
+    warnings: Vec<String>,
+}
+
+/// An entry, by the way it is started.
+#[derive(Debug, Serialize)]
+#[serde(tag = "start", rename_all = "kebab-case")]
+enum ReportStart {
+    Kernel(Box<ReportEntry>),
+    WholeImage(ReportWhole),
+}
+
+/// An image that firmware starts as a whole.
+#[derive(Debug, Serialize)]
+struct ReportWhole {
+    id: String,
+    /// Firmware that can start it; empty if unknown.
+    firmware: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct ReportEntry {
+    id: String,
+    title: String,
+    cpu: &'static str,
+    kernel: String,
+    initramfs: Vec<String>,
+    /// `None` if everything is in the initramfs.
+    root: Option<String>,
+    root_bytes: u64,
+    /// Reason it cannot start: a file it needs is incomplete.
+    incomplete: Option<String>,
+    /// Signers of the kernel; empty if unsigned.
+    signed_by: Vec<String>,
+    /// Consequence with Secure Boot on.
+    secure_boot: String,
+    /// Kernel arguments by transport.
+    arguments: Vec<Arguments>,
+    /// Notes for the operator.
+    notes: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Arguments {
+    transport: &'static str,
+    /// The complete command line; `SERVER` stands for this host's address.
+    command_line: Option<String>,
+    /// Reason it cannot start with this transport.
+    refused: Option<String>,
+}
+
+/// Inspects an image and returns the text to print.
+pub fn run(inspect: &Inspect) -> anyhow::Result<String> {
+    let image = library::open_one(&inspect.image)?;
+    let report = report(&image, inspect.append.as_deref().unwrap_or(""));
+    if inspect.json {
+        Ok(text::json(&serde_json::to_string_pretty(&report)?))
+    } else {
+        Ok(text(&report))
+    }
+}
+
+fn report(image: &Image, append: &str) -> Report {
+    Report {
+        file: image.file.clone(),
+        name: image.name.clone(),
+        size: image.size,
+        volume: image.label.clone(),
+        uuid: image.uuid.clone(),
+        family: image.found.family_name(),
+        entries: entries(image, append),
+        not_offered: image
+            .found
+            .unreachable
+            .iter()
+            .map(|entry| kernel(image, entry, append))
+            .collect(),
+        stock_menu: image.found.stock.as_ref().map(|stock| stock.loader.clone()),
+        bios_loader: image
+            .found
+            .pxelinux
+            .as_ref()
+            .map(|folder| format!("{folder}/lpxelinux.0")),
+        secure_loaders: image
+            .loaders
+            .pairs
+            .iter()
+            .map(|pair| [pair.shim.from.clone(), pair.grub.from.clone()])
+            .collect(),
+        ram_disk: image.found.efi_boot && image.whole().damage().is_none(),
+        ram_disk_lack: image.found.ram_disk_lack().map(ToString::to_string),
+        warnings: image.found.warnings.clone(),
+    }
+}
+
+fn kernel(image: &Image, entry: &Entry, append: &str) -> ReportEntry {
+    let EntryKind::Linux(Linux { kernel, initrd }) = &entry.kind;
+    ReportEntry {
+        id: entry.id.clone(),
+        title: image.title(entry),
+        cpu: entry.cpu.name(),
+        kernel: kernel.clone(),
+        initramfs: initrd.clone(),
+        root: entry.root.clone(),
+        root_bytes: entry.root_bytes,
+        incomplete: image.incomplete(entry).map(|reason| reason.to_string()),
+        signed_by: entry.signed.names().to_vec(),
+        secure_boot: secure_boot(image, entry),
+        arguments: Transport::ALL
+            .map(|transport| arguments(image, entry, transport, append))
+            .into(),
+        notes: entry.notes.iter().map(ToString::to_string).collect(),
+    }
+}
+
+/// Returns all entries, including those that cannot start because something is missing.
+fn entries(image: &Image, append: &str) -> Vec<ReportStart> {
+    let kernels = image.found.entries.iter();
+    let kernels = kernels.map(|entry| ReportStart::Kernel(kernel(image, entry, append).into()));
+    let whole = image.is_whole_entry().then(|| {
+        ReportStart::WholeImage(ReportWhole {
+            id: image.name.clone(),
+            firmware: image.found.efi_archs.iter().map(Arch::to_string).collect(),
+        })
+    });
+    kernels.chain(whole).collect()
+}
+
+/// Describes what to know about an entry before enabling Secure Boot.
+fn secure_boot(image: &Image, entry: &Entry) -> String {
+    let Some(signer) = entry.signed.names().first() else {
+        return "no: the kernel starts only with Secure Boot off".into();
+    };
+    let fits = |shim: &&Shim| entry.cpu.runs_on(shim.arch) && shim.trusts(&entry.signed);
+    let own = image.loaders.shims.iter().find(fits);
+    match own {
+        Some(shim) => format!(
+            "by {signer}, trusted by the shim on this image ({})",
+            shim.from
+        ),
+        None => format!("by {signer}: with Secure Boot on it needs a shim that trusts this signer"),
+    }
+}
+
+fn arguments(image: &Image, entry: &Entry, transport: Transport, append: &str) -> Arguments {
+    let server = Server {
+        http: SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 80),
+        nfs: true,
+        nbd: true,
+    };
+    let refused = entry
+        .check(transport, append)
+        .err()
+        .map(|reason| reason.to_string());
+    let line = entry.command_line(transport, image.at(&server), Dialect::Shown, append);
+    Arguments {
+        transport: transport.name(),
+        command_line: refused.is_none().then(|| line.replace("0.0.0.0", "SERVER")),
+        refused,
+    }
+}
+
+fn text(report: &Report) -> String {
+    let mut out = format!(
+        "{}\n  volume    {} ({})\n",
+        text::line(&report.file),
+        text::line(&report.volume),
+        bytes(report.size)
+    );
+    let mut field =
+        |name: &str, value: &str| out.push_str(&format!("  {name:<9} {}\n", text::line(value)));
+    if let Some(uuid) = &report.uuid {
+        field("uuid", uuid);
+    }
+    field("family", report.family);
+    field("name", &report.name);
+    field(
+        "loader",
+        report
+            .bios_loader
+            .as_deref()
+            .unwrap_or("none for BIOS on this image"),
+    );
+    for [shim, grub] in &report.secure_loaders {
+        field(
+            "secure",
+            &format!("{shim} and {grub}, with Secure Boot on or off"),
+        );
+    }
+    if let Some(lack) = report.ram_disk_lack.as_ref().filter(|_| report.ram_disk) {
+        field(
+            "RAM disk",
+            &format!("not recommended (--loader iso): {lack}"),
+        );
+    } else if report.ram_disk {
+        field(
+            "RAM disk",
+            "UEFI HTTP Boot can take the whole image (--loader iso)",
+        );
+    }
+    field(
+        "own menu",
+        report
+            .stock_menu
+            .as_deref()
+            .unwrap_or("none for PXE on this image"),
+    );
+    for entry in &report.entries {
+        match entry {
+            ReportStart::Kernel(entry) => kernel_text(&mut out, "entry", entry),
+            ReportStart::WholeImage(whole) => whole_text(&mut out, whole),
+        }
+    }
+    for entry in &report.not_offered {
+        kernel_text(&mut out, "not offered", entry);
+    }
+    for warning in &report.warnings {
+        out.push_str(&format!("\n  note: {}\n", text::line(warning)));
+    }
+    out
+}
+
+fn kernel_text(out: &mut String, what: &str, entry: &ReportEntry) {
+    out.push_str(&format!(
+        "\n  {what} {}: {}\n",
+        entry.id,
+        text::line(&entry.title)
+    ));
+    let mut field = |name: &str, value: &str| {
+        out.push_str(&format!("    {name:<10} {}\n", text::line(value)));
+    };
+    field("kernel", &entry.kernel);
+    for initramfs in &entry.initramfs {
+        field("initramfs", initramfs);
+    }
+    let root = match &entry.root {
+        Some(root) => format!("{root} ({})", bytes(entry.root_bytes)),
+        None => "none: everything is in its initramfs".into(),
+    };
+    field("root", &root);
+    if let Some(incomplete) = &entry.incomplete {
+        field("fault", incomplete);
+    }
+    field("signed", &entry.secure_boot);
+    let transports = entry.arguments.iter();
+    for arguments in transports.filter(|a| entry.root.is_some() || a.refused.is_none()) {
+        let line = arguments
+            .command_line
+            .as_deref()
+            .or(arguments.refused.as_deref())
+            .unwrap_or_default();
+        field(arguments.transport, line);
+    }
+    for note in &entry.notes {
+        field("note", note);
+    }
+}
+
+fn whole_text(out: &mut String, whole: &ReportWhole) {
+    let firmware = match whole.firmware.as_slice() {
+        [] => "UEFI".into(),
+        firmware => firmware.join(" and "),
+    };
+    out.push_str(&format!(
+        "\n  entry {}: the whole image\n    starts     on {firmware} machines by HTTP Boot, as a \
+         RAM disk; not by PXE, not with a BIOS\n",
+        whole.id
+    ));
+}

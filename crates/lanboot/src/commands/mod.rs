@@ -1,0 +1,5 @@
+//! Commands other than `serve`: each returns the text it prints.
+
+pub mod doctor;
+pub mod export;
+pub mod inspect;

@@ -1,0 +1,5 @@
+//! Image files: the library that reads them into a catalog, and the table of open ones.
+
+pub mod initramfs;
+pub mod library;
+pub mod open_images;
