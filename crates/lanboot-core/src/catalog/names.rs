@@ -15,8 +15,8 @@ const MAX_NAME: usize = 64;
 /// Most images one sentence names.
 const MAX_NAMED: usize = 16;
 /// A name that a menu has for something else: GRUB's exported one calls its submenus
-/// `lanboot-ways-CPU`.
-const RESERVED: [&str; 1] = ["lanboot-ways"];
+/// `lanboot-transports-CPU`.
+const RESERVED: [&str; 1] = ["lanboot-transports"];
 
 /// The name an image file would like: its file name without `.iso`, every character that is not an
 /// ASCII letter, a digit, `.`, `_` or `-` replaced by `-`, at most 64 bytes. Case stays. Letters are
@@ -324,7 +324,7 @@ mod tests {
             names(&["dual.iso", "dual-i686.iso"]),
             ["dual", "dual-i686-2"]
         );
-        assert_eq!(names(&["lanboot-ways.iso"]), ["lanboot-ways-2"]);
+        assert_eq!(names(&["lanboot-transports.iso"]), ["lanboot-transports-2"]);
         let long = "x".repeat(70);
         let [a, b] = [format!("{long}a.iso"), format!("{long}b.iso")];
         let [a, b] = &names(&[&a, &b])[..] else {

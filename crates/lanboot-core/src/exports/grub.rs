@@ -91,7 +91,7 @@ fn transport_menus(out: &mut String, grub: &Grub<'_>, others: &[MenuEntry<'_>]) 
             unless_locked(out, all, |out| {
                 let _ = writeln!(
                     out,
-                    "submenu 'Root transport (HTTP, NFS, NBD) ...' --id lanboot-ways-{cpu} {{"
+                    "submenu 'Root transport (HTTP, NFS, NBD) ...' --id lanboot-transports-{cpu} {{"
                 );
                 for other in menu_entries {
                     let entry = other.entry;

@@ -42,7 +42,7 @@ pub(super) fn fragment(from: &Export<'_>) -> Fragment {
     if !others.is_empty() {
         out.push_str(
             "\n# The same entries with other root transports, in a menu of their own.\n\
-             MENU BEGIN lanboot-ways\nMENU LABEL Root transport (HTTP, NFS, NBD) ...\n\
+             MENU BEGIN lanboot-transports\nMENU LABEL Root transport (HTTP, NFS, NBD) ...\n\
              MENU TITLE Root transport (HTTP, NFS, NBD)\n",
         );
         for other in &others {

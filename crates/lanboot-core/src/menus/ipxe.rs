@@ -77,10 +77,10 @@ fn items(out: &mut String, catalog: &Catalog, is_choosing: bool) {
     if is_choosing {
         let rooted: Vec<Cpu> = with_root(catalog).map(|(_, entry)| entry.cpu).collect();
         for cpu in Cpu::ALL.into_iter().filter(|cpu| rooted.contains(cpu)) {
-            where_it_starts(out, cpu, "set lanboot-ways yes");
+            where_it_starts(out, cpu, "set lanboot-transports yes");
         }
         let title = "Root transport (HTTP, NFS, NBD) ...";
-        let _ = writeln!(out, "isset ${{lanboot-ways}} && item ways {title} ||");
+        let _ = writeln!(out, "isset ${{lanboot-transports}} && item transports {title} ||");
     }
     item(out, "local", "Boot from the local disk");
     item(out, "shell", "iPXE shell");
@@ -131,7 +131,7 @@ fn ask_for_memory(out: &mut String, server: &Server) {
 
 /// Writes the menu of every entry by every available root transport.
 fn transport_menu(out: &mut String, catalog: &Catalog, menu: &Menu, server: &Server) {
-    out.push_str("\n:ways\nmenu Root transport (HTTP, NFS, NBD)\n");
+    out.push_str("\n:transports\nmenu Root transport (HTTP, NFS, NBD)\n");
     for (image, entry) in with_root(catalog) {
         for transport in menu.transports(entry, server) {
             let title = format!(
@@ -446,7 +446,7 @@ mod tests {
         ] {
             let mut expected = entries.to_vec();
             if entries.contains(&dual) {
-                expected.push("ways");
+                expected.push("transports");
             }
             expected.extend(["local", "shell"]);
             let seen = ipxe.run(&text);

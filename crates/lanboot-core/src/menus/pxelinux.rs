@@ -106,7 +106,7 @@ fn entries(catalog: &Catalog) -> impl Iterator<Item = (&std::sync::Arc<Image>, &
 /// Writes a submenu with every entry by every available root transport.
 fn transport_menu(out: &mut String, catalog: &Catalog, menu: &Menu, server: &Server) {
     out.push_str(
-        "\nMENU BEGIN lanboot-ways\nMENU LABEL Root transport (HTTP, NFS, NBD) ...\n\
+        "\nMENU BEGIN lanboot-transports\nMENU LABEL Root transport (HTTP, NFS, NBD) ...\n\
          MENU TITLE Root transport (HTTP, NFS, NBD)\n",
     );
     for (image, entry) in entries(catalog).filter(|(_, entry)| entry.root.is_some()) {
