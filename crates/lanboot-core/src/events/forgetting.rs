@@ -1,10 +1,11 @@
 //! The limit of machines: which are forgotten when there are too many, and what still counts of
 //! them.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use super::BootState;
-use super::boot_progress::{BootProgress, Key, MachineStatus};
+use super::machine_status::{Key, MachineStatus};
 
 /// Machines remembered. Beyond that some are forgotten, so a LAN full of invented addresses costs a
 /// bounded amount of memory.
@@ -25,7 +26,8 @@ pub(super) struct Forgotten {
 }
 
 impl Forgotten {
-    fn add(&mut self, status: &MachineStatus, now: Duration) {
+    /// Counts a machine that is forgotten at `now`.
+    pub(super) fn add(&mut self, status: &MachineStatus, now: Duration) {
         self.last = self.last.max(status.last);
         let is_up = matches!(status.state(now), BootState::Up | BootState::Streaming);
         if status.was_up || is_up {
@@ -59,26 +61,17 @@ impl Worth {
     }
 }
 
-impl BootProgress {
-    /// Makes room for the machine `key` where it is new and there are [`MAX_MACHINES`]: those that
-    /// need the least are forgotten first, of these the ones silent for longest.
-    pub(super) fn make_room(&mut self, key: Key, now: Duration) {
-        if self.machines.len() < MAX_MACHINES || self.machines.contains_key(&key) {
-            return;
-        }
-        let machines = self.machines.iter();
-        let mut order: Vec<(Worth, Duration, Key)> = machines
-            .map(|(key, status)| (Worth::of(status, now), status.last, *key))
-            .collect();
-        order.sort_unstable_by_key(|(worth, last, _)| (*worth, *last));
-        for (_, _, key) in order.into_iter().take(FORGOTTEN_AT_ONCE) {
-            if let Some(status) = self.machines.remove(&key) {
-                self.forgotten.add(&status, now);
-            }
-        }
-        let machines = &self.machines;
-        self.by_ip
-            .retain(|_, mac| machines.contains_key(&Key::Mac(*mac)));
-        self.by_transfer.retain(|_, key| machines.contains_key(key));
-    }
+/// Returns the machines to forget when there are too many: those that need the least, of these the
+/// ones silent for longest.
+pub(super) fn least_needed(
+    machines: &HashMap<Key, MachineStatus>,
+    now: Duration,
+) -> impl Iterator<Item = Key> + use<> {
+    let mut order: Vec<(Worth, Duration, Key)> = machines
+        .iter()
+        .map(|(key, status)| (Worth::of(status, now), status.last, *key))
+        .collect();
+    order.sort_unstable_by_key(|(worth, last, _)| (*worth, *last));
+    let least = order.into_iter().take(FORGOTTEN_AT_ONCE);
+    least.map(|(_, _, key)| key)
 }

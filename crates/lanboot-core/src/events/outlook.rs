@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use super::boot_progress::{BootProgress, MachineStatus, Running};
+use super::boot_progress::BootProgress;
+use super::machine_status::{MachineStatus, Running};
 use super::progress::{ADDRESS_GRACE, GRACE, MAX_PAUSE};
 use super::{BootState, Event, EventKind, Peer, Protocol};
 

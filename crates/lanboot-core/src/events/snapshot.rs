@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::boot_progress::{BootProgress, BootStage, MachineStatus, Running};
+use super::boot_progress::BootProgress;
+use super::machine_status::{BootStage, MachineStatus, Running};
 use super::{BootState, Event, Outlook};
 use crate::machine::Mac;
 

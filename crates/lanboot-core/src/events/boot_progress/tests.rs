@@ -1,9 +1,11 @@
 //! Boots as the events of a server show them, from the first DISCOVER to a running system.
 
 use super::*;
-use crate::events::SendFailure;
-use crate::events::{ADDRESS_GRACE, Expected, GRACE, MAX_MACHINES, MAX_PAUSE_UNLOADED, SETTLE};
-use crate::machine::Arch;
+use crate::events::{
+    ADDRESS_GRACE, BootStage, BootState, Expected, FileUse, GRACE, MAX_PAUSE_UNLOADED,
+    Protocol, Role, SETTLE, SendFailure,
+};
+use crate::machine::{Arch, Machine};
 use proptest::prelude::*;
 use std::sync::Arc;
 
