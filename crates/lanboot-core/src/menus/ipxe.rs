@@ -80,7 +80,10 @@ fn items(out: &mut String, catalog: &Catalog, is_choosing: bool) {
             where_it_starts(out, cpu, "set lanboot-transports yes");
         }
         let title = "Root transport (HTTP, NFS, NBD) ...";
-        let _ = writeln!(out, "isset ${{lanboot-transports}} && item transports {title} ||");
+        let _ = writeln!(
+            out,
+            "isset ${{lanboot-transports}} && item transports {title} ||"
+        );
     }
     item(out, "local", "Boot from the local disk");
     item(out, "shell", "iPXE shell");

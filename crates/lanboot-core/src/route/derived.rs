@@ -1,7 +1,7 @@
 //! Paths that loaders derive from where they think they are: menus, and the next program at the
 //! root, where shim looks when its DHCP answer had no file name in the header.
 
-use super::{AUTOEXEC, FilePath};
+use super::file_path::{AUTOEXEC, FilePath};
 use crate::loaders::{SecureArch, ipxe_build, is_garbled};
 use crate::machine::Arch;
 

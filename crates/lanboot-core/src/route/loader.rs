@@ -3,7 +3,8 @@
 use std::fmt;
 
 use super::derived::is_grub_cfg;
-use super::{AUTOEXEC, FilePath, Role};
+use super::file_path::{AUTOEXEC, FilePath};
+use super::file_use::Role;
 use crate::loaders::{IPXE, Ipxe, SecureArch, Wanted, ipxe_build, wanted};
 
 /// Name of the menu for machines with Secure Boot on.

@@ -20,12 +20,15 @@
 //! one path that is given out for it, and that path parses to the same route again.
 
 mod derived;
+mod file_path;
 mod file_use;
 mod loader;
 #[cfg(test)]
 mod tests;
 
 pub use derived::{Derived, SecondStage};
+pub(crate) use file_path::AUTOEXEC;
+pub use file_path::FilePath;
 pub use file_use::{Expected, FileUse, Role};
 pub(crate) use loader::LOCKED;
 pub use loader::{IpxePart, LoaderRoute, ShimGrubPart};
@@ -33,9 +36,6 @@ pub use loader::{IpxePart, LoaderRoute, ShimGrubPart};
 use std::fmt;
 
 use crate::vfs::Path;
-
-/// Name of iPXE's own script, which it looks for beside itself.
-pub(crate) const AUTOEXEC: &str = "autoexec.ipxe";
 
 /// A path a machine can ask for, whether or not there is a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,12 +96,12 @@ impl Route {
     /// printed form is not the same.
     pub fn to_bytes(&self) -> Vec<u8> {
         match self {
-            Self::Image { image, path } if !path.0.is_empty() => {
-                [format!("iso/{image}/").as_bytes(), &path.0].concat()
+            Self::Image { image, path } if !path.is_empty() => {
+                [format!("iso/{image}/").as_bytes(), path.as_bytes()].concat()
             }
-            Self::Root(path) => path.0.clone(),
-            Self::Loader(LoaderRoute::Autoexec(folder)) if !folder.0.is_empty() => {
-                [b"loader/", &folder.0[..], b"/", AUTOEXEC.as_bytes()].concat()
+            Self::Root(path) => path.as_bytes().to_vec(),
+            Self::Loader(LoaderRoute::Autoexec(folder)) if !folder.is_empty() => {
+                [b"loader/", folder.as_bytes(), b"/", AUTOEXEC.as_bytes()].concat()
             }
             _ => self.to_string().into_bytes(),
         }
@@ -138,58 +138,9 @@ impl fmt::Display for Route {
             Self::Loader(file) => write!(f, "loader/{file}"),
             Self::RamDisk(image) => write!(f, "loader/ramdisk/{image}.iso"),
             Self::WholeImage(image) => write!(f, "iso/{image}.iso"),
-            Self::Image { image, path } if path.0.is_empty() => write!(f, "iso/{image}"),
+            Self::Image { image, path } if path.is_empty() => write!(f, "iso/{image}"),
             Self::Image { image, path } => write!(f, "iso/{image}/{path}"),
             Self::Root(path) => path.fmt(f),
         }
-    }
-}
-
-/// A path inside an image, with `/` between its names; not always UTF-8.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct FilePath(Vec<u8>);
-
-impl FilePath {
-    fn of(names: &[&[u8]]) -> Self {
-        Self(names.join(&b'/'))
-    }
-
-    /// Returns the path as bytes.
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.0
-    }
-
-    /// Returns the path as text, where it is UTF-8.
-    pub fn as_str(&self) -> Option<&str> {
-        std::str::from_utf8(&self.0).ok()
-    }
-
-    /// Returns the names, from the root.
-    pub fn names(&self) -> Vec<&[u8]> {
-        let names = self.0.split(|byte| *byte == b'/');
-        names.filter(|name| !name.is_empty()).collect()
-    }
-
-    /// Returns whether this is iPXE's own script, in whichever folder.
-    pub fn is_autoexec(&self) -> bool {
-        self.names().last() == Some(&AUTOEXEC.as_bytes())
-    }
-}
-
-impl From<Vec<u8>> for FilePath {
-    fn from(path: Vec<u8>) -> Self {
-        Self(path)
-    }
-}
-
-impl From<&str> for FilePath {
-    fn from(path: &str) -> Self {
-        Self(path.as_bytes().to_vec())
-    }
-}
-
-impl fmt::Display for FilePath {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&String::from_utf8_lossy(&self.0))
     }
 }

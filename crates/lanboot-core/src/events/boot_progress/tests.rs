@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::events::{
-    ADDRESS_GRACE, BootStage, BootState, Expected, FileUse, GRACE, MAX_PAUSE_UNLOADED,
-    Protocol, Role, SETTLE, SendFailure,
+    ADDRESS_GRACE, BootStage, BootState, Expected, FileUse, GRACE, MAX_PAUSE_UNLOADED, Protocol,
+    Role, SETTLE, SendFailure,
 };
 use crate::machine::{Arch, Machine};
 use proptest::prelude::*;
