@@ -166,13 +166,7 @@ impl Routes {
         }
     }
 
-    /// Says what the file at `path` means to a boot.
-    pub fn file_use(&self, path: &[u8]) -> FileUse {
-        let route = Route::parse(path);
-        route.map_or_else(FileUse::default, |route| self.use_of(&route))
-    }
-
-    /// Says what the file of a route means to a boot, and for a root file system what the boot
+    /// Returns the use of the file of a route in a boot, and for a root file system what the boot
     /// fetches with it.
     fn use_of(&self, route: &Route) -> FileUse {
         if let Some(role) = route.role() {
@@ -525,6 +519,10 @@ mod tests {
         );
     }
 
+    fn use_at(routes: &Routes, path: &str) -> FileUse {
+        routes.use_of(&Route::parse(path.as_bytes()).unwrap())
+    }
+
     #[test]
     fn a_path_shows_which_stage_of_a_boot_it_belongs_to() {
         let routes = routes(catalog());
@@ -545,7 +543,7 @@ mod tests {
             ("iso/other/arch/x86_64/airootfs.sfs", Role::Other),
             ("", Role::Other),
         ] {
-            assert_eq!(routes.file_use(path.as_bytes()).role, role, "{path}");
+            assert_eq!(use_at(&routes, path).role, role, "{path}");
         }
     }
 
@@ -557,7 +555,7 @@ mod tests {
             "/iso/dual//arch/x86_64/airootfs.sfs",
             "arch/x86_64/airootfs.sfs",
         ] {
-            let used = routes.file_use(path.as_bytes());
+            let used = use_at(&routes, path);
             assert_eq!(
                 (used.role, used.name.as_str()),
                 (Role::Root, root),
@@ -569,11 +567,11 @@ mod tests {
             assert!(expected.required && expected.name == root);
             assert!(!used.begins_boot, "anybody may download it");
         }
-        let kernel = routes.file_use(b"iso/dual/arch/vmlinuz");
+        let kernel = use_at(&routes, "iso/dual/arch/vmlinuz");
         assert!(kernel.begins_boot && kernel.expected.is_empty());
-        let ramdisk = routes.file_use(b"loader/ramdisk/dual.iso");
+        let ramdisk = use_at(&routes, "loader/ramdisk/dual.iso");
         assert!(ramdisk.begins_boot && ramdisk.expected.is_empty());
-        assert!(!routes.file_use(b"boot.ipxe").begins_boot);
+        assert!(!use_at(&routes, "boot.ipxe").begins_boot);
     }
 
     #[test]
@@ -584,11 +582,11 @@ mod tests {
         let deb = installer("deb", Cpu::X86_64, Signed::No);
         let routes = routes(Catalog::new(vec![Arc::new(deb)]));
         assert_eq!(
-            routes.file_use(b"iso/deb/arch/early img").role,
+            use_at(&routes, "iso/deb/arch/early img").role,
             Role::Initramfs
         );
         assert_eq!(
-            routes.file_use(b"iso/deb/arch/initramfs.img").role,
+            use_at(&routes, "iso/deb/arch/initramfs.img").role,
             Role::Root
         );
     }

@@ -23,9 +23,8 @@ pub fn run(data: &[u8]) {
         IpAddr::V4(Ipv4Addr::new(192, 168, 77, 9)),
         IpAddr::V4(Ipv4Addr::LOCALHOST),
     ] {
-        let _ = ROUTES.find(path, query, peer);
+        let _ = ROUTES.open(path, query, peer);
     }
-    let _ = ROUTES.file_use(path);
     let _ = nbd::Exports::find(&*ROUTES, path);
     let _ = nfs::Exports::folder(&*ROUTES, path);
     if let Ok(identity) = <[u8; 16]>::try_from(path) {
