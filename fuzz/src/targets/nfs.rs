@@ -2,10 +2,10 @@
 
 use std::net::Ipv4Addr;
 
-use lanboot_core::nfs::record::{KEPT_BYTES, MARK_BYTES, Records};
+use lanboot_core::nfs::record::{MARK_BYTES, Records};
 use lanboot_core::nfs::{
-    CallContext, Exports, Found, Handle, Handles, Mounted, NotExported, Over, Port, Server, Volume,
-    answer,
+    CallContext, Exports, Found, Handle, Handles, KEPT_BYTES, Mounted, NotExported, Over, Port,
+    Server, Volume, answer,
 };
 use lanboot_core::vfs::{Identity, ImageId, Path, Tree};
 

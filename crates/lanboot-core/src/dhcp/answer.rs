@@ -4,9 +4,9 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
 use super::config::{Mode, Subnet};
-use super::ignore_reason::IgnoreReason;
 use super::lease::Lease;
-use super::packet::MessageType;
+use super::reason::IgnoreReason;
+use super::wire::MessageType;
 use crate::machine::{Mac, Machine};
 use crate::plan::NoLoader;
 

@@ -3,12 +3,9 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use super::option::{Code, MAX_PIECE, legal_len};
+use super::limits::MAX_POOL;
+use super::wire::option::{Code, MAX_PIECE, legal_len};
 use crate::machine::Mac;
-
-/// Most addresses one pool may have: a /12. A bit per address is kept, and each lease takes about
-/// half a kilobyte, so this bounds what a flood of machines can cost.
-pub const MAX_POOL: u32 = 1 << 20;
 
 /// The mode of DHCP on an interface.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

@@ -3,15 +3,11 @@
 use std::collections::HashMap;
 
 use super::lease::{ClientId, Lease};
+use super::limits::{MAX_DECLINES, MAX_DECLINING};
 
 /// Time in seconds for which a declined address is left alone, and a machine that declined too
 /// often.
 pub const DECLINE_TIME: u64 = 600;
-/// Declines of one machine within [`DECLINE_TIME`] before it is ignored: three addresses
-/// in a row taken by others means the trouble is not the addresses.
-pub const MAX_DECLINES: u8 = 3;
-/// Machines whose declines are counted at once; the count of another is then forgotten first.
-pub const MAX_DECLINING: usize = 1024;
 
 /// The machines, at most [`MAX_DECLINING`].
 #[derive(Clone, Debug, Default)]

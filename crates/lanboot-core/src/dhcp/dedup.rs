@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use super::packet::{MessageType, Packet};
+use super::wire::{MessageType, Packet};
 
 /// Time within which a copy of a message counts as a duplicate. A machine asks again after a second
 /// or more; a loop takes milliseconds.

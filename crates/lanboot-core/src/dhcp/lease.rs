@@ -3,8 +3,8 @@
 use std::fmt;
 use std::net::Ipv4Addr;
 
-use super::option::{Code, MAX_PIECE};
-use super::packet::Packet;
+use super::wire::Packet;
+use super::wire::option::{Code, MAX_PIECE};
 use crate::machine::Mac;
 
 /// The identity a lease belongs to: option 61 and the hardware address, or hardware type and

@@ -2,8 +2,9 @@
 
 use std::net::Ipv4Addr;
 
-use super::decline::{DECLINE_TIME, Declined, MAX_DECLINES};
+use super::decline::{DECLINE_TIME, Declined};
 use super::lease::{Client, ClientId};
+use super::limits::MAX_DECLINES;
 use super::table::Leases;
 
 /// Declined addresses may be one in so many of all; beyond it the oldest is free again, so that

@@ -1,10 +1,10 @@
 //! The file that a machine loads, and what the log says about it.
 
 use super::answer::BootFile;
-use super::ignore_reason::IgnoreReason;
-use super::option::Code;
+use super::reason::IgnoreReason;
 use super::reply::Encoded;
 use super::respond::Transaction;
+use super::wire::option::Code;
 use crate::machine::{Arch, Stage};
 
 impl Transaction<'_> {

@@ -23,7 +23,6 @@
 //! (RFC 4039), several boot servers or boot items (PXE 2.1 menus), boot servers by broadcast or
 //! multicast, boot integrity services.
 
-pub mod option;
 pub mod pxe;
 pub mod quirk;
 pub mod server_detection;
@@ -36,22 +35,23 @@ mod dedup;
 mod expiry;
 mod finding;
 mod grant;
-mod ignore_reason;
 mod lease;
 mod lease_claims;
 mod lease_declines;
 mod lease_findings;
+mod limits;
 mod load;
 mod offer;
-mod packet;
 mod pool;
 mod proxy;
+mod reason;
 mod relay;
 mod reply;
 mod request;
 mod respond;
 mod stages;
 mod table;
+mod wire;
 
 #[cfg(test)]
 mod tests;
@@ -60,16 +60,16 @@ pub use answer::{
     Answer, BootFile, BootSource, Destination, Note, Outgoing, Port, Probe, ReceiveInfo,
 };
 pub use claims::IN_USE_TIME;
-pub use config::{BadConfig, Config, MAX_POOL, Mode, Subnet};
-pub use decline::{DECLINE_TIME, MAX_DECLINES, MAX_DECLINING};
+pub use config::{BadConfig, Config, Mode, Subnet};
+pub use decline::DECLINE_TIME;
 pub use dedup::RecentMessages;
 pub use finding::Finding;
-pub use ignore_reason::IgnoreReason;
 pub use lease::{ClientId, Lease, State};
-pub use offer::MAX_CHECKS;
-pub use option::{Code, Options};
-pub use packet::{CLIENT_PORT, MAX_LEN, Malformed, MessageType, Op, Packet, SERVER_PORT};
+pub use limits::{MAX_CHECKS, MAX_DECLINES, MAX_DECLINING, MAX_LEN, MAX_POOL};
+pub use reason::IgnoreReason;
 pub use reply::is_parting;
 pub use request::Request;
 pub use respond::{checked, respond};
 pub use table::{CHECK_RESERVATION, KNOWN_FREE_TIME, Leases, OFFER_RESERVATION, Restored};
+pub use wire::option::{self, Code, Options};
+pub use wire::{CLIENT_PORT, Malformed, MessageType, Op, Packet, SERVER_PORT};

@@ -6,16 +6,13 @@ use super::answer::{Answer, Probe};
 use super::claims::{Claimant, Worth};
 use super::config::Mode;
 use super::finding::Finding;
-use super::ignore_reason::IgnoreReason;
-use super::option::Code;
-use super::packet::MessageType;
+use super::limits::MAX_CHECKS;
+use super::reason::IgnoreReason;
 use super::respond::Transaction;
 use super::table::{Check, ReservationState};
+use super::wire::MessageType;
+use super::wire::option::Code;
 use crate::machine::Mac;
-
-/// Addresses checked for one DISCOVER. Each takes about 0.3 s and firmware gives up on an attempt
-/// after 4; its next attempt goes on with other addresses.
-pub const MAX_CHECKS: u8 = 4;
 
 /// The search for one DISCOVER: the number of addresses found in use, and whether one leased to the
 /// same hardware under another name may be tried.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
-use super::config::MAX_POOL;
+use super::limits::MAX_POOL;
 use crate::machine::Mac;
 
 /// One pool.

@@ -9,12 +9,12 @@
 use std::net::SocketAddrV4;
 
 use super::answer::{Answer, BootFile, Destination, Outgoing};
-use super::ignore_reason::IgnoreReason;
-use super::option::Code;
-use super::packet::{CLIENT_PORT, MessageType};
 use super::pxe::{MENU_ITEM, vendor_options};
+use super::reason::IgnoreReason;
 use super::respond::Transaction;
 use super::table::ReservationState;
+use super::wire::option::Code;
+use super::wire::{CLIENT_PORT, MessageType};
 
 /// PXE's "bootstrap": what a machine asks for that was shown no menu (PXE 2.1 table 2-3).
 const BOOTSTRAP: (u16, u16) = (0, 0);

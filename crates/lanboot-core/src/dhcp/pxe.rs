@@ -3,9 +3,9 @@
 use std::fmt;
 use std::net::Ipv4Addr;
 
-use super::option::{Code, encapsulated};
-use super::packet::{ETHERNET, Packet};
 use super::quirk::{self, ResponseProfile};
+use super::wire::option::{Code, encapsulated};
+use super::wire::{ETHERNET, Packet};
 use crate::machine::{Arch, Mac, Machine, Stage};
 
 /// The vendor class (option 60) a UEFI HTTP Boot client sends and wants to read in the answer.

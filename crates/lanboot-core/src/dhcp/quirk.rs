@@ -9,8 +9,8 @@
 //! 4011. Nothing is ever overloaded into `file` and `sname`, and a machine without option 97 gets
 //! none back.
 
-use super::option::Code;
-use super::packet::Packet;
+use super::wire::Packet;
+use super::wire::option::Code;
 use crate::machine::{Arch, Machine, Stage};
 
 /// One firmware, how it is recognised and what it needs.

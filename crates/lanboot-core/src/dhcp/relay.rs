@@ -5,9 +5,9 @@ use std::net::Ipv4Addr;
 
 use super::answer::{Port, ReceiveInfo};
 use super::config::{Config, Mode, Subnet};
-use super::ignore_reason::IgnoreReason;
-use super::option::{Code, encapsulated};
-use super::packet::{MessageType, Packet};
+use super::reason::IgnoreReason;
+use super::wire::option::{Code, encapsulated};
+use super::wire::{MessageType, Packet};
 
 /// Sub-option 5 of option 82: link selection (RFC 3527).
 const LINK_SELECTION: u8 = 5;

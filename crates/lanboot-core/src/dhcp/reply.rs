@@ -5,12 +5,12 @@ use std::net::Ipv4Addr;
 
 use super::answer::BootFile;
 use super::config::{Subnet, only_asked};
-use super::option::{Code, Writer, wire_len};
-use super::packet::{BROADCAST_FLAG, HEADER_LEN, MessageType, Op, Packet};
 use super::pxe::{
     HTTP_CLIENT, NO_PXE_DHCP, PXE_CLIENT, RASPBERRY_PI_MENU, USE_FILE, menu, vendor_options,
 };
 use super::quirk::{Discovery, ResponseProfile};
+use super::wire::option::{Code, Writer, wire_len};
+use super::wire::{BROADCAST_FLAG, HEADER_LEN, MessageType, Op, Packet};
 
 /// IP and UDP headers, which option 57 counts and our limit does not.
 const IP_UDP_LEN: u16 = 28;

@@ -1,8 +1,8 @@
 //! A message of a client, classified once.
 
-use super::packet::{Malformed, Packet};
 use super::pxe;
 use super::quirk::ResponseProfile;
+use super::wire::{Malformed, Packet};
 use crate::machine::Machine;
 
 /// A message as it came in, with the machine it describes and how that is answered.

@@ -6,15 +6,15 @@ use super::answer::{
     Answer, BootFile, BootSource, Destination, Note, Outgoing, Port, Probe, ReceiveInfo,
 };
 use super::config::{Config, Mode};
-use super::ignore_reason::IgnoreReason;
 use super::lease::{Client, ClientId, Lease, Refusal};
-use super::option::Code;
-use super::packet::{CLIENT_PORT, MessageType, Op, Packet, SERVER_PORT};
 use super::quirk::ResponseProfile;
+use super::reason::IgnoreReason;
 use super::relay::Place;
 use super::reply::Reply;
 use super::request::Request;
 use super::table::Leases;
+use super::wire::option::Code;
+use super::wire::{CLIENT_PORT, MessageType, Op, Packet, SERVER_PORT};
 use crate::machine::{Mac, Machine, Stage};
 use crate::text::printable;
 

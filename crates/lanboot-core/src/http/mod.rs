@@ -13,14 +13,14 @@
 pub mod date;
 mod limits;
 mod range;
-mod reject_reason;
-mod request;
+mod reason;
 mod respond;
 mod session;
+mod wire;
 
-pub use limits::{MAX_BODY_BYTES, MAX_HEAD_BYTES, MAX_HEADERS};
-pub use range::{MAX_RANGES, Selection, select};
-pub use reject_reason::RejectReason;
-pub use request::{Conditions, Method, Request};
-pub use respond::{Problem, Response, Status, respond, unavailable, unreadable};
+pub use limits::{MAX_BODY_BYTES, MAX_HEAD_BYTES, MAX_HEADERS, MAX_RANGES};
+pub use range::{Selection, select};
+pub use reason::{Problem, RejectReason};
+pub use respond::{Response, respond, unavailable, unreadable};
 pub use session::{Received, Session};
+pub use wire::{Conditions, Method, Request, Status};

@@ -2,9 +2,7 @@
 
 use std::ops::Range;
 
-/// Most ranges answered in one reply. Loaders request one; a client that sends more gets the whole
-/// file.
-pub const MAX_RANGES: usize = 64;
+use super::limits::MAX_RANGES;
 
 /// The part of a file to send.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,71 +5,10 @@ use std::time::Duration;
 
 use super::date;
 use super::range::{Selection, select};
-use super::reject_reason::RejectReason;
-use super::request::{Conditions, Method, Request};
+use super::reason::{Problem, RejectReason};
+use super::wire::{Conditions, Method, Request, Status};
 use crate::Reply;
-use crate::vfs::{Content, Damage, File, Piece, Slice, Source};
-
-/// Status of a response.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
-    /// 200: the whole file.
-    Ok,
-    /// 206: one or several ranges.
-    PartialContent,
-    /// 304: the client's copy is current.
-    NotModified,
-    /// 400.
-    BadRequest,
-    /// 404: no such file.
-    NotFound,
-    /// 405: neither GET nor HEAD.
-    MethodNotAllowed,
-    /// 411: a body without a length.
-    LengthRequired,
-    /// 412: the file has changed since the client started.
-    PreconditionFailed,
-    /// 413: the body is too long.
-    ContentTooLarge,
-    /// 414.
-    UriTooLong,
-    /// 416: the range is unsatisfiable or malformed.
-    RangeNotSatisfiable,
-    /// 417.
-    ExpectationFailed,
-    /// 431.
-    HeadTooLarge,
-    /// 500: the image cannot be read.
-    InternalServerError,
-    /// 503: no connection slot is free.
-    ServiceUnavailable,
-    /// 505.
-    VersionNotSupported,
-}
-
-impl Status {
-    /// Returns code and reason phrase, as on the status line.
-    pub fn line(self) -> &'static str {
-        match self {
-            Self::Ok => "200 OK",
-            Self::PartialContent => "206 Partial Content",
-            Self::NotModified => "304 Not Modified",
-            Self::BadRequest => "400 Bad Request",
-            Self::NotFound => "404 Not Found",
-            Self::MethodNotAllowed => "405 Method Not Allowed",
-            Self::LengthRequired => "411 Length Required",
-            Self::PreconditionFailed => "412 Precondition Failed",
-            Self::ContentTooLarge => "413 Content Too Large",
-            Self::UriTooLong => "414 URI Too Long",
-            Self::RangeNotSatisfiable => "416 Range Not Satisfiable",
-            Self::ExpectationFailed => "417 Expectation Failed",
-            Self::HeadTooLarge => "431 Request Header Fields Too Large",
-            Self::InternalServerError => "500 Internal Server Error",
-            Self::ServiceUnavailable => "503 Service Unavailable",
-            Self::VersionNotSupported => "505 HTTP Version Not Supported",
-        }
-    }
-}
+use crate::vfs::{Content, File, Piece, Slice, Source};
 
 /// A reply and its status.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,31 +20,6 @@ pub struct Response {
     /// Reason for an error, where the status line does not state it.
     pub problem: Option<Problem>,
 }
-
-/// Why a well-formed request did not get the file it asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Problem {
-    /// The image does not hold all of the file.
-    #[error("the file is {0}")]
-    Damaged(Damage),
-    /// A download that resumes, of a file with other contents now.
-    #[error("cannot resume: the file has changed")]
-    Changed,
-    /// A range behind the end of the file.
-    #[error("it requests a range past the end of the file")]
-    RangeBehindTheEnd,
-    /// A range without numbers.
-    #[error("its range contains no numbers, because of a bug in this build of iPXE; update it")]
-    MisprintedRange,
-}
-
-reason_codes!(Problem {
-    Self::Changed => "file_changed",
-    Self::RangeBehindTheEnd => "range_out_of_bounds",
-    Self::MisprintedRange => "misprinted_range",
-} or {
-    Self::Damaged(damage) => damage.code(),
-});
 
 /// Answers `request` with the file at its path. `now` is the time since 1970 UTC.
 pub fn respond(request: &Request, file: Option<&File>, now: Duration) -> Response {

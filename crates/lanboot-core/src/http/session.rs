@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::limits::MAX_HEAD_BYTES;
-use super::reject_reason::RejectReason;
-use super::request::{Request, check_version, head_end, parse};
+use super::reason::RejectReason;
 use super::respond::refusal;
+use super::wire::{Request, check_version, head_end, parse};
 use crate::Reply;
 
 /// Parser for the requests of one connection. It holds no bytes: the caller owns the buffer.

@@ -1,5 +1,7 @@
 //! Limits of a connection.
 
+use super::wire::OPTION_HEAD_BYTES;
+
 /// Longest name of an export, in bytes ("Values": a string is at most 4096 bytes).
 pub const MAX_NAME_BYTES: usize = 4096;
 /// Most data of one option that is parsed, in bytes: a name of [`MAX_NAME_BYTES`] and as much again
@@ -16,3 +18,5 @@ pub const MAX_REQUEST_BYTES: u32 = 32 << 20;
 pub const PREFERRED_BYTES: u32 = 4096;
 /// Most extents in one reply. A whole image has two; "the server MAY return less descriptors".
 pub const MAX_EXTENTS: usize = 1024;
+/// Longest message a session needs to see whole, in bytes. A buffer of this size always suffices.
+pub const MAX_MESSAGE_BYTES: usize = OPTION_HEAD_BYTES + MAX_OPTION_BYTES;

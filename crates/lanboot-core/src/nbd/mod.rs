@@ -23,18 +23,19 @@
 mod export;
 mod limits;
 mod option;
-mod packet;
-mod reject_reason;
+
+mod reason;
 mod session;
 mod transmission;
+mod wire;
 
 pub use export::{BLOCK_BYTES, Export, Exports};
 pub use limits::{
-    MAX_EXTENTS, MAX_NAME_BYTES, MAX_OPTION_BYTES, MAX_OPTIONS, MAX_REQUEST_BYTES,
-    MAX_SKIPPED_BYTES, PREFERRED_BYTES,
+    MAX_EXTENTS, MAX_MESSAGE_BYTES, MAX_NAME_BYTES, MAX_OPTION_BYTES, MAX_OPTIONS,
+    MAX_REQUEST_BYTES, MAX_SKIPPED_BYTES, PREFERRED_BYTES,
 };
-pub use reject_reason::RejectReason;
-pub use session::{MAX_MESSAGE_BYTES, Received, Session};
+pub use reason::RejectReason;
+pub use session::{Received, Session};
 
 #[cfg(test)]
 mod tests;

@@ -2,10 +2,10 @@
 
 use super::export::{Export, Exports};
 use super::limits::{MAX_NAME_BYTES, MAX_REQUEST_BYTES, PREFERRED_BYTES};
-use super::packet::{
+use super::reason::{RejectReason, printable_name};
+use super::wire::{
     self, ALLOCATION_ID, InfoType, OptionCode, ReplyType, ZEROES, transmission_flag,
 };
-use super::reject_reason::{RejectReason, printable_name};
 use crate::bytes::{Reader, Truncated};
 
 const ALLOCATION: &[u8] = b"base:allocation";
@@ -61,7 +61,7 @@ pub(super) fn answer(agreed: &mut Agreed, raw: u32, data: &[u8], exports: &dyn E
 /// Returns the reply to an option whose data was skipped.
 pub(super) fn too_big(raw: u32) -> Vec<u8> {
     let mut out = Vec::new();
-    packet::reply(&mut out, raw, ReplyType::ErrTooBig, &[]);
+    wire::reply(&mut out, raw, ReplyType::ErrTooBig, &[]);
     out
 }
 
@@ -97,10 +97,10 @@ impl Answering<'_> {
         let mut out = Vec::new();
         for name in self.exports.names() {
             let name = name.as_bytes();
-            let len = packet::len_of(&[name]).to_be_bytes();
-            packet::reply(&mut out, self.raw, ReplyType::Server, &[&len, name]);
+            let len = wire::len_of(&[name]).to_be_bytes();
+            wire::reply(&mut out, self.raw, ReplyType::Server, &[&len, name]);
         }
-        packet::reply(&mut out, self.raw, ReplyType::Ack, &[]);
+        wire::reply(&mut out, self.raw, ReplyType::Ack, &[]);
         Outcome::Answer(out)
     }
 
@@ -118,7 +118,7 @@ impl Answering<'_> {
         let mut send_info = |info: InfoType, data: &[&[u8]]| {
             let kind = (info as u16).to_be_bytes();
             let parts: Vec<&[u8]> = [&kind[..]].iter().chain(data).copied().collect();
-            packet::reply(&mut out, self.raw, ReplyType::Info, &parts);
+            wire::reply(&mut out, self.raw, ReplyType::Info, &parts);
         };
         let (size, flags) = (export.size(), agreed.transmission_flags());
         send_info(
@@ -145,7 +145,7 @@ impl Answering<'_> {
                 &[&least, &PREFERRED_BYTES.to_be_bytes(), &most],
             );
         }
-        packet::reply(&mut out, self.raw, ReplyType::Ack, &[]);
+        wire::reply(&mut out, self.raw, ReplyType::Ack, &[]);
         if enter {
             Outcome::Enter(out, export)
         } else {
@@ -190,7 +190,7 @@ impl Answering<'_> {
         if chosen {
             // "The metadata context ID in these replies is reserved" for LIST.
             let id = if set { ALLOCATION_ID } else { 0 }.to_be_bytes();
-            packet::reply(
+            wire::reply(
                 &mut out,
                 self.raw,
                 ReplyType::MetaContext,
@@ -200,7 +200,7 @@ impl Answering<'_> {
                 agreed.allocation_of = Some(export.name);
             }
         }
-        packet::reply(&mut out, self.raw, ReplyType::Ack, &[]);
+        wire::reply(&mut out, self.raw, ReplyType::Ack, &[]);
         Outcome::Answer(out)
     }
 
@@ -212,7 +212,7 @@ impl Answering<'_> {
         self.exports.find(name).ok_or_else(|| {
             let text = "there is no such export; the machine's image may be gone from the server";
             let mut out = Vec::new();
-            packet::reply(
+            wire::reply(
                 &mut out,
                 self.raw,
                 ReplyType::ErrUnknown,
@@ -224,13 +224,13 @@ impl Answering<'_> {
 
     fn ack(&self) -> Vec<u8> {
         let mut out = Vec::new();
-        packet::reply(&mut out, self.raw, ReplyType::Ack, &[]);
+        wire::reply(&mut out, self.raw, ReplyType::Ack, &[]);
         out
     }
 
     fn error(&self, kind: ReplyType, text: &str) -> Outcome {
         let mut out = Vec::new();
-        packet::reply(&mut out, self.raw, kind, &[text.as_bytes()]);
+        wire::reply(&mut out, self.raw, kind, &[text.as_bytes()]);
         Outcome::Answer(out)
     }
 }

@@ -3,16 +3,13 @@
 use super::export::{Export, Exports};
 use super::limits::{MAX_OPTION_BYTES, MAX_OPTIONS, MAX_SKIPPED_BYTES};
 use super::option::{self, Agreed};
-use super::packet::{
+use super::reason::RejectReason;
+use super::transmission::{self, Transmission};
+use super::wire::{
     CLIENT_FIXED, CLIENT_NO_ZEROES, GREETING, OPTION_HEAD_BYTES, OptionCode, OptionHead,
     REQUEST_BYTES, Request,
 };
-use super::reject_reason::RejectReason;
-use super::transmission::{self, Transmission};
 use crate::Reply;
-
-/// Longest message a session needs to see whole, in bytes. A buffer of this size always suffices.
-pub const MAX_MESSAGE_BYTES: usize = OPTION_HEAD_BYTES + MAX_OPTION_BYTES;
 
 /// Result of one message.
 #[derive(Debug)]

@@ -1,8 +1,8 @@
 //! Transmission phase: one reply per request.
 
 use super::limits::{MAX_EXTENTS, MAX_REQUEST_BYTES};
-use super::packet::{self, ALLOCATION_ID, Command, Fault, Request, command_flag};
-use super::reject_reason::RejectReason;
+use super::reason::RejectReason;
+use super::wire::{self, ALLOCATION_ID, Command, Fault, Request, command_flag};
 use crate::Reply;
 use crate::vfs::{Content, Slice, Source};
 
@@ -75,9 +75,9 @@ impl Transmission {
             return self.refuse(request, fault, RejectReason::Invalid);
         }
         let head = if self.structured {
-            packet::data_chunk(request.cookie, request.offset, request.len)
+            wire::data_chunk(request.cookie, request.offset, request.len)
         } else {
-            packet::simple(None, request.cookie)
+            wire::simple(None, request.cookie)
         };
         Outcome::Answer(Reply {
             head,
@@ -101,7 +101,7 @@ impl Transmission {
             1
         };
         let extents = extents(&range, most);
-        let chunk = packet::status_chunk(request.cookie, ALLOCATION_ID, &extents);
+        let chunk = wire::status_chunk(request.cookie, ALLOCATION_ID, &extents);
         Outcome::Answer(Reply::bytes(chunk, false))
     }
 
@@ -134,16 +134,16 @@ impl Transmission {
 
     fn fault(&self, request: &Request, fault: Fault, text: &str) -> Vec<u8> {
         if self.structured {
-            packet::error_chunk(fault, request.cookie, text)
+            wire::error_chunk(fault, request.cookie, text)
         } else {
-            packet::simple(Some(fault), request.cookie)
+            wire::simple(Some(fault), request.cookie)
         }
     }
 }
 
 /// Returns success without data: a simple reply, which is valid with structured replies too.
 fn success(request: &Request) -> Outcome {
-    Outcome::Answer(Reply::bytes(packet::simple(None, request.cookie), false))
+    Outcome::Answer(Reply::bytes(wire::simple(None, request.cookie), false))
 }
 
 /// Returns at most `most` runs of data and of zeros in `range`.

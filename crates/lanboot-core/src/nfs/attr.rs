@@ -1,7 +1,8 @@
 //! File attributes (RFC 1813 §2.5), as recorded on the medium.
 
-use super::xdr::Writer;
-use super::{Volume, rpc::Who};
+use super::export::Volume;
+use super::wire::rpc::Who;
+use super::wire::xdr::Writer;
 use crate::vfs::{Kind, Node, NodeId};
 
 /// Length of `fattr3`, in bytes.

@@ -4,11 +4,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 
-/// Most calls that wait: as many as the kernel holds too, 8 MiB of the longest ones.
-pub const MAX_WAITING: usize = 1024;
-/// Most calls of one address that wait. Linux has 16 calls under way at once, 128 at most; it repeats
-/// what is dropped.
-pub const MAX_WAITING_PER_PEER: usize = 128;
+use super::limits::{MAX_WAITING, MAX_WAITING_PER_PEER};
 
 /// The result of adding a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,10 +1,11 @@
 //! Hands a call to its program.
 
-use super::rpc::{self, Accepted, Call, Denied, NoCall};
-use super::{
-    Answer, CallContext, CallOutcome, IgnoreReason, MOUNT, NFS, PORTMAP, Port, ProcedureCall,
-    Refusal, Server, Stop, mount, nfs3, portmap,
+use super::call::{
+    Answer, CallContext, CallOutcome, MOUNT, NFS, PORTMAP, Port, ProcedureCall, Server, Stop,
 };
+use super::reason::{IgnoreReason, Refusal};
+use super::wire::rpc::{self, Accepted, Call, Denied, NoCall};
+use super::{mount, nfs3, portmap};
 
 /// Answers one message.
 ///

@@ -17,8 +17,6 @@ use siphasher::sip128::{Hasher128 as _, SipHasher24};
 use crate::bytes::Reader;
 use crate::vfs::{Identity, NodeId};
 
-/// Longest handle of NFSv3 (RFC 1813 §2.4).
-pub const MAX_HANDLE_BYTES: usize = 64;
 /// Length of our handles.
 pub const HANDLE_BYTES: usize = 37;
 const TAG_BYTES: usize = 16;
@@ -113,6 +111,7 @@ impl Handles {
 
 #[cfg(test)]
 mod tests {
+    use super::super::limits::MAX_HANDLE_BYTES;
     use super::*;
 
     const HANDLE: Handle = Handle {

@@ -1,13 +1,13 @@
 //! MOUNT version 3 (RFC 1813 Appendix I), and versions 1 and 2 (RFC 1094 Appendix A) as far as
 //! `showmount` needs them: their handles are those of NFS version 2.
 
-use super::rpc::{Accepted, Success};
-use super::{
-    Answer, CallOutcome, Handle, Mounted, NotExported, Over, ProcedureCall, Refusal, Stop, plain,
-};
+use super::call::{Answer, CallOutcome, Mounted, ProcedureCall, Stop, plain};
+use super::export::NotExported;
+use super::handle::Handle;
+use super::limits::MAX_PATH_BYTES;
+use super::reason::Refusal;
+use super::wire::rpc::{Accepted, Over, Success};
 
-/// Longest path that can be mounted, in bytes (MNTPATHLEN).
-pub const MAX_PATH_BYTES: usize = 1024;
 /// Most bytes of a list; the rest is omitted. Over UDP the reply must fit a datagram.
 const MAX_LIST_BYTES: usize = 1024 * 1024;
 const MAX_LIST_BYTES_UDP: usize = 32 * 1024;

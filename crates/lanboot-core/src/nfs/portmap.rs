@@ -5,11 +5,10 @@
 
 use std::net::Ipv4Addr;
 
-use super::rpc::Accepted;
-use super::xdr::{Reader, Writer};
-use super::{
-    Answer, IgnoreReason, MOUNT, NFS, Over, PORTMAP, PORTMAP_PORT, ProcedureCall, Stop, plain,
-};
+use super::call::{Answer, MOUNT, NFS, PORTMAP, PORTMAP_PORT, ProcedureCall, Stop, plain};
+use super::reason::IgnoreReason;
+use super::wire::rpc::{Accepted, Over};
+use super::wire::xdr::{Reader, Writer};
 
 /// Longest network name, address or owner accepted, in bytes.
 const MAX_TEXT_BYTES: usize = 255;

@@ -6,20 +6,8 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 
-use super::IgnoreReason;
-
-/// Most transfers that were displaced and have not ended yet. Each still has its descriptor until
-/// then.
-pub const MAX_DISPLACED: usize = 256;
-
-/// Limits of running transfers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AdmissionLimits {
-    /// Most transfers at once.
-    pub transfers: usize,
-    /// Most transfers at once for one address.
-    pub transfers_per_machine: usize,
-}
+use super::limits::{AdmissionLimits, MAX_DISPLACED};
+use super::reason::IgnoreReason;
 
 /// One admitted transfer. Numbers are never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

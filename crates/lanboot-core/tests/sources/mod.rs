@@ -15,7 +15,7 @@ use paths::{Import, imports};
 
 /// One file of a crate: a module.
 pub(super) struct Module {
-    /// Its path in the crate: `dhcp::packet`; empty for the root.
+    /// Its path in the crate: `dhcp::wire`; empty for the root.
     pub(super) path: Vec<String>,
     /// The file.
     pub(super) file: PathBuf,

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use super::super::config::Mode;
-use super::super::packet::{MessageType, Op, Packet};
+use super::super::wire::{MessageType, Op, Packet};
 use super::diagnostic::Diagnostic;
 use super::other_server::OtherServer;
 use super::policy::{Action, Policy};

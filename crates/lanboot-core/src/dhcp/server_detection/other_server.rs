@@ -2,9 +2,9 @@
 
 use std::net::Ipv4Addr;
 
-use super::super::option::Code;
-use super::super::packet::{MessageType, Op, Packet};
 use super::super::reply::is_parting;
+use super::super::wire::option::Code;
+use super::super::wire::{MessageType, Op, Packet};
 
 /// Another program that answers machines on the link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -3,8 +3,8 @@
 
 use std::net::Ipv4Addr;
 
-use super::super::option::Code;
-use super::super::packet::{BROADCAST_FLAG, MessageType, Packet};
+use super::super::wire::option::Code;
+use super::super::wire::{BROADCAST_FLAG, MessageType, Packet};
 use crate::machine::Mac;
 
 /// The vendor class (option 60) of probes, followed by the word of a [`Role`] and an address:

@@ -14,7 +14,7 @@ mod states;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
-use super::option::Fault;
+use super::wire::option::Fault;
 use super::*;
 use crate::machine::{Mac, Machine, Stage};
 use crate::plan::NoLoader;

@@ -4,8 +4,10 @@
 //! never change while their image is served, so cookies remain valid over restarts.
 
 use super::super::attr::{ATTRIBUTES_BYTES, File, fileid};
-use super::super::xdr::{Fault, Reader, Writer, padding};
-use super::super::{Answer, HANDLE_BYTES, Handle, Over, ProcedureCall, Stop};
+use super::super::call::{Answer, ProcedureCall, Stop};
+use super::super::handle::{HANDLE_BYTES, Handle};
+use super::super::wire::rpc::Over;
+use super::super::wire::xdr::{Fault, Reader, Writer, padding};
 use super::result::{Status, about, failed, failed_at, fits};
 use crate::vfs::{Kind, NodeId};
 

@@ -6,14 +6,13 @@ mod directory;
 mod read;
 mod result;
 
-pub use read::{MAX_READ_BYTES, MAX_READ_BYTES_UDP};
-
 use result::{Status, about, failed, failed_at};
 
 use super::attr::{BLOCK_BYTES, File};
-use super::rpc::Accepted;
-use super::xdr::{Fault, Reader};
-use super::{Answer, Handle, ProcedureCall, Stop};
+use super::call::{Answer, ProcedureCall, Stop, plain};
+use super::handle::Handle;
+use super::wire::rpc::Accepted;
+use super::wire::xdr::{Fault, Reader};
 use crate::vfs::{Kind, MAX_NAME_BYTES};
 
 pub(super) fn answer(request: ProcedureCall<'_>) -> Result<Answer, Stop> {
@@ -22,7 +21,7 @@ pub(super) fn answer(request: ProcedureCall<'_>) -> Result<Answer, Stop> {
     }
     match request.call.procedure {
         // NULL
-        0 => Ok(super::plain(request.success())),
+        0 => Ok(plain(request.success())),
         1 => get_attributes(request),
         3 => look_up(request),
         4 => access(request),

@@ -1,16 +1,11 @@
 //! READ (RFC 1813 §3.3.6), the only procedure whose results come from a disk.
 
-use super::super::rpc::Success;
-use super::super::xdr::padding;
-use super::super::{Answer, CallOutcome, Over, ProcedureCall, Stop};
+use super::super::call::{Answer, CallOutcome, ProcedureCall, Stop};
+use super::super::limits::{MAX_READ_BYTES, MAX_READ_BYTES_UDP};
+use super::super::wire::rpc::{Over, Success};
+use super::super::wire::xdr::padding;
 use super::result::{Status, failed, failed_at, fits};
 use crate::vfs::{Content, Kind, Missing, Piece, Slice, Source};
-
-/// Most bytes of one READ over TCP: the maximum Linux uses.
-pub const MAX_READ_BYTES: u32 = 1024 * 1024;
-/// Most bytes of one READ over UDP: the reply must fit a datagram, and each of its two dozen
-/// fragments must arrive.
-pub const MAX_READ_BYTES_UDP: u32 = 32 * 1024;
 
 /// Returns the most bytes of one READ.
 pub(super) fn most(over: Over) -> u32 {

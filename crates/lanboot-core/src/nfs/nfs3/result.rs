@@ -1,11 +1,11 @@
 //! Status and failures of procedures, and the file that a handle leads to.
 
 use super::super::attr::File;
-use super::super::rpc::Success;
-use super::super::xdr::{Fault, Writer};
-use super::super::{
-    Answer, CallOutcome, Handle, MAX_HANDLE_BYTES, NoHandle, Over, ProcedureCall, Stop, plain,
-};
+use super::super::call::{Answer, CallOutcome, ProcedureCall, Stop, plain};
+use super::super::handle::{Handle, NoHandle};
+use super::super::limits::MAX_HANDLE_BYTES;
+use super::super::wire::rpc::{Over, Success};
+use super::super::wire::xdr::{Fault, Writer};
 
 /// `nfsstat3`, the values used here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

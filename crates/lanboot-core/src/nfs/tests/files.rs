@@ -434,7 +434,7 @@ fn truncated_writes_are_rejected_too() {
         data,
     };
     let message = world.call(100_003, 3, 7, &args);
-    let stored = &message[..crate::nfs::record::KEPT_BYTES];
+    let stored = &message[..crate::nfs::KEPT_BYTES];
     let res: WRITE3res = world.results(&world.answer(stored).unwrap());
     assert_eq!(status(res), nfsstat3::NFS3ERR_ROFS);
 }

@@ -1,12 +1,12 @@
-//! Why a message got no answer.
+//! Reasons a message gets no answer.
 
 use std::net::Ipv4Addr;
 
-use super::packet::MessageType;
+use super::wire::MessageType;
 use crate::machine::{Arch, Mac};
 use crate::plan::NoLoader;
 
-/// Why nothing is sent, as it stands after "DHCPDISCOVER from 00:1a:… ignored: ".
+/// Reason nothing is sent, as it stands after "DHCPDISCOVER from 00:1a:… ignored: ".
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IgnoreReason {
     /// [`super::Mode::Off`].

@@ -1,7 +1,7 @@
-//! Parses the head of one request (RFC 9112 §2, §3, §6).
+//! Heads on the wire: parses the one of a request (RFC 9112 §2, §3, §6); the status lines of replies.
 
 use super::limits::{MAX_BODY_BYTES, MAX_HEADERS};
-use super::reject_reason::RejectReason;
+use super::reason::RejectReason;
 
 /// GET or HEAD; other methods are rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +45,67 @@ pub struct Conditions {
     pub if_unmodified_since: Option<Vec<u8>>,
     /// `If-Range`.
     pub if_range: Option<Vec<u8>>,
+}
+
+/// Status of a response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// 200: the whole file.
+    Ok,
+    /// 206: one or several ranges.
+    PartialContent,
+    /// 304: the client's copy is current.
+    NotModified,
+    /// 400.
+    BadRequest,
+    /// 404: no such file.
+    NotFound,
+    /// 405: neither GET nor HEAD.
+    MethodNotAllowed,
+    /// 411: a body without a length.
+    LengthRequired,
+    /// 412: the file has changed since the client started.
+    PreconditionFailed,
+    /// 413: the body is too long.
+    ContentTooLarge,
+    /// 414.
+    UriTooLong,
+    /// 416: the range is unsatisfiable or malformed.
+    RangeNotSatisfiable,
+    /// 417.
+    ExpectationFailed,
+    /// 431.
+    HeadTooLarge,
+    /// 500: the image cannot be read.
+    InternalServerError,
+    /// 503: no connection slot is free.
+    ServiceUnavailable,
+    /// 505.
+    VersionNotSupported,
+}
+
+impl Status {
+    /// Returns code and reason phrase, as on the status line.
+    pub fn line(self) -> &'static str {
+        match self {
+            Self::Ok => "200 OK",
+            Self::PartialContent => "206 Partial Content",
+            Self::NotModified => "304 Not Modified",
+            Self::BadRequest => "400 Bad Request",
+            Self::NotFound => "404 Not Found",
+            Self::MethodNotAllowed => "405 Method Not Allowed",
+            Self::LengthRequired => "411 Length Required",
+            Self::PreconditionFailed => "412 Precondition Failed",
+            Self::ContentTooLarge => "413 Content Too Large",
+            Self::UriTooLong => "414 URI Too Long",
+            Self::RangeNotSatisfiable => "416 Range Not Satisfiable",
+            Self::ExpectationFailed => "417 Expectation Failed",
+            Self::HeadTooLarge => "431 Request Header Fields Too Large",
+            Self::InternalServerError => "500 Internal Server Error",
+            Self::ServiceUnavailable => "503 Service Unavailable",
+            Self::VersionNotSupported => "505 HTTP Version Not Supported",
+        }
+    }
 }
 
 /// Returns the end of the first empty line at or after `from`. Bare line feeds end lines too (RFC

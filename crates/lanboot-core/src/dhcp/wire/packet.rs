@@ -18,6 +18,7 @@
 use std::fmt;
 use std::net::Ipv4Addr;
 
+use super::super::limits::MAX_LEN;
 use super::option::{Code, MAGIC_COOKIE, Options, Writer};
 use crate::bytes::{Reader, Truncated};
 use crate::machine::Mac;
@@ -27,18 +28,15 @@ pub const SERVER_PORT: u16 = 67;
 /// UDP port of clients.
 pub const CLIENT_PORT: u16 = 68;
 
-/// Longest message read. Clients send under 1,500 bytes; this is enough for a jumbo frame and
-/// bounds the memory one message can take.
-pub const MAX_LEN: usize = 4096;
 /// Everything before the options field.
-pub(super) const HEADER_LEN: usize = 236;
+pub(in crate::dhcp) const HEADER_LEN: usize = 236;
 /// Shortest message sent: RFC 951's size, below which old firmware drops replies.
-pub(super) const MIN_SENT: usize = 300;
+pub(in crate::dhcp) const MIN_SENT: usize = 300;
 
 /// Hardware type of Ethernet.
-pub(super) const ETHERNET: u8 = 1;
+pub(in crate::dhcp) const ETHERNET: u8 = 1;
 /// "Answer me by broadcast" (RFC 2131 §2, figure 2).
-pub(super) const BROADCAST_FLAG: u16 = 0x8000;
+pub(in crate::dhcp) const BROADCAST_FLAG: u16 = 0x8000;
 
 /// The direction of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -276,7 +274,7 @@ impl Packet {
     }
 
     /// The fixed header, then the options of `writer` instead of this packet's own.
-    pub(super) fn emit_with(&self, writer: Writer) -> Vec<u8> {
+    pub(in crate::dhcp) fn emit_with(&self, writer: Writer) -> Vec<u8> {
         let mut out = Vec::with_capacity(576);
         out.extend_from_slice(&[self.op.into(), self.htype, self.hlen, self.hops]);
         out.extend_from_slice(&self.xid.to_be_bytes());

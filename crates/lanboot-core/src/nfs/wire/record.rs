@@ -4,14 +4,8 @@
 //! bit marks the last one. A call in a single complete fragment, as sent by every known client, is
 //! borrowed from the input without a copy.
 
-/// Longest record accepted, in bytes: a WRITE of one megabyte with its headers, answered with
-/// "read-only". A longer one ends the connection before any of it is read.
-pub const MAX_RECORD_BYTES: usize = 1024 * 1024 + 64 * 1024;
-/// Bytes stored of a record; the rest is discarded. Ten times the longest call that is not answered
-/// with "read-only": two names of 255 bytes, two handles of 64, and credentials of 400.
-pub const KEPT_BYTES: usize = 16 * 1024;
-/// Most fragments of one record: the longest sensible call with one byte per fragment.
-pub const MAX_FRAGMENTS: u32 = 4096;
+use super::super::limits::{KEPT_BYTES, MAX_FRAGMENTS, MAX_RECORD_BYTES};
+
 /// Length of a fragment's mark, in bytes.
 pub const MARK_BYTES: usize = 4;
 const LAST: u32 = 1 << 31;

@@ -1,6 +1,7 @@
-//! Reasons a request is rejected.
+//! Reasons a request is rejected, or does not get its file.
 
 use super::limits::{MAX_BODY_BYTES, MAX_HEAD_BYTES, MAX_HEADERS};
+use crate::vfs::Damage;
 
 /// Reason a request was rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -48,4 +49,29 @@ reason_codes!(RejectReason {
     Self::BodyTooLong => "body_too_long",
     Self::LengthMissing => "length_missing",
     Self::Expectation => "unknown_expectation",
+});
+
+/// Reason a well-formed request did not get the file it asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Problem {
+    /// The image does not hold all of the file.
+    #[error("the file is {0}")]
+    Damaged(Damage),
+    /// A download that resumes, of a file with other contents now.
+    #[error("cannot resume: the file has changed")]
+    Changed,
+    /// A range behind the end of the file.
+    #[error("it requests a range past the end of the file")]
+    RangeBehindTheEnd,
+    /// A range without numbers.
+    #[error("its range contains no numbers, because of a bug in this build of iPXE; update it")]
+    MisprintedRange,
+}
+
+reason_codes!(Problem {
+    Self::Changed => "file_changed",
+    Self::RangeBehindTheEnd => "range_out_of_bounds",
+    Self::MisprintedRange => "misprinted_range",
+} or {
+    Self::Damaged(damage) => damage.code(),
 });

@@ -3,8 +3,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::packet::{ErrorCode, Failure, Options, Packet};
-use super::{IgnoreReason, Limits};
+use super::limits::Limits;
+use super::reason::IgnoreReason;
+use super::wire::{ErrorCode, Failure, Options, Packet};
 
 /// Block size without negotiation (RFC 1350 §2).
 const DEFAULT_BLKSIZE: u16 = 512;

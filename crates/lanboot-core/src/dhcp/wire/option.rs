@@ -10,7 +10,7 @@ use crate::bytes::{Reader, Truncated};
 pub const MAGIC_COOKIE: [u8; 4] = [99, 130, 83, 99];
 
 /// The longest value one option can carry; longer ones are split (RFC 3396 §5).
-pub(super) const MAX_PIECE: usize = 255;
+pub(in crate::dhcp) const MAX_PIECE: usize = 255;
 
 /// An option's number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -130,9 +130,9 @@ pub struct Options {
 
 /// The header fields that carried options (option 52).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Overload {
-    pub(super) file: bool,
-    pub(super) sname: bool,
+pub(in crate::dhcp) struct Overload {
+    pub(in crate::dhcp) file: bool,
+    pub(in crate::dhcp) sname: bool,
 }
 
 impl Options {
@@ -143,7 +143,7 @@ impl Options {
 
     /// Reads the options field (magic cookie first), then `file` and `sname` where option 52 says
     /// so, in the order RFC 3396 §5 gives. Never fails: what is wrong is in [`Options::faults`].
-    pub(super) fn parse(field: &[u8], file: &[u8], sname: &[u8]) -> (Self, Overload) {
+    pub(in crate::dhcp) fn parse(field: &[u8], file: &[u8], sname: &[u8]) -> (Self, Overload) {
         let mut joiner = Joiner::new();
         let Some(field) = field.strip_prefix(&MAGIC_COOKIE) else {
             joiner.options.faults.push(Fault::NoCookie);
@@ -336,7 +336,7 @@ pub fn encapsulated(bytes: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
 }
 
 /// Returns whether the RFCs allow an option this length. Codes without a rule here may have any.
-pub(super) fn legal_len(code: Code, len: usize) -> bool {
+pub(in crate::dhcp) fn legal_len(code: Code, len: usize) -> bool {
     match code {
         Code::MESSAGE_TYPE => len == 1,
         Code::MAX_MESSAGE => len == 2,
