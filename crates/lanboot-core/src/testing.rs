@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use crate::catalog::{
-    Catalog, Cpu, Detection, Entry, Image, Lack, MediumLoaders, NbdRoot, Part, Server, ShownBy,
+    Catalog, Cpu, Detection, Entry, Image, Lack, MediumLoaders, Part, Server, ShownBy,
 };
-use crate::images::families::{Archiso, DebianInstaller};
+use crate::images::families::{Archiso, DebianInstaller, NbdRoot};
 use crate::images::medium::Medium;
 use crate::images::{EntryKind, Linux, NetworkArgs};
 use crate::loaders::{Grub, Shim, ShimGrub, SignedBuild, SignedIpxe};
@@ -88,19 +88,25 @@ fn entry(name: &str, cpu: Cpu) -> Entry {
             initrd: vec!["arch/early img".into(), "arch/initramfs.img".into()],
         }),
         inherited: vec!["archisobasedir=arch".into()],
-        extra: Vec::new(),
-        network: NetworkArgs::Dhcp,
-        root_source: &Archiso,
+        root_source: Arc::new(archiso(NetworkArgs::Dhcp)),
         root: Some(format!("arch/{cpu}/airootfs.sfs")),
-        companions: (Vec::new(), Vec::new()),
-        layer_folders: vec!["arch/any".into()],
         root_bytes: 300 << 20,
         initrd_bytes: 20 << 20,
-        http_copies: 2,
-        nbd_root: NbdRoot::Unknown,
         lacks: Vec::new(),
         notes: Vec::new(),
         signed: Signed::No,
+    }
+}
+
+/// An initramfs with archiso's hooks.
+fn archiso(network: NetworkArgs) -> Archiso {
+    Archiso {
+        network,
+        extra: Vec::new(),
+        companions: (Vec::new(), Vec::new()),
+        layer_folders: vec!["arch/any".into()],
+        http_copies: 2,
+        nbd_root: NbdRoot::Unknown,
     }
 }
 
@@ -114,10 +120,8 @@ pub(crate) fn linux(entry: &Entry) -> &Linux {
 pub(crate) fn installer(name: &str, cpu: Cpu, signed: Signed) -> Image {
     let entry = Entry {
         inherited: ["vga=788", "---", "quiet"].map(String::from).to_vec(),
-        network: NetworkArgs::None,
-        root_source: &DebianInstaller,
+        root_source: Arc::new(DebianInstaller),
         root: None,
-        layer_folders: Vec::new(),
         root_bytes: 0,
         signed,
         ..entry(name, cpu)
@@ -161,7 +165,7 @@ pub(crate) fn without_ram_disk(name: &str, archs: &[Arch]) -> Image {
 /// An entry of the 2013 layout.
 pub(crate) fn literal(name: &str) -> Entry {
     Entry {
-        network: NetworkArgs::Literal,
+        root_source: Arc::new(archiso(NetworkArgs::Literal)),
         ..entry(name, Cpu::X86_64)
     }
 }

@@ -69,7 +69,7 @@ impl Image {
     fn beside<'a>(&'a self, entry: &'a Entry) -> impl Iterator<Item = String> + use<'a> {
         let root = entry.root.as_deref();
         let own = root.map(|root| root.rsplit_once('/').map_or("", |(folder, _)| folder));
-        let more = entry.layer_folders.iter().map(String::as_str);
+        let more = entry.layer_folders().iter().map(String::as_str);
         own.into_iter().chain(more).flat_map(|folder| {
             let names = file_names(&self.tree, folder);
             names.map(move |name| format!("{folder}/{name}"))

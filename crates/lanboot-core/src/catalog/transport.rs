@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::{Catalog, Image, UnknownEntry};
 use crate::diagnostic::{Diagnostic, DiagnosticCode};
-use crate::images::{Entry, NbdRoot, Refusal, Server, Transport};
+use crate::images::{Entry, Refusal, Server, Transport};
 
 /// What the operator decided about transports. `None` stands for `auto`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -182,8 +182,7 @@ pub fn plan(
     append: &str,
 ) -> Plan {
     let works = |t: Transport| server.offers(t) && entry.check(t, append).is_ok();
-    let by_itself =
-        |t: Transport| works(t) && (t == Transport::Nfs || entry.nbd_root == NbdRoot::Streams);
+    let by_itself = |t: Transport| works(t) && entry.is_proven(t);
     let streams = [Transport::Nfs, Transport::Nbd];
     let streaming = streams.into_iter().find(|t| by_itself(*t));
     let plan = |transport, reason| Plan { transport, reason };

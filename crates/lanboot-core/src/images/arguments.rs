@@ -30,15 +30,12 @@ pub(crate) enum NetworkArgs {
     /// `ip=CLIENT:SERVER:GATEWAY:MASK BOOTIF=01-…`, the form PXELINUX makes. The 2013 hook has no
     /// special case for `ip=dhcp` and would build a broken specification from it.
     Literal,
-    /// None: an installer asks its user, or does DHCP by itself.
-    None,
 }
 
 impl NetworkArgs {
     /// Returns the arguments in the notation of one loader; `server` is this host's address.
     pub(crate) fn words(self, dialect: Dialect, server: Ipv4Addr) -> Vec<String> {
         let words: &[&str] = match (self, dialect) {
-            (Self::None, _) => &[],
             (Self::Dhcp, Dialect::Ipxe) => &["ip=dhcp", "BOOTIF=01-${netX/mac:hexhyp}"],
             (Self::Dhcp, Dialect::Pxelinux) => &["ip=dhcp"],
             // With colons inside; the hooks rewrite them before they compare.
@@ -66,7 +63,6 @@ impl NetworkArgs {
         match self {
             Self::Dhcp => 2,
             Self::Literal => 3,
-            Self::None => 0,
         }
     }
 }

@@ -2,8 +2,9 @@
 //! transport.
 
 use std::fmt;
+use std::sync::Arc;
 
-use super::arguments::{Dialect, NetworkArgs};
+use super::arguments::Dialect;
 use super::cpu::Cpu;
 use super::lack::Lack;
 use super::server::MountSource;
@@ -12,15 +13,48 @@ use crate::initramfs::Contents;
 use crate::pe::Signed;
 
 /// The way an initramfs finds its root: the kernel arguments it takes, and what it does with them.
-/// Families with the same initramfs share one.
+/// Families with the same initramfs share a type; what differs between media is its state.
 pub(crate) trait RootSource: fmt::Debug + Send + Sync {
     /// Returns the kernel arguments of `entry` for one boot, a word each.
     fn arguments(&self, entry: &Entry, boot: &Boot<'_>) -> Vec<String>;
 
-    /// Returns whether `append` asks for a copy of the root in memory; `None` where it leaves that
-    /// to the initramfs.
-    fn asks_for_copy(&self, _append: &str) -> Option<bool> {
-        None
+    /// Checks that it gets a root by `transport` with the operator's own arguments `append`.
+    fn check(&self, _transport: Transport, _append: &str) -> Result<(), Refusal> {
+        Ok(())
+    }
+
+    /// Tests whether the root stays on the server: HTTP copies, mounts and network disks stream.
+    fn streams(&self, transport: Transport, _append: &str) -> bool {
+        transport != Transport::Http
+    }
+
+    /// Tests whether `transport`, which streams, is known to work where nobody asked for it.
+    fn is_proven(&self, _transport: Transport) -> bool {
+        true
+    }
+
+    /// Lists what the initramfs of `entry` fetches over HTTP, in order: its `root`, and what it
+    /// looks for before and after it.
+    fn fetches(&self, _entry: &Entry, root: &str, _append: &str) -> Vec<Fetch> {
+        vec![Fetch {
+            path: root.to_owned(),
+            required: true,
+        }]
+    }
+
+    /// Returns how many copies of the root are in memory at once while it is copied over HTTP.
+    fn http_copies(&self) -> u64 {
+        1
+    }
+
+    /// Lists the folders with further layers of the root, besides the root's own.
+    fn layer_folders(&self) -> &[String] {
+        &[]
+    }
+
+    /// Returns the `SYSAPPEND` mask PXELINUX needs (bit 0 `ip=`, bit 1 `BOOTIF=`).
+    fn sysappend(&self) -> u32 {
+        0
     }
 
     /// Returns the function that finds what an initramfs lacks by its contents; `None` where they
@@ -51,15 +85,6 @@ pub(crate) struct Boot<'a> {
     pub(crate) append: &'a str,
 }
 
-/// A file that an initramfs fetches besides its root.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Companion {
-    /// Path on the medium.
-    pub path: String,
-    /// The kernel argument that makes the initramfs fetch it; `None` when it always does.
-    pub asked_by: Option<&'static str>,
-}
-
 /// A file that a boot fetches from this server after its initramfs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fetch {
@@ -68,22 +93,6 @@ pub struct Fetch {
     /// True if the boot fails without it. One that is not required is fetched only by arguments
     /// this server does not give.
     pub required: bool,
-}
-
-/// The behaviour of a medium's `nbd-client` and hooks with a root that stays on the server over
-/// NBD.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum NbdRoot {
-    /// The disk stays attached and the boot goes on.
-    Streams,
-    /// `nbd-client -persist` stays in the foreground (nbd 3.27 and later), and the boot with it.
-    Stalls,
-    /// The hook disconnects the disk in any case (archiso before v27, 2016-05): the root has to be
-    /// copied.
-    Disconnects,
-    /// Not known.
-    #[default]
-    Unknown,
 }
 
 /// Something a person should know of an entry.
@@ -124,29 +133,15 @@ pub struct Entry {
     pub kind: EntryKind,
     /// Arguments inherited from the medium's own configuration.
     pub(crate) inherited: Vec<String>,
-    /// Extra arguments that depend on files of the medium (`cms_verify=y`).
-    pub(crate) extra: Vec<String>,
-    /// The network arguments of its initramfs.
-    pub(crate) network: NetworkArgs,
     /// The way its initramfs finds its root.
-    pub(crate) root_source: &'static dyn RootSource,
+    pub(crate) root_source: Arc<dyn RootSource>,
     /// Path on the medium of the root file system's image; `None` when the initramfs is the whole
     /// system and fetches nothing from here.
     pub root: Option<String>,
-    /// The files its initramfs fetches over HTTP besides the root: before it (aitab) and after it
-    /// (signature, checksum, further layers), in order.
-    pub(crate) companions: (Vec<Companion>, Vec<Companion>),
-    /// Folders with further layers of the root, besides the root's own folder.
-    pub(crate) layer_folders: Vec<String>,
     /// Size of the root in bytes.
     pub root_bytes: u64,
     /// Size of the initramfs files together, in bytes.
     pub initrd_bytes: u64,
-    /// Copies of the root in memory at once while it is copied over HTTP: today's
-    /// hook keeps what it downloaded beside the copy it boots from.
-    pub(crate) http_copies: u64,
-    /// The behaviour of its `nbd-client` and hooks with a root that stays on the server.
-    pub nbd_root: NbdRoot,
     /// The things its initramfs is known not to have.
     pub lacks: Vec<Lack>,
     /// Notes for a person.
@@ -226,14 +221,7 @@ impl Entry {
         if let Some(lack) = self.lack_for(transport) {
             return Err(Refusal::Lacks(lack.clone()));
         }
-        let stays = self.root_source.asks_for_copy(append) == Some(false);
-        match transport {
-            Transport::Http if stays => Err(Refusal::CopyToRamOff),
-            Transport::Nbd if stays && self.nbd_root == NbdRoot::Disconnects => {
-                Err(Refusal::NbdDisconnects)
-            }
-            Transport::Http | Transport::Nfs | Transport::Nbd => Ok(()),
-        }
+        self.root_source.check(transport, append)
     }
 
     /// Returns the first part its initramfs lacks for `transport`.
@@ -249,49 +237,27 @@ impl Entry {
 
     /// Tests whether the root stays on the server.
     pub fn streams(&self, transport: Transport, append: &str) -> bool {
-        if self.root.is_none() {
-            return false;
-        }
-        match (transport, self.root_source.asks_for_copy(append)) {
-            (Transport::Http, _) => false,
-            (Transport::Nfs | Transport::Nbd, Some(is_copied)) => !is_copied,
-            (Transport::Nfs, None) => true,
-            (Transport::Nbd, None) => self.nbd_root == NbdRoot::Streams,
-        }
+        self.root.is_some() && self.root_source.streams(transport, append)
+    }
+
+    /// Tests whether `transport`, which streams, is known to work where nobody asked for it.
+    pub fn is_proven(&self, transport: Transport) -> bool {
+        self.root_source.is_proven(transport)
+    }
+
+    /// Lists the folders with further layers of the root, besides the root's own.
+    pub fn layer_folders(&self) -> &[String] {
+        self.root_source.layer_folders()
     }
 
     /// Lists what the initramfs fetches from here, in order, when the root comes by `transport`
     /// and the operator's own arguments are `append`. Through a mount and a network disk it reads
     /// everything, and fetches nothing.
     pub fn fetches(&self, transport: Transport, append: &str) -> Vec<Fetch> {
-        let (Transport::Http, Some(root)) = (transport, &self.root) else {
-            return Vec::new();
-        };
-        let given = self.inherited.iter().chain(&self.extra).map(String::as_str);
-        let words: Vec<&str> = given.chain(append.split_whitespace()).collect();
-        // `key` alone means `y`, and the last of several wins.
-        let is_asked = |key: &str| {
-            let of_key = |word: &&str| match word.strip_prefix(key) {
-                Some("") => Some(true),
-                Some(rest) => rest.strip_prefix('=').map(|value| value == "y"),
-                None => None,
-            };
-            words.iter().rev().find_map(of_key).unwrap_or(false)
-        };
-        let fetch = |companion: &Companion| Fetch {
-            path: companion.path.clone(),
-            required: companion.asked_by.is_none_or(is_asked),
-        };
-        let (before, after) = &self.companions;
-        let root = Fetch {
-            path: root.clone(),
-            required: true,
-        };
-        let before = before.iter().map(fetch);
-        before
-            .chain([root])
-            .chain(after.iter().map(fetch))
-            .collect()
+        match (transport, &self.root) {
+            (Transport::Http, Some(root)) => self.root_source.fetches(self, root, append),
+            _ => Vec::new(),
+        }
     }
 
     /// Estimates the memory a machine needs to start from a copy of the root that came by
@@ -300,7 +266,7 @@ impl Entry {
     /// copied once.
     pub fn copy_memory(&self, transport: Transport) -> u64 {
         let copies = match transport {
-            Transport::Http => self.http_copies,
+            Transport::Http => self.root_source.http_copies(),
             Transport::Nfs | Transport::Nbd => 1,
         };
         let all = self
@@ -356,6 +322,6 @@ impl Entry {
 
     /// Returns the `SYSAPPEND` mask PXELINUX needs for this entry (bit 0 `ip=`, bit 1 `BOOTIF=`).
     pub fn sysappend(&self) -> u32 {
-        self.network.sysappend()
+        self.root_source.sysappend()
     }
 }

@@ -25,7 +25,7 @@ pub(crate) use arguments::NetworkArgs;
 pub use cpu::{Cpu, Firmware};
 pub use detect::detect;
 pub use detection::{Detection, StockMenu};
-pub use entry::{Entry, EntryKind, Fetch, Linux, NbdRoot, Note, Refusal};
+pub use entry::{Entry, EntryKind, Fetch, Linux, Note, Refusal};
 pub use lack::{Lack, Part, ShownBy};
 pub use server::{MountSource, Server};
 pub use transport::Transport;

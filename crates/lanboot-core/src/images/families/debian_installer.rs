@@ -5,11 +5,13 @@
 //! and `initrd.gz` beside `.disk`, as on `mini.iso`. The images for CDs keep theirs in
 //! `install.*`: those look for their own disk and are left to other families.
 
+use std::sync::Arc;
+
 use crate::boot_config::{self, MenuEntry, ReadSmall};
-use crate::images::arguments::{NetworkArgs, inherited};
+use crate::images::arguments::inherited;
 use crate::images::cpu::Cpu;
 use crate::images::detection::Detection;
-use crate::images::entry::{Boot, Entry, EntryKind, Linux, NbdRoot, RootSource};
+use crate::images::entry::{Boot, Entry, EntryKind, Linux, RootSource};
 use crate::images::family::Family;
 use crate::images::medium::Medium;
 use crate::pe;
@@ -109,16 +111,10 @@ fn entry(medium: Medium<'_>, found: &Found, count: usize) -> Option<Entry> {
         volume: medium.label.to_owned(),
         cpu: *cpu,
         inherited: inherited(arguments.unwrap_or_default().into_iter()),
-        extra: Vec::new(),
-        network: NetworkArgs::None,
-        root_source: &DebianInstaller,
+        root_source: Arc::new(DebianInstaller),
         root: None,
-        companions: (Vec::new(), Vec::new()),
-        layer_folders: Vec::new(),
         root_bytes: 0,
         initrd_bytes,
-        http_copies: 0,
-        nbd_root: NbdRoot::Unknown,
         lacks: Vec::new(),
         notes: Vec::new(),
         signed: pe::signed(tree.file(&kernel)?, read),

@@ -4,7 +4,7 @@ mod archiso;
 mod debian_installer;
 
 #[cfg(test)]
-pub(crate) use archiso::Archiso;
+pub(crate) use archiso::{Archiso, NbdRoot};
 #[cfg(test)]
 pub(crate) use debian_installer::DebianInstaller;
 

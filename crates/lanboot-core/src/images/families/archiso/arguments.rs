@@ -1,10 +1,7 @@
-//! The kernel arguments of archiso's hooks (mkinitcpio-archiso `hooks/*`).
+//! The kernel arguments of a medium: which are inherited, and which follow from its files.
 
-use super::evidence;
 use super::layout::{Layout, Root};
 use crate::images::arguments::inherited;
-use crate::images::entry::{Boot, Entry, Examiner, NbdRoot, RootSource};
-use crate::images::transport::Transport;
 use crate::vfs::Tree;
 
 /// Arguments that say where the root comes from or that depend on the medium's files: decided
@@ -76,60 +73,4 @@ pub(super) fn extra(layout: &Layout, tree: &Tree, root: &Root, menu: &[String]) 
         extra.push("checksum=y".to_owned());
     }
     extra
-}
-
-/// An initramfs with archiso's hooks.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Archiso;
-
-impl RootSource for Archiso {
-    fn arguments(&self, entry: &Entry, boot: &Boot<'_>) -> Vec<String> {
-        let Boot {
-            transport, append, ..
-        } = *boot;
-        let (server, image) = (boot.source.server, boot.source.image);
-        let address = *server.http.ip();
-        let mut words = entry.inherited.clone();
-        match transport {
-            // The hook concatenates, so the slash at the end is part of the contract.
-            Transport::Http => words.push(format!(
-                "archiso_http_srv={}/iso/{image}/",
-                server.http_origin()
-            )),
-            Transport::Nfs => words.push(format!("archiso_nfs_srv={address}:/iso/{image}")),
-            Transport::Nbd => {
-                let name = boot.source.identity.pinned_name(image);
-                words.extend([
-                    format!("archiso_nbd_srv={address}"),
-                    format!("archiso_nbd_name={name}"),
-                ]);
-            }
-        }
-        let disconnects = entry.nbd_root == NbdRoot::Disconnects;
-        match self.asks_for_copy(append) {
-            None if entry.streams(transport, append) => words.push("copytoram=n".into()),
-            // Before v27 nothing but the argument makes the hook copy.
-            None if transport == Transport::Nbd && disconnects => words.push("copytoram=y".into()),
-            _ => {}
-        }
-        words.extend(entry.network.words(boot.dialect, address));
-        words.extend(entry.extra.iter().cloned());
-        words.push("net.ifnames=0".into());
-        words.extend(append.split_whitespace().map(str::to_owned));
-        words
-    }
-
-    /// The last `copytoram=` counts, and only `n` is no.
-    fn asks_for_copy(&self, append: &str) -> Option<bool> {
-        let mut words = append.split_whitespace().rev();
-        words.find_map(|word| match word.strip_prefix("copytoram")? {
-            // The word alone means yes (mkinitcpio's `parse_cmdline`).
-            "" => Some(true),
-            value => value.strip_prefix('=').map(|value| value != "n"),
-        })
-    }
-
-    fn examiner(&self) -> Option<Examiner> {
-        Some(evidence::lacks)
-    }
 }

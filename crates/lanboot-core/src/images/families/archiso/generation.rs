@@ -13,7 +13,7 @@
 //! | v77, 2024-04       | `archisosearchuuid`, `/boot/DATE.uuid`; microcode inside the initramfs | 43e4d9c, 2facc46 |
 //!
 //! Independent of them: nbd 3.27 (2026-02) keeps `-persist` in the foreground, and the hook waits
-//! for it for ever ([`crate::images::NbdRoot::Stalls`]).
+//! for it for ever ([`super::root_source::NbdRoot::Stalls`]).
 
 use super::packages::Packages;
 use crate::images::arguments::NetworkArgs;

@@ -1,9 +1,9 @@
 //! The layout of an archiso medium.
 
+use super::root_source::Companion;
 use crate::boot_config::file_names;
 use crate::images::cpu::Cpu;
 use crate::images::detection::StockMenu;
-use crate::images::entry::Companion;
 use crate::vfs::Tree;
 
 /// The places of the files on one medium.

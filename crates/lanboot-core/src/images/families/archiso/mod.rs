@@ -9,6 +9,9 @@ mod generation;
 mod layout;
 mod packages;
 mod pairs;
+mod root_source;
+
+use std::sync::Arc;
 
 use crate::boot_config::{self, BootConfig};
 use crate::images::detection::Detection;
@@ -17,11 +20,13 @@ use crate::images::family::Family;
 use crate::images::medium::Medium;
 use crate::pe;
 use crate::vfs::Content;
-pub(crate) use arguments::Archiso;
 use generation::{Generation, Signs};
 use layout::{Layout, Root};
 use packages::Packages;
 use pairs::Pair;
+pub(crate) use root_source::Archiso;
+#[cfg(test)]
+pub(crate) use root_source::NbdRoot;
 
 /// archiso: Arch Linux, SystemRescue and many others.
 pub(super) static FAMILY: Family = Family {
@@ -130,27 +135,29 @@ fn entry(
             format!("{name} ({})", parts.join(", ")),
         ),
     };
+    let root_source = Archiso {
+        network: Generation::network(*generation),
+        extra: arguments::extra(layout, tree, root, &pair.arguments),
+        companions: layout.companions(tree, root),
+        layer_folders: layout.layer_folders(),
+        http_copies: Generation::http_copies(*generation),
+        nbd_root: packages.nbd_root(Generation::keeps_nbd(*generation)),
+    };
     Entry {
         id,
         title,
         volume: medium.label.to_owned(),
         cpu: root.cpu,
-        extra: arguments::extra(layout, tree, root, &pair.arguments),
         inherited: arguments::inherited_from(&layout.base, &pair.arguments),
         notes: notes(&pair),
         kind: EntryKind::Linux(Linux {
             kernel: pair.kernel,
             initrd: pair.initrd,
         }),
-        network: Generation::network(*generation),
-        root_source: &Archiso,
+        root_source: Arc::new(root_source),
         root: Some(root.image.clone()),
-        companions: layout.companions(tree, root),
-        layer_folders: layout.layer_folders(),
         root_bytes: root.bytes,
         initrd_bytes,
-        http_copies: Generation::http_copies(*generation),
-        nbd_root: packages.nbd_root(Generation::keeps_nbd(*generation)),
         lacks: packages.lacks(),
         signed: signed.unwrap_or_default(),
     }

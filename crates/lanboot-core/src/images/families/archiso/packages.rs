@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
+use super::root_source::NbdRoot;
 use crate::boot_config::{MAX_FILE_BYTES, ReadSmall};
 use crate::images::cpu::Cpu;
-use crate::images::entry::NbdRoot;
 use crate::images::lack::{Lack, Part, ShownBy};
 use crate::vfs::Tree;
 

@@ -1,6 +1,6 @@
 use super::*;
 use crate::images::families;
-use crate::images::{Dialect, MountSource, NbdRoot, Refusal, Server, StockMenu, Transport};
+use crate::images::{Dialect, MountSource, Refusal, Server, StockMenu, Transport};
 use crate::testing::{linux, medium, tree};
 use crate::vfs::Identity;
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -246,7 +246,7 @@ fn every_transport_has_its_arguments() {
         "arch/pkglist.x86_64.txt",
         "nano 8.7-1\nnbd 3.26.1-1\nncurses 6.5-4\n",
     ));
-    let mut entry = recognised(&files).entries.remove(0);
+    let entry = recognised(&files).entries.remove(0);
     let line = |entry: &Entry, transport, append| {
         entry.command_line(transport, source("disc"), Dialect::Pxelinux, append)
     };
@@ -268,7 +268,10 @@ fn every_transport_has_its_arguments() {
         line(&entry, Transport::Nbd, "copytoram=y"),
         format!("{nbd}{rest} copytoram=y")
     );
-    entry.nbd_root = NbdRoot::Unknown;
+    // Of a client that may stay in the foreground.
+    files.pop();
+    files.push(("arch/pkglist.x86_64.txt", "nano 8.7-1\nnbd 3.27.0-1\n"));
+    let entry = recognised(&files).entries.remove(0);
     assert_eq!(line(&entry, Transport::Nbd, ""), format!("{nbd}{rest}"));
     assert!(!entry.streams(Transport::Nbd, "") && entry.streams(Transport::Nfs, ""));
 }
@@ -284,6 +287,14 @@ fn line(entry: &Entry) -> String {
         linux(entry).kernel,
         linux(entry).initrd.join(" ")
     )
+}
+
+/// The arguments that depend on the medium's files.
+fn extra(entry: &Entry) -> Vec<String> {
+    let line = entry.command_line(Transport::Http, source("disc"), Dialect::Pxelinux, "");
+    let (_, after) = line.split_once(" ip=dhcp ").unwrap();
+    let words = after.split(' ').take_while(|word| *word != "net.ifnames=0");
+    words.map(str::to_owned).collect()
 }
 
 fn lines(files: &[(&str, &str)]) -> Vec<String> {
@@ -451,16 +462,15 @@ fn systemrescue_is_found_by_its_own_menus() {
         sysresccd/boot/amd_ucode.img sysresccd/boot/x86_64/sysresccd.img] archisobasedir=sysresccd \
         iomem=relaxed";
     assert_eq!(lines(&files), [expected]);
-    let extra = &recognised(&files).entries[0].extra;
     assert_eq!(
-        extra[..],
+        extra(&recognised(&files).entries[0]),
         ["checksum=y"],
         "its menu for the network asks for it"
     );
     let mut files = files.to_vec();
     files.remove(3);
     assert_eq!(lines(&files), [expected]);
-    assert!(recognised(&files).entries[0].extra.is_empty());
+    assert!(extra(&recognised(&files).entries[0]).is_empty());
 }
 
 #[test]
