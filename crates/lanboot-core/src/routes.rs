@@ -9,12 +9,12 @@ mod ramdisk;
 use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 
-use crate::catalog::{Catalog, Entry, Image, Memory, Server, Transport};
+use crate::catalog::{Catalog, Entry, Image, Server, Transport};
 use crate::diagnostic::DiagnosticCode;
 use crate::images::{EntryKind, Linux};
 use crate::loaders::Loaders;
 use crate::menus::{self, Menu};
-use crate::plan::MenuKind;
+use crate::plan::{Memory, MenuKind};
 use crate::route::{Derived, Expected, FilePath, FileUse, LoaderRoute, Role, Route};
 use crate::vfs::{Content, File, Kind, Path, Tree};
 
@@ -374,7 +374,7 @@ mod tests {
     mod emitted;
 
     use super::*;
-    use crate::catalog::{BootChoice, Transports};
+    use crate::plan::{BootChoice, Transports};
     use crate::testing::catalog;
     use std::collections::BTreeMap;
 

@@ -5,6 +5,10 @@
 //! `\u{202e}`), so that no text can start a new line, move the cursor, change the writing direction
 //! or imitate another text.
 
+mod nearest;
+
+pub use nearest::nearest;
+
 use std::fmt::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;

@@ -4,11 +4,11 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
 use lanboot_core::dhcp::{
-    Answer, BootFile, Code, Config, Leases, MessageType, Mode, Op, Packet, Port, Probe,
-    ReceiveInfo, Request, Subnet, checked, pxe, respond,
+    Answer, Code, Config, Leases, MessageType, Mode, Op, Packet, Port, Probe, ReceiveInfo, Request,
+    Subnet, checked, pxe, respond,
 };
 use lanboot_core::machine::Mac;
-use lanboot_core::plan::NoLoader;
+use lanboot_core::plan::{NoLoader, Offer};
 
 use super::input::{Input, part};
 
@@ -29,7 +29,7 @@ pub fn run(data: &[u8]) {
     let mut leases = Leases::new(&config.subnets);
     let mut now = Duration::from_secs(1_800_000_000);
     let boot = |_: &_| {
-        let offer = (steer & 16 == 0).then(|| BootFile {
+        let offer = (steer & 16 == 0).then(|| Offer {
             server: SERVER,
             file: "loader/undionly.kpxe".into(),
             config: (steer & 32 != 0).then(|| "pxelinux.cfg/default".into()),

@@ -3,11 +3,11 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use lanboot_core::catalog::{BootChoice, Catalog, Image, MediumLoaders, Transports, detect};
+use lanboot_core::catalog::{Catalog, Image, MediumLoaders, detect};
 use lanboot_core::iso::{Medium, Naming};
 use lanboot_core::loaders::Loaders;
 use lanboot_core::menus::Menu;
-use lanboot_core::plan::MenuKind;
+use lanboot_core::plan::{BootChoice, MenuKind, Transports};
 use lanboot_core::routes::{Address, Routes};
 use lanboot_core::vfs::{Identity, ImageId, Tree};
 use lanboot_core::{initramfs, nbd, nfs};

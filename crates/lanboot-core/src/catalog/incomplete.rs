@@ -96,11 +96,13 @@ impl Image {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::{BootChoice, CannotBoot, Cpu, Firmware, Transports};
+    use crate::catalog::{Cpu, Firmware};
     use crate::loaders::Loaders;
     use crate::machine::{Arch, Mac, Machine, Stage};
     use crate::menus::{Menu, ipxe, pxelinux};
-    use crate::plan::{LoaderChoice, MenuKind, NoLoader, Offers, offer};
+    use crate::plan::{
+        BootChoice, CannotBoot, LoaderChoice, MenuKind, NoLoader, Offers, Transports, offer,
+    };
     use crate::testing::{cut_image, image, server, whole_image};
     use crate::vfs::ImageId;
 
@@ -181,7 +183,7 @@ mod tests {
             transports: Transports::default(),
             kind: MenuKind::Generated,
         };
-        let text = ipxe(&both, &menu, &server(), crate::catalog::Memory::Unknown);
+        let text = ipxe(&both, &menu, &server(), crate::plan::Memory::Unknown);
         let gap = format!("item --gap cut (x86_64) - {SAID} ||");
         assert!(text.lines().any(|line| line.ends_with(&gap)), "{text}");
         assert!(

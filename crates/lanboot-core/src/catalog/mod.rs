@@ -1,20 +1,16 @@
-//! Bootable things: images, the families they belong to, their entries, and what one machine
-//! is offered. A [`Catalog`] is immutable and replaced whole when the images change.
+//! Bootable things: images, the families they belong to and their entries. A [`Catalog`] is immutable
+//! and replaced whole when the images change.
 
-mod choice;
 mod image;
 mod incomplete;
 mod medium_loaders;
 mod names;
-mod transport;
 mod whole;
 
-pub use choice::{BootChoice, CannotBoot, UnknownEntry, nearest};
 pub use image::Image;
 pub use incomplete::Incomplete;
 pub use medium_loaders::MediumLoaders;
 pub use names::{AmbiguousName, TakenNames, image_name, is_plain_name};
-pub use transport::{Memory, Plan, Reason, Transports, plan};
 pub use whole::Start;
 
 use std::collections::HashMap;

@@ -250,7 +250,8 @@ fn equal_composed(a: &str, b: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::{BootChoice, Cpu, Firmware};
+    use crate::catalog::{Cpu, Firmware};
+    use crate::plan::BootChoice;
     use crate::testing::image;
     use std::sync::Arc;
 

@@ -8,7 +8,7 @@ use super::lease::Lease;
 use super::reason::IgnoreReason;
 use super::wire::MessageType;
 use crate::machine::{Mac, Machine};
-use crate::plan::NoLoader;
+use crate::plan::{NoLoader, Offer};
 
 /// The port a message was sent to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,24 +57,9 @@ impl ReceiveInfo<'_> {
     }
 }
 
-/// The file that a machine loads.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BootFile {
-    /// The server it is on.
-    pub server: Ipv4Addr,
-    /// Its path, or a whole URL for those who read one.
-    pub file: String,
-    /// PXELINUX's configuration file (option 209).
-    pub config: Option<String>,
-    /// PXELINUX's path prefix (option 210), with its last slash.
-    pub prefix: Option<String>,
-    /// For the log: why the machine does not get what the operator asked for.
-    pub warning: Option<String>,
-}
-
-/// Returns what a machine loads, or why there is nothing for it. Called at most once per message, and
+/// Returns the offer for a machine, or why there is none. Called at most once per message, and
 /// never for plain clients.
-pub type BootSource<'a> = dyn Fn(&Machine) -> Result<BootFile, NoLoader> + 'a;
+pub type BootSource<'a> = dyn Fn(&Machine) -> Result<Offer, NoLoader> + 'a;
 
 /// The reaction to a message.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,15 +1,15 @@
 //! The file that a machine loads, and what the log says about it.
 
-use super::answer::BootFile;
 use super::reason::IgnoreReason;
 use super::reply::Encoded;
 use super::respond::Transaction;
 use super::wire::option::Code;
 use crate::machine::{Arch, Stage};
+use crate::plan::Offer;
 
 impl Transaction<'_> {
     /// Returns what to load, for a machine that wants to boot.
-    pub(super) fn boot_file(&self) -> Result<BootFile, IgnoreReason> {
+    pub(super) fn boot_file(&self) -> Result<Offer, IgnoreReason> {
         match (self.machine.stage, self.machine.arch) {
             (Stage::Plain, _) => Err(IgnoreReason::NotBooting),
             // No boot file can fit it, whatever is served.
@@ -29,10 +29,7 @@ impl Transaction<'_> {
     }
 
     /// Returns what the log says of an answer: its file, or why there is none, and what did not fit.
-    pub(super) fn detail(
-        boot: Result<&BootFile, &IgnoreReason>,
-        encoded: &Encoded,
-    ) -> Option<String> {
+    pub(super) fn detail(boot: Result<&Offer, &IgnoreReason>, encoded: &Encoded) -> Option<String> {
         let mut parts = Vec::new();
         match boot {
             Ok(boot) => parts.push(boot.file.clone()),

@@ -56,9 +56,7 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
-pub use answer::{
-    Answer, BootFile, BootSource, Destination, Note, Outgoing, Port, Probe, ReceiveInfo,
-};
+pub use answer::{Answer, BootSource, Destination, Note, Outgoing, Port, Probe, ReceiveInfo};
 pub use claims::IN_USE_TIME;
 pub use config::{BadConfig, Config, Mode, Subnet};
 pub use decline::DECLINE_TIME;

@@ -8,13 +8,14 @@
 
 use std::net::SocketAddrV4;
 
-use super::answer::{Answer, BootFile, Destination, Outgoing};
+use super::answer::{Answer, Destination, Outgoing};
 use super::pxe::{MENU_ITEM, vendor_options};
 use super::reason::IgnoreReason;
 use super::respond::Transaction;
 use super::table::ReservationState;
 use super::wire::option::Code;
 use super::wire::{CLIENT_PORT, MessageType};
+use crate::plan::Offer;
 
 /// PXE's "bootstrap": what a machine asks for that was shown no menu (PXE 2.1 table 2-3).
 const BOOTSTRAP: (u16, u16) = (0, 0);
@@ -94,7 +95,7 @@ impl Transaction<'_> {
     }
 
     /// Answers with the boot file and nothing about addresses.
-    fn direct(&mut self, message: MessageType, boot: &BootFile, to: Destination) -> Answer {
+    fn direct(&mut self, message: MessageType, boot: &Offer, to: Destination) -> Answer {
         let encoded = self.reply(message, None, None, Some(boot)).encode_proxy();
         self.warn_of_relay(&encoded);
         let address = match to {

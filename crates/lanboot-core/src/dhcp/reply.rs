@@ -3,7 +3,6 @@
 
 use std::net::Ipv4Addr;
 
-use super::answer::BootFile;
 use super::config::{Subnet, only_asked};
 use super::pxe::{
     HTTP_CLIENT, NO_PXE_DHCP, PXE_CLIENT, RASPBERRY_PI_MENU, USE_FILE, menu, vendor_options,
@@ -11,6 +10,7 @@ use super::pxe::{
 use super::quirk::{Discovery, ResponseProfile};
 use super::wire::option::{Code, Writer, wire_len};
 use super::wire::{BROADCAST_FLAG, HEADER_LEN, MessageType, Op, Packet};
+use crate::plan::Offer;
 
 /// IP and UDP headers, which option 57 counts and our limit does not.
 const IP_UDP_LEN: u16 = 28;
@@ -42,7 +42,7 @@ pub(super) struct Reply<'a> {
     pub(super) lease_secs: Option<u32>,
     /// The form of the answer.
     pub(super) profile: ResponseProfile,
-    pub(super) boot: Option<&'a BootFile>,
+    pub(super) boot: Option<&'a Offer>,
     /// It is firmware or a loader.
     pub(super) boots: bool,
     /// Option 118 goes back as it came.
@@ -261,7 +261,7 @@ impl Reply<'_> {
     }
 }
 
-fn put_boot(writer: &mut Writer, packet: &mut Packet, boot: &BootFile) {
+fn put_boot(writer: &mut Writer, packet: &mut Packet, boot: &Offer) {
     // In the header too: some ROMs read only that, and shim takes its directory from it.
     if let Some(field) = packet.file.get_mut(..boot.file.len())
         && boot.file.len() < 128

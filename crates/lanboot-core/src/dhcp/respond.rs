@@ -2,9 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use super::answer::{
-    Answer, BootFile, BootSource, Destination, Note, Outgoing, Port, Probe, ReceiveInfo,
-};
+use super::answer::{Answer, BootSource, Destination, Note, Outgoing, Port, Probe, ReceiveInfo};
 use super::config::{Config, Mode};
 use super::lease::{Client, ClientId, Lease, Refusal};
 use super::quirk::ResponseProfile;
@@ -16,6 +14,7 @@ use super::table::Leases;
 use super::wire::option::Code;
 use super::wire::{CLIENT_PORT, MessageType, Op, Packet, SERVER_PORT};
 use crate::machine::{Mac, Machine, Stage};
+use crate::plan::Offer;
 use crate::text::printable;
 
 /// Relays a message may have passed (RFC 1542 §4.1.1).
@@ -414,7 +413,7 @@ impl<'a> Transaction<'a> {
         message: MessageType,
         address: Option<Ipv4Addr>,
         lease_secs: Option<u32>,
-        boot: Option<&'b BootFile>,
+        boot: Option<&'b Offer>,
     ) -> Reply<'b> {
         Reply {
             request: self.packet,

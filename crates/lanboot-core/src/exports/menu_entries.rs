@@ -1,8 +1,8 @@
 //! Every entry over every transport its root can use, for menus.
 
 use super::{Export, Fragment};
-use crate::catalog::{Dialect, Entry, Image, Memory, Transport};
-use crate::plan::NoLoader;
+use crate::catalog::{Dialect, Entry, Image, Transport};
+use crate::plan::{Memory, NoLoader};
 use crate::route::Route;
 
 /// One entry over one transport.

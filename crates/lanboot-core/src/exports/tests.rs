@@ -11,12 +11,12 @@ use proptest::prelude::*;
 
 use super::rules::{Mark, Rule, Rules, Which, rules};
 use super::*;
-use crate::catalog::{BootChoice, Cpu, Image, StockMenu, Transport, Transports, image_name};
+use crate::catalog::{Cpu, Image, StockMenu, Transport, image_name};
 use crate::images::{EntryKind, Linux};
 use crate::loaders::LoaderKind;
 use crate::machine::{Arch, Stage};
 use crate::pe::Signed;
-use crate::plan::{MenuKind, Offer};
+use crate::plan::{BootChoice, MenuKind, Offer, Transports};
 use crate::testing::{catalog, image, installer, keep, literal, server, shim_grub_without_proxy};
 use crate::vfs::Content;
 
@@ -63,6 +63,7 @@ fn exported(format: Format, catalog: &Catalog, menu: &Menu, server: &Server) -> 
 /// Rules with everything a rule can have: an exception among iPXE machines, HTTP Boot, PXELINUX.
 fn all_rules() -> Rules {
     let offer = |file: &str| Offer {
+        server: Ipv4Addr::LOCALHOST,
         file: file.into(),
         config: None,
         prefix: None,

@@ -15,14 +15,14 @@ use std::net::Ipv4Addr;
 
 use super::{MAX_HELP, Menu, incomplete_title, transport_label, unreachable, url_path};
 use crate::catalog::{
-    Catalog, Cpu, Dialect, Entry, Firmware, Image, Incomplete, Memory, Server, Transport,
+    Catalog, Cpu, Dialect, Entry, Firmware, Image, Incomplete, Server, Transport,
 };
 use crate::diagnostic::{Diagnostic, DiagnosticCode};
 use crate::images::{EntryKind, Linux};
 use crate::loaders::{Loaders, Shim, secure_names};
 use crate::machine::Arch;
 use crate::pe::Signed;
-use crate::plan::shim_grub;
+use crate::plan::{Memory, shim_grub};
 use crate::route::{LOCKED, LoaderRoute, Route};
 use crate::text::{ascii, printable};
 

@@ -6,9 +6,10 @@ use super::{
     CpuFilter, MAX_HELP, Menu, incomplete_title, line, transport_label, unreachable, url, url_path,
     where_it_starts,
 };
-use crate::catalog::{Catalog, Cpu, Dialect, Entry, Image, Memory, Server, Transport};
+use crate::catalog::{Catalog, Cpu, Dialect, Entry, Image, Server, Transport};
 use crate::images::{EntryKind, Linux};
 use crate::pe::Signed;
+use crate::plan::Memory;
 use crate::route::Route;
 
 /// Returns the script for `server` and a machine with this `memory`.
@@ -312,10 +313,9 @@ fn is_safe(word: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::{BootChoice, Transports};
     use crate::machine::Arch;
     use crate::menus::cpu_filter::testing::Ipxe;
-    use crate::plan::MenuKind;
+    use crate::plan::{BootChoice, MenuKind, Transports};
     use crate::testing::{catalog, image, installer, keep, server, shim_grub};
     use std::sync::Arc;
     use std::time::Duration;

@@ -19,12 +19,9 @@ pub use pxelinux::pxelinux;
 
 use std::time::Duration;
 
-use crate::catalog::{
-    BootChoice, Catalog, Entry, Firmware, Image, Incomplete, Memory, Plan, Refusal, Server,
-    Transport, Transports, plan,
-};
+use crate::catalog::{Catalog, Entry, Firmware, Image, Incomplete, Refusal, Server, Transport};
 use crate::diagnostic::Diagnostic;
-use crate::plan::MenuKind;
+use crate::plan::{BootChoice, Memory, MenuKind, RootTransport, Transports, root_transport};
 use crate::route::Route;
 
 /// Operator settings for menus.
@@ -52,8 +49,8 @@ impl Menu {
         entry: &Entry,
         server: &Server,
         memory: Memory,
-    ) -> Plan {
-        plan(image, entry, &self.transports, server, memory, &self.append)
+    ) -> RootTransport {
+        root_transport(image, entry, &self.transports, server, memory, &self.append)
     }
 
     /// Checks that every entry can start with its root transport.

@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 
 use super::{MAX_HELP, Menu, incomplete_title, line, transport_label, unreachable, url};
-use crate::catalog::{Catalog, Cpu, Dialect, Entry, Firmware, Image, Memory, Server, Transport};
+use crate::catalog::{Catalog, Cpu, Dialect, Entry, Firmware, Image, Server, Transport};
 use crate::images::{EntryKind, Linux};
+use crate::plan::Memory;
 
 /// Returns the configuration for `server`. `detects_cpu`: the loader's folder has `ifcpu64.c32`.
 pub fn pxelinux(catalog: &Catalog, menu: &Menu, server: &Server, detects_cpu: bool) -> String {
@@ -161,8 +162,7 @@ fn label(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::{BootChoice, Transports};
-    use crate::plan::MenuKind;
+    use crate::plan::{BootChoice, MenuKind, Transports};
     use crate::testing::{catalog, server};
     use std::time::Duration;
 

@@ -1,6 +1,7 @@
 //! The operator's choice of loader, for all machines and for single ones.
 
-use crate::catalog::{BootChoice, Catalog};
+use super::BootChoice;
+use crate::catalog::Catalog;
 use crate::loaders::LoaderKind;
 use crate::machine::Mac;
 

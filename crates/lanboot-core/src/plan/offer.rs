@@ -1,7 +1,9 @@
 //! The offer for one machine: the loader its firmware gets, or the script iPXE gets.
 
-use super::{LoaderChoice, MenuKind, NoLoader, pxelinux_image, shim_grub};
-use crate::catalog::{BootChoice, Catalog, Image, Server};
+use std::net::Ipv4Addr;
+
+use super::{BootChoice, LoaderChoice, MenuKind, NoLoader, pxelinux_image, shim_grub};
+use crate::catalog::{Catalog, Image, Server};
 use crate::loaders::{Ipxe, LoaderKind, Loaders, SecureArch, ShimGrub};
 use crate::machine::{Arch, Machine, Stage};
 use crate::route::{FilePath, IpxePart, LoaderRoute, Route, ShimGrubPart};
@@ -10,14 +12,16 @@ use crate::route::{FilePath, IpxePart, LoaderRoute, Route, ShimGrubPart};
 const NEEDS_SECURE_BOOT_OFF: &str =
     "it starts only with Secure Boot off (lanboot doctor names the packages for on)";
 
-/// The boot part of a DHCP answer.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// The file that a machine loads. DHCP and the exports turn it into options.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Offer {
-    /// Boot file: a TFTP path or a URL.
+    /// The server it is on.
+    pub server: Ipv4Addr,
+    /// Its path for TFTP, or a whole URL for those that read one.
     pub file: String,
-    /// Option 209, PXELINUX' configuration file.
+    /// PXELINUX' configuration file (option 209).
     pub config: Option<String>,
-    /// Option 210, PXELINUX' path prefix.
+    /// PXELINUX' path prefix (option 210), with its last slash.
     pub prefix: Option<String>,
     /// The warning to log: why this machine does not get what it was to get.
     pub warning: Option<String>,
@@ -73,9 +77,11 @@ pub fn offer(machine: &Machine, from: &Offers<'_>, server: &Server) -> Result<Of
                 asked.pxelinux().map(|offer| asked.at(offer, server))
             }
             (MenuKind::Generated, ..) => Ok(Offer {
+                server: *server.http.ip(),
                 file: Route::IpxeMenu.url(&server.http_origin()),
+                config: None,
+                prefix: None,
                 warning: asked.nothing_fits(),
-                ..Offer::default()
             }),
         };
     }
@@ -411,6 +417,7 @@ impl LoaderRequest<'_> {
         let origin = server.http_origin();
         let Planned { route, config, .. } = planned;
         Offer {
+            server: *server.http.ip(),
             file: if self.http {
                 route.url(&origin)
             } else {

@@ -1,6 +1,7 @@
 //! Picks one of several loaders of a kind: by what starts, by its protocol, by who signed it.
 
-use crate::catalog::{BootChoice, Catalog, Entry, Firmware, Image};
+use super::BootChoice;
+use crate::catalog::{Catalog, Entry, Firmware, Image};
 use crate::loaders::{Loaders, ShimGrub, secure_names};
 use crate::machine::Arch;
 

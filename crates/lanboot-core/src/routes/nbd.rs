@@ -60,9 +60,10 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::catalog::{Catalog, Transports};
+    use crate::catalog::Catalog;
     use crate::loaders::Loaders;
     use crate::menus::Menu;
+    use crate::plan::Transports;
     use crate::testing::image;
     use crate::vfs::{Content, Identity, ImageId};
 
@@ -83,7 +84,7 @@ mod tests {
             loaders: Arc::new(Loaders::default()),
             menu: Menu {
                 timeout: None,
-                boot: crate::catalog::BootChoice::default(),
+                boot: crate::plan::BootChoice::default(),
                 append: String::new(),
                 transports: Transports::default(),
                 kind: crate::plan::MenuKind::Generated,

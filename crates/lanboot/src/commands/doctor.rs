@@ -6,10 +6,10 @@ use lanboot_core::text;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use lanboot_core::catalog::{BootChoice, Catalog, Entry};
+use lanboot_core::catalog::{Catalog, Entry};
 use lanboot_core::loaders::{Authorities, Loaders, Shim};
 use lanboot_core::machine::Arch;
-use lanboot_core::plan::{pxelinux_image, shim_grub, usual_loader};
+use lanboot_core::plan::{BootChoice, pxelinux_image, shim_grub, usual_loader};
 use lanboot_core::route::{LoaderRoute, Route};
 use serde::Serialize;
 

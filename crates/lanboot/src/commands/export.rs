@@ -5,9 +5,10 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow, bail};
-use lanboot_core::catalog::{BootChoice, Catalog, Server};
+use lanboot_core::catalog::{Catalog, Server};
 use lanboot_core::exports::{Export, Format, export};
 use lanboot_core::menus::Menu;
+use lanboot_core::plan::BootChoice;
 use lanboot_core::routes::Address;
 use lanboot_core::text;
 

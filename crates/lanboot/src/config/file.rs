@@ -8,8 +8,8 @@ use std::path::Path;
 use anyhow::{Context as _, anyhow, bail};
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Args as _, Command};
-use lanboot_core::catalog::nearest;
 use lanboot_core::text;
+use lanboot_core::text::nearest;
 use toml::Spanned;
 use toml::de::{DeArray, DeString, DeTable, DeValue};
 

@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use lanboot_core::catalog::Transports;
 use lanboot_core::dhcp::server_detection::Policy;
 use lanboot_core::images::Transport;
 use lanboot_core::loaders::LoaderKind;
 use lanboot_core::machine::Mac;
+use lanboot_core::plan::Transports;
 use lanboot_core::plan::{LoaderChoice, MenuKind};
 
 use super::subnet::Subnet;

@@ -3,12 +3,12 @@ use super::*;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use lanboot_core::catalog::Transports;
 use lanboot_core::dhcp::server_detection::Policy;
 use lanboot_core::images::Transport;
 use lanboot_core::loaders::LoaderKind;
 use lanboot_core::machine::Mac;
 use lanboot_core::plan::LoaderChoice;
+use lanboot_core::plan::Transports;
 
 const CONFIGURATION: &str = include_str!("../../../../docs/configuration.md");
 const EXAMPLE: &str = include_str!("../../../../docs/lanboot.toml");

@@ -5,12 +5,12 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use anyhow::{anyhow, bail};
-use lanboot_core::catalog::nearest;
 use lanboot_core::dhcp::server_detection::Policy;
 use lanboot_core::images::Transport;
 use lanboot_core::loaders::LoaderKind;
 use lanboot_core::machine::Mac;
 use lanboot_core::plan::MenuKind;
+use lanboot_core::text::nearest;
 
 /// Longest `--append`, in bytes: kernels cut command lines at 2048 on x86.
 const MAX_APPEND: usize = 1024;

@@ -22,7 +22,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use lanboot_core::catalog::Server;
 use lanboot_core::dhcp::{
-    Answer, BootFile, Config, Leases, MAX_LEN, Mode, Note, Outgoing, Port, Probe, ReceiveInfo,
+    Answer, Config, Leases, MAX_LEN, Mode, Note, Outgoing, Port, Probe, ReceiveInfo,
     RecentMessages, Request, checked, respond,
 };
 use lanboot_core::events::{EventKind, ListenerReason, Peer};
@@ -337,15 +337,7 @@ impl Serving {
             // Of this interface, now: another server may have come or gone.
             proxy: mode == Mode::Proxy,
         };
-        let boot = |machine: &Machine| {
-            plan::offer(machine, &offers, &server).map(|offer| BootFile {
-                server: address,
-                file: offer.file,
-                config: offer.config,
-                prefix: offer.prefix,
-                warning: offer.warning,
-            })
-        };
+        let boot = |machine: &Machine| plan::offer(machine, &offers, &server);
         let info = ReceiveInfo {
             interface: &link.interface,
             server: address,

@@ -13,8 +13,9 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, anyhow};
 use arc_swap::ArcSwap;
-use lanboot_core::catalog::{BootChoice, Catalog};
+use lanboot_core::catalog::Catalog;
 use lanboot_core::events::{Diagnostic, DiagnosticCode, Outlook};
+use lanboot_core::plan::BootChoice;
 use lanboot_core::routes::Routes;
 use lanboot_core::text;
 use tokio::signal::unix::{SignalKind, signal};

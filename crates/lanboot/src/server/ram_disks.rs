@@ -1,9 +1,10 @@
 //! Images that machines get whole, as RAM disks, and whose system would not find its root there.
 
 use anyhow::bail;
-use lanboot_core::catalog::{BootChoice, Catalog, Image};
+use lanboot_core::catalog::{Catalog, Image};
 use lanboot_core::events::{Diagnostic, DiagnosticCode};
 use lanboot_core::machine::Arch;
+use lanboot_core::plan::BootChoice;
 
 use crate::config::Settings;
 use crate::images::initramfs;

@@ -5,12 +5,12 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddrV4, UdpSocket};
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use lanboot_core::catalog::{BootChoice, Catalog, Transport};
+use lanboot_core::catalog::{Catalog, Transport};
 use lanboot_core::dhcp::server_detection::Policy;
 use lanboot_core::events::{Diagnostic, DiagnosticCode};
 use lanboot_core::loaders::Loaders;
 use lanboot_core::menus::Menu;
-use lanboot_core::plan::MenuKind;
+use lanboot_core::plan::{BootChoice, MenuKind};
 use lanboot_core::routes::{Address, Routes};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 

@@ -15,10 +15,11 @@ use lanboot::context::Context;
 use lanboot::events::bus::{Bus, Events};
 use lanboot::images::open_images::OpenImages;
 use lanboot::nfs::{Limits, Listener, serve};
-use lanboot_core::catalog::{BootChoice, Catalog, Image};
+use lanboot_core::catalog::{Catalog, Image};
 use lanboot_core::events::EventKind;
 use lanboot_core::loaders::Loaders;
 use lanboot_core::menus::Menu;
+use lanboot_core::plan::BootChoice;
 use lanboot_core::routes::{Address, Routes};
 use lanboot_core::vfs::{
     Content, Identity, ImageId, Kind, Meta, NodeId, Piece, Source, Tree, TreeBuilder,

@@ -4,8 +4,8 @@ use super::*;
 use crate::dhcp::pxe;
 use crate::machine::Arch;
 
-pub(super) fn pxelinux() -> BootFile {
-    BootFile {
+pub(super) fn pxelinux() -> Offer {
+    Offer {
         server: SERVER,
         file: "boot/syslinux/lpxelinux.0".to_owned(),
         config: Some("/lanboot/pxelinux.cfg".to_owned()),
@@ -14,8 +14,8 @@ pub(super) fn pxelinux() -> BootFile {
     }
 }
 
-pub(super) fn script() -> BootFile {
-    BootFile {
+pub(super) fn script() -> Offer {
+    Offer {
         server: SERVER,
         file: "http://192.168.77.1/boot.ipxe".to_owned(),
         config: None,
@@ -140,7 +140,7 @@ fn without_option_57_every_reply_fits_548_bytes() {
 #[test]
 fn what_does_not_fit_is_left_out_and_said() {
     let mut server = Server::new(10, 200);
-    server.boot = Some(BootFile {
+    server.boot = Some(Offer {
         file: "x".repeat(126),
         config: Some("c".repeat(120)),
         prefix: Some("p".repeat(66)),
@@ -164,7 +164,7 @@ fn what_does_not_fit_is_left_out_and_said() {
     packet.options.set(Code::RELAY, vec![5; 30]);
     assert_eq!(server.sent(&packet).0.detail, Some("x".repeat(126)));
     // Too long for the header field: only option 67 carries it.
-    server.boot = Some(BootFile {
+    server.boot = Some(Offer {
         file: "y".repeat(200),
         ..script()
     });
@@ -177,7 +177,7 @@ fn what_does_not_fit_is_left_out_and_said() {
 fn the_header_takes_a_file_name_of_127_bytes_and_its_nul() {
     let mut server = Server::new(10, 200);
     for (len, in_header) in [(0, true), (127, true), (128, false)] {
-        server.boot = Some(BootFile {
+        server.boot = Some(Offer {
             server: host(5),
             file: "z".repeat(len),
             ..script()
@@ -208,7 +208,7 @@ fn a_relay_option_too_long_for_the_message_is_left_out() {
 #[test]
 fn uefi_firmware_gets_a_file_and_neither_option_60_nor_43() {
     let mut server = Server::new(10, 200);
-    server.boot = Some(BootFile {
+    server.boot = Some(Offer {
         file: "snponly.efi".to_owned(),
         ..script()
     });
@@ -251,7 +251,7 @@ fn http_boot_gets_its_class_back_and_a_url() {
         outgoing.detail.as_deref(),
         Some("no boot file for it; nothing to boot: no image served has a bootable entry")
     );
-    server.boot = Some(BootFile {
+    server.boot = Some(Offer {
         warning: Some("it is not what was asked for".to_owned()),
         ..script()
     });

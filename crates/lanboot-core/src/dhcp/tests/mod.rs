@@ -17,7 +17,7 @@ use std::time::Duration;
 use super::wire::option::Fault;
 use super::*;
 use crate::machine::{Mac, Machine, Stage};
-use crate::plan::NoLoader;
+use crate::plan::{NoLoader, Offer};
 
 pub(super) const SERVER: Ipv4Addr = Ipv4Addr::new(192, 168, 77, 1);
 pub(super) const START: u64 = 1_800_000_000;
@@ -108,7 +108,7 @@ pub(super) struct Server {
     pub(super) boot_server: bool,
     pub(super) own: Vec<Ipv4Addr>,
     pub(super) overloaded: bool,
-    pub(super) boot: Option<BootFile>,
+    pub(super) boot: Option<Offer>,
 }
 
 impl Server {

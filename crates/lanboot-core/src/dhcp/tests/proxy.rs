@@ -17,8 +17,8 @@ fn proxy() -> Server {
 }
 
 /// UEFI's loader, at a host that is not this one.
-fn snponly() -> BootFile {
-    BootFile {
+fn snponly() -> Offer {
+    Offer {
         server: SERVER,
         file: "snponly.efi".to_owned(),
         config: None,
@@ -131,7 +131,7 @@ fn uefi_pxe_is_sent_to_port_4011_and_gets_its_file_there() {
 fn http_boot_gets_its_class_and_url_and_nothing_of_pxe() {
     let mut server = proxy();
     let url = "http://192.168.77.1/loader/snponly.efi";
-    server.boot = Some(BootFile {
+    server.boot = Some(Offer {
         file: url.to_owned(),
         ..snponly()
     });

@@ -1,7 +1,6 @@
 use super::*;
-use crate::catalog::{BootChoice, Transports};
 use crate::images::{EntryKind, Linux};
-use crate::plan::MenuKind;
+use crate::plan::{BootChoice, MenuKind, Transports};
 use crate::testing::{image, installer, server};
 use crate::vfs::Content;
 use proptest::prelude::*;

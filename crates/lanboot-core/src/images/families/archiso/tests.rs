@@ -534,12 +534,12 @@ fn what_no_package_brings_is_no_way_to_boot() {
     );
     assert_eq!(found.warnings, [refusal]);
     let image = crate::testing::image("disc", &[]);
-    let asked = crate::catalog::Transports {
+    let asked = crate::plan::Transports {
         all: Some(Transport::Nbd),
         of: Vec::new(),
     };
     assert_eq!(asked.of(&image, entry), None, "for those that can");
-    let named = crate::catalog::Transports {
+    let named = crate::plan::Transports {
         all: None,
         of: vec![("disc".into(), Some(Transport::Nbd))],
     };

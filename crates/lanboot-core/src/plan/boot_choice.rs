@@ -1,9 +1,9 @@
 //! The unattended choice: the entry that starts when nobody presses a key, for each kind of
 //! firmware.
 
-use super::{AmbiguousName, Catalog, Cpu, Entry, Firmware, Image, Incomplete};
+use super::unknown_entry::UnknownEntry;
+use crate::catalog::{AmbiguousName, Catalog, Cpu, Entry, Firmware, Image, Incomplete};
 use crate::machine::Arch;
-use crate::text;
 
 /// The unattended choice: a kernel entry for every kind of firmware that can start one, or a
 /// whole image.
@@ -30,46 +30,6 @@ pub enum CannotBoot {
     /// The named entry cannot start, because something of it is missing.
     #[error("'{0}' is {1}; copy or download the image again")]
     Incomplete(String, Incomplete),
-}
-
-/// `--boot` or `--transport` names nothing that is served.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no entry or image called '{}'{}; served are: {}", text::line(wanted),
-    nearest.as_ref().map(|n| format!(" (did you mean '{n}'?)")).unwrap_or_default(),
-    some(known))]
-pub struct UnknownEntry {
-    /// The name asked for.
-    pub wanted: String,
-    /// The closest name there is.
-    pub nearest: Option<String>,
-    /// Every valid name.
-    pub known: Vec<String>,
-}
-
-/// Most names one sentence lists.
-const MAX_NAMED: usize = 24;
-
-fn some(names: &[String]) -> String {
-    let (first, more) = names.split_at(names.len().min(MAX_NAMED));
-    let more = match more.len() {
-        0 => String::new(),
-        n => format!(" and {n} more"),
-    };
-    format!("{}{more}", first.join(", "))
-}
-
-impl UnknownEntry {
-    /// The error for `wanted`, which is none of these names.
-    pub(super) fn new<'a>(wanted: &str, known: impl Iterator<Item = &'a str>) -> Self {
-        let mut known: Vec<String> = known.map(str::to_owned).collect();
-        known.sort();
-        known.dedup();
-        Self {
-            nearest: nearest(wanted, known.iter().map(String::as_str)).map(str::to_owned),
-            wanted: wanted.to_owned(),
-            known,
-        }
-    }
 }
 
 impl BootChoice {
@@ -188,36 +148,6 @@ fn of_image(image: &Image, firmware: Firmware) -> Option<String> {
     found.map(|entry| entry.id.clone())
 }
 
-/// The candidate fewest edits away from `wanted`, if it is close enough to be meant.
-pub fn nearest<'a>(wanted: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let limit = wanted.chars().count() / 3 + 1;
-    candidates
-        .map(|candidate| (edits(wanted, candidate), candidate))
-        .filter(|(distance, _)| *distance <= limit)
-        .min()
-        .map(|(_, candidate)| candidate)
-}
-
-/// Levenshtein distance of two short strings.
-fn edits(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().take(256).collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, ca) in a.chars().take(256).enumerate() {
-        let mut diagonal = i;
-        let mut left = i + 1;
-        for (cell, cb) in row.iter_mut().skip(1).zip(&b) {
-            let replaced = diagonal + usize::from(ca != *cb);
-            diagonal = *cell;
-            left = replaced.min(left + 1).min(*cell + 1);
-            *cell = left;
-        }
-        if let Some(first) = row.first_mut() {
-            *first = i + 1;
-        }
-    }
-    row.last().copied().unwrap_or(0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -329,12 +259,5 @@ mod tests {
             (image.name.as_str(), entry.id.as_str()),
             ("dual", "dual-x86_64")
         );
-    }
-
-    #[test]
-    fn distance_counts_edits() {
-        assert_eq!(edits("kitten", "sitting"), 3);
-        assert_eq!(edits("", "abc"), 3);
-        assert_eq!(edits("abc", ""), 3);
     }
 }

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::{Catalog, Image, UnknownEntry};
+use super::unknown_entry::UnknownEntry;
+use crate::catalog::{Catalog, Image};
 use crate::diagnostic::{Diagnostic, DiagnosticCode};
 use crate::images::{Entry, Refusal, Server, Transport};
 
@@ -126,16 +127,16 @@ fn module_mib(digits: &[u8]) -> Option<u64> {
 
 /// The transport of one machine's root, and the reason for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Plan {
+pub struct RootTransport {
     /// The transport.
     pub transport: Transport,
     /// The reason.
-    pub reason: Reason,
+    pub reason: TransportReason,
 }
 
 /// Why a transport was chosen. [`fmt::Display`] gives a plain sentence part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
+pub enum TransportReason {
     /// The operator said so.
     Asked,
     /// A copy in memory is the fastest and needs the server no more.
@@ -173,68 +174,71 @@ pub enum Reason {
 ///
 /// Streaming is by NFS first: a client of NFS waits for a server that comes back, while one of
 /// NBD may give its disk up.
-pub fn plan(
+pub fn root_transport(
     image: &Image,
     entry: &Entry,
     asked: &Transports,
     server: &Server,
     memory: Memory,
     append: &str,
-) -> Plan {
+) -> RootTransport {
     let works = |t: Transport| server.offers(t) && entry.check(t, append).is_ok();
     let by_itself = |t: Transport| works(t) && entry.is_proven(t);
     let streams = [Transport::Nfs, Transport::Nbd];
     let streaming = streams.into_iter().find(|t| by_itself(*t));
-    let plan = |transport, reason| Plan { transport, reason };
+    let plan = |transport, reason| RootTransport { transport, reason };
     let short = |transport| {
         let needs = entry.copy_memory(transport);
         let has = memory.bytes().filter(|has| *has < needs);
         has.map(|has| (has, needs))
     };
     if entry.root.is_none() {
-        return plan(Transport::Http, Reason::NoRoot);
+        return plan(Transport::Http, TransportReason::NoRoot);
     }
     if let Some(asked) = asked.of(image, entry) {
         // Over HTTP somebody who asks for it knows that it is copied.
         let is_copied = asked != Transport::Http && !entry.streams(asked, append);
         let too_little = short(asked).filter(|_| is_copied);
-        let reason = too_little.map_or(Reason::Asked, |(has, needs)| {
-            Reason::AskedTooLittleMemory { has, needs }
+        let reason = too_little.map_or(TransportReason::Asked, |(has, needs)| {
+            TransportReason::AskedTooLittleMemory { has, needs }
         });
         return plan(asked, reason);
     }
     if let Err(refusal) = entry.check(Transport::Http, append) {
         let other = streaming.or_else(|| streams.into_iter().find(|t| works(*t)));
         let reason = match refusal {
-            Refusal::Lacks(_) => Reason::NoHttp,
-            _ => Reason::CopyToRamOff,
+            Refusal::Lacks(_) => TransportReason::NoHttp,
+            _ => TransportReason::CopyToRamOff,
         };
         return other.map_or_else(
-            || plan(Transport::Http, Reason::Copy),
+            || plan(Transport::Http, TransportReason::Copy),
             |transport| plan(transport, reason),
         );
     }
     match (short(Transport::Http), streaming) {
         (Some((has, needs)), Some(streaming)) => {
-            plan(streaming, Reason::TooLittleMemory { has, needs })
+            plan(streaming, TransportReason::TooLittleMemory { has, needs })
         }
-        (Some((has, needs)), None) => plan(Transport::Http, Reason::TooLittleForAny { has, needs }),
-        (None, _) => plan(Transport::Http, Reason::Copy),
+        (Some((has, needs)), None) => plan(
+            Transport::Http,
+            TransportReason::TooLittleForAny { has, needs },
+        ),
+        (None, _) => plan(Transport::Http, TransportReason::Copy),
     }
 }
 
-impl Plan {
+impl RootTransport {
     /// Returns the warning to log for the machine, if the choice needs one.
     pub fn warning(&self) -> Option<Diagnostic> {
         match self.reason {
-            Reason::Asked
-            | Reason::Copy
-            | Reason::NoRoot
-            | Reason::CopyToRamOff
-            | Reason::NoHttp => None,
-            Reason::TooLittleMemory { .. }
-            | Reason::TooLittleForAny { .. }
-            | Reason::AskedTooLittleMemory { .. } => {
+            TransportReason::Asked
+            | TransportReason::Copy
+            | TransportReason::NoRoot
+            | TransportReason::CopyToRamOff
+            | TransportReason::NoHttp => None,
+            TransportReason::TooLittleMemory { .. }
+            | TransportReason::TooLittleForAny { .. }
+            | TransportReason::AskedTooLittleMemory { .. } => {
                 let text = format!("root over {}: {}", self.transport, self.reason);
                 Some(DiagnosticCode::RootTransport.with(text))
             }
@@ -242,7 +246,7 @@ impl Plan {
     }
 }
 
-impl fmt::Display for Reason {
+impl fmt::Display for TransportReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mib = |bytes: u64| bytes >> 20;
         match self {
@@ -284,12 +288,17 @@ mod tests {
 
     const OPEN: [Transport; 2] = [Transport::Nfs, Transport::Nbd];
 
-    fn planned(open: &[Transport], asked: &Transports, memory: Memory, append: &str) -> Plan {
+    fn planned(
+        open: &[Transport],
+        asked: &Transports,
+        memory: Memory,
+        append: &str,
+    ) -> RootTransport {
         let image = image("dual", &[Cpu::X86_64]);
         let mut server = server();
         server.nfs = open.contains(&Transport::Nfs);
         server.nbd = open.contains(&Transport::Nbd);
-        plan(
+        root_transport(
             &image,
             &image.found.entries[0],
             asked,
@@ -334,7 +343,7 @@ mod tests {
         let auto = Transports::default();
         let chosen = |open: &[Transport]| planned(open, &auto, Memory::Unknown, "copytoram=n");
         assert_eq!(chosen(&OPEN).transport, Transport::Nfs);
-        assert_eq!(chosen(&OPEN).reason, Reason::CopyToRamOff);
+        assert_eq!(chosen(&OPEN).reason, TransportReason::CopyToRamOff);
         assert_eq!(chosen(&[]).transport, Transport::Http);
     }
 
