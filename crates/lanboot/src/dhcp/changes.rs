@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use tokio::io::Interest;
 
-use super::{BURST, Serving};
+use super::limits::BURST;
+use super::serving::Serving;
 use crate::net::{self, Change, ChangeSocket, Interface};
 use lanboot_core::events::DiagnosticCode;
 

@@ -1,4 +1,4 @@
-//! What the DHCP server logs of the messages it receives, and why it ignores some.
+//! Logs messages received, and those that are ignored.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -7,8 +7,8 @@ use lanboot_core::dhcp::{Code, MessageType, Mode, Op, Port, Request};
 use lanboot_core::events::{self, DiagnosticCode, EventKind, Peer, Reason};
 use lanboot_core::machine::Stage;
 
-use super::Serving;
 use super::link::Origin;
+use super::serving::Serving;
 
 impl Serving {
     pub(super) fn log_incoming(&self, request: &Request, origin: &Origin) {
@@ -93,7 +93,7 @@ impl Serving {
     }
 }
 
-/// Returns whom a message is from: its hardware address, or the source address of a message that
+/// Returns the sender of a message: its hardware address, or the source address of a message that
 /// names none.
 pub(super) fn peer(request: &Request, origin: &Origin) -> Peer {
     match request.machine() {

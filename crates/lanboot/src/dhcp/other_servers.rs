@@ -8,8 +8,9 @@ use lanboot_core::dhcp::{Packet, Port};
 use lanboot_core::events::DiagnosticCode;
 use lanboot_core::plan::MenuKind;
 
+use super::limits::BURST;
 use super::link::{Link, Origin};
-use super::{BURST, Serving};
+use super::serving::Serving;
 use crate::commands::doctor;
 use crate::io::send_error;
 use crate::net;

@@ -10,7 +10,8 @@ use lanboot_core::machine::Mac;
 use tokio::io::Interest;
 use tokio::time::Instant;
 
-use super::{BURST, Pending, Serving};
+use super::limits::BURST;
+use super::serving::{Pending, Serving};
 use crate::events::bus;
 use crate::io::send_error;
 use crate::net::PingSocket;

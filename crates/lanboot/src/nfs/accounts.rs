@@ -21,10 +21,6 @@ use crate::images::open_images::OpenImages;
 use crate::io::send::SendError;
 use crate::io::tcp_listener::peer;
 
-/// Time for which a machine with no connection must not have used an image until it is taken to be
-/// done with it. Nobody has to say goodbye, and those who run from an image never do: one that has
-/// all it needs in memory may be silent for hours, without a connection after Linux' five minutes.
-pub(super) const FORGET: Duration = Duration::from_secs(24 * 3600);
 /// Linux says no goodbye either when it unmounts, but closes its connection at once. One that is
 /// closed so soon after its last use, with no other one in [`GONE`], was an unmount.
 const LEFT: Duration = Duration::from_secs(120);
@@ -388,6 +384,7 @@ fn millis(duration: Duration) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::limits::FORGET;
     use super::*;
     use lanboot_core::events::EventKind;
     use tokio::time::advance;

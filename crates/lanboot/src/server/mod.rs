@@ -86,7 +86,7 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
     let again = Arc::new(Notify::new());
     match opened.dhcp {
         Some(protocol) => {
-            let dhcp = dhcp::run(protocol, context.clone(), decided, Arc::clone(&again));
+            let dhcp = dhcp::serve(protocol, context.clone(), decided, Arc::clone(&again));
             servers.spawn_on(dhcp, control.handle());
         }
         // Received below.

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use lanboot_core::tftp::{self, AdmissionLimits, IgnoreReason, TransferId};
 
-use super::Limits;
+use super::limits::Limits;
 
 /// The transfers that run.
 #[derive(Clone, Debug, Default)]

@@ -1,5 +1,4 @@
-//! The HTTP server, TCP 80: files for firmware, loaders and initramfs. The protocol is in
-//! `lanboot_core::http`; this file moves the bytes, limits the connections and keeps the time.
+//! One connection: reads its requests, and sends and logs their answers.
 
 use std::io;
 use std::net::IpAddr;
@@ -14,37 +13,16 @@ use lanboot_core::text::printable;
 use lanboot_core::vfs::File;
 use socket2::SockRef;
 use tokio::net::TcpStream;
-use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
-use crate::context::Context;
+use super::limits::Limits;
 use crate::events::bus::{self, Bus};
 use crate::events::transfer_guard::{TransferGuard, TransferInfo};
 use crate::images::open_images::OpenImages;
-use crate::io::connection_limiter::{ConnectionLimiter, Permit};
+use crate::io::connection_limiter::Permit;
 use crate::io::send::{self, PinnedImages, SendError, Sent};
-use crate::io::tcp_listener::{self, Keepalive, peer};
-use crate::net::{Listeners, Service};
+use crate::io::tcp_listener::peer;
 
-/// Most connections at once: four for each of a thousand machines.
-pub const MAX_CONNECTIONS: usize = 4096;
-/// Most connections of one machine. Loaders open two; a download tool a few dozen.
-pub const MAX_CONNECTIONS_PER_PEER: usize = 128;
-/// Longest wait of a connection for its first or next request. Initramfs scripts open a new one
-/// for each file, so nothing is gained by more.
-pub const IDLE: Duration = Duration::from_secs(120);
-/// Longest time for a request head from its first byte on.
-pub const HEAD: Duration = Duration::from_secs(30);
-/// Longest time without an acknowledgement of what is sent. A reader of one byte per second frees
-/// space for one Ethernet segment, and so shows a sign of life, every 24 minutes.
-pub const STALL: Duration = Duration::from_secs(3600);
-
-/// A machine that was switched off is noticed after two minutes.
-const KEEPALIVE: Keepalive = Keepalive {
-    time: Duration::from_secs(60),
-    interval: Duration::from_secs(10),
-    retries: 6,
-};
 /// Read at once into a connection's buffer, which exists only while a head is incomplete.
 const READ_BYTES: usize = 2048;
 /// Longest part of a path that is logged, in bytes.
@@ -57,118 +35,27 @@ const LOGGED_PART_BYTES: u64 = 1024 * 1024;
 const LINGER: Duration = Duration::from_secs(2);
 const LINGER_BYTES: usize = 256 * 1024;
 
-/// Limits of the server. [`Limits::default`] has the constants of this module.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// Connections at once.
-    pub connections: usize,
-    /// Connections at once from one address.
-    pub connections_per_peer: usize,
-    /// Wait for a request.
-    pub idle: Duration,
-    /// Wait for the end of a request's head.
-    pub head: Duration,
-    /// Wait for a sign that the machine takes what is sent.
-    pub stall: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            connections: MAX_CONNECTIONS,
-            connections_per_peer: MAX_CONNECTIONS_PER_PEER,
-            idle: IDLE,
-            head: HEAD,
-            stall: STALL,
-        }
-    }
-}
-
-/// Serves the routes of `context` on `listeners` until it drains; see [`run`].
-pub async fn serve(
-    listeners: impl Into<Listeners>,
-    context: Context,
-    limits: Limits,
-) -> io::Result<()> {
-    let (open_images, bus) = (Arc::clone(&context.open_images), context.bus.clone());
-    let drain = context.drain.clone();
-    let find = move |path: &[u8], query: &[u8], peer: IpAddr| context.find(path, query, peer);
-    run(listeners, find, open_images, bus, drain, limits).await
-}
-
-/// Serves what `find` finds (by path, query and peer) on `listeners`.
-///
-/// When `drain` becomes true it stops accepting, closes connections that wait, lets replies
-/// finish and returns; how long that may take is the caller's business. Dropping the future
-/// ends every connection. Run it on a runtime with more threads than cores: a cold disk read
-/// holds one.
-///
-/// # Errors
-/// Only when a listener cannot be used at all.
-pub async fn run<F>(
-    listeners: impl Into<Listeners>,
-    find: F,
-    open_images: Arc<OpenImages>,
-    bus: Bus,
-    drain: watch::Receiver<bool>,
-    limits: Limits,
-) -> io::Result<()>
-where
-    F: Fn(&[u8], &[u8], IpAddr) -> Option<Opened> + Send + Sync + 'static,
-{
-    let limiter = ConnectionLimiter::new(limits.connections, limits.connections_per_peer);
-    let protocol = tcp_listener::Listener {
-        protocol: Protocol::Http,
-        service: Service::Http,
-        limiter: &limiter,
-        bus: &bus.clone(),
-        drain,
-        refuse,
-    };
-    let shared = Arc::new(Shared {
-        find,
-        open_images,
-        bus,
-        limits,
-    });
-    let connection = |stream, peer, permit| {
-        let connection = Connection {
-            stream: Arc::new(stream),
-            peer,
-            shared: Arc::clone(&shared),
-        };
-        connection.run(permit)
-    };
-    protocol.run(listeners, KEEPALIVE, connection).await
-}
-
-/// Sends 503 as far as that works without waiting; iPXE then tries again.
-fn refuse(stream: &TcpStream) {
-    let reply = http::unavailable(bus::now());
-    let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
-    let _ = SockRef::from(stream).send_with_flags(&reply.head, flags);
-}
-
 /// State shared by all connections of the server.
-struct Shared<F> {
-    find: F,
-    open_images: Arc<OpenImages>,
-    bus: Bus,
-    limits: Limits,
+pub(super) struct Shared<F> {
+    pub(super) find: F,
+    pub(super) open_images: Arc<OpenImages>,
+    pub(super) bus: Bus,
+    pub(super) limits: Limits,
 }
 
 /// One connection. While it waits it holds no buffer.
-struct Connection<F> {
-    stream: Arc<TcpStream>,
-    peer: IpAddr,
-    shared: Arc<Shared<F>>,
+pub(super) struct Connection<F> {
+    pub(super) stream: Arc<TcpStream>,
+    pub(super) peer: IpAddr,
+    pub(super) shared: Arc<Shared<F>>,
 }
 
 impl<F> Connection<F>
 where
     F: Fn(&[u8], &[u8], IpAddr) -> Option<Opened> + Send + Sync + 'static,
 {
-    async fn run(self, mut permit: Permit) {
+    /// Answers its requests until it ends.
+    pub(super) async fn run(self, mut permit: Permit) {
         let mut session = Session::new();
         let mut input = Vec::new();
         while let Some(step) = self.next(&mut session, &mut input, &mut permit).await {

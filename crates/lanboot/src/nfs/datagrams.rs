@@ -16,7 +16,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::calls::{Call, Calls};
-use super::{Shared, service};
+use super::listener::service;
+use super::shared::Shared;
 use crate::io::send::gather;
 use crate::io::send_error;
 use crate::io::udp;

@@ -11,8 +11,8 @@ use nix::sys::socket::{MsgFlags, recv};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
-use super::Shared;
 use super::accounts::Account;
+use super::shared::Shared;
 use crate::io::connection_limiter::Permit;
 use crate::io::send::{SendError, SendQueue, Sent};
 

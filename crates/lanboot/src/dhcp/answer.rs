@@ -1,0 +1,198 @@
+//! Answers messages: asks the core, and carries out what it answers.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
+use std::sync::Arc;
+
+use lanboot_core::catalog::Server;
+use lanboot_core::dhcp::{
+    Answer, Mode, Note, Outgoing, Probe, ReceiveInfo, Request, checked, respond,
+};
+use lanboot_core::events::{EventKind, ListenerReason, Peer};
+use lanboot_core::machine::Machine;
+use lanboot_core::plan;
+use tokio::time::Instant;
+
+use super::limits::{ARP_WAIT, PING_WAIT};
+use super::link::Origin;
+use super::log::peer;
+use super::serving::{Pending, Serving};
+use crate::events::bus;
+use crate::io::send_error;
+use crate::store::Change;
+
+impl Serving {
+    /// Asks the core for the answer to a message, or goes on after the probe of an address.
+    ///
+    /// # Errors
+    /// Nothing is answered on the link for now, for this reason.
+    pub(super) fn ask(
+        &mut self,
+        request: &Request,
+        origin: &Origin,
+        overloaded: bool,
+        probed: Option<(Ipv4Addr, Probe)>,
+    ) -> Result<Answer, ListenerReason> {
+        let link = self.links.get(origin.link);
+        let link = link.ok_or(ListenerReason::InterfaceGone)?;
+        let mode = link.mode()?;
+        let routes = self.context.routes.load();
+        let address = link.address;
+        let server = Server {
+            http: SocketAddrV4::new(address, self.http_port),
+            nfs: routes.nfs,
+            nbd: routes.nbd,
+        };
+        let offers = plan::Offers {
+            catalog: &routes.catalog,
+            loaders: &routes.loaders,
+            choice: &self.loader,
+            boot: &routes.menu.boot,
+            menu: self.menu,
+            // Of this interface, now: another server may have come or gone.
+            proxy: mode == Mode::Proxy,
+        };
+        let boot = |machine: &Machine| plan::offer(machine, &offers, &server);
+        let info = ReceiveInfo {
+            interface: &link.interface,
+            server: address,
+            own: &self.own,
+            source: origin.source,
+            port: origin.port,
+            mode,
+            boot_server: link.is_boot_server(),
+            now: bus::now(),
+            overloaded,
+        };
+        let (config, leases) = (&self.config, &mut self.leases);
+        let answer = match probed {
+            None => respond(request, &info, config, leases, &boot),
+            Some((address, probe)) => {
+                checked(request, &info, config, leases, &boot, address, probe)
+            }
+        };
+        for finding in self.leases.take_findings() {
+            self.report(finding.code(), finding.to_string());
+        }
+        Ok(answer)
+    }
+
+    /// Carries an answer out: sends it, probes an address, or logs that there is none.
+    pub(super) fn perform(
+        &mut self,
+        request: Request,
+        origin: Origin,
+        answer: Result<Answer, ListenerReason>,
+    ) {
+        match answer {
+            Ok(Answer::Send(mut outgoing)) => {
+                let machine = request.machine().cloned();
+                match outgoing.commit.take() {
+                    Some(lease) => {
+                        let committed = self.committed.clone();
+                        let then = Box::new(move |result| {
+                            // Full or closed only while the program ends.
+                            let _ = committed.try_send((origin, outgoing, machine, result));
+                        });
+                        self.store.commit(Change::PutLease(lease), Some(then));
+                    }
+                    None => self.send(&origin, &outgoing, machine),
+                }
+            }
+            Ok(Answer::Check { address, by_ping }) => {
+                self.check(request, origin, address, by_ping);
+            }
+            Ok(Answer::Ignore(reason)) => self.log_ignored(&request, &origin, reason),
+            Ok(Answer::Done(note)) => self.done(&request, &origin, note),
+            Err(reason) => self.log_ignored(&request, &origin, reason),
+        }
+    }
+
+    /// Probes an address for a message, which waits for what that finds.
+    fn check(&mut self, request: Request, origin: Origin, address: Ipv4Addr, by_ping: bool) {
+        if self.probe(address, by_ping, origin.link) {
+            let now = Instant::now();
+            let wait = if by_ping { PING_WAIT } else { ARP_WAIT };
+            let pending = Pending {
+                request,
+                origin,
+                by_ping,
+                asked_again: false,
+                own: None,
+                next: now + wait / 2,
+                end: now + wait,
+            };
+            self.probes.insert(address, pending);
+            return;
+        }
+        let probe = match by_ping && !request.packet().is_relayed() {
+            // ARP was answered, and nothing speaks against it.
+            true => Probe::Answered(None),
+            // Nobody can be asked; the machine's own probe has to do.
+            false => Probe::Silent,
+        };
+        let answer = self.ask(&request, &origin, true, Some((address, probe)));
+        self.perform(request, origin, answer);
+    }
+
+    /// Sends the ACK of a lease that is on disk; logs one that cannot be written.
+    pub(super) fn durable(
+        &mut self,
+        origin: &Origin,
+        outgoing: &Outgoing,
+        machine: Option<Machine>,
+        result: Result<(), String>,
+    ) {
+        match result {
+            Ok(()) => self.send(origin, outgoing, machine),
+            Err(error) => {
+                let mac = machine.map(|m| m.mac);
+                let reason = ListenerReason::LeaseNotWritten(error);
+                self.ignored(Peer { mac, ip: None }, "DHCPREQUEST", reason);
+            }
+        }
+    }
+
+    fn done(&mut self, request: &Request, origin: &Origin, note: Note) {
+        let change = note
+            .record
+            .map_or(Change::RemoveLease(note.address), Change::PutLease);
+        self.store.commit(change, None);
+        let Some(link) = self.links.get(origin.link) else {
+            return;
+        };
+        let what = EventKind::Dhcp {
+            interface: Arc::clone(&link.interface),
+            message: note.message,
+            address: Some(IpAddr::V4(note.address)),
+            machine: request.machine().cloned(),
+            detail: note.detail,
+        };
+        self.context.bus.publish(peer(request, origin), what);
+    }
+
+    fn send(&self, origin: &Origin, outgoing: &Outgoing, machine: Option<Machine>) {
+        let Some(link) = self.links.get(origin.link) else {
+            return;
+        };
+        let peer = Peer {
+            mac: machine.as_ref().map(|m| m.mac),
+            ip: None,
+        };
+        match link.send(outgoing, origin) {
+            Ok(()) => {
+                let what = EventKind::Dhcp {
+                    interface: Arc::clone(&link.interface),
+                    message: outgoing.message,
+                    address: outgoing.address.map(IpAddr::V4),
+                    machine,
+                    detail: outgoing.detail.clone(),
+                };
+                self.context.bus.publish(peer, what);
+            }
+            Err(error) => {
+                let reason = ListenerReason::NotSent(send_error::host_error(&error));
+                self.ignored(peer, outgoing.message.name(), reason);
+            }
+        }
+    }
+}
