@@ -20,7 +20,7 @@ use crate::events::bus::{self, Bus};
 use crate::events::transfer_guard::{TransferGuard, TransferInfo};
 use crate::images::open_images::OpenImages;
 use crate::io::connection_limiter::Permit;
-use crate::io::send::{self, PinnedImages, SendError, Sent};
+use crate::io::send::{PinnedImages, SendError, Sent, delivered, send_reply};
 use crate::io::tcp_listener::peer;
 
 /// Read at once into a connection's buffer, which exists only while a head is incomplete.
@@ -75,7 +75,7 @@ where
                     self.log_failed(String::new(), why);
                     let stall = self.shared.limits.stall;
                     // Whatever comes of it, the connection ends here.
-                    let _ = Box::pin(send::send(
+                    let _ = Box::pin(send_reply(
                         &self.stream,
                         reply,
                         &self.shared.open_images,
@@ -199,13 +199,13 @@ where
             transfer.set_sent(sent);
             transfer.progress(Instant::now());
         };
-        let outcome = match send::send(&self.stream, reply, open_images, stall, progress).await {
+        let outcome = match send_reply(&self.stream, reply, open_images, stall, progress).await {
             // The kernel has it all; what counts is that the machine has. A machine that asks
             // for the next file has this one.
             Sent::Whole if transfer.has_started() && !has_more => {
                 let is_evicted = || permit.is_lost();
-                let delivered = send::delivered(&self.stream, len, stall, is_evicted);
-                delivered.await.map_err(|(cut, missing)| {
+                let delivery = delivered(&self.stream, len, stall, is_evicted);
+                delivery.await.map_err(|(cut, missing)| {
                     transfer.set_sent(len.saturating_sub(missing));
                     cut
                 })
@@ -242,7 +242,7 @@ where
         let (reply, stall) = (http::unreadable(bus::now()), self.shared.limits.stall);
         self.log_failed(shown(&request.path), cut);
         // Whatever comes of it, the connection ends here.
-        let _ = send::send(&self.stream, reply, &self.shared.open_images, stall, |_| {}).await;
+        let _ = send_reply(&self.stream, reply, &self.shared.open_images, stall, |_| {}).await;
         false
     }
 

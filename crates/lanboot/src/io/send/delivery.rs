@@ -1,4 +1,4 @@
-//! Determines whether a machine has received what was sent to it. TCP knows what was acknowledged;
+//! Waits until a machine has received what was sent to it. TCP knows what was acknowledged;
 //! firmware with a complete file often leaves without acknowledging its end.
 //!
 //! A file counts as delivered if all of it was acknowledged; or if all of it has left this host, at
@@ -12,7 +12,8 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
 
-use super::{SendError, Watch};
+use super::outcome::SendError;
+use super::watch::Watch;
 use crate::net::{unacknowledged, unsent};
 
 /// Most bytes at the end of a file whose acknowledgement may be missing: a TCP window without
@@ -65,6 +66,27 @@ pub async fn delivered(
         sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
         watch.look(stream).map_err(|error| (error, missing))?;
+    }
+}
+
+/// Waits until the peer has acknowledged all data, giving up if it acknowledges nothing for
+/// `stall`.
+///
+/// # Errors
+/// Fails with the reason.
+pub async fn acknowledged(stream: &TcpStream, stall: Duration) -> Result<(), SendError> {
+    let mut pause = Duration::from_millis(1);
+    let mut watch = Watch::new(stall);
+    loop {
+        if let Some(error) = stream.take_error().map_err(SendError::Peer)? {
+            return Err(SendError::Peer(error));
+        }
+        if unacknowledged(stream).map_err(SendError::Peer)? == 0 {
+            return Ok(());
+        }
+        sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+        watch.look(stream)?;
     }
 }
 

@@ -1,73 +1,26 @@
-//! Queue of replies to be sent, which batches short ones, and the images they come from.
+//! Queue of replies to be sent, which batches short ones.
 
 use std::cell::Cell;
-use std::sync::Arc;
 use std::time::Duration;
 
 use lanboot_core::Reply;
-use lanboot_core::vfs::{ImageId, Piece, Slice, Source};
+use lanboot_core::vfs::{Slice, Source};
 use tokio::net::TcpStream;
 
-use super::{
-    COPY_BYTES, Pump, ResetOnDrop, SendError, Sent, read_exactly, reset_on_close, try_disk,
-};
-use crate::images::open_images::{ImageFile, OpenImages};
+use super::disk::{read_exactly, try_disk};
+use super::outcome::{SendError, Sent};
+use super::pinned_images::PinnedImages;
+use super::reset::{ResetOnDrop, reset_on_close};
+use super::stream_pump::StreamPump;
+use crate::images::open_images::OpenImages;
 
+/// Longest body, in bytes, copied behind its head and sent in one call; for a longer one, not
+/// copying is cheaper than the extra call.
+const COPY_BYTES: u64 = 16 * 1024;
 /// Short replies are batched up to this many bytes before they are sent.
 const GATHER_BYTES: usize = 256 * 1024;
 /// Largest buffer, in bytes, that a thread keeps for reuse.
 const SPARE_BYTES: usize = 2 * GATHER_BYTES;
-
-/// Images kept open while they are streamed, even after they leave the catalog.
-#[derive(Clone, Debug, Default)]
-pub struct PinnedImages(Vec<(ImageId, Arc<ImageFile>)>);
-
-impl PinnedImages {
-    /// Pins every open image among `pieces`.
-    pub fn of(pieces: impl Iterator<Item = Piece>, open_images: &OpenImages) -> Self {
-        let mut held = Vec::new();
-        for piece in pieces {
-            if let Source::Image { image, .. } = piece.source
-                && !held.iter().any(|(id, _)| *id == image)
-                && let Some(image_file) = open_images.get(image)
-            {
-                held.push((image, image_file));
-            }
-        }
-        Self(held)
-    }
-
-    /// Returns whether this image is pinned.
-    pub fn has(&self, image: ImageId) -> bool {
-        self.0.iter().any(|(id, _)| *id == image)
-    }
-
-    /// Returns the open images.
-    pub fn open_images(&self) -> impl Iterator<Item = &ImageFile> {
-        self.0.iter().map(|(_, image_file)| image_file.as_ref())
-    }
-
-    /// Returns the image, unless it is known to be overwritten.
-    pub(crate) fn image_file(&self, image: ImageId) -> Result<&ImageFile, SendError> {
-        let (_, image_file) = self
-            .0
-            .iter()
-            .find(|(id, _)| *id == image)
-            .ok_or(SendError::Gone)?;
-        image_file.known_change()?;
-        Ok(image_file)
-    }
-
-    /// Fails if the image was overwritten; every server calls it between reading and sending.
-    pub(crate) fn check(&self, image: ImageId) -> Result<(), SendError> {
-        Ok(self.image_file(image)?.check()?)
-    }
-
-    /// Checks all pinned images.
-    pub(crate) fn check_all(&self) -> Result<(), SendError> {
-        self.0.iter().try_for_each(|(image, _)| self.check(*image))
-    }
-}
 
 /// Queue of replies of one connection. Short ones are batched, so that a client with many pending
 /// requests costs one call for many replies.
@@ -152,7 +105,7 @@ impl SendQueue {
             return Sent::ReadError(error);
         }
         self.push(&head);
-        let pump = Pump {
+        let pump = StreamPump {
             stream,
             held,
             stall,
@@ -171,7 +124,7 @@ impl SendQueue {
 
     /// Sends all queued replies.
     pub async fn flush(&mut self, stream: &TcpStream, stall: Duration) -> Result<(), SendError> {
-        let pump = Pump {
+        let pump = StreamPump {
             stream,
             held: &PinnedImages::default(),
             stall,
