@@ -1,138 +1,36 @@
-//! `lanboot doctor`: which machines can be served with what is on this host and on these images,
-//! and which package brings the rest.
+//! `lanboot doctor`: the machines that can be served with the loaders of this host and of these
+//! images, and the packages that bring the rest.
 
-use lanboot_core::events::{Diagnostic, DiagnosticCode};
-use lanboot_core::text;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use lanboot_core::catalog::{Catalog, Entry};
-use lanboot_core::loaders::{Authorities, Loaders, Shim};
-use lanboot_core::machine::Arch;
+use lanboot_core::catalog::Catalog;
+use lanboot_core::loaders::{Authorities, Loaders};
 use lanboot_core::plan::{BootChoice, pxelinux_image, shim_grub, usual_loader};
 use lanboot_core::route::{LoaderRoute, Route};
+use lanboot_core::text;
 use serde::Serialize;
 
 use crate::config::args::Doctor;
 use crate::images::library::ImageLibrary;
 use crate::images::open_images::OpenImages;
 use crate::loaders;
-
-/// A kind of machine, as people call it.
-struct Kind {
-    name: &'static str,
-    /// As its firmware says it (option 93).
-    arch: u16,
-    /// Whether Secure Boot is on.
-    secure: bool,
-    /// Packages that bring its loader.
-    packages: Packages,
-    /// Packages that bring one for where another server gives the addresses.
-    beside: Packages,
-}
-
-/// Where a loader comes from: the names of packages by distribution, or what else there is.
-#[derive(Clone, Copy, Debug, Serialize)]
-struct Packages {
-    debian: &'static str,
-    fedora: &'static str,
-    arch: &'static str,
-}
-
-const IPXE: Packages = Packages {
-    debian: "ipxe",
-    fedora: "ipxe-bootimgs-x86",
-    arch: "ipxe",
-};
-const NO_PACKAGE: &str = "no package; a Debian network installer image carries one: serve it, or \
-    unpack its debian-installer/ARCH folder for --loaders";
-const SIGNED_X64: Packages = Packages {
-    debian: "shim-signed and grub-efi-amd64-signed",
-    fedora: "shim-x64 and grub2-efi-x64",
-    arch: NO_PACKAGE,
-};
-const SIGNED_ARM64: Packages = Packages {
-    debian: "debian-installer-12-netboot-arm64",
-    fedora: "shim-aa64 and grub2-efi-aa64 of an arm64 host",
-    arch: NO_PACKAGE,
-};
-/// GRUBs with proxyDHCP support: Debian's since 2.12 (checked in the files of bookworm-backports,
-/// trixie and sid), Fedora's since the middle of 2021.
-const PROXY_X64: Packages = Packages {
-    debian: "grub-efi-amd64-signed 2.12 or later (for Debian 12 it is in bookworm-backports)",
-    fedora: "shim-x64 and grub2-efi-x64",
-    arch: "no package; a network installer image of Debian 13 carries one: serve it, or unpack its \
-        debian-installer/ARCH folder for --loaders",
-};
-const PROXY_ARM64: Packages = Packages {
-    debian: "debian-installer-13-netboot-arm64",
-    fedora: "shim-aa64 and grub2-efi-aa64 of an arm64 host",
-    arch: PROXY_X64.arch,
-};
-const IPXE_ARM64: Packages = Packages {
-    debian: "ipxe of Debian 13 or later, or debian-installer-12-netboot-arm64",
-    fedora: "ipxe-bootimgs-aarch64",
-    arch: "ipxe",
-};
-const IPXE_RARE: Packages = Packages {
-    debian: "ipxe 2.0 or later",
-    fedora: "no package; build iPXE and use --loaders",
-    arch: "no package; build iPXE and use --loaders",
-};
-const IPXE_IA32: Packages = Packages {
-    debian: "no package; build iPXE (bin-i386-efi/snponly.efi) and use --loaders",
-    fedora: "ipxe-bootimgs-x86",
-    arch: "ipxe",
-};
-
-const KINDS: [Kind; 12] = {
-    const fn kind(name: &'static str, arch: u16, secure: bool, packages: Packages) -> Kind {
-        let beside = match (secure, arch) {
-            (true, 7) => PROXY_X64,
-            (true, 11) => PROXY_ARM64,
-            _ => packages,
-        };
-        Kind {
-            name,
-            arch,
-            secure,
-            packages,
-            beside,
-        }
-    }
-    [
-        kind("BIOS", 0, false, IPXE),
-        kind("x64 UEFI", 7, false, IPXE),
-        kind("x64 UEFI, Secure Boot on", 7, true, SIGNED_X64),
-        kind("x64 UEFI HTTP Boot", 16, false, IPXE),
-        kind("x64 UEFI HTTP Boot, Secure Boot on", 16, true, SIGNED_X64),
-        kind("arm64 UEFI", 11, false, IPXE_ARM64),
-        kind("arm64 UEFI, Secure Boot on", 11, true, SIGNED_ARM64),
-        kind("arm64 UEFI HTTP Boot", 19, false, IPXE_ARM64),
-        kind(
-            "arm64 UEFI HTTP Boot, Secure Boot on",
-            19,
-            true,
-            SIGNED_ARM64,
-        ),
-        kind("ia32 UEFI", 6, false, IPXE_IA32),
-        kind("riscv64 UEFI", 27, false, IPXE_RARE),
-        kind("loong64 UEFI", 39, false, IPXE_RARE),
-    ]
-};
+use crate::loaders::advice::shim;
+use crate::loaders::machine_kinds::{KINDS, MachineKind};
+use crate::loaders::packages::{Distribution, Packages, host};
 
 /// The answer for one kind of machine, as `--json` prints it.
 #[derive(Debug, Serialize)]
 struct Answer {
     machine: &'static str,
-    /// What it loads first; `None` when there is nothing for it.
+    /// The loader it starts first; `None` when there is nothing for it.
     loader: Option<&'static str>,
     /// The files that is, or the image that carries them.
     files: Vec<String>,
-    /// Who signed its shim for firmware; absent where there is no shim.
+    /// Signers of its shim for firmware; absent where there is no shim.
     #[serde(skip_serializing_if = "Option::is_none")]
     authorities: Option<Vec<&'static str>>,
-    /// On which machines that shim starts with Secure Boot on.
+    /// The machines on which that shim starts with Secure Boot on, as a clause.
     #[serde(skip)]
     starts: Option<String>,
     /// Packages that bring a loader, where there is none.
@@ -190,46 +88,6 @@ pub fn run(doctor: &Doctor) -> anyhow::Result<Found> {
     Ok(Found { text, usable })
 }
 
-/// What the server should say at its start of machines it has nothing for: those nearly every
-/// network has.
-pub fn missing(catalog: &Catalog, loaders: &Loaders) -> Option<String> {
-    let lacks = |kind: &&Kind| {
-        matches!(kind.name, "BIOS" | "x64 UEFI")
-            && usual_loader(catalog, loaders, kind.arch.into(), kind.secure, false).is_err()
-    };
-    let lacking: Vec<&Kind> = KINDS.iter().filter(lacks).collect();
-    let names: Vec<&str> = lacking.iter().map(|kind| kind.name).collect();
-    let packages = lacking.first()?.packages.of(host());
-    Some(format!(
-        "no loader for {} machines: install {packages}; until then only those that already run \
-         iPXE can boot (lanboot doctor says more)",
-        names.join(" and ")
-    ))
-}
-
-/// What the server should say when another one gives the addresses, of machines that would have had
-/// something to start if it did not.
-pub fn beside_another(catalog: &Catalog, loaders: &Loaders) -> Option<String> {
-    let said = KINDS.iter().filter(|kind| kind.secure).filter_map(|kind| {
-        let usual = |proxy| usual_loader(catalog, loaders, kind.arch.into(), true, proxy);
-        let why = usual(false).and_then(|_| usual(true)).err()?;
-        // Without anything for either of them the machine is none of this network's.
-        usual(false).ok()?;
-        let unlocked = match usual_loader(catalog, loaders, kind.arch.into(), false, true) {
-            Ok(_) => "; with Secure Boot off they get iPXE",
-            Err(_) => "; nor has one with Secure Boot off, without iPXE",
-        };
-        Some(format!(
-            "{} machines with Secure Boot on have nothing to start beside another DHCP server: {why}; \
-             install {}{unlocked} (lanboot doctor says more)",
-            Arch::from(kind.arch),
-            kind.beside.of(host())
-        ))
-    });
-    let said: Vec<String> = said.collect();
-    (!said.is_empty()).then(|| said.join("; "))
-}
-
 /// Without an image there is nothing to boot, and still something to say about loaders.
 fn catalog(images: &[PathBuf], faults: &mut Vec<String>) -> Catalog {
     if images.is_empty() {
@@ -240,7 +98,12 @@ fn catalog(images: &[PathBuf], faults: &mut Vec<String>) -> Catalog {
     scan.catalog
 }
 
-fn answer(kind: &Kind, catalog: &Catalog, loaders: &Loaders, folder: Option<&Path>) -> Answer {
+fn answer(
+    kind: &MachineKind,
+    catalog: &Catalog,
+    loaders: &Loaders,
+    folder: Option<&Path>,
+) -> Answer {
     let file = usual_loader(catalog, loaders, kind.arch.into(), kind.secure, false).ok();
     let shim = file.as_ref().and_then(|file| shim(file, catalog, loaders));
     let authorities = shim.map(|shim| shim.authorities);
@@ -260,7 +123,7 @@ fn answer(kind: &Kind, catalog: &Catalog, loaders: &Loaders, folder: Option<&Pat
 
 /// The answer beside another DHCP server, where it differs.
 fn beside(
-    kind: &Kind,
+    kind: &MachineKind,
     catalog: &Catalog,
     loaders: &Loaders,
     folder: Option<&Path>,
@@ -285,48 +148,6 @@ fn beside(
             packages: Some(kind.beside),
         }),
     }
-}
-
-/// Returns the shim that a route leads to, if it leads to one.
-fn shim<'a>(route: &Route, catalog: &'a Catalog, loaders: &'a Loaders) -> Option<&'a Shim> {
-    match route {
-        Route::Loader(LoaderRoute::ShimGrub { arch, http, .. }) => {
-            let first = BootChoice::first(catalog);
-            Some(&shim_grub(catalog, loaders, &first, arch.arch(), *http)?.shim)
-        }
-        Route::Loader(LoaderRoute::SignedIpxe { arch, .. }) => {
-            Some(&loaders.signed_ipxe(arch.arch())?.shim)
-        }
-        _ => None,
-    }
-}
-
-/// What the server should say at its start of Secure Boot: on which machines the shims start that they
-/// get, and which have nothing to start. Only of machines that some image is for.
-pub fn secure_boot(catalog: &Catalog, loaders: &Loaders) -> Vec<Diagnostic> {
-    let kinds = KINDS.iter().filter(|kind| kind.secure);
-    let said = kinds.filter_map(|kind| {
-        let arch = Arch::from(kind.arch);
-        let is_for = |entry: &Entry| entry.cpu.runs_on(arch);
-        if arch.is_http() || !catalog.entries().any(|(_, entry)| is_for(entry)) {
-            return None;
-        }
-        let Ok(file) = usual_loader(catalog, loaders, arch, true, false) else {
-            // Nor without Secure Boot: that is said already.
-            usual_loader(catalog, loaders, arch, false, false).ok()?;
-            return Some(DiagnosticCode::SecureBootNoLoader.with(format!(
-                "{arch} machines with Secure Boot on have nothing to start: iPXE is not signed by \
-                 a trusted key; install {} (lanboot doctor says more)",
-                kind.packages.of(host())
-            )));
-        };
-        let shim = shim(&file, catalog, loaders)?;
-        Some(DiagnosticCode::SecureBootShim.with(format!(
-            "{}: the shim {} {}",
-            kind.name, shim.from, shim.authorities
-        )))
-    });
-    said.collect()
 }
 
 const SHIM_AND_GRUB: &str = "shim and GRUB";
@@ -382,56 +203,7 @@ fn origin(
     }
 }
 
-/// The family of this host's distribution.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Host {
-    Debian,
-    Fedora,
-    Arch,
-    Other,
-}
-
-fn host() -> Host {
-    let text = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
-    distribution(&text)
-}
-
-/// Out of os-release(5): `ID`, else what it says it is like.
-fn distribution(os_release: &str) -> Host {
-    let value = |key: &str| {
-        let line = os_release.lines().find_map(|line| line.strip_prefix(key));
-        line.unwrap_or_default()
-            .trim_matches(['"', '\''])
-            .to_owned()
-    };
-    let words = format!("{} {}", value("ID="), value("ID_LIKE="));
-    let family = |word: &str| match word {
-        "debian" | "ubuntu" => Some(Host::Debian),
-        "fedora" | "rhel" | "centos" => Some(Host::Fedora),
-        "arch" | "archlinux" => Some(Host::Arch),
-        _ => None,
-    };
-    words
-        .split_whitespace()
-        .find_map(family)
-        .unwrap_or(Host::Other)
-}
-
-impl Packages {
-    fn of(&self, host: Host) -> String {
-        match host {
-            Host::Debian => self.debian.into(),
-            Host::Fedora => self.fedora.into(),
-            Host::Arch => self.arch.into(),
-            Host::Other => format!(
-                "{} (Debian, Ubuntu); {} (Fedora); {} (Arch Linux)",
-                self.debian, self.fedora, self.arch
-            ),
-        }
-    }
-}
-
-fn text(answers: &[Answer], host: Host) -> String {
+fn text(answers: &[Answer], host: Distribution) -> String {
     let width = answers.iter().map(|a| a.machine.len()).max().unwrap_or(0);
     let mut out = String::new();
     for answer in answers {
@@ -459,7 +231,7 @@ fn text(answers: &[Answer], host: Host) -> String {
 
 impl Beside {
     /// A line below that of the machine.
-    fn text(&self, host: Host) -> String {
+    fn text(&self, host: Distribution) -> String {
         let place = "beside another DHCP server";
         match (self.loader, &self.reason, self.packages) {
             (Some(loader), ..) => format!("yes  {place}: {loader}: {}", self.files.join(" and ")),
@@ -476,7 +248,9 @@ impl Beside {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use lanboot_core::loaders::{Grub, ShimGrub};
+    use crate::loaders::advice::{beside_another, secure_boot};
+    use lanboot_core::loaders::{Grub, Shim, ShimGrub};
+    use lanboot_core::machine::Arch;
     use lanboot_core::pe::Signed;
     use lanboot_core::vfs::Content;
 
@@ -507,7 +281,7 @@ mod tests {
         assert_eq!(row("riscv64 UEFI", &loaders, folder).loader, Some("iPXE"));
         let secure = row("x64 UEFI, Secure Boot on", &loaders, folder);
         assert_eq!(secure.loader, None, "plain iPXE does not start there");
-        let lines = text(&[found, secure], Host::Debian);
+        let lines = text(&[found, secure], Distribution::Debian);
         let expected = format!(
             "x64 UEFI                  yes  iPXE: {}\n\
             x64 UEFI, Secure Boot on  no   install shim-signed and grub-efi-amd64-signed\n",
@@ -547,7 +321,7 @@ mod tests {
         assert!(bare.contains("without iPXE"), "{bare}");
         let rows = ["x64 UEFI", "x64 UEFI, Secure Boot on", "x64 UEFI HTTP Boot"];
         let rows = rows.map(|name| row(name, &unable, None));
-        let lines = text(&rows, Host::Debian);
+        let lines = text(&rows, Distribution::Debian);
         let beside = |line: &str| line.trim_start().to_owned();
         let lines: Vec<String> = lines.lines().map(beside).collect();
         assert_eq!(
@@ -575,7 +349,7 @@ mod tests {
             Some(&["Microsoft Corporation UEFI CA 2011"][..])
         );
         let plain = row("x64 UEFI", &loaders, None);
-        let lines = text(&[plain, secure], Host::Debian);
+        let lines = text(&[plain, secure], Distribution::Debian);
         let lines: Vec<&str> = lines.lines().collect();
         let said = "; the shim starts only on machines that trust Microsoft's UEFI CA of 2011";
         assert!(lines[1].contains(said), "{lines:?}");
@@ -615,51 +389,6 @@ mod tests {
                 prefix: String::new(),
             },
             mok_manager: None,
-        }
-    }
-
-    #[test]
-    fn the_server_names_what_nearly_every_network_has() {
-        let none = Catalog::default();
-        assert_eq!(
-            missing(&none, &host_with(&["undionly.kpxe", "snponly-x86_64.efi"])),
-            None
-        );
-        let bios = missing(&none, &host_with(&["snponly-x86_64.efi"])).unwrap();
-        assert!(
-            bios.starts_with("no loader for BIOS machines: install "),
-            "{bios}"
-        );
-        let both = missing(&none, &host_with(&[])).unwrap();
-        assert!(
-            both.starts_with("no loader for BIOS and x64 UEFI machines: "),
-            "{both}"
-        );
-    }
-
-    #[test]
-    fn a_distribution_is_known_by_its_name_or_its_kin() {
-        for (text, host) in [
-            ("NAME=x\nID=debian\n", Host::Debian),
-            ("ID=linuxmint\nID_LIKE=\"ubuntu debian\"\n", Host::Debian),
-            (
-                "ID=\"rocky\"\nID_LIKE=\"rhel centos fedora\"\n",
-                Host::Fedora,
-            ),
-            ("ID=arch\n", Host::Arch),
-            ("ID=nixos\n", Host::Other),
-            ("", Host::Other),
-        ] {
-            assert_eq!(distribution(text), host, "{text}");
-        }
-    }
-
-    #[test]
-    fn every_kind_of_machine_is_one_that_is_known() {
-        for kind in KINDS {
-            let arch = Arch::from(kind.arch);
-            assert!(!matches!(arch, Arch::Other(_)), "{}", kind.name);
-            assert_eq!(arch.is_http(), kind.name.contains("HTTP"), "{}", kind.name);
         }
     }
 }

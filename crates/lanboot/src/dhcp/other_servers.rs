@@ -11,8 +11,8 @@ use lanboot_core::plan::MenuKind;
 use super::limits::BURST;
 use super::link::{Link, Origin};
 use super::serving::Serving;
-use crate::commands::doctor;
 use crate::io::send_error;
+use crate::loaders::advice;
 use crate::net;
 
 impl Serving {
@@ -129,7 +129,7 @@ impl Serving {
         // The medium's own menu is not made from these.
         let routes = self.context.routes.load();
         if self.menu == MenuKind::Generated
-            && let Some(text) = doctor::beside_another(&routes.catalog, &routes.loaders)
+            && let Some(text) = advice::beside_another(&routes.catalog, &routes.loaders)
         {
             self.report(DiagnosticCode::SecureBootBesideServer, text);
         }

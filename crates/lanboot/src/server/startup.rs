@@ -16,12 +16,11 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use super::interface_watch::Watch;
 use super::ram_disks;
-use crate::commands::doctor;
 use crate::config::{self, Settings};
 use crate::dhcp;
 use crate::images::library::{self, ImageLibrary};
 use crate::images::open_images::OpenImages;
-use crate::loaders;
+use crate::loaders::{self, advice};
 use crate::nbd;
 use crate::net::{
     self, Capability, Interface, Listeners, MoreRights, Protocol, ServedInterface, Service,
@@ -430,11 +429,11 @@ fn about_loaders(
         });
         return said.into_iter().collect();
     }
-    let missing = doctor::missing(catalog, loaders);
+    let missing = advice::missing(catalog, loaders);
     let missing = missing.map(|text| DiagnosticCode::NoLoader.with(text));
     let choice = settings.loader().warning(catalog, boot);
     let choice = choice.map(|text| DiagnosticCode::LoaderChoiceUnusable.with(text));
-    let secure_boot = doctor::secure_boot(catalog, loaders);
+    let secure_boot = advice::secure_boot(catalog, loaders);
     missing
         .into_iter()
         .chain(secure_boot)
