@@ -42,6 +42,7 @@ pub mod loaders;
 pub mod machine;
 pub mod menus;
 pub mod nbd;
+pub mod net;
 pub mod nfs;
 pub mod pe;
 pub mod plan;

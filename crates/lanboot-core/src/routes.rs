@@ -6,39 +6,20 @@ mod nbd;
 mod nfs;
 mod ramdisk;
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
+use std::net::IpAddr;
 use std::sync::Arc;
+
+use ipnet::IpNet;
 
 use crate::catalog::{Catalog, Entry, Image, Server, Transport};
 use crate::diagnostic::DiagnosticCode;
 use crate::images::{EntryKind, Linux};
 use crate::loaders::Loaders;
 use crate::menus::{self, Menu};
+use crate::net::{self, Origin};
 use crate::plan::{Memory, MenuKind};
 use crate::route::{Derived, Expected, FilePath, FileUse, LoaderRoute, Role, Route};
 use crate::vfs::{Content, File, Kind, Path, Tree};
-
-/// One of our addresses and the network it is in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Address {
-    /// Our address.
-    pub address: Ipv4Addr,
-    /// Length of the network's prefix.
-    pub prefix: u8,
-}
-
-impl Address {
-    /// Whether `peer` is in this network.
-    pub fn reaches(&self, peer: Ipv4Addr) -> bool {
-        (self.address.to_bits() ^ peer.to_bits()) & self.mask().to_bits() == 0
-    }
-
-    /// The network's mask.
-    pub fn mask(&self) -> Ipv4Addr {
-        let host_bits = 32 - u32::from(self.prefix.min(32));
-        Ipv4Addr::from_bits(u32::MAX.checked_shl(host_bits).unwrap_or(0))
-    }
-}
 
 /// Name of the configuration that PXELINUX asks for at last.
 const PXELINUX_DEFAULT: &str = "default";
@@ -63,10 +44,10 @@ pub struct Routes {
     pub loaders: Arc<Loaders>,
     /// What menus say.
     pub menu: Menu,
-    /// Our addresses on the served networks, the first one for machines in none of them.
-    pub addresses: Vec<Address>,
-    /// Further networks served, behind relays: any address of each.
-    pub subnets: Vec<Address>,
+    /// Our addresses and the networks they are in, the first one for machines in none of them.
+    pub addresses: Vec<IpNet>,
+    /// Further networks served, behind relays.
+    pub subnets: Vec<IpNet>,
     /// Port of the HTTP server.
     pub http_port: u16,
     /// Whether NFS is served.
@@ -79,13 +60,7 @@ impl Routes {
     /// Returns whether `peer` is in one of the served networks. Services for file systems and disks
     /// answer nobody else.
     pub fn serves(&self, peer: IpAddr) -> bool {
-        match peer {
-            IpAddr::V4(peer) => {
-                let mut networks = self.addresses.iter().chain(&self.subnets);
-                networks.any(|network| network.reaches(peer))
-            }
-            IpAddr::V6(_) => false,
-        }
+        net::containing(self.addresses.iter().chain(&self.subnets), peer).is_some()
     }
 
     /// Opens the file at `path` (and `query`, without its `?`) as `peer` gets to see it.
@@ -233,19 +208,15 @@ impl Routes {
     }
 
     /// Our address that `peer` reaches best.
-    fn near(&self, peer: IpAddr) -> Option<&Address> {
-        let near = match peer {
-            IpAddr::V4(peer) => self.addresses.iter().find(|a| a.reaches(peer)),
-            IpAddr::V6(_) => None,
-        };
-        near.or_else(|| self.addresses.first())
+    fn near(&self, peer: IpAddr) -> Option<&IpNet> {
+        net::nearest(&self.addresses, peer)
     }
 
     /// Returns our services as `peer` reaches them.
     pub fn server(&self, peer: IpAddr) -> Option<Server> {
-        let address = self.near(peer)?.address;
+        let address = self.near(peer)?.addr();
         Some(Server {
-            http: SocketAddrV4::new(address, self.http_port),
+            http: Origin::http(address, self.http_port),
             nfs: self.nfs,
             nbd: self.nbd,
         })
@@ -378,7 +349,11 @@ mod tests {
     use crate::testing::catalog;
     use std::collections::BTreeMap;
 
-    pub(super) const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 1, 9));
+    pub(super) const PEER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 1, 9));
+
+    fn network(text: &str) -> IpNet {
+        text.parse().unwrap()
+    }
 
     pub(super) fn routes(catalog: Catalog) -> Routes {
         let menu = Menu {
@@ -404,20 +379,8 @@ mod tests {
             catalog: Arc::new(catalog),
             loaders: Arc::new(loaders),
             menu,
-            addresses: vec![
-                Address {
-                    address: Ipv4Addr::new(192, 168, 0, 1),
-                    prefix: 24,
-                },
-                Address {
-                    address: Ipv4Addr::new(10, 0, 0, 1),
-                    prefix: 16,
-                },
-            ],
-            subnets: vec![Address {
-                address: Ipv4Addr::new(172, 20, 0, 0),
-                prefix: 16,
-            }],
+            addresses: ["192.168.0.1/24", "10.0.0.1/16"].map(network).to_vec(),
+            subnets: vec![network("172.20.0.0/16")],
             http_port: 80,
             nfs: true,
             nbd: true,
@@ -442,10 +405,10 @@ mod tests {
                 .unwrap()
                 .contains("http://10.0.0.1/iso/dual/")
         );
-        let far = IpAddr::V4(Ipv4Addr::new(172, 16, 0, 1));
+        let far = IpAddr::from([172, 16, 0, 1]);
         assert_eq!(
-            routes.server(far).unwrap().http.ip(),
-            &Ipv4Addr::new(192, 168, 0, 1)
+            routes.server(far).unwrap().http.host,
+            IpAddr::from([192, 168, 0, 1])
         );
         let pxelinux = text(&routes, "loader/pxelinux//pxelinux.cfg/default").unwrap();
         assert!(pxelinux.contains("ifcpu64.c32"), "{pxelinux}");
@@ -621,16 +584,15 @@ mod tests {
     }
 
     #[test]
-    fn a_prefix_of_zero_or_more_than_32_is_no_overflow() {
-        let all = Address {
-            address: Ipv4Addr::LOCALHOST,
-            prefix: 0,
-        };
-        assert!(all.reaches(Ipv4Addr::BROADCAST));
-        let one = Address {
-            address: Ipv4Addr::LOCALHOST,
-            prefix: 99,
-        };
-        assert!(!one.reaches(Ipv4Addr::BROADCAST) && one.reaches(Ipv4Addr::LOCALHOST));
+    fn a_machine_with_an_ipv6_address_gets_urls_with_one() {
+        let mut routes = routes(catalog());
+        let peer = "2001:db8::9".parse().unwrap();
+        assert!(!routes.serves(peer));
+        routes.addresses.push(network("2001:db8::1/64"));
+        assert!(routes.serves(peer) && routes.serves(PEER));
+        let menu = routes.find(b"/boot.ipxe", b"", peer).unwrap();
+        let menu = menu.content.pieces()[0].memory().unwrap().to_vec();
+        let menu = String::from_utf8(menu).unwrap();
+        assert!(menu.contains("http://[2001:db8::1]/iso/dual/"), "{menu}");
     }
 }

@@ -10,6 +10,7 @@ use crate::images::medium::Medium;
 use crate::images::{EntryKind, Linux, NetworkArgs};
 use crate::loaders::{Grub, Shim, ShimGrub, SignedBuild, SignedIpxe};
 use crate::machine::Arch;
+use crate::net::Origin;
 use crate::pe::Signed;
 use crate::vfs::{Content, Identity, ImageId, Kind, Meta, NodeId, Piece, Tree, TreeBuilder};
 
@@ -188,7 +189,7 @@ fn identity(name: &str) -> Identity {
 /// Every service open.
 pub(crate) fn server() -> Server {
     Server {
-        http: "10.0.0.1:80".parse().unwrap(),
+        http: Origin::http([10, 0, 0, 1].into(), 80),
         nfs: true,
         nbd: true,
     }

@@ -383,7 +383,7 @@ fn a_stranger_is_closed_without_a_word() {
     let mut served = serve_here(Limits::default());
     let handle = served.handle("small");
     let mut strange = Routes::clone(&served.context.routes.load());
-    strange.addresses[0].address = std::net::Ipv4Addr::new(10, 0, 0, 1);
+    strange.addresses[0] = "10.0.0.1/8".parse().unwrap();
     served.context.routes.store(Arc::new(strange));
     for address in [served.nfs, served.portmap] {
         let mut wire = Wire::to(address);

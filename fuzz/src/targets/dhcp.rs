@@ -30,7 +30,7 @@ pub fn run(data: &[u8]) {
     let mut now = Duration::from_secs(1_800_000_000);
     let boot = |_: &_| {
         let offer = (steer & 16 == 0).then(|| Offer {
-            server: SERVER,
+            server: SERVER.into(),
             file: "loader/undionly.kpxe".into(),
             config: (steer & 32 != 0).then(|| "pxelinux.cfg/default".into()),
             prefix: (steer & 32 != 0).then(|| "loader/pxelinux/".into()),

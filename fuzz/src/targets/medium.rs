@@ -8,7 +8,7 @@ use lanboot_core::iso::{Medium, Naming};
 use lanboot_core::loaders::Loaders;
 use lanboot_core::menus::Menu;
 use lanboot_core::plan::{BootChoice, MenuKind, Transports};
-use lanboot_core::routes::{Address, Routes};
+use lanboot_core::routes::Routes;
 use lanboot_core::vfs::{Identity, ImageId, Tree};
 use lanboot_core::{initramfs, nbd, nfs};
 
@@ -104,10 +104,7 @@ pub(super) fn routes(tree: Tree) -> Routes {
             transports: Transports::default(),
             kind: MenuKind::Generated,
         },
-        addresses: vec![Address {
-            address: Ipv4Addr::new(192, 168, 77, 1),
-            prefix: 24,
-        }],
+        addresses: vec!["192.168.77.1/24".parse().unwrap()],
         subnets: Vec::new(),
         http_port: 80,
         nfs: true,

@@ -202,7 +202,7 @@ mod tests {
             loaders: &Loaders::default(),
             menu: &menu,
             server: &server(),
-            netmask: std::net::Ipv4Addr::new(255, 255, 255, 0),
+            netmask: [255, 255, 255, 0].into(),
         };
         let text = grub.first();
         let entry = format!("menuentry 'cut (x86_64) - {SAID}' --id 'entry-cut-x86_64' {{");

@@ -1,7 +1,7 @@
 //! An answer as bytes: which fields and options, in which order, and what is left out first when
 //! the client takes only a small message.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use super::config::{Subnet, only_asked};
 use super::pxe::{
@@ -64,7 +64,7 @@ impl Reply<'_> {
         let mut packet = self.header();
         packet.yiaddr = self.address.unwrap_or(Ipv4Addr::UNSPECIFIED);
         // klibc's ipconfig calls it ROOTSERVER, so plain clients get it too.
-        packet.siaddr = self.boot.map_or(self.server, |boot| boot.server);
+        packet.siaddr = self.boot.map_or(self.server, siaddr);
         if self.message == MessageType::Ack {
             packet.ciaddr = self.request.ciaddr;
         }
@@ -141,7 +141,7 @@ impl Reply<'_> {
         self.echo(&mut writer, Code::UUID);
         if let Some(boot) = self.boot {
             // The other server's `siaddr` is not ours: iPXE and EDK2 take the one beside the file.
-            packet.siaddr = boot.server;
+            packet.siaddr = siaddr(boot);
             put_boot(&mut writer, &mut packet, boot);
             writer.put(Code::TFTP_SERVER, &nul_terminated(&boot.server.to_string()));
         }
@@ -258,6 +258,14 @@ impl Reply<'_> {
         if !value.is_empty() {
             writer.put(code, value);
         }
+    }
+}
+
+/// Returns the server of an offer as DHCPv4 has it (RFC 2131 §2); option 66 names one of IPv6.
+fn siaddr(boot: &Offer) -> Ipv4Addr {
+    match boot.server {
+        IpAddr::V4(server) => server,
+        IpAddr::V6(_) => Ipv4Addr::UNSPECIFIED,
     }
 }
 

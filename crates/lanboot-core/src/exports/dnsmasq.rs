@@ -54,7 +54,7 @@ pub(super) fn fragment(rules: &Rules, proxied: &Rules) -> Fragment {
 
 fn boot(out: &mut String, rules: &Rules, rule: &Rule) {
     let tags = tags(rules, rule);
-    let address = rules.server.http.ip();
+    let address = rules.server.http.host;
     let _ = write!(out, "\n# {rule}\n");
     if let Which::Numbers(numbers, _) = &rule.which {
         for number in numbers {
@@ -128,7 +128,7 @@ fn tag(rule: &Rule) -> String {
 
 /// dnsmasq as a proxy needs the firmware's files as `pxe-service`; iPXE's `dhcp-boot` stays.
 fn proxy(out: &mut String, rules: &Rules) {
-    let address = rules.server.http.ip();
+    let address = rules.server.http.host;
     let _ = write!(
         out,
         "\n# PROXY: another server hands out the addresses and dnsmasq only names boot files. Then have\n\

@@ -6,9 +6,6 @@ use super::menu_entries::{MenuEntry, menu_entries};
 use super::{Export, Fragment, comment};
 use crate::menus::{Grub, grub_starts, is_refused, refused, transport_label};
 
-/// The port that `http` needs no number for: GRUB before 2.12 accepts no other.
-const HTTP_PORT: u16 = 80;
-
 pub(super) fn fragment(from: &Export<'_>) -> Fragment {
     let mut fragment = Fragment::default();
     let (planned, mut others) = menu_entries(from, &mut fragment);
@@ -62,7 +59,7 @@ pub(super) fn fragment(from: &Export<'_>) -> Fragment {
 
 /// Writes the comment that says what the fragment is and how it is used.
 fn heading(out: &mut String, from: &Export<'_>) {
-    let address = from.address();
+    let address = from.server.http.url_host();
     comment(
         out,
         "#",
@@ -133,8 +130,8 @@ fn unless_locked(out: &mut String, is_refused: bool, write: impl FnOnce(&mut Str
 
 /// Sets the device all entries read from.
 fn device(out: &mut String, from: &Export<'_>) {
-    let address = from.address();
-    if from.server.http.port() != HTTP_PORT {
+    let address = from.server.http.url_host();
+    if !from.server.http.has_default_port() {
         let _ = write!(
             out,
             "\n# Over TFTP, because not every GRUB supports a port in HTTP addresses.\n\

@@ -90,7 +90,7 @@ fn heading(out: &mut String, from: &Export<'_>) {
             "or copy what stands before its menu, its items and labels. A line that chains lanboot's own",
             &format!(
                 "menu, which follows the images and knows the machine's memory, is shorter: chain {}",
-                Route::IpxeMenu.url(&from.server.http_origin())
+                Route::IpxeMenu.url(&from.server.http)
             ),
             &from.run(),
         ],

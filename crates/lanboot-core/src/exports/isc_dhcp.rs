@@ -119,8 +119,7 @@ fn body(out: &mut String, indent: &str, rules: &Rules, rule: &Rule) {
     let _ = write!(
         out,
         "{indent}next-server {};\n{indent}filename \"{}\";\n",
-        rules.server.http.ip(),
-        offer.file
+        rules.server.http.host, offer.file
     );
     let class = (rule.stage == Stage::HttpBoot).then_some("HTTPClient");
     let mut forced = Vec::new();

@@ -28,7 +28,7 @@ mod tests;
 pub use format::export;
 
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use crate::catalog::{Catalog, Server};
 use crate::loaders::Loaders;
@@ -113,14 +113,14 @@ pub struct Export<'a> {
     /// This server's services, as machines reach them.
     pub server: &'a Server,
     /// The mask of the network they are in.
-    pub netmask: Ipv4Addr,
+    pub netmask: IpAddr,
     /// The flags it was made with that `lanboot serve` needs too, one word each.
     pub flags: &'a [String],
 }
 
 impl Export<'_> {
-    fn address(&self) -> Ipv4Addr {
-        *self.server.http.ip()
+    fn address(&self) -> IpAddr {
+        self.server.http.host
     }
 
     /// Returns where to run what.

@@ -4,7 +4,7 @@
 //! a number and every stage of a boot.
 
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use super::{Export, Fragment, comment, text};
 use crate::catalog::Server;
@@ -314,10 +314,10 @@ impl Rules {
         &self,
         mark: &str,
         head: &[&str],
-        write: impl FnOnce(&mut String, Ipv4Addr),
+        write: impl FnOnce(&mut String, IpAddr),
     ) -> Fragment {
         let mut out = String::new();
-        let address = *self.server.http.ip();
+        let address = self.server.http.host;
         for line in head {
             let line = line.replace("{address}", &address.to_string());
             // What one puts in is not looked at for the other.

@@ -5,6 +5,7 @@
 #![allow(clippy::disallowed_methods)]
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use proptest::prelude::*;
@@ -15,12 +16,13 @@ use crate::catalog::{Cpu, Image, StockMenu, Transport, image_name};
 use crate::images::{EntryKind, Linux};
 use crate::loaders::LoaderKind;
 use crate::machine::{Arch, Stage};
+use crate::net::Origin;
 use crate::pe::Signed;
 use crate::plan::{BootChoice, MenuKind, Offer, Transports};
 use crate::testing::{catalog, image, installer, keep, literal, server, shim_grub_without_proxy};
 use crate::vfs::Content;
 
-const NETMASK: Ipv4Addr = Ipv4Addr::new(255, 255, 0, 0);
+const NETMASK: IpAddr = IpAddr::V4(Ipv4Addr::new(255, 255, 0, 0));
 
 fn menu(append: &str) -> Menu {
     Menu {
@@ -63,7 +65,7 @@ fn exported(format: Format, catalog: &Catalog, menu: &Menu, server: &Server) -> 
 /// Rules with everything a rule can have: an exception among iPXE machines, HTTP Boot, PXELINUX.
 fn all_rules() -> Rules {
     let offer = |file: &str| Offer {
-        server: Ipv4Addr::LOCALHOST,
+        server: Ipv4Addr::LOCALHOST.into(),
         file: file.into(),
         config: None,
         prefix: None,
@@ -362,7 +364,7 @@ fn a_way_that_cannot_start_is_not_offered() {
 #[test]
 fn another_port_is_named_wherever_it_can_be() {
     let server = Server {
-        http: "10.0.0.1:8080".parse().unwrap(),
+        http: Origin::http([10, 0, 0, 1].into(), 8080),
         ..server()
     };
     let text = |format| exported(format, &catalog(), &menu(""), &server).text;
@@ -589,7 +591,7 @@ proptest! {
     ) {
         let image = hostile_image(&name, &title, &volume, &path);
         let catalog = Catalog::new(vec![Arc::new(image)]);
-        let server = Server { http: format!("10.0.0.1:{port}").parse().unwrap(), ..server() };
+        let server = Server { http: Origin::http([10, 0, 0, 1].into(), port), ..server() };
         let fragment = exported(Format::Grub, &catalog, &menu(&append), &server);
         let mut depth = 0;
         for line in fragment.text.lines().filter(|l| !is_comment(l) && !l.is_empty()) {

@@ -1,6 +1,6 @@
 //! Kernel arguments: which of a medium's own are inherited, and how the network is configured.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 /// Most bytes of arguments inherited from a medium: kernels cut their command line at 2048 on x86.
 /// Every menu repeats them several times, and one medium must not make it unreadable for all.
@@ -16,7 +16,7 @@ pub enum Dialect {
     /// GRUB expands `${net_default_…}`, and does not know the network's mask.
     Grub {
         /// The mask, as this server knows it.
-        netmask: Ipv4Addr,
+        netmask: IpAddr,
     },
     /// For people: a placeholder.
     Shown,
@@ -34,7 +34,7 @@ pub(crate) enum NetworkArgs {
 
 impl NetworkArgs {
     /// Returns the arguments in the notation of one loader; `server` is this host's address.
-    pub(crate) fn words(self, dialect: Dialect, server: Ipv4Addr) -> Vec<String> {
+    pub(crate) fn words(self, dialect: Dialect, server: IpAddr) -> Vec<String> {
         let words: &[&str] = match (self, dialect) {
             (Self::Dhcp, Dialect::Ipxe) => &["ip=dhcp", "BOOTIF=01-${netX/mac:hexhyp}"],
             (Self::Dhcp, Dialect::Pxelinux) => &["ip=dhcp"],

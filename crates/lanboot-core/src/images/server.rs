@@ -1,19 +1,18 @@
 //! This server and its images, as a booting machine reaches them.
 
-use std::net::SocketAddrV4;
-
 use super::transport::Transport;
+use crate::net::Origin;
 use crate::vfs::Identity;
 
 /// This server's addresses as one machine reaches them. Always literal: an initramfs may have no
 /// DNS, and `siaddr` may be another server's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Server {
-    /// The HTTP server.
-    pub http: SocketAddrV4,
-    /// True if NFS is served, at the same address.
+    /// Origin of the HTTP server's URLs. TFTP, NFS and NBD are served at the same address.
+    pub http: Origin,
+    /// True if NFS is served.
     pub nfs: bool,
-    /// True if NBD is served, at the same address.
+    /// True if NBD is served.
     pub nbd: bool,
 }
 
@@ -30,14 +29,6 @@ impl Server {
     /// Lists the transports that are served.
     pub fn transports(&self) -> impl Iterator<Item = Transport> + use<'_> {
         Transport::ALL.into_iter().filter(|t| self.offers(*t))
-    }
-
-    /// Returns `http://ADDRESS`, with the port only where it is not 80 (some ROMs cannot read one).
-    pub fn http_origin(&self) -> String {
-        match self.http.port() {
-            80 => format!("http://{}", self.http.ip()),
-            _ => format!("http://{}", self.http),
-        }
     }
 }
 

@@ -13,7 +13,7 @@ pub fn autoexec(server: &Server) -> String {
         "#!ipxe\n# Made by lanboot.\n\
          isset ${{netX/ip}} || dhcp ||\n\
          chain --replace --autofree {} || autoboot\n",
-        Route::IpxeMenu.url(&server.http_origin())
+        Route::IpxeMenu.url(&server.http)
     )
 }
 

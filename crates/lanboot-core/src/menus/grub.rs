@@ -11,7 +11,7 @@
 //! quotes or escaped in double quotes; no title and no argument can end its string.
 
 use std::fmt::Write as _;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use super::{MAX_HELP, Menu, incomplete_title, transport_label, unreachable, url_path};
 use crate::catalog::{
@@ -52,7 +52,7 @@ pub struct Grub<'a> {
     /// Addresses of the server as seen by the machine.
     pub server: &'a Server,
     /// The mask of the machine's network.
-    pub netmask: Ipv4Addr,
+    pub netmask: IpAddr,
 }
 
 /// Secure Boot state a menu is made for.
@@ -68,10 +68,10 @@ impl Grub<'_> {
     /// Returns `grub.cfg`.
     pub fn first(&self) -> String {
         let mut out = String::from("# Made by lanboot.\n");
-        let address = self.server.http.ip();
+        let address = self.server.http.url_host();
         let _ = writeln!(out, "set lanboot=tftp,{address}\nset lanboot_secure=secure");
         // GRUB before 2.12 does not accept a port.
-        if self.server.http.port() == 80 {
+        if self.server.http.has_default_port() {
             let _ = writeln!(
                 out,
                 "if [ \"$root\" = \"http,{address}\" ]; then\n\
@@ -312,7 +312,7 @@ impl Grub<'_> {
         if url_path(path) == path {
             return format!("($lanboot)/{}", Route::of_image(&image.name, path));
         }
-        let address = self.server.http.ip();
+        let address = self.server.http.url_host();
         let path = ascii(path, MAX_WORD);
         let route = Route::of_image(&image.name, &path);
         quoted(&format!("(tftp,{address})/{route}"))
@@ -336,14 +336,14 @@ pub(crate) fn grub_starts(cpu: Cpu) -> &'static str {
 
 /// Returns the file that only a GRUB with the module `http` can source.
 pub fn grub_http(server: &Server) -> String {
-    format!("set lanboot=http,{}\n", server.http.ip())
+    format!("set lanboot=http,{}\n", server.http.url_host())
 }
 
 /// Returns `grub.cfg` for a GRUB started from a disk: it does not have the firmware's network
 /// configuration, so it runs DHCP again (`net_bootp` in every version), and then fetches
 /// [`Grub::first`].
 pub fn grub_disk(server: &Server) -> String {
-    let address = server.http.ip();
+    let address = server.http.url_host();
     let menu = format!("source (tftp,{address})/grub/grub.cfg");
     format!(
         "# Made by lanboot.\nnet_bootp\n{menu}\n\

@@ -128,7 +128,7 @@ fn ask_for_memory(out: &mut String, server: &Server) {
     let _ = writeln!(
         out,
         "chain --replace {}?{} ||",
-        Route::IpxeMenu.url(&server.http_origin()),
+        Route::IpxeMenu.url(&server.http),
         Memory::query()
     );
 }
@@ -315,6 +315,7 @@ mod tests {
     use super::*;
     use crate::machine::Arch;
     use crate::menus::cpu_filter::testing::Ipxe;
+    use crate::net::Origin;
     use crate::plan::{BootChoice, MenuKind, Transports};
     use crate::testing::{catalog, image, installer, keep, server, shim_grub};
     use std::sync::Arc;
@@ -322,7 +323,7 @@ mod tests {
 
     fn only_http() -> Server {
         Server {
-            http: "10.0.0.1:8080".parse().unwrap(),
+            http: Origin::http([10, 0, 0, 1].into(), 8080),
             nfs: false,
             nbd: false,
         }

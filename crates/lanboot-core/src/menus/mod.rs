@@ -137,7 +137,7 @@ pub(crate) fn line(text: &str, limit: usize) -> String {
 
 /// Returns the URL of a file in an image.
 pub(crate) fn url(server: &Server, image: &Image, path: &str) -> String {
-    Route::of_image(&image.name, &url_path(path)).url(&server.http_origin())
+    Route::of_image(&image.name, &url_path(path)).url(&server.http)
 }
 
 /// Returns a path as part of a URL, with every byte `%`-encoded that a URL or a menu could

@@ -1,6 +1,6 @@
 //! The offer for one machine: the loader its firmware gets, or the script iPXE gets.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use super::{BootChoice, LoaderChoice, MenuKind, NoLoader, pxelinux_image, shim_grub};
 use crate::catalog::{Catalog, Image, Server};
@@ -16,7 +16,7 @@ const NEEDS_SECURE_BOOT_OFF: &str =
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Offer {
     /// The server it is on.
-    pub server: Ipv4Addr,
+    pub server: IpAddr,
     /// Its path for TFTP, or a whole URL for those that read one.
     pub file: String,
     /// PXELINUX' configuration file (option 209).
@@ -77,8 +77,8 @@ pub fn offer(machine: &Machine, from: &Offers<'_>, server: &Server) -> Result<Of
                 asked.pxelinux().map(|offer| asked.at(offer, server))
             }
             (MenuKind::Generated, ..) => Ok(Offer {
-                server: *server.http.ip(),
-                file: Route::IpxeMenu.url(&server.http_origin()),
+                server: server.http.host,
+                file: Route::IpxeMenu.url(&server.http),
                 config: None,
                 prefix: None,
                 warning: asked.nothing_fits(),
@@ -414,18 +414,18 @@ impl LoaderRequest<'_> {
     /// Writes the offer as this firmware takes it: a URL for HTTP Boot, and for PXELINUX a URL as
     /// prefix, which brings modules, menu, kernel and initramfs over HTTP.
     fn at(&self, planned: Planned, server: &Server) -> Offer {
-        let origin = server.http_origin();
+        let origin = &server.http;
         let Planned { route, config, .. } = planned;
         Offer {
-            server: *server.http.ip(),
+            server: server.http.host,
             file: if self.http {
-                route.url(&origin)
+                route.url(origin)
             } else {
                 route.to_string()
             },
             config,
             prefix: planned.prefix.map(|prefix| match prefix {
-                Prefix::Own => format!("{}/", LoaderRoute::pxelinux_folder(&origin)),
+                Prefix::Own => format!("{}/", LoaderRoute::pxelinux_folder(origin)),
                 Prefix::Medium(folder) => folder,
             }),
             warning: planned.warning,

@@ -6,6 +6,7 @@ use super::derived::is_grub_cfg;
 use super::file_path::{AUTOEXEC, FilePath};
 use super::file_use::Role;
 use crate::loaders::{IPXE, Ipxe, SecureArch, Wanted, ipxe_build, wanted};
+use crate::net::Origin;
 
 /// Name of the menu for machines with Secure Boot on.
 pub(crate) const LOCKED: &str = "locked.cfg";
@@ -72,7 +73,7 @@ pub enum IpxePart {
 
 impl LoaderRoute {
     /// Returns the URL of the folder that PXELINUX takes its files from.
-    pub fn pxelinux_folder(origin: &str) -> String {
+    pub fn pxelinux_folder(origin: &Origin) -> String {
         format!("{origin}/loader/pxelinux")
     }
 

@@ -35,6 +35,7 @@ pub use loader::{IpxePart, LoaderRoute, ShimGrubPart};
 
 use std::fmt;
 
+use crate::net::Origin;
 use crate::vfs::Path;
 
 /// A path a machine can ask for, whether or not there is a file.
@@ -108,7 +109,7 @@ impl Route {
     }
 
     /// Returns the URL of this route below `origin`, unencoded.
-    pub fn url(&self, origin: &str) -> String {
+    pub fn url(&self, origin: &Origin) -> String {
         format!("{origin}/{self}")
     }
 

@@ -131,7 +131,7 @@ impl Routes {
             loaders: &self.loaders,
             menu: &self.menu,
             server: &server,
-            netmask: near.mask(),
+            netmask: near.netmask(),
         }))
     }
 

@@ -8,6 +8,8 @@
 //!
 //! and every folder in them. `/` is not exported: its contents differ from protocol to protocol.
 
+use ipnet::IpNet;
+
 use super::Routes;
 use crate::catalog::Image;
 use crate::images::families;
@@ -50,13 +52,8 @@ impl Exports for Routes {
     }
 
     fn networks(&self) -> Vec<String> {
-        let network = |own: &super::Address| {
-            let prefix = own.prefix.min(32);
-            let mask = u32::MAX.checked_shl(32 - u32::from(prefix)).unwrap_or(0);
-            let network = std::net::Ipv4Addr::from_bits(own.address.to_bits() & mask);
-            format!("{network}/{prefix}")
-        };
-        self.addresses.iter().map(network).collect()
+        let networks = self.addresses.iter().map(IpNet::trunc);
+        networks.map(|network| network.to_string()).collect()
     }
 
     fn volume(&self, identity: Identity) -> Option<Volume<'_>> {

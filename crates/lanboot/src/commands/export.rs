@@ -1,15 +1,16 @@
 //! `lanboot export`: the boot plan as configuration for another server. Reads the images like
 //! `serve`, opens no ports, changes nothing.
 
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow, bail};
+use ipnet::IpNet;
 use lanboot_core::catalog::{Catalog, Server};
 use lanboot_core::exports::{Export, Format, export};
 use lanboot_core::menus::Menu;
+use lanboot_core::net::Origin;
 use lanboot_core::plan::BootChoice;
-use lanboot_core::routes::Address;
 use lanboot_core::text;
 
 use crate::config::args;
@@ -29,9 +30,9 @@ pub fn run(flags: args::Export) -> anyhow::Result<String> {
     let server = flags.server.as_deref().map(ipv4).transpose();
     let server = server.context("--server")?;
     let settings = flags.settings;
-    let own = own_address(server, &settings)?;
+    let own = own_address(server.map(IpAddr::V4), &settings)?;
     let server = Server {
-        http: SocketAddrV4::new(own.address, settings.http_port),
+        http: Origin::http(own.addr(), settings.http_port),
         nfs: !settings.no_nfs,
         nbd: !settings.no_nbd,
     };
@@ -54,7 +55,7 @@ pub fn run(flags: args::Export) -> anyhow::Result<String> {
             menu: &menu,
             loader: &settings.loader(),
             server: &server,
-            netmask: own.mask(),
+            netmask: own.netmask(),
             flags: &flags.repeated,
         },
     );
@@ -63,7 +64,7 @@ pub fn run(flags: args::Export) -> anyhow::Result<String> {
     if flags.server.is_none() && settings.interfaces.len() > 1 {
         warnings.push(format!(
             "this is for machines that reach {}; for another network name its address with --server",
-            server.http.ip()
+            server.http.host
         ));
     }
     warnings.dedup();
@@ -79,19 +80,14 @@ fn format(written: &str) -> anyhow::Result<Format> {
 
 /// Returns `--server`, else the first address `serve` would use; with the prefix length of its
 /// network if this host knows it.
-fn own_address(named: Option<Ipv4Addr>, settings: &Settings) -> anyhow::Result<Address> {
-    let given = settings.addresses.first().map(|(_, cidr)| Address {
-        address: cidr.address,
-        prefix: cidr.prefix,
-    });
+fn own_address(named: Option<IpAddr>, settings: &Settings) -> anyhow::Result<IpNet> {
+    let given = settings.addresses.first().map(|(_, given)| *given);
     if let Some(address) = named {
         let interfaces = net::interfaces()?;
         let own = interfaces.iter().flat_map(|i| i.addresses.iter().copied());
-        let mut same = own.chain(given).filter(|own| own.address == address);
-        return Ok(same.next().unwrap_or(Address {
-            address,
-            prefix: USUAL_PREFIX,
-        }));
+        let mut same = own.chain(given).filter(|own| own.addr() == address);
+        let usual = || Ok(IpNet::new(address, USUAL_PREFIX)?);
+        return same.next().map_or_else(usual, Ok);
     }
     if let Some(given) = given {
         return Ok(given);

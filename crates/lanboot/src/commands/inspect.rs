@@ -1,12 +1,13 @@
 //! `lanboot inspect`: contents of an image and the entries machines would be offered.
 
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr};
 
 use lanboot_core::catalog::{Dialect, Entry, Image, Server, Transport};
 use lanboot_core::events::bytes;
 use lanboot_core::images::{EntryKind, Linux};
 use lanboot_core::loaders::Shim;
 use lanboot_core::machine::Arch;
+use lanboot_core::net::Origin;
 use lanboot_core::text;
 use serde::Serialize;
 
@@ -178,7 +179,7 @@ fn secure_boot(image: &Image, entry: &Entry) -> String {
 
 fn arguments(image: &Image, entry: &Entry, transport: Transport, append: &str) -> Arguments {
     let server = Server {
-        http: SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 80),
+        http: Origin::http(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 80),
         nfs: true,
         nbd: true,
     };

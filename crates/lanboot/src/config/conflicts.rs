@@ -81,10 +81,9 @@ fn check_subnets(settings: &Settings) -> anyhow::Result<()> {
     for subnet in &settings.subnets {
         if let Some(key) = subnet.key_of_addresses() {
             bail!(
-                "subnet {}/{}: {key}: dhcp = '{}' hands out no addresses, and {key} goes with one; \
+                "subnet {}: {key}: dhcp = '{}' hands out no addresses, and {key} goes with one; \
                  leave one out",
-                subnet.network.address,
-                subnet.network.prefix,
+                subnet.network,
                 settings.dhcp.name()
             );
         }

@@ -18,7 +18,7 @@ mod value;
 pub use file::DEFAULT_CONFIG;
 pub use settings::Settings;
 pub use subnet::Subnet;
-pub use value::{Cidr, Log};
+pub use value::Log;
 
 pub(crate) use value::{ipv4, one_of};
 

@@ -1,10 +1,10 @@
 //! Checks interfaces, their addresses and networks against each other.
 
 use anyhow::{anyhow, bail};
+use ipnet::IpNet;
 
 use super::given::GivenKeys;
 use super::settings::Settings;
-use super::value::Cidr;
 
 /// Most interfaces served at once.
 const MAX_INTERFACES: usize = 16;
@@ -49,11 +49,10 @@ fn check_interfaces(interfaces: &[String]) -> anyhow::Result<()> {
 
 /// Checks `ADDRESS/BITS` for the only interface, `IF=ADDRESS/BITS` for one of several.
 fn check_addresses(
-    addresses: &[(Option<String>, Cidr)],
+    addresses: &[(Option<String>, IpNet)],
     interfaces: &[String],
 ) -> anyhow::Result<()> {
-    for (at, (name, Cidr { address, prefix })) in addresses.iter().enumerate() {
-        let address = format!("{address}/{prefix}");
+    for (at, (name, address)) in addresses.iter().enumerate() {
         match name {
             Some(name) if !interfaces.contains(name) => bail!(
                 ": '{name}={address}' is for an interface that is not served; add --interface {name}"

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use ipnet::IpNet;
 use lanboot_core::dhcp::server_detection::Policy;
 use lanboot_core::images::Transport;
 use lanboot_core::loaders::LoaderKind;
@@ -14,7 +15,7 @@ use lanboot_core::plan::Transports;
 use lanboot_core::plan::{LoaderChoice, MenuKind};
 
 use super::subnet::Subnet;
-use super::value::{self, Cidr, Log, MenuTimeout};
+use super::value::{self, Log, MenuTimeout};
 
 /// Flags that are no keys of the file.
 pub(super) const FLAG_ONLY: [&str; 1] = ["config"];
@@ -73,7 +74,7 @@ pub struct Settings {
         value_name = "[IF=]ADDRESS/BITS",
         value_parser = value::address
     )]
-    pub addresses: Vec<(Option<String>, Cidr)>,
+    pub addresses: Vec<(Option<String>, IpNet)>,
     /// auto: assign addresses unless another DHCP server answers; beside one, and as soon as one
     /// appears, only provide boot information, until SIGHUP or a restart. server: assign addresses
     /// in any case. proxy: only provide boot information. off: no DHCP

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use anyhow::{anyhow, bail};
 use clap::{ArgMatches, Args, FromArgMatches as _};
+use ipnet::Ipv4Net;
 
-use super::value::{self, Cidr, ipv4};
+use super::value::{self, ipv4};
 
 /// The key whose value is a table.
 pub(super) const OPTION: &str = "option";
@@ -24,7 +25,7 @@ const MAX_DOMAIN: usize = 253;
 pub struct Subnet {
     /// The network, required; that of an interface, or one behind a relay
     #[arg(long, value_name = "ADDRESS/BITS", value_parser = parse_network)]
-    pub network: Cidr,
+    pub network: Ipv4Net,
     /// Addresses to assign; default: part of the network
     #[arg(long, value_name = "A-B", value_parser = value::range)]
     pub range: Option<(Ipv4Addr, Ipv4Addr)>,
@@ -70,9 +71,9 @@ impl Subnet {
         Ok(subnet)
     }
 
-    /// Returns whether this is the network of an address with this prefix.
-    pub fn is(&self, address: Ipv4Addr, prefix: u8) -> bool {
-        self.network.prefix == prefix && base(address, prefix) == self.network.address
+    /// Returns whether this is the network of an address.
+    pub fn is(&self, own: Ipv4Net) -> bool {
+        self.network == own.trunc()
     }
 
     /// Returns a key that has no effect where no addresses are handed out.
@@ -99,18 +100,13 @@ pub(super) fn check_another(subnets: &[Subnet], another: &Subnet) -> anyhow::Res
         .iter()
         .any(|subnet| subnet.network == another.network)
     {
-        let Cidr { address, prefix } = another.network;
-        bail!("there are two [[subnet]]s {address}/{prefix}; make one of them");
+        let network = another.network;
+        bail!("there are two [[subnet]]s {network}; make one of them");
     }
     Ok(())
 }
 
-fn base(address: Ipv4Addr, prefix: u8) -> Ipv4Addr {
-    let host_bits = u32::MAX.checked_shr(u32::from(prefix)).unwrap_or(0);
-    Ipv4Addr::from_bits(address.to_bits() & !host_bits)
-}
-
-fn parse_network(text: &str) -> anyhow::Result<Cidr> {
+fn parse_network(text: &str) -> anyhow::Result<Ipv4Net> {
     let wrong = || anyhow!("'{text}' is not a network like 10.1.0.0/24");
     let (address, prefix) = text.split_once('/').ok_or_else(wrong)?;
     let address: Ipv4Addr = address.parse().map_err(|_| wrong())?;
@@ -118,11 +114,12 @@ fn parse_network(text: &str) -> anyhow::Result<Cidr> {
     if !(1..=30).contains(&prefix) {
         bail!("'{text}': a network to hand out addresses in has a prefix from 1 to 30");
     }
-    let first = base(address, prefix);
-    if first != address {
-        bail!("'{text}' is an address in a network; did you mean '{first}/{prefix}'?");
+    let given = Ipv4Net::new(address, prefix).map_err(|_| wrong())?;
+    let network = given.trunc();
+    if network != given {
+        bail!("'{text}' is an address in a network; did you mean '{network}'?");
     }
-    Ok(Cidr { address, prefix })
+    Ok(network)
 }
 
 fn domain(text: &str) -> anyhow::Result<String> {
@@ -228,10 +225,11 @@ mod tests {
              option.100 = 'EST5EDT'\noption.66 = '10.1.0.3'\nalways-send = [42, 100]\n",
         )
         .unwrap();
-        assert_eq!(found.network.address, Ipv4Addr::new(10, 1, 0, 0));
-        assert!(found.is(Ipv4Addr::new(10, 1, 255, 3), 16));
-        assert!(!found.is(Ipv4Addr::new(10, 1, 255, 3), 24));
-        assert!(!found.is(Ipv4Addr::new(10, 2, 0, 3), 16));
+        assert_eq!(found.network.addr(), Ipv4Addr::new(10, 1, 0, 0));
+        let is = |own: &str| found.is(own.parse().unwrap());
+        assert!(is("10.1.255.3/16"));
+        assert!(!is("10.1.255.3/24"));
+        assert!(!is("10.2.0.3/16"));
         assert_eq!(found.lease_time, Some(Duration::from_secs(1800)));
         assert_eq!(found.dns.len(), 2);
         assert_eq!(found.always, [42, 100]);

@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use anyhow::{anyhow, bail};
+use ipnet::{IpNet, Ipv4Net};
 use lanboot_core::dhcp::server_detection::Policy;
 use lanboot_core::images::Transport;
 use lanboot_core::loaders::LoaderKind;
@@ -14,15 +15,6 @@ use lanboot_core::text::nearest;
 
 /// Longest `--append`, in bytes: kernels cut command lines at 2048 on x86.
 const MAX_APPEND: usize = 1024;
-
-/// An address with the length of its network's prefix.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cidr {
-    /// The address.
-    pub address: Ipv4Addr,
-    /// Bits of the prefix.
-    pub prefix: u8,
-}
 
 /// Format of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,7 +70,7 @@ pub(super) fn interface(text: &str) -> Result<String, WrongValue> {
 }
 
 /// Parses `[IF=]ADDRESS/BITS`.
-pub(super) fn address(text: &str) -> Result<(Option<String>, Cidr), WrongValue> {
+pub(super) fn address(text: &str) -> Result<(Option<String>, IpNet), WrongValue> {
     single(text, |text| {
         Ok(match text.split_once('=') {
             Some((name, address)) => (Some(name.to_owned()), cidr(address)?),
@@ -174,26 +166,19 @@ pub(super) fn machine(text: &str) -> anyhow::Result<Ipv4Addr> {
     Ok(address)
 }
 
-fn cidr(text: &str) -> anyhow::Result<Cidr> {
+fn cidr(text: &str) -> anyhow::Result<IpNet> {
     let wrong = || anyhow!("'{text}' is not an address with its prefix, like 192.168.0.1/24");
     let (address, prefix) = text.split_once('/').ok_or_else(wrong)?;
-    let cidr = Cidr {
-        address: address.parse().map_err(|_| wrong())?,
-        prefix: prefix
-            .parse()
-            .ok()
-            .filter(|p| (1..=30).contains(p))
-            .ok_or_else(wrong)?,
-    };
-    let host = cidr.address.to_bits() & (u32::MAX >> cidr.prefix);
-    if host == 0 || host == u32::MAX >> cidr.prefix {
+    let address: Ipv4Addr = address.parse().map_err(|_| wrong())?;
+    let prefix = prefix.parse().ok().filter(|p| (1..=30).contains(p));
+    let network = Ipv4Net::new(address, prefix.ok_or_else(wrong)?).map_err(|_| wrong())?;
+    if address == network.network() || address == network.broadcast() {
         bail!(
-            "{} is the network or broadcast address of /{}; give a host's",
-            cidr.address,
-            cidr.prefix
+            "{address} is the network or broadcast address of /{}; give a host's",
+            network.prefix_len()
         );
     }
-    Ok(cidr)
+    Ok(network.into())
 }
 
 pub(super) fn range(text: &str) -> anyhow::Result<(Ipv4Addr, Ipv4Addr)> {

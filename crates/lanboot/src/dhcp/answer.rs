@@ -1,6 +1,6 @@
 //! Answers messages: asks the core, and carries out what it answers.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use lanboot_core::catalog::Server;
@@ -38,7 +38,7 @@ impl Serving {
         let routes = self.context.routes.load();
         let address = link.address;
         let server = Server {
-            http: SocketAddrV4::new(address, self.http_port),
+            http: lanboot_core::net::Origin::http(address.into(), self.http_port),
             nfs: routes.nfs,
             nbd: routes.nbd,
         };

@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
+use ipnet::IpNet;
 use tokio::io::Interest;
 
 use super::limits::BURST;
@@ -121,7 +122,8 @@ impl Serving {
         };
         let there = interfaces.iter().flat_map(|interface| &interface.addresses);
         let served = self.links.iter().map(|link| link.address);
-        self.own = there.map(|a| a.address).chain(served).collect();
+        let there = there.filter_map(net::ipv4).map(|own| own.addr());
+        self.own = there.chain(served).collect();
         for address in &self.own {
             self.leases.exclude(*address);
         }
@@ -202,7 +204,8 @@ enum Place {
 
 fn place(interfaces: &[Interface], name: &str, index: u32, address: Ipv4Addr) -> Place {
     let of_name = interfaces.iter().find(|interface| interface.name == name);
-    let has = |interface: &Interface| interface.addresses.iter().any(|a| a.address == address);
+    let is_it = |own: &IpNet| own.addr() == address;
+    let has = |interface: &Interface| interface.addresses.iter().any(is_it);
     match of_name {
         Some(interface) if interface.index != index => Place::Elsewhere,
         Some(interface) if has(interface) => Place::Here,
@@ -213,7 +216,6 @@ fn place(interfaces: &[Interface], name: &str, index: u32, address: Ipv4Addr) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use lanboot_core::routes::Address;
 
     #[test]
     fn an_address_is_here_only_on_the_device_it_was_on() {
@@ -223,10 +225,7 @@ mod tests {
             index,
             addresses: addresses
                 .iter()
-                .map(|address| Address {
-                    address: *address,
-                    prefix: 24,
-                })
+                .map(|address| IpNet::new((*address).into(), 24).unwrap())
                 .collect(),
             up: true,
             ..Interface::default()

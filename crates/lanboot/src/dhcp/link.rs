@@ -1,7 +1,7 @@
 //! One interface on which DHCP is served: its sockets, and how an answer leaves through them.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::os::fd::AsRawFd as _;
 use std::sync::Arc;
 use std::task::{self, Poll};
@@ -68,7 +68,7 @@ impl Opened {
                 .context(format!("cannot open a raw socket for {what} on {name}")),
         };
         let port = |port, service| {
-            let any = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port);
+            let any = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
             let socket = net::udp(Some(name), any, service)?;
             // Broadcasts leave as frames; an answer to a forged sender must reach one host at most.
             socket.set_broadcast(false)?;
@@ -96,6 +96,11 @@ impl Opened {
             mac,
             policy,
         })
+    }
+
+    /// Tests whether this is the link of `interface`.
+    pub fn is_on(&self, interface: &Interface) -> bool {
+        self.index == interface.index
     }
 
     /// Returns the UDP ports open here.

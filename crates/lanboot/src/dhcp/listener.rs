@@ -9,10 +9,10 @@ use lanboot_core::events::{Diagnostic, DiagnosticCode};
 use lanboot_core::plan::{LoaderChoice, MenuKind};
 
 use super::link::Opened;
-use super::subnets::subnets;
+use super::subnets::{subnets, with_ipv4};
 use crate::config::Settings;
 use crate::events::bus;
-use crate::net::{ChangeSocket, Interface, PingSocket, ServedInterface};
+use crate::net::{self, ChangeSocket, Interface, PingSocket, ServedInterface};
 use crate::store::{Sqlite, Store};
 
 /// Everything the DHCP server needs, opened and bound.
@@ -67,11 +67,8 @@ impl Listener {
             _ if settings.range.is_some() => anyhow!("--range: {error}"),
             _ => anyhow!("[[subnet]]: {error}"),
         })?;
-        let links = served
-            .iter()
-            .map(|(interface, address)| {
-                Opened::open(interface, address.address, settings.dhcp, diagnostics)
-            })
+        let links = with_ipv4(served)
+            .map(|(interface, own)| Opened::open(interface, own.addr(), settings.dhcp, diagnostics))
             .collect::<anyhow::Result<_>>()?;
         let (store, records) = Sqlite::open(&settings.state)?;
         let mut leases = Leases::new(&config.subnets);
@@ -131,11 +128,12 @@ fn unused(dropped: usize) -> Option<String> {
     }
 }
 
-/// Returns every address of this host, temporary ones included.
+/// Returns every IPv4 address of this host, temporary ones included.
 fn own(served: &[ServedInterface], others: &[Interface]) -> Vec<Ipv4Addr> {
     let there = others.iter().flat_map(|interface| &interface.addresses);
     let lent = served.iter().map(|(_, address)| address);
-    let mut own: Vec<Ipv4Addr> = there.chain(lent).map(|a| a.address).collect();
+    let own = there.chain(lent).filter_map(net::ipv4);
+    let mut own: Vec<Ipv4Addr> = own.map(|own| own.addr()).collect();
     own.sort_unstable();
     own.dedup();
     own

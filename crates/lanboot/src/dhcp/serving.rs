@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::task::{self, Poll};
 use std::time::Duration;
 
@@ -188,12 +188,16 @@ impl Serving {
                         Port::Server => Service::Dhcp,
                         Port::BootServer => Service::BootServer,
                     };
-                    self.context.bus.arrived(service, link.address);
+                    self.context.bus.arrived(service, link.address.into());
+                    let (SocketAddr::V4(source), IpAddr::V4(to)) = (arrival.from, arrival.to)
+                    else {
+                        continue;
+                    };
                     let origin = Origin {
                         link: number,
                         port,
-                        source: arrival.from,
-                        to: arrival.to,
+                        source,
+                        to,
                     };
                     self.message(buffer.get(..arrival.len).unwrap_or_default(), origin);
                 }

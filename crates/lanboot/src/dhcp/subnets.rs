@@ -1,15 +1,19 @@
 //! The networks served, and what is handed out in each.
 
-use std::net::Ipv4Addr;
-
 use anyhow::bail;
+use ipnet::{IpNet, Ipv4Net};
 use lanboot_core::dhcp::server_detection::Policy;
 use lanboot_core::dhcp::{Code, Subnet};
 use lanboot_core::events::{Diagnostic, DiagnosticCode};
-use lanboot_core::routes::Address;
 
 use crate::config::{self, Settings};
 use crate::net::{self, Interface, ServedInterface};
+
+/// Lists the served interfaces with an IPv4 address.
+pub(super) fn with_ipv4(served: &[ServedInterface]) -> impl Iterator<Item = (&Interface, Ipv4Net)> {
+    let served = served.iter();
+    served.filter_map(|(interface, own)| Some((interface, net::ipv4(own)?)))
+}
 
 /// Returns the networks of the interfaces, then those behind relays.
 pub(super) fn subnets(
@@ -19,22 +23,18 @@ pub(super) fn subnets(
     diagnostics: &mut Vec<Diagnostic>,
 ) -> anyhow::Result<Vec<Subnet>> {
     let mut subnets = Vec::new();
-    let is_here = |subnet: &config::Subnet| {
-        let mut here = served.iter();
-        here.any(|(_, a)| subnet.is(a.address, a.prefix))
-    };
-    for (_, address) in served {
-        let mut configured = settings.subnets.iter();
-        let configured = configured.find(|s| s.is(address.address, address.prefix));
-        subnets.push(here(settings, *address, configured)?);
+    let is_here = |subnet: &config::Subnet| with_ipv4(served).any(|(_, own)| subnet.is(own));
+    for (_, own) in with_ipv4(served) {
+        let configured = settings.subnets.iter().find(|s| s.is(own));
+        subnets.push(here(settings, own, configured)?);
     }
     for configured in settings.subnets.iter().filter(|s| !is_here(s)) {
         if let Some(why) = beside(settings.dhcp, configured, served, others) {
             diagnostics.push(DiagnosticCode::SubnetNotServed.with(why));
         } else if configured.routers.is_empty() && settings.dhcp != Policy::Proxy {
             diagnostics.push(DiagnosticCode::SubnetWithoutRouter.with(format!(
-                "subnet {}/{}: no router configured; machines there cannot reach lanboot",
-                configured.network.address, configured.network.prefix
+                "subnet {}: no router configured; machines there cannot reach lanboot",
+                configured.network
             )));
         }
         subnets.push(behind_a_relay(settings, configured)?);
@@ -51,23 +51,23 @@ fn beside(
     served: &[ServedInterface],
     others: &[Interface],
 ) -> Option<String> {
-    let config::Cidr { address, prefix } = configured.network;
+    let network = configured.network;
     let mut there = others
         .iter()
-        .flat_map(|i| i.addresses.iter().map(move |a| (i, a)));
-    let (interface, own) = there.find(|(_, own)| configured.is(own.address, prefix))?;
-    let (name, own) = (&interface.name, own.address);
+        .flat_map(|i| i.addresses.iter().map(move |own| (i, own.addr())));
+    let (interface, own) = there.find(|(_, own)| IpNet::V4(network).contains(own))?;
+    let (name, prefix) = (&interface.name, network.prefix_len());
     let is_it = |(other, _): &&ServedInterface| other.name == *name;
     Some(match served.iter().find(is_it) {
         Some(_) if dhcp == Policy::Proxy => return None,
         Some((_, first)) => format!(
-            "subnet {address}/{prefix}: {own} is a second address of {name}, not served: machines on \
+            "subnet {network}: {own} is a second address of {name}, not served: machines on \
              {name} get addresses of the network of {}. To serve this one instead: --address \
              {own}/{prefix}",
-            first.address
+            first.addr()
         ),
         None => format!(
-            "subnet {address}/{prefix}: {own} is the address of {name}, which is not served: add \
+            "subnet {network}: {own} is the address of {name}, which is not served: add \
              --interface {name}"
         ),
     })
@@ -76,17 +76,14 @@ fn beside(
 /// Returns the network of an interface, with what its `[[subnet]]` configures.
 fn here(
     settings: &Settings,
-    address: Address,
+    address: Ipv4Net,
     configured: Option<&config::Subnet>,
 ) -> anyhow::Result<Subnet> {
-    let Address {
-        address: own,
-        prefix,
-    } = address;
-    check_scope(settings, own, prefix)?;
+    let (own, prefix) = (address.addr(), address.prefix_len());
+    check_scope(settings, address)?;
     let own_range = configured.and_then(|configured| configured.range);
     if settings.range.is_some() && own_range.is_some() {
-        bail!("--range and the range of [[subnet]] {own}/{prefix} contradict each other");
+        bail!("--range and the range of [[subnet]] {address} contradict each other");
     }
     let range = settings.range.or(own_range);
     let range = match (range.or_else(|| net::default_range(address)), settings.dhcp) {
@@ -94,12 +91,12 @@ fn here(
         // Nothing is handed out: this host's own address never is.
         (None, Policy::Proxy) if prefix < 32 => (own, own),
         (None, Policy::Proxy) => bail!(
-            "{own}/{prefix} names no network, so its machines cannot be distinguished from \
+            "{address} names no network, so its machines cannot be distinguished from \
              others; give \
              the address the prefix of its network"
         ),
         (None, _) => bail!(
-            "{own}/{prefix} has no room for machines; use a larger network, or --dhcp proxy or \
+            "{address} has no room for machines; use a larger network, or --dhcp proxy or \
              --dhcp off"
         ),
     };
@@ -128,17 +125,15 @@ fn here(
 }
 
 fn behind_a_relay(settings: &Settings, configured: &config::Subnet) -> anyhow::Result<Subnet> {
-    let config::Cidr { address, prefix } = configured.network;
-    check_scope(settings, address, prefix)?;
-    let Some(range) = configured
-        .range
-        .or_else(|| net::default_range(Address { address, prefix }))
-    else {
-        bail!("subnet {address}/{prefix} has no room for machines; use a larger network");
+    let network = configured.network;
+    check_scope(settings, network)?;
+    let range = configured.range.or_else(|| net::default_range(network));
+    let Some(range) = range else {
+        bail!("subnet {network} has no room for machines; use a larger network");
     };
     let subnet = Subnet {
-        network: address,
-        prefix,
+        network: network.addr(),
+        prefix: network.prefix_len(),
         range,
         lease_time: settings.lease_time(),
         routers: configured.routers.clone(),
@@ -151,10 +146,10 @@ fn behind_a_relay(settings: &Settings, configured: &config::Subnet) -> anyhow::R
 }
 
 /// Refuses to hand out link-local addresses: machines give them to themselves (RFC 3927 §1.6).
-fn check_scope(settings: &Settings, network: Ipv4Addr, prefix: u8) -> anyhow::Result<()> {
-    if network.is_link_local() && settings.dhcp != Policy::Proxy {
+fn check_scope(settings: &Settings, network: Ipv4Net) -> anyhow::Result<()> {
+    if network.addr().is_link_local() && settings.dhcp != Policy::Proxy {
         bail!(
-            "{network}/{prefix} is a link-local network, whose addresses no DHCP server may hand \
+            "{network} is a link-local network, whose addresses no DHCP server may hand \
              out (RFC 3927); give the interface another one, --address 192.168.0.1/24, or use \
              --dhcp proxy or --dhcp off"
         );
@@ -185,10 +180,7 @@ mod tests {
 
     #[test]
     fn a_network_this_host_stands_in_and_does_not_serve_is_named() {
-        let address = |last: [u8; 4]| Address {
-            address: last.into(),
-            prefix: 24,
-        };
+        let address = |last: [u8; 4]| IpNet::new(last.into(), 24).unwrap();
         let interface = |name: &str, addresses: &[[u8; 4]]| Interface {
             name: name.to_owned(),
             index: 2,
@@ -201,10 +193,7 @@ mod tests {
         let served = [(br0, address([192, 168, 0, 1]))];
         let said = |dhcp: Policy, network: &str| {
             let configured = config::Subnet {
-                network: config::Cidr {
-                    address: network.trim_end_matches("/24").parse().unwrap(),
-                    prefix: 24,
-                },
+                network: network.parse().unwrap(),
                 range: None,
                 routers: Vec::new(),
                 dns: Vec::new(),

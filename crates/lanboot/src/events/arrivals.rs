@@ -2,7 +2,7 @@
 //! the interface they came to. What arrives at an interface and is not counted here was dropped in
 //! between.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -18,7 +18,7 @@ pub struct Arrivals {
 #[derive(Debug)]
 struct Interface {
     /// Our address there.
-    address: Ipv4Addr,
+    address: IpAddr,
     /// In the order of [`Service::ALL`].
     by_service: [AtomicU64; Service::ALL.len()],
 }
@@ -26,7 +26,7 @@ struct Interface {
 impl Arrivals {
     /// Counts what comes to these addresses, one for each interface, from now on. Only the first call
     /// has an effect, and nothing is counted before.
-    pub fn begin(&self, addresses: impl IntoIterator<Item = Ipv4Addr>) {
+    pub fn begin(&self, addresses: impl IntoIterator<Item = IpAddr>) {
         let interface = |address| Interface {
             address,
             by_service: Default::default(),
@@ -36,19 +36,19 @@ impl Arrivals {
     }
 
     /// Counts one that reached the listener of `service` at `address`.
-    pub fn add(&self, service: Service, address: Ipv4Addr) {
+    pub fn add(&self, service: Service, address: IpAddr) {
         if let Some(count) = self.counter(service, address) {
             count.fetch_add(1, Ordering::Relaxed);
         }
     }
 
     /// Returns how many reached the listener of `service` at `address` so far.
-    pub fn count(&self, service: Service, address: Ipv4Addr) -> u64 {
+    pub fn count(&self, service: Service, address: IpAddr) -> u64 {
         let count = self.counter(service, address);
         count.map_or(0, |count| count.load(Ordering::Relaxed))
     }
 
-    fn counter(&self, service: Service, address: Ipv4Addr) -> Option<&AtomicU64> {
+    fn counter(&self, service: Service, address: IpAddr) -> Option<&AtomicU64> {
         let mut interfaces = self.interfaces.get()?.iter();
         let interface = interfaces.find(|interface| interface.address == address)?;
         let mut counts = Service::ALL.iter().zip(&interface.by_service);
@@ -63,7 +63,8 @@ mod tests {
 
     #[test]
     fn each_service_of_each_interface_has_a_count_of_its_own() {
-        let (eth0, eth1) = (Ipv4Addr::new(10, 0, 0, 1), Ipv4Addr::new(10, 1, 0, 1));
+        let (eth0, eth1) = (IpAddr::from([10, 0, 0, 1]), IpAddr::from([10, 1, 0, 1]));
+        let loopback = IpAddr::from([127, 0, 0, 1]);
         let arrivals = Arrivals::default();
         arrivals.add(Service::Tftp, eth0);
         assert_eq!(arrivals.count(Service::Tftp, eth0), 0, "not yet");
@@ -71,13 +72,13 @@ mod tests {
         arrivals.add(Service::Tftp, eth1);
         arrivals.add(Service::Tftp, eth1);
         arrivals.add(Service::Http, eth0);
-        arrivals.add(Service::Tftp, Ipv4Addr::LOCALHOST);
+        arrivals.add(Service::Tftp, loopback);
         for (service, address, expected) in [
             (Service::Tftp, eth0, 0),
             (Service::Tftp, eth1, 2),
             (Service::Http, eth0, 1),
             (Service::Http, eth1, 0),
-            (Service::Tftp, Ipv4Addr::LOCALHOST, 0),
+            (Service::Tftp, loopback, 0),
         ] {
             assert_eq!(arrivals.count(service, address), expected, "{service:?}");
         }

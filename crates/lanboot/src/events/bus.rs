@@ -1,7 +1,7 @@
 //! The event bus: every server publishes what happened, and each consumer receives all of it. The
 //! log and the boot progress are equal consumers.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -87,17 +87,17 @@ impl Bus {
     }
 
     /// Counts the arrivals at these addresses of ours from now on; see [`Arrivals::begin`].
-    pub fn count_arrivals_at(&self, addresses: impl IntoIterator<Item = Ipv4Addr>) {
+    pub fn count_arrivals_at(&self, addresses: impl IntoIterator<Item = IpAddr>) {
         self.inner.arrivals.begin(addresses);
     }
 
     /// Counts a request or connection that reached the listener of `service` at `address`.
-    pub fn arrived(&self, service: Service, address: Ipv4Addr) {
+    pub fn arrived(&self, service: Service, address: IpAddr) {
         self.inner.arrivals.add(service, address);
     }
 
     /// Returns how many reached the listener of `service` at `address` so far.
-    pub fn arrivals(&self, service: Service, address: Ipv4Addr) -> u64 {
+    pub fn arrivals(&self, service: Service, address: IpAddr) -> u64 {
         self.inner.arrivals.count(service, address)
     }
 }

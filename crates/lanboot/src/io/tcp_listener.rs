@@ -89,7 +89,7 @@ impl<R: Fn(&TcpStream)> Listener<'_, R> {
             };
             // The first one listens on the address's own interface. Connections that cannot be accepted
             // for lack of descriptors have reached it, too.
-            if let (0, IpAddr::V4(own)) = (listener, own) {
+            if listener == 0 {
                 self.bus.arrived(self.service, own);
             }
             match accepted {
@@ -202,7 +202,6 @@ pub fn peer(ip: IpAddr) -> Peer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::Ipv4Addr;
 
     #[tokio::test]
     async fn connections_inherit_the_listeners_options() {
@@ -251,7 +250,7 @@ mod tests {
     #[tokio::test]
     async fn connections_count_for_the_address_of_their_listener() {
         let (bus, _events) = Bus::new();
-        let [eth0, eth1] = [1, 2].map(|n| Ipv4Addr::new(127, 0, 0, n));
+        let [eth0, eth1] = [1, 2].map(|n| IpAddr::from([127, 0, 0, n]));
         bus.count_arrivals_at([eth0, eth1]);
         let limiter = ConnectionLimiter::new(1, 1);
         let (drain, draining) = watch::channel(false);

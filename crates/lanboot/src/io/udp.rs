@@ -5,10 +5,10 @@
 //! socket connected to its sender rather than to any other on the same port, so the kernel
 //! separates conversations by the peer's address and port.
 //!
-//! IPv4 only; IPv6 has packet information of its own.
+//! Packet information is that of IPv4: IPv6 has its own, which nothing here asks the kernel for.
 
 use std::io::{self, IoSlice, IoSliceMut};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::num::NonZeroU32;
 use std::os::fd::AsRawFd;
 
@@ -33,9 +33,9 @@ pub struct Arrival {
     /// Length in bytes; one longer than the buffer is truncated.
     pub len: usize,
     /// Sender.
-    pub from: SocketAddrV4,
+    pub from: SocketAddr,
     /// Destination address on this host (for a broadcast: that of the interface).
-    pub to: Ipv4Addr,
+    pub to: IpAddr,
     /// Index of the interface it was received on.
     pub interface: Option<NonZeroU32>,
 }
@@ -62,18 +62,18 @@ pub fn receive(socket: &impl AsRawFd, buf: &mut [u8]) -> io::Result<Arrival> {
     )?;
     let from = message
         .address
-        .map(SocketAddrV4::from)
+        .map(|from| SocketAddr::V4(from.into()))
         .ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))?;
     let mut arrival = Arrival {
         len: message.bytes,
         from,
-        to: Ipv4Addr::UNSPECIFIED,
+        to: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
         interface: None,
     };
     for part in message.cmsgs()? {
         if let ControlMessageOwned::Ipv4PacketInfo(info) = part {
             // `ipi_addr` would be the broadcast address; `ipi_spec_dst` is one of ours.
-            arrival.to = Ipv4Addr::from_bits(u32::from_be(info.ipi_spec_dst.s_addr));
+            arrival.to = Ipv4Addr::from_bits(u32::from_be(info.ipi_spec_dst.s_addr)).into();
             arrival.interface = u32::try_from(info.ipi_ifindex)
                 .ok()
                 .and_then(NonZeroU32::new);
@@ -103,14 +103,18 @@ pub fn answer_at(arrival: &Arrival, port: u16) -> io::Result<UdpSocket> {
 }
 
 fn answer_from(arrival: &Arrival, port: u16, is_shared: bool) -> io::Result<UdpSocket> {
-    let socket = Socket::new(Domain::IPV4, Type::DGRAM.nonblocking(), Some(Protocol::UDP))?;
+    let socket = Socket::new(
+        Domain::for_address(arrival.from),
+        Type::DGRAM.nonblocking(),
+        Some(Protocol::UDP),
+    )?;
     // Best effort: a kernel before 5.0 or a container may refuse, and routing is mostly right.
     let _ = socket.bind_device_by_index_v4(arrival.interface);
     if is_shared {
         socket.set_reuse_address(true)?;
     }
-    socket.bind(&SocketAddr::new(IpAddr::V4(arrival.to), port).into())?;
-    socket.connect(&SocketAddr::V4(arrival.from).into())?;
+    socket.bind(&SocketAddr::new(arrival.to, port).into())?;
+    socket.connect(&arrival.from.into())?;
     Ok(socket.into())
 }
 
@@ -125,16 +129,17 @@ pub fn step_aside(socket: &UdpSocket) {
 
 /// Receives the next datagram queued in a connected socket, from any sender; `None` if there is
 /// none.
-pub fn receive_any(socket: &UdpSocket, buf: &mut [u8]) -> Option<(usize, SocketAddrV4)> {
-    match socket.recv_from(buf) {
-        Ok((len, SocketAddr::V4(from))) => Some((len, from)),
-        // An ICMP error is reported once and hides queued datagrams, but the peer is gone then.
-        Ok((_, SocketAddr::V6(_))) | Err(_) => None,
-    }
+pub fn receive_any(socket: &UdpSocket, buf: &mut [u8]) -> Option<(usize, SocketAddr)> {
+    // An ICMP error is reported once and hides queued datagrams, but the peer is gone then.
+    socket.recv_from(buf).ok()
 }
 
-/// Sends a datagram to the sender of `arrival`, from the address and port it was sent to.
+/// Sends a datagram to the sender of `arrival`, from the address and port it was sent to. Only
+/// IPv4, as [`receive`].
 pub fn reply(socket: &impl AsRawFd, arrival: &Arrival, datagram: &[u8]) -> io::Result<()> {
+    let (IpAddr::V4(own), SocketAddr::V4(peer)) = (arrival.to, arrival.from) else {
+        return Err(io::ErrorKind::Unsupported.into());
+    };
     let info = libc::in_pktinfo {
         // Without an interface the routing table decides.
         ipi_ifindex: arrival
@@ -142,7 +147,7 @@ pub fn reply(socket: &impl AsRawFd, arrival: &Arrival, datagram: &[u8]) -> io::R
             .and_then(|index| libc::c_int::try_from(index.get()).ok())
             .unwrap_or(0),
         ipi_spec_dst: libc::in_addr {
-            s_addr: arrival.to.to_bits().to_be(),
+            s_addr: own.to_bits().to_be(),
         },
         ipi_addr: libc::in_addr { s_addr: 0 },
     };
@@ -151,7 +156,7 @@ pub fn reply(socket: &impl AsRawFd, arrival: &Arrival, datagram: &[u8]) -> io::R
         &[IoSlice::new(datagram)],
         &[ControlMessage::Ipv4PacketInfo(&info)],
         MsgFlags::MSG_DONTWAIT,
-        Some(&SockaddrIn::from(arrival.from)),
+        Some(&SockaddrIn::from(peer)),
     )?;
     Ok(())
 }
@@ -287,12 +292,12 @@ mod tests {
             }
         };
         let from = machine.local_addr().unwrap();
-        assert_eq!((arrival.len, arrival.to), (3, second));
-        assert_eq!(SocketAddr::V4(arrival.from), from);
+        assert_eq!((arrival.len, arrival.to), (3, second.into()));
+        assert_eq!(arrival.from, from);
         let lo = nix::net::if_::if_nametoindex("lo").unwrap();
         assert_eq!(arrival.interface, NonZeroU32::new(lo));
         let answer = answer(&arrival).unwrap();
-        assert_eq!(answer.local_addr().unwrap().ip(), IpAddr::V4(second));
+        assert_eq!(answer.local_addr().unwrap().ip(), second);
         assert_eq!(answer.peer_addr().unwrap(), from);
         assert!(path_mtu(&answer).unwrap() > 1500);
     }

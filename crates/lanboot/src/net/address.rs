@@ -1,8 +1,9 @@
 //! Adds a temporary address to an interface, for as long as lanboot runs (RFC 3549, `RTM_NEWADDR`).
 
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
+use ipnet::IpNet;
 use nix::sys::socket::{
     AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, recv, sendto, socket,
 };
@@ -14,8 +15,7 @@ use super::rights::{Capability, MoreRights};
 #[derive(Debug)]
 pub struct TemporaryAddress {
     index: u32,
-    address: Ipv4Addr,
-    prefix: u8,
+    address: IpNet,
     /// True if the address was not there before.
     added: bool,
     /// True if the link was down before.
@@ -25,13 +25,7 @@ pub struct TemporaryAddress {
 impl TemporaryAddress {
     /// Brings the link up and adds the address; an address the interface already has is kept on
     /// drop. Needs `CAP_NET_ADMIN`.
-    pub fn give(
-        index: u32,
-        name: &str,
-        address: Ipv4Addr,
-        prefix: u8,
-        up: bool,
-    ) -> anyhow::Result<Self> {
+    pub fn give(index: u32, name: &str, address: IpNet, up: bool) -> anyhow::Result<Self> {
         let wrong = |what: &str, error: io::Error| match error.raw_os_error() {
             Some(libc::EPERM) => {
                 MoreRights::new(&format!("to {what} {name}"), Capability::NetAdmin).into()
@@ -41,17 +35,16 @@ impl TemporaryAddress {
         if !up {
             set_link(index, true).map_err(|error| wrong("bring up", error))?;
         }
-        let added = match change_address(RTM_NEWADDR, index, address, prefix) {
+        let added = match change_address(RTM_NEWADDR, index, address) {
             Ok(()) => true,
             Err(error) if error.raw_os_error() == Some(libc::EEXIST) => false,
             Err(error) => {
-                return Err(wrong(&format!("add {address}/{prefix} to"), error));
+                return Err(wrong(&format!("add {address} to"), error));
             }
         };
         Ok(Self {
             index,
             address,
-            prefix,
             added,
             raised: !up,
         })
@@ -62,7 +55,7 @@ impl Drop for TemporaryAddress {
     fn drop(&mut self) {
         // A failure here cannot be handled: the interface may be gone.
         if self.added {
-            let _ = change_address(RTM_DELADDR, self.index, self.address, self.prefix);
+            let _ = change_address(RTM_DELADDR, self.index, self.address);
         }
         if self.raised {
             let _ = set_link(self.index, false);
@@ -82,29 +75,42 @@ const IFA_ADDRESS: u16 = 1;
 const IFA_LOCAL: u16 = 2;
 const IFA_BROADCAST: u16 = 4;
 
-fn change_address(kind: u16, index: u32, address: Ipv4Addr, prefix: u8) -> io::Result<()> {
-    let inet = u8::try_from(libc::AF_INET).unwrap_or(2);
-    // struct ifaddrmsg: family, prefix length, flags, scope (global), index.
-    let mut body = vec![inet, prefix, 0, 0];
-    body.extend_from_slice(&index.to_ne_bytes());
-    let broadcast = Ipv4Addr::from_bits(
-        address.to_bits() | u32::MAX.checked_shr(u32::from(prefix)).unwrap_or(0),
-    );
-    for (attribute, value) in [
-        (IFA_LOCAL, address),
-        (IFA_ADDRESS, address),
-        (IFA_BROADCAST, broadcast),
-    ] {
-        body.extend_from_slice(&8u16.to_ne_bytes());
-        body.extend_from_slice(&attribute.to_ne_bytes());
-        body.extend_from_slice(&value.octets());
-    }
+fn change_address(kind: u16, index: u32, address: IpNet) -> io::Result<()> {
     let flags = if kind == RTM_NEWADDR {
         NLM_F_CREATE | NLM_F_EXCL
     } else {
         0
     };
-    request(kind, flags, &body)
+    request(kind, flags, &address_message(index, address))
+}
+
+/// Returns the `struct ifaddrmsg` of an address with its attributes (`linux/if_addr.h`).
+fn address_message(index: u32, address: IpNet) -> Vec<u8> {
+    let (family, otherwise) = match address {
+        IpNet::V4(_) => (libc::AF_INET, 2),
+        IpNet::V6(_) => (libc::AF_INET6, 10),
+    };
+    let family = u8::try_from(family).unwrap_or(otherwise);
+    // Family, prefix length, flags, scope (global), index.
+    let mut body = vec![family, address.prefix_len(), 0, 0];
+    body.extend_from_slice(&index.to_ne_bytes());
+    let own = address.addr();
+    attribute(&mut body, IFA_LOCAL, own);
+    attribute(&mut body, IFA_ADDRESS, own);
+    if let IpNet::V4(address) = address {
+        attribute(&mut body, IFA_BROADCAST, address.broadcast().into());
+    }
+    body
+}
+
+fn attribute(body: &mut Vec<u8>, kind: u16, value: IpAddr) {
+    let (length, octets) = match value {
+        IpAddr::V4(value) => (8u16, value.octets().to_vec()),
+        IpAddr::V6(value) => (20, value.octets().to_vec()),
+    };
+    body.extend_from_slice(&length.to_ne_bytes());
+    body.extend_from_slice(&kind.to_ne_bytes());
+    body.extend_from_slice(&octets);
 }
 
 fn set_link(index: u32, up: bool) -> io::Result<()> {
@@ -151,5 +157,48 @@ fn request(kind: u16, flags: u16, body: &[u8]) -> io::Result<()> {
     match i32::from_ne_bytes(code.try_into().unwrap_or_default()) {
         0 => Ok(()),
         error => Err(io::Error::from_raw_os_error(-error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Returns the attributes of a message as (length, type, value).
+    fn attributes(message: &[u8]) -> Vec<(u16, u16, &[u8])> {
+        let mut found = Vec::new();
+        let mut rest = &message[8..];
+        while !rest.is_empty() {
+            let number = |at: usize| u16::from_ne_bytes([rest[at], rest[at + 1]]);
+            let (length, kind) = (number(0), number(2));
+            found.push((length, kind, &rest[4..usize::from(length)]));
+            rest = &rest[usize::from(length)..];
+        }
+        found
+    }
+
+    #[test]
+    fn an_address_has_the_attributes_of_its_family() {
+        let message = address_message(7, "10.1.2.3/20".parse().unwrap());
+        assert_eq!(message[..4], [2, 20, 0, 0]);
+        assert_eq!(message[4..8], 7u32.to_ne_bytes());
+        assert_eq!(
+            attributes(&message),
+            [
+                (8, IFA_LOCAL, &[10, 1, 2, 3][..]),
+                (8, IFA_ADDRESS, &[10, 1, 2, 3]),
+                (8, IFA_BROADCAST, &[10, 1, 15, 255]),
+            ]
+        );
+        let message = address_message(7, "2001:db8::3/64".parse().unwrap());
+        assert_eq!(message[..4], [10, 64, 0, 0]);
+        let own = "2001:db8::3"
+            .parse::<std::net::Ipv6Addr>()
+            .unwrap()
+            .octets();
+        assert_eq!(
+            attributes(&message),
+            [(20, IFA_LOCAL, &own[..]), (20, IFA_ADDRESS, &own)]
+        );
     }
 }

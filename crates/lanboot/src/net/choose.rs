@@ -1,27 +1,22 @@
 //! Chooses the interface to serve, and describes the others. Depends on descriptions alone.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use anyhow::{anyhow, bail};
-use lanboot_core::routes::Address;
+use ipnet::{IpNet, Ipv4Net};
 
-use super::interface::{Interface, Medium, is_hex};
+use super::interface::{Interface, Medium, is_hex, is_link_local};
 
 /// Networks suggested for an interface without an address, in this order.
-const SUGGESTIONS: [Address; 3] = [
-    Address {
-        address: Ipv4Addr::new(192, 168, 0, 1),
-        prefix: 24,
-    },
-    Address {
-        address: Ipv4Addr::new(192, 168, 77, 1),
-        prefix: 24,
-    },
-    Address {
-        address: Ipv4Addr::new(10, 77, 0, 1),
-        prefix: 24,
-    },
+const SUGGESTIONS: [IpNet; 3] = [
+    suggested([192, 168, 0, 1]),
+    suggested([192, 168, 77, 1]),
+    suggested([10, 77, 0, 1]),
 ];
+
+const fn suggested([a, b, c, d]: [u8; 4]) -> IpNet {
+    IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, d), 24))
+}
 
 impl Interface {
     /// Returns the reason it cannot be chosen automatically, in a few words; `None` if it can.
@@ -43,8 +38,8 @@ impl Interface {
         } else if self.is_virtual() {
             "a bridge or tunnel of containers or virtual machines"
         } else {
-            let own = self.address()?.address;
-            if own.is_link_local() {
+            let own = self.address()?.addr();
+            if is_link_local(own) {
                 "only a link-local address"
             } else if is_public(own) {
                 "in a public network"
@@ -138,7 +133,12 @@ fn is_virtual_name(name: &str) -> bool {
 
 /// Returns whether an address is public (RFC 6890 lists those that are not), as in the network of a
 /// provider or a university, which is managed by others. Served only if named.
-fn is_public(address: Ipv4Addr) -> bool {
+fn is_public(address: IpAddr) -> bool {
+    let address = match address {
+        IpAddr::V4(address) => address,
+        // Every network's are global.
+        IpAddr::V6(_) => return false,
+    };
     let is_shared = matches!(address.octets(), [100, 64..=127, ..]);
     let is_benchmark = matches!(address.octets(), [198, 18 | 19, ..]);
     let is_reserved = matches!(address.octets(), [0 | 240.., ..] | [192, 0, 0, _]);
@@ -211,7 +211,7 @@ fn no_such(interfaces: &[Interface], name: &str) -> anyhow::Error {
 fn list(interfaces: &[Interface]) -> String {
     let line = |i: &Interface| {
         let addresses = i.addresses.iter();
-        let addresses = addresses.map(|a| format!(" {}/{}", a.address, a.prefix));
+        let addresses = addresses.map(|a| format!(" {a}"));
         let reason = i
             .unusable()
             .map_or_else(String::new, |reason| format!(" ({reason})"));
@@ -243,10 +243,10 @@ fn example(interfaces: &[Interface]) -> String {
 fn suggestion(interfaces: &[Interface]) -> String {
     let there = || interfaces.iter().flat_map(|i| &i.addresses);
     let is_free =
-        |one: &&Address| !there().any(|a| a.reaches(one.address) || one.reaches(a.address));
+        |one: &&IpNet| !there().any(|a| a.contains(&one.addr()) || one.contains(&a.addr()));
     let [first, ..] = &SUGGESTIONS;
-    let Address { address, prefix } = SUGGESTIONS.iter().find(is_free).unwrap_or(first);
-    format!("{address}/{prefix}")
+    let free = SUGGESTIONS.iter().find(is_free).unwrap_or(first);
+    free.to_string()
 }
 
 /// Returns a warning for each interface that has a cable, no address, and is not served: it may be
@@ -274,23 +274,17 @@ pub fn unserved(interfaces: &[Interface], served: &[&str], is_named: bool) -> Ve
 /// the kernel drops packets that arrive where their answer would not leave (`rp_filter` 1).
 pub fn shared_networks(
     interfaces: &[Interface],
-    served: &[(Interface, Address)],
+    served: &[(Interface, IpNet)],
     is_strict: impl Fn(&str) -> bool,
 ) -> Vec<String> {
     let mut said = Vec::new();
     for (own, address) in served {
-        let (
-            name,
-            Address {
-                address: ours,
-                prefix,
-            },
-        ) = (&own.name, address);
+        let (name, ours) = (&own.name, address.addr());
         let others = interfaces.iter().filter(|other| {
             other.name != *name && !other.loopback && other.up && other.upper.is_none()
         });
         for (other, theirs) in others.flat_map(|i| i.addresses.iter().map(move |a| (&i.name, a))) {
-            if theirs.address == *ours {
+            if theirs.addr() == ours {
                 said.push(format!(
                     "{other} has the address {ours} too, as {name} has: machines on {name} may \
                      reach the wrong one; take it away from one of the two"
@@ -299,11 +293,11 @@ pub fn shared_networks(
             }
             // Of two networks the kernel prefers the smaller one. One without neighbours does not
             // compete.
-            let is_inside = address.reaches(theirs.address) && theirs.prefix >= *prefix;
-            if !is_inside || theirs.prefix > 30 {
+            let is_inside = address.contains(theirs);
+            if !is_inside || theirs.prefix_len() + 1 >= theirs.max_prefix_len() {
                 continue;
             }
-            let network = Ipv4Addr::from_bits(ours.to_bits() & address.mask().to_bits());
+            let network = address.trunc();
             let dropped = if is_strict(name) {
                 format!(
                     ", and this host drops what machines send by {name} (rp_filter); allow it: \
@@ -316,8 +310,7 @@ pub fn shared_networks(
                 )
             };
             said.push(format!(
-                "the network {network}/{prefix} of {name} is on {other} ({}/{}) as well{dropped}",
-                theirs.address, theirs.prefix
+                "the network {network} of {name} is on {other} ({theirs}) as well{dropped}"
             ));
         }
     }
@@ -331,10 +324,7 @@ mod tests {
     use lanboot_core::machine::Mac;
 
     fn interface(name: &str, address: Option<&str>) -> Interface {
-        let address = address.map(|a| Address {
-            address: a.parse().unwrap(),
-            prefix: 24,
-        });
+        let address = address.map(|a| IpNet::new(a.parse().unwrap(), 24).unwrap());
         Interface {
             name: name.into(),
             index: 2,
@@ -597,10 +587,7 @@ mod tests {
 
     #[test]
     fn networks_on_two_interfaces_are_reported() {
-        let address = |text: &str, prefix| Address {
-            address: text.parse().unwrap(),
-            prefix,
-        };
+        let address = |text: &str, prefix| IpNet::new(text.parse().unwrap(), prefix).unwrap();
         let eth0 = interface("eth0", None);
         let served = [(eth0.clone(), address("192.168.0.1", 24))];
         let other = |name: &str, text: &str, prefix| {

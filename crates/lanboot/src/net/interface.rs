@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::net::IpAddr;
 
 use anyhow::Context as _;
+use ipnet::{IpNet, Ipv4Net};
 use lanboot_core::machine::Mac;
-use lanboot_core::routes::Address;
 use nix::net::if_::InterfaceFlags;
 
 use super::links::{self, Link};
@@ -22,8 +23,8 @@ pub struct Interface {
     pub index: u32,
     /// Hardware address; machines can only boot over Ethernet.
     pub mac: Option<Mac>,
-    /// IPv4 addresses.
-    pub addresses: Vec<Address>,
+    /// Addresses with their networks; for now only those of IPv4 are listed.
+    pub addresses: Vec<IpNet>,
     /// Administratively up.
     pub up: bool,
     /// It has a link: a cable plugged in, or a radio connected.
@@ -42,11 +43,19 @@ pub struct Interface {
 
 impl Interface {
     /// Returns its own address: the first that is not link-local, if any.
-    pub fn address(&self) -> Option<Address> {
+    pub fn address(&self) -> Option<IpNet> {
         let mut all = self.addresses.iter();
         let first = self.addresses.first();
-        let own = all.find(|a| !a.address.is_link_local()).or(first);
+        let own = all.find(|a| !is_link_local(a.addr())).or(first);
         own.copied()
+    }
+}
+
+/// Tests whether an address is valid on its own link alone (RFC 3927, RFC 4291 §2.5.6).
+pub(super) fn is_link_local(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => address.is_link_local(),
+        IpAddr::V6(address) => address.is_unicast_link_local(),
     }
 }
 
@@ -135,10 +144,8 @@ pub fn interfaces() -> anyhow::Result<Vec<Interface>> {
                 .and_then(|m| Some(m.as_sockaddr_in()?.ip()));
             let prefix = mask.map_or(32, |m| m.to_bits().leading_ones());
             let prefix = u8::try_from(prefix).unwrap_or(32);
-            interface.addresses.push(Address {
-                address: v4.ip(),
-                prefix,
-            });
+            let address = Ipv4Net::new(v4.ip(), prefix).unwrap_or_else(|_| v4.ip().into());
+            interface.addresses.push(address.into());
         }
     }
     // A kernel that reports no links (a sandbox) has no bridges either.

@@ -29,28 +29,33 @@ pub use tcp_table::{Handshake, TcpTable};
 
 use std::net::Ipv4Addr;
 
-use lanboot_core::routes::Address;
+use ipnet::{IpNet, Ipv4Net};
 
-/// A served interface and this host's address on it.
-pub type ServedInterface = (Interface, Address);
+/// A served interface and this host's address on it, with the prefix of its network.
+pub type ServedInterface = (Interface, IpNet);
+
+/// Returns an address with its network if it is one of IPv4, for protocols that have no other.
+pub fn ipv4(address: &IpNet) -> Option<Ipv4Net> {
+    match address {
+        IpNet::V4(address) => Some(*address),
+        IpNet::V6(_) => None,
+    }
+}
 
 /// Returns the default address pool: at most 150 addresses of the interface's own network, starting
 /// at the hundredth in large ones, as home routers do.
-pub fn default_range(own: Address) -> Option<(Ipv4Addr, Ipv4Addr)> {
+pub fn default_range(own: Ipv4Net) -> Option<(Ipv4Addr, Ipv4Addr)> {
     const SKIP: u32 = 100;
     const COUNT: u32 = 150;
-    let mask = u32::MAX
-        .checked_shl(32 - u32::from(own.prefix))
-        .unwrap_or(0);
-    let network = own.address.to_bits() & mask;
-    let (first, last) = (network.checked_add(1)?, (network | !mask).checked_sub(1)?);
+    let (network, broadcast) = (own.network().to_bits(), own.broadcast().to_bits());
+    let (first, last) = (network.checked_add(1)?, broadcast.checked_sub(1)?);
     if first > last {
         return None;
     }
     let roomy = last - first >= SKIP + COUNT - 1;
     let first = if roomy { network + SKIP } else { first };
     let last = if roomy { first + COUNT - 1 } else { last };
-    (own.prefix <= 30).then(|| (Ipv4Addr::from_bits(first), Ipv4Addr::from_bits(last)))
+    (own.prefix_len() <= 30).then(|| (Ipv4Addr::from_bits(first), Ipv4Addr::from_bits(last)))
 }
 
 #[cfg(test)]
@@ -60,10 +65,8 @@ mod tests {
     #[test]
     fn the_default_range_stays_inside_the_network() {
         let range = |address: &str, prefix| {
-            let (a, b) = default_range(Address {
-                address: address.parse().unwrap(),
-                prefix,
-            })?;
+            let own = Ipv4Net::new(address.parse().unwrap(), prefix).unwrap();
+            let (a, b) = default_range(own)?;
             Some(format!("{a}-{b}"))
         };
         assert_eq!(

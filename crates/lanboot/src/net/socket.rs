@@ -1,7 +1,7 @@
 //! Opens ports, and makes answers leave by the interface a request came in by.
 
 use std::io;
-use std::net::{SocketAddrV4, TcpListener, UdpSocket};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 
 use anyhow::{Context as _, anyhow};
 use nix::net::if_::InterfaceFlags;
@@ -81,7 +81,7 @@ impl From<TcpListener> for Listeners {
 
 impl Listeners {
     /// Returns the address and port they listen on.
-    pub fn local_addr(&self) -> io::Result<std::net::SocketAddr> {
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
         let first = self.all.first().ok_or(io::ErrorKind::NotConnected)?;
         first.local_addr()
     }
@@ -91,10 +91,11 @@ impl Listeners {
 /// can coexist with a server on another (a bridge of virtual machines).
 pub fn udp(
     interface: Option<&str>,
-    address: SocketAddrV4,
+    address: SocketAddr,
     service: Service,
 ) -> anyhow::Result<UdpSocket> {
-    let socket = Socket::new(Domain::IPV4, Type::DGRAM, None).context("cannot open a socket")?;
+    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, None);
+    let socket = socket.context("cannot open a socket")?;
     socket
         .bind_device(interface.map(str::as_bytes))
         .map_err(|error| {
@@ -122,14 +123,14 @@ pub fn udp(
 /// answered by the routing table.
 pub fn listen(
     interface: Option<&str>,
-    address: SocketAddrV4,
+    address: SocketAddr,
     service: Service,
 ) -> anyhow::Result<Listeners> {
     let wrong = |error: io::Error| {
         let bind = Capability::NetBindService;
         explain(&error, Protocol::Tcp, address.port(), service, bind)
     };
-    let near = tcp_socket().context("cannot open a socket")?;
+    let near = tcp_socket(address).context("cannot open a socket")?;
     // A kernel before 5.7 may refuse without CAP_NET_RAW; the routing table is mostly right.
     let is_near = interface.is_some_and(|name| near.bind_device(Some(name.as_bytes())).is_ok());
     near.bind(&address.into()).map_err(wrong)?;
@@ -151,16 +152,20 @@ pub fn listen(
 /// Opens a second socket on the port of `near`, for other interfaces; `None` if another program
 /// uses it there. The port is shared only after `near` had it alone, so that a conflict with
 /// another program is still detected.
-fn far(near: &Socket, address: SocketAddrV4) -> Option<Socket> {
+fn far(near: &Socket, address: SocketAddr) -> Option<Socket> {
     near.set_reuse_port(true).ok()?;
-    let far = tcp_socket().ok()?;
+    let far = tcp_socket(address).ok()?;
     far.set_reuse_port(true).ok()?;
     far.bind(&address.into()).ok()?;
     Some(far)
 }
 
-fn tcp_socket() -> io::Result<Socket> {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+fn tcp_socket(address: SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    if address.is_ipv6() {
+        // IPv4 has listeners of its own.
+        socket.set_only_v6(true)?;
+    }
     socket.set_reuse_address(true)?;
     Ok(socket)
 }
@@ -246,7 +251,7 @@ mod tests {
     fn port_conflicts_name_the_program_and_a_flag() {
         let held = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = held.local_addr().unwrap().port();
-        let here = SocketAddrV4::new(Ipv4Addr::LOCALHOST, port);
+        let here = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let me = std::process::id().to_string();
         for (service, expected) in [
             (
@@ -301,7 +306,7 @@ mod tests {
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = free.local_addr().unwrap().port();
         drop(free);
-        let here = SocketAddrV4::new(Ipv4Addr::LOCALHOST, port);
+        let here = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let listeners = listen(Some("lo"), here, Service::Http).unwrap();
         assert_eq!(listeners.all.len(), 2);
         let _stream = TcpStream::connect(here).unwrap();

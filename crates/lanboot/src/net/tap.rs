@@ -2,7 +2,7 @@
 //! Comparing them with what reaches the listeners reveals that packets are dropped in between.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use socket2::{SockFilter, SockRef};
@@ -26,7 +26,7 @@ pub struct Seen {
     /// Transport protocol.
     pub protocol: Protocol,
     /// Sender.
-    pub from: SocketAddrV4,
+    pub from: SocketAddr,
     /// Destination port.
     pub port: u16,
     /// True if it aborts a connection (TCP RST).
@@ -165,7 +165,7 @@ fn seen(packet: &[u8], own: Ipv4Addr) -> Option<Seen> {
     };
     Some(Seen {
         protocol,
-        from: SocketAddrV4::new(source.into(), port(0)?),
+        from: SocketAddr::from((source, port(0)?)),
         port: port(2)?,
         is_reset,
         is_broadcast: target != own.octets(),
@@ -285,7 +285,7 @@ mod tests {
     #[test]
     fn packets_are_parsed_and_truncated_ones_ignored() {
         let syn = packet(6, OWN, 80, SYN);
-        let from = SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 9), 1000);
+        let from = SocketAddr::from(([10, 0, 0, 9], 1000));
         let expected = Seen {
             protocol: Protocol::Tcp,
             from,

@@ -2,7 +2,7 @@
 //! `/proc/net/tcp`.
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
 /// With so many half-open connections to a port, the kernel may answer further ones without an entry
 /// in its table (SYN cookies). Half of the smallest backlog in use, `net.core.somaxconn` of 128.
@@ -43,7 +43,11 @@ impl TcpTable {
     }
 
     /// Returns how far the connection from `from` to our `port` has come.
-    pub fn handshake(&self, port: u16, from: SocketAddrV4) -> Handshake {
+    pub fn handshake(&self, port: u16, from: SocketAddr) -> Handshake {
+        let SocketAddr::V4(from) = from else {
+            // Those of IPv6 are in another table.
+            return Handshake::Unknown;
+        };
         let mut half_open = 0;
         for entry in self.text.lines().filter_map(Entry::parse) {
             if entry.port != port {
@@ -118,16 +122,16 @@ mod tests {
     #[test]
     fn a_connection_is_known_by_port_and_peer() {
         let half_open = table(line(80, FROM, "03"));
-        assert_eq!(half_open.handshake(80, FROM), Handshake::HalfOpen);
-        assert_eq!(half_open.handshake(81, FROM), Handshake::Missing);
+        assert_eq!(half_open.handshake(80, FROM.into()), Handshake::HalfOpen);
+        assert_eq!(half_open.handshake(81, FROM.into()), Handshake::Missing);
         for other in [
             SocketAddrV4::new(*FROM.ip(), 1001),
             SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 8), 1000),
         ] {
-            assert_eq!(half_open.handshake(80, other), Handshake::Missing);
+            assert_eq!(half_open.handshake(80, other.into()), Handshake::Missing);
         }
         let headings = table("  sl  local_address rem_address   st\n\n");
-        assert_eq!(headings.handshake(80, FROM), Handshake::Missing);
+        assert_eq!(headings.handshake(80, FROM.into()), Handshake::Missing);
     }
 
     #[test]
@@ -135,7 +139,11 @@ mod tests {
         // Established, and closed by its peer since.
         for state in ["01", "08"] {
             let table = table(line(80, FROM, state));
-            assert_eq!(table.handshake(80, FROM), Handshake::Complete, "{state}");
+            assert_eq!(
+                table.handshake(80, FROM.into()),
+                Handshake::Complete,
+                "{state}"
+            );
         }
     }
 
@@ -148,18 +156,20 @@ mod tests {
                 .collect::<String>()
         };
         let few = table(others(CROWDED - 1, 80));
-        assert_eq!(few.handshake(80, FROM), Handshake::Missing);
+        assert_eq!(few.handshake(80, FROM.into()), Handshake::Missing);
         let elsewhere = table(others(CROWDED, 81));
-        assert_eq!(elsewhere.handshake(80, FROM), Handshake::Missing);
+        assert_eq!(elsewhere.handshake(80, FROM.into()), Handshake::Missing);
         let crowded = table(others(CROWDED, 80) + &line(80, FROM, "03"));
-        assert_eq!(crowded.handshake(80, FROM), Handshake::HalfOpen);
+        assert_eq!(crowded.handshake(80, FROM.into()), Handshake::HalfOpen);
         let crowded = table(others(CROWDED, 80));
-        assert_eq!(crowded.handshake(80, FROM), Handshake::Unknown);
+        assert_eq!(crowded.handshake(80, FROM.into()), Handshake::Unknown);
         let cookies = TcpTable {
             has_only_cookies: true,
             ..table("")
         };
-        assert_eq!(cookies.handshake(80, FROM), Handshake::Unknown);
+        assert_eq!(cookies.handshake(80, FROM.into()), Handshake::Unknown);
+        let ipv6 = "[2001:db8::9]:1000".parse().unwrap();
+        assert_eq!(few.handshake(80, ipv6), Handshake::Unknown);
     }
 
     #[test]
@@ -167,9 +177,7 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let here = listener.local_addr().unwrap();
         let stream = std::net::TcpStream::connect(here).unwrap();
-        let std::net::SocketAddr::V4(from) = stream.local_addr().unwrap() else {
-            panic!("IPv6")
-        };
+        let from = stream.local_addr().unwrap();
         let found = TcpTable::read().handshake(here.port(), from);
         assert_eq!(found, Handshake::Complete);
     }

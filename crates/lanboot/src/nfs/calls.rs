@@ -34,7 +34,7 @@ impl Calls {
     /// Adds a call, and returns the machine of the call that was dropped for it, if one was: the
     /// call's own, or the one that has most.
     pub(super) fn push(&self, call: Call) -> Option<IpAddr> {
-        let ip = IpAddr::V4(*call.arrival.from.ip());
+        let ip = call.arrival.from.ip();
         match self.lock().push(ip, call) {
             Queued::Added => {
                 self.ready.add_permits(1);
@@ -68,15 +68,15 @@ impl Calls {
 mod tests {
     use super::*;
     use lanboot_core::nfs::{MAX_WAITING, MAX_WAITING_PER_PEER};
-    use std::net::{Ipv4Addr, SocketAddrV4};
+    use std::net::SocketAddr;
 
     fn call(machine: u16, number: u8) -> Call {
         let [a, b] = machine.to_be_bytes();
         Call {
             arrival: Arrival {
                 len: 1,
-                from: SocketAddrV4::new([10, 0, a, b].into(), 700),
-                to: Ipv4Addr::LOCALHOST,
+                from: SocketAddr::from(([10, 0, a, b], 700)),
+                to: [127, 0, 0, 1].into(),
                 interface: None,
             },
             message: [number].into(),
@@ -129,7 +129,7 @@ mod tests {
                 assert_eq!(calls.push(call(machine, 0)), None);
             }
         }
-        let greediest = IpAddr::V4(*call(5, 0).arrival.from.ip());
+        let greediest = call(5, 0).arrival.from.ip();
         assert_eq!(calls.push(call(9, 7)), Some(greediest));
         assert_eq!(calls.lock().len(), MAX_WAITING);
         let mut heard = 0;
@@ -150,7 +150,7 @@ mod tests {
         assert_eq!(calls.lock().len(), MAX_WAITING);
         assert_eq!(
             calls.push(call(5000, 0)),
-            Some(IpAddr::V4(*call(5000, 0).arrival.from.ip()))
+            Some(call(5000, 0).arrival.from.ip())
         );
         assert_eq!(calls.pop().await, call(0, 0));
     }

@@ -99,7 +99,7 @@ async fn listen(
         };
         let service = service(context.port);
         shared.context.bus.arrived(service, arrival.to);
-        let ip = IpAddr::V4(*arrival.from.ip());
+        let ip = arrival.from.ip();
         // Nobody calls from port 0, and what is sent there comes back as an error.
         if arrival.from.port() == 0 || is_everybody(ip) || !shared.admits(ip, "datagram") {
             continue;
@@ -113,7 +113,7 @@ async fn listen(
 }
 
 async fn answer(socket: &UdpSocket, call: &Call, context: CallContext, shared: &Shared) {
-    let ip = IpAddr::V4(*call.arrival.from.ip());
+    let ip = call.arrival.from.ip();
     let routes = shared.context.routes.load_full();
     match shared.answer(&call.message, context, &routes) {
         Ok(answer) => {

@@ -1,6 +1,6 @@
 //! The bound sockets of the server: TCP and UDP, for NFS and for the port mapper.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
 use lanboot_core::events::{Diagnostic, DiagnosticCode};
@@ -23,7 +23,7 @@ pub struct Listener {
 /// One port over both protocols.
 #[derive(Debug)]
 pub(super) struct Sockets {
-    pub(super) address: SocketAddrV4,
+    pub(super) address: SocketAddr,
     pub(super) tcp: Listeners,
     pub(super) udp: std::net::UdpSocket,
 }
@@ -31,14 +31,11 @@ pub(super) struct Sockets {
 impl Sockets {
     fn bind(
         interface: Option<&str>,
-        address: SocketAddrV4,
+        address: SocketAddr,
         service: Service,
     ) -> anyhow::Result<Self> {
         let tcp = net::listen(interface, address, service)?;
-        let IpAddr::V4(ip) = tcp.local_addr()?.ip() else {
-            anyhow::bail!("{address} is no IPv4 address");
-        };
-        let address = SocketAddrV4::new(ip, tcp.local_addr()?.port());
+        let address = tcp.local_addr()?;
         let udp = net::udp(None, address, service)?;
         // An answer to a forged sender must never reach everybody.
         udp.set_broadcast(false)?;
@@ -55,13 +52,12 @@ impl Listener {
     /// When NFS cannot be served at all: one sentence that says what to do.
     pub fn open(
         interface: &str,
-        address: Ipv4Addr,
+        address: IpAddr,
         state: &Path,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> anyhow::Result<Self> {
-        let bind = |port, service| {
-            Sockets::bind(Some(interface), SocketAddrV4::new(address, port), service)
-        };
+        let bind =
+            |port, service| Sockets::bind(Some(interface), SocketAddr::new(address, port), service);
         let nfs = bind(PORT, Service::Nfs).map_err(|error| match rpcbind::kernel_server() {
             Some(why) => error.context(why),
             None => error,
@@ -93,7 +89,7 @@ impl Listener {
     }
 
     /// Binds any free ports of `address`, for tests; [`Self::ports`] returns them.
-    pub fn anywhere(address: Ipv4Addr, key: [u8; 16]) -> anyhow::Result<Self> {
+    pub fn anywhere(address: IpAddr, key: [u8; 16]) -> anyhow::Result<Self> {
         Ok(Self {
             nfs: anywhere(address)?,
             portmap: Some(anywhere(address)?),
@@ -103,15 +99,15 @@ impl Listener {
     }
 
     /// The addresses of NFS and, if it is ours, of the port mapper.
-    pub fn ports(&self) -> (SocketAddrV4, Option<SocketAddrV4>) {
+    pub fn ports(&self) -> (SocketAddr, Option<SocketAddr>) {
         (self.nfs.address, self.portmap.as_ref().map(|p| p.address))
     }
 }
 
 /// A port that is free over both protocols.
-fn anywhere(address: Ipv4Addr) -> anyhow::Result<Sockets> {
+fn anywhere(address: IpAddr) -> anyhow::Result<Sockets> {
     const TRIES: usize = 20;
-    let bind = || Sockets::bind(None, SocketAddrV4::new(address, 0), Service::Nfs);
+    let bind = || Sockets::bind(None, SocketAddr::new(address, 0), Service::Nfs);
     (1..TRIES).find_map(|_| bind().ok()).map_or_else(bind, Ok)
 }
 

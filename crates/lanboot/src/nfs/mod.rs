@@ -16,6 +16,7 @@ mod rpcbind;
 mod shared;
 
 use std::io;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -103,7 +104,7 @@ async fn serve_port(
     let context = |over| CallContext {
         port,
         over,
-        here: *sockets.address.ip(),
+        here: here(sockets.address.ip()),
         nfs_port: shared.nfs_port,
     };
     let connection = |stream, peer, permit| {
@@ -121,4 +122,12 @@ async fn serve_port(
     };
     let datagrams = datagrams::serve(sockets.udp, context(Over::Udp), Arc::clone(shared), drain);
     tokio::try_join!(listener.run(sockets.tcp, KEEPALIVE, connection), datagrams).map(|_| ())
+}
+
+/// Returns our address as the port mapper names it, whose protocol has none but IPv4.
+fn here(own: IpAddr) -> Ipv4Addr {
+    match own {
+        IpAddr::V4(own) => own,
+        IpAddr::V6(_) => Ipv4Addr::UNSPECIFIED,
+    }
 }

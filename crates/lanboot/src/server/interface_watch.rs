@@ -9,11 +9,11 @@ use std::cell::LazyCell;
 use std::fs;
 use std::future::pending;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use lanboot_core::events::{Diagnostic, DiagnosticCode};
-use lanboot_core::routes::Address;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::watch;
@@ -63,7 +63,7 @@ struct Port {
 /// A request that arrived and has not reached its listener.
 #[derive(Clone, Copy, Debug)]
 struct Waiting {
-    from: SocketAddrV4,
+    from: SocketAddr,
     since: Instant,
     is_repeated: bool,
 }
@@ -72,9 +72,9 @@ struct Waiting {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Finding {
     /// They are dropped before a listener gets them.
-    Dropped(Ipv4Addr),
+    Dropped(IpAddr),
     /// They get in, but the answer does not get out.
-    Unheard(Ipv4Addr),
+    Unheard(IpAddr),
 }
 
 impl Port {
@@ -143,7 +143,7 @@ impl Port {
         &mut self,
         arrivals: u64,
         now: Instant,
-        handshake: impl FnOnce(SocketAddrV4) -> Handshake,
+        handshake: impl FnOnce(SocketAddr) -> Handshake,
     ) -> Option<Finding> {
         if self.is_decided {
             return None;
@@ -154,7 +154,7 @@ impl Port {
             return None;
         }
         let waiting = self.waiting?;
-        let (waited, source) = (now.duration_since(waiting.since), *waiting.from.ip());
+        let (waited, source) = (now.duration_since(waiting.since), waiting.from.ip());
         let finding = match self.protocol {
             Protocol::Udp if waited < DATAGRAM_WAIT => return None,
             Protocol::Udp => Finding::Dropped(source),
@@ -228,9 +228,10 @@ fn diagnostic(
     let number = port.number;
     match finding {
         Finding::Dropped(from) => {
-            let from = match from {
-                Ipv4Addr::UNSPECIFIED => String::new(),
-                from => format!(" from {from}"),
+            let from = if from.is_unspecified() {
+                String::new()
+            } else {
+                format!(" from {from}")
             };
             let or = if is_strict { ", or its rp_filter," } else { "" };
             let remedy = match tool {
@@ -261,7 +262,7 @@ pub(super) struct Watch {
     name: String,
     index: u32,
     /// Our address there.
-    address: Ipv4Addr,
+    address: IpAddr,
     tap: Option<TapSocket>,
     ports: Vec<Port>,
     /// Receives changes if DHCP does not log them.
@@ -273,19 +274,18 @@ impl Watch {
     /// watched. `has_dhcp` is whether DHCP logs changes of the interface.
     pub(super) fn open(
         interface: &Interface,
-        address: Address,
+        address: IpNet,
         ports: &[(Service, Protocol, u16)],
         has_dhcp: bool,
     ) -> Self {
-        let own = address.address;
-        let broadcast = Ipv4Addr::from_bits(own.to_bits() | !address.mask().to_bits());
         // The loopback has no wire to watch.
-        let tap = (!interface.loopback).then(|| TapSocket::open(interface.index, own, broadcast));
+        let watched = net::ipv4(&address).filter(|_| !interface.loopback);
+        let tap = watched.map(|own| TapSocket::open(interface.index, own.addr(), own.broadcast()));
         let ports = ports.iter();
         Self {
             name: interface.name.clone(),
             index: interface.index,
-            address: own,
+            address: address.addr(),
             tap: tap.and_then(Result::ok),
             ports: ports.map(|(s, p, n)| Port::new(*s, *p, *n)).collect(),
             changes: (!has_dhcp).then(ChangeSocket::open).and_then(Result::ok),
@@ -344,7 +344,7 @@ struct Running {
     name: String,
     index: u32,
     /// Our address there.
-    address: Ipv4Addr,
+    address: IpAddr,
     tap: Option<AsyncFd<TapSocket>>,
     changes: Option<AsyncFd<ChangeSocket>>,
     ports: Vec<Port>,
@@ -500,10 +500,11 @@ fn no_link(name: &str, is_off: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::Ipv4Addr;
 
-    const FROM: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 9), 1000);
+    const FROM: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 9)), 1000);
 
-    fn seen(protocol: Protocol, port: u16, from: SocketAddrV4, is_reset: bool) -> Seen {
+    fn seen(protocol: Protocol, port: u16, from: SocketAddr, is_reset: bool) -> Seen {
         Seen {
             protocol,
             from,
@@ -530,7 +531,7 @@ mod tests {
             None,
             "not yet"
         );
-        let finding = Finding::Dropped(*FROM.ip());
+        let finding = Finding::Dropped(FROM.ip());
         assert_eq!(
             port.judge(5, after(now, 2000), |_| Handshake::Missing),
             Some(finding)
@@ -600,7 +601,7 @@ mod tests {
             port.judge(0, after(now, 2400), |_| Handshake::Missing),
             None
         );
-        let dropped = Some(Finding::Dropped(*FROM.ip()));
+        let dropped = Some(Finding::Dropped(FROM.ip()));
         assert_eq!(
             port.judge(0, after(now, 2500), |_| Handshake::Missing),
             dropped,
@@ -609,7 +610,7 @@ mod tests {
         // Answered, and requested again nevertheless.
         let mut port = http();
         port.see(&seen(Protocol::Tcp, 80, FROM, false), after(now, 1000));
-        let unheard = Some(Finding::Unheard(*FROM.ip()));
+        let unheard = Some(Finding::Unheard(FROM.ip()));
         assert_eq!(
             port.judge(0, after(now, 2500), |_| Handshake::HalfOpen),
             unheard
@@ -648,7 +649,7 @@ mod tests {
             None
         );
         // Another connection's reset and retransmission are unrelated.
-        let other = SocketAddrV4::new(*FROM.ip(), 1001);
+        let other = SocketAddr::new(FROM.ip(), 1001);
         let mut port = http();
         port.see(&seen(Protocol::Tcp, 80, other, true), now);
         port.see(&seen(Protocol::Tcp, 80, other, false), now);
@@ -658,7 +659,7 @@ mod tests {
     #[test]
     fn warnings_name_port_interface_and_remedy() {
         let port = Port::new(Service::Dhcp, Protocol::Udp, 67);
-        let anybody = Finding::Dropped(Ipv4Addr::UNSPECIFIED);
+        let anybody = Finding::Dropped(Ipv4Addr::UNSPECIFIED.into());
         assert_eq!(
             diagnostic(&port, "eth0", anybody, false, Tool::Ufw).text,
             "requests to UDP port 67 (DHCP) arrive at eth0 and a firewall of this host drops them: let \
@@ -667,7 +668,7 @@ mod tests {
         let text = diagnostic(
             &port,
             "eth0",
-            Finding::Dropped(*FROM.ip()),
+            Finding::Dropped(FROM.ip()),
             true,
             Tool::Firewalld,
         )

@@ -13,6 +13,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, anyhow};
 use arc_swap::ArcSwap;
+use ipnet::IpNet;
 use lanboot_core::catalog::Catalog;
 use lanboot_core::events::{Diagnostic, DiagnosticCode, Outlook};
 use lanboot_core::plan::BootChoice;
@@ -49,7 +50,7 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
     let for_progress = bus.subscribe();
     let (drain, draining) = watch::channel(false);
     let own = opened.routes.addresses.iter();
-    bus.count_arrivals_at(own.map(|own| own.address));
+    bus.count_arrivals_at(own.map(IpNet::addr));
     let context = Context {
         routes: Arc::new(ArcSwap::from_pointee(opened.routes)),
         open_images: opened.open_images,

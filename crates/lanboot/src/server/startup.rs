@@ -1,22 +1,23 @@
 //! Everything that can fail or needs rights, done before the first answer: images read, the
 //! interfaces chosen, every port bound.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddrV4, UdpSocket};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
+use ipnet::IpNet;
 use lanboot_core::catalog::{Catalog, Transport};
 use lanboot_core::dhcp::server_detection::Policy;
 use lanboot_core::events::{Diagnostic, DiagnosticCode};
 use lanboot_core::loaders::Loaders;
 use lanboot_core::menus::Menu;
 use lanboot_core::plan::{BootChoice, MenuKind};
-use lanboot_core::routes::{Address, Routes};
+use lanboot_core::routes::Routes;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use super::interface_watch::Watch;
 use super::ram_disks;
-use crate::config::{self, Settings};
+use crate::config::Settings;
 use crate::dhcp;
 use crate::images::library::{self, ImageLibrary};
 use crate::images::open_images::OpenImages;
@@ -95,10 +96,8 @@ fn open_all(settings: &Settings) -> anyhow::Result<Opened> {
             &mut diagnostics,
         )?),
     };
-    let networks = settings.subnets.iter().map(|subnet| Address {
-        address: subnet.network.address,
-        prefix: subnet.network.prefix,
-    });
+    let subnets = settings.subnets.iter();
+    let networks = subnets.map(|subnet| IpNet::V4(subnet.network));
     let routes = Routes {
         catalog: images.catalog,
         loaders: images.loaders,
@@ -189,13 +188,13 @@ impl Sockets {
         let listen = |interface: &Interface, own, port, service| {
             // The loopback is nobody's wire.
             let name = Some(interface.name.as_str()).filter(|_| !interface.loopback);
-            net::listen(name, SocketAddrV4::new(own, port), service)
+            net::listen(name, SocketAddr::new(own, port), service)
         };
         let transports = settings.transports();
         let asks = |transport| (transport, transports.ask_for(transport));
         Ok(Self {
             tftp: each(served, |_, own| {
-                let socket = net::udp(None, SocketAddrV4::new(own, TFTP_PORT), Service::Tftp)?;
+                let socket = net::udp(None, SocketAddr::new(own, TFTP_PORT), Service::Tftp)?;
                 tftp::prepare(&socket)
                     .context("the TFTP socket does not report the receiving interface")?;
                 Ok(socket)
@@ -225,11 +224,11 @@ impl Sockets {
 /// Opens one listener for each of our addresses.
 fn each<T>(
     served: &[ServedInterface],
-    mut open: impl FnMut(&Interface, Ipv4Addr) -> anyhow::Result<T>,
+    mut open: impl FnMut(&Interface, IpAddr) -> anyhow::Result<T>,
 ) -> anyhow::Result<Vec<T>> {
     served
         .iter()
-        .map(|(interface, address)| open(interface, address.address))
+        .map(|(interface, address)| open(interface, address.addr()))
         .collect()
 }
 
@@ -282,8 +281,8 @@ fn served(
     }
     let given = |name: Option<&str>| {
         let mut all = settings.addresses.iter();
-        let cidr = all.find(|(whose, _)| whose.is_none() || whose.as_deref() == name);
-        cidr.map(|(_, cidr)| *cidr)
+        let given = all.find(|(whose, _)| whose.is_none() || whose.as_deref() == name);
+        given.map(|(_, given)| *given)
     };
     let (mut served, mut temporary_addresses) = (Vec::new(), Vec::new());
     let chosen = names
@@ -292,16 +291,12 @@ fn served(
         .collect::<anyhow::Result<Vec<_>>>()?;
     for (interface, name) in chosen.into_iter().zip(names) {
         let address = match given(name) {
-            Some(config::Cidr { address, prefix }) => {
-                let (name, up) = (&interface.name, interface.up);
-                temporary_addresses.push(TemporaryAddress::give(
-                    interface.index,
-                    name,
-                    address,
-                    prefix,
-                    up,
-                )?);
-                Address { address, prefix }
+            Some(given) => {
+                let Interface {
+                    index, name, up, ..
+                } = &interface;
+                temporary_addresses.push(TemporaryAddress::give(*index, name, given, *up)?);
+                given
             }
             None => {
                 let own = interface.address();
@@ -333,8 +328,9 @@ fn watches(
     if !sockets.nbd.is_empty() {
         all.push((Service::Nbd, Protocol::Tcp, nbd::PORT));
     }
-    let watch = |(number, (interface, address)): (usize, &ServedInterface)| {
-        let link = dhcp.and_then(|protocol| protocol.links.get(number));
+    let watch = |(interface, address): &ServedInterface| {
+        let mut links = dhcp.iter().flat_map(|protocol| &protocol.links);
+        let link = links.find(|link| link.is_on(interface));
         let ports = link.map(dhcp::Opened::ports).unwrap_or_default();
         let ports = ports
             .into_iter()
@@ -342,7 +338,7 @@ fn watches(
         let ports: Vec<_> = ports.chain(all.iter().copied()).collect();
         Watch::open(interface, *address, &ports, dhcp.is_some())
     };
-    served.iter().enumerate().map(watch).collect()
+    served.iter().map(watch).collect()
 }
 
 /// What the operator should know of the interfaces served, and of those that are not.
@@ -404,7 +400,7 @@ fn check_entries(
 
 /// Refuses arguments that none of the transports served can apply.
 fn check_plans(routes: &Routes) -> anyhow::Result<()> {
-    let own = routes.addresses.first().map(|a| IpAddr::V4(a.address));
+    let own = routes.addresses.first().map(IpNet::addr);
     let Some(server) = own.and_then(|own| routes.server(own)) else {
         return Ok(());
     };
@@ -449,7 +445,7 @@ fn about_services(
 ) -> Diagnostic {
     let places: Vec<String> = served
         .iter()
-        .map(|(interface, address)| format!("{} ({})", interface.name, address.address))
+        .map(|(interface, address)| format!("{} ({})", interface.name, address.addr()))
         .collect();
     let ranges = || {
         let subnets = dhcp.iter().flat_map(|protocol| &protocol.config.subnets);

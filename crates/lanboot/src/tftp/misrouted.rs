@@ -1,6 +1,6 @@
 //! Datagrams that reach the socket of a transfer and are not for it.
 
-use std::net::SocketAddrV4;
+use std::net::SocketAddr;
 
 use tokio::sync::mpsc;
 
@@ -22,7 +22,7 @@ pub(super) struct Misrouted {
 pub(super) fn pass_on(
     misrouted: &mpsc::Sender<Misrouted>,
     arrival: &Arrival,
-    from: SocketAddrV4,
+    from: SocketAddr,
     datagram: &[u8],
 ) {
     let arrival = Arrival {

@@ -1,7 +1,7 @@
 //! Requests: finds the file, admits the transfer and hands it to a pump, or answers with an ERROR.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -49,7 +49,7 @@ impl<F: Fn(&[u8], IpAddr) -> Option<Opened>> RequestHandler<'_, F> {
     pub(super) async fn answer(&self, arrival: &Arrival, datagram: &[u8]) {
         let peer = Peer {
             mac: None,
-            ip: Some(IpAddr::V4(*arrival.from.ip())),
+            ip: Some(arrival.from.ip()),
         };
         let answered = match tftp::classify(datagram) {
             Incoming::Read(request) => self.read(arrival, datagram, request, peer).await,
@@ -73,7 +73,7 @@ impl<F: Fn(&[u8], IpAddr) -> Option<Opened>> RequestHandler<'_, F> {
         peer: Peer,
     ) -> Result<(), EventKind> {
         let path = printable_path(&request.name);
-        let ip = IpAddr::V4(*arrival.from.ip());
+        let ip = arrival.from.ip();
         let Some(Opened { file, file_use, .. }) = (self.find)(&request.name, ip) else {
             self.send_failure(arrival, &Failure::NOT_FOUND);
             return Err(EventKind::NotFound {
@@ -81,7 +81,7 @@ impl<F: Fn(&[u8], IpAddr) -> Option<Opened>> RequestHandler<'_, F> {
                 path,
             });
         };
-        let source = SocketAddr::V4(arrival.from);
+        let source = arrival.from;
         let ticket = self
             .admission
             .admit(source, datagram, &self.limits)

@@ -1,7 +1,7 @@
 //! One transfer with its socket: receives, sends what the core wants sent, and logs.
 
 use std::io;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::UdpSocket;
 use std::time::Instant;
 
 use lanboot_core::events::{DiagnosticCode, EventKind, ListenerReason, Peer, Reason};
@@ -75,10 +75,8 @@ impl Session {
         let (len, from) = self.socket.recv_from(buf)?;
         let datagram = buf.get(..len).unwrap_or_default();
         // From somebody else: given to this socket in the moment before it was connected.
-        if from != SocketAddr::V4(arrival.from) || is_request(datagram) {
-            if let SocketAddr::V4(from) = from {
-                pass_on(misrouted, arrival, from, datagram);
-            }
+        if from != arrival.from || is_request(datagram) {
+            pass_on(misrouted, arrival, from, datagram);
             return Ok(None);
         }
         Ok(Some(datagram))

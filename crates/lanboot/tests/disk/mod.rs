@@ -7,11 +7,12 @@
 mod event_stream;
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use ipnet::IpNet;
 use lanboot::context::Context;
 use lanboot::events::bus::{Bus, Events};
 use lanboot::images::open_images::ImageFile;
@@ -21,7 +22,7 @@ use lanboot_core::events::EventKind;
 use lanboot_core::loaders::Loaders;
 use lanboot_core::menus::Menu;
 use lanboot_core::plan::{BootChoice, Transports};
-use lanboot_core::routes::{Address, Routes};
+use lanboot_core::routes::Routes;
 use lanboot_core::vfs::ImageId;
 use tokio::sync::watch;
 
@@ -98,10 +99,7 @@ pub fn routes(id: ImageId, prefix: u8) -> Routes {
             transports: Transports::default(),
             kind: Default::default(),
         },
-        addresses: vec![Address {
-            address: Ipv4Addr::LOCALHOST,
-            prefix,
-        }],
+        addresses: vec![IpNet::new([127, 0, 0, 1].into(), prefix).unwrap()],
         subnets: vec![],
         http_port: 80,
         nfs: false,

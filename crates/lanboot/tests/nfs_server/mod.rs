@@ -6,7 +6,7 @@
 mod event_stream;
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use lanboot_core::events::EventKind;
 use lanboot_core::loaders::Loaders;
 use lanboot_core::menus::Menu;
 use lanboot_core::plan::BootChoice;
-use lanboot_core::routes::{Address, Routes};
+use lanboot_core::routes::Routes;
 use lanboot_core::vfs::{
     Content, Identity, ImageId, Kind, Meta, NodeId, Piece, Source, Tree, TreeBuilder,
 };
@@ -70,7 +70,7 @@ pub fn serve_catalog(
         drain: draining,
     };
     let runtime = event_stream::runtime();
-    let listener = Listener::anywhere(Ipv4Addr::LOCALHOST, KEY).unwrap();
+    let listener = Listener::anywhere([127, 0, 0, 1].into(), KEY).unwrap();
     let (nfs, portmap) = listener.ports();
     let done = runtime.spawn(serve(listener, context.clone(), limits));
     Served {
@@ -97,10 +97,7 @@ pub fn routes(catalog: Catalog) -> Routes {
         },
         catalog: Arc::new(catalog),
         loaders: Arc::new(Loaders::default()),
-        addresses: vec![Address {
-            address: Ipv4Addr::LOCALHOST,
-            prefix: 8,
-        }],
+        addresses: vec!["127.0.0.1/8".parse().unwrap()],
         subnets: vec![],
         http_port: 80,
         nfs: true,

@@ -6,7 +6,7 @@ use crate::machine::Arch;
 
 pub(super) fn pxelinux() -> Offer {
     Offer {
-        server: SERVER,
+        server: SERVER.into(),
         file: "boot/syslinux/lpxelinux.0".to_owned(),
         config: Some("/lanboot/pxelinux.cfg".to_owned()),
         prefix: Some("http://192.168.77.1/boot/syslinux/".to_owned()),
@@ -16,7 +16,7 @@ pub(super) fn pxelinux() -> Offer {
 
 pub(super) fn script() -> Offer {
     Offer {
-        server: SERVER,
+        server: SERVER.into(),
         file: "http://192.168.77.1/boot.ipxe".to_owned(),
         config: None,
         prefix: None,
@@ -178,7 +178,7 @@ fn the_header_takes_a_file_name_of_127_bytes_and_its_nul() {
     let mut server = Server::new(10, 200);
     for (len, in_header) in [(0, true), (127, true), (128, false)] {
         server.boot = Some(Offer {
-            server: host(5),
+            server: host(5).into(),
             file: "z".repeat(len),
             ..script()
         });

@@ -19,7 +19,7 @@ fn proxy() -> Server {
 /// UEFI's loader, at a host that is not this one.
 fn snponly() -> Offer {
     Offer {
-        server: SERVER,
+        server: SERVER.into(),
         file: "snponly.efi".to_owned(),
         config: None,
         prefix: None,

@@ -173,6 +173,7 @@ impl RootSource for DebianInstaller {
 mod tests {
     use super::*;
     use crate::images::{Dialect, MountSource, Refusal, Server, Transport};
+    use crate::net::Origin;
     use crate::pe::Signed;
     use crate::testing::{linux, medium, program, read, tree};
     use crate::vfs::Identity;
@@ -188,7 +189,7 @@ mod tests {
 
     fn line(entry: &Entry, append: &str) -> String {
         let server = Server {
-            http: "10.0.0.1:80".parse().unwrap(),
+            http: Origin::http([10, 0, 0, 1].into(), 80),
             nfs: true,
             nbd: true,
         };

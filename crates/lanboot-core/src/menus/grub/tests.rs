@@ -1,13 +1,15 @@
 use super::*;
 use crate::images::{EntryKind, Linux};
+use crate::net::Origin;
 use crate::plan::{BootChoice, MenuKind, Transports};
 use crate::testing::{image, installer, server};
 use crate::vfs::Content;
 use proptest::prelude::*;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
-const MASK: Ipv4Addr = Ipv4Addr::new(255, 255, 0, 0);
+const MASK: IpAddr = IpAddr::V4(Ipv4Addr::new(255, 255, 0, 0));
 
 fn by(name: &str) -> Signed {
     Signed::By(vec![name.to_owned()])
@@ -396,7 +398,7 @@ fn http_is_used_on_the_default_port() {
         "{usual}"
     );
     let other = Server {
-        http: "10.0.0.1:8080".parse().unwrap(),
+        http: Origin::http([10, 0, 0, 1].into(), 8080),
         ..server()
     };
     let other = texts(&catalog, &loaders(true), &menu, &other).0;

@@ -115,9 +115,9 @@ fn behind<'a>(text: &'a str, start: &'a str) -> impl Iterator<Item = &'a str> {
 /// The paths a text names: URLs, GRUB's and PXELINUX' own notation. A folder ends with a slash.
 fn paths(routes: &Routes, text: &str) -> Vec<Vec<u8>> {
     let server = routes.server(PEER).unwrap();
-    let address = server.http.ip();
+    let address = server.http.url_host();
     let mut found: Vec<Vec<u8>> = Vec::new();
-    found.extend(behind(text, &format!("{}/", server.http_origin())).map(decoded));
+    found.extend(behind(text, &format!("{}/", server.http)).map(decoded));
     let devices = [
         "$lanboot".to_owned(),
         format!("tftp,{address}"),
@@ -185,7 +185,7 @@ fn every_path_of_an_export_leads_to_a_file() {
                 menu: &routes.menu,
                 loader: &LoaderChoice::default(),
                 server: &server,
-                netmask: Ipv4Addr::new(255, 255, 0, 0),
+                netmask: [255, 255, 0, 0].into(),
                 flags: &[],
             };
             check(&routes, &export(format, &from).text, format.name());
@@ -198,7 +198,7 @@ fn every_file_that_dhcp_offers_is_there() {
     let mut routes_offered = BTreeSet::new();
     for routes in all_routes() {
         let server = routes.server(PEER).unwrap();
-        let origin = format!("{}/", server.http_origin());
+        let origin = format!("{}/", server.http);
         let path = |text: &str| text.strip_prefix(&origin).unwrap_or(text).to_owned();
         let stages = [Stage::Firmware, Stage::HttpBoot, Stage::Ipxe];
         for (kind, stage) in LoaderKind::ALL

@@ -55,15 +55,14 @@ impl RootSource for Archiso {
             transport, append, ..
         } = *boot;
         let (server, image) = (boot.source.server, boot.source.image);
-        let address = *server.http.ip();
+        let (address, host) = (server.http.host, server.http.url_host());
         let mut words = entry.inherited.clone();
         match transport {
             // The hook concatenates, so the slash at the end is part of the contract.
-            Transport::Http => words.push(format!(
-                "archiso_http_srv={}/iso/{image}/",
-                server.http_origin()
-            )),
-            Transport::Nfs => words.push(format!("archiso_nfs_srv={address}:/iso/{image}")),
+            Transport::Http => {
+                words.push(format!("archiso_http_srv={}/iso/{image}/", server.http));
+            }
+            Transport::Nfs => words.push(format!("archiso_nfs_srv={host}:/iso/{image}")),
             Transport::Nbd => {
                 let name = boot.source.identity.pinned_name(image);
                 words.extend([

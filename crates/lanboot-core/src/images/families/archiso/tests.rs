@@ -1,12 +1,13 @@
 use super::*;
 use crate::images::families;
 use crate::images::{Dialect, MountSource, Refusal, Server, StockMenu, Transport};
+use crate::net::Origin;
 use crate::testing::{linux, medium, tree};
 use crate::vfs::Identity;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr};
 
 const SERVER: Server = Server {
-    http: SocketAddrV4::new(Ipv4Addr::new(192, 168, 0, 1), 80),
+    http: Origin::http(IpAddr::V4(Ipv4Addr::new(192, 168, 0, 1)), 80),
     nfs: true,
     nbd: true,
 };
