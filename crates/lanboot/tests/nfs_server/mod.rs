@@ -74,8 +74,8 @@ pub fn serve_catalog(
     let (nfs, portmap) = listener.ports();
     let done = runtime.spawn(serve(listener, context.clone(), limits));
     Served {
-        nfs: nfs.into(),
-        portmap: portmap.unwrap().into(),
+        nfs,
+        portmap: portmap.unwrap(),
         image,
         image_file,
         context,
