@@ -30,6 +30,9 @@ pub(crate) enum NetworkArgs {
     /// `ip=CLIENT:SERVER:GATEWAY:MASK BOOTIF=01-…`, the form PXELINUX makes. The 2013 hook has no
     /// special case for `ip=dhcp` and would build a broken specification from it.
     Literal,
+    /// `BOOTIF=01-…` only: the initramfs configures that card by DHCP without being asked, and
+    /// gives `ip=` another meaning.
+    Interface,
 }
 
 impl NetworkArgs {
@@ -54,6 +57,10 @@ impl NetworkArgs {
                 "ip=<client>:<server>:<gateway>:<netmask>",
                 "BOOTIF=01-<mac>",
             ],
+            (Self::Interface, Dialect::Ipxe) => &["BOOTIF=01-${netX/mac:hexhyp}"],
+            (Self::Interface, Dialect::Pxelinux) => &[],
+            (Self::Interface, Dialect::Grub { .. }) => &["BOOTIF=01-${net_default_mac}"],
+            (Self::Interface, Dialect::Shown) => &["BOOTIF=01-<mac>"],
         };
         words.iter().map(|&word| word.to_owned()).collect()
     }
@@ -61,7 +68,7 @@ impl NetworkArgs {
     /// Returns the `SYSAPPEND` mask PXELINUX needs (bit 0 `ip=`, bit 1 `BOOTIF=`).
     pub(crate) fn sysappend(self) -> u32 {
         match self {
-            Self::Dhcp => 2,
+            Self::Dhcp | Self::Interface => 2,
             Self::Literal => 3,
         }
     }

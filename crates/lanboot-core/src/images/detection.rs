@@ -57,7 +57,9 @@ impl Detection {
 
     fn lack_sentences(&self) -> Vec<String> {
         let silent = self.unreachable.iter().filter_map(|entry| {
-            let lack = entry.lack_for(Transport::Http)?;
+            let lack = entry
+                .lack_for(Transport::Http)
+                .or_else(|| entry.lacks.first())?;
             Some(format!("{} is not offered: {lack}", entry.id))
         });
         let mut sentences: Vec<String> = silent.collect();

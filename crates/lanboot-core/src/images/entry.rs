@@ -23,6 +23,11 @@ pub(crate) trait RootSource: fmt::Debug + Send + Sync {
         Ok(())
     }
 
+    /// Returns why it can never get its root by `transport`; `None` where arguments decide.
+    fn unsupported(&self, _transport: Transport) -> Option<Refusal> {
+        None
+    }
+
     /// Tests whether the root stays on the server: HTTP copies, mounts and network disks stream.
     fn streams(&self, transport: Transport, _append: &str) -> bool {
         transport != Transport::Http
@@ -42,9 +47,10 @@ pub(crate) trait RootSource: fmt::Debug + Send + Sync {
         }]
     }
 
-    /// Returns how many copies of the root are in memory at once while it is copied over HTTP.
-    fn http_copies(&self) -> u64 {
-        1
+    /// Returns how many bytes are in memory at most while a root of `root_bytes` is copied there by
+    /// `transport`.
+    fn copied_bytes(&self, root_bytes: u64, _transport: Transport, _append: &str) -> u64 {
+        root_bytes
     }
 
     /// Lists the folders with further layers of the root, besides the root's own.
@@ -186,6 +192,14 @@ pub enum Refusal {
     /// The initramfs has not what this way needs.
     #[error("{0}")]
     Lacks(Lack),
+    /// live-boot has nothing that attaches a network disk.
+    #[error("its initramfs (live-boot) cannot attach the root over NBD; use HTTP or NFS")]
+    LiveBootNbd,
+    /// live-boot's `fetch=` takes one file.
+    #[error(
+        "its root is in {0} files, and its initramfs (live-boot) fetches only one over HTTP; use NFS"
+    )]
+    SeveralLayers(usize),
     /// There is no root to transport.
     #[error(
         "its initramfs is the whole system and is loaded over HTTP; there is nothing to serve \
@@ -218,10 +232,18 @@ impl Entry {
                 Transport::Nfs | Transport::Nbd => Err(Refusal::NoRoot),
             };
         }
-        if let Some(lack) = self.lack_for(transport) {
-            return Err(Refusal::Lacks(lack.clone()));
+        match self.unsupported(transport) {
+            Some(refusal) => Err(refusal),
+            None => self.root_source.check(transport, append),
         }
-        self.root_source.check(transport, append)
+    }
+
+    /// Returns why its root can never come by `transport`, whatever the arguments.
+    pub fn unsupported(&self, transport: Transport) -> Option<Refusal> {
+        let lack = self.lack_for(transport).cloned();
+        let family = || self.root_source.unsupported(transport);
+        lack.map(Refusal::Lacks)
+            .or_else(|| family().filter(|_| self.root.is_some()))
     }
 
     /// Returns the first part its initramfs lacks for `transport`.
@@ -232,7 +254,9 @@ impl Entry {
 
     /// Tests whether it can get its root by no transport.
     pub fn is_unreachable(&self) -> bool {
-        Transport::ALL.iter().all(|t| self.lack_for(*t).is_some())
+        Transport::ALL
+            .iter()
+            .all(|t| self.unsupported(*t).is_some())
     }
 
     /// Tests whether the root stays on the server.
@@ -262,16 +286,11 @@ impl Entry {
 
     /// Estimates the memory a machine needs to start from a copy of the root that came by
     /// `transport`, in bytes. The copy lies in file systems of at most three quarters of the
-    /// memory; the initramfs is there packed and unpacked before. Over NFS and NBD the root is
-    /// copied once.
-    pub fn copy_memory(&self, transport: Transport) -> u64 {
-        let copies = match transport {
-            Transport::Http => self.root_source.http_copies(),
-            Transport::Nfs | Transport::Nbd => 1,
-        };
+    /// memory; the initramfs is there packed and unpacked before.
+    pub fn copy_memory(&self, transport: Transport, append: &str) -> u64 {
         let all = self
-            .root_bytes
-            .saturating_mul(copies)
+            .root_source
+            .copied_bytes(self.root_bytes, transport, append)
             .saturating_add(self.initrd_bytes.saturating_mul(3))
             .saturating_add(SYSTEM_MEMORY);
         all.max(self.root_bytes / 3 * 4)

@@ -9,8 +9,11 @@ use super::transport::Transport;
 pub enum Part {
     /// `ipconfig`, which gives the initramfs its address; every transport needs it.
     Ipconfig,
-    /// The hook that configures the network (`archiso_pxe_common`).
+    /// The hook or script that configures the network (`archiso_pxe_common`, live-boot's
+    /// `9990-netboot.sh`).
     NetworkHook,
+    /// A driver for a network card.
+    NetworkDriver,
     /// `curl` and the hook that fetches the root over HTTP.
     Http,
     /// `nfsmount` and the hook that mounts the root over NFS.
@@ -25,7 +28,7 @@ impl Part {
     /// Tests whether `transport` needs it.
     pub fn is_needed_by(self, transport: Transport) -> bool {
         match self {
-            Self::Ipconfig | Self::NetworkHook => true,
+            Self::Ipconfig | Self::NetworkHook | Self::NetworkDriver => true,
             Self::Http => transport == Transport::Http,
             Self::Nfs => transport == Transport::Nfs,
             Self::Nbd => transport == Transport::Nbd,
@@ -53,12 +56,14 @@ pub enum ShownBy {
     PackageList(String),
     /// The initramfs itself, at this path.
     Initramfs(String),
+    /// A file, at this path, that marks media of which it is known.
+    Marker(String),
 }
 
 impl fmt::Display for Lack {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let cannot = match self.part {
-            Part::Ipconfig | Part::NetworkHook => "cannot use the network",
+            Part::Ipconfig | Part::NetworkHook | Part::NetworkDriver => "cannot use the network",
             Part::Http => "cannot fetch the root over HTTP",
             Part::Nfs => "cannot mount the root over NFS",
             Part::Nbd => "cannot attach the root over NBD",
@@ -72,6 +77,12 @@ impl fmt::Display for Lack {
             ),
             ShownBy::Initramfs(path) => {
                 write!(f, "its initramfs {cannot}: {path} has no {missing}")
+            }
+            ShownBy::Marker(path) => {
+                write!(
+                    f,
+                    "its initramfs {cannot}: media with {path} have no {missing} in it"
+                )
             }
         }
     }

@@ -14,6 +14,7 @@ mod efi;
 pub(crate) mod entry;
 pub(crate) mod families;
 mod family;
+mod kernel;
 mod lack;
 pub(crate) mod medium;
 mod server;

@@ -31,6 +31,8 @@ pub struct Contents {
     programs: BTreeSet<String>,
     /// Names of mkinitcpio's runtime hooks.
     hooks: BTreeSet<String>,
+    /// Names of live-boot's scripts, in `lib/live/boot`.
+    live_scripts: BTreeSet<String>,
     /// Names of kernel modules, loadable or built in, with `_` for `-`.
     modules: BTreeSet<String>,
     /// True if it lists the modules built into its kernel.
@@ -73,6 +75,13 @@ impl Contents {
         (!self.hooks.is_empty()).then(|| self.hooks.contains(name))
     }
 
+    /// Returns whether live-boot has a script whose name begins like this; `None` if it has none at
+    /// all.
+    pub fn has_live_script(&self, prefix: &str) -> Option<bool> {
+        let mut names = self.live_scripts.iter();
+        (!self.live_scripts.is_empty()).then(|| names.any(|name| name.starts_with(prefix)))
+    }
+
     /// Returns whether its kernel has this module, loadable or built in; `None` if it does not list
     /// the built-in ones.
     pub fn has_module(&self, name: &str) -> Option<bool> {
@@ -97,6 +106,9 @@ impl Contents {
             (_, Some((module, _))) => (&mut self.modules, module.replace('-', "_")),
             ("bin" | "sbin", None) => (&mut self.programs, name.to_owned()),
             ("hooks", None) => (&mut self.hooks, name.to_owned()),
+            ("boot", None) if parts.next() == Some("live") => {
+                (&mut self.live_scripts, name.to_owned())
+            }
             _ => return Ok(()),
         };
         self.name_bytes += name.len();

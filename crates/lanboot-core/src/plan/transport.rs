@@ -26,7 +26,7 @@ impl Transports {
             .or_else(called);
         // What is said for all is not meant for those that have no root to send, or that cannot
         // get it so.
-        let able = |asked: &Transport| entry.root.is_some() && entry.lack_for(*asked).is_none();
+        let able = |asked: &Transport| entry.root.is_some() && entry.unsupported(*asked).is_none();
         let all = self.all.filter(able);
         named.map_or(all, |(_, transport)| *transport)
     }
@@ -188,7 +188,7 @@ pub fn root_transport(
     let streaming = streams.into_iter().find(|t| by_itself(*t));
     let plan = |transport, reason| RootTransport { transport, reason };
     let short = |transport| {
-        let needs = entry.copy_memory(transport);
+        let needs = entry.copy_memory(transport, append);
         let has = memory.bytes().filter(|has| *has < needs);
         has.map(|has| (has, needs))
     };
@@ -207,7 +207,7 @@ pub fn root_transport(
     if let Err(refusal) = entry.check(Transport::Http, append) {
         let other = streaming.or_else(|| streams.into_iter().find(|t| works(*t)));
         let reason = match refusal {
-            Refusal::Lacks(_) => TransportReason::NoHttp,
+            Refusal::Lacks(_) | Refusal::SeveralLayers(_) => TransportReason::NoHttp,
             _ => TransportReason::CopyToRamOff,
         };
         return other.map_or_else(
@@ -312,7 +312,7 @@ mod tests {
     fn memory_decides_between_copy_and_stream() {
         let auto = Transports::default();
         let needs =
-            image("dual", &[Cpu::X86_64]).found.entries[0].copy_memory(Transport::Http) >> 20;
+            image("dual", &[Cpu::X86_64]).found.entries[0].copy_memory(Transport::Http, "") >> 20;
         let chosen = |memory| planned(&OPEN, &auto, memory, "").transport;
         assert_eq!(chosen(Memory::Mib(needs + 1)), Transport::Http);
         assert_eq!(chosen(Memory::Mib(needs - 1)), Transport::Nfs);

@@ -381,10 +381,10 @@ fn check_entries(
             bail!("{}: {refusal}", entry.id);
         }
         if let (Some(asked), None) = (transports.all, transports.of(image, entry))
-            && let Some(lack) = entry.lack_for(asked)
+            && let Some(refusal) = entry.unsupported(asked)
         {
             diagnostics.push(DiagnosticCode::TransportUnused.with(format!(
-                "{}: --transport {asked} is not used: {lack}",
+                "{}: --transport {asked} is not used: {refusal}",
                 entry.id
             )));
         }

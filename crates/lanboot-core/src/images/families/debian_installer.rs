@@ -13,9 +13,10 @@ use crate::images::cpu::Cpu;
 use crate::images::detection::Detection;
 use crate::images::entry::{Boot, Entry, EntryKind, Linux, RootSource};
 use crate::images::family::Family;
+use crate::images::kernel::kernel_cpu;
 use crate::images::medium::Medium;
 use crate::pe;
-use crate::vfs::{Content, Tree};
+use crate::vfs::Tree;
 
 /// debian-installer's network images.
 pub(super) static FAMILY: Family = Family {
@@ -71,19 +72,6 @@ fn find(tree: &Tree, read: ReadSmall<'_>) -> Vec<Found> {
         }));
     }
     found
-}
-
-/// The processor a kernel is for, by its own headers.
-fn kernel_cpu(kernel: &Content, read: ReadSmall<'_>) -> Option<Cpu> {
-    if let Some(program) = pe::Program::parse(kernel, read) {
-        let arch = program.arch()?;
-        return Cpu::ALL.into_iter().find(|cpu| cpu.runs_on(arch));
-    }
-    // The x86 boot protocol: `HdrS` at 0x202; bit 0 of `xloadflags` says 64-bit (2.12 and later).
-    let head = pe::bytes(kernel, 0, 0x400, read)?;
-    let is_linux = head.get(0x202..0x206)? == b"HdrS";
-    let is_wide = *head.get(0x236)? & 1 == 1;
-    is_linux.then_some(if is_wide { Cpu::X86_64 } else { Cpu::I686 })
 }
 
 fn entry(medium: Medium<'_>, found: &Found, count: usize) -> Option<Entry> {
@@ -176,7 +164,7 @@ mod tests {
     use crate::net::Origin;
     use crate::pe::Signed;
     use crate::testing::{linux, medium, program, read, tree};
-    use crate::vfs::Identity;
+    use crate::vfs::{Content, Identity};
 
     const GRUB: &str = "menuentry 'Expert' {\nlinux /debian-installer/amd64/linux priority=low ---\n\
         initrd /debian-installer/amd64/initrd.gz\n}\n\

@@ -2,6 +2,7 @@
 
 mod archiso;
 mod debian_installer;
+mod live_boot;
 
 #[cfg(test)]
 pub(crate) use archiso::{Archiso, NbdRoot};
@@ -13,7 +14,11 @@ use super::family::Family;
 use super::medium::Medium;
 
 /// Every family; a medium belongs to the first that recognises it.
-const FAMILIES: &[&Family] = &[&archiso::FAMILY, &debian_installer::FAMILY];
+const FAMILIES: &[&Family] = &[
+    &archiso::FAMILY,
+    &debian_installer::FAMILY,
+    &live_boot::FAMILY,
+];
 
 /// Recognises a medium; `None` when it is of no known family.
 pub(super) fn detect(medium: Medium<'_>) -> Option<Detection> {

@@ -132,8 +132,12 @@ impl RootSource for Archiso {
             .collect()
     }
 
-    fn http_copies(&self) -> u64 {
-        self.http_copies
+    /// Over NFS and NBD the root is copied once.
+    fn copied_bytes(&self, root_bytes: u64, transport: Transport, _append: &str) -> u64 {
+        match transport {
+            Transport::Http => root_bytes.saturating_mul(self.http_copies),
+            Transport::Nfs | Transport::Nbd => root_bytes,
+        }
     }
 
     fn layer_folders(&self) -> &[String] {

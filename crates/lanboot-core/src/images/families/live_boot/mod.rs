@@ -1,0 +1,153 @@
+//! The live-boot family: Debian live and what is built like it (Kali, Parrot, LMDE, Devuan, grml,
+//! GParted, Clonezilla, VyOS, Tails). Recognised by what is on the medium: a squashfs in `live` (or
+//! in the folder its menus name with `live-media-path=`), and a kernel that its menus start with
+//! `boot=live`. Kernel, initramfs and arguments come from those menus as pairs; where the root comes
+//! from is rewritten for the network.
+//!
+//! Read in live-boot 20230131+deb12u1 (Debian 12) and 20250815 (Debian 13 and later), whose network
+//! scripts are the same, in live-build 20230502 and in klibc 2.0.12.
+
+mod arguments;
+mod evidence;
+mod layout;
+mod names;
+mod pairs;
+mod root_source;
+
+use std::sync::Arc;
+
+use crate::boot_config;
+use crate::images::detection::Detection;
+use crate::images::entry::{Entry, EntryKind, Linux};
+use crate::images::family::Family;
+use crate::images::kernel::kernel_cpu;
+use crate::images::lack::{Lack, Part, ShownBy};
+use crate::images::medium::Medium;
+use crate::pe;
+use crate::vfs::{Content, Kind, Tree};
+use names::Named;
+use pairs::Pair;
+use root_source::LiveBoot;
+
+/// Debian live, and what is built like it.
+pub(super) static FAMILY: Family = Family {
+    detect,
+    // `nfsroot=` names the path, and without it there is none.
+    mount_paths: &[],
+    disk_names: &[],
+};
+
+/// Files that mark the media of one maker.
+const VARIANTS: [(&str, &str); 3] = [
+    (TAILS, "live-boot (Tails)"),
+    ("Clonezilla-Live-Version", "live-boot (Clonezilla)"),
+    ("GParted-Live-Version", "live-boot (GParted)"),
+];
+
+/// Tails leaves every network driver out of its initramfs.
+const TAILS: &str = "live/Tails.module";
+
+/// Recognises a medium that boots with live-boot.
+fn detect(medium: Medium<'_>) -> Option<Detection> {
+    let tree = medium.tree;
+    let has_live = tree.is_directory(layout::LIVE);
+    let config = boot_config::read(tree, medium.read, &[]);
+    let mut pairs = pairs::pairs(tree, medium.read, &config);
+    if pairs.is_empty() && has_live {
+        pairs = pairs::conventional(tree, medium.read);
+    }
+    let cpus = pairs.iter().map(|pair| cpu_of(medium, pair));
+    let known = pairs.iter().zip(cpus.collect::<Vec<_>>());
+    let known: Vec<_> = known.filter_map(|(pair, cpu)| Some((pair, cpu?))).collect();
+    if known.is_empty() {
+        return None;
+    }
+    let names = names::names(&known);
+    let named = known.into_iter().zip(names);
+    let variant = VARIANTS.iter().find(|(file, _)| tree.file(file).is_some());
+    Some(Detection {
+        family: Some(variant.map_or("live-boot", |(_, name)| name)),
+        entries: named
+            .map(|(one, parts)| entry(medium, one, &parts))
+            .collect(),
+        warnings: config.limits.iter().map(ToString::to_string).collect(),
+        ..Detection::default()
+    })
+}
+
+/// The processor of a pair's kernel; `None` where it is one that is not known here.
+fn cpu_of(medium: Medium<'_>, pair: &Pair) -> Option<crate::images::cpu::Cpu> {
+    let kernel = medium.tree.file(&pair.kernel)?;
+    kernel_cpu(kernel, medium.read).or_else(|| {
+        // A UEFI program names its processor, so that one is not known.
+        let is_other = pe::Program::parse(kernel, medium.read).is_some();
+        (!is_other).then(|| names::cpu(&pair.kernel))
+    })
+}
+
+/// Returns the entry of one pair; `parts` follow the image's name in its own.
+fn entry(medium: Medium<'_>, (pair, cpu): Named<'_>, parts: &[String]) -> Entry {
+    let Medium {
+        tree, name, read, ..
+    } = medium;
+    let signed = tree
+        .file(&pair.kernel)
+        .map(|kernel| pe::signed(kernel, read));
+    let files = pair.initrd.iter().filter_map(|path| tree.file(path));
+    let initrd_bytes = files.map(Content::len).sum();
+    let (id, title) = match parts {
+        [] => (name.to_owned(), name.to_owned()),
+        parts => (
+            format!("{name}-{}", parts.join("-")),
+            format!("{name} ({})", parts.join(", ")),
+        ),
+    };
+    let root_source = LiveBoot {
+        folder: pair.root.folder.clone(),
+        layers: pair.root.layers,
+        medium_bytes: file_bytes(tree),
+    };
+    Entry {
+        id,
+        title,
+        volume: medium.label.to_owned(),
+        cpu,
+        inherited: arguments::inherited_from(&pair.arguments),
+        notes: Vec::new(),
+        kind: EntryKind::Linux(Linux {
+            kernel: pair.kernel.clone(),
+            initrd: pair.initrd.clone(),
+        }),
+        root_source: Arc::new(root_source),
+        root: Some(pair.root.path.clone()),
+        root_bytes: pair.root.bytes,
+        initrd_bytes,
+        lacks: lacks(tree),
+        signed: signed.unwrap_or_default(),
+    }
+}
+
+/// Returns what is known of the initramfs before it is examined.
+fn lacks(tree: &Tree) -> Vec<Lack> {
+    let tails = tree.file(TAILS).map(|_| Lack {
+        part: Part::NetworkDriver,
+        missing: "network driver".into(),
+        shown_by: ShownBy::Marker(TAILS.into()),
+    });
+    tails.into_iter().collect()
+}
+
+/// Returns the size of all files together, in bytes.
+fn file_bytes(tree: &Tree) -> u64 {
+    let nodes = (0..tree.len()).filter_map(|at| u32::try_from(at).ok());
+    let sizes = nodes.map(
+        |at| match tree.node(crate::vfs::NodeId(at)).map(|node| &node.kind) {
+            Some(Kind::File(content)) => content.len(),
+            _ => 0,
+        },
+    );
+    sizes.fold(0, u64::saturating_add)
+}
+
+#[cfg(test)]
+mod tests;
