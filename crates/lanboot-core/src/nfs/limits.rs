@@ -22,3 +22,5 @@ pub const MAX_WAITING: usize = 1024;
 /// Most calls of one address that wait. Linux has 16 calls under way at once, 128 at most; it repeats
 /// what is dropped.
 pub const MAX_WAITING_PER_PEER: usize = 128;
+/// Most known mounts.
+pub const MAX_MOUNTS: usize = 8192;

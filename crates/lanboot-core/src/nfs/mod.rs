@@ -21,6 +21,7 @@ mod export;
 mod handle;
 mod limits;
 mod mount;
+mod mount_table;
 mod nfs3;
 mod portmap;
 mod reason;
@@ -35,9 +36,10 @@ pub use dispatch::answer;
 pub use export::{Exports, Found, NotExported, Volume};
 pub use handle::{HANDLE_BYTES, Handle, Handles, NoHandle};
 pub use limits::{
-    KEPT_BYTES, MAX_FRAGMENTS, MAX_HANDLE_BYTES, MAX_PATH_BYTES, MAX_READ_BYTES,
+    KEPT_BYTES, MAX_FRAGMENTS, MAX_HANDLE_BYTES, MAX_MOUNTS, MAX_PATH_BYTES, MAX_READ_BYTES,
     MAX_READ_BYTES_UDP, MAX_RECORD_BYTES, MAX_WAITING, MAX_WAITING_PER_PEER,
 };
+pub use mount_table::{FORGET, MountTable, MountUse, Opened};
 pub use portmap::{Ask, Mapping, ask, mappings, word};
 pub use reason::{IgnoreReason, Refusal};
 pub use wire::record;

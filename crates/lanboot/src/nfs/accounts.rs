@@ -1,17 +1,13 @@
-//! Mounts: which machine mounted which image and read how much, for events and `showmount -a`.
-//! No answer to a read depends on it: NFS knows no mounts.
-//!
-//! An account begins with MNT, or with the first read that no mount was seen for, as after a
-//! restart. It ends with UMNT, or when the machine is gone for long.
+//! Accounts: one machine's use of one image, for events and `showmount -a`. When one begins and ends is
+//! decided by `lanboot_core::nfs::MountTable`; its use is counted here without a lock.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use lanboot_core::events::{FileUse, Protocol};
-use lanboot_core::nfs::Mounted;
+use lanboot_core::nfs::{MountTable, MountUse, Mounted, Opened};
 use lanboot_core::vfs::{Identity, ImageId};
 use tokio::time::{Instant, sleep};
 
@@ -21,60 +17,53 @@ use crate::images::open_images::OpenImages;
 use crate::io::send::SendError;
 use crate::io::tcp_listener::peer;
 
-/// Linux says no goodbye either when it unmounts, but closes its connection at once. One that is
-/// closed so soon after its last use, with no other one in [`GONE`], was an unmount.
-const LEFT: Duration = Duration::from_secs(120);
-const GONE: Duration = Duration::from_secs(30);
-/// Longest pause between two looks for machines that are gone.
+/// Longest pause between two checks for machines that are gone.
 const LOOK: Duration = Duration::from_secs(5);
-/// Most accounts; beyond that the one that was used longest ago ends.
-const MAX_ACCOUNTS: usize = 8192;
 /// Most parts in which the time to forget is waited for.
 const LOOKS: u32 = 20;
-/// Least time between two notes that an image is in use.
+/// Shortest time between two notes that an image is in use.
 const NOTE: Duration = Duration::from_secs(1);
 
 /// Every account.
 #[derive(Debug)]
 pub(super) struct Accounts {
-    table: Mutex<Table>,
+    table: Mutex<MountTable<Arc<Mount>>>,
     bus: Bus,
     open_images: Arc<OpenImages>,
     forget: Duration,
-    /// When time began for the accounts.
+    /// The origin of the times that the core is given.
     epoch: Instant,
-}
-
-#[derive(Debug, Default)]
-struct Table {
-    mounts: HashMap<(IpAddr, Identity), Arc<Mount>>,
-    /// Connections of each machine.
-    connections: HashMap<IpAddr, usize>,
 }
 
 /// One machine's use of one image.
 #[derive(Debug)]
 pub(super) struct Mount {
-    peer: IpAddr,
     identity: Identity,
     image: ImageId,
     /// Its events. A disk that failed ends them before the account.
     guard: TransferGuard,
-    /// Mounts without an unmount.
-    times: AtomicUsize,
-    /// Milliseconds since the epoch: last use, when the machine left soon after it (0 when it did
-    /// not), last note to the disk.
+    /// Milliseconds since the epoch: last use, last note to the disk (0 for none).
     used: AtomicU64,
-    left: AtomicU64,
     noted: AtomicU64,
-    /// Whether the account is closed.
+    /// True once the account is closed.
     is_over: AtomicBool,
 }
 
+impl MountUse for Mount {
+    fn last_used(&self) -> Duration {
+        Duration::from_millis(self.used.load(Ordering::Relaxed))
+    }
+
+    fn is_unread(&self) -> bool {
+        self.guard.sent() == 0
+    }
+}
+
 impl Accounts {
+    /// Creates an empty list. A machine is done with an image that it has not used for `forget`.
     pub(super) fn new(bus: Bus, open_images: Arc<OpenImages>, forget: Duration) -> Self {
         Self {
-            table: Mutex::default(),
+            table: Mutex::new(MountTable::new(forget)),
             bus,
             open_images,
             forget,
@@ -82,11 +71,10 @@ impl Accounts {
         }
     }
 
-    /// Returns what one conversation with `peer` needs; with `counts` it is a sign that the machine
-    /// is there.
+    /// Returns the accounts of one conversation with `peer`; with `counts` it is a connection.
     pub(super) fn open(&self, peer: IpAddr, counts: bool) -> Account<'_> {
         if counts {
-            *self.lock().connections.entry(peer).or_default() += 1;
+            self.lock().on_connected(peer);
         }
         Account {
             accounts: self,
@@ -96,7 +84,7 @@ impl Accounts {
         }
     }
 
-    /// MNT. One that comes again before anything was read is the same one.
+    /// Records a MNT.
     pub(super) fn mount(
         &self,
         ip: IpAddr,
@@ -105,47 +93,18 @@ impl Accounts {
         size: u64,
         path: String,
     ) {
-        let before = self.lock().mounts.get(&(ip, identity)).cloned();
-        if let Some(mount) = before {
-            if mount.guard.sent() == 0 && mount.guard.path() == path {
-                mount.times.fetch_add(1, Ordering::Relaxed);
-                self.use_now(&mount);
-                return;
-            }
-            // A machine that starts anew does not say goodbye before.
-            self.finish(&mount);
-        }
-        self.begin(ip, identity, image, size, path);
+        let new = self.new_mount(ip, identity, image, size, path.clone());
+        let opened = self.lock().on_mount(ip, identity, path, new);
+        self.publish(opened);
     }
 
-    /// UMNT of one image, or of all.
+    /// Records a UMNT of one image, or of all.
     pub(super) fn unmount(&self, ip: IpAddr, identity: Option<Identity>) {
-        let of_machine = |key: &(IpAddr, Identity)| {
-            key.0 == ip && identity.is_none_or(|identity| key.1 == identity)
-        };
-        let found: Vec<_> = match identity {
-            Some(identity) => self
-                .lock()
-                .mounts
-                .get(&(ip, identity))
-                .cloned()
-                .into_iter()
-                .collect(),
-            None => {
-                let table = self.lock();
-                let of_machine = table.mounts.iter().filter(|(key, _)| of_machine(key));
-                of_machine.map(|(_, mount)| Arc::clone(mount)).collect()
-            }
-        };
-        for mount in found {
-            let before = mount.times.fetch_sub(1, Ordering::Relaxed);
-            if before <= 1 || identity.is_none() {
-                self.finish(&mount);
-            }
-        }
+        let ended = self.lock().on_unmount(ip, identity);
+        ended.iter().for_each(|mount| mount.end());
     }
 
-    /// `len` bytes of a file went out.
+    /// Records that `len` bytes of a file were sent.
     pub(super) fn sent(&self, mount: &Mount, len: u64) {
         mount.guard.add_sent(len);
         mount.guard.progress(Instant::now());
@@ -156,42 +115,22 @@ impl Accounts {
         mount.guard.fail(why);
     }
 
-    /// For `showmount -a`.
+    /// Returns the list for `showmount -a`.
     pub(super) fn mounted(&self) -> Vec<Mounted> {
-        let table = self.lock();
-        let mut mounted: Vec<_> = table
-            .mounts
-            .values()
-            .map(|mount| Mounted {
-                machine: mount.peer.to_string(),
-                path: mount.guard.path().to_owned(),
-            })
-            .collect();
-        mounted.sort_by(|a, b| (&a.machine, &a.path).cmp(&(&b.machine, &b.path)));
-        mounted
+        self.lock().mounted()
     }
 
     /// Ends accounts of machines that are gone, for ever.
     pub(super) async fn forget_idle(&self) {
         loop {
             sleep((self.forget / LOOKS).min(LOOK)).await;
-            let now = self.now();
-            let idle: Vec<_> = {
-                let table = self.lock();
-                let is_idle = |mount: &&Arc<Mount>| {
-                    let used = mount.used.load(Ordering::Relaxed);
-                    let left = mount.left.load(Ordering::Relaxed);
-                    let has_left = left >= used && now.saturating_sub(left) >= millis(GONE);
-                    (has_left || now.saturating_sub(used) >= millis(self.forget))
-                        && !table.connections.contains_key(&mount.peer)
-                };
-                table.mounts.values().filter(is_idle).cloned().collect()
-            };
-            idle.iter().for_each(|mount| self.finish(mount));
+            let ended = self.lock().on_timeout(self.now());
+            ended.iter().for_each(|mount| mount.end());
         }
     }
 
-    fn begin(
+    /// Creates an account without events so far.
+    fn new_mount(
         &self,
         ip: IpAddr,
         identity: Identity,
@@ -206,61 +145,49 @@ impl Accounts {
             len: size,
             file_use: FileUse::mounted(),
         };
-        let mount = Arc::new(Mount {
-            peer: ip,
+        Arc::new(Mount {
             identity,
             image,
             guard: TransferGuard::new(&self.bus, info),
-            times: AtomicUsize::new(1),
-            used: AtomicU64::new(self.now()),
-            left: AtomicU64::new(0),
+            used: AtomicU64::new(millis(self.now())),
             noted: AtomicU64::new(0),
             is_over: AtomicBool::new(false),
-        });
-        let oldest = {
-            let mut table = self.lock();
-            // Two connections may have come here at once.
-            if let Some(other) = table.mounts.get(&(ip, identity)) {
-                return Arc::clone(other);
-            }
-            let is_full = table.mounts.len() >= MAX_ACCOUNTS;
-            let by_use = |mount: &&Arc<Mount>| mount.used.load(Ordering::Relaxed);
-            let oldest = is_full.then(|| table.mounts.values().min_by_key(by_use).cloned());
-            table.mounts.insert((ip, identity), Arc::clone(&mount));
-            oldest.flatten()
-        };
-        if let Some(oldest) = oldest {
-            self.finish(&oldest);
+        })
+    }
+
+    /// Publishes the events of an account that began, or goes on, and of the one that ended for it.
+    fn publish(&self, opened: Opened<Arc<Mount>>) -> Arc<Mount> {
+        let Opened {
+            mount,
+            is_new,
+            ended,
+        } = opened;
+        if let Some(ended) = ended {
+            ended.end();
         }
-        self.note(&mount);
-        mount.guard.start();
+        if is_new {
+            self.note(&mount);
+            mount.guard.start();
+        } else {
+            self.use_now(&mount);
+        }
         mount
     }
 
-    fn finish(&self, mount: &Mount) {
-        {
-            let mut table = self.lock();
-            let key = (mount.peer, mount.identity);
-            // Another conversation may have ended it and begun the next one at once.
-            if table
-                .mounts
-                .get(&key)
-                .is_some_and(|m| std::ptr::eq(&**m, mount))
-            {
-                table.mounts.remove(&key);
-            }
-        }
-        mount.is_over.store(true, Ordering::Relaxed);
-        mount.guard.finish(0);
-    }
-
     fn use_now(&self, mount: &Mount) {
-        mount.used.store(self.now(), Ordering::Relaxed);
+        mount.used.store(millis(self.now()), Ordering::Relaxed);
     }
 
     /// Marks the image as in use by a machine, so that it stays open when it is replaced.
     fn note(&self, mount: &Mount) {
-        if self.is_time(&mount.noted, NOTE) {
+        let (before, now) = (mount.noted.load(Ordering::Relaxed), millis(self.now()));
+        let is_due = before == 0 || now.saturating_sub(before) >= millis(NOTE);
+        let swapped = is_due.then(|| {
+            let noted = &mount.noted;
+            noted.compare_exchange(before, now, Ordering::Relaxed, Ordering::Relaxed)
+        });
+        // Another conversation may have done it.
+        if let Some(Ok(_)) = swapped {
             self.note_disk(mount.image);
         }
     }
@@ -271,22 +198,12 @@ impl Accounts {
         }
     }
 
-    /// Returns whether `pause` has passed since `last`, which is now then.
-    fn is_time(&self, last: &AtomicU64, pause: Duration) -> bool {
-        let (before, now) = (last.load(Ordering::Relaxed), self.now());
-        let is_time = before == 0 || now.saturating_sub(before) >= millis(pause);
-        is_time
-            && last
-                .compare_exchange(before, now, Ordering::Relaxed, Ordering::Relaxed)
-                .is_ok()
+    /// Returns the time since the epoch, and a millisecond: never zero.
+    fn now(&self) -> Duration {
+        self.epoch.elapsed() + Duration::from_millis(1)
     }
 
-    /// Milliseconds since the epoch, and one.
-    fn now(&self) -> u64 {
-        millis(self.epoch.elapsed()) + 1
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Table> {
+    fn lock(&self) -> MutexGuard<'_, MountTable<Arc<Mount>>> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -294,14 +211,19 @@ impl Accounts {
 impl Drop for Accounts {
     /// Lets the mounts go without an end: a machine reads on when the server runs again.
     fn drop(&mut self) {
-        let table = self.lock();
-        let mounts = table.mounts.values();
-        mounts.for_each(|mount| mount.guard.abandon());
+        self.lock().iter().for_each(|mount| mount.guard.abandon());
     }
 }
 
-/// One conversation's way to its accounts: the latest one at hand, because nearly every call is
-/// about the same image.
+impl Mount {
+    fn end(&self) {
+        self.is_over.store(true, Ordering::Relaxed);
+        self.guard.finish(0);
+    }
+}
+
+/// The accounts of one conversation: the latest one at hand, because nearly every call is about the
+/// same image.
 pub(super) struct Account<'a> {
     accounts: &'a Accounts,
     peer: IpAddr,
@@ -310,11 +232,12 @@ pub(super) struct Account<'a> {
 }
 
 impl Account<'_> {
+    /// Returns the address of the machine.
     pub(super) fn peer(&self) -> IpAddr {
         self.peer
     }
 
-    /// A handle of this image was used.
+    /// Records that a handle of this image was used.
     pub(super) fn touch(&mut self, identity: Identity, image: ImageId) {
         match self.find(identity) {
             Some(mount) => {
@@ -326,7 +249,7 @@ impl Account<'_> {
         }
     }
 
-    /// A file of this image is being read; `path` names it if nobody mounted it.
+    /// Records that a file of this image is being read; `path` names it if nobody mounted it.
     pub(super) fn read(
         &mut self,
         identity: Identity,
@@ -335,8 +258,10 @@ impl Account<'_> {
         path: impl FnOnce() -> String,
     ) -> Arc<Mount> {
         let mount = self.find(identity).unwrap_or_else(|| {
-            self.accounts
-                .begin(self.peer, identity, image, size, path())
+            let (accounts, path) = (self.accounts, path());
+            let new = accounts.new_mount(self.peer, identity, image, size, path.clone());
+            let opened = accounts.lock().on_read(self.peer, identity, path, new);
+            accounts.publish(opened)
         });
         self.accounts.use_now(&mount);
         self.accounts.note(&mount);
@@ -351,42 +276,30 @@ impl Account<'_> {
         if let Some(mount) = self.latest.as_ref().filter(is_it) {
             return Some(Arc::clone(mount));
         }
-        let key = (self.peer, identity);
-        self.latest = self.accounts.lock().mounts.get(&key).cloned();
+        self.latest = self.accounts.lock().get(self.peer, identity).cloned();
         self.latest.clone()
     }
 }
 
 impl Drop for Account<'_> {
     fn drop(&mut self) {
-        if !self.counts {
-            return;
-        }
-        let mut table = self.accounts.lock();
-        if let Some(count) = table.connections.get_mut(&self.peer) {
-            *count -= 1;
-            if *count == 0 {
-                table.connections.remove(&self.peer);
-                let now = self.accounts.now();
-                for mount in table.mounts.values().filter(|m| m.peer == self.peer) {
-                    if now.saturating_sub(mount.used.load(Ordering::Relaxed)) < millis(LEFT) {
-                        mount.left.store(now, Ordering::Relaxed);
-                    }
-                }
-            }
+        if self.counts {
+            let now = self.accounts.now();
+            self.accounts.lock().on_disconnected(self.peer, now);
         }
     }
 }
 
+/// Returns a time in whole milliseconds.
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::limits::FORGET;
     use super::*;
     use lanboot_core::events::EventKind;
+    use lanboot_core::nfs::FORGET;
     use tokio::time::advance;
 
     const MACHINE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
@@ -447,13 +360,16 @@ mod tests {
         let accounts = Accounts::new(bus, Arc::default(), FORGET);
         let ip = IpAddr::from([10, 0, 0, 9]);
         let (identity, image) = (Identity::default(), ImageId(0));
-        let old = accounts.begin(ip, identity, image, 1, "/iso/a".into());
-        // Two connections mount it at once: both saw the old account, one was first.
-        accounts.finish(&old);
-        let new = accounts.begin(ip, identity, image, 1, "/iso/a".into());
-        accounts.finish(&old);
+        let read = |account: &mut Account<'_>| account.read(identity, image, 1, || "/iso/a".into());
+        let [mut first, mut second] = [(), ()].map(|()| accounts.open(ip, true));
+        // Two connections read it, and one unmounts: the other one still holds the old account.
+        let old = read(&mut first);
+        assert!(Arc::ptr_eq(&old, &read(&mut second)));
+        accounts.unmount(ip, Some(identity));
+        let new = read(&mut second);
+        assert!(Arc::ptr_eq(&new, &read(&mut first)), "not the old one");
         assert_eq!(accounts.mounted().len(), 1);
-        accounts.finish(&new);
+        accounts.unmount(ip, Some(identity));
         assert!(accounts.mounted().is_empty());
         let mut finished = Vec::new();
         while let Ok(event) = events.try_recv() {

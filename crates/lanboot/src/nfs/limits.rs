@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use lanboot_core::nfs::FORGET;
+
 /// Most connections to port 2049 at once: four for each of a thousand machines. A machine has one
 /// or two, and comes again when an idle one is closed.
 pub const MAX_CONNECTIONS: usize = 4096;
@@ -11,13 +13,9 @@ pub const MAX_CONNECTIONS_PER_PEER: usize = 512;
 pub const MAX_QUESTIONS: usize = 1024;
 /// Most of them from one address.
 pub const MAX_QUESTIONS_PER_PEER: usize = 256;
-/// How long a machine may acknowledge nothing of what is sent. It may be asleep or unplugged, and
-/// would only ask for the same again.
+/// Longest time without an acknowledgement of what is sent. The machine may be asleep or
+/// unplugged, and would only ask for the same again.
 pub const STALL: Duration = Duration::from_secs(600);
-/// Time for which a machine with no connection must not have used an image until it is taken to be
-/// done with it. Nobody has to say goodbye, and those who run from an image never do: one that has
-/// all it needs in memory may be silent for hours, without a connection after Linux' five minutes.
-pub const FORGET: Duration = Duration::from_secs(24 * 3600);
 
 /// Limits of the server. [`Limits::default`] has the constants above.
 #[derive(Clone, Copy, Debug)]
@@ -28,8 +26,7 @@ pub struct Limits {
     pub connections_per_peer: usize,
     /// Wait for a sign that the machine takes what is sent.
     pub stall: Duration,
-    /// How long a machine with no connection must not have used an image until it is taken to be
-    /// done with it.
+    /// Time without a use after which a machine with no connection is done with an image.
     pub forget: Duration,
 }
 

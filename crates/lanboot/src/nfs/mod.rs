@@ -34,8 +34,7 @@ use listener::{Sockets, service};
 use shared::Shared;
 
 pub use limits::{
-    FORGET, Limits, MAX_CONNECTIONS, MAX_CONNECTIONS_PER_PEER, MAX_QUESTIONS,
-    MAX_QUESTIONS_PER_PEER, STALL,
+    Limits, MAX_CONNECTIONS, MAX_CONNECTIONS_PER_PEER, MAX_QUESTIONS, MAX_QUESTIONS_PER_PEER, STALL,
 };
 pub use listener::Listener;
 

@@ -1,4 +1,4 @@
-//! Notices a peer that acknowledges nothing any more.
+//! Detects a peer that acknowledges nothing any more.
 
 use std::time::Duration;
 
