@@ -3,6 +3,11 @@
 //!
 //! `tftp_single_port.rs` runs all of this again, with transfers that leave from the server's port.
 
+// Not all of it is used here.
+#[allow(dead_code, unreachable_pub)]
+#[path = "event_stream/mod.rs"]
+mod event_stream;
+
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
@@ -14,9 +19,7 @@ use std::time::{Duration, Instant};
 use lanboot::events::bus::Bus;
 use lanboot::images::open_images::{ImageFile, OpenImages};
 use lanboot::tftp::{self, Limits};
-use lanboot_core::events::{EventKind, FileUse};
-use lanboot_core::route::Route;
-use lanboot_core::routes::Opened;
+use lanboot_core::events::EventKind;
 use lanboot_core::tftp::{ErrorCode, Failure, Mode, Options, Packet, Request};
 use lanboot_core::vfs::{Content, File, Piece, Source};
 use tempfile::TempDir;
@@ -59,23 +62,10 @@ pub(crate) struct Server {
     folder: TempDir,
 }
 
-pub(crate) fn noise(len: usize) -> Vec<u8> {
-    let mut state = 0x2545_f491_4f6c_dd1du64;
-    let mut bytes = Vec::with_capacity(len + 8);
-    while bytes.len() < len {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        bytes.extend_from_slice(&state.to_le_bytes());
-    }
-    bytes.truncate(len);
-    bytes
-}
-
 impl Server {
     pub(crate) fn start(limits: Limits) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let image = noise(LARGE + 1000);
+        let image = event_stream::noise(LARGE + 1000);
         let path = folder.path().join("image");
         std::fs::write(&path, &image).unwrap();
         let open_images = Arc::new(OpenImages::default());
@@ -135,11 +125,7 @@ impl Server {
                 assert!(peer.is_loopback());
                 let start = path.iter().position(|&b| b != b'/').unwrap_or(0);
                 let file = known.get(&path[start..]).cloned()?;
-                Some(Opened {
-                    route: Route::Index,
-                    file,
-                    file_use: FileUse::default(),
-                })
+                Some(event_stream::found(file))
             };
             runtime.block_on(async move {
                 let forwarder = tokio::spawn(async move {

@@ -11,17 +11,12 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
-use ipnet::IpNet;
 use lanboot::context::Context;
-use lanboot::events::bus::{Bus, Events};
+use lanboot::events::bus::Events;
 use lanboot::images::open_images::ImageFile;
 use lanboot::nbd::{Limits, serve as serve_nbd};
 use lanboot_core::catalog::Catalog;
 use lanboot_core::events::EventKind;
-use lanboot_core::loaders::Loaders;
-use lanboot_core::menus::Menu;
-use lanboot_core::plan::{BootChoice, Transports};
 use lanboot_core::routes::Routes;
 use lanboot_core::vfs::ImageId;
 use tokio::sync::watch;
@@ -55,17 +50,10 @@ pub fn serve_in(limits: Limits, prefix: u8) -> Served {
     let mut image = event_stream::noise(IMAGE_BYTES);
     let (image_file, open_images, id) = event_stream::opened(&image);
     image.resize(usize::try_from(SIZE).unwrap(), 0);
-    let (bus, events) = Bus::new();
-    let (drain, draining) = watch::channel(false);
+    let (context, events, drain) = event_stream::context(routes(id, prefix), open_images);
     let runtime = event_stream::runtime();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    let context = Context {
-        routes: Arc::new(ArcSwap::from_pointee(routes(id, prefix))),
-        open_images,
-        bus,
-        drain: draining,
-    };
     let done = runtime.spawn(serve_nbd(listener, context.clone(), limits));
     Served {
         address,
@@ -89,22 +77,7 @@ pub fn image(state: u64) -> (tempfile::NamedTempFile, Vec<u8>) {
 
 pub fn routes(id: ImageId, prefix: u8) -> Routes {
     let image = event_stream::image("disk", id, IMAGE_BYTES as u64);
-    Routes {
-        catalog: Arc::new(Catalog::new(vec![Arc::new(image)])),
-        loaders: Arc::new(Loaders::default()),
-        menu: Menu {
-            timeout: None,
-            boot: BootChoice::default(),
-            append: String::new(),
-            transports: Transports::default(),
-            kind: Default::default(),
-        },
-        addresses: vec![IpNet::new([127, 0, 0, 1].into(), prefix).unwrap()],
-        subnets: vec![],
-        http_port: 80,
-        nfs: false,
-        nbd: true,
-    }
+    event_stream::routes(Catalog::new(vec![Arc::new(image)]), prefix)
 }
 
 impl Served {

@@ -1,18 +1,25 @@
-//! Events of a server, as the tests wait for them, and an image for it to serve.
+//! Events of a server, as the tests wait for them, and an image and a context for it to serve.
 
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use lanboot::events::bus::Events;
+use arc_swap::ArcSwap;
+use ipnet::IpNet;
+use lanboot::context::Context;
+use lanboot::events::bus::{Bus, Events};
 use lanboot::images::open_images::{ImageFile, OpenImages};
-use lanboot_core::catalog::{Detection, Image, MediumLoaders};
+use lanboot_core::catalog::{Catalog, Detection, Image, MediumLoaders};
 use lanboot_core::events::{EventKind, FileUse};
+use lanboot_core::loaders::Loaders;
+use lanboot_core::menus::Menu;
+use lanboot_core::plan::BootChoice;
 use lanboot_core::route::Route;
-use lanboot_core::routes::Opened;
+use lanboot_core::routes::{Opened, Routes};
 use lanboot_core::vfs::{File, Identity, ImageId, Meta, TreeBuilder};
 use tempfile::NamedTempFile;
 use tokio::runtime::{Builder, Runtime};
+use tokio::sync::watch;
 
 /// Nothing in these tests takes this long unless it is broken, on a machine that has much else to
 /// do. Shorter than what the servers allow an idle connection.
@@ -91,6 +98,42 @@ pub fn image(name: &str, id: ImageId, size: u64) -> Image {
         tree: Arc::new(TreeBuilder::new(Meta::default()).build()),
         found: Detection::default(),
         loaders: MediumLoaders::default(),
+    }
+}
+
+/// The context of a server, its events, and the sender that stops it.
+pub fn context(
+    routes: Routes,
+    open_images: Arc<OpenImages>,
+) -> (Context, Events, watch::Sender<bool>) {
+    let (bus, events) = Bus::new();
+    let (drain, draining) = watch::channel(false);
+    let context = Context {
+        routes: Arc::new(ArcSwap::from_pointee(routes)),
+        open_images,
+        bus,
+        drain: draining,
+    };
+    (context, events, drain)
+}
+
+/// The routes of a server for the first `prefix` bits of 127.0.0.1, without a loader.
+pub fn routes(catalog: Catalog, prefix: u8) -> Routes {
+    Routes {
+        menu: Menu {
+            timeout: None,
+            boot: BootChoice::resolve(&catalog, None).unwrap(),
+            append: String::new(),
+            transports: Default::default(),
+            kind: Default::default(),
+        },
+        catalog: Arc::new(catalog),
+        loaders: Arc::new(Loaders::default()),
+        addresses: vec![IpNet::new([127, 0, 0, 1].into(), prefix).unwrap()],
+        subnets: vec![],
+        http_port: 80,
+        nfs: true,
+        nbd: true,
     }
 }
 

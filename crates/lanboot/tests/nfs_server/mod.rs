@@ -10,16 +10,12 @@ use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use lanboot::context::Context;
-use lanboot::events::bus::{Bus, Events};
+use lanboot::events::bus::Events;
 use lanboot::images::open_images::OpenImages;
 use lanboot::nfs::{Limits, Listener, serve};
 use lanboot_core::catalog::{Catalog, Image};
 use lanboot_core::events::EventKind;
-use lanboot_core::loaders::Loaders;
-use lanboot_core::menus::Menu;
-use lanboot_core::plan::BootChoice;
 use lanboot_core::routes::Routes;
 use lanboot_core::vfs::{
     Content, Identity, ImageId, Kind, Meta, NodeId, Piece, Source, Tree, TreeBuilder,
@@ -61,14 +57,7 @@ pub fn serve_catalog(
     image: Vec<u8>,
     image_file: tempfile::NamedTempFile,
 ) -> Served {
-    let (bus, events) = Bus::new();
-    let (drain, draining) = watch::channel(false);
-    let context = Context {
-        routes: Arc::new(ArcSwap::from_pointee(routes(catalog))),
-        open_images,
-        bus,
-        drain: draining,
-    };
+    let (context, events, drain) = event_stream::context(routes(catalog), open_images);
     let runtime = event_stream::runtime();
     let listener = Listener::anywhere([127, 0, 0, 1].into(), KEY).unwrap();
     let (nfs, portmap) = listener.ports();
@@ -87,22 +76,7 @@ pub fn serve_catalog(
 }
 
 pub fn routes(catalog: Catalog) -> Routes {
-    Routes {
-        menu: Menu {
-            timeout: None,
-            boot: BootChoice::resolve(&catalog, None).unwrap(),
-            append: String::new(),
-            transports: Default::default(),
-            kind: Default::default(),
-        },
-        catalog: Arc::new(catalog),
-        loaders: Arc::new(Loaders::default()),
-        addresses: vec!["127.0.0.1/8".parse().unwrap()],
-        subnets: vec![],
-        http_port: 80,
-        nfs: true,
-        nbd: true,
-    }
+    event_stream::routes(catalog, 8)
 }
 
 /// The places of the files in the image.
