@@ -14,15 +14,12 @@ use ipnet::IpNet;
 use crate::catalog::{Catalog, Entry, Image, Server, Transport};
 use crate::diagnostic::DiagnosticCode;
 use crate::images::{EntryKind, Linux};
-use crate::loaders::Loaders;
+use crate::loaders::{LoaderRoute, Loaders, PXELINUX_DEFAULT, PxelinuxFile};
 use crate::menus::{self, Menu};
 use crate::net::{self, Origin};
 use crate::plan::{Memory, MenuKind};
-use crate::route::{Derived, Expected, FilePath, FileUse, LoaderRoute, Role, Route};
-use crate::vfs::{Content, File, Kind, Path, Tree};
-
-/// Name of the configuration that PXELINUX asks for at last.
-const PXELINUX_DEFAULT: &str = "default";
+use crate::route::{Derived, Expected, FilePath, FileUse, Role, Route};
+use crate::vfs::{Content, File};
 
 /// A file that was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,6 +87,7 @@ impl Routes {
                 })
             }
             Route::Loader(file) => self.loader_file(file, peer),
+            Route::Autoexec(_) => self.autoexec(peer),
             Route::RamDisk(image) => self.ram_disk(image),
             Route::WholeImage(image) => {
                 // An image may be called like another one's file.
@@ -101,7 +99,7 @@ impl Routes {
             }
             Route::Image { image, path } => match self.catalog.image(image.as_bytes()) {
                 Some(image) => {
-                    let own = file_of(image, path.as_bytes());
+                    let own = image.file(path.as_bytes());
                     own.or_else(|| self.autoexec(peer).filter(|_| path.is_autoexec()))
                 }
                 None => self.at_root(&self.as_path(route), peer),
@@ -117,7 +115,7 @@ impl Routes {
 
     /// Returns a file of the default image, or what a loader means by its path.
     fn at_root(&self, path: &FilePath, peer: IpAddr) -> Option<File> {
-        let image_file = |path: &FilePath| file_of(self.catalog.default_image()?, path.as_bytes());
+        let image_file = |path: &FilePath| self.catalog.default_image()?.file(path.as_bytes());
         let derived = path.derived();
         // The default image's own menu is left alone where it was asked for.
         if self.menu.kind == MenuKind::Stock {
@@ -149,7 +147,7 @@ impl Routes {
                 role,
                 // Only firmware makes a RAM disk.
                 begins_boot: role == Role::Loader || matches!(route, Route::RamDisk(_)),
-                shim: self.shim_at(route).map(|shim| shim.authorities),
+                shim: self.shim_authorities(route),
                 ..FileUse::default()
             };
         }
@@ -159,6 +157,7 @@ impl Routes {
             Route::Index
             | Route::IpxeMenu
             | Route::Loader(_)
+            | Route::Autoexec(_)
             | Route::RamDisk(_)
             | Route::WholeImage(_) => return FileUse::default(),
         };
@@ -262,7 +261,8 @@ impl Routes {
                 "/{whole}  ({family}; its files are below /{files})\n"
             ));
         }
-        let pxelinux = Route::Loader(LoaderRoute::PxelinuxConfig(PXELINUX_DEFAULT.into()));
+        let pxelinux = PxelinuxFile::Config(PXELINUX_DEFAULT.into());
+        let pxelinux = Route::Loader(LoaderRoute::Pxelinux(pxelinux));
         out.push_str(&format!("\nMenus: /{} and /{pxelinux}\n", Route::IpxeMenu));
         out
     }
@@ -286,58 +286,8 @@ fn role_in(entry: &Entry, file: &str) -> Option<Role> {
     }
 }
 
-fn file_of(image: &Image, path: &[u8]) -> Option<File> {
-    let found = image.tree.resolve(&Path::parse(path).ok()?)?;
-    match &found.node.kind {
-        Kind::File(content) if found.id != Tree::ROOT => Some(File {
-            content: content.clone(),
-            modified: Some(found.node.meta.modified),
-            version: image.version.rotate_left(20) ^ u64::from(found.id.0),
-            warning: None,
-        }),
-        Kind::File(_) | Kind::Directory(_) | Kind::Symlink(_) => None,
-    }
-}
-
 fn generated(text: String) -> File {
-    plain(Content::memory(text.into_bytes()))
-}
-
-/// A file that is only in memory; its version is a hash of its bytes.
-fn plain(content: Content) -> File {
-    File {
-        version: version_of(&content),
-        content,
-        modified: None,
-        warning: None,
-    }
-}
-
-/// A hash of what is in memory, eight bytes at a time in four lanes. It is made anew for every
-/// request, and a signed GRUB has 4 MiB: byte by byte that took 4 ms.
-fn version_of(content: &Content) -> u64 {
-    // 2^64 divided by the golden ratio. A product alone never lets a high bit change a low one.
-    const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
-    let mix = |hash: u64, word: u64| {
-        let mixed = (hash ^ word).wrapping_mul(ODD);
-        mixed ^ mixed >> 32
-    };
-    let mut lanes = [1, 2, 3, 4];
-    let mut rest = mix(1, content.len());
-    for memory in content.pieces().iter().filter_map(|piece| piece.memory()) {
-        let mut blocks = memory.chunks_exact(32);
-        for block in blocks.by_ref() {
-            for (lane, word) in lanes.iter_mut().zip(block.chunks_exact(8)) {
-                let word = word
-                    .first_chunk()
-                    .map_or(0, |word| u64::from_le_bytes(*word));
-                *lane = mix(*lane, word);
-            }
-        }
-        let bytes = blocks.remainder().iter();
-        rest = bytes.fold(rest, |rest, byte| mix(rest, u64::from(*byte)));
-    }
-    lanes.into_iter().fold(rest, mix)
+    File::in_memory(Content::memory(text.into_bytes()))
 }
 
 #[cfg(test)]
@@ -365,7 +315,7 @@ mod tests {
         };
         let host = [("lpxelinux.0", "host loader"), ("menu.c32", "host menu")];
         let loaders = Loaders {
-            ipxe: BTreeMap::from([
+            programs: BTreeMap::from([
                 ("undionly.kpxe", Content::memory(*b"undionly")),
                 ("snponly-x86_64.efi", Content::memory(*b"snponly")),
             ]),
@@ -425,21 +375,6 @@ mod tests {
         let menus = menus.filter(|word| word.starts_with('/'));
         for path in paths.into_iter().chain(menus) {
             assert!(routes.find(path.as_bytes(), b"", PEER).is_some(), "{path}");
-        }
-    }
-
-    #[test]
-    fn a_byte_more_or_another_one_anywhere_is_another_version() {
-        let version = |bytes: &[u8]| version_of(&Content::memory(bytes.to_vec()));
-        let mut seen = std::collections::BTreeSet::new();
-        let mut bytes = vec![0u8; 101];
-        assert!(seen.insert(version(&bytes)) && seen.insert(version(&bytes[1..])));
-        for at in 0..bytes.len() {
-            for bit in 0..8 {
-                bytes[at] ^= 1 << bit;
-                assert!(seen.insert(version(&bytes)), "byte {at}, bit {bit}");
-                bytes[at] ^= 1 << bit;
-            }
         }
     }
 

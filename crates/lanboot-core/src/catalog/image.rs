@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::medium_loaders::MediumLoaders;
 use crate::images::{Detection, MountSource, Server};
-use crate::vfs::{Content, Identity, ImageId, Piece, Tree};
+use crate::vfs::{Content, File, Identity, ImageId, Kind, Path, Piece, Tree};
 
 /// An image of the catalog.
 #[derive(Clone, Debug)]
@@ -49,6 +49,20 @@ impl Image {
     /// The whole image, as a disk or as one file. What is missing of it cannot be read.
     pub fn whole(&self) -> Content {
         Content::new(Piece::of_image(self.id, 0, self.recorded_size, self.size))
+    }
+
+    /// Returns the file of the image at a path, as machines send it.
+    pub fn file(&self, path: &[u8]) -> Option<File> {
+        let found = self.tree.resolve(&Path::parse(path).ok()?)?;
+        match &found.node.kind {
+            Kind::File(content) if found.id != Tree::ROOT => Some(File {
+                content: content.clone(),
+                modified: Some(found.node.meta.modified),
+                version: self.version.rotate_left(20) ^ u64::from(found.id.0),
+                warning: None,
+            }),
+            Kind::File(_) | Kind::Directory(_) | Kind::Symlink(_) => None,
+        }
     }
 
     /// Every word that means it or one of its entries, in paths, in menus and to `--boot`. No two

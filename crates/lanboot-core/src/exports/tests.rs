@@ -36,7 +36,7 @@ fn menu(append: &str) -> Menu {
 
 fn loaders() -> Loaders {
     Loaders {
-        ipxe: BTreeMap::from([
+        programs: BTreeMap::from([
             ("undionly.kpxe", Content::memory(*b"x")),
             ("snponly-x86_64.efi", Content::memory(*b"x")),
         ]),

@@ -87,6 +87,15 @@ pub fn is_shim_name(name: &[u8]) -> bool {
     stem(&name.to_ascii_lowercase()).is_some_and(is_shim)
 }
 
+/// Name of GRUB's menu.
+pub(crate) const GRUB_CFG: &[u8] = b"grub.cfg";
+
+/// Returns whether this is `grub.cfg`, or one for a machine: `grub.cfg-01-52-54-…`,
+/// `grub.cfg-0A000001`.
+pub(crate) fn is_grub_cfg(name: &[u8]) -> bool {
+    matches!(name.strip_prefix(GRUB_CFG), Some([] | [b'-', ..]))
+}
+
 fn is_shim(stem: &[u8]) -> bool {
     SHIM.iter()
         .any(|part| stem.windows(part.len()).any(|window| window == *part))

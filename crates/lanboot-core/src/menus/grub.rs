@@ -19,11 +19,11 @@ use crate::catalog::{
 };
 use crate::diagnostic::{Diagnostic, DiagnosticCode};
 use crate::images::{EntryKind, Linux};
-use crate::loaders::{Loaders, Shim, secure_names};
+use crate::loaders::{GrubHttpTest, LOCKED, Loaders, Shim, secure_names};
 use crate::machine::Arch;
 use crate::pe::Signed;
 use crate::plan::{Memory, shim_grub};
-use crate::route::{LOCKED, LoaderRoute, Route};
+use crate::route::Route;
 use crate::text::{ascii, printable};
 
 /// GRUB's names for the processors it can be built for, with UEFI (`$grub_cpu`).
@@ -77,7 +77,7 @@ impl Grub<'_> {
                 "if [ \"$root\" = \"http,{address}\" ]; then\n\
                  set lanboot=http,{address}\nset lanboot_secure=secure-http\nfi"
             );
-            let test = Route::Loader(LoaderRoute::GrubHttpTest);
+            let test = Route::Loader(GrubHttpTest.into());
             for (_, cpu) in CPUS.iter().filter(|(arch, _)| self.has_http(*arch)) {
                 let _ = writeln!(
                     out,

@@ -1,6 +1,6 @@
 //! The operator's choice of loader, for all machines and for single ones.
 
-use super::BootChoice;
+use super::boot_choice::BootChoice;
 use crate::catalog::Catalog;
 use crate::loaders::LoaderKind;
 use crate::machine::Mac;

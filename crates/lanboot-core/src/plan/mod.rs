@@ -3,26 +3,21 @@
 
 mod boot_choice;
 mod loader_choice;
-mod no_loader;
+mod menu_kind;
+mod nothing;
 mod offer;
 mod pick;
+mod programs;
 mod transport;
 mod unknown_entry;
 
 pub use boot_choice::{BootChoice, CannotBoot};
 pub use loader_choice::LoaderChoice;
-pub use no_loader::NoLoader;
+pub use menu_kind::MenuKind;
 pub use offer::{Offer, Offers, offer, usual_loader};
 pub use pick::{pxelinux_image, shim_grub};
+pub use programs::Programs;
 pub use transport::{Memory, RootTransport, TransportReason, Transports, root_transport};
 pub use unknown_entry::UnknownEntry;
 
-/// The menu that machines see.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum MenuKind {
-    /// The one made here, with every image.
-    #[default]
-    Generated,
-    /// The default image's own, untouched.
-    Stock,
-}
+pub use crate::loaders::NoLoader;

@@ -2,11 +2,17 @@
 
 use std::net::IpAddr;
 
-use super::{BootChoice, LoaderChoice, MenuKind, NoLoader, pxelinux_image, shim_grub};
+use super::boot_choice::BootChoice;
+use super::loader_choice::LoaderChoice;
+use super::menu_kind::MenuKind;
+use super::programs::Programs;
 use crate::catalog::{Catalog, Image, Server};
-use crate::loaders::{Ipxe, LoaderKind, Loaders, SecureArch, ShimGrub};
+use crate::loaders::{
+    AnyLoader, BootRequest, GrubBehindShim, IpxeBehindShim, IpxeLoader, LoaderKind, LoaderOffer,
+    LoaderRoute, Loaders, NoLoader, Pxelinux, SecureArch, ShimGrub, ShimGrubPart,
+};
 use crate::machine::{Arch, Machine, Stage};
-use crate::route::{FilePath, IpxePart, LoaderRoute, Route, ShimGrubPart};
+use crate::route::{FilePath, Route};
 
 /// The warning in an offer of iPXE without a shim of its own.
 const NEEDS_SECURE_BOOT_OFF: &str =
@@ -59,24 +65,27 @@ pub fn offer(machine: &Machine, from: &Offers<'_>, server: &Server) -> Result<Of
         return Err(NoLoader::nothing(catalog));
     }
     let asked = LoaderRequest {
-        catalog,
-        loaders: from.loaders,
-        boot: from.boot,
-        default: catalog.default_image().map(AsRef::as_ref),
-        arch: arch.program(),
-        http: machine.stage == Stage::HttpBoot,
-        proxy: from.proxy,
+        programs: Programs {
+            catalog,
+            loaders: from.loaders,
+            boot: from.boot,
+        },
+        request: BootRequest {
+            arch: arch.program(),
+            http: machine.stage == Stage::HttpBoot,
+            proxy: from.proxy,
+        },
     };
     if let (MenuKind::Generated, Some(whole)) = (menu, asked.whole_image(kind)) {
         return whole.map(|offer| asked.at(offer, server));
     }
     if machine.stage == Stage::Ipxe {
-        return match (menu, asked.arch, kind) {
-            (MenuKind::Stock, ..) => asked.stock().map(|offer| asked.at(offer, server)),
-            (MenuKind::Generated, Arch::X86Bios, LoaderKind::Pxelinux) => {
-                asked.pxelinux().map(|offer| asked.at(offer, server))
+        return match (menu, kind.loader()) {
+            (MenuKind::Stock, _) => asked.stock().map(|offer| asked.at(offer, server)),
+            (MenuKind::Generated, Some(loader)) if loader.replaces_ipxe(asked.request.arch) => {
+                asked.of(loader).map(|offer| asked.at(offer, server))
             }
-            (MenuKind::Generated, ..) => Ok(Offer {
+            (MenuKind::Generated, _) => Ok(Offer {
                 server: server.http.host,
                 file: Route::IpxeMenu.url(&server.http),
                 config: None,
@@ -117,14 +126,18 @@ pub fn usual_loader(
     secure: bool,
     proxy: bool,
 ) -> Result<Route, NoLoader> {
+    let boot = &BootChoice::first(catalog);
     let asked = LoaderRequest {
-        catalog,
-        loaders,
-        boot: &BootChoice::first(catalog),
-        default: catalog.default_image().map(AsRef::as_ref),
-        arch: arch.program(),
-        http: arch.is_http(),
-        proxy,
+        programs: Programs {
+            catalog,
+            loaders,
+            boot,
+        },
+        request: BootRequest {
+            arch: arch.program(),
+            http: arch.is_http(),
+            proxy,
+        },
     };
     let offer = match secure {
         true => asked.secure(),
@@ -146,8 +159,8 @@ struct Planned {
 /// PXELINUX' path prefix.
 #[derive(Clone, Debug)]
 enum Prefix {
-    /// The folder its files are served from.
-    Own,
+    /// A folder below `loader`.
+    Loader(&'static str),
     /// A folder of the default image.
     Medium(String),
 }
@@ -161,69 +174,70 @@ impl Planned {
             warning: None,
         }
     }
+}
 
-    fn loader(loader: LoaderRoute) -> Self {
-        Self::new(Route::Loader(loader))
+impl From<LoaderOffer<LoaderRoute>> for Planned {
+    fn from(offer: LoaderOffer<LoaderRoute>) -> Self {
+        Self {
+            config: offer.config.map(str::to_owned),
+            prefix: offer.folder.map(Prefix::Loader),
+            ..Self::new(Route::Loader(offer.file))
+        }
     }
 }
 
-/// A question of firmware that runs programs for `arch`.
+/// A request of firmware, and what there is for it.
 struct LoaderRequest<'a> {
-    catalog: &'a Catalog,
-    loaders: &'a Loaders,
-    boot: &'a BootChoice,
-    default: Option<&'a Image>,
-    arch: Arch,
-    /// It wants a URL.
-    http: bool,
-    /// See [`Offers::proxy`].
-    proxy: bool,
+    programs: Programs<'a>,
+    request: BootRequest,
 }
 
 impl LoaderRequest<'_> {
     /// Returns why such firmware cannot use this kind, whatever is installed here.
     fn unable(&self, kind: LoaderKind) -> Option<NoLoader> {
-        let is_bios = self.arch == Arch::X86Bios;
-        let able = match kind {
-            LoaderKind::Auto | LoaderKind::Ipxe | LoaderKind::IpxeNative => true,
-            LoaderKind::Pxelinux => is_bios && !self.http,
-            LoaderKind::Grub => SecureArch::of(self.arch).is_some(),
-            LoaderKind::Iso if is_bios => false,
-            LoaderKind::Iso if !self.http => return Some(NoLoader::NotByPxe),
-            LoaderKind::Iso => true,
+        let BootRequest { arch, http, .. } = self.request;
+        let able = match (kind, kind.loader()) {
+            (_, Some(loader)) => loader.supports(&self.request),
+            (LoaderKind::Iso, None) if arch == Arch::X86Bios => false,
+            (LoaderKind::Iso, None) if !http => return Some(NoLoader::NotByPxe),
+            (_, None) => true,
         };
-        (!able).then_some(NoLoader::NotForThis(kind, self.arch))
+        (!able).then(|| NoLoader::NotForThis(kind.name(), arch))
     }
 
     /// Returns what is to be said where its menu will be empty.
     fn nothing_fits(&self) -> Option<String> {
-        let is_known = !matches!(self.arch, Arch::Other(_));
-        let mut entries = self.catalog.entries();
-        let fits = entries.any(|(_, entry)| entry.cpu.runs_on(self.arch));
+        let is_known = !matches!(self.request.arch, Arch::Other(_));
+        let mut entries = self.programs.catalog.entries();
+        let fits = entries.any(|(_, entry)| entry.cpu.runs_on(self.request.arch));
         if self.is_whole_asked_for() {
             return self.about_whole_images();
         }
-        (is_known && !fits).then(|| format!("no image served is for {} machines", self.arch))
+        (is_known && !fits)
+            .then(|| format!("no image served is for {} machines", self.request.arch))
     }
 
     /// Returns whether what is to start unattended is a whole image, on whatever machine.
     fn is_whole_asked_for(&self) -> bool {
-        let named = self.boot.images(self.catalog).next();
-        self.boot.is_named() && named.is_some_and(Image::is_whole_entry)
+        let named = self.programs.boot.images(self.programs.catalog).next();
+        self.programs.boot.is_named() && named.is_some_and(Image::is_whole_entry)
     }
 
     /// The whole image where that is what starts on this machine, or the reason where nothing else
     /// could start and this machine cannot start it.
     fn whole_image(&self, kind: LoaderKind) -> Option<Result<Planned, NoLoader>> {
-        if self.http && kind == LoaderKind::Iso {
+        if self.request.http && kind == LoaderKind::Iso {
             // What was asked for by name is answered for by name.
             return None;
         }
-        let chosen = self.boot.whole_image(self.catalog, self.arch);
-        if let Some(image) = chosen.filter(|_| self.http) {
+        let chosen = self
+            .programs
+            .boot
+            .whole_image(self.programs.catalog, self.request.arch);
+        if let Some(image) = chosen.filter(|_| self.request.http) {
             return Some(Ok(ram_disk(image)));
         }
-        if self.catalog.entries().next().is_some() {
+        if self.programs.catalog.entries().next().is_some() {
             return None;
         }
         Some(Err(NoLoader::OnlyWhole(self.about_whole_images()?)))
@@ -231,8 +245,8 @@ impl LoaderRequest<'_> {
 
     /// Why this machine does not start an image that starts as a whole.
     fn about_whole_images(&self) -> Option<String> {
-        let said = self.catalog.about_whole_images()?;
-        let Self { arch, http, .. } = *self;
+        let said = self.programs.catalog.about_whole_images()?;
+        let BootRequest { arch, http, .. } = self.request;
         Some(match http {
             _ if arch == Arch::X86Bios => format!("{said}, and this machine has a BIOS"),
             true => format!("{said}, and not on {arch} machines"),
@@ -241,42 +255,55 @@ impl LoaderRequest<'_> {
     }
 
     fn by(&self, kind: LoaderKind) -> Result<Planned, NoLoader> {
-        match (kind, self.arch) {
-            (LoaderKind::Auto, Arch::X86Bios) => self.ipxe(false).or_else(|_| self.pxelinux()),
-            (LoaderKind::Auto, _) => self.secure().or_else(|why| self.unsigned(why)),
-            // Behind its own shim it starts with Secure Boot on and off.
-            (LoaderKind::Ipxe, _) => self.signed_ipxe().or_else(|_| self.ipxe(false)),
-            (LoaderKind::IpxeNative, _) => self.ipxe(true),
-            (LoaderKind::Pxelinux, _) => self.pxelinux(),
-            (LoaderKind::Grub, _) => match self.shim_grub() {
+        if let Some(loader) = kind.loader() {
+            return match self.of(loader) {
                 Err(why @ NoLoader::GrubWithoutProxy(..)) => self.instead(why),
-                pair => pair,
-            },
-            (LoaderKind::Iso, _) => {
-                if let Some(image) = self.boot.ram_disk(self.catalog, self.arch) {
-                    return Ok(ram_disk(image));
-                }
-                let mut images = self.boot.images(self.catalog);
-                let image = images.next().ok_or(NoLoader::NothingToBoot)?;
-                if let Some(damage) = image.whole().damage() {
-                    let said = format!("{} is {damage}", image.file);
-                    return Err(NoLoader::Incomplete(said));
-                }
-                Err(NoLoader::NoEfiImage(image.file.clone(), self.arch))
-            }
+                offer => offer,
+            };
         }
+        match kind {
+            LoaderKind::Iso => self.asked_ram_disk(),
+            // Behind its own shim it starts with Secure Boot on and off.
+            LoaderKind::Ipxe => self.of(&IpxeBehindShim).or_else(|_| self.firmware_ipxe()),
+            _ if self.request.arch == Arch::X86Bios => {
+                self.firmware_ipxe().or_else(|_| self.of(&Pxelinux))
+            }
+            _ => self.secure().or_else(|why| self.unsigned(why)),
+        }
+    }
+
+    /// Returns what this loader offers.
+    fn of(&self, loader: &dyn AnyLoader) -> Result<Planned, NoLoader> {
+        loader.offer(&self.request, &self.programs).map(Into::into)
+    }
+
+    /// iPXE on top of the firmware's driver.
+    fn firmware_ipxe(&self) -> Result<Planned, NoLoader> {
+        self.of(&IpxeLoader { native: false })
+    }
+
+    /// The image as a RAM disk where `--loader iso` asks for it, or why there is none.
+    fn asked_ram_disk(&self) -> Result<Planned, NoLoader> {
+        let Programs { catalog, boot, .. } = self.programs;
+        let arch = self.request.arch;
+        if let Some(image) = boot.ram_disk(catalog, arch) {
+            return Ok(ram_disk(image));
+        }
+        let image = boot.images(catalog).next().ok_or(NoLoader::NothingToBoot)?;
+        if let Some(damage) = image.whole().damage() {
+            let said = format!("{} is {damage}", image.file);
+            return Err(NoLoader::Incomplete(said));
+        }
+        Err(NoLoader::NoEfiImage(image.file.clone(), arch))
     }
 
     /// One that also starts with Secure Boot on. Where GRUB would need a disk made for it, iPXE
     /// behind its own shim is the shorter way.
     fn secure(&self) -> Result<Planned, NoLoader> {
-        let (pair, ipxe) = (self.shim_grub(), self.signed_ipxe());
+        let (pair, ipxe) = (self.of(&GrubBehindShim), self.of(&IpxeBehindShim));
         let needs_disk = |planned: &Planned| {
-            let part = match planned.route {
-                Route::Loader(LoaderRoute::ShimGrub { part, .. }) => Some(part),
-                _ => None,
-            };
-            part == Some(ShimGrubPart::Disk)
+            matches!(&planned.route, Route::Loader(LoaderRoute::ShimGrub(file))
+                if file.part == ShimGrubPart::Disk)
         };
         match (pair, ipxe) {
             (Ok(pair), Ok(ipxe)) if needs_disk(&pair) => Ok(ipxe),
@@ -287,7 +314,7 @@ impl LoaderRequest<'_> {
 
     /// Returns what is given where GRUB was asked for by name and cannot boot.
     fn instead(&self, why: NoLoader) -> Result<Planned, NoLoader> {
-        match self.signed_ipxe() {
+        match self.of(&IpxeBehindShim) {
             Ok(offer) => Ok(Planned {
                 warning: Some(format!("iPXE behind its own shim instead of GRUB: {why}")),
                 ..offer
@@ -299,7 +326,7 @@ impl LoaderRequest<'_> {
     /// iPXE, where there is nothing that starts with Secure Boot on, for the reason `why`.
     fn unsigned(&self, why: NoLoader) -> Result<Planned, NoLoader> {
         let is_reported = matches!(why, NoLoader::GrubWithoutProxy(..));
-        match self.ipxe(false) {
+        match self.firmware_ipxe() {
             Ok(offer) if is_reported => Ok(Planned {
                 warning: Some(format!(
                     "iPXE, which does not start with Secure Boot on, instead of GRUB: {why} (lanboot \
@@ -309,7 +336,7 @@ impl LoaderRequest<'_> {
             }),
             Err(no_ipxe) if is_reported => Err(NoLoader::Neither(Box::new(why), Box::new(no_ipxe))),
             // Firmware that refuses it says so on the machine's screen only.
-            Ok(offer) if SecureArch::of(self.arch).is_some() => Ok(Planned {
+            Ok(offer) if SecureArch::of(self.request.arch).is_some() => Ok(Planned {
                 warning: Some(NEEDS_SECURE_BOOT_OFF.into()),
                 ..offer
             }),
@@ -317,76 +344,13 @@ impl LoaderRequest<'_> {
         }
     }
 
-    /// Some kinds of firmware have only one build here; it is better than none.
-    fn ipxe(&self, native: bool) -> Result<Planned, NoLoader> {
-        let arch = self.arch;
-        let build = |native| Ipxe::of(arch, native);
-        let wanted = build(native).ok_or(NoLoader::Firmware(arch))?;
-        let other = build(!native).filter(|_| !native);
-        let found = [Some(wanted), other].into_iter().flatten();
-        let mut found = found.filter(|build| self.loaders.ipxe.contains_key(build.name));
-        match found.next() {
-            Some(build) => Ok(Planned::loader(LoaderRoute::Ipxe(build))),
-            None if arch == Arch::X86Bios && !native => Err(NoLoader::NoBiosLoader),
-            None => Err(NoLoader::NoEfiLoader(arch, wanted.name)),
-        }
-    }
-
-    fn shim_grub(&self) -> Result<Planned, NoLoader> {
-        let none = || NoLoader::NoShimGrub(self.arch);
-        let arch = SecureArch::of(self.arch).ok_or_else(none)?;
-        let pair = shim_grub(self.catalog, self.loaders, self.boot, self.arch, self.http);
-        let pair = pair.ok_or_else(none)?;
-        self.boots_here(pair)?;
-        let http = self.http;
-        let part = |part| Planned::loader(LoaderRoute::ShimGrub { arch, http, part });
-        // GRUB goes on with the protocol it came by; with Secure Boot on it can learn no other.
-        // One that is started from a disk does DHCP by itself and then uses what it has.
-        match (http, pair.grub.http, pair.grub.tftp) {
-            (true, true, _) | (false, _, true) => Ok(part(ShimGrubPart::Shim)),
-            (true, false, true) => Ok(part(ShimGrubPart::Disk)),
-            (_, _, false) => Err(none()),
-        }
-    }
-
-    /// Returns whether GRUB will find its files. Behind HTTP Boot it does in any case: it takes
-    /// their server out of the device path, and the disk made for one without HTTP names ours.
-    fn boots_here(&self, pair: &ShimGrub) -> Result<(), NoLoader> {
-        let grub = &pair.grub;
-        if self.http || !self.proxy || grub.proxy {
-            return Ok(());
-        }
-        let (name, from) = (grub.name(), grub.from.clone());
-        Err(NoLoader::GrubWithoutProxy(name, from))
-    }
-
-    fn signed_ipxe(&self) -> Result<Planned, NoLoader> {
-        let none = || NoLoader::NoShimGrub(self.arch);
-        let arch = SecureArch::of(self.arch).ok_or_else(none)?;
-        let signed = self.loaders.signed_ipxe(self.arch).ok_or_else(none)?;
-        let part = IpxePart::Shim(signed.build.kind);
-        Ok(Planned::loader(LoaderRoute::SignedIpxe { arch, part }))
-    }
-
-    fn pxelinux(&self) -> Result<Planned, NoLoader> {
-        // PXELINUX goes on by PXE, which a firmware that booted over HTTP has not.
-        let none = pxelinux_image(self.catalog).is_none() && self.loaders.pxelinux.is_empty();
-        if self.http || none {
-            return Err(NoLoader::NoBiosLoader);
-        }
-        Ok(Planned {
-            config: Some("pxelinux.cfg/default".into()),
-            prefix: Some(Prefix::Own),
-            ..Planned::loader(LoaderRoute::Pxelinux("lpxelinux.0".into()))
-        })
-    }
-
     /// The default image's own menu: for BIOS its PXELINUX, for UEFI its shim with the GRUB and
     /// the `grub.cfg` that belong to it.
     fn stock(&self) -> Result<Planned, NoLoader> {
-        let image = self.default.ok_or(NoLoader::NothingToBoot)?;
+        let image = self.programs.catalog.default_image();
+        let image = image.ok_or(NoLoader::NothingToBoot)?;
         let none = || NoLoader::NoStockMenu(image.name.clone());
-        if self.arch == Arch::X86Bios && !self.http {
+        if self.request.arch == Arch::X86Bios && !self.request.http {
             let stock = image.found.stock.as_ref().ok_or_else(none)?;
             return Ok(Planned {
                 config: Some(stock.config.clone()),
@@ -396,18 +360,18 @@ impl LoaderRequest<'_> {
         }
         let has_menu = |pair: &&ShimGrub| {
             let menu = format!("{}/grub.cfg", pair.grub.prefix);
-            let knows = if self.http {
+            let knows = if self.request.http {
                 pair.grub.http
             } else {
                 pair.grub.tftp
             };
-            pair.arch() == self.arch && knows && image.tree.file(&menu).is_some()
+            pair.arch() == self.request.arch && knows && image.tree.file(&menu).is_some()
         };
         let pairs = || image.loaders.pairs.iter().filter(has_menu);
-        let mut fit = pairs().filter(|pair| self.boots_here(pair).is_ok());
+        let mut fit = pairs().filter(|pair| pair.boots_for(&self.request).is_ok());
         let pair = fit.next().or_else(|| pairs().next());
         let pair = pair.ok_or_else(none)?;
-        self.boots_here(pair)?;
+        pair.boots_for(&self.request)?;
         Ok(Planned::new(Route::Root(FilePath::from(&*pair.shim.from))))
     }
 
@@ -418,14 +382,14 @@ impl LoaderRequest<'_> {
         let Planned { route, config, .. } = planned;
         Offer {
             server: server.http.host,
-            file: if self.http {
+            file: if self.request.http {
                 route.url(origin)
             } else {
                 route.to_string()
             },
             config,
             prefix: planned.prefix.map(|prefix| match prefix {
-                Prefix::Own => format!("{}/", LoaderRoute::pxelinux_folder(origin)),
+                Prefix::Loader(folder) => format!("{origin}/loader/{folder}/"),
                 Prefix::Medium(folder) => folder,
             }),
             warning: planned.warning,
@@ -513,7 +477,7 @@ mod tests {
     fn host(names: &[&'static str]) -> Loaders {
         let file = |name: &&'static str| (*name, Content::memory(*b"x"));
         Loaders {
-            ipxe: names.iter().map(file).collect(),
+            programs: names.iter().map(file).collect(),
             ..Loaders::default()
         }
     }

@@ -1,6 +1,6 @@
 //! Picks one of several loaders of a kind: by what starts, by its protocol, by who signed it.
 
-use super::BootChoice;
+use super::boot_choice::BootChoice;
 use crate::catalog::{Catalog, Entry, Firmware, Image};
 use crate::loaders::{Loaders, ShimGrub, secure_names};
 use crate::machine::Arch;

@@ -1,8 +1,8 @@
 //! Paths that loaders derive from where they think they are: menus, and the next program at the
 //! root, where shim looks when its DHCP answer had no file name in the header.
 
-use super::file_path::{AUTOEXEC, FilePath};
-use crate::loaders::{SecureArch, ipxe_build, is_garbled};
+use super::file_path::FilePath;
+use crate::loaders::{AUTOEXEC, GRUB_CFG, SecureArch, ipxe_build, is_garbled, is_grub_cfg};
 use crate::machine::Arch;
 
 /// The meaning of a path outside the folders `loader` and `iso`.
@@ -82,14 +82,6 @@ fn second_stage(file: &[u8]) -> Option<SecondStage> {
         let grub = is("grub", &arch).then_some(SecondStage::Grub(arch));
         grub.or_else(|| is("mm", &arch).then_some(SecondStage::MokManager(arch)))
     })
-}
-
-const GRUB_CFG: &[u8] = b"grub.cfg";
-
-/// Returns whether this is `grub.cfg`, or one for a machine: `grub.cfg-01-52-54-…`,
-/// `grub.cfg-0A000001`.
-pub(super) fn is_grub_cfg(name: &[u8]) -> bool {
-    matches!(name.strip_prefix(GRUB_CFG), Some([] | [b'-', ..]))
 }
 
 /// Returns whether GRUBs are built to look in this folder.

@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-/// Name of iPXE's own script, which it looks for beside itself.
-pub(crate) const AUTOEXEC: &str = "autoexec.ipxe";
+use crate::loaders::AUTOEXEC;
 
 /// A path inside an image, with `/` between its names; not always UTF-8.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -22,19 +22,16 @@
 mod derived;
 mod file_path;
 mod file_use;
-mod loader;
 #[cfg(test)]
 mod tests;
 
 pub use derived::{Derived, SecondStage};
-pub(crate) use file_path::AUTOEXEC;
 pub use file_path::FilePath;
 pub use file_use::{Expected, FileUse, Role};
-pub(crate) use loader::LOCKED;
-pub use loader::{IpxePart, LoaderRoute, ShimGrubPart};
 
 use std::fmt;
 
+use crate::loaders::{AUTOEXEC, LoaderRoute, SecureArch};
 use crate::net::Origin;
 use crate::vfs::Path;
 
@@ -45,8 +42,10 @@ pub enum Route {
     Index,
     /// The menu for iPXE.
     IpxeMenu,
-    /// A file of the folder `loader`.
+    /// A file of a loader, in the folder `loader`.
     Loader(LoaderRoute),
+    /// iPXE's own script, in this folder below `loader`.
+    Autoexec(FilePath),
     /// An image as firmware makes a RAM disk of it, by the image's name.
     RamDisk(String),
     /// A whole image, by its name.
@@ -74,7 +73,7 @@ impl Route {
             [] => Some(Self::Index),
             [b"boot.ipxe"] => Some(Self::IpxeMenu),
             [b"loader", b"ramdisk", name] => return image(name).map(Self::RamDisk),
-            [b"loader", inside @ ..] => return LoaderRoute::parse(inside).map(Self::Loader),
+            [b"loader", inside @ ..] => return Self::below_loader(inside),
             [b"iso", name] if image(name).is_some() => image(name).map(Self::WholeImage),
             [b"iso", name, inside @ ..] => text(name).map(|image| Self::Image {
                 image,
@@ -83,6 +82,25 @@ impl Route {
             _ => None,
         };
         Some(route.unwrap_or_else(|| Self::Root(FilePath::of(names))))
+    }
+
+    /// Parses the names behind `loader`.
+    fn below_loader(names: &[&[u8]]) -> Option<Self> {
+        if let Some(file) = LoaderRoute::parse(names) {
+            return Some(Self::Loader(file));
+        }
+        match names {
+            // There is no such firmware, so nothing of it looks there.
+            [b"secure" | b"secure-http" | b"secure-ipxe", folder, _]
+                if SecureArch::of_folder(folder).is_none() =>
+            {
+                None
+            }
+            [folder @ .., file] if *file == AUTOEXEC.as_bytes() => {
+                Some(Self::Autoexec(FilePath::of(folder)))
+            }
+            _ => None,
+        }
     }
 
     /// Returns the route of a file of an image.
@@ -101,7 +119,7 @@ impl Route {
                 [format!("iso/{image}/").as_bytes(), path.as_bytes()].concat()
             }
             Self::Root(path) => path.as_bytes().to_vec(),
-            Self::Loader(LoaderRoute::Autoexec(folder)) if !folder.is_empty() => {
+            Self::Autoexec(folder) if !folder.is_empty() => {
                 [b"loader/", folder.as_bytes(), b"/", AUTOEXEC.as_bytes()].concat()
             }
             _ => self.to_string().into_bytes(),
@@ -119,7 +137,9 @@ impl Route {
         match self {
             Self::Index | Self::WholeImage(_) => Some(Role::Other),
             Self::IpxeMenu => Some(Role::Menu),
-            Self::Loader(file) => Some(file.role()),
+            Self::Loader(file) if file.file().is_menu() => Some(Role::Menu),
+            Self::Loader(_) => Some(Role::Loader),
+            Self::Autoexec(_) => Some(Role::Menu),
             // The RAM disk is the root.
             Self::RamDisk(_) => Some(Role::Root),
             Self::Image { path, .. } => path.is_autoexec().then_some(Role::Menu),
@@ -137,6 +157,8 @@ impl fmt::Display for Route {
             Self::Index => Ok(()),
             Self::IpxeMenu => f.write_str("boot.ipxe"),
             Self::Loader(file) => write!(f, "loader/{file}"),
+            Self::Autoexec(folder) if folder.is_empty() => write!(f, "loader/{AUTOEXEC}"),
+            Self::Autoexec(folder) => write!(f, "loader/{folder}/{AUTOEXEC}"),
             Self::RamDisk(image) => write!(f, "loader/ramdisk/{image}.iso"),
             Self::WholeImage(image) => write!(f, "iso/{image}.iso"),
             Self::Image { image, path } if path.is_empty() => write!(f, "iso/{image}"),

@@ -4,7 +4,10 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::*;
-use crate::loaders::{IPXE, SecureArch};
+use crate::loaders::{
+    AUTOEXEC, GrubHttpTest, IPXE, IpxePart, LoaderRoute, PxelinuxFile, SecureArch, ShimGrubFile,
+    ShimGrubPart, SignedIpxeFile,
+};
 
 fn name() -> impl Strategy<Value = String> {
     "[a-zA-Z0-9._+@-]{1,12}".prop_filter("a plain name", |name| name != "." && name != "..")
@@ -22,7 +25,7 @@ fn shim_grub() -> impl Strategy<Value = LoaderRoute> {
         any::<bool>(),
         select(parts),
     );
-    all.prop_map(|(arch, http, part)| LoaderRoute::ShimGrub { arch, http, part })
+    all.prop_map(|(arch, http, part)| ShimGrubFile { arch, http, part }.into())
 }
 
 fn signed_ipxe() -> impl Strategy<Value = LoaderRoute> {
@@ -34,7 +37,7 @@ fn signed_ipxe() -> impl Strategy<Value = LoaderRoute> {
         IpxePart::Program(None),
     ];
     let all = (select(SecureArch::ALL.to_vec()), select(parts));
-    all.prop_map(|(arch, part)| LoaderRoute::SignedIpxe { arch, part })
+    all.prop_map(|(arch, part)| SignedIpxeFile { arch, part }.into())
 }
 
 /// Returns where iPXE may be in the folder `loader`.
@@ -53,12 +56,11 @@ fn loader() -> impl Strategy<Value = LoaderRoute> {
     let config = name().prop_filter("is a script", |name| name != AUTOEXEC);
     prop_oneof![
         select(IPXE.to_vec()).prop_map(LoaderRoute::Ipxe),
-        name().prop_map(LoaderRoute::Pxelinux),
-        config.prop_map(LoaderRoute::PxelinuxConfig),
-        Just(LoaderRoute::GrubHttpTest),
+        name().prop_map(|name| PxelinuxFile::Program(name).into()),
+        config.prop_map(|name| PxelinuxFile::Config(name).into()),
+        Just(GrubHttpTest.into()),
         shim_grub(),
         signed_ipxe(),
-        autoexec_folder().prop_map(LoaderRoute::Autoexec),
     ]
 }
 
@@ -70,6 +72,7 @@ fn route() -> impl Strategy<Value = Route> {
         Just(Route::Index),
         Just(Route::IpxeMenu),
         loader().prop_map(Route::Loader),
+        autoexec_folder().prop_map(Route::Autoexec),
         name().prop_map(Route::RamDisk),
         name().prop_map(Route::WholeImage),
         (name(), path()).prop_map(|(image, path)| Route::Image { image, path }),

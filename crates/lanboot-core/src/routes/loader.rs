@@ -2,80 +2,61 @@
 
 use std::net::IpAddr;
 
-use super::{PXELINUX_DEFAULT, Routes, file_of, generated, plain, ramdisk, version_of};
-use crate::loaders::{SecureArch, Shim, ShimGrub, secure_names};
-use crate::machine::Arch;
+use super::{Routes, generated, ramdisk};
+use crate::loaders::{
+    Authorities, Available, GeneratedMenu, LoaderRoute, SecureArch, Served, ShimGrub, secure_names,
+};
 use crate::menus::{self, Grub};
-use crate::plan::{self, MenuKind, pxelinux_image};
-use crate::route::{Derived, IpxePart, LoaderRoute, Route, SecondStage, ShimGrubPart};
+use crate::plan::{MenuKind, Programs};
+use crate::route::{Derived, Route, SecondStage};
 use crate::vfs::{Content, File, Source};
 
 impl Routes {
     /// Returns a file of the folder `loader`.
-    pub(super) fn loader_file(&self, file: &LoaderRoute, peer: IpAddr) -> Option<File> {
-        match file {
-            LoaderRoute::Ipxe(build) => self.loaders.ipxe.get(build.name).cloned().map(plain),
-            LoaderRoute::Pxelinux(name) => self.pxelinux_file(name),
-            LoaderRoute::PxelinuxConfig(name) if name == PXELINUX_DEFAULT => {
-                let detects_cpu = self.pxelinux_file("ifcpu64.c32").is_some();
+    pub(super) fn loader_file(&self, route: &LoaderRoute, peer: IpAddr) -> Option<File> {
+        match route.file().find(&self.programs())? {
+            Served::Program(content) => Some(self.program(content)),
+            Served::File(file) => Some(file),
+            Served::Menu(menu) => self.generated_menu(&menu, peer),
+        }
+    }
+
+    /// Returns a menu as the loader that asks reads it.
+    fn generated_menu(&self, menu: &GeneratedMenu<'_>, peer: IpAddr) -> Option<File> {
+        match *menu {
+            GeneratedMenu::Pxelinux { detects_cpu } => {
                 let server = self.server(peer)?;
                 let text = menus::pxelinux(&self.catalog, &self.menu, &server, detects_cpu);
                 Some(generated(text))
             }
-            LoaderRoute::PxelinuxConfig(_) => None,
-            LoaderRoute::GrubHttpTest => Some(generated(menus::grub_http(&self.server(peer)?))),
-            LoaderRoute::ShimGrub { arch, http, part } => {
-                self.shim_grub_file(arch.arch(), *http, *part, peer)
-            }
-            LoaderRoute::SignedIpxe { arch, part } => {
-                let signed = self.loaders.signed_ipxe(arch.arch())?;
-                Some(self.program(match part {
-                    IpxePart::Shim(_) => &signed.shim.content,
-                    IpxePart::Program(build) => signed.program(*build),
-                }))
-            }
-            LoaderRoute::Autoexec(_) => self.autoexec(peer),
+            GeneratedMenu::Grub => self.derived(Derived::GrubMenu { for_one: false }, peer),
+            GeneratedMenu::GrubLocked(arch, shim) => self.grub(peer, |grub| File {
+                warning: Some(grub.locked_warning(arch, shim)),
+                ..generated(grub.locked(shim))
+            }),
+            GeneratedMenu::GrubHttpTest => Some(generated(menus::grub_http(&self.server(peer)?))),
+            GeneratedMenu::GrubDisk(pair) => self.boot_disk(pair, peer),
         }
     }
 
-    /// Returns the shim of a route, if it is one's.
-    pub(super) fn shim_at(&self, route: &Route) -> Option<&Shim> {
+    /// Returns who signed the shim that a route leads to.
+    pub(super) fn shim_authorities(&self, route: &Route) -> Option<Authorities> {
         match route {
-            Route::Loader(LoaderRoute::ShimGrub {
-                arch,
-                http,
-                part: ShimGrubPart::Shim,
-            }) => Some(&self.shim_grub(arch.arch(), *http)?.shim),
-            Route::Loader(LoaderRoute::SignedIpxe {
-                arch,
-                part: IpxePart::Shim(_),
-            }) => Some(&self.loaders.signed_ipxe(arch.arch())?.shim),
+            Route::Loader(file) => {
+                let programs = self.programs();
+                let shim = file.file().shim(&programs)?;
+                Some(shim.authorities)
+            }
             _ => None,
         }
     }
 
-    /// Returns a file beside shim, of the pair for HTTP Boot or of that for PXE.
-    fn shim_grub_file(
-        &self,
-        arch: Arch,
-        http: bool,
-        part: ShimGrubPart,
-        peer: IpAddr,
-    ) -> Option<File> {
-        let pair = self.shim_grub(arch, http);
-        match part {
-            ShimGrubPart::Shim => Some(self.program(&pair?.shim.content)),
-            ShimGrubPart::Grub => Some(self.program(&pair?.grub.content)),
-            ShimGrubPart::MokManager => Some(self.program(pair?.mok_manager.as_ref()?)),
-            ShimGrubPart::Disk => self.boot_disk(pair?, peer),
-            ShimGrubPart::Menu => self.derived(Derived::GrubMenu { for_one: false }, peer),
-            ShimGrubPart::LockedMenu => {
-                let shim = pair.map(|pair| &pair.shim);
-                self.grub(peer, |grub| File {
-                    warning: Some(grub.locked_warning(arch, shim)),
-                    ..generated(grub.locked(shim))
-                })
-            }
+    /// Returns the programs there are.
+    fn programs(&self) -> Programs<'_> {
+        Programs {
+            catalog: &self.catalog,
+            loaders: &self.loaders,
+            boot: &self.menu.boot,
         }
     }
 
@@ -93,6 +74,7 @@ impl Routes {
     /// machine asks is not known; names that are the same for all of them are x64's first.
     pub(super) fn second_stage(&self, stage: SecondStage) -> Option<File> {
         let archs = || SecureArch::ALL.into_iter().map(SecureArch::arch);
+        let programs = self.programs();
         let content = match stage {
             SecondStage::Ipxe(of) => {
                 let mut fit = archs().filter(|arch| of.is_none_or(|of| of == *arch));
@@ -100,21 +82,15 @@ impl Routes {
                 fit.find_map(|arch| Some(&self.loaders.signed_ipxe(arch)?.build.content))
             }
             SecondStage::Garbled => {
-                let mut pairs = archs().filter_map(|arch| self.shim_grub(arch, false));
+                let mut pairs = archs().filter_map(|arch| programs.shim_grub(arch, false));
                 pairs.next().map(|pair| &pair.grub.content)
             }
-            SecondStage::Grub(arch) => Some(&self.shim_grub(arch.arch(), false)?.grub.content),
+            SecondStage::Grub(arch) => Some(&programs.shim_grub(arch.arch(), false)?.grub.content),
             SecondStage::MokManager(arch) => {
-                self.shim_grub(arch.arch(), false)?.mok_manager.as_ref()
+                programs.shim_grub(arch.arch(), false)?.mok_manager.as_ref()
             }
         };
         Some(self.program(content?))
-    }
-
-    /// The shim and GRUB of this kind of firmware.
-    fn shim_grub(&self, arch: Arch, http: bool) -> Option<&ShimGrub> {
-        let boot = &self.menu.boot;
-        plan::shim_grub(&self.catalog, &self.loaders, boot, arch, http)
     }
 
     /// Returns `autoexec.ipxe`, the same for whichever folder.
@@ -153,12 +129,10 @@ impl Routes {
                 .clone()
                 .map(|content| (boot("mm"), content)),
         );
-        let content = ramdisk::fat(files)?;
+        let disk = File::in_memory(ramdisk::fat(files)?);
         Some(File {
-            version: self.program(&pair.grub.content).version ^ version_of(&content),
-            content,
-            modified: None,
-            warning: None,
+            version: self.program(&pair.grub.content).version ^ disk.version,
+            ..disk
         })
     }
 
@@ -173,7 +147,7 @@ impl Routes {
                 Source::Memory { .. } | Source::Zero | Source::Missing(_) => None,
             });
         let Some((id, offset)) = on_disk else {
-            return plain(content.clone());
+            return File::in_memory(content.clone());
         };
         let image = images.into_iter().find(|image| image.id == id);
         let version = image.map_or(id.0, |image| image.version);
@@ -184,18 +158,6 @@ impl Routes {
             warning: None,
         }
     }
-
-    /// A file of PXELINUX: from a medium, else from the host. Never mixed, because loader and
-    /// modules must be of one version.
-    fn pxelinux_file(&self, name: &str) -> Option<File> {
-        match pxelinux_image(&self.catalog) {
-            Some(image) => {
-                let folder = image.found.pxelinux.as_deref()?;
-                file_of(image, format!("{folder}/{name}").as_bytes())
-            }
-            None => self.loaders.pxelinux.get(name).cloned().map(plain),
-        }
-    }
 }
 
 #[cfg(test)]
@@ -203,7 +165,8 @@ mod tests {
     use super::super::tests::{PEER, routes, text};
     use super::*;
     use crate::catalog::{Catalog, Cpu};
-    use crate::loaders::Loaders;
+    use crate::loaders::{Loaders, Shim};
+    use crate::machine::Arch;
     use crate::testing::{image, shim_grub, signed_ipxe};
     use crate::vfs::{Kind, Meta, Tree, TreeBuilder};
     use std::sync::Arc;
@@ -303,7 +266,11 @@ mod tests {
             ("iso/live/EFI/BOOT/BOOTX64.EFI", None),
         ] {
             let route = Route::parse(path.as_bytes());
-            let shim = route.as_ref().and_then(|route| routes.shim_at(route));
+            let programs = routes.programs();
+            let shim = match &route {
+                Some(Route::Loader(file)) => file.file().shim(&programs),
+                _ => None,
+            };
             let vendor_of = |shim: &Shim| shim.vendor.concat();
             assert_eq!(shim.map(vendor_of).as_deref(), vendor, "{path}");
         }

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use lanboot_core::catalog::Catalog;
-use lanboot_core::loaders::{Authorities, Loaders};
+use lanboot_core::loaders::{Authorities, LoaderRoute, Loaders, PxelinuxFile, ShimGrubFile};
 use lanboot_core::plan::{BootChoice, pxelinux_image, shim_grub, usual_loader};
-use lanboot_core::route::{LoaderRoute, Route};
+use lanboot_core::route::Route;
 use lanboot_core::text;
 use serde::Serialize;
 
@@ -160,7 +160,7 @@ fn origin(
     folder: Option<&Path>,
 ) -> (&'static str, Vec<String>) {
     match route {
-        Route::Loader(LoaderRoute::ShimGrub { arch, http, .. }) => {
+        Route::Loader(LoaderRoute::ShimGrub(ShimGrubFile { arch, http, .. })) => {
             let first = BootChoice::first(catalog);
             let found = shim_grub(catalog, loaders, &first, arch.arch(), *http);
             let files = found.map(|pair| {
@@ -176,12 +176,12 @@ fn origin(
             });
             (SHIM_AND_GRUB, files.unwrap_or_default())
         }
-        Route::Loader(LoaderRoute::SignedIpxe { arch, .. }) => {
-            let found = loaders.signed_ipxe(arch.arch());
+        Route::Loader(LoaderRoute::SignedIpxe(file)) => {
+            let found = loaders.signed_ipxe(file.arch.arch());
             let files = found.map(|signed| vec![signed.shim.from.clone()]);
             ("iPXE behind its own shim", files.unwrap_or_default())
         }
-        Route::Loader(LoaderRoute::Pxelinux(_)) => {
+        Route::Loader(LoaderRoute::Pxelinux(PxelinuxFile::Program(_))) => {
             let files = match pxelinux_image(catalog) {
                 Some(image) => {
                     let folder = image.found.pxelinux.as_deref().unwrap_or_default();
@@ -195,7 +195,7 @@ fn origin(
             ("PXELINUX", vec![files])
         }
         Route::Loader(LoaderRoute::Ipxe(build)) => {
-            let from = loaders::ipxe_file(build.name, folder);
+            let from = loaders::program_file(build.name, folder);
             let from = from.map(|path| text::path(&path));
             ("iPXE", from.into_iter().collect())
         }
@@ -256,7 +256,7 @@ mod tests {
 
     fn host_with(names: &[&'static str]) -> Loaders {
         Loaders {
-            ipxe: names.iter().map(|n| (*n, Content::memory(*b"x"))).collect(),
+            programs: names.iter().map(|n| (*n, Content::memory(*b"x"))).collect(),
             ..Loaders::default()
         }
     }

@@ -2,10 +2,10 @@
 
 use lanboot_core::catalog::{Catalog, Entry};
 use lanboot_core::events::{Diagnostic, DiagnosticCode};
-use lanboot_core::loaders::{Loaders, Shim};
+use lanboot_core::loaders::{LoaderRoute, Loaders, Shim, ShimGrubFile};
 use lanboot_core::machine::Arch;
 use lanboot_core::plan::{BootChoice, shim_grub, usual_loader};
-use lanboot_core::route::{LoaderRoute, Route};
+use lanboot_core::route::Route;
 
 use super::machine_kinds::{KINDS, MachineKind};
 use super::packages::host;
@@ -80,12 +80,12 @@ pub fn secure_boot(catalog: &Catalog, loaders: &Loaders) -> Vec<Diagnostic> {
 /// Returns the shim that a route leads to, if it leads to one.
 pub fn shim<'a>(route: &Route, catalog: &'a Catalog, loaders: &'a Loaders) -> Option<&'a Shim> {
     match route {
-        Route::Loader(LoaderRoute::ShimGrub { arch, http, .. }) => {
+        Route::Loader(LoaderRoute::ShimGrub(ShimGrubFile { arch, http, .. })) => {
             let first = BootChoice::first(catalog);
             Some(&shim_grub(catalog, loaders, &first, arch.arch(), *http)?.shim)
         }
-        Route::Loader(LoaderRoute::SignedIpxe { arch, .. }) => {
-            Some(&loaders.signed_ipxe(arch.arch())?.shim)
+        Route::Loader(LoaderRoute::SignedIpxe(file)) => {
+            Some(&loaders.signed_ipxe(file.arch.arch())?.shim)
         }
         _ => None,
     }
@@ -99,7 +99,7 @@ mod tests {
 
     fn host_with(names: &[&'static str]) -> Loaders {
         Loaders {
-            ipxe: names.iter().map(|n| (*n, Content::memory(*b"x"))).collect(),
+            programs: names.iter().map(|n| (*n, Content::memory(*b"x"))).collect(),
             ..Loaders::default()
         }
     }

@@ -5,15 +5,15 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use lanboot_core::loaders::{
-    Grub, IPXE, Ipxe, Loaders, Shim, ShimGrub, SignedBuild, SignedIpxe, ipxe_build, is_shim_name,
-    secure_names,
+    Grub, LoaderRoute, Loaders, Program, Shim, ShimGrub, SignedBuild, SignedIpxe, ipxe_build,
+    is_shim_name, secure_names,
 };
 use lanboot_core::machine::Arch;
 use lanboot_core::pe::efi_arch;
 use lanboot_core::text;
 use lanboot_core::vfs::Content;
 
-use super::host_paths::{CHAIN_PATHS, INSTALLERS, IPXE_PATHS};
+use super::host_paths::{CHAIN_PATHS, INSTALLERS};
 
 /// Largest loader file, in bytes.
 const MAX_LOADER_BYTES: u64 = 16 << 20;
@@ -41,11 +41,10 @@ pub fn loaders(folder: Option<&Path>) -> anyhow::Result<Loaders> {
         "/usr/share/ipxe/arm64",
     ];
     let Some(folder) = folder else {
-        let ipxe = IPXE_PATHS
-            .iter()
-            .filter_map(|(name, paths)| Some((*name, first_of(paths)?)));
+        let programs = LoaderRoute::programs();
+        let programs = programs.filter_map(|of| Some((of.name, first_of(of.paths)?)));
         return Ok(Loaders {
-            ipxe: ipxe.collect(),
+            programs: programs.collect(),
             pxelinux: first_of(&LPXELINUX)
                 .map(|loader| pxelinux(loader, MODULES.iter().map(Path::new)))
                 .unwrap_or_default(),
@@ -60,13 +59,13 @@ pub fn loaders(folder: Option<&Path>) -> anyhow::Result<Loaders> {
         };
         bail!("--loaders {}: {fault}", text::path(folder));
     }
-    let own = IPXE.iter().filter_map(|build| {
-        let path = in_folder(folder, build)?;
-        Some((build.name, small_file(&path)?))
+    let own = LoaderRoute::programs().filter_map(|program| {
+        let path = in_folder(folder, program)?;
+        Some((program.name, small_file(&path)?))
     });
     let archs = [Arch::X64Uefi, Arch::Arm64Uefi].into_iter();
     Ok(Loaders {
-        ipxe: own.collect(),
+        programs: own.collect(),
         pxelinux: small_file(&folder.join("lpxelinux.0"))
             .map(|loader| pxelinux(loader, [folder].into_iter()))
             .unwrap_or_default(),
@@ -76,35 +75,30 @@ pub fn loaders(folder: Option<&Path>) -> anyhow::Result<Loaders> {
 }
 
 /// Returns the file served as `name` in the folder `loader`: of this host, or of `folder`.
-pub fn ipxe_file(name: &str, folder: Option<&Path>) -> Option<PathBuf> {
+pub fn program_file(name: &str, folder: Option<&Path>) -> Option<PathBuf> {
+    let program = LoaderRoute::programs().find(|program| program.name == name)?;
     match folder {
-        Some(folder) => in_folder(folder, IPXE.iter().find(|build| build.name == name)?),
-        None => host_paths(name)
-            .iter()
-            .map(PathBuf::from)
-            .find(|path| path.is_file()),
+        Some(folder) => in_folder(folder, program),
+        None => {
+            let mut paths = program.paths.iter().map(PathBuf::from);
+            paths.find(|path| path.is_file())
+        }
     }
 }
 
-/// Returns the paths at which distributions keep iPXE of this name.
-fn host_paths(name: &str) -> &'static [&'static str] {
-    let row = IPXE_PATHS.iter().find(|(of, _)| *of == name);
-    row.map_or(&[], |(_, paths)| *paths)
-}
-
-/// Returns a build of iPXE in a folder: under its own name, or under that of a package, which may
-/// be the same for several processors.
-fn in_folder(folder: &Path, build: &Ipxe) -> Option<PathBuf> {
-    let own = folder.join(build.name);
+/// Returns a program in a folder: under its own name, or under that of a package, which may be the
+/// same for several processors.
+fn in_folder(folder: &Path, program: &Program) -> Option<PathBuf> {
+    let own = folder.join(program.name);
     if own.is_file() {
         return Some(own);
     }
-    let names = host_paths(build.name).iter().map(Path::new);
+    let names = program.paths.iter().map(Path::new);
     let paths = names.filter_map(|path| Some(folder.join(path.file_name()?)));
     let fits = |path: &PathBuf| {
         let is_efi = path.extension().is_some_and(|e| e == "efi");
         let of = || small_file(path).and_then(|content| efi_arch(&content));
-        path.is_file() && (!is_efi || of() == Some(build.arch))
+        path.is_file() && (!is_efi || of() == Some(program.arch))
     };
     paths.into_iter().find(fits)
 }
@@ -300,8 +294,8 @@ fn small_file(path: &Path) -> Option<Content> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use lanboot_core::loaders::SecureArch;
-    use lanboot_core::route::{IpxePart, LoaderRoute, Route};
+    use lanboot_core::loaders::{IpxePart, SecureArch, SignedIpxeFile};
+    use lanboot_core::route::Route;
 
     #[test]
     fn a_folder_replaces_the_hosts_loaders() {
@@ -319,7 +313,7 @@ mod tests {
         }
         let found = loaders(Some(folder.path())).unwrap();
         assert_eq!(
-            found.ipxe.keys().collect::<Vec<_>>(),
+            found.programs.keys().collect::<Vec<_>>(),
             [&"snponly-x86_64.efi", &"undionly.kpxe"]
         );
         assert_eq!(
@@ -343,11 +337,11 @@ mod tests {
         program[0x58..0x5a].copy_from_slice(&[0x0b, 2]);
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("snponly.efi"), program).unwrap();
-        let found = loaders(Some(folder.path())).unwrap().ipxe;
+        let found = loaders(Some(folder.path())).unwrap().programs;
         assert_eq!(found.keys().collect::<Vec<_>>(), [&"snponly-x86_64.efi"]);
-        let file = ipxe_file("snponly-x86_64.efi", Some(folder.path()));
+        let file = program_file("snponly-x86_64.efi", Some(folder.path()));
         assert_eq!(file, Some(folder.path().join("snponly.efi")));
-        assert_eq!(ipxe_file("snponly-arm64.efi", Some(folder.path())), None);
+        assert_eq!(program_file("snponly-arm64.efi", Some(folder.path())), None);
     }
 
     #[test]
@@ -506,10 +500,11 @@ mod tests {
                 panic!("{shims:?}: {}", found.len())
             };
             assert_eq!((signed.arch, signed.build.kind), (arch, "snponly"));
-            let shim = Route::Loader(LoaderRoute::SignedIpxe {
+            let shim = SignedIpxeFile {
                 arch: SecureArch::of(arch).unwrap(),
                 part: IpxePart::Shim(signed.build.kind),
-            });
+            };
+            let shim = Route::Loader(shim.into());
             assert_eq!(shim.to_string().rsplit('/').next(), Some(offered));
             assert_eq!(signed.other.as_ref().map(|build| build.kind), Some("ipxe"));
             assert_eq!(signed.shim.authorities.count(), 2);
@@ -531,13 +526,5 @@ mod tests {
         assert_eq!(one.shim.authorities.count(), 1);
         put("b-shim.efi", efi(0x8664, Some("iPXE"), &[NEW, OLD]));
         assert!(found().remove(0).shim.from.ends_with("b-shim.efi"));
-    }
-
-    #[test]
-    fn paths_belong_to_served_builds() {
-        for (name, paths) in IPXE_PATHS {
-            assert!(IPXE.iter().any(|build| build.name == name), "{name}");
-            assert!(!paths.is_empty());
-        }
     }
 }

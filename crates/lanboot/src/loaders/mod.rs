@@ -6,4 +6,4 @@ mod host_paths;
 pub mod machine_kinds;
 pub mod packages;
 
-pub use find::{ipxe_file, loaders};
+pub use find::{loaders, program_file};

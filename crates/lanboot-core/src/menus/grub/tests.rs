@@ -30,7 +30,7 @@ fn loaders(http: bool) -> Loaders {
     use crate::testing::shim_grub;
     let names = ["snponly-x86_64.efi", "ipxe-x86_64.efi", "ipxe-arm64.efi"];
     Loaders {
-        ipxe: names.map(|n| (n, Content::memory(*b"x"))).into(),
+        programs: names.map(|n| (n, Content::memory(*b"x"))).into(),
         shim_grubs: vec![
             shim_grub(Arch::X64Uefi, "Debian", http),
             shim_grub(Arch::Arm64Uefi, "Debian", http),

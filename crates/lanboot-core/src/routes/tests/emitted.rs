@@ -54,7 +54,7 @@ fn all_routes() -> Vec<Routes> {
     let pairs = |http| archs.map(|arch| shim_grub(arch, "Debian", http)).to_vec();
     let signed: Vec<_> = archs.map(signed_ipxe).to_vec();
     let plain = Loaders {
-        ipxe: IPXE.iter().map(|build| (build.name, file())).collect(),
+        programs: IPXE.iter().map(|build| (build.name, file())).collect(),
         pxelinux: ["lpxelinux.0", "menu.c32"]
             .map(|name| (name.into(), file()))
             .into(),

@@ -1,7 +1,5 @@
 //! Reasons for offering a machine no loader.
 
-use crate::catalog::Catalog;
-use crate::loaders::LoaderKind;
 use crate::machine::Arch;
 
 /// The reason why a machine gets an address but nothing to boot, or not what it was to boot. Each
@@ -47,9 +45,9 @@ pub enum NoLoader {
     /// There are only whole images, and this machine starts none of them.
     #[error("{0}")]
     OnlyWhole(String),
-    /// The firmware cannot do what was asked for it.
+    /// The firmware cannot do what was asked for it: the word for the loader, and the firmware.
     #[error("--loader {0} does not support {1} machines")]
-    NotForThis(LoaderKind, Arch),
+    NotForThis(&'static str, Arch),
     /// RAM disks come by HTTP Boot.
     #[error("--loader iso works by UEFI HTTP Boot, and this machine boots by PXE")]
     NotByPxe,
@@ -62,12 +60,4 @@ pub enum NoLoader {
     /// There is nothing else: why not GRUB, and why not iPXE.
     #[error("{0}; and {1}")]
     Neither(Box<Self>, Box<Self>),
-}
-
-impl NoLoader {
-    /// Returns the reason why nothing of this catalog can be started.
-    pub fn nothing(catalog: &Catalog) -> Self {
-        let incomplete = catalog.about_incomplete();
-        incomplete.map_or(Self::NothingToBoot, Self::Incomplete)
-    }
 }
