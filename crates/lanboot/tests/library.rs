@@ -31,18 +31,23 @@ fn xorriso(path: &Path, folder: &Path) {
 /// Makes an archiso medium for UEFI without network in its initramfs, which holds `files` and the list
 /// of the modules that are part of the kernel.
 fn make_without_network(path: &Path, files: &[&str]) {
-    let folder = tempfile::tempdir().unwrap();
     let builtin = "usr/lib/modules/6.12/modules.builtin";
     let modules: Vec<&str> = files.iter().copied().chain([builtin]).collect();
+    make_archiso(path, &cpio(&modules), "linux 6.12-1\n");
+}
+
+/// Makes an archiso medium for UEFI with this initramfs and list of packages.
+fn make_archiso(path: &Path, initramfs: &[u8], packages: &str) {
+    let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, bytes: &[u8]| {
         let path = folder.path().join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, bytes).unwrap();
     };
     write("arch/boot/x86_64/vmlinuz-linux", b"kernel");
-    write("arch/boot/x86_64/initramfs-linux.img", &cpio(&modules));
+    write("arch/boot/x86_64/initramfs-linux.img", initramfs);
     write("arch/x86_64/airootfs.sfs", b"root");
-    write("arch/pkglist.x86_64.txt", b"linux 6.12-1\n");
+    write("arch/pkglist.x86_64.txt", packages.as_bytes());
     write(
         "loader/entries/01.conf",
         b"title Live\nlinux /arch/boot/x86_64/vmlinuz-linux\n\
@@ -152,6 +157,34 @@ fn inspect_says_what_can_start_and_why_the_rest_cannot() {
     assert!(said.contains("not recommended (--loader iso): "), "{said}");
     assert!(said.contains("nfit"), "{said}");
     assert!(!said.contains(": the whole image\n"), "{said}");
+}
+
+#[test]
+fn inspect_says_which_package_a_medium_lacks_for_a_transport() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("live.iso");
+    // Nothing but the list of packages says what is in this initramfs.
+    make_archiso(
+        &path,
+        b"sealed",
+        "linux 6.12-1\nmkinitcpio-nfs-utils 0.3-8\n",
+    );
+    let said = inspect(&path);
+    assert!(said.contains("\n  entry live-x86_64"), "{said}");
+    assert!(
+        said.contains(
+            "\n    nbd        its initramfs cannot attach the root over NBD: the package nbd is not \
+             in arch/pkglist.x86_64.txt\n"
+        ),
+        "{said}"
+    );
+    assert!(said.contains("\n    http       archisobasedir="), "{said}");
+    make_archiso(&path, b"sealed", "linux 6.12-1\nnbd 3.26-1\n");
+    let said = inspect(&path);
+    let lack = "live-x86_64 is not offered: its initramfs cannot use the network: the package \
+                mkinitcpio-nfs-utils is not in arch/pkglist.x86_64.txt";
+    assert!(said.contains("\n  not offered live-x86_64"), "{said}");
+    assert!(said.contains(lack), "{said}");
 }
 
 struct Fixture {

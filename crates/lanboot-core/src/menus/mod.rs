@@ -160,6 +160,10 @@ pub(crate) const MAX_HELP: usize = 78;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::images::{Cpu, Lack, Part, ShownBy};
+    use crate::loaders::Loaders;
+    use crate::testing::{image, server};
+    use std::sync::Arc;
 
     #[test]
     fn hostile_text_stays_on_its_line() {
@@ -168,5 +172,40 @@ mod tests {
             "a?shell?$ {net0/mac}?"
         );
         assert_eq!(url_path("a b/${x}\n,%"), "a%20b/%24%7Bx%7D%0A%2C%25");
+    }
+
+    #[test]
+    fn every_menu_says_why_an_entry_is_not_offered() {
+        let mut image = image("live", &[Cpu::X86_64]);
+        image.found.unreachable.append(&mut image.found.entries);
+        image.found.unreachable[0].lacks = vec![Lack {
+            part: Part::Ipconfig,
+            missing: "mkinitcpio-nfs-utils".into(),
+            shown_by: ShownBy::PackageList("arch/pkglist.x86_64.txt".into()),
+        }];
+        let catalog = Catalog::new(vec![Arc::new(image)]);
+        let menu = Menu {
+            timeout: None,
+            boot: BootChoice::first(&catalog),
+            append: String::new(),
+            transports: Transports::default(),
+            kind: MenuKind::Generated,
+        };
+        let grub = Grub {
+            catalog: &catalog,
+            loaders: &Loaders::default(),
+            menu: &menu,
+            server: &server(),
+            netmask: [255, 255, 255, 0].into(),
+        };
+        for text in [
+            ipxe(&catalog, &menu, &server(), Memory::Unknown),
+            pxelinux(&catalog, &menu, &server(), true),
+            grub.first(),
+        ] {
+            let sentence = "live (x86_64) is not offered: its initramfs cannot use the network";
+            assert!(text.contains(sentence), "{text}");
+            assert!(!text.contains("arch/vmlinuz"), "{text}");
+        }
     }
 }

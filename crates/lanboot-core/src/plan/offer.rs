@@ -405,7 +405,7 @@ fn ram_disk(image: &Image) -> Planned {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::Cpu;
+    use crate::catalog::{Cpu, StockMenu};
     use crate::machine::Mac;
     use crate::testing::{catalog, image, server, shim_grub as made, shim_grub_without_proxy};
     use crate::vfs::{Content, Kind, Meta, Tree, TreeBuilder};
@@ -654,6 +654,45 @@ mod tests {
         assert_eq!(usual(true, false), Ok(shim.into()));
         assert_eq!(usual(false, true), Ok("loader/snponly-x86_64.efi".into()));
         assert!(usual(true, true).is_err());
+    }
+
+    /// Its own menu is all a machine gets then, whatever loaders and transports there are.
+    #[test]
+    fn a_stock_menu_is_offered_with_its_own_loader() {
+        let mut image = image("live", &[Cpu::X86_64]);
+        image.found.stock = Some(StockMenu {
+            loader: "boot/syslinux/lpxelinux.0".into(),
+            config: "archiso.cfg".into(),
+            prefix: Some("/boot/".into()),
+        });
+        let catalog = Catalog::new(vec![Arc::new(image)]);
+        let first = BootChoice::first(&catalog);
+        let loaders = host(&["undionly.kpxe", "snponly-x86_64.efi", "lpxelinux.0"]);
+        let expected = Offer {
+            server: server().http.host,
+            file: "boot/syslinux/lpxelinux.0".into(),
+            config: Some("archiso.cfg".into()),
+            prefix: Some("/boot/".into()),
+            warning: None,
+        };
+        for kind in [LoaderKind::Auto, LoaderKind::Ipxe, LoaderKind::Pxelinux] {
+            let choice = all(kind);
+            let from = Offers {
+                menu: MenuKind::Stock,
+                ..of(&catalog, &loaders, &choice, &first)
+            };
+            let offered = |stage, arch| offer(&machine(stage, arch), &from, &server());
+            assert_eq!(
+                offered(Stage::Firmware, 0).as_ref(),
+                Ok(&expected),
+                "{kind:?}"
+            );
+            assert_eq!(offered(Stage::Ipxe, 0).as_ref(), Ok(&expected), "{kind:?}");
+            // The medium has none for these.
+            let none = Err(NoLoader::NoStockMenu("live".into()));
+            assert_eq!(offered(Stage::Firmware, 7), none, "{kind:?}");
+            assert_eq!(offered(Stage::HttpBoot, 16), none, "{kind:?}");
+        }
     }
 
     /// The image's own shim and GRUB meet the same rule.

@@ -14,7 +14,7 @@ use toml::Spanned;
 use toml::de::{DeArray, DeString, DeTable, DeValue};
 
 use super::error;
-use super::settings::{FLAG_ONLY, Settings};
+use super::settings::FLAG_ONLY;
 use super::subnet::{self, Subnet};
 
 /// Path of the configuration file when `--config` names none.
@@ -50,13 +50,14 @@ pub(super) fn read(path: &Path) -> anyhow::Result<String> {
 }
 
 impl ConfigFile {
-    /// Parses the file `name` with this text. The values of `overridden` keys are not looked at.
+    /// Parses the file `name` with this text, whose keys are the arguments of `schema`. The values of `overridden` keys are not looked at.
     ///
     /// # Errors
     /// It is no TOML, or a key or a value is wrong.
     pub(super) fn parse(
         name: &str,
         text: &str,
+        schema: &Command,
         overridden: &BTreeSet<String>,
     ) -> anyhow::Result<Self> {
         let source = Source { name, text };
@@ -65,8 +66,7 @@ impl ConfigFile {
             source.error(offset, error.message())
         })?;
         let table = table.get_ref();
-        let schema = schema(Settings::augment_args);
-        let written = Written::of_table(&source, table, &schema, "", &[SUBNET])?;
+        let written = Written::of_table(&source, table, schema, "", &[SUBNET])?;
         let written: Vec<Written> = written
             .into_iter()
             .filter(|value| !overridden.contains(&value.key))
@@ -75,7 +75,7 @@ impl ConfigFile {
         let places = places.map(|value| (value.key.clone(), source.place(value.key_offset)));
         Ok(Self {
             places: places.collect(),
-            matches: matches(&source, &schema, &written, "")?,
+            matches: matches(&source, schema, &written, "")?,
             subnets: subnets(&source, table)?,
         })
     }

@@ -65,32 +65,37 @@ pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, Re
     let mut cli = Cli::from_arg_matches(&matches)?;
     let flags = matches.remove_subcommand().map(|(_, flags)| flags);
     let flags = flags.unwrap_or_default();
+    let keys = file::schema(Settings::augment_args);
     match &mut cli.command {
-        Command::Serve(settings) => **settings = merged(flags)?,
+        Command::Serve(settings) => **settings = merged(flags, &keys)?,
         Command::Export(export) => {
-            export.repeated = repeated(&flags);
-            export.settings = merged(flags)?;
+            export.repeated = repeated(&flags, &keys);
+            export.settings = merged(flags, &keys)?;
         }
         Command::Inspect(_) | Command::Doctor(_) => {}
     }
     Ok(cli.command)
 }
 
-/// Merges the flags of a command with the configuration file.
-fn merged(flags: ArgMatches) -> anyhow::Result<Settings> {
+/// Merges the flags of a command with the configuration file. `keys` is the schema of both.
+fn merged(flags: ArgMatches, keys: &clap::Command) -> anyhow::Result<Settings> {
     let named = flags.get_one::<PathBuf>("config").cloned();
     let default = || Some(PathBuf::from(DEFAULT_CONFIG)).filter(|path| path.exists());
     match named.or_else(default) {
-        Some(path) => with_file(flags, &text::path(&path), &file::read(&path)?),
-        None => with_file(flags, "", ""),
+        Some(path) => with_file(flags, keys, &text::path(&path), &file::read(&path)?),
+        None => with_file(flags, keys, "", ""),
     }
 }
 
 /// Merges the flags of a command with the file `name` that has this text.
-fn with_file(mut flags: ArgMatches, name: &str, text: &str) -> anyhow::Result<Settings> {
-    let schema = file::schema(Settings::augment_args);
+fn with_file(
+    mut flags: ArgMatches,
+    keys: &clap::Command,
+    name: &str,
+    text: &str,
+) -> anyhow::Result<Settings> {
     let mut given = BTreeSet::new();
-    for arg in schema.get_arguments() {
+    for arg in keys.get_arguments() {
         let id = arg.get_id().as_str();
         if flags.value_source(id) == Some(ValueSource::CommandLine) {
             given.insert(file::key(arg).to_owned());
@@ -99,7 +104,7 @@ fn with_file(mut flags: ArgMatches, name: &str, text: &str) -> anyhow::Result<Se
             flags.try_clear_id(id)?;
         }
     }
-    let file = ConfigFile::parse(name, text, &given)?;
+    let file = ConfigFile::parse(name, text, keys, &given)?;
     let mut settings = Settings::from_arg_matches(&file.matches)?;
     settings.update_from_arg_matches(&flags)?;
     settings.subnets = file.subnets;
@@ -112,11 +117,10 @@ fn with_file(mut flags: ArgMatches, name: &str, text: &str) -> anyhow::Result<Se
 }
 
 /// Returns the flags that affect what an exported fragment refers to, as given.
-fn repeated(flags: &ArgMatches) -> Vec<String> {
-    let schema = file::schema(Settings::augment_args);
+fn repeated(flags: &ArgMatches, keys: &clap::Command) -> Vec<String> {
     let mut words = Vec::new();
     for key in REPEATED_BY_EXPORT {
-        let arg = schema.get_arguments().find(|arg| file::key(arg) == key);
+        let arg = keys.get_arguments().find(|arg| file::key(arg) == key);
         let id = arg.map_or("", |arg| arg.get_id().as_str());
         if flags.value_source(id) != Some(ValueSource::CommandLine) {
             continue;

@@ -20,10 +20,15 @@ fn flags(words: &[&str]) -> Result<ArgMatches, Refusal> {
     Ok(matches.remove_subcommand().unwrap().1)
 }
 
+/// Returns the schema that flags and file share.
+fn keys() -> clap::Command {
+    file::schema(Settings::augment_args)
+}
+
 /// Merges flags with a file `lanboot.toml`.
 pub(super) fn settings(words: &[&str], text: &str) -> anyhow::Result<Settings> {
     match flags(words) {
-        Ok(flags) => with_file(flags, "lanboot.toml", text),
+        Ok(flags) => with_file(flags, &keys(), "lanboot.toml", text),
         Err(Refusal::Config(error)) => Err(error),
         Err(Refusal::Usage(error)) => panic!("{words:?}: {error}"),
     }
@@ -405,7 +410,7 @@ fn relevant_flags_are_repeated_and_valid() {
         "00:1a:02:03:04:05",
         "a.iso",
     ]);
-    let kept = repeated(&serve(&given));
+    let kept = repeated(&serve(&given), &keys());
     let expected = words(&[
         "--http-port",
         "8080",
@@ -420,7 +425,7 @@ fn relevant_flags_are_repeated_and_valid() {
         "--no-nbd",
     ]);
     assert_eq!(kept, expected);
-    assert_eq!(repeated(&serve(&kept)), kept);
+    assert_eq!(repeated(&serve(&kept), &keys()), kept);
     let all = words(&[
         "--config",
         "c.toml",
@@ -436,6 +441,16 @@ fn relevant_flags_are_repeated_and_valid() {
         "3",
         "--no-nfs",
     ]);
-    assert_eq!(repeated(&serve(&all)), all);
-    assert!(repeated(&serve(&words(&["a.iso"]))).is_empty());
+    assert_eq!(repeated(&serve(&all), &keys()), all);
+    assert!(repeated(&serve(&words(&["a.iso"])), &keys()).is_empty());
+}
+
+/// It takes as long as the rest of the start.
+#[test]
+fn the_schema_of_the_keys_is_made_once() {
+    let sources = [include_str!("mod.rs"), include_str!("file.rs")];
+    assert_eq!(
+        sources.concat().matches("Settings::augment_args").count(),
+        1
+    );
 }

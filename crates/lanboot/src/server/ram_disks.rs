@@ -37,9 +37,15 @@ pub(super) fn warnings(
     boot: &BootChoice,
     open_images: &OpenImages,
 ) -> Vec<Diagnostic> {
-    if !settings.loader().asks_for_iso() {
-        return Vec::new();
+    if settings.loader().asks_for_iso() {
+        without_root(catalog, boot, open_images)
+    } else {
+        Vec::new()
     }
+}
+
+/// Warns of the images served as RAM disks whose system would not find its root there.
+fn without_root(catalog: &Catalog, boot: &BootChoice, open_images: &OpenImages) -> Vec<Diagnostic> {
     let lack = |image: &Image| {
         if let Some(lack) = image.whole_image_lack() {
             // The library has read it.
@@ -90,6 +96,8 @@ fn images<'a>(catalog: &'a Catalog, boot: &BootChoice) -> Vec<&'a Image> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::images::library;
+    use crate::images::open_images::ImageFile;
     use lanboot_core::catalog::{Detection, MediumLoaders};
     use lanboot_core::vfs::{Identity, ImageId, Meta, TreeBuilder};
     use std::sync::Arc;
@@ -127,5 +135,82 @@ mod tests {
         };
         assert_eq!(served(None), [2, 4]);
         assert_eq!(served(Some("image5")), [5]);
+    }
+
+    /// Builds an archive (`newc`) of files that hold one byte.
+    fn cpio(names: &[&str]) -> Vec<u8> {
+        let mut out = Vec::new();
+        for name in names.iter().chain(&["TRAILER!!!"]) {
+            let len = usize::from(*name != "TRAILER!!!");
+            let numbers = [1, 0o100_644, 0, 0, 1, 0, len, 0, 0, 0, 0, name.len() + 1, 0];
+            out.extend_from_slice(b"070701");
+            numbers.map(|number| out.extend_from_slice(format!("{number:08X}").as_bytes()));
+            out.extend_from_slice(name.as_bytes());
+            out.push(0);
+            out.resize(out.len().next_multiple_of(4), 0);
+            out.extend_from_slice(&b"x"[..len]);
+            out.resize(out.len().next_multiple_of(4), 0);
+        }
+        out
+    }
+
+    /// Opens an archiso image whose entry boots over the network, with these kernel modules in its
+    /// initramfs.
+    fn archiso(name: &str, modules: &[&str], open_images: &OpenImages) -> Arc<Image> {
+        const CONFIG: &[u8] = b"title Live\nlinux /arch/boot/x86_64/vmlinuz-linux\n\
+            initrd /arch/boot/x86_64/initramfs-linux.img\noptions archisobasedir=arch\n";
+        let folder = tempfile::tempdir().unwrap();
+        let module = |name: &&str| format!("usr/lib/modules/6.12/kernel/drivers/{name}.ko");
+        let modules: Vec<String> = modules.iter().map(module).collect();
+        let mut files: Vec<&str> = modules.iter().map(String::as_str).collect();
+        files.extend(["usr/bin/ipconfig", "usr/lib/modules/6.12/modules.builtin"]);
+        let initramfs = cpio(&files);
+        for (name, bytes) in [
+            ("arch/boot/x86_64/vmlinuz-linux", &b"kernel"[..]),
+            ("arch/boot/x86_64/initramfs-linux.img", &initramfs),
+            ("arch/x86_64/airootfs.sfs", b"root"),
+            ("loader/entries/01.conf", CONFIG),
+            ("efi.img", &[1; 4096]),
+        ] {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, bytes).unwrap();
+        }
+        let path = folder.path().join(format!("{name}.iso"));
+        let output = std::process::Command::new("xorriso")
+            .args(["-as", "mkisofs", "-quiet", "-R", "-eltorito-alt-boot"])
+            .args(["-e", "efi.img", "-no-emul-boot", "-o"])
+            .args([&path, folder.path()])
+            .output()
+            .expect("xorriso is missing: apt-get install -y xorriso");
+        assert!(output.status.success(), "{output:?}");
+        let mut image = library::open_one(&path).unwrap();
+        assert_eq!(image.found.entries.len(), 1, "it boots over the network");
+        image.id = open_images.insert(ImageFile::open(&path).unwrap());
+        image.file = format!("{name}.iso");
+        image.found.entries[0].lacks.clear();
+        Arc::new(image)
+    }
+
+    #[test]
+    fn an_image_whose_initramfs_misses_the_ram_disk_is_warned_of() {
+        let open_images = OpenImages::default();
+        let said = |name, modules: &[&str]| {
+            let image = archiso(name, modules, &open_images);
+            let catalog = Catalog::new(vec![image]);
+            let boot = BootChoice::first(&catalog);
+            without_root(&catalog, &boot, &open_images)
+        };
+        assert_eq!(said("able", &["nfit", "libnvdimm", "nd_pmem"]), []);
+        let [warning] = &said("unable", &["libnvdimm", "nd_pmem"])[..] else {
+            panic!("no warning, or several");
+        };
+        assert_eq!(warning.code, DiagnosticCode::RamDiskWithoutRoot);
+        assert_eq!(
+            warning.text,
+            "unable.iso: the whole image as a RAM disk will not start: its initramfs does not see a \
+             RAM disk made by the firmware: arch/boot/x86_64/initramfs-linux.img has no kernel module \
+             nfit; without --loader iso its entries boot over the network"
+        );
     }
 }
