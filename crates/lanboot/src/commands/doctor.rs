@@ -36,7 +36,7 @@ struct Answer {
     /// Packages that bring a loader, where there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     packages: Option<Packages>,
-    /// What it loads where another server gives the addresses, if that is something else.
+    /// Answer for a network where another server hands out the addresses, if it differs.
     #[serde(skip_serializing_if = "Option::is_none")]
     proxy: Option<Beside>,
 }
@@ -46,19 +46,19 @@ struct Answer {
 struct Beside {
     loader: Option<&'static str>,
     files: Vec<String>,
-    /// Why it has none.
+    /// Reason it has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     packages: Option<Packages>,
 }
 
-/// What was found, and whether it is enough.
+/// Result of the command.
 #[derive(Debug)]
 pub struct Found {
-    /// What to print.
+    /// Text to print.
     pub text: String,
-    /// Whether BIOS and x64 UEFI machines can be served.
+    /// True if BIOS and x64 UEFI machines can be served.
     pub usable: bool,
 }
 
@@ -88,7 +88,8 @@ pub fn run(doctor: &Doctor) -> anyhow::Result<Found> {
     Ok(Found { text, usable })
 }
 
-/// Without an image there is nothing to boot, and still something to say about loaders.
+/// Reads the images. Without one there is nothing to boot, and still something to say about
+/// loaders.
 fn catalog(images: &[PathBuf], faults: &mut Vec<String>) -> Catalog {
     if images.is_empty() {
         return Catalog::default();
@@ -121,7 +122,7 @@ fn answer(
     }
 }
 
-/// The answer beside another DHCP server, where it differs.
+/// Returns the answer beside another DHCP server, where it differs.
 fn beside(
     kind: &MachineKind,
     catalog: &Catalog,
@@ -230,7 +231,7 @@ fn text(answers: &[Answer], host: Distribution) -> String {
 }
 
 impl Beside {
-    /// A line below that of the machine.
+    /// Returns the line below that of the machine.
     fn text(&self, host: Distribution) -> String {
         let place = "beside another DHCP server";
         match (self.loader, &self.reason, self.packages) {

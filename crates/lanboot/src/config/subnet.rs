@@ -183,7 +183,7 @@ fn bytes(code: u8, text: &str) -> anyhow::Result<Vec<u8>> {
     }
 }
 
-/// Hexadecimal digits, with blanks or colons between bytes.
+/// Parses hexadecimal digits, with blanks or colons between bytes.
 fn hex(text: &str) -> anyhow::Result<Vec<u8>> {
     let wrong = || {
         anyhow!(

@@ -156,7 +156,7 @@ pub(crate) fn ipv4(text: &str) -> anyhow::Result<Ipv4Addr> {
         .map_err(|_| anyhow!("'{text}' is not an IPv4 address like 192.168.0.1"))
 }
 
-/// The address of a machine that others can reach.
+/// Parses the address of a machine that others can reach.
 pub(super) fn machine(text: &str) -> anyhow::Result<Ipv4Addr> {
     let address = ipv4(text)?;
     let is_none = address.octets().first() == Some(&0);
@@ -211,8 +211,8 @@ pub(super) fn duration(text: &str) -> anyhow::Result<Duration> {
     ))
 }
 
-/// RFC 2131 counts seconds in 32 bits, all ones being "for ever"; under two minutes a machine
-/// would renew while it boots (dnsmasq has the same floor).
+/// Parses a lease time. RFC 2131 counts seconds in 32 bits, all ones being "for ever"; under two
+/// minutes a machine would renew while it boots (dnsmasq has the same floor).
 pub(super) fn lease_time(text: &str) -> anyhow::Result<Duration> {
     let time = duration(text)?;
     if !(120..u64::from(u32::MAX)).contains(&time.as_secs()) {

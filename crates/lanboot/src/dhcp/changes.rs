@@ -193,7 +193,7 @@ impl Serving {
     }
 }
 
-/// Where a served address is.
+/// Place of a served address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
     Here,

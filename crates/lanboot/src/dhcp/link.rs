@@ -163,7 +163,7 @@ pub(super) enum Readable {
     Changes,
 }
 
-/// How a message came in.
+/// Origin of a message.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Origin {
     /// Number of the link.
@@ -183,9 +183,9 @@ pub(super) struct Link {
     pub(super) address: Ipv4Addr,
     pub(super) detection: ServerDetection,
     pub(super) index: u32,
-    /// Whether it had a link at the last report.
+    /// True if it had a link at the last report.
     pub(super) is_linked: bool,
-    /// Whether this host had `address` there at the last report.
+    /// True if this host had `address` there at the last report.
     pub(super) has_address: bool,
     /// The bridge, bond or the like that this interface is a part of, and that receives in its place.
     pub(super) upper: Option<Upper>,

@@ -22,7 +22,8 @@ pub struct Listener {
     pub links: Vec<Opened>,
     /// Every address of this host.
     pub own: Vec<Ipv4Addr>,
-    /// For probes behind relays and where an ARP answer is doubted; `None` without the rights.
+    /// Socket for probes behind relays and where an ARP answer is doubted; `None` without the
+    /// rights.
     pub ping: Option<PingSocket>,
     /// Reports links and addresses that change.
     pub changes: ChangeSocket,

@@ -46,7 +46,7 @@ pub(super) struct Serving {
     pub(super) committed: mpsc::Sender<Committed>,
     /// `None` once it was sent.
     pub(super) decided: Option<oneshot::Sender<()>>,
-    /// Which machines cannot boot beside another server was logged.
+    /// True once the machines that cannot boot beside another server were logged.
     pub(super) log_proxy_once: bool,
     pub(super) probes: HashMap<Ipv4Addr, Pending>,
     pub(super) recent: RecentMessages,
@@ -60,7 +60,7 @@ pub(super) struct Serving {
 pub(super) struct Unsent {
     pub(super) probe: LogThrottle,
     pub(super) ping: LogThrottle,
-    /// Why the last probe for other servers could not be sent.
+    /// Reason the last probe for other servers could not be sent.
     pub(super) server_probe: Option<String>,
 }
 

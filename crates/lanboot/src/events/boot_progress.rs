@@ -53,7 +53,7 @@ pub struct ProgressHandle {
 /// program is ready since `began`.
 ///
 /// # Errors
-/// When there is no thread or descriptor left.
+/// Fails when there is no thread or descriptor left.
 pub fn start(bus: Bus, events: Events, began: Duration) -> io::Result<ProgressHandle> {
     let reader = ProgressReader::default();
     let stop = Arc::new(Notify::new());
@@ -114,11 +114,11 @@ struct Follower {
     bus: Bus,
     events: Events,
     reader: ProgressReader,
-    /// When the program became ready.
+    /// Time at which the program became ready.
     began: Duration,
-    /// When the latest snapshot was made.
+    /// Time of the latest snapshot.
     updated: Instant,
-    /// Whether an event changed something since.
+    /// True if an event changed something since.
     has_news: bool,
 }
 

@@ -81,7 +81,7 @@ impl Bus {
         let _ = self.inner.events.send(Arc::new(event));
     }
 
-    /// A number no other transfer of this run has.
+    /// Returns a number that no other transfer of this run has.
     pub fn next_transfer(&self) -> u64 {
         self.inner.transfers.fetch_add(1, Ordering::Relaxed)
     }
@@ -190,7 +190,7 @@ impl LossReport {
     }
 }
 
-/// Time since 1970 UTC.
+/// Returns the time since 1970 UTC.
 pub fn now() -> Duration {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)

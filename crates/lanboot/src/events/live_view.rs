@@ -22,7 +22,7 @@ use crate::events::bus;
 const MAX_LIVE: usize = 24;
 /// A machine that is up or silent for so long loses its live line.
 const LINGER: Duration = Duration::from_secs(60);
-/// How often a new snapshot is looked for.
+/// Interval at which a new snapshot is fetched.
 const REFRESH: Duration = Duration::from_millis(100);
 
 /// Handle of the thread that draws. Dropping it clears the lines, and waits for that.
@@ -37,7 +37,7 @@ impl LiveView {
     /// Starts to draw below the lines that are printed through `screen`.
     ///
     /// # Errors
-    /// When there is no thread left.
+    /// Fails when there is no thread left.
     pub fn start(screen: MultiProgress, progress: ProgressReader) -> io::Result<Self> {
         let (running, stopped) = channel();
         let lines = LiveLines {

@@ -15,7 +15,7 @@ const PROGRESS: Duration = Duration::from_millis(100);
 /// The same over TFTP.
 const TFTP_PROGRESS: Duration = Duration::from_millis(200);
 
-/// What is sent to whom.
+/// A transfer to be: its file and its receiver.
 #[derive(Clone, Debug)]
 pub struct TransferInfo {
     /// The protocol.
@@ -26,7 +26,7 @@ pub struct TransferInfo {
     pub path: String,
     /// Bytes to send.
     pub len: u64,
-    /// What the file means to a boot.
+    /// Meaning of the file to a boot.
     pub file_use: FileUse,
 }
 
@@ -40,7 +40,7 @@ pub struct TransferGuard {
     path: String,
     len: u64,
     file_use: Arc<FileUse>,
-    /// When it was created: the time it takes is counted from here.
+    /// Time of its creation, from which its duration is counted.
     created: Instant,
     /// Its number, from its start on.
     number: OnceLock<u64>,

@@ -96,7 +96,7 @@ where
         }
     }
 
-    /// The next request, or its refusal; `None` when the connection is over.
+    /// Returns the next request, or its refusal; `None` when the connection is over.
     async fn next(
         &self,
         session: &mut Session,
@@ -141,8 +141,8 @@ where
         }
     }
 
-    /// Sends the answer to one request; whether the connection stays open. `has_more` says that
-    /// the next request arrived with it.
+    /// Sends the answer to one request; returns whether the connection stays open. `has_more` is
+    /// true if the next request arrived with it.
     async fn answer(&self, request: Request, has_more: bool, permit: &mut Permit) -> bool {
         let opened = (self.shared.find)(&request.path, &request.query, self.peer);
         let (file, file_use) = opened.map(|opened| (opened.file, opened.file_use)).unzip();
@@ -185,7 +185,7 @@ where
         self.send(reply, &transfer, has_more, permit).await
     }
 
-    /// Sends a reply, and logs what becomes of it; whether the connection stays open.
+    /// Sends a reply, and logs what becomes of it; returns whether the connection stays open.
     async fn send(
         &self,
         reply: Reply,

@@ -10,7 +10,8 @@ use lanboot_core::route::Route;
 use super::machine_kinds::{KINDS, MachineKind};
 use super::packages::host;
 
-/// Returns the warning about machines without a loader, of the kinds that nearly every network has.
+/// Returns the warning about machines without a loader, of the kinds that nearly every network
+/// has.
 pub fn missing(catalog: &Catalog, loaders: &Loaders) -> Option<String> {
     let lacks = |kind: &&MachineKind| {
         matches!(kind.name, "BIOS" | "x64 UEFI")
@@ -26,8 +27,8 @@ pub fn missing(catalog: &Catalog, loaders: &Loaders) -> Option<String> {
     ))
 }
 
-/// Returns the warning about machines that have nothing to start because another server hands out the
-/// addresses.
+/// Returns the warning about machines that have nothing to start because another server hands out
+/// the addresses.
 pub fn beside_another(catalog: &Catalog, loaders: &Loaders) -> Option<String> {
     let said = KINDS.iter().filter(|kind| kind.secure).filter_map(|kind| {
         let usual = |proxy| usual_loader(catalog, loaders, kind.arch.into(), true, proxy);
@@ -49,8 +50,8 @@ pub fn beside_another(catalog: &Catalog, loaders: &Loaders) -> Option<String> {
     (!said.is_empty()).then(|| said.join("; "))
 }
 
-/// Returns the diagnostics about Secure Boot: the machines that the shims start on, and those that have
-/// nothing to start. Only of machines that some image is for.
+/// Returns the diagnostics about Secure Boot: the machines that the shims start on, and those that
+/// have nothing to start. Only of machines that some image is for.
 pub fn secure_boot(catalog: &Catalog, loaders: &Loaders) -> Vec<Diagnostic> {
     let kinds = KINDS.iter().filter(|kind| kind.secure);
     let said = kinds.filter_map(|kind| {

@@ -38,17 +38,17 @@ impl Transfer {
         }
     }
 
-    /// Bytes sent so far.
+    /// Returns the bytes sent so far.
     pub(super) fn sent(&self) -> u64 {
         self.guard.sent()
     }
 
-    /// So much was sent by now.
+    /// Records the bytes sent so far.
     pub(super) fn add(&self, sent: u64) {
         self.guard.set_sent(sent);
     }
 
-    /// The same, in the middle of a long reply.
+    /// Records the bytes sent so far, in the middle of a long reply.
     pub(super) fn reach(&self, sent: u64) {
         self.guard.set_sent(sent);
         self.log_progress();
@@ -70,7 +70,7 @@ impl Transfer {
         }
     }
 
-    /// The connection is over.
+    /// Publishes the end of the transfer: the connection is over.
     pub(super) fn end(&self, how: Result<(), SendError>) {
         match how {
             Ok(()) => self.guard.finish(0),

@@ -31,7 +31,7 @@ pub(super) struct Connection {
     pub(super) shared: Arc<Shared>,
 }
 
-/// Why a connection is over.
+/// Reason a connection is over.
 enum End {
     /// The machine closed it, or it made room.
     Closed,

@@ -144,7 +144,8 @@ fn is_everybody(ip: IpAddr) -> bool {
     }
 }
 
-/// An ICMP error for something sent earlier, or memory ran short: not this socket's end.
+/// Returns whether the socket can go on: after an ICMP error for something sent earlier, or when
+/// memory ran short.
 fn is_passing(error: &io::Error) -> bool {
     use io::ErrorKind::{
         ConnectionRefused, HostUnreachable, Interrupted, NetworkUnreachable, OutOfMemory,

@@ -12,7 +12,7 @@ use anyhow::{Context as _, bail};
 const NAME: &str = "nfs-handle.key";
 const KEY_BYTES: usize = 16;
 
-/// The key in `folder`, made when there is none yet.
+/// Reads the key in `folder`, or creates it when there is none yet.
 pub(super) fn load(folder: &Path) -> anyhow::Result<[u8; KEY_BYTES]> {
     fs::create_dir_all(folder).with_context(|| {
         format!(
@@ -39,7 +39,7 @@ pub(super) fn load(folder: &Path) -> anyhow::Result<[u8; KEY_BYTES]> {
         .with_context(|| format!("cannot write the key of NFS handles {}", text::path(&path)))
 }
 
-/// The key, or `None` when the file holds something else.
+/// Reads the key; `None` when the file holds something else.
 fn read(path: &Path) -> io::Result<Option<[u8; KEY_BYTES]>> {
     let mut bytes = Vec::new();
     let most = KEY_BYTES as u64 + 1;

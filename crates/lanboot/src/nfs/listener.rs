@@ -49,7 +49,7 @@ impl Listener {
     /// server is registered there; messages for the operator go to `diagnostics`.
     ///
     /// # Errors
-    /// When NFS cannot be served at all: one sentence that says what to do.
+    /// Fails when NFS cannot be served at all: one sentence that says what to do.
     pub fn open(
         interface: &str,
         address: IpAddr,
@@ -98,13 +98,13 @@ impl Listener {
         })
     }
 
-    /// The addresses of NFS and, if it is ours, of the port mapper.
+    /// Returns the addresses of NFS and, if it is ours, of the port mapper.
     pub fn ports(&self) -> (SocketAddr, Option<SocketAddr>) {
         (self.nfs.address, self.portmap.as_ref().map(|p| p.address))
     }
 }
 
-/// A port that is free over both protocols.
+/// Binds a port that is free over both protocols.
 fn anywhere(address: IpAddr) -> anyhow::Result<Sockets> {
     const TRIES: usize = 20;
     let bind = || Sockets::bind(None, SocketAddr::new(address, 0), Service::Nfs);

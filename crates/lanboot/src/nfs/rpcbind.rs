@@ -51,7 +51,7 @@ pub(super) struct Registered {
     mappings: Vec<Mapping>,
 }
 
-/// Why it knows nothing of us.
+/// Reason the port mapper does not know this server.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum NotRegistered {
     /// There is no way to ask.

@@ -34,9 +34,9 @@ use crate::{dhcp, http, nbd, nfs, tftp};
 use hangup::{Hangup, Meaning};
 use runtimes::Runtimes;
 
-/// How often image files and folders are looked at for changes.
+/// Interval at which image files and folders are checked for changes.
 const RESCAN: Duration = Duration::from_secs(5);
-/// How often the end of the work is looked for.
+/// Interval at which the end of the work is checked.
 const TICK: Duration = Duration::from_millis(500);
 
 /// Serves until a signal, `--once` or `--until-idle` ends it.

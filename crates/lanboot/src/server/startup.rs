@@ -57,7 +57,7 @@ pub(super) fn open(settings: &Settings) -> anyhow::Result<Opened> {
     open_all(settings).map_err(|error| all_rights(settings, error))
 }
 
-/// The first port that cannot be had names the rights for all that comes after it, too.
+/// Adds the rights for all that comes after the first port that cannot be had.
 fn all_rights(settings: &Settings, error: anyhow::Error) -> anyhow::Error {
     let mut rights = match error.downcast::<MoreRights>() {
         Ok(rights) => rights,
@@ -266,7 +266,7 @@ fn raise_descriptor_limit() {
     }
 }
 
-/// The interfaces, our address on each, and what must be given back at the end.
+/// Returns the interfaces, our address on each, and what must be given back at the end.
 fn served(
     settings: &Settings,
     interfaces: &[Interface],
@@ -341,7 +341,7 @@ fn watches(
     served.iter().map(watch).collect()
 }
 
-/// What the operator should know of the interfaces served, and of those that are not.
+/// Returns the diagnostics about the interfaces served, and about those that are not.
 fn about_interfaces(
     settings: &Settings,
     interfaces: &[Interface],

@@ -48,8 +48,8 @@ impl Sqlite {
     /// Opens or creates the database in `folder` and returns it with the leases it holds.
     ///
     /// # Errors
-    /// When the folder or the file cannot be used, another program uses it, or a newer lanboot
-    /// wrote it.
+    /// Fails when the folder or the file cannot be used, another program uses it, or a newer
+    /// lanboot wrote it.
     pub fn open(folder: &Path) -> anyhow::Result<(Self, Vec<Lease>)> {
         make(folder)?;
         let path = folder.join("leases.db");

@@ -41,7 +41,7 @@ impl OpenFile {
         self.content.len()
     }
 
-    /// All of it, for files known to be small.
+    /// Reads all of it, for files known to be small.
     pub(super) fn read_all(&self) -> Result<Vec<u8>, SendError> {
         let len = usize::try_from(self.len()).map_err(too_long)?;
         let mut bytes = vec![0; len];
@@ -92,7 +92,7 @@ impl OpenFile {
     }
 }
 
-/// A length that does not fit the address space of a 32-bit host.
+/// Returns the error for a length that does not fit the address space of a 32-bit host.
 fn too_long(error: std::num::TryFromIntError) -> SendError {
     SendError::Read(io::Error::other(error))
 }
@@ -109,7 +109,7 @@ fn copy<'a>(piece: &Piece, into: impl Iterator<Item = &'a mut [u8]>) {
     }
 }
 
-/// The parts of `buf` that hold the `len` bytes of data from the `from`-th on.
+/// Returns the parts of `buf` that hold the `len` bytes of data from the `from`-th on.
 fn spans(
     buf: &mut [u8],
     gap: usize,
@@ -165,7 +165,7 @@ impl DataBlocks {
         }
     }
 
-    /// The datagrams of these blocks, one behind the other.
+    /// Returns the datagrams of these blocks, one behind the other.
     ///
     /// Blocks read ahead were this image's when they were read, and go out also when it is
     /// overwritten meanwhile: at most [`READ_AHEAD`] bytes.

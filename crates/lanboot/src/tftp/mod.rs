@@ -70,7 +70,7 @@ pub async fn serve(socket: UdpSocket, context: Context, limits: Limits) -> anyho
 /// `drain` became true (or its sender is gone) and the transfers that ran then are over.
 ///
 /// # Errors
-/// When threads or descriptors run out at the start, or the socket breaks.
+/// Fails when threads or descriptors run out at the start, or the socket breaks.
 pub async fn run<F>(
     socket: UdpSocket,
     find: F,

@@ -21,7 +21,8 @@ use super::misrouted::Misrouted;
 use super::session::{MAX_DATAGRAM, Over, Session};
 use crate::events::bus::Bus;
 
-/// Pause between two checks of the deadlines: finer than the shortest wait, coarse enough to cost nothing.
+/// Pause between two checks of the deadlines: finer than the shortest wait, coarse enough to cost
+/// nothing.
 const TICK: Duration = Duration::from_millis(50);
 /// Sockets taken from the kernel at once.
 const READY: usize = 256;
@@ -187,7 +188,7 @@ impl Worker {
         self.settle(slot, begun);
     }
 
-    /// One datagram from one machine. The socket stays ready if there are more.
+    /// Receives one datagram from one machine. The socket stays ready if there are more.
     fn receive(&mut self, slot: usize, now: Instant) {
         let Some(session) = self.slots.get_mut(slot).and_then(Option::as_mut) else {
             return;

@@ -29,7 +29,7 @@ use crate::events::live_view::LiveView;
 
 /// Size in bytes from which files are also logged when they begin.
 const LARGE: u64 = 1 << 20;
-/// How often it looks at what is due without an event: lines left out.
+/// Interval at which it checks what is due without an event: lines left out.
 const TICK: Duration = Duration::from_secs(1);
 
 /// Writes events out.
@@ -39,7 +39,7 @@ pub struct EventLogger {
     losses: LossReport,
     shim_loads: ShimLoads,
     output: Output,
-    /// Whether the program ends when every machine is up: then it says what it waits for.
+    /// True if the program ends when every machine is up: then it says what it waits for.
     once: bool,
     /// The second in which it was last looked at what is due.
     looked: u64,
@@ -96,8 +96,8 @@ impl EventLogger {
         }
     }
 
-    /// Whether a boot's new state has a line of its own: that it is up or was given up, always; what
-    /// it waits for, only where the program waits too.
+    /// Returns whether a boot's new state has a line of its own: that it is up or was given up,
+    /// always; what it waits for, only where the program waits too.
     fn shows_state(&self, state: &BootState) -> bool {
         match (&self.output, state) {
             (Output::Json, _) | (_, BootState::Up | BootState::GivenUp) => true,
@@ -108,7 +108,7 @@ impl EventLogger {
         }
     }
 
-    /// What is to be said of a machine that loads its shim again and nothing after it.
+    /// Returns the warning about a machine that loads its shim again and nothing after it.
     fn refused_shim(&mut self, event: &Event) -> Option<Event> {
         // What is not there is no shim either.
         let shim = event.what.file_use().and_then(|file| file.shim.as_ref());
@@ -163,7 +163,7 @@ impl EventLogger {
     /// live lines from the snapshots of `progress`.
     ///
     /// # Errors
-    /// When there is no thread or descriptor left.
+    /// Fails when there is no thread or descriptor left.
     pub fn start(
         mut self,
         mut events: Events,
@@ -198,7 +198,7 @@ impl EventLogger {
     }
 }
 
-/// The next event, or `Some(None)` when none came for a [`TICK`]; `None` when none can come.
+/// Returns the next event, or `Some(None)` when none came for a [`TICK`]; `None` when none can come.
 fn hear(clock: &Runtime, events: &mut Events) -> Option<Option<Arc<Event>>> {
     let heard = clock.block_on(async { timeout(TICK, events.recv()).await });
     match heard {
@@ -225,7 +225,7 @@ impl LoggerHandle {
 }
 
 impl Output {
-    /// Whether `event` has a line of its own here.
+    /// Returns whether `event` has a line of its own here.
     fn shows(&self, event: &Event) -> bool {
         match (self, &event.what) {
             (Self::Json, _) => true,
