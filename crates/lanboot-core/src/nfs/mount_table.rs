@@ -372,7 +372,7 @@ mod tests {
                             live.insert(number);
                         }
                         if let Some(ended) = opened.ended.as_ref().filter(|_| !was_known) {
-                            prop_assert_eq!(before, most, "evicted with room left");
+                            prop_assert_eq!(before, most, "evicted from a table that is not full");
                             prop_assert_eq!(Some(ended.last_used()), oldest);
                         }
                         opened.ended.into_iter().collect()
