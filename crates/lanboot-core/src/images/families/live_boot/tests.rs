@@ -2,15 +2,17 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::*;
 
+use crate::catalog::{Catalog, Image};
 use crate::images::entry::RootSource;
 use crate::images::families;
 use crate::images::{Cpu, Dialect, MountSource, Refusal, Server, Transport};
 use crate::initramfs::testing::cpio;
 use crate::initramfs::{Contents, list};
+use crate::menus::Menu;
 use crate::net::Origin;
-use crate::plan::Transports;
+use crate::plan::{BootChoice, Memory, MenuKind, Transports};
 use crate::testing::{linux, medium, tree};
-use crate::vfs::Identity;
+use crate::vfs::{Identity, ImageId, Meta, Piece, TreeBuilder};
 
 const SERVER: Server = Server {
     http: Origin::http(IpAddr::V4(Ipv4Addr::new(192, 168, 0, 1)), 80),
@@ -551,4 +553,66 @@ fn a_medium_cannot_make_menus_long() {
     };
     assert!(found.entries.iter().all(|entry| bytes(entry) <= 2048));
     assert_eq!(found.entries[3].id, "disc-3");
+}
+
+/// An image whose squashfs has `bytes` of its 3,000,000 bytes.
+fn image(bytes: u64) -> Image {
+    let mut tree = TreeBuilder::new(Meta::default());
+    let folder = Kind::Directory(Vec::new());
+    let live = tree.add(Tree::ROOT, b"live", folder, Meta::default());
+    let live = live.unwrap();
+    let root = Content::new(Piece::of_image(ImageId(7), 0, 3_000_000, bytes));
+    for (name, content) in [
+        ("filesystem.squashfs", root),
+        ("initrd.img", Content::memory(&b"i"[..])),
+        ("vmlinuz", Content::memory(&b"k"[..])),
+    ] {
+        let kind = Kind::File(content);
+        tree.add(live, name.as_bytes(), kind, Meta::default())
+            .unwrap();
+    }
+    let tree = tree.build();
+    Image {
+        found: families::detect(medium(&tree, "disc", "LIVE")).unwrap(),
+        tree: Arc::new(tree),
+        ..crate::testing::image("disc", &[])
+    }
+}
+
+/// The script for iPXE with this image alone.
+fn script(image: Image) -> String {
+    let catalog = Catalog::new(vec![Arc::new(image)]);
+    let menu = Menu {
+        timeout: None,
+        boot: BootChoice::first(&catalog),
+        append: String::new(),
+        transports: Transports::default(),
+        kind: MenuKind::Generated,
+    };
+    crate::menus::ipxe(&catalog, &menu, &SERVER, Memory::Mib(4096))
+}
+
+#[test]
+fn menus_offer_http_and_nfs() {
+    let script = script(image(3_000_000));
+    let kernel = "kernel http://192.168.0.1/iso/disc/live/vmlinuz boot=live components \
+        fetch=http://192.168.0.1/iso/disc/live/filesystem.squashfs BOOTIF=01-${netX/mac:hexhyp} \
+        initrd=initrd.img || goto failed\n";
+    assert!(script.contains(kernel), "{script}");
+    assert!(script.contains("\n:nfs-disc\n"), "{script}");
+    assert!(!script.contains("nbd-disc"), "{script}");
+}
+
+#[test]
+fn a_half_copied_image_does_not_start() {
+    let cut = image(1_924_224);
+    let said = cut.incomplete(&cut.found.entries[0]).unwrap().to_string();
+    let expected = "incomplete: 1924224 of 3000000 bytes (live/filesystem.squashfs)";
+    assert_eq!(said, expected);
+    let script = script(cut);
+    assert!(
+        script.contains("item --gap disc - incomplete: 1924224 of 3000000 bytes"),
+        "{script}"
+    );
+    assert!(!script.contains("/iso/disc/"), "{script}");
 }
