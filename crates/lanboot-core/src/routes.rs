@@ -28,18 +28,18 @@ pub struct Opened {
     pub route: Route,
     /// The file.
     pub file: File,
-    /// What it means to a boot.
+    /// Its use in a boot.
     pub file_use: FileUse,
 }
 
-/// What can be asked for; immutable, replaced whole.
+/// Everything that can be asked for; immutable, replaced whole.
 #[derive(Clone, Debug)]
 pub struct Routes {
     /// The images.
     pub catalog: Arc<Catalog>,
     /// The host's loaders.
     pub loaders: Arc<Loaders>,
-    /// What menus say.
+    /// The operator's settings for menus.
     pub menu: Menu,
     /// Our addresses and the networks they are in, the first one for machines in none of them.
     pub addresses: Vec<IpNet>,
@@ -47,9 +47,9 @@ pub struct Routes {
     pub subnets: Vec<IpNet>,
     /// Port of the HTTP server.
     pub http_port: u16,
-    /// Whether NFS is served.
+    /// True if NFS is served.
     pub nfs: bool,
-    /// Whether NBD is served.
+    /// True if NBD is served.
     pub nbd: bool,
 }
 
@@ -167,7 +167,7 @@ impl Routes {
         }
     }
 
-    /// What a file of an image means to a boot.
+    /// Returns the use of a file of an image in a boot.
     fn use_in(&self, image: &Image, file: &str) -> FileUse {
         let name = |file: &str| format!("{}/{file}", image.name);
         let in_loader_folder = || {
@@ -206,7 +206,7 @@ impl Routes {
         }
     }
 
-    /// Our address that `peer` reaches best.
+    /// Returns our address that `peer` reaches best.
     fn near(&self, peer: IpAddr) -> Option<&IpNet> {
         net::nearest(&self.addresses, peer)
     }
@@ -221,7 +221,7 @@ impl Routes {
         })
     }
 
-    /// The image as it is.
+    /// Returns the image as it is.
     fn whole(&self, name: &str) -> Option<File> {
         let image = self.catalog.image(name.as_bytes())?;
         Some(File {
@@ -232,7 +232,7 @@ impl Routes {
         })
     }
 
-    /// The image as firmware makes a disk of it in memory.
+    /// Returns the image as firmware makes a disk of it in memory.
     fn ram_disk(&self, name: &str) -> Option<File> {
         let file = self.whole(name)?;
         let mib = file.content.len().div_ceil(1 << 20);
@@ -246,7 +246,7 @@ impl Routes {
         })
     }
 
-    /// What a person sees who points a browser here.
+    /// Writes the list of images, for a browser.
     fn index(&self) -> String {
         let mut out =
             String::from("lanboot serves these images to machines that boot from the network:\n\n");
@@ -268,7 +268,7 @@ impl Routes {
     }
 }
 
-/// What a file of an entry's medium is to the entry's boot.
+/// Returns the role of a file of its medium in the boot of an entry.
 fn role_in(entry: &Entry, file: &str) -> Option<Role> {
     let EntryKind::Linux(Linux { kernel, initrd }) = &entry.kind;
     let is_initrd = || initrd.iter().any(|path| path == file);

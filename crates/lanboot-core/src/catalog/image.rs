@@ -46,7 +46,7 @@ impl Image {
         }
     }
 
-    /// The whole image, as a disk or as one file. What is missing of it cannot be read.
+    /// Returns the whole image, as a disk or as one file. What is missing of it cannot be read.
     pub fn whole(&self) -> Content {
         Content::new(Piece::of_image(self.id, 0, self.recorded_size, self.size))
     }
@@ -65,15 +65,15 @@ impl Image {
         }
     }
 
-    /// Every word that means it or one of its entries, in paths, in menus and to `--boot`. No two
-    /// images may have one in common.
+    /// Lists every word that means it or one of its entries, in paths, in menus and to `--boot`. No
+    /// two images may have one in common.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         let entries = self.found.entries.iter().map(|entry| &entry.id);
         [&self.name].into_iter().chain(entries).map(String::as_str)
     }
 
-    /// A name that means this very file: `NAME@IDENTITY`, which [`super::Catalog::pinned`] finds
-    /// also when the file was renamed or another one took its place, and never anything else.
+    /// Returns a name that means this very file: `NAME@IDENTITY`, which [`super::Catalog::pinned`]
+    /// finds also when the file was renamed or another one took its place, and never anything else.
     ///
     /// A machine that streams its root requests it again by name after its connection broke, and
     /// continues with whatever it gets, under a file system it has mounted. So menus must not use a

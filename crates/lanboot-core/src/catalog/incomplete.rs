@@ -29,7 +29,8 @@ impl fmt::Display for Incomplete {
 }
 
 impl Catalog {
-    /// Every kernel entry that cannot start because something of it is damaged, with the reason.
+    /// Lists every kernel entry that cannot start because something of it is damaged, with the
+    /// reason.
     pub fn incomplete_entries(&self) -> impl Iterator<Item = (&Arc<Image>, &Entry, Incomplete)> {
         self.images().iter().flat_map(|image| {
             let entries = image.found.entries.iter();
@@ -37,8 +38,8 @@ impl Catalog {
         })
     }
 
-    /// A sentence about images nothing of which can start because they are damaged; `None` where
-    /// there are none.
+    /// Returns a sentence about images nothing of which can start because they are damaged; `None`
+    /// where there are none.
     pub fn about_incomplete(&self) -> Option<String> {
         let images = self.images().iter();
         let all: Vec<String> = images
@@ -54,7 +55,8 @@ impl Catalog {
 }
 
 impl Image {
-    /// The first file that `entry` needs and that cannot be handed out; `None` when it can start.
+    /// Returns the first file that `entry` needs and that cannot be handed out; `None` when it can
+    /// start.
     pub fn incomplete(&self, entry: &Entry) -> Option<Incomplete> {
         let beside = self.beside(entry);
         let own = entry.files().map(str::to_owned);
@@ -76,8 +78,8 @@ impl Image {
         })
     }
 
-    /// Why it is not to be what machines start when nobody chooses: something is missing, and no
-    /// entry of it can start.
+    /// Returns the reason why machines do not start it when nobody chooses: something is missing,
+    /// and no entry of it can start.
     pub fn unusable(&self) -> Option<Incomplete> {
         if self.starts().next().is_some() {
             return None;

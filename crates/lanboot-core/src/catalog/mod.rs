@@ -1,5 +1,5 @@
-//! Bootable things: images, the families they belong to and their entries. A [`Catalog`] is immutable
-//! and replaced whole when the images change.
+//! Bootable things: images, the families they belong to and their entries. A [`Catalog`] is
+//! immutable and replaced whole when the images change.
 
 mod image;
 mod incomplete;
@@ -35,13 +35,13 @@ pub struct Catalog {
 }
 
 impl Catalog {
-    /// A catalog of these images. Their [`Image::names`] must be distinct.
+    /// Makes a catalog of these images. Their [`Image::names`] must be distinct.
     pub fn new(images: Vec<Arc<Image>>) -> Self {
         Self::with_retired(images, &[])
     }
 
-    /// A catalog of `images`; those in `retired` are in no menu and under no name any more, but
-    /// machines that stream one of them go on.
+    /// Makes a catalog of `images`; those in `retired` are in no menu and under no name any more,
+    /// but machines that stream one of them go on.
     pub fn with_retired(images: Vec<Arc<Image>>, retired: &[Arc<Image>]) -> Self {
         // Later ones win: a file that is served counts more than one that was.
         let by_identity = retired.iter().chain(&images);
@@ -54,35 +54,35 @@ impl Catalog {
         }
     }
 
-    /// The images.
+    /// Returns the images.
     pub fn images(&self) -> &[Arc<Image>] {
         &self.images
     }
 
-    /// The image whose files also appear at the root, as behind the classic recipe: the first one
-    /// that is not damaged, or the first one where all are.
+    /// Returns the image whose files also appear at the root, as behind the classic recipe: the
+    /// first one that is not damaged, or the first one where all are.
     pub fn default_image(&self) -> Option<&Arc<Image>> {
         self.images.get(self.default)
     }
 
-    /// The image of this name.
+    /// Returns the image of this name.
     pub fn image(&self, name: &[u8]) -> Option<&Arc<Image>> {
         self.images.iter().find(|i| i.name.as_bytes() == name)
     }
 
-    /// The image of this identity, also one that was replaced and is still in use.
+    /// Returns the image of this identity, also one that was replaced and is still in use.
     pub fn of_identity(&self, identity: Identity) -> Option<&Arc<Image>> {
         self.by_identity.get(&identity)
     }
 
-    /// The image whose [`Image::pinned_name`] this is, or was before a rename; also one that was
-    /// replaced and is still in use.
+    /// Returns the image whose [`Image::pinned_name`] this is, or was before a rename; also one
+    /// that was replaced and is still in use.
     pub fn pinned(&self, name: &[u8]) -> Option<&Arc<Image>> {
         self.of_identity(Identity::of_pinned_name(name)?)
     }
 
-    /// Every kernel entry that can start, with its image: not those something is missing of (see
-    /// [`Self::incomplete_entries`]), nor images that start as a whole (see [`Self::starts`]).
+    /// Lists every kernel entry that can start, with its image: not those something is missing of
+    /// (see [`Self::incomplete_entries`]), nor images that start as a whole (see [`Self::starts`]).
     pub fn entries(&self) -> impl Iterator<Item = (&Arc<Image>, &Entry)> {
         self.images
             .iter()

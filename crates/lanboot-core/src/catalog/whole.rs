@@ -24,20 +24,20 @@ impl Start<'_> {
 }
 
 impl Catalog {
-    /// Everything that can be started: the kernel entries of every image, and the images that
+    /// Lists everything that can be started: the kernel entries of every image, and the images that
     /// have none and start as a whole.
     pub fn starts(&self) -> impl Iterator<Item = Start<'_>> {
         self.images().iter().flat_map(|image| image.starts())
     }
 
-    /// The images whose only entry is the whole image.
+    /// Lists the images whose only entry is the whole image.
     pub fn whole_images(&self) -> impl Iterator<Item = &Image> {
         let images = self.images().iter().map(AsRef::as_ref);
         images.filter(|image| image.is_whole_entry())
     }
 
-    /// A sentence about the images that start as a whole, for machines that cannot start them so;
-    /// `None` when there is no such image.
+    /// Returns a sentence about the images that start as a whole, for machines that cannot start
+    /// them so; `None` when there is no such image.
     pub fn about_whole_images(&self) -> Option<String> {
         let names: Vec<&str> = self.whole_images().map(|i| i.name.as_str()).collect();
         let (first, more) = names.split_first()?;
@@ -62,14 +62,14 @@ impl Image {
         self.whole().damage().is_none()
     }
 
-    /// Returns whether the whole image is an entry: it has no kernel entry, firmware can start it, and
-    /// its system is not known to miss the RAM disk.
+    /// Returns whether the whole image is an entry: it has no kernel entry, firmware can start it,
+    /// and its system is not known to miss the RAM disk.
     pub fn is_whole_entry(&self) -> bool {
         self.is_only_whole() && self.found.ram_disk_lack().is_none()
     }
 
-    /// Returns why the whole image is not an entry although firmware can start it and nothing else of
-    /// it starts. `--loader iso` serves it nevertheless.
+    /// Returns why the whole image is not an entry although firmware can start it and nothing else
+    /// of it starts. `--loader iso` serves it nevertheless.
     pub fn whole_image_lack(&self) -> Option<&Lack> {
         let is_only_whole = self.is_only_whole();
         self.found.ram_disk_lack().filter(|_| is_only_whole)

@@ -8,7 +8,7 @@ use crate::machine::{Arch, Stage};
 use crate::plan::Offer;
 
 impl Transaction<'_> {
-    /// Returns what to load, for a machine that wants to boot.
+    /// Returns the offer for a machine that wants to boot.
     pub(super) fn boot_file(&self) -> Result<Offer, IgnoreReason> {
         match (self.machine.stage, self.machine.arch) {
             (Stage::Plain, _) => Err(IgnoreReason::NotBooting),
@@ -28,7 +28,8 @@ impl Transaction<'_> {
         }
     }
 
-    /// Returns what the log says of an answer: its file, or why there is none, and what did not fit.
+    /// Returns the log's detail of an answer: its file or the reason for none, and the options that
+    /// did not fit.
     pub(super) fn detail(boot: Result<&Offer, &IgnoreReason>, encoded: &Encoded) -> Option<String> {
         let mut parts = Vec::new();
         match boot {

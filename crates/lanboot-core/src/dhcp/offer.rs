@@ -1,4 +1,4 @@
-//! DISCOVER: which address a machine is offered, and what a probe of it said (RFC 2131 §4.3.1).
+//! DISCOVER: the address a machine is offered, and the probe of it (RFC 2131 §4.3.1).
 
 use std::net::Ipv4Addr;
 
@@ -39,7 +39,7 @@ impl Transaction<'_> {
         }
     }
 
-    /// Goes on with what the probe of `address` found.
+    /// Goes on with the result of the probe of `address`.
     pub(super) fn checked(
         &mut self,
         address: Ipv4Addr,
@@ -98,7 +98,7 @@ impl Transaction<'_> {
         }
     }
 
-    /// Somebody answered for an address: `mac` by ARP, somebody unknown by ping.
+    /// Handles an answer for an address: `mac` by ARP, somebody unknown by ping.
     fn answered(
         &mut self,
         address: Ipv4Addr,
@@ -155,7 +155,7 @@ impl Transaction<'_> {
         self.claimed(address, mac, search)
     }
 
-    /// Somebody answered for an address that nobody was given.
+    /// Handles an answer for an address that nobody was given.
     fn claimed(
         &mut self,
         address: Ipv4Addr,
@@ -177,7 +177,7 @@ impl Transaction<'_> {
         }
     }
 
-    /// Somebody without a lease uses an address.
+    /// Handles an address that somebody uses without a lease.
     fn in_use(
         &mut self,
         address: Ipv4Addr,

@@ -46,12 +46,12 @@ pub fn menu(server: Ipv4Addr) -> Vec<u8> {
 /// for nobody, a menu of one entry. Its boot loader looks for the text only.
 pub const RASPBERRY_PI_MENU: &[u8] = b"\x06\x01\x03\x0a\x04\0PXE\x09\x14\0\0\x11Raspberry Pi Boot";
 
-/// The machine a message describes; `None` when it does not speak of an Ethernet address.
+/// Reads the machine a message describes; `None` when it does not speak of an Ethernet address.
 pub fn machine(packet: &Packet) -> Option<Machine> {
     read(packet).map(|(machine, _)| machine)
 }
 
-/// The machine a message describes and how to answer it.
+/// Reads the machine a message describes and the profile of its responses.
 pub(super) fn read(packet: &Packet) -> Option<(Machine, ResponseProfile)> {
     let (ETHERNET, Ok(mac)) = (packet.htype, packet.hardware_address().try_into()) else {
         return None;
@@ -66,8 +66,8 @@ pub(super) fn read(packet: &Packet) -> Option<(Machine, ResponseProfile)> {
     Some((machine, profile))
 }
 
-/// Returns what is asking: iPXE before its vendor class, because iPXE says `PXEClient` too. Without
-/// a vendor class, or with an empty one, nobody asks to boot, whatever option 93 says.
+/// Reads the stage of the client: iPXE before its vendor class, because iPXE says `PXEClient` too.
+/// Without a vendor class, or with an empty one, nobody asks to boot, whatever option 93 says.
 pub fn stage(packet: &Packet) -> Stage {
     let class = packet.options.get(Code::VENDOR_CLASS).unwrap_or_default();
     let user_class = packet.options.get(Code::USER_CLASS).unwrap_or_default();
@@ -85,10 +85,10 @@ pub fn stage(packet: &Packet) -> Stage {
 /// Finds the client's architecture: of option 93 and the number inside option 60 the first that has
 /// a name, else the first there is (65535, for one), else [`Stage::unsaid_arch`].
 ///
-/// Where it contradicts the vendor class, the class counts: it decides which answer the firmware
-/// takes. `HTTPClient` with 7 is x64 HTTP Boot, `PXEClient` with 16 is x64 PXE. `HTTPClient` is UEFI
-/// (UEFI 2.10 §24.7), so a BIOS code beside a UEFI one does not count there; alone it is kept as it
-/// is, and fits nothing: no BIOS of code 0 boots over HTTP.
+/// If it contradicts the vendor class, the class counts: it decides which answer the firmware
+/// takes. `HTTPClient` with 7 is x64 HTTP Boot, `PXEClient` with 16 is x64 PXE. `HTTPClient` is
+/// UEFI (UEFI 2.10 §24.7), so a BIOS code beside a UEFI one does not count there; alone it is kept
+/// as it is, and fits nothing: no BIOS of code 0 boots over HTTP.
 pub fn arch(packet: &Packet) -> Option<Arch> {
     let in_class = class_arch(packet.options.get(Code::VENDOR_CLASS).unwrap_or_default());
     let said = || {
@@ -103,7 +103,7 @@ pub fn arch(packet: &Packet) -> Option<Arch> {
     arch.map_or_else(|| stage.unsaid_arch(), |arch| Some(as_stage(stage, arch)))
 }
 
-/// Returns what `arch` means when software of this stage says it, and nothing else of itself.
+/// Returns the meaning of `arch` when software of this stage says it, and nothing else of itself.
 pub fn as_stage(stage: Stage, arch: Arch) -> Arch {
     match stage {
         Stage::HttpBoot if arch == Arch::X86Bios => arch,
@@ -113,7 +113,7 @@ pub fn as_stage(stage: Stage, arch: Arch) -> Arch {
     }
 }
 
-/// The same firmware when it boots over HTTP; itself where there is none.
+/// Returns the same firmware when it boots over HTTP; itself where there is none.
 fn over_http(arch: Arch) -> Arch {
     /// Codes with a name end well below.
     const CODES: u16 = 64;
@@ -123,7 +123,8 @@ fn over_http(arch: Arch) -> Arch {
         .unwrap_or(arch)
 }
 
-/// Option 93: a list (RFC 4578 §2.1), although most firmware sends one. A last odd byte is ignored.
+/// Parses option 93, a list (RFC 4578 §2.1), although most firmware sends one. A last odd byte is
+/// ignored.
 pub fn archs(option: &[u8]) -> impl Iterator<Item = Arch> {
     let (pairs, _) = option.as_chunks::<2>();
     pairs

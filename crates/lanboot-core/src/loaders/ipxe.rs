@@ -169,7 +169,8 @@ impl Loader for IpxeLoader {
         true
     }
 
-    /// Some kinds of firmware have only one build here; it is better than none.
+    /// Offers the build with the driver asked for. Some kinds of firmware have only one build here;
+    /// it is better than none.
     fn offer(
         &self,
         request: &BootRequest,

@@ -136,7 +136,7 @@ pub enum Served<'a> {
 pub enum GeneratedMenu<'a> {
     /// PXELINUX'.
     Pxelinux {
-        /// It has the module that tells 32-bit processors from others.
+        /// It has the module that recognises 32-bit processors.
         detects_cpu: bool,
     },
     /// GRUB's.

@@ -30,7 +30,8 @@ pub enum PxelinuxFile {
 impl Loader for Pxelinux {
     type File = PxelinuxFile;
 
-    /// PXELINUX goes on by PXE, which a firmware that booted over HTTP has not.
+    /// Returns true for BIOS machines that boot by PXE: PXELINUX goes on by it, and a firmware that
+    /// booted over HTTP has none.
     fn supports(&self, request: &BootRequest) -> bool {
         request.arch == Arch::X86Bios && !request.http
     }

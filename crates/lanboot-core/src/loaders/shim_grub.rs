@@ -60,10 +60,10 @@ pub struct Shim {
     pub authorities: Authorities,
 }
 
-/// The authorities of Microsoft that signed a shim. With Secure Boot on, firmware starts one that was
-/// signed under an authority it trusts: older machines trust that of 2011, some of 2026 only that of
-/// 2023 (rhboot/shim#825), most both. Since June 2026 Microsoft signs under that of 2023 alone, so a
-/// shim with both signatures starts on the most machines.
+/// The authorities of Microsoft that signed a shim. With Secure Boot on, firmware starts one that
+/// was signed under an authority it trusts: older machines trust that of 2011, some of 2026 only
+/// that of 2023 (rhboot/shim#825), most both. Since June 2026 Microsoft signs under that of 2023
+/// alone, so a shim with both signatures starts on the most machines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Authorities {
     /// Microsoft Corporation UEFI CA 2011.
@@ -82,7 +82,7 @@ impl Authorities {
         }
     }
 
-    /// Their names, as in their certificates.
+    /// Returns their names, as in their certificates.
     pub fn names(self) -> Vec<&'static str> {
         let all = [(self.of_2011, UEFI_CA_2011), (self.of_2023, UEFI_CA_2023)];
         let signed = all.into_iter().filter(|(is_there, _)| *is_there);
@@ -96,7 +96,7 @@ impl Authorities {
 }
 
 impl fmt::Display for Authorities {
-    /// For a sentence: on which machines such a shim starts with Secure Boot on.
+    /// Writes a clause: the machines on which such a shim starts with Secure Boot on.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match (self.of_2011, self.of_2023) {
             (true, true) => "starts on machines that trust Microsoft's UEFI CA of 2011 or of 2023",
@@ -116,7 +116,7 @@ impl fmt::Display for Authorities {
 }
 
 impl Shim {
-    /// `None` when `content` is no shim.
+    /// Parses a shim; `None` when `content` is none.
     pub fn parse(content: &Content, from: &str, read: ReadSmall<'_>) -> Option<Self> {
         let program = Program::parse(content, read).filter(|_| content.len() <= MAX_PROGRAM)?;
         let table = program.section(b".vendor_cert", MAX_VENDOR_CERT)?;
@@ -184,8 +184,8 @@ pub struct Grub {
     pub prefix: String,
 }
 
-/// The text that only a GRUB with proxyDHCP support holds, in its module `efinet`: the debug message
-/// of the lines that copy the server's address out of the proxy's offer.
+/// The text that only a GRUB with proxyDHCP support holds, in its module `efinet`: the debug
+/// message of the lines that copy the server's address out of the proxy's offer.
 ///
 /// The version number does not decide it. GRUB 2.06, 2.12 and 2.14 of the FSF have no such lines;
 /// they are Red Hat's ("efinet: Add DHCP proxy support", rhboot/grub2 866ec5ed, June 2021, after
@@ -229,8 +229,8 @@ impl Grub {
 }
 
 /// The version in the row of `component` in a section `.sbat`, which has lines of comma-separated
-/// values: component, generation, vendor, package, version, URL (rhboot/shim, `SBAT.md`). Empty when
-/// there is none.
+/// values: component, generation, vendor, package, version, URL (rhboot/shim, `SBAT.md`). Empty
+/// when there is none.
 fn sbat_version(section: &[u8], component: &str) -> String {
     let mut rows = section.split(|b| *b == b'\n' || *b == 0);
     let version = rows.find_map(|row| {
@@ -319,7 +319,7 @@ fn module_name(elf: &[u8]) -> Option<String> {
     })
 }
 
-/// The text up to a NUL; empty when it is not plain.
+/// Returns the text up to a NUL; empty when it is not plain.
 fn text(bytes: &[u8], limit: usize) -> String {
     let end = bytes.iter().position(|b| *b == 0).unwrap_or(bytes.len());
     let text = bytes.get(..end.min(limit)).unwrap_or_default();
@@ -363,12 +363,12 @@ impl ShimGrub {
             .collect()
     }
 
-    /// The firmware it runs on.
+    /// Returns the firmware it runs on.
     pub fn arch(&self) -> Arch {
         self.shim.arch
     }
 
-    /// The file beside the shim for a request of this name, whatever shim makes of GRUB's.
+    /// Returns the file beside the shim for a request of this name, whatever shim makes of GRUB's.
     pub fn beside(&self, name: &[u8]) -> Option<&Content> {
         match (self.file(name), wanted(name, self.arch())) {
             (Some(file), _) => Some(file),
@@ -378,7 +378,7 @@ impl ShimGrub {
         }
     }
 
-    /// The file of exactly this name, as shim and GRUB ask for it.
+    /// Returns the file of exactly this name, as shim and GRUB ask for it.
     pub fn file(&self, name: &[u8]) -> Option<&Content> {
         let (_, suffix) = secure_names(self.arch())?;
         let is = |stem: &str| name == format!("{stem}{suffix}.efi").as_bytes();

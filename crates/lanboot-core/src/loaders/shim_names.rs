@@ -30,7 +30,7 @@ pub(crate) enum Wanted {
     Other,
 }
 
-/// Returns what a file of this name beside a shim for `arch` is.
+/// Classifies a file of this name beside a shim for `arch`.
 ///
 /// shim 15.8 on some Dells asks for the title of the boot entry, its first character garbled
 /// (`êonboard`, `?USB`; rhboot/shim#649, #696): so a name that is no file name, and one without an
@@ -63,8 +63,8 @@ pub fn is_garbled(name: &[u8]) -> bool {
     name.len() <= MAX_NAME && std::str::from_utf8(name).is_err()
 }
 
-/// The kind of iPXE a name is for, and the firmware if it says so: `ipxe.efi`, `snponlyx64.efi`,
-/// `ipxe-arm64.efi`.
+/// Parses the kind of iPXE a name is for, and the firmware if it says so: `ipxe.efi`,
+/// `snponlyx64.efi`, `ipxe-arm64.efi`.
 pub fn ipxe_build(name: &[u8]) -> Option<(&'static str, Option<Arch>)> {
     let name = name.to_ascii_lowercase();
     let stem = stem(&name).filter(|stem| !is_shim(stem))?;
@@ -101,8 +101,8 @@ fn is_shim(stem: &[u8]) -> bool {
         .any(|part| stem.windows(part.len()).any(|window| window == *part))
 }
 
-/// A program's name without its ending, in lower case as `name` is: Debian's packages and Ubuntu's
-/// add to it.
+/// Returns a program's name without its ending, in lower case as `name` is: Debian's packages and
+/// Ubuntu's add to it.
 fn stem(name: &[u8]) -> Option<&[u8]> {
     let endings: [&[u8]; 3] = [b".efi", b".efi.signed", b".efi.signed.latest"];
     endings

@@ -15,7 +15,7 @@ pub struct BootChoice {
     image: Option<String>,
 }
 
-/// Why `--boot` cannot be done.
+/// The reason why `--boot` cannot be done.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CannotBoot {
     /// It names nothing.
@@ -70,7 +70,7 @@ impl BootChoice {
         }
     }
 
-    /// The first image that each firmware can start.
+    /// Chooses the first image that each firmware can start.
     pub fn first(catalog: &Catalog) -> Self {
         Self::each(|firmware| {
             let mut images = catalog.images().iter();
@@ -92,8 +92,8 @@ impl BootChoice {
         }
     }
 
-    /// The image that firmware of this kind is to start as a whole, because nothing else of what
-    /// was chosen starts there: one that was asked for, else the first.
+    /// Returns the image that firmware of this kind is to start as a whole, because nothing else of
+    /// what was chosen starts there: one that was asked for, else the first.
     pub fn whole_image<'a>(&self, catalog: &'a Catalog, arch: Arch) -> Option<&'a Image> {
         let kernel = Firmware::of(arch).and_then(|firmware| self.of(firmware));
         let mut images = self.images(catalog);
@@ -101,8 +101,8 @@ impl BootChoice {
         images.find(fits).filter(|_| kernel.is_none())
     }
 
-    /// The image that firmware of this kind gets as a RAM disk where `--loader iso` asks for one,
-    /// whatever else starts on it.
+    /// Returns the image that firmware of this kind gets as a RAM disk where `--loader iso` asks
+    /// for one, whatever else starts on it.
     pub fn ram_disk<'a>(&self, catalog: &'a Catalog, arch: Arch) -> Option<&'a Image> {
         self.images(catalog)
             .find(|image| image.starts_whole_on(arch))
@@ -113,21 +113,21 @@ impl BootChoice {
         self.image.is_some()
     }
 
-    /// The image that was asked for, or all of them.
+    /// Returns the image that was asked for, or all of them.
     pub fn images<'a>(&self, catalog: &'a Catalog) -> impl Iterator<Item = &'a Image> {
         let images = catalog.images().iter().map(AsRef::as_ref);
         let is_meant = |image: &&Image| self.image.as_ref().is_none_or(|name| *name == image.name);
         images.filter(is_meant)
     }
 
-    /// The kernel entry for this firmware.
+    /// Returns the kernel entry for this firmware.
     pub fn of(&self, firmware: Firmware) -> Option<&str> {
         let mut starts = Firmware::ALL.iter().zip(&self.starts);
         let (_, start) = starts.find(|(of, _)| **of == firmware)?;
         start.as_deref()
     }
 
-    /// The kernel entry for this firmware, with its image.
+    /// Returns the kernel entry for this firmware, with its image.
     pub fn entry<'a>(
         &self,
         catalog: &'a Catalog,
@@ -140,7 +140,7 @@ impl BootChoice {
     }
 }
 
-/// The entry of `image` that fits best.
+/// Returns the entry of `image` that fits best.
 fn of_image(image: &Image, firmware: Firmware) -> Option<String> {
     let is_fit = |cpu, entry: &&Entry| entry.cpu == cpu && image.incomplete(entry).is_none();
     let entry = |cpu: &Cpu| image.found.entries.iter().find(|entry| is_fit(*cpu, entry));

@@ -15,7 +15,7 @@ pub struct LoaderChoice {
 }
 
 impl LoaderChoice {
-    /// The way of one machine, and whether it was named.
+    /// Returns the loader for one machine, and whether the machine was named.
     pub fn of(&self, mac: Mac) -> (LoaderKind, bool) {
         let named = self.of.iter().rev().find(|(of, _)| *of == mac);
         named.map_or((self.all, false), |(_, kind)| (*kind, true))
@@ -30,7 +30,7 @@ impl LoaderChoice {
                 .any(|(mac, _)| self.of(*mac).0 == LoaderKind::Iso)
     }
 
-    /// Returns what the operator should know before the first machine comes: `iso` was asked for,
+    /// Returns the warning before the first machine comes: `iso` was asked for,
     /// for all or for some, and no firmware could start what it would get, where `boot` says what
     /// starts.
     pub fn warning(&self, catalog: &Catalog, boot: &BootChoice) -> Option<String> {

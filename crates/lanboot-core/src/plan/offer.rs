@@ -51,7 +51,7 @@ pub struct Offers<'a> {
     pub proxy: bool,
 }
 
-/// Returns what `machine` gets from `server`.
+/// Returns the offer of `server` for `machine`, or the reason for none.
 pub fn offer(machine: &Machine, from: &Offers<'_>, server: &Server) -> Result<Offer, NoLoader> {
     let Offers { catalog, menu, .. } = *from;
     // Plain clients say theirs at times and load nothing all the same.
@@ -117,8 +117,9 @@ fn joined(one: Option<String>, other: Option<String>) -> Option<String> {
     }
 }
 
-/// The file that firmware of this kind gets where nobody says otherwise. With `secure`, only one that also starts with Secure Boot on; with `proxy`, only one that boots
-/// where another server gives the addresses.
+/// Returns the file that firmware of this kind gets where nobody says otherwise. With `secure`,
+/// only one that also starts with Secure Boot on; with `proxy`, only one that boots where another
+/// server gives the addresses.
 pub fn usual_loader(
     catalog: &Catalog,
     loaders: &Loaders,
@@ -205,7 +206,7 @@ impl LoaderRequest<'_> {
         (!able).then(|| NoLoader::NotForThis(kind.name(), arch))
     }
 
-    /// Returns what is to be said where its menu will be empty.
+    /// Returns the warning where its menu will be empty.
     fn nothing_fits(&self) -> Option<String> {
         let is_known = !matches!(self.request.arch, Arch::Other(_));
         let mut entries = self.programs.catalog.entries();
@@ -223,8 +224,8 @@ impl LoaderRequest<'_> {
         self.programs.boot.is_named() && named.is_some_and(Image::is_whole_entry)
     }
 
-    /// The whole image where that is what starts on this machine, or the reason where nothing else
-    /// could start and this machine cannot start it.
+    /// Returns the whole image where that is what starts on this machine, or the reason where
+    /// nothing else could start and this machine cannot start it.
     fn whole_image(&self, kind: LoaderKind) -> Option<Result<Planned, NoLoader>> {
         if self.request.http && kind == LoaderKind::Iso {
             // What was asked for by name is answered for by name.
@@ -243,7 +244,7 @@ impl LoaderRequest<'_> {
         Some(Err(NoLoader::OnlyWhole(self.about_whole_images()?)))
     }
 
-    /// Why this machine does not start an image that starts as a whole.
+    /// Returns the reason why this machine does not start an image that starts as a whole.
     fn about_whole_images(&self) -> Option<String> {
         let said = self.programs.catalog.about_whole_images()?;
         let BootRequest { arch, http, .. } = self.request;
@@ -272,17 +273,17 @@ impl LoaderRequest<'_> {
         }
     }
 
-    /// Returns what this loader offers.
+    /// Returns the offer of this loader.
     fn of(&self, loader: &dyn AnyLoader) -> Result<Planned, NoLoader> {
         loader.offer(&self.request, &self.programs).map(Into::into)
     }
 
-    /// iPXE on top of the firmware's driver.
+    /// Offers iPXE on top of the firmware's driver.
     fn firmware_ipxe(&self) -> Result<Planned, NoLoader> {
         self.of(&IpxeLoader { native: false })
     }
 
-    /// The image as a RAM disk where `--loader iso` asks for it, or why there is none.
+    /// Offers the image as a RAM disk where `--loader iso` asks for it.
     fn asked_ram_disk(&self) -> Result<Planned, NoLoader> {
         let Programs { catalog, boot, .. } = self.programs;
         let arch = self.request.arch;
@@ -297,8 +298,8 @@ impl LoaderRequest<'_> {
         Err(NoLoader::NoEfiImage(image.file.clone(), arch))
     }
 
-    /// One that also starts with Secure Boot on. Where GRUB would need a disk made for it, iPXE
-    /// behind its own shim is the shorter way.
+    /// Offers a loader that also starts with Secure Boot on. Where GRUB would need a disk made for
+    /// it, iPXE behind its own shim is the shorter way.
     fn secure(&self) -> Result<Planned, NoLoader> {
         let (pair, ipxe) = (self.of(&GrubBehindShim), self.of(&IpxeBehindShim));
         let needs_disk = |planned: &Planned| {
@@ -312,7 +313,7 @@ impl LoaderRequest<'_> {
         }
     }
 
-    /// Returns what is given where GRUB was asked for by name and cannot boot.
+    /// Offers what replaces GRUB where that was asked for by name and cannot boot.
     fn instead(&self, why: NoLoader) -> Result<Planned, NoLoader> {
         match self.of(&IpxeBehindShim) {
             Ok(offer) => Ok(Planned {
@@ -323,7 +324,7 @@ impl LoaderRequest<'_> {
         }
     }
 
-    /// iPXE, where there is nothing that starts with Secure Boot on, for the reason `why`.
+    /// Offers iPXE, where there is nothing that starts with Secure Boot on, for the reason `why`.
     fn unsigned(&self, why: NoLoader) -> Result<Planned, NoLoader> {
         let is_reported = matches!(why, NoLoader::GrubWithoutProxy(..));
         match self.firmware_ipxe() {
@@ -344,8 +345,8 @@ impl LoaderRequest<'_> {
         }
     }
 
-    /// The default image's own menu: for BIOS its PXELINUX, for UEFI its shim with the GRUB and
-    /// the `grub.cfg` that belong to it.
+    /// Offers the default image's own menu: for BIOS its PXELINUX, for UEFI its shim with the GRUB
+    /// and the `grub.cfg` that belong to it.
     fn stock(&self) -> Result<Planned, NoLoader> {
         let image = self.programs.catalog.default_image();
         let image = image.ok_or(NoLoader::NothingToBoot)?;
@@ -397,7 +398,7 @@ impl LoaderRequest<'_> {
     }
 }
 
-/// The image as firmware makes a disk of it in memory.
+/// Offers the image as firmware makes a disk of it in memory.
 fn ram_disk(image: &Image) -> Planned {
     Planned::new(Route::RamDisk(image.name.clone()))
 }

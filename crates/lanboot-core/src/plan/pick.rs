@@ -5,7 +5,7 @@ use crate::catalog::{Catalog, Entry, Firmware, Image};
 use crate::loaders::{Loaders, ShimGrub, secure_names};
 use crate::machine::Arch;
 
-/// The first image that carries PXELINUX: preferred over the host's, because a loader and its
+/// Finds the first image that carries PXELINUX: preferred over the host's, because a loader and its
 /// modules must be of one version.
 pub fn pxelinux_image(catalog: &Catalog) -> Option<&Image> {
     catalog
@@ -15,12 +15,12 @@ pub fn pxelinux_image(catalog: &Catalog) -> Option<&Image> {
         .find(|image| image.found.pxelinux.is_some())
 }
 
-/// The shim and GRUB that machines of this kind get, over HTTP or over TFTP. First one whose shim
-/// trusts the kernel that starts there when nobody presses a key (`boot`); among those one whose
-/// GRUB speaks the protocol; then one whose GRUB boots beside another DHCP server too, because the
-/// files are the same for everybody; then one whose shim starts on the most machines
-/// ([`Authorities`](crate::loaders::Authorities)); then that kernel's image's own, because its vendor made
-/// them for each other; then the host's, which are kept up to date; then any image's.
+/// Picks the shim and GRUB that machines of this kind get, over HTTP or over TFTP. First one whose
+/// shim trusts the kernel that starts there when nobody presses a key (`boot`); among those one
+/// whose GRUB speaks the protocol; then one whose GRUB boots beside another DHCP server too,
+/// because the files are the same for everybody; then one whose shim starts on the most machines
+/// ([`Authorities`](crate::loaders::Authorities)); then that kernel's image's own, because its
+/// vendor made them for each other; then the host's, which are kept up to date; then any image's.
 ///
 /// A few comparisons of names: nothing of it is kept from one request to the next.
 pub fn shim_grub<'a>(

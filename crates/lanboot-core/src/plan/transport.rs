@@ -7,7 +7,7 @@ use crate::catalog::{Catalog, Image};
 use crate::diagnostic::{Diagnostic, DiagnosticCode};
 use crate::images::{Entry, Refusal, Server, Transport};
 
-/// What the operator decided about transports. `None` stands for `auto`.
+/// The operator's choice of transports. `None` stands for `auto`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Transports {
     /// For every entry that is not named.
@@ -17,7 +17,7 @@ pub struct Transports {
 }
 
 impl Transports {
-    /// The one decided for an entry; `None` when it is chosen here.
+    /// Returns the one decided for an entry; `None` when it is chosen here.
     pub fn of(&self, image: &Image, entry: &Entry) -> Option<Transport> {
         let names = |wanted: &str| self.of.iter().rev().find(|(name, _)| name == wanted);
         let called = || self.of.iter().rev().find(|(name, _)| image.is_called(name));
@@ -31,7 +31,10 @@ impl Transports {
         named.map_or(all, |(_, transport)| *transport)
     }
 
-    /// Whether every name is one that is served.
+    /// Checks that every name is one that is served.
+    ///
+    /// # Errors
+    /// Returns the first name that is not.
     pub fn check(&self, catalog: &Catalog) -> Result<(), UnknownEntry> {
         for (name, _) in &self.of {
             let is_entry = catalog.entries().any(|(_, entry)| entry.id == *name)
@@ -62,7 +65,7 @@ impl Transports {
 /// Most memory modules asked for: who has more has enough.
 const MAX_MODULES: usize = 16;
 
-/// What a loader said about the machine's memory.
+/// The machine's memory according to its loader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Memory {
     /// It was not asked yet.
@@ -74,8 +77,8 @@ pub enum Memory {
 }
 
 impl Memory {
-    /// The query that makes iPXE send it: `${memsize}` where iPXE was built to know it, and the
-    /// sizes of the first sixteen memory modules according to the firmware (SMBIOS type 17, two
+    /// Returns the query that makes iPXE send it: `${memsize}` where iPXE was built to know it, and
+    /// the sizes of the first sixteen memory modules according to the firmware (SMBIOS type 17, two
     /// bytes at 0x0c), which every build can read.
     pub fn query() -> String {
         let module = |n| format!("${{smbios/{n}.17.12.2:hexraw}}");
@@ -83,7 +86,7 @@ impl Memory {
         format!("memory=${{memsize}}&modules={}", modules.join("-"))
     }
 
-    /// Out of the query of a menu's URL, as [`Self::query`] made it and iPXE filled it in.
+    /// Parses the query of a menu's URL, as [`Self::query`] made it and iPXE filled it in.
     pub fn from_query(query: &[u8]) -> Self {
         let value = |key: &[u8]| {
             let mut pairs = query.split(|&b| b == b'&');
@@ -104,7 +107,7 @@ impl Memory {
         }
     }
 
-    /// In bytes, where it is known.
+    /// Returns it in bytes, where it is known.
     fn bytes(self) -> Option<u64> {
         match self {
             Self::Mib(mib) => Some(mib.saturating_mul(1 << 20)),
@@ -113,9 +116,9 @@ impl Memory {
     }
 }
 
-/// Size of one memory module in MiB, from the four digits iPXE writes for it: little-endian, in
-/// KiB when the highest bit is set; all bits mean unknown, and the largest value that or more
-/// (DMTF DSP0134 §7.18).
+/// Parses the size of one memory module in MiB, from the four digits iPXE writes for it:
+/// little-endian, in KiB when the highest bit is set; all bits mean unknown, and the largest value
+/// that or more (DMTF DSP0134 §7.18).
 fn module_mib(digits: &[u8]) -> Option<u64> {
     let digits = std::str::from_utf8(digits).ok().filter(|d| d.len() == 4)?;
     match u16::from_str_radix(digits, 16).ok()?.swap_bytes() {
@@ -134,7 +137,7 @@ pub struct RootTransport {
     pub reason: TransportReason,
 }
 
-/// Why a transport was chosen. [`fmt::Display`] gives a plain sentence part.
+/// The reason for a transport. Displays as a clause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TransportReason {
     /// The operator said so.
@@ -149,23 +152,23 @@ pub enum TransportReason {
     NoHttp,
     /// The operator said so, and the copy does not fit.
     AskedTooLittleMemory {
-        /// What the machine has, in bytes.
+        /// The machine's memory, in bytes.
         has: u64,
-        /// What the copy takes, in bytes.
+        /// The memory that the copy takes, in bytes.
         needs: u64,
     },
     /// The copy does not fit, so the root is read when it is needed.
     TooLittleMemory {
-        /// What the machine has, in bytes.
+        /// The machine's memory, in bytes.
         has: u64,
-        /// What the copy takes, in bytes.
+        /// The memory that the copy takes, in bytes.
         needs: u64,
     },
     /// The copy does not fit, and neither NFS nor NBD is served.
     TooLittleForAny {
-        /// What the machine has, in bytes.
+        /// The machine's memory, in bytes.
         has: u64,
-        /// What the copy takes, in bytes.
+        /// The memory that the copy takes, in bytes.
         needs: u64,
     },
 }

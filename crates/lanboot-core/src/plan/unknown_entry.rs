@@ -29,7 +29,7 @@ fn some(names: &[String]) -> String {
 }
 
 impl UnknownEntry {
-    /// The error for `wanted`, which is none of these names.
+    /// Makes the error for `wanted`, which is none of these names.
     pub(super) fn new<'a>(wanted: &str, known: impl Iterator<Item = &'a str>) -> Self {
         let mut known: Vec<String> = known.map(str::to_owned).collect();
         known.sort();

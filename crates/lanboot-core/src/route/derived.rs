@@ -37,7 +37,8 @@ pub enum SecondStage {
 }
 
 impl FilePath {
-    /// Returns what a loader means by this path, of the root; `None` when it is a file like others.
+    /// Returns the meaning of this path, of the root, to a loader; `None` when it is a file like
+    /// others.
     pub fn derived(&self) -> Option<Derived> {
         let names = self.names();
         let (file, folder) = names.split_last()?;

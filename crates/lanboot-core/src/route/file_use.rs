@@ -46,7 +46,8 @@ pub struct FileUse {
 }
 
 impl FileUse {
-    /// A root that is mounted or attached: whatever else is needed is read through it.
+    /// Makes the use of a root that is mounted or attached: whatever else is needed is read through
+    /// it.
     pub fn mounted() -> Self {
         Self {
             role: Role::Root,

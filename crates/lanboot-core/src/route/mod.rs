@@ -1,5 +1,5 @@
-//! The paths a machine can ask for, as a type: parsed once where a request comes in, printed where a
-//! menu, an export or a DHCP offer names a file.
+//! The paths a machine can ask for, as a type: parsed once where a request comes in, printed where
+//! a menu, an export or a DHCP offer names a file.
 //!
 //! ```text
 //! boot.ipxe                     the menu for iPXE
@@ -16,8 +16,8 @@
 //! …                             the files of the default image, and what loaders look for there
 //! ```
 //!
-//! Many paths are one route: a shim makes up the name of the program it starts. A route prints as the
-//! one path that is given out for it, and that path parses to the same route again.
+//! Many paths are one route: a shim makes up the name of the program it starts. A route prints as
+//! the one path that is given out for it, and that path parses to the same route again.
 
 mod derived;
 mod file_path;
@@ -131,8 +131,8 @@ impl Route {
         format!("{origin}/{self}")
     }
 
-    /// Returns what the file is to a boot, where the path alone decides that: a file of an image has
-    /// the role its entries give it.
+    /// Returns the role of the file in a boot, where the path alone decides that: a file of an
+    /// image has the role its entries give it.
     pub fn role(&self) -> Option<Role> {
         match self {
             Self::Index | Self::WholeImage(_) => Some(Role::Other),

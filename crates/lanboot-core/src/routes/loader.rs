@@ -60,7 +60,7 @@ impl Routes {
         }
     }
 
-    /// Returns what a loader looks for where it thinks it is.
+    /// Returns the file that a loader looks for where it thinks it is.
     pub(super) fn derived(&self, derived: Derived, peer: IpAddr) -> Option<File> {
         match derived {
             Derived::Autoexec => self.autoexec(peer),
@@ -111,8 +111,8 @@ impl Routes {
         }))
     }
 
-    /// shim and GRUB on a disk, for HTTP Boot with a GRUB that cannot read over HTTP: started from
-    /// a disk it does DHCP by itself and goes on by TFTP.
+    /// Makes a disk with shim and GRUB, for HTTP Boot with a GRUB that cannot read over HTTP:
+    /// started from a disk it does DHCP by itself and goes on by TFTP.
     fn boot_disk(&self, pair: &ShimGrub, peer: IpAddr) -> Option<File> {
         let (_, suffix) = secure_names(pair.arch())?;
         let server = self.server(peer)?;
@@ -136,7 +136,7 @@ impl Routes {
         })
     }
 
-    /// A program of the host, or one that is taken out of an image.
+    /// Returns a program of the host, or one that is taken out of an image.
     fn program(&self, content: &Content) -> File {
         let images = self.catalog.images().iter();
         let on_disk = content

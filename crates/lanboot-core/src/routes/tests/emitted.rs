@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::*;
 use crate::exports::{Export, Format, export};
 use crate::images::{Cpu, EntryKind};
-use crate::loaders::{IPXE, LoaderKind};
+use crate::loaders::LoaderKind;
 use crate::machine::{Arch, Mac, Machine, Stage};
 use crate::nbd::Exports as _;
 use crate::nfs::Exports as _;
@@ -54,7 +54,9 @@ fn all_routes() -> Vec<Routes> {
     let pairs = |http| archs.map(|arch| shim_grub(arch, "Debian", http)).to_vec();
     let signed: Vec<_> = archs.map(signed_ipxe).to_vec();
     let plain = Loaders {
-        programs: IPXE.iter().map(|build| (build.name, file())).collect(),
+        programs: LoaderRoute::programs()
+            .map(|of| (of.name, file()))
+            .collect(),
         pxelinux: ["lpxelinux.0", "menu.c32"]
             .map(|name| (name.into(), file()))
             .into(),
