@@ -9,6 +9,41 @@ pub struct Diagnostic {
     pub code: DiagnosticCode,
     /// The sentence.
     pub text: String,
+    /// Name of the network interface it is about, where it is about one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interface: Option<String>,
+    /// Name of the image it is about, as machines know it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// Path of the image file or folder it is about, made printable.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+}
+
+impl Diagnostic {
+    /// Names the network interface it is about.
+    pub fn of_interface(self, name: impl Into<String>) -> Self {
+        Self {
+            interface: Some(name.into()),
+            ..self
+        }
+    }
+
+    /// Names the image it is about.
+    pub fn of_image(self, name: impl Into<String>) -> Self {
+        Self {
+            image: Some(name.into()),
+            ..self
+        }
+    }
+
+    /// Names the file or folder it is about, by its printable path.
+    pub fn of_file(self, path: impl Into<String>) -> Self {
+        Self {
+            file: Some(path.into()),
+            ..self
+        }
+    }
 }
 
 /// Declares the codes, with their descriptions in `docs/log-events.md`.
@@ -108,7 +143,12 @@ diagnostic_codes! {
 impl DiagnosticCode {
     /// Returns the diagnostic of this code with this text.
     pub fn with(self, text: impl Into<String>) -> Diagnostic {
-        let text = text.into();
-        Diagnostic { code: self, text }
+        Diagnostic {
+            code: self,
+            text: text.into(),
+            interface: None,
+            image: None,
+            file: None,
+        }
     }
 }

@@ -241,7 +241,7 @@ impl Routes {
              memory besides what the system needs"
         );
         Some(File {
-            warning: Some(DiagnosticCode::RamDiskMemory.with(warning)),
+            warning: Some(DiagnosticCode::RamDiskMemory.with(warning).of_image(name)),
             ..file
         })
     }

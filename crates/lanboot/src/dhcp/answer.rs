@@ -63,6 +63,7 @@ impl Serving {
             now: bus::now(),
             overloaded,
         };
+        let interface = Arc::clone(&link.interface);
         let (config, leases) = (&self.config, &mut self.leases);
         let answer = match probed {
             None => respond(request, &info, config, leases, &boot),
@@ -71,7 +72,8 @@ impl Serving {
             }
         };
         for finding in self.leases.take_findings() {
-            self.report(finding.code(), finding.to_string());
+            let diagnostic = finding.code().with(finding.to_string());
+            self.report(diagnostic.of_interface(&*interface));
         }
         Ok(answer)
     }

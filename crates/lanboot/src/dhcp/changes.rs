@@ -84,22 +84,19 @@ impl Serving {
             match (was, &upper) {
                 (None, Some(upper)) => {
                     link.detection.on_enslaved(now);
-                    self.report(
-                        DiagnosticCode::InterfaceEnslaved,
-                        format!(
-                            "{interface} is {} now, which takes what machines send: DHCP is not \
+                    let diagnostic = DiagnosticCode::InterfaceEnslaved.with(format!(
+                        "{interface} is {} now, which takes what machines send: DHCP is not \
                          answered there until {interface} is free again. Restart lanboot to serve \
                          elsewhere: {}",
-                            upper.role(),
-                            upper.instead()
-                        ),
-                    );
+                        upper.role(),
+                        upper.instead()
+                    ));
+                    self.report(diagnostic.of_interface(&*interface));
                 }
                 (Some(was), None) => {
-                    self.report(
-                        DiagnosticCode::InterfaceFree,
-                        format!("{interface} is no longer {}", was.role()),
-                    );
+                    let text = format!("{interface} is no longer {}", was.role());
+                    let diagnostic = DiagnosticCode::InterfaceFree.with(text);
+                    self.report(diagnostic.of_interface(&*interface));
                     if self
                         .links
                         .get(number)
@@ -153,13 +150,12 @@ impl Serving {
                         ),
                     ),
                 };
-                self.report(code, text);
+                self.report(code.with(text).of_interface(&*interface));
             } else if is_there && !was_there {
                 let is_free = link.upper.is_none();
-                self.report(
-                    DiagnosticCode::AddressBack,
-                    format!("{interface} has the address {address} again"),
-                );
+                let text = format!("{interface} has the address {address} again");
+                let diagnostic = DiagnosticCode::AddressBack.with(text);
+                self.report(diagnostic.of_interface(&*interface));
                 if is_free {
                     self.found(number);
                 }

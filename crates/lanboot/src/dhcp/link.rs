@@ -77,12 +77,13 @@ impl Opened {
             anyhow::Ok(socket)
         };
         let boot_server = port(BOOT_SERVER_PORT, Service::BootServer).map_err(|error| {
-            diagnostics.push(DiagnosticCode::BootServerPortTaken.with(format!(
+            let diagnostic = DiagnosticCode::BootServerPortTaken.with(format!(
                 "PXE's port 4011 is not served on {name}: {error:#}. Beside another DHCP server, \
                  machines get the name of their boot file at once instead; those that still ask \
                  there (UEFI of before 2017, some of HP's) get that program's answer and may not \
                  boot"
-            )));
+            ));
+            diagnostics.push(diagnostic.of_interface(name));
         });
         Ok(Self {
             server: port(SERVER_PORT, Service::Dhcp)?,

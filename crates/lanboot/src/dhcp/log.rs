@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use lanboot_core::dhcp::{Code, MessageType, Mode, Op, Port, Request};
-use lanboot_core::events::{self, DiagnosticCode, EventKind, Peer, Reason};
+use lanboot_core::events::{self, Diagnostic, EventKind, Peer, Reason};
 use lanboot_core::machine::Stage;
 
 use super::link::Origin;
@@ -88,8 +88,8 @@ impl Serving {
         self.context.bus.publish(peer, what);
     }
 
-    pub(super) fn report(&self, code: DiagnosticCode, text: String) {
-        self.context.bus.report(code.with(text));
+    pub(super) fn report(&self, diagnostic: Diagnostic) {
+        self.context.bus.report(diagnostic);
     }
 }
 

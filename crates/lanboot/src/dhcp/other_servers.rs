@@ -80,7 +80,8 @@ impl Serving {
             return;
         };
         if let Some(diagnostic) = action.diagnostic {
-            self.report(diagnostic.code(), diagnostic.message(&link.interface));
+            let text = diagnostic.message(&link.interface);
+            self.report(diagnostic.code().with(text).of_interface(&*link.interface));
         }
         if action.probe {
             self.send_probe(number);
@@ -103,7 +104,9 @@ impl Serving {
             if self.unsent.server_probe.as_ref() != Some(&why) {
                 let text = format!("cannot look for DHCP servers on {}: {why}", link.interface);
                 self.unsent.server_probe = Some(why);
-                self.report(DiagnosticCode::ServerProbeFailed, text);
+                let diagnostic = DiagnosticCode::ServerProbeFailed.with(text);
+                let diagnostic = diagnostic.of_interface(&*link.interface);
+                self.report(diagnostic);
             }
         }
     }
@@ -131,7 +134,7 @@ impl Serving {
         if self.menu == MenuKind::Generated
             && let Some(text) = advice::beside_another(&routes.catalog, &routes.loaders)
         {
-            self.report(DiagnosticCode::SecureBootBesideServer, text);
+            self.report(DiagnosticCode::SecureBootBesideServer.with(text));
         }
     }
 }

@@ -29,24 +29,19 @@ impl Serving {
                 && error.raw_os_error() == Some(libc::EPERM)
                 && self.unsent.ping.is_due()
             {
-                self.report(
-                    DiagnosticCode::AddressProbeFailed,
-                    format!(
-                        "cannot ask by ping whether {address} is in use: {}",
-                        send_error::host_error(error)
-                    ),
-                );
+                let why = send_error::host_error(error);
+                let text = format!("cannot ask by ping whether {address} is in use: {why}");
+                self.report(DiagnosticCode::AddressProbeFailed.with(text));
             }
             return sent.is_ok();
         }
-        match self.links.get(link).map(|link| link.probe(address)) {
-            Some(Err(error)) => {
+        match self.links.get(link).map(|link| (link, link.probe(address))) {
+            Some((link, Err(error))) => {
                 if self.unsent.probe.is_due() {
                     let why = send_error::host_error(&error);
-                    self.report(
-                        DiagnosticCode::AddressProbeFailed,
-                        format!("cannot ask by ARP whether {address} is in use: {why}"),
-                    );
+                    let text = format!("cannot ask by ARP whether {address} is in use: {why}");
+                    let diagnostic = DiagnosticCode::AddressProbeFailed.with(text);
+                    self.report(diagnostic.of_interface(&*link.interface));
                 }
                 false
             }

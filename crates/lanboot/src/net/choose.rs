@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use anyhow::{anyhow, bail};
 use ipnet::{IpNet, Ipv4Net};
+use lanboot_core::events::{Diagnostic, DiagnosticCode};
 
 use super::interface::{Interface, Medium, is_hex, is_link_local};
 
@@ -251,7 +252,7 @@ fn suggestion(interfaces: &[Interface]) -> String {
 
 /// Returns a warning for each interface that has a cable, no address, and is not served: it may be
 /// the intended one. Empty if one was named, unless a radio is served.
-pub fn unserved(interfaces: &[Interface], served: &[&str], is_named: bool) -> Vec<String> {
+pub fn unserved(interfaces: &[Interface], served: &[&str], is_named: bool) -> Vec<Diagnostic> {
     let is_served = |i: &&Interface| served.contains(&i.name.as_str());
     let mut radios = interfaces.iter().filter(is_served);
     if is_named && !radios.any(|i| i.medium != Medium::Cable) {
@@ -261,10 +262,13 @@ pub fn unserved(interfaces: &[Interface], served: &[&str], is_named: bool) -> Ve
     let idle = interfaces.iter().filter(|i| i.is_idle() && !is_served(i));
     idle.map(|i| {
         let name = &i.name;
-        format!(
+        let text = format!(
             "{name} has a link and no address, and is not served; to serve it: --interface {name} \
              --address {suggested}"
-        )
+        );
+        DiagnosticCode::InterfaceUnserved
+            .with(text)
+            .of_interface(name)
     })
     .collect()
 }
@@ -276,7 +280,9 @@ pub fn shared_networks(
     interfaces: &[Interface],
     served: &[(Interface, IpNet)],
     is_strict: impl Fn(&str) -> bool,
-) -> Vec<String> {
+) -> Vec<Diagnostic> {
+    let shared =
+        |text: String, name: &str| DiagnosticCode::NetworkShared.with(text).of_interface(name);
     let mut said = Vec::new();
     for (own, address) in served {
         let (name, ours) = (&own.name, address.addr());
@@ -285,10 +291,11 @@ pub fn shared_networks(
         });
         for (other, theirs) in others.flat_map(|i| i.addresses.iter().map(move |a| (&i.name, a))) {
             if theirs.addr() == ours {
-                said.push(format!(
+                let text = format!(
                     "{other} has the address {ours} too, as {name} has: machines on {name} may \
                      reach the wrong one; take it away from one of the two"
-                ));
+                );
+                said.push(shared(text, name));
                 continue;
             }
             // Of two networks the kernel prefers the smaller one. One without neighbours does not
@@ -309,9 +316,10 @@ pub fn shared_networks(
                      Better give {name} a network of its own"
                 )
             };
-            said.push(format!(
+            let text = format!(
                 "the network {network} of {name} is on {other} ({theirs}) as well{dropped}"
-            ));
+            );
+            said.push(shared(text, name));
         }
     }
     said
@@ -320,6 +328,14 @@ pub fn shared_networks(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Returns the sentences, which are all about this interface.
+    fn about(name: &str, said: Vec<Diagnostic>) -> Vec<String> {
+        let about_it = |d: &Diagnostic| d.interface.as_deref() == Some(name);
+        assert!(said.iter().all(about_it), "{said:?}");
+        said.into_iter().map(|diagnostic| diagnostic.text).collect()
+    }
+
     use crate::net::interface::Upper;
     use lanboot_core::machine::Mac;
 
@@ -473,7 +489,7 @@ mod tests {
             assert!(error.contains(part), "{error}");
         }
         assert_eq!(choose(&all, Some("wlan0"), false).unwrap().name, "wlan0");
-        let said = unserved(&all, &["wlan0"], true);
+        let said = about("eth0", unserved(&all, &["wlan0"], true));
         assert!(
             said.concat()
                 .contains("eth0 has a link and no address, and is not served"),
@@ -501,7 +517,7 @@ mod tests {
             with("eth2", None, |i| i.running = false),
             with("veth1a2b3c4", None, |_| {}),
         ];
-        let said = unserved(&all, &["eth0"], false);
+        let said = about("eth1", unserved(&all, &["eth0"], false));
         assert_eq!(said.len(), 1, "{said:?}");
         assert!(said[0].starts_with("eth1 has a link"), "{said:?}");
         assert!(unserved(&all, &["eth0"], true).is_empty());
@@ -594,7 +610,11 @@ mod tests {
             with(name, None, |i| i.addresses = vec![address(text, prefix)])
         };
         let said = |other: Interface, is_strict: bool| {
-            shared_networks(&[eth0.clone(), other], &served, |_| is_strict).concat()
+            about(
+                "eth0",
+                shared_networks(&[eth0.clone(), other], &served, |_| is_strict),
+            )
+            .concat()
         };
         let text = said(other("wlan0", "192.168.0.23", 24), false);
         assert!(

@@ -413,7 +413,8 @@ impl Running {
             let handshake = |from| table.handshake(number, from);
             if let Some(finding) = port.judge(arrivals, now, handshake) {
                 let (is_strict, tool) = (net::drops_unexpected(&self.name), Tool::of_this_host());
-                said.push(diagnostic(port, &self.name, finding, is_strict, tool));
+                let found = diagnostic(port, &self.name, finding, is_strict, tool);
+                said.push(found.of_interface(&self.name));
             }
             has_changed |= was != port.is_decided;
         }
@@ -425,7 +426,7 @@ impl Running {
             self.is_linked = net::has_link(&self.name);
             if !self.is_linked {
                 let text = no_link(&self.name, net::is_off(&self.name));
-                said.push(DiagnosticCode::NoLink.with(text));
+                said.push(DiagnosticCode::NoLink.with(text).of_interface(&self.name));
             }
         }
         for diagnostic in said {
@@ -462,7 +463,8 @@ impl Running {
     fn link_is(&mut self, up: bool) {
         if up && !self.is_linked {
             let text = format!("{} has a link now", self.name);
-            self.bus.report(DiagnosticCode::LinkUp.with(text));
+            let diagnostic = DiagnosticCode::LinkUp.with(text);
+            self.bus.report(diagnostic.of_interface(&self.name));
         }
         if !up && self.is_linked {
             self.link_due = Some(Instant::now() + LINK_WAIT);
@@ -484,7 +486,7 @@ impl Running {
             None if was => DiagnosticCode::InterfaceFree.with(format!("{name} is free again")),
             _ => return,
         };
-        self.bus.report(diagnostic);
+        self.bus.report(diagnostic.of_interface(name));
     }
 }
 

@@ -63,10 +63,11 @@ fn without_root(catalog: &Catalog, boot: &BootChoice, open_images: &OpenImages) 
                 true => "",
                 false => "; without --loader iso its entries boot over the network",
             };
-            Some(DiagnosticCode::RamDiskWithoutRoot.with(format!(
+            let diagnostic = DiagnosticCode::RamDiskWithoutRoot.with(format!(
                 "{}: the whole image as a RAM disk will not start: {lack}{others}",
                 image.file
-            )))
+            ));
+            Some(diagnostic.of_image(&image.name).of_file(&image.file))
         })
         .collect()
 }
@@ -203,6 +204,7 @@ mod tests {
             panic!("no warning, or several");
         };
         assert_eq!(warning.code, DiagnosticCode::RamDiskWithoutRoot);
+        assert_eq!(warning.image.as_deref(), Some("unable"));
         let (_, sentence) = warning.text.split_once("/unable.iso: ").unwrap();
         assert_eq!(
             sentence,

@@ -349,17 +349,19 @@ fn about_interfaces(
 ) -> Vec<Diagnostic> {
     let names: Vec<&str> = served.iter().map(|(i, _)| i.name.as_str()).collect();
     let is_named = !settings.interfaces.is_empty();
-    let unserved = net::unserved(interfaces, &names, is_named).into_iter();
-    let unserved = unserved.map(|text| DiagnosticCode::InterfaceUnserved.with(text));
-    let mut said: Vec<Diagnostic> = unserved.collect();
-    let shared = net::shared_networks(interfaces, served, net::drops_unexpected).into_iter();
-    said.extend(shared.map(|text| DiagnosticCode::NetworkShared.with(text)));
+    let mut said = net::unserved(interfaces, &names, is_named);
+    said.extend(net::shared_networks(
+        interfaces,
+        served,
+        net::drops_unexpected,
+    ));
     let with_xdp = served.iter().filter(|(interface, _)| interface.has_xdp);
     said.extend(with_xdp.map(|(Interface { name, .. }, _)| {
-        DiagnosticCode::XdpProgram.with(format!(
+        let text = format!(
             "an XDP program is attached to {name} and may take packets before lanboot hears them \
              (ip link show {name})"
-        ))
+        );
+        DiagnosticCode::XdpProgram.with(text).of_interface(name)
     }));
     said
 }
@@ -383,10 +385,12 @@ fn check_entries(
         if let (Some(asked), None) = (transports.all, transports.of(image, entry))
             && let Some(refusal) = entry.unsupported(asked)
         {
-            diagnostics.push(DiagnosticCode::TransportUnused.with(format!(
-                "{}: --transport {asked} is not used: {refusal}",
-                entry.id
-            )));
+            let text = format!("{}: --transport {asked} is not used: {refusal}", entry.id);
+            diagnostics.push(
+                DiagnosticCode::TransportUnused
+                    .with(text)
+                    .of_image(&image.name),
+            );
         }
     }
     if catalog.starts().next().is_none() {
@@ -418,10 +422,12 @@ fn about_loaders(
         let image = catalog.default_image();
         let none = image.filter(|image| image.found.stock.is_none());
         let said = none.map(|image| {
-            DiagnosticCode::NoStockMenu.with(format!(
+            let text = format!(
                 "--menu stock: {} carries no PXE menu of its own; nothing will start",
                 image.file
-            ))
+            );
+            let diagnostic = DiagnosticCode::NoStockMenu.with(text);
+            diagnostic.of_image(&image.name).of_file(&image.file)
         });
         return said.into_iter().collect();
     }

@@ -175,6 +175,23 @@ mod tests {
                 Peer::default(),
                 EventKind::Diagnostic(DiagnosticCode::Stopping.with("stopping: SIGTERM")),
             ),
+            (
+                Peer::default(),
+                EventKind::Diagnostic(
+                    DiagnosticCode::LinkUp
+                        .with("eth0 has a link now")
+                        .of_interface("eth0"),
+                ),
+            ),
+            (
+                Peer::default(),
+                EventKind::Diagnostic(
+                    DiagnosticCode::ImageRenamed
+                        .with("/srv/b/a.iso: machines know it as a-2")
+                        .of_image("a-2")
+                        .of_file("/srv/b/a.iso"),
+                ),
+            ),
         ];
         let at = Duration::from_millis(1_782_900_000_500);
         let event = |(peer, what)| Event { at, peer, what };

@@ -163,11 +163,13 @@ impl ImageLibrary {
             taken.take_all(image, path);
             let line = |text: &str| format!("{}: {text}", text::path(path));
             let name = image.about_name();
-            scan.warnings
-                .extend(name.map(|text| DiagnosticCode::ImageRenamed.with(line(&text))));
+            let name = name.map(|text| DiagnosticCode::ImageRenamed.with(line(&text)));
             let limits = image.found.warnings.iter();
+            let limits = limits.map(|text| DiagnosticCode::ImageLimited.with(line(text)));
+            let about =
+                |diagnostic: Diagnostic| diagnostic.of_image(&image.name).of_file(text::path(path));
             scan.warnings
-                .extend(limits.map(|text| DiagnosticCode::ImageLimited.with(line(text))));
+                .extend(name.into_iter().chain(limits).map(about));
         }
         let image = image.map_err(|error| format!("{error:#}"));
         Some(Known { stamp, image })
@@ -224,10 +226,9 @@ impl ImageLibrary {
             }
             match images_in(written) {
                 Ok(found) if found.is_empty() => {
-                    faults.push(DiagnosticCode::FolderEmpty.with(format!(
-                        "{}: there is no *.iso file in it",
-                        text::path(written)
-                    )));
+                    let folder = text::path(written);
+                    let text = format!("{folder}: there is no *.iso file in it");
+                    faults.push(DiagnosticCode::FolderEmpty.with(text).of_file(folder));
                 }
                 Ok(found) => files.extend(found),
                 Err(error) => faults.push(unusable(written, &error)),
@@ -310,12 +311,13 @@ impl ImageLibrary {
         }
         scan.changed = true;
         if image_file.last_streamed().is_some() {
-            scan.warnings
-                .push(DiagnosticCode::ImageOverwritten.with(format!(
-                    "{}: was overwritten while machines used it as their disk, so they cannot \
+            let diagnostic = DiagnosticCode::ImageOverwritten.with(format!(
+                "{}: was overwritten while machines used it as their disk, so they cannot \
                  continue; copy a new image under another name and rename it",
-                    image.file
-                )));
+                image.file
+            ));
+            let diagnostic = diagnostic.of_image(&image.name).of_file(&image.file);
+            scan.warnings.push(diagnostic);
         }
     }
 
@@ -357,7 +359,9 @@ pub fn list(lines: &[Diagnostic]) -> String {
 
 /// Returns the diagnostic of a file or folder that cannot be used.
 fn unusable(path: &Path, fault: &dyn Display) -> Diagnostic {
-    DiagnosticCode::ImageUnusable.with(format!("{}: {fault}", text::path(path)))
+    let file = text::path(path);
+    let diagnostic = DiagnosticCode::ImageUnusable.with(format!("{file}: {fault}"));
+    diagnostic.of_file(file)
 }
 
 /// Opens one image for `inspect`, including the contents of its initramfs.
