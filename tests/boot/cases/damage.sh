@@ -10,7 +10,7 @@ case_damage() {
     head -c $(($(stat -L -c %s "$IMAGE") - 2500000)) "$IMAGE" >"$LOGS/folder/a-stalled.iso"
     cp --reflink=auto "$IMAGE" "$LOGS/folder/b-whole.iso"
     start_server "$LOGS/folder" -- --loader ipxe --menu-timeout 1 --append "$QUIET"
-    wait_event 5 diagnostic code=image_limited 'text~a-stalled\.iso: .* of [0-9]+ bytes \(arch/x86_64/airootfs\.sfs\)' >/dev/null ||
+    wait_event 5 diagnostic code=image_limited 'file~/a-stalled\.iso$' 'text~ of [0-9]+ bytes \(arch/x86_64/airootfs\.sfs\)' >/dev/null ||
         fail "the log does not say that the first image is incomplete: $(last_events 5)"
     boot_one 1
     expect image arch

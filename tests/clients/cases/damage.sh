@@ -46,7 +46,7 @@ damage_place() {
 
 # Log, inspect and menus report it, and the next image is the default.
 damage_said() {
-    expect_event 2 diagnostic code=image_limited "text~/a\.iso: .*$FAULT"
+    expect_event 2 diagnostic code=image_limited 'file~/a\.iso$' "text~$FAULT"
     "$LANBOOT" inspect "$LOGS/folder/a.iso" >"$LOGS/inspect" 2>&1 || wrong "inspect of a cut image fails"
     grep -q "fault .*$FAULT" "$LOGS/inspect" || wrong "inspect does not say '$FAULT'"
     "$LANBOOT" inspect --json "$LOGS/folder/a.iso" >"$LOGS/inspect.json"
@@ -146,7 +146,7 @@ damage_cut_while_served() {
     damage_is_an_error a "cut while served"
     wait_events 2 15 diagnostic code=images_changed || wrong "that an image was cut is not noticed"
     damage_is_an_error a "after the rescan"
-    expect_event 2 diagnostic code=image_limited "text~/a\.iso: .*$FAULT"
+    expect_event 2 diagnostic code=image_limited 'file~/a\.iso$' "text~$FAULT"
     get "http://$SERVER_ADDRESS/boot.ipxe" "$LOGS/menu"
     grep -q 'set start entry-b' "$LOGS/menu" || wrong "an image cut while served stays the default"
 }

@@ -51,7 +51,7 @@ images_served() {
         if [[ $name == broken-many ]]; then
             [[ $(get "http://$SERVER_ADDRESS/folder-123/file-450.txt" -) == "123 450" ]] || wrong "$name: a file has other bytes"
         else
-            has_event diagnostic code=image_limited "text~/$name\.iso: " || wrong "$name: no warning that names it: $(head -n 3 "$SERVER_LOG")"
+            has_event diagnostic code=image_limited "file~/$name\.iso$" || wrong "$name: no warning that names it: $(head -n 3 "$SERVER_LOG")"
             step "$(event_values text diagnostic code=image_limited | sed "s|$IMAGES/||;q")"
             [[ $(get "http://$SERVER_ADDRESS/iso/$name/arch/boot/x86_64/vmlinuz-linux" - | wc -c) == 300000 ]] ||
                 wrong "$name: a file that is whole is not served"
@@ -70,7 +70,7 @@ images_together() {
         "${all[@]}" "$LOGS/odd/dangling.iso" "$LOGS/odd/noise.iso" "$LOGS/odd/folder.iso" "$(image arch)"
     get "http://$SERVER_ADDRESS/iso/arch/arch/boot/x86_64/vmlinuz-linux" "$LOGS/kernel" || wrong "arch is not served beside broken images"
     for name in broken-empty broken-root broken-text dangling noise folder; do
-        [[ $(count_events diagnostic "text~/$name\.iso: ") == 1 ]] || wrong "$name beside others: not one event: $(event_texts diagnostic "text~/$name\.iso")"
+        [[ $(count_events diagnostic "file~/$name\.iso$") == 1 ]] || wrong "$name beside others: not one event: $(event_texts diagnostic "file~/$name\.iso$")"
     done
     stop_server
     step "all of them beside arch"
@@ -82,7 +82,7 @@ images_same_name() {
     ln "$(image arch)" "$LOGS/same_name/two/arch.iso"
     START_LOG=same_name start_ready --address "$SERVER_ADDRESS/$SERVER_PREFIX" --dhcp off "$LOGS/same_name/one" "$LOGS/same_name/two/arch.iso"
     get "http://$SERVER_ADDRESS/iso/arch-2.iso" /dev/null --head || wrong "the second of two images of one name is not served"
-    expect_event 1 diagnostic code=image_renamed 'text~/two/arch\.iso: .*\barch-2\b'
+    expect_event 1 diagnostic code=image_renamed 'file~/two/arch\.iso$' image=arch-2
     stop_server
     # The same file twice is not a conflict.
     START_LOG=twice start_ready --address "$SERVER_ADDRESS/$SERVER_PREFIX" --dhcp off "$(image arch)" "$(image arch)"
@@ -116,7 +116,7 @@ images_change() {
     expect_event 10 diagnostic code=images_changed
     expect_event 2 failed protocol=HTTP 'path~/cut\.iso$' ip=192.168.77.2 reason=image_truncated
     # Faults of an image are reported whenever it is read, not only at startup.
-    expect_event 15 diagnostic code=image_limited 'text~/cut\.iso: .*incomplete'
+    expect_event 15 diagnostic code=image_limited 'file~/cut\.iso$' 'text~\bincomplete\b'
     get "$slow" "$LOGS/new" || wrong "the new image is not served"
     same "$(image arch-2013)" "$LOGS/new" "the image that took its place"
     alive
@@ -124,7 +124,7 @@ images_change() {
     # An image with a conflicting name appears: it gets another, and the first keeps its own.
     open=$(descriptors "$SERVER_PID")
     cp --reflink=auto "$(image arch)" "$folder/swap.ISO"
-    expect_event 10 diagnostic code=image_renamed 'text~/swap\.ISO: .*\bswap-2\b'
+    expect_event 10 diagnostic code=image_renamed 'file~/swap\.ISO$' image=swap-2
     (($(descriptors "$SERVER_PID") <= open + 3)) || wrong "a look leaves files open: $open at first, then $(descriptors "$SERVER_PID")"
     get "$slow" "$LOGS/new" || wrong "the other images are not served any more"
     same "$(image arch-2013)" "$LOGS/new" "an image that is served, after a newcomer of the same name"

@@ -114,8 +114,8 @@ interfaces_one_each() {
     in_client 2 ip address add 192.168.77.9/24 dev eth0
     other_server 2
     START_LOG=each start_both "$(image arch)"
-    expect_event 2 diagnostic code=other_server 'text~ 192\.168\.77\.9\b.* srv0\b'
-    expect_event 2 diagnostic code=no_other_server 'text~ srv1\b'
+    expect_event 2 diagnostic code=other_server 'text~ 192\.168\.77\.9\b' interface=srv0
+    expect_event 2 diagnostic code=no_other_server interface=srv1
     ask 1 -t 6
     [[ $(leased 1 serverid) == 192.168.77.9 ]] || wrong "srv0: the lease is from '$(leased 1 serverid)'"
     ask 4

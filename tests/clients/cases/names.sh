@@ -40,19 +40,19 @@ names_meet() {
             wrong "no image is called $name"
     done
     # The log names the renamed one.
-    expect_event 1 diagnostic code=image_renamed 'text~/优麒麟\.iso: .*\bimage(-2)?\b'
-    expect_event 1 diagnostic code=image_renamed 'text~/统信\.iso: .*\bimage(-2)?\b'
-    expect_event 1 diagnostic code=image_renamed 'text~/three/mini\.iso: .*\bmini-2\b'
+    expect_event 1 diagnostic code=image_renamed 'file~/优麒麟\.iso$' 'image~^image(-2)?$'
+    expect_event 1 diagnostic code=image_renamed 'file~/统信\.iso$' 'image~^image(-2)?$'
+    expect_event 1 diagnostic code=image_renamed 'file~/three/mini\.iso$' image=mini-2
     get "http://$SERVER_ADDRESS/boot.ipxe" "$LOGS/boot.ipxe"
     ! LC_ALL=C grep -qP '[^\x00-\x7f]' "$LOGS/boot.ipxe" || wrong "iPXE's menu is not ASCII"
-    name=$(event_values text diagnostic code=image_renamed 'text~/优麒麟\.iso: ' | grep -om 1 'image[-2]*')
+    name=$(event_values image diagnostic code=image_renamed 'file~/优麒麟\.iso$' | head -n 1)
     grep -q "set start entry-$name " "$LOGS/boot.ipxe" || wrong "--boot 优麒麟 does not start $name"
     get "http://$SERVER_ADDRESS/grub/grub.cfg" "$LOGS/grub.cfg"
     grep -q "menuentry '优麒麟 \[$name\]" "$LOGS/grub.cfg" || wrong "GRUB's menu does not show the file's own name"
     grub-script-check "$LOGS/grub.cfg" || wrong "grub-script-check refuses the menu"
     # A later one renames no other.
     names_folder world 中标.iso
-    expect_event 12 diagnostic code=image_renamed 'text~中标\.iso: .*\bimage-3\b'
+    expect_event 12 diagnostic code=image_renamed 'file~/中标\.iso$' image=image-3
     get "http://$SERVER_ADDRESS/iso/image-3.iso" /dev/null --head || wrong "the newcomer is not served"
     stop_server
     refuses 2 "${HERE[@]}" --boot mini.iso "$LOGS/two" "$LOGS/three"
@@ -143,17 +143,17 @@ names_no_files() {
     python3 -c 'import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])' "$folder/socket.iso"
     START_LOG=nofiles start_ready "${HERE[@]}" "$folder"
     for name in dangling loop pipe folder device socket; do
-        expect_event 1 diagnostic code=image_unusable "text~/$name\.iso: "
+        expect_event 1 diagnostic code=image_unusable "file~/$name\.iso$"
     done
     get "http://$SERVER_ADDRESS/iso/good.iso" /dev/null --head || wrong "good.iso is not served beside them"
     # A new one is reported once, and the old ones not again.
     ln -s /nowhere/either "$folder/later.iso"
-    expect_event 12 diagnostic code=image_unusable 'text~/later\.iso: '
+    expect_event 12 diagnostic code=image_unusable 'file~/later\.iso$'
     cp --reflink=auto "$(image arch)" "$folder/.new" && touch -d '1 hour ago' "$folder/.new" && mv "$folder/.new" "$folder/more.iso"
     expect_event 12 diagnostic code=images_changed 'text~\bmore\b'
     for name in dangling loop pipe folder device socket later; do
-        [[ $(count_events diagnostic code=image_unusable "text~/$name\.iso: ") == 1 ]] ||
-            wrong "$name.iso: not one event: $(event_texts diagnostic "text~/$name\.iso")"
+        [[ $(count_events diagnostic code=image_unusable "file~/$name\.iso$") == 1 ]] ||
+            wrong "$name.iso: not one event: $(event_texts diagnostic "file~/$name\.iso$")"
     done
     stop_server
     for name in dangling loop pipe folder device socket; do

@@ -54,7 +54,7 @@ networks_chosen() {
     says '^For example: --interface srv0 --address 192\.168\.77\.1/24' "a cable without an address"
     # If named it is served, and the cable is reported.
     start_on wifi-named --interface wlan0 --dhcp off "$image"
-    wait_event 5 diagnostic code=interface_unserved 'text~^srv0 .*--interface srv0 --address 192\.168\.77\.1/24' >/dev/null ||
+    wait_event 5 diagnostic code=interface_unserved interface=srv0 'text~--interface srv0 --address 192\.168\.77\.1/24' >/dev/null ||
         wrong "Wi-Fi is named: nothing is said of the cable: $(cat "$SERVER_LOG")"
     stop_server
     # OpenWrt's LAN is a bridge like any other; Docker's are not.
@@ -96,19 +96,19 @@ networks_port() {
 # A card that becomes a port while it is served: reported, and its silence proves nothing.
 networks_enslaved() {
     START_LOG=enslaved start_ready "${HERE[@]}" "$(image arch)"
-    expect_event 6 diagnostic code=no_other_server 'text~ srv0\b'
+    expect_event 6 diagnostic code=no_other_server interface=srv0
     ip -n "$LAB-srv" link add br0 type bridge forward_delay 0
     ip -n "$LAB-srv" link set br0 up
     ip -n "$LAB-srv" link set srv0 master br0
-    expect_event 2 diagnostic code=interface_enslaved 'text~^srv0 .* br0 .*--interface br0$'
+    expect_event 2 diagnostic code=interface_enslaved interface=srv0 'text~ br0 .*--interface br0$'
     ask 1 -t 2
     [[ -z $ADDRESS ]] || wrong "a port of a bridge handed out $ADDRESS"
     # Longer than the silence that counts.
     ! wait_event 6 diagnostic code=servers_probed >/dev/null || true
     [[ $(count_events diagnostic code=no_other_server) == 1 ]] || wrong "the silence of a port counts as nobody's"
     ip -n "$LAB-srv" link set srv0 nomaster
-    expect_event 2 diagnostic code=interface_free 'text~^srv0 .* br0$'
-    expect_event 2 diagnostic code=servers_probed 'text~ srv0\b'
+    expect_event 2 diagnostic code=interface_free interface=srv0 'text~ br0$'
+    expect_event 2 diagnostic code=servers_probed interface=srv0
     wait_events 2 8 diagnostic code=no_other_server || wrong "free again, it does not serve again"
     ask 1
     [[ -n $ADDRESS ]] || wrong "free again, it hands out nothing"
@@ -118,7 +118,7 @@ networks_enslaved() {
     START_LOG=enslaved-off start_ready "${HERE[@]}" --dhcp off "$(image arch)"
     ip -n "$LAB-srv" link add br0 type bridge forward_delay 0
     ip -n "$LAB-srv" link set srv0 master br0
-    expect_event 2 diagnostic code=interface_enslaved 'text~^srv0 .* br0 '
+    expect_event 2 diagnostic code=interface_enslaved interface=srv0 'text~ br0 '
     stop_server
     ip -n "$LAB-srv" link del br0
     step "a card that becomes a port is not served until it is free again"
@@ -183,7 +183,7 @@ networks_firewall_out() {
     expect_event 2 ignored protocol=NFS reason=firewall
     firewall output 'meta l4proto tcp drop'
     in_client 1 timeout 5 curl -s -o /dev/null "http://$SERVER_ADDRESS/" || true
-    expect_event 4 diagnostic code=answers_lost 'text~TCP port 80 .* srv0 '
+    expect_event 4 diagnostic code=answers_lost interface=srv0 'text~TCP port 80 '
     in_srv nft flush ruleset
     stop_server
     step "what this host's firewall refuses to send is said at once"
@@ -194,14 +194,14 @@ networks_firewall_in() {
     firewall input 'udp dport 67 drop; tcp dport 80 drop; tcp dport 10809 reject with icmpx type admin-prohibited; udp dport 69 reject'
     ask 1 -t 2
     [[ -z $ADDRESS ]] || wrong "the firewall drops nothing: a lease came"
-    expect_event 4 diagnostic code=requests_dropped 'text~UDP port 67 .* srv0 '
+    expect_event 4 diagnostic code=requests_dropped interface=srv0 'text~UDP port 67 '
     in_client 1 ip address add 192.168.77.99/24 dev eth0
     in_client 1 timeout 4 curl -s -o /dev/null "http://$SERVER_ADDRESS/" || true
-    expect_event 4 diagnostic code=requests_dropped 'text~TCP port 80 .* 192\.168\.77\.99 .* srv0 '
+    expect_event 4 diagnostic code=requests_dropped interface=srv0 'text~TCP port 80 .* 192\.168\.77\.99 '
     in_client 1 timeout 4 nbdinfo --list "nbd://$SERVER_ADDRESS" >/dev/null 2>&1 || true
-    expect_event 4 diagnostic code=requests_dropped 'text~TCP port 10809 .* 192\.168\.77\.99 .* srv0 '
+    expect_event 4 diagnostic code=requests_dropped interface=srv0 'text~TCP port 10809 .* 192\.168\.77\.99 '
     in_client 1 timeout 4 tftp -m binary "$SERVER_ADDRESS" -c get boot.ipxe /dev/null >/dev/null 2>&1 || true
-    expect_event 4 diagnostic code=requests_dropped 'text~UDP port 69 .* 192\.168\.77\.99 .* srv0 '
+    expect_event 4 diagnostic code=requests_dropped interface=srv0 'text~UDP port 69 .* 192\.168\.77\.99 '
     ! has_event any 'text~port (2049|111)\b' || wrong "a firewall is said to drop what nobody sent"
     in_srv nft flush ruleset
     stop_server
@@ -230,18 +230,18 @@ networks_no_link() {
     local mode
     for mode in server off; do
         START_LOG=unplugged-$mode start_ready --dhcp "$mode" "$(image arch)"
-        expect_event 9 diagnostic code=no_link 'text~^srv0 .*\bcable\b'
+        expect_event 9 diagnostic code=no_link interface=srv0 'text~\bcable\b'
         ip -n "$LAB-lan" link set port0 up
-        expect_event 2 diagnostic code=link_up 'text~^srv0 '
+        expect_event 2 diagnostic code=link_up interface=srv0
         ip -n "$LAB-lan" link set port0 down
-        wait_events 2 9 diagnostic code=no_link 'text~^srv0 .*\bcable\b' || wrong "--dhcp $mode: the cable is pulled and nothing is said"
+        wait_events 2 9 diagnostic code=no_link interface=srv0 'text~\bcable\b' || wrong "--dhcp $mode: the cable is pulled and nothing is said"
         stop_server
     done
     ip -n "$LAB-lan" link set port0 up
     ip -n "$LAB-srv" link set srv0 down
     for mode in server auto off; do
         START_LOG=down-$mode start --dhcp "$mode" "$(image arch)"
-        expect_event 9 diagnostic code=no_link 'text~^srv0 .*\(ip link set srv0 up\)'
+        expect_event 9 diagnostic code=no_link interface=srv0 'text~\(ip link set srv0 up\)'
         stop_server
     done
     ip -n "$LAB-srv" link set srv0 up

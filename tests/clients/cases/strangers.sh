@@ -22,7 +22,7 @@ strangers_vlan() {
     forget 1
     # Tag 0 is only a priority.
     pxe 2 speak 10.10.0.9 0
-    expect_event 2 diagnostic code=stepped_down 'text~10\.10\.0\.9.*srv0'
+    expect_event 2 diagnostic code=stepped_down 'text~10\.10\.0\.9\b' interface=srv0
     stop_server
     step "another VLAN's DHCP server is not heard"
 }

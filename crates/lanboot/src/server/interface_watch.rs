@@ -413,8 +413,7 @@ impl Running {
             let handshake = |from| table.handshake(number, from);
             if let Some(finding) = port.judge(arrivals, now, handshake) {
                 let (is_strict, tool) = (net::drops_unexpected(&self.name), Tool::of_this_host());
-                let found = diagnostic(port, &self.name, finding, is_strict, tool);
-                said.push(found.of_interface(&self.name));
+                said.push(diagnostic(port, &self.name, finding, is_strict, tool));
             }
             has_changed |= was != port.is_decided;
         }
@@ -426,11 +425,11 @@ impl Running {
             self.is_linked = net::has_link(&self.name);
             if !self.is_linked {
                 let text = no_link(&self.name, net::is_off(&self.name));
-                said.push(DiagnosticCode::NoLink.with(text).of_interface(&self.name));
+                said.push(DiagnosticCode::NoLink.with(text));
             }
         }
         for diagnostic in said {
-            self.bus.report(diagnostic);
+            self.bus.report(diagnostic.of_interface(&self.name));
         }
     }
 
@@ -463,8 +462,8 @@ impl Running {
     fn link_is(&mut self, up: bool) {
         if up && !self.is_linked {
             let text = format!("{} has a link now", self.name);
-            let diagnostic = DiagnosticCode::LinkUp.with(text);
-            self.bus.report(diagnostic.of_interface(&self.name));
+            self.bus
+                .report(DiagnosticCode::LinkUp.with(text).of_interface(&self.name));
         }
         if !up && self.is_linked {
             self.link_due = Some(Instant::now() + LINK_WAIT);

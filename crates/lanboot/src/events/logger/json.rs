@@ -187,7 +187,10 @@ mod tests {
                 Peer::default(),
                 EventKind::Diagnostic(
                     DiagnosticCode::ImageRenamed
-                        .with("/srv/b/a.iso: machines know it as a-2")
+                        .with(
+                            "/srv/b/a.iso: is called 'a-2' in URLs and in menus that show ASCII \
+                             only",
+                        )
                         .of_image("a-2")
                         .of_file("/srv/b/a.iso"),
                 ),
