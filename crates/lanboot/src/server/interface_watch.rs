@@ -424,8 +424,7 @@ impl Running {
             self.link_due = None;
             self.is_linked = net::has_link(&self.name);
             if !self.is_linked {
-                let text = no_link(&self.name, net::is_off(&self.name));
-                said.push(DiagnosticCode::NoLink.with(text));
+                said.push(no_link(&self.name, net::is_off(&self.name)));
             }
         }
         for diagnostic in said {
@@ -461,9 +460,8 @@ impl Running {
 
     fn link_is(&mut self, up: bool) {
         if up && !self.is_linked {
-            let text = format!("{} has a link now", self.name);
-            self.bus
-                .report(DiagnosticCode::LinkUp.with(text).of_interface(&self.name));
+            let diagnostic = DiagnosticCode::LinkUp.with(format!("{} has a link now", self.name));
+            self.bus.report(diagnostic.of_interface(&self.name));
         }
         if !up && self.is_linked {
             self.link_due = Some(Instant::now() + LINK_WAIT);
@@ -489,13 +487,14 @@ impl Running {
     }
 }
 
-fn no_link(name: &str, is_off: bool) -> String {
+fn no_link(name: &str, is_off: bool) -> Diagnostic {
     let what = if is_off {
         format!("is switched off (ip link set {name} up)")
     } else {
         "has no link (is the cable plugged in?)".into()
     };
-    format!("{name} {what}: no machine there can be served until it has a link")
+    let text = format!("{name} {what}: no machine there can be served until it has a link");
+    DiagnosticCode::NoLink.with(text)
 }
 
 #[cfg(test)]
@@ -683,7 +682,15 @@ mod tests {
 
     #[test]
     fn missing_link_warnings_state_the_reason() {
-        assert!(no_link("eth0", false).contains("is the cable plugged in?"));
-        assert!(no_link("eth0", true).contains("is switched off (ip link set eth0 up)"));
+        assert!(
+            no_link("eth0", false)
+                .text
+                .contains("is the cable plugged in?")
+        );
+        assert!(
+            no_link("eth0", true)
+                .text
+                .contains("is switched off (ip link set eth0 up)")
+        );
     }
 }
