@@ -39,7 +39,7 @@ pub struct ReceiveInfo<'a> {
     /// True if port 4011 is answered on this interface: where it is not, no offer sends a machine
     /// there.
     pub boot_server: bool,
-    /// When, since 1970.
+    /// Time since 1970.
     pub now: Duration,
     /// There is no time for probes now: addresses are offered without.
     pub overloaded: bool,

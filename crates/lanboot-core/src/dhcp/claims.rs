@@ -78,7 +78,7 @@ struct Claim {
 #[derive(Clone, Copy, Debug)]
 struct Answered {
     address: Ipv4Addr,
-    /// When.
+    /// Time, in seconds since 1970.
     at: u64,
     /// A ping said the same.
     is_confirmed: bool,

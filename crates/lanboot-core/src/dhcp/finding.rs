@@ -1,4 +1,4 @@
-//! What messages and probes of addresses brought to light, for the operator.
+//! Findings of messages and probes of addresses, for the operator.
 
 use std::net::Ipv4Addr;
 
@@ -33,7 +33,7 @@ pub enum Finding {
         address: Ipv4Addr,
         /// Whom it is leased to.
         lease: Mac,
-        /// Who answered for it.
+        /// Hardware address that answered for it.
         user: Mac,
     },
     /// One place answers for every address.
@@ -43,13 +43,13 @@ pub enum Finding {
          look for proxy_arp there"
     )]
     ProxyArp {
-        /// Who answers.
+        /// Hardware address that answers.
         mac: Mac,
-        /// Where it was heard.
+        /// Interface it was heard on.
         interface: String,
         /// The last such address.
         address: Ipv4Addr,
-        /// How many more there were.
+        /// Number of further ones.
         others: usize,
     },
     /// RFC 3046 §2.2.
@@ -60,7 +60,7 @@ pub enum Finding {
     RelayOptionTooLong {
         /// The relay.
         relay: Ipv4Addr,
-        /// How long its option is.
+        /// Length of its option in bytes.
         len: usize,
     },
     /// Everything behind a relay answers.
@@ -74,7 +74,7 @@ pub enum Finding {
         network: Ipv4Addr,
         /// Its prefix.
         prefix: u8,
-        /// How many were asked.
+        /// Number of addresses asked for.
         count: usize,
     },
 }

@@ -105,7 +105,7 @@ pub struct Lease {
     pub mac: Mac,
     /// The name it gave itself (option 12), printable.
     pub hostname: Option<String>,
-    /// When it ends or ended, in seconds since 1970.
+    /// Time at which it ends or ended, in seconds since 1970.
     pub expires: u64,
     /// Given out or given back.
     pub state: State,
@@ -118,7 +118,7 @@ pub(super) struct Client {
     pub(super) mac: Mac,
 }
 
-/// Why a client cannot have the address it insists on; the text of a NAK.
+/// Reason a client cannot have the address it insists on; the text of a NAK.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Refusal {
     #[error("{0} is not an address of the network {1}/{2}")]

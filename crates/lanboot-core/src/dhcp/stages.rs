@@ -35,9 +35,9 @@ const MAX_SHARED: usize = 1024;
 /// [`MAX_BOOTS`] and [`MAX_SHARED`].
 #[derive(Clone, Debug, Default)]
 pub(super) struct Stages {
-    /// When firmware or a loader with this hardware address was last heard.
+    /// Time at which firmware or a loader with this hardware address was last heard.
     boots: HashMap<Mac, u64>,
-    /// When an address was first leased to the client that has it.
+    /// Time at which an address was first leased to the client that has it.
     since: HashMap<Ipv4Addr, u64>,
     /// The earlier client of an address that went to its next stage while it was answered for.
     before: HashMap<Ipv4Addr, ClientId>,

@@ -17,11 +17,11 @@ use crate::route::FileUse;
 /// Something that happened. Listeners publish it on the bus of the shell.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event {
-    /// When, since 1970 UTC.
+    /// Time since 1970 UTC.
     pub at: Duration,
     /// The machine it is about.
     pub peer: Peer,
-    /// What happened.
+    /// The event itself.
     pub what: EventKind,
 }
 
@@ -65,7 +65,7 @@ impl Protocol {
     }
 }
 
-/// What happened. It serialises as in the JSON log (`docs/log-events.md`).
+/// Event, by its kind. It serialises as in the JSON log (`docs/log-events.md`).
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum EventKind {
@@ -79,7 +79,7 @@ pub enum EventKind {
         /// The address asked for or given.
         #[serde(skip_serializing_if = "Option::is_none")]
         address: Option<IpAddr>,
-        /// What the machine said of itself, where it did.
+        /// Description the machine gave of itself, where it did.
         #[serde(flatten, serialize_with = "arch")]
         machine: Option<Machine>,
         /// More for the reader: the boot file, or why a NAK was sent.
@@ -95,7 +95,7 @@ pub enum EventKind {
         server: Option<IpAddr>,
         /// The address.
         address: IpAddr,
-        /// What the machine said of itself.
+        /// Description the machine gave of itself.
         #[serde(skip)]
         machine: Machine,
     },
@@ -112,9 +112,9 @@ pub enum EventKind {
         /// The protocol.
         #[serde(flatten)]
         protocol: Protocol,
-        /// What it sent: `DHCPDISCOVER`, `RRQ`, ….
+        /// Request it sent: `DHCPDISCOVER`, `RRQ`, ….
         request: String,
-        /// Why nothing was sent.
+        /// Reason nothing was sent.
         #[serde(flatten)]
         reason: Reason,
     },
@@ -129,7 +129,7 @@ pub enum EventKind {
         path: String,
         /// Bytes to send.
         len: u64,
-        /// What the file means to a boot.
+        /// Meaning of the file to a boot.
         #[serde(skip)]
         file_use: Arc<FileUse>,
     },
@@ -156,7 +156,7 @@ pub enum EventKind {
         took: Duration,
         /// Packets sent again (TFTP only).
         retransmits: u32,
-        /// What the file means to a boot.
+        /// Meaning of the file to a boot.
         #[serde(skip)]
         file_use: Arc<FileUse>,
     },
@@ -172,7 +172,7 @@ pub enum EventKind {
         path: String,
         /// Bytes sent until then.
         sent: u64,
-        /// What was wrong.
+        /// Reason of the failure.
         #[serde(flatten)]
         reason: Reason,
     },
@@ -184,7 +184,7 @@ pub enum EventKind {
         /// The path asked for, made printable.
         path: String,
     },
-    /// How this machine will boot, where that needs an explanation.
+    /// Plan for the boot of this machine, where that needs an explanation.
     Planned(Diagnostic),
     /// Something the operator should know about the server itself.
     Diagnostic(Diagnostic),
@@ -221,7 +221,7 @@ pub enum Kind {
     Failed(Protocol),
     /// A file is not there.
     NotFound(Protocol),
-    /// How a machine will boot.
+    /// Plan for the boot of a machine.
     Planned,
     /// About the server itself.
     Diagnostic,
@@ -316,14 +316,15 @@ impl fmt::Display for Kind {
     }
 }
 
-/// How many events of a kind a boot has, and so how many are logged before the rest is counted.
+/// Usual number of events of a kind in a boot, which decides how many are logged before the rest is
+/// counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Volume {
     /// DHCP messages of one type.
     Messages,
     /// Files that are sent.
     Transfers,
-    /// How far long transfers are.
+    /// Progress of long transfers.
     Amounts,
     /// Files that do not exist.
     Probes,

@@ -21,7 +21,7 @@ pub(super) struct Forgotten {
     pub(super) up: usize,
     /// The one that was, when there is only one.
     pub(super) first_up: Option<String>,
-    /// When one of them was heard last.
+    /// Time at which one of them was last heard.
     pub(super) last: Duration,
 }
 

@@ -44,9 +44,9 @@ pub struct Outlook {
     pub transfers: usize,
     /// The first of them: file and machine.
     pub sending: Vec<(String, String)>,
-    /// When a machine was last heard.
+    /// Time at which a machine was last heard.
     pub last: Duration,
-    /// When this was so.
+    /// Time at which this was so.
     pub at: Duration,
 }
 
@@ -69,7 +69,7 @@ impl Outlook {
         is_fresh && self.needing == 0 && silence >= limit
     }
 
-    /// Why a server that ends when all machines are up ends.
+    /// Returns why a server that ends when all machines are up ends.
     pub fn done_text(&self) -> String {
         let up = match (&self.first_up, self.up) {
             (Some(who), 1) => format!("{who} is up"),

@@ -1,4 +1,4 @@
-//! When a machine is up, and what it still needs before that: the one notion of "done" behind
+//! Progress of a machine until it is up, and what it still needs: the one notion of "done" behind
 //! `--once`, `--until-idle`, the live line and the log.
 //!
 //! A machine is up when its system has its address: it asked DHCP again after its root file system
@@ -81,13 +81,13 @@ pub(super) struct Progress {
     expected: Vec<Expected>,
     /// The fetched ones of these, and files that came before the root was known.
     fetched: Vec<String>,
-    /// When its system took an address, after the root was there.
+    /// Time at which its system took an address, after the root was there.
     address: Option<Duration>,
     /// An address was offered to it from here.
     pub(super) address_from_here: bool,
     /// It was up in this boot.
     pub(super) up: bool,
-    /// When it last asked for something.
+    /// Time at which it last asked for something.
     pub(super) asked: Duration,
 }
 

@@ -51,7 +51,7 @@ pub const PROGRESS: LineLimits = LineLimits {
     each: 2048,
     all: 32_768,
 };
-/// How far long transfers are, up to ten times a second each, which only the JSON log has. Nothing
+/// Progress of long transfers, up to ten times a second each, which only the JSON log has. Nothing
 /// is lost with them: the next one says more.
 pub const AMOUNTS: LineLimits = LineLimits {
     each: 3 * 3600,
@@ -69,7 +69,7 @@ pub const FAILURES: LineLimits = LineLimits {
     each: 256,
     all: 4096,
 };
-/// What was ignored. Of a boot this is less than 10 times; the reason does not become clearer by the
+/// Ignored requests. Of a boot this is less than 10 times; the reason does not become clearer by the
 /// thirtieth line.
 pub const TROUBLE: LineLimits = LineLimits {
     each: 32,
@@ -88,7 +88,7 @@ pub struct Suppressed {
     pub peer: Peer,
     /// Their kind.
     pub kind: Kind,
-    /// How many.
+    /// Number of lines.
     pub count: u64,
     /// The time in which they would have been logged.
     pub within: Duration,
@@ -158,7 +158,7 @@ pub struct RateLimiter {
     swept: Duration,
 }
 
-/// What a machine is known by here.
+/// Identity of a machine here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Address {
     Mac(Mac),
@@ -218,7 +218,7 @@ impl RateLimiter {
         has_any
     }
 
-    /// What was left out for at least `patience` ([`SUMMARY`], or nothing at the end), in a fixed
+    /// Returns what was left out for at least `patience` ([`SUMMARY`], or nothing at the end), in a fixed
     /// order. It is not returned again.
     ///
     /// There are few of them: to empty its own bucket a machine needs a good part of the one for
@@ -285,7 +285,7 @@ fn per_refill(lines: u32) -> RateLimit {
 struct Count {
     /// The lines that may still be logged.
     bucket: TokenBucket,
-    /// When it was last asked for.
+    /// Time at which it was last asked for.
     heard: Duration,
     /// Lines left out.
     suppressed: u64,

@@ -1,6 +1,6 @@
 //! Reasons: why a request was ignored, and why a transfer failed.
 //!
-//! What a protocol of the core decides keeps the core's own type; the other enums here name what
+//! A decision of a protocol of the core keeps the core's own type; the other enums here name what
 //! only a listener can find out. Each has a stable code for programs ([`Reason::code`]) and a
 //! sentence part for people (`Display`).
 
@@ -12,7 +12,7 @@ use std::time::Duration;
 use crate::vfs::Damage;
 use crate::{dhcp, http, nbd, nfs, tftp};
 
-/// Why something was ignored or failed.
+/// Reason something was ignored or failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reason {
     /// A DHCP message that gets no answer.
@@ -216,7 +216,7 @@ reason_codes!(ListenerReason {
     Self::NotAnswered(error) => error.cause.code(),
 });
 
-/// Why a file was not sent to its end.
+/// Reason a file was not sent to its end.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SendFailure {
     /// The client closed the connection or vanished: the system's words.
@@ -252,7 +252,7 @@ reason_codes!(SendFailure {
     Self::Closed => "image_closed",
 });
 
-/// Why a datagram did not leave this host.
+/// Reason a datagram did not leave this host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostError {
     /// The cause, as far as the system's error shows it.

@@ -11,7 +11,7 @@ use crate::machine::Mac;
 /// The boots of all machines at one moment.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Snapshot {
-    /// What the machines need from this server.
+    /// Needs of all machines from this server.
     pub outlook: Outlook,
     /// Every machine, in no order.
     pub machines: Vec<MachineView>,
@@ -24,15 +24,15 @@ pub struct MachineView {
     pub mac: Option<Mac>,
     /// Its latest network address.
     pub ip: Option<IpAddr>,
-    /// Whether its firmware or loader asked to boot: a phone that only wants an address did not.
+    /// True if its firmware or loader asked to boot: a phone that only wants an address did not.
     pub is_booting: bool,
-    /// How far it has come.
+    /// Last stage it reached.
     pub stage: BootStage,
-    /// Where it is on its way to a running system.
+    /// State on its way to a running system.
     pub state: BootState,
     /// Transfers under way, oldest first.
     pub running: Vec<Running>,
-    /// When it was heard last.
+    /// Time at which it was last heard.
     pub last: Duration,
 }
 

@@ -173,7 +173,7 @@ pub struct Linux {
     pub initrd: Vec<String>,
 }
 
-/// Why an entry cannot start the way it was asked to.
+/// Reason an entry cannot start the way it was asked to.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// archiso's HTTP hook always copies the root into memory.

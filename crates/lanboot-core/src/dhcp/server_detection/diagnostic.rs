@@ -1,4 +1,4 @@
-//! What server detection reports to the operator.
+//! Diagnostics of server detection, for the operator.
 
 use std::net::Ipv4Addr;
 

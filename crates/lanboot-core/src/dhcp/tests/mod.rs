@@ -202,7 +202,7 @@ impl Server {
         reply.yiaddr
     }
 
-    /// Why nothing is sent; panics when something is.
+    /// Returns why nothing is sent; panics when something is.
     pub(super) fn ignored(&mut self, packet: &Packet) -> String {
         match self.take(packet) {
             Answer::Ignore(why) => why.to_string(),
@@ -210,7 +210,7 @@ impl Server {
         }
     }
 
-    /// Why a NAK is sent.
+    /// Returns why a NAK is sent.
     pub(super) fn refused(&mut self, packet: &Packet) -> String {
         let (outgoing, reply) = self.sent(packet);
         assert_eq!(outgoing.message, MessageType::Nak, "{:?}", outgoing.detail);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// How often something may happen.
+/// Frequency at which something may happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RateLimit {
     /// Times at once.

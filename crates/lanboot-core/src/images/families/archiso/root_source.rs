@@ -1,4 +1,4 @@
-//! What archiso's hooks (mkinitcpio-archiso `hooks/*`) do with the kernel arguments.
+//! Kernel arguments as archiso's hooks (mkinitcpio-archiso `hooks/*`) read them.
 
 use super::evidence;
 use crate::images::arguments::NetworkArgs;

@@ -1,4 +1,4 @@
-//! Where the root file system is on a live-boot medium.
+//! Place of the root file system on a live-boot medium.
 
 use crate::boot_config::{MAX_FILE_BYTES, ReadSmall, file_names};
 use crate::vfs::{Kind, Tree};

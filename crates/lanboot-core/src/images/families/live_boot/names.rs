@@ -1,4 +1,4 @@
-//! What distinguishes the entries of one medium in their names.
+//! Names that distinguish the entries of one medium.
 
 use super::pairs::Pair;
 use crate::images::cpu::Cpu;

@@ -1,4 +1,4 @@
-//! What live-boot's scripts (`lib/live/boot/9990-*`) do with the kernel arguments.
+//! Kernel arguments as live-boot's scripts (`lib/live/boot/9990-*`) read them.
 
 use super::evidence;
 use super::layout;
@@ -17,7 +17,7 @@ pub(crate) struct LiveBoot {
     pub(crate) medium_bytes: u64,
 }
 
-/// How the network is configured: `do_netsetup` runs klibc's `ipconfig` on every card, or on the one
+/// Configuration of the network: `do_netsetup` runs klibc's `ipconfig` on every card, or on the one
 /// in `BOOTIF=`, without being asked (`9990-networking.sh`). `ip=` is read later, as
 /// `IFACE:ADDRESS:NETMASK:GATEWAY:DNS` for `/etc/network/interfaces` (`9990-netbase.sh`): `ip=dhcp`
 /// would make an interface `dhcp` with the address `dhcp`, and a name server of that name.
@@ -84,7 +84,7 @@ impl RootSource for LiveBoot {
     }
 }
 
-/// What `toram` in the operator's own arguments copies into memory.
+/// Part of the medium that `toram` in the operator's own arguments copies into memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Copy {
     Nothing,
