@@ -27,6 +27,7 @@ mod reason_codes;
 pub mod boot_config;
 pub mod bytes;
 pub mod catalog;
+pub mod connections;
 #[cfg(test)]
 #[path = "../tests/cpu/mod.rs"]
 mod cpu;

@@ -7,6 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::task::Poll;
 use std::time::Duration;
 
+use lanboot_core::connections::Full;
 use lanboot_core::events::{self, DiagnosticCode, EventKind, ListenerReason, Peer};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
@@ -16,7 +17,7 @@ use tokio::time::sleep;
 
 use crate::events::bus::Bus;
 use crate::events::log_throttle::LogThrottle;
-use crate::io::connection_limiter::{ConnectionLimiter, Full, Permit};
+use crate::io::connection_limiter::{ConnectionLimiter, Permit};
 use crate::net::{Listeners, Service};
 
 /// Congestion control: Linux's default. Some hosts use bbr for the Internet. It paces packets by
@@ -177,10 +178,14 @@ fn set_options(socket: &SockRef<'_>, keepalive: Keepalive) -> io::Result<()> {
 }
 
 fn no_permit_left(protocol: events::Protocol, full: Full) -> EventKind {
+    let reason = match full {
+        Full::Peer => ListenerReason::ClientConnectionLimit,
+        Full::All => ListenerReason::ConnectionLimit,
+    };
     EventKind::Ignored {
         protocol,
         request: "connection".to_owned(),
-        reason: ListenerReason::from(full).into(),
+        reason: reason.into(),
     }
 }
 
