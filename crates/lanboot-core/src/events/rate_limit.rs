@@ -69,8 +69,8 @@ pub const FAILURES: LineLimits = LineLimits {
     each: 256,
     all: 4096,
 };
-/// Ignored requests. Of a boot this is less than 10 times; the reason does not become clearer by the
-/// thirtieth line.
+/// Ignored requests. Of a boot this is less than 10 times; the reason does not become clearer by
+/// the thirtieth line.
 pub const TROUBLE: LineLimits = LineLimits {
     each: 32,
     all: 2048,
@@ -218,8 +218,8 @@ impl RateLimiter {
         has_any
     }
 
-    /// Returns what was left out for at least `patience` ([`SUMMARY`], or nothing at the end), in a fixed
-    /// order. It is not returned again.
+    /// Returns what was left out for at least `patience` ([`SUMMARY`], or nothing at the end), in a
+    /// fixed order. It is not returned again.
     ///
     /// There are few of them: to empty its own bucket a machine needs a good part of the one for
     /// all machines.
