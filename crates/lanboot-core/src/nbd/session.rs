@@ -98,7 +98,7 @@ impl Session {
 
     /// Takes the next message off the front of `input` and returns its effect. To be called until
     /// it returns [`Received::More`], then again with more data appended to the rest of `input`,
-    /// which is at most [`MAX_MESSAGE_BYTES`].
+    /// which is at most [`super::MAX_MESSAGE_BYTES`].
     ///
     /// The first call needs no input: the server speaks first.
     pub fn advance(&mut self, input: &mut &[u8], exports: &dyn Exports) -> Received {
