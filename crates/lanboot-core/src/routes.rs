@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use crate::catalog::{Catalog, Entry, Image, Server, Transport};
+use crate::catalog::{Catalog, Entry, Fetched, Image, Server, Transport};
 use crate::diagnostic::DiagnosticCode;
 use crate::images::{EntryKind, Linux};
 use crate::loaders::{LoaderRoute, Loaders, PXELINUX_DEFAULT, PxelinuxFile};
@@ -142,6 +142,11 @@ impl Routes {
     /// Returns the use of the file of a route in a boot, and for a root file system what the boot
     /// fetches with it.
     fn use_of(&self, route: &Route) -> FileUse {
+        if let Route::WholeImage(name) = route
+            && let Some(image) = self.catalog.image(name.as_bytes())
+        {
+            return self.use_of_whole(image);
+        }
         if let Some(role) = route.role() {
             return FileUse {
                 role,
@@ -167,6 +172,31 @@ impl Routes {
         }
     }
 
+    /// Returns what a whole image means to a boot: for some initramfs it is the root.
+    fn use_of_whole(&self, image: &Image) -> FileUse {
+        if !image.found.entries.iter().any(Entry::needs_whole_image) {
+            return FileUse::default();
+        }
+        let name = format!("{}.iso", image.name);
+        FileUse {
+            role: Role::Root,
+            expected: vec![Expected {
+                name: name.clone(),
+                required: true,
+            }],
+            name,
+            ..FileUse::default()
+        }
+    }
+
+    /// Returns the operator's own arguments. What a medium's own menu says besides is not known.
+    fn own_arguments(&self) -> &str {
+        match self.menu.kind {
+            MenuKind::Generated => &self.menu.append,
+            MenuKind::Stock => "",
+        }
+    }
+
     /// Returns the use of a file of an image in a boot.
     fn use_in(&self, image: &Image, file: &str) -> FileUse {
         let name = |file: &str| format!("{}/{file}", image.name);
@@ -182,19 +212,17 @@ impl Routes {
             None if in_loader_folder() => Role::Loader,
             None => Role::Other,
         };
-        let fetched = found.filter(|_| role == Role::Root).map(|(_, entry)| {
-            // What a medium's own menu says besides is not known here.
-            let append = match self.menu.kind {
-                MenuKind::Generated => self.menu.append.as_str(),
-                MenuKind::Stock => "",
-            };
-            entry.fetches(Transport::Http, append)
-        });
+        let fetched = found
+            .filter(|_| role == Role::Root)
+            .map(|(_, entry)| entry.fetches(Transport::Http, self.own_arguments()));
         let expected = fetched
             .unwrap_or_default()
             .into_iter()
             .map(|fetch| Expected {
-                name: name(&fetch.path),
+                name: match &fetch.file {
+                    Fetched::File(path) => name(path),
+                    Fetched::WholeImage => format!("{}.iso", image.name),
+                },
                 required: fetch.required,
             });
         FileUse {
@@ -470,6 +498,19 @@ mod tests {
         let ramdisk = use_at(&routes, "loader/ramdisk/dual.iso");
         assert!(ramdisk.begins_boot && ramdisk.expected.is_empty());
         assert!(!use_at(&routes, "boot.ipxe").begins_boot);
+    }
+
+    #[test]
+    fn an_image_that_an_initramfs_downloads_is_its_root() {
+        let image = crate::testing::downloaded("ubuntu");
+        let routes = routes(Catalog::new(vec![Arc::new(image)]));
+        let used = use_at(&routes, "iso/ubuntu.iso");
+        assert_eq!((used.role, used.name.as_str()), (Role::Root, "ubuntu.iso"));
+        let [expected] = &used.expected[..] else {
+            panic!("{used:?}")
+        };
+        assert!(expected.required && expected.name == "ubuntu.iso");
+        assert!(!used.begins_boot, "anybody may download it");
     }
 
     #[test]

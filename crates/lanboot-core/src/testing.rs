@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::catalog::{
     Catalog, Cpu, Detection, Entry, Image, Lack, MediumLoaders, Part, Server, ShownBy,
 };
-use crate::images::families::{Archiso, DebianInstaller, NbdRoot};
+use crate::images::families::{Archiso, Casper, DebianInstaller, NbdRoot};
 use crate::images::medium::Medium;
 use crate::images::{EntryKind, Linux, NetworkArgs};
 use crate::loaders::{Grub, Shim, ShimGrub, SignedBuild, SignedIpxe};
@@ -130,6 +130,15 @@ pub(crate) fn installer(name: &str, cpu: Cpu, signed: Signed) -> Image {
     let mut image = image(name, &[]);
     image.found.family = Some("debian-installer");
     image.found.entries = vec![entry];
+    image
+}
+
+/// One like Ubuntu's: its initramfs downloads the image as it is.
+pub(crate) fn downloaded(name: &str) -> Image {
+    let mut image = image(name, &[Cpu::X86_64]);
+    for entry in &mut image.found.entries {
+        entry.root_source = Arc::new(Casper);
+    }
     image
 }
 

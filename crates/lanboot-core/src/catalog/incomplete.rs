@@ -60,9 +60,21 @@ impl Image {
     pub fn incomplete(&self, entry: &Entry) -> Option<Incomplete> {
         let beside = self.beside(entry);
         let own = entry.files().map(str::to_owned);
-        own.chain(beside).find_map(|path| {
+        let of_file = own.chain(beside).find_map(|path| {
             let damage = self.tree.file(&path)?.damage()?;
             Some(Incomplete { path, damage })
+        });
+        of_file.or_else(|| {
+            self.incomplete_whole()
+                .filter(|_| entry.needs_whole_image())
+        })
+    }
+
+    /// Returns the damage of the image as a whole.
+    fn incomplete_whole(&self) -> Option<Incomplete> {
+        Some(Incomplete {
+            path: self.file.clone(),
+            damage: self.whole().damage()?,
         })
     }
 
@@ -86,12 +98,7 @@ impl Image {
         }
         let mut entries = self.found.entries.iter();
         let of_entry = entries.find_map(|entry| self.incomplete(entry));
-        of_entry.or_else(|| {
-            Some(Incomplete {
-                path: self.file.clone(),
-                damage: self.whole().damage()?,
-            })
-        })
+        of_entry.or_else(|| self.incomplete_whole())
     }
 }
 

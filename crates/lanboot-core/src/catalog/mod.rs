@@ -20,8 +20,8 @@ use crate::vfs::Identity;
 
 pub use crate::boot_config::{MAX_FILE_BYTES as MAX_CONFIG_BYTES, ReadSmall};
 pub use crate::images::{
-    Cpu, Detection, Dialect, Entry, Fetch, Firmware, Lack, MountSource, Note, Part, Refusal,
-    Server, ShownBy, StockMenu, Transport, detect,
+    Cpu, Detection, Dialect, Entry, Fetch, Fetched, Firmware, Lack, MountSource, Note, Part,
+    Refusal, Server, ShownBy, StockMenu, Transport, detect,
 };
 
 /// Every image served, in the order they were named; the first one is the default.

@@ -74,6 +74,38 @@ impl NetworkArgs {
     }
 }
 
+/// Words after which arguments are for the system that an installer installs: Ubuntu's and Debian's
+/// today, and of before 2015.
+const BREAKS: [&str; 2] = ["---", "--"];
+
+/// Returns a medium's own arguments with those `added` and the operator's own. They are for what is
+/// started: they stand before the medium's `---`, unless the operator's have a `---` themselves.
+pub(crate) fn before_break(own: &[String], added: Vec<String>, append: &str) -> Vec<String> {
+    let own: Vec<&str> = own.iter().map(String::as_str).collect();
+    let append: Vec<&str> = append.split_whitespace().collect();
+    let is_break = |word: &&str| BREAKS.contains(word);
+    let split = |words: &[&str]| -> (Vec<String>, Option<(String, Vec<String>)>) {
+        let owned = |words: &[&str]| words.iter().map(|&w| w.to_owned()).collect();
+        match words.iter().position(is_break) {
+            Some(at) => {
+                let (before, after) = words.split_at(at);
+                let word = after.first().copied().unwrap_or_default();
+                let rest = owned(after.get(1..).unwrap_or_default());
+                (owned(before), Some((word.to_owned(), rest)))
+            }
+            None => (owned(words), None),
+        }
+    };
+    let ((mut words, after), (own_before, own_after)) = (split(&own), split(&append));
+    words.extend(added);
+    words.extend(own_before);
+    let word = after.as_ref().or(own_after.as_ref());
+    words.extend(word.map(|(word, _)| word.clone()));
+    let rest = after.into_iter().chain(own_after);
+    words.extend(rest.flat_map(|(_, rest)| rest));
+    words
+}
+
 /// Returns the words of a medium's own arguments that are taken over: the harmless ones, up to the
 /// first that does not fit on a kernel command line.
 pub(crate) fn inherited(words: impl Iterator<Item = String>) -> Vec<String> {

@@ -42,7 +42,7 @@ pub(crate) trait RootSource: fmt::Debug + Send + Sync {
     /// looks for before and after it.
     fn fetches(&self, _entry: &Entry, root: &str, _append: &str) -> Vec<Fetch> {
         vec![Fetch {
-            path: root.to_owned(),
+            file: Fetched::File(root.to_owned()),
             required: true,
         }]
     }
@@ -94,11 +94,20 @@ pub(crate) struct Boot<'a> {
 /// A file that a boot fetches from this server after its initramfs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fetch {
-    /// Path on the medium.
-    pub path: String,
+    /// The file.
+    pub file: Fetched,
     /// True if the boot fails without it. One that is not required is fetched only by arguments
     /// this server does not give.
     pub required: bool,
+}
+
+/// What an initramfs fetches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fetched {
+    /// A file, by its path on the medium.
+    File(String),
+    /// The image as it is.
+    WholeImage,
 }
 
 /// Something a person should know of an entry.
@@ -110,6 +119,9 @@ pub enum Note {
         /// The menu's path on the medium.
         menu: String,
     },
+    /// Its arguments follow the family's scripts, and no medium of it was booted by this project's
+    /// tests.
+    NotBooted,
 }
 
 impl fmt::Display for Note {
@@ -119,6 +131,9 @@ impl fmt::Display for Note {
                 f,
                 "copytoram=n in its own menu ({menu}) is not used: over HTTP the root is always \
                  copied into memory, over NFS and NBD --transport and --append decide"
+            ),
+            Self::NotBooted => f.write_str(
+                "its arguments follow its family's scripts; this project has not booted one",
             ),
         }
     }
@@ -192,9 +207,9 @@ pub enum Refusal {
     /// The initramfs has not what this way needs.
     #[error("{0}")]
     Lacks(Lack),
-    /// live-boot has nothing that attaches a network disk.
-    #[error("its initramfs (live-boot) cannot attach the root over NBD; use HTTP or NFS")]
-    LiveBootNbd,
+    /// The family whose initramfs has nothing that attaches a network disk.
+    #[error("its initramfs ({0}) cannot attach the root over NBD; use HTTP or NFS")]
+    NbdUnsupported(&'static str),
     /// live-boot's `fetch=` takes one file.
     #[error(
         "its root is in {0} files, and its initramfs (live-boot) fetches only one over HTTP; use NFS"
@@ -282,6 +297,12 @@ impl Entry {
             (Transport::Http, Some(root)) => self.root_source.fetches(self, root, append),
             _ => Vec::new(),
         }
+    }
+
+    /// Tests whether its initramfs downloads the image as it is.
+    pub fn needs_whole_image(&self) -> bool {
+        let fetches = self.fetches(Transport::Http, "");
+        fetches.iter().any(|f| f.file == Fetched::WholeImage)
     }
 
     /// Estimates the memory a machine needs to start from a copy of the root that came by

@@ -1,7 +1,7 @@
 //! A medium as families see it.
 
 use crate::boot_config::ReadSmall;
-use crate::vfs::Tree;
+use crate::vfs::{Kind, NodeId, Tree};
 
 /// A medium to be recognised.
 #[derive(Clone, Copy)]
@@ -16,4 +16,14 @@ pub(crate) struct Medium<'a> {
     pub(crate) date: Option<&'a str>,
     /// Reads a small file.
     pub(crate) read: ReadSmall<'a>,
+}
+
+/// Returns the size of all files of a medium together, in bytes.
+pub(super) fn file_bytes(tree: &Tree) -> u64 {
+    let nodes = (0..tree.len()).filter_map(|at| u32::try_from(at).ok());
+    let sizes = nodes.map(|at| match tree.node(NodeId(at)).map(|node| &node.kind) {
+        Some(Kind::File(content)) => content.len(),
+        _ => 0,
+    });
+    sizes.fold(0, u64::saturating_add)
 }

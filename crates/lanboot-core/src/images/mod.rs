@@ -17,6 +17,7 @@ mod family;
 mod kernel;
 mod lack;
 pub(crate) mod medium;
+mod naming;
 mod server;
 mod transport;
 
@@ -26,7 +27,7 @@ pub(crate) use arguments::NetworkArgs;
 pub use cpu::{Cpu, Firmware};
 pub use detect::detect;
 pub use detection::{Detection, StockMenu};
-pub use entry::{Entry, EntryKind, Fetch, Linux, Note, Refusal};
+pub use entry::{Entry, EntryKind, Fetch, Fetched, Linux, Note, Refusal};
 pub use lack::{Lack, Part, ShownBy};
 pub use server::{MountSource, Server};
 pub use transport::Transport;

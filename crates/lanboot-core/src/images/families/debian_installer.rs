@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use crate::boot_config::{self, MenuEntry, ReadSmall};
-use crate::images::arguments::inherited;
+use crate::images::arguments::{before_break, inherited};
 use crate::images::cpu::Cpu;
 use crate::images::detection::Detection;
 use crate::images::entry::{Boot, Entry, EntryKind, Linux, RootSource};
@@ -127,29 +127,7 @@ pub(crate) struct DebianInstaller;
 impl RootSource for DebianInstaller {
     /// The operator's own arguments are for the installer, unless they have a `---` themselves.
     fn arguments(&self, entry: &Entry, boot: &Boot<'_>) -> Vec<String> {
-        const BREAK: &str = "---";
-        let inherited: Vec<&str> = entry.inherited.iter().map(String::as_str).collect();
-        let own: Vec<&str> = boot.append.split_whitespace().collect();
-        let split = |words: &[&str]| -> (Vec<String>, Option<Vec<String>>) {
-            let owned = |words: &[&str]| words.iter().map(|&w| w.to_owned()).collect();
-            match words.iter().position(|w| *w == BREAK) {
-                Some(at) => {
-                    let (before, after) = words.split_at(at);
-                    (
-                        owned(before),
-                        Some(owned(after.get(1..).unwrap_or_default())),
-                    )
-                }
-                None => (owned(words), None),
-            }
-        };
-        let ((mut words, after), (own_before, own_after)) = (split(&inherited), split(&own));
-        words.extend(own_before);
-        if after.is_some() || own_after.is_some() {
-            words.push(BREAK.into());
-        }
-        words.extend(after.into_iter().chain(own_after).flatten());
-        words
+        before_break(&entry.inherited, Vec::new(), boot.append)
     }
 
     fn loader_words_go_first(&self) -> bool {

@@ -1,11 +1,14 @@
 //! The families of media that are recognised: one module and one row of [`FAMILIES`] each.
 
 mod archiso;
+mod casper;
 mod debian_installer;
 mod live_boot;
 
 #[cfg(test)]
 pub(crate) use archiso::{Archiso, NbdRoot};
+#[cfg(test)]
+pub(crate) use casper::Casper;
 #[cfg(test)]
 pub(crate) use debian_installer::DebianInstaller;
 
@@ -17,6 +20,7 @@ use super::medium::Medium;
 const FAMILIES: &[&Family] = &[
     &archiso::FAMILY,
     &debian_installer::FAMILY,
+    &casper::FAMILY,
     &live_boot::FAMILY,
 ];
 

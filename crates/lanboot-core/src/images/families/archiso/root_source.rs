@@ -2,7 +2,7 @@
 
 use super::evidence;
 use crate::images::arguments::NetworkArgs;
-use crate::images::entry::{Boot, Entry, Examiner, Fetch, Refusal, RootSource};
+use crate::images::entry::{Boot, Entry, Examiner, Fetch, Fetched, Refusal, RootSource};
 use crate::images::transport::Transport;
 
 /// An initramfs with archiso's hooks.
@@ -117,12 +117,12 @@ impl RootSource for Archiso {
             .map(String::as_str);
         let words: Vec<&str> = given.chain(append.split_whitespace()).collect();
         let fetch = |companion: &Companion| Fetch {
-            path: companion.path.clone(),
+            file: Fetched::File(companion.path.clone()),
             required: companion.asked_by.is_none_or(|key| is_asked(&words, key)),
         };
         let (before, after) = &self.companions;
         let root = Fetch {
-            path: root.to_owned(),
+            file: Fetched::File(root.to_owned()),
             required: true,
         };
         let before = before.iter().map(fetch);

@@ -602,9 +602,14 @@ fn hooks_that_always_disconnect_nbd_get_a_copy() {
 /// Returns what a boot fetches, `?` behind what this server's arguments do not make it fetch.
 fn fetched(entry: &Entry, transport: Transport, append: &str) -> Vec<String> {
     let fetches = entry.fetches(transport, append).into_iter();
-    let mark = |fetch: crate::images::Fetch| match fetch.required {
-        true => fetch.path,
-        false => fetch.path + "?",
+    let mark = |fetch: crate::images::Fetch| {
+        let crate::images::Fetched::File(path) = fetch.file else {
+            panic!("{fetch:?}")
+        };
+        match fetch.required {
+            true => path,
+            false => path + "?",
+        }
     };
     fetches.map(mark).collect()
 }

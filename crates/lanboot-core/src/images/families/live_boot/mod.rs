@@ -10,22 +10,22 @@
 mod arguments;
 mod evidence;
 mod layout;
-mod names;
 mod pairs;
 mod root_source;
 
 use std::sync::Arc;
 
 use crate::boot_config;
+use crate::images::cpu::Cpu;
 use crate::images::detection::Detection;
 use crate::images::entry::{Entry, EntryKind, Linux};
 use crate::images::family::Family;
 use crate::images::kernel::kernel_cpu;
 use crate::images::lack::{Lack, Part, ShownBy};
-use crate::images::medium::Medium;
+use crate::images::medium::{Medium, file_bytes};
+use crate::images::naming::{self, Naming};
 use crate::pe;
-use crate::vfs::{Content, Kind, Tree};
-use names::Named;
+use crate::vfs::{Content, Tree};
 use pairs::Pair;
 use root_source::LiveBoot;
 
@@ -56,13 +56,15 @@ fn detect(medium: Medium<'_>) -> Option<Detection> {
     if pairs.is_empty() && has_live {
         pairs = pairs::conventional(tree, medium.read);
     }
-    let cpus = pairs.iter().map(|pair| cpu_of(medium, pair));
-    let known = pairs.iter().zip(cpus.collect::<Vec<_>>());
-    let known: Vec<_> = known.filter_map(|(pair, cpu)| Some((pair, cpu?))).collect();
+    let known = pairs
+        .iter()
+        .filter_map(|pair| Some((pair, cpu_of(medium, pair)?)));
+    let known: Vec<(&Pair, Cpu)> = known.collect();
     if known.is_empty() {
         return None;
     }
-    let names = names::names(&known);
+    let names: Vec<Naming<'_>> = known.iter().map(naming_of).collect();
+    let names = naming::names(&names);
     let named = known.into_iter().zip(names);
     let variant = VARIANTS.iter().find(|(file, _)| tree.file(file).is_some());
     Some(Detection {
@@ -75,18 +77,41 @@ fn detect(medium: Medium<'_>) -> Option<Detection> {
     })
 }
 
+fn naming_of<'a>((pair, cpu): &(&'a Pair, Cpu)) -> Naming<'a> {
+    Naming {
+        cpu: *cpu,
+        kernel: &pair.kernel,
+        initrd: &pair.initrd,
+        root: &pair.root.path,
+        mode: &pair.mode,
+    }
+}
+
 /// The processor of a pair's kernel; `None` where it is one that is not known here.
-fn cpu_of(medium: Medium<'_>, pair: &Pair) -> Option<crate::images::cpu::Cpu> {
+fn cpu_of(medium: Medium<'_>, pair: &Pair) -> Option<Cpu> {
     let kernel = medium.tree.file(&pair.kernel)?;
     kernel_cpu(kernel, medium.read).or_else(|| {
         // A UEFI program names its processor, so that one is not known.
         let is_other = pe::Program::parse(kernel, medium.read).is_some();
-        (!is_other).then(|| names::cpu(&pair.kernel))
+        (!is_other).then(|| named_cpu(&pair.kernel))
     })
 }
 
+/// Returns the processor that a kernel's path names, x86-64 where it names none.
+fn named_cpu(path: &str) -> Cpu {
+    let path = path.to_ascii_lowercase();
+    let names = |words: &[&str]| words.iter().any(|word| path.contains(word));
+    if names(&["arm64", "aarch64"]) {
+        Cpu::Aarch64
+    } else if names(&["686", "586", "486", "386", "grml32"]) && !names(&["x86_64"]) {
+        Cpu::I686
+    } else {
+        Cpu::X86_64
+    }
+}
+
 /// Returns the entry of one pair; `parts` follow the image's name in its own.
-fn entry(medium: Medium<'_>, (pair, cpu): Named<'_>, parts: &[String]) -> Entry {
+fn entry(medium: Medium<'_>, (pair, cpu): (&Pair, Cpu), parts: &[String]) -> Entry {
     let Medium {
         tree, name, read, ..
     } = medium;
@@ -95,13 +120,7 @@ fn entry(medium: Medium<'_>, (pair, cpu): Named<'_>, parts: &[String]) -> Entry 
         .map(|kernel| pe::signed(kernel, read));
     let files = pair.initrd.iter().filter_map(|path| tree.file(path));
     let initrd_bytes = files.map(Content::len).sum();
-    let (id, title) = match parts {
-        [] => (name.to_owned(), name.to_owned()),
-        parts => (
-            format!("{name}-{}", parts.join("-")),
-            format!("{name} ({})", parts.join(", ")),
-        ),
-    };
+    let (id, title) = naming::id_and_title(name, parts);
     let root_source = LiveBoot {
         folder: pair.root.folder.clone(),
         layers: pair.root.layers,
@@ -135,18 +154,6 @@ fn lacks(tree: &Tree) -> Vec<Lack> {
         shown_by: ShownBy::Marker(TAILS.into()),
     });
     tails.into_iter().collect()
-}
-
-/// Returns the size of all files together, in bytes.
-fn file_bytes(tree: &Tree) -> u64 {
-    let nodes = (0..tree.len()).filter_map(|at| u32::try_from(at).ok());
-    let sizes = nodes.map(
-        |at| match tree.node(crate::vfs::NodeId(at)).map(|node| &node.kind) {
-            Some(Kind::File(content)) => content.len(),
-            _ => 0,
-        },
-    );
-    sizes.fold(0, u64::saturating_add)
 }
 
 #[cfg(test)]

@@ -55,7 +55,7 @@ impl RootSource for LiveBoot {
         match transport {
             Transport::Http if self.layers > 1 => Some(Refusal::SeveralLayers(self.layers)),
             Transport::Http | Transport::Nfs => None,
-            Transport::Nbd => Some(Refusal::LiveBootNbd),
+            Transport::Nbd => Some(Refusal::NbdUnsupported("live-boot")),
         }
     }
 

@@ -5,14 +5,14 @@ use super::*;
 use crate::catalog::{Catalog, Image};
 use crate::images::entry::RootSource;
 use crate::images::families;
-use crate::images::{Cpu, Dialect, MountSource, Refusal, Server, Transport};
+use crate::images::{Cpu, Dialect, Fetched, MountSource, Refusal, Server, Transport};
 use crate::initramfs::testing::cpio;
 use crate::initramfs::{Contents, list};
 use crate::menus::Menu;
 use crate::net::Origin;
 use crate::plan::{BootChoice, Memory, MenuKind, Transports};
 use crate::testing::{linux, medium, tree};
-use crate::vfs::{Identity, ImageId, Meta, Piece, TreeBuilder};
+use crate::vfs::{Identity, ImageId, Kind, Meta, Piece, TreeBuilder};
 
 const SERVER: Server = Server {
     http: Origin::http(IpAddr::V4(Ipv4Addr::new(192, 168, 0, 1)), 80),
@@ -110,7 +110,10 @@ fn debian_live_starts_with_its_own_pair_by_its_own_menu() {
     assert_eq!((entry.root_bytes, entry.initrd_bytes), (4, 2));
     let fetched = entry.fetches(Transport::Http, "");
     assert_eq!(fetched.len(), 1);
-    assert_eq!(fetched[0].path, "live/filesystem.squashfs");
+    assert_eq!(
+        fetched[0].file,
+        Fetched::File("live/filesystem.squashfs".into())
+    );
     // A medium for UEFI only gives the same.
     let mut uefi = debian();
     uefi.retain(|(path, _)| !path.starts_with("isolinux/"));
@@ -162,7 +165,7 @@ fn http_copies_nfs_streams_and_nbd_is_refused() {
         assert_eq!(entry.check(Transport::Http, append), Ok(()));
         assert_eq!(entry.check(Transport::Nfs, append), Ok(()));
         let refused = entry.check(Transport::Nbd, append);
-        assert_eq!(refused, Err(Refusal::LiveBootNbd));
+        assert_eq!(refused, Err(Refusal::NbdUnsupported("live-boot")));
     }
     let streams = |append| Transport::ALL.map(|transport| entry.streams(transport, append));
     assert_eq!(streams(""), [false, true, false]);
@@ -522,7 +525,7 @@ fn other_media_are_not_claimed() {
         &[("live/filesystem.squashfs", "r"), ("live/vmlinuz", "k")],
         &[("boot/vmlinuz", "k"), ("LiveOS/squashfs.img", "r")],
     ] {
-        let found = families::detect(medium(&tree(files), "disc", "LIVE"));
+        let found = detect(medium(&tree(files), "disc", "LIVE"));
         assert!(found.is_none(), "{files:?}");
     }
 }
