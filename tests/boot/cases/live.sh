@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2034  # what lib.sh reads
 # A live Debian as live-build makes it: Debian's own kernel, and an initramfs with live-boot.
 #
-# case: live            the ROM's iPXE, its root fetched over HTTP into memory
+# long: live            the ROM's iPXE, its root fetched over HTTP into memory
 # long: live-nfs        the same with the root read over NFS
 # long: live-pxelinux   this host's lpxelinux.0, its root fetched over HTTP
 # long: live-uefi       OVMF's own PXE, this host's snponly.efi, root over HTTP

@@ -13,11 +13,11 @@ use lanboot_core::plan;
 use tokio::time::Instant;
 
 use super::limits::{ARP_WAIT, PING_WAIT};
-use super::link::Origin;
+use super::link::Received;
 use super::log::peer;
 use super::serving::{Pending, Serving};
 use crate::events::bus;
-use crate::io::send_error;
+use crate::io::host_error;
 use crate::store::Change;
 
 impl Serving {
@@ -28,11 +28,11 @@ impl Serving {
     pub(super) fn ask(
         &mut self,
         request: &Request,
-        origin: &Origin,
+        received: &Received,
         overloaded: bool,
         probed: Option<(Ipv4Addr, Probe)>,
     ) -> Result<Answer, ListenerReason> {
-        let link = self.links.get(origin.link);
+        let link = self.links.get(received.link);
         let link = link.ok_or(ListenerReason::InterfaceGone)?;
         let mode = link.mode()?;
         let routes = self.context.routes.load();
@@ -56,8 +56,8 @@ impl Serving {
             interface: &link.interface,
             server: address,
             own: &self.own,
-            source: origin.source,
-            port: origin.port,
+            source: received.source,
+            port: received.port,
             mode,
             boot_server: link.is_boot_server(),
             now: bus::now(),
@@ -82,7 +82,7 @@ impl Serving {
     pub(super) fn perform(
         &mut self,
         request: Request,
-        origin: Origin,
+        received: Received,
         answer: Result<Answer, ListenerReason>,
     ) {
         match answer {
@@ -93,30 +93,30 @@ impl Serving {
                         let committed = self.committed.clone();
                         let then = Box::new(move |result| {
                             // Full or closed only while the program ends.
-                            let _ = committed.try_send((origin, outgoing, machine, result));
+                            let _ = committed.try_send((received, outgoing, machine, result));
                         });
                         self.store.commit(Change::PutLease(lease), Some(then));
                     }
-                    None => self.send(&origin, &outgoing, machine),
+                    None => self.send(&received, &outgoing, machine),
                 }
             }
             Ok(Answer::Check { address, by_ping }) => {
-                self.check(request, origin, address, by_ping);
+                self.check(request, received, address, by_ping);
             }
-            Ok(Answer::Ignore(reason)) => self.log_ignored(&request, &origin, reason),
-            Ok(Answer::Done(note)) => self.done(&request, &origin, note),
-            Err(reason) => self.log_ignored(&request, &origin, reason),
+            Ok(Answer::Ignore(reason)) => self.log_ignored(&request, &received, reason),
+            Ok(Answer::Done(note)) => self.done(&request, &received, note),
+            Err(reason) => self.log_ignored(&request, &received, reason),
         }
     }
 
     /// Probes an address for a message, which waits for what that finds.
-    fn check(&mut self, request: Request, origin: Origin, address: Ipv4Addr, by_ping: bool) {
-        if self.probe(address, by_ping, origin.link) {
+    fn check(&mut self, request: Request, received: Received, address: Ipv4Addr, by_ping: bool) {
+        if self.probe(address, by_ping, received.link) {
             let now = Instant::now();
             let wait = if by_ping { PING_WAIT } else { ARP_WAIT };
             let pending = Pending {
                 request,
-                origin,
+                received,
                 by_ping,
                 asked_again: false,
                 own: None,
@@ -132,20 +132,20 @@ impl Serving {
             // Nobody can be asked; the machine's own probe has to do.
             false => Probe::Silent,
         };
-        let answer = self.ask(&request, &origin, true, Some((address, probe)));
-        self.perform(request, origin, answer);
+        let answer = self.ask(&request, &received, true, Some((address, probe)));
+        self.perform(request, received, answer);
     }
 
     /// Sends the ACK of a lease that is on disk; logs one that cannot be written.
     pub(super) fn durable(
         &mut self,
-        origin: &Origin,
+        received: &Received,
         outgoing: &Outgoing,
         machine: Option<Machine>,
         result: Result<(), String>,
     ) {
         match result {
-            Ok(()) => self.send(origin, outgoing, machine),
+            Ok(()) => self.send(received, outgoing, machine),
             Err(error) => {
                 let mac = machine.map(|m| m.mac);
                 let reason = ListenerReason::LeaseNotWritten(error);
@@ -154,12 +154,12 @@ impl Serving {
         }
     }
 
-    fn done(&mut self, request: &Request, origin: &Origin, note: Note) {
+    fn done(&mut self, request: &Request, received: &Received, note: Note) {
         let change = note
             .record
             .map_or(Change::RemoveLease(note.address), Change::PutLease);
         self.store.commit(change, None);
-        let Some(link) = self.links.get(origin.link) else {
+        let Some(link) = self.links.get(received.link) else {
             return;
         };
         let what = EventKind::Dhcp {
@@ -169,18 +169,18 @@ impl Serving {
             machine: request.machine().cloned(),
             detail: note.detail,
         };
-        self.context.bus.publish(peer(request, origin), what);
+        self.context.bus.publish(peer(request, received), what);
     }
 
-    fn send(&self, origin: &Origin, outgoing: &Outgoing, machine: Option<Machine>) {
-        let Some(link) = self.links.get(origin.link) else {
+    fn send(&self, received: &Received, outgoing: &Outgoing, machine: Option<Machine>) {
+        let Some(link) = self.links.get(received.link) else {
             return;
         };
         let peer = Peer {
             mac: machine.as_ref().map(|m| m.mac),
             ip: None,
         };
-        match link.send(outgoing, origin) {
+        match link.send(outgoing, received) {
             Ok(()) => {
                 let what = EventKind::Dhcp {
                     interface: Arc::clone(&link.interface),
@@ -192,7 +192,7 @@ impl Serving {
                 self.context.bus.publish(peer, what);
             }
             Err(error) => {
-                let reason = ListenerReason::NotSent(send_error::host_error(&error));
+                let reason = ListenerReason::NotSent(host_error::of(&error));
                 self.ignored(peer, outgoing.message.name(), reason);
             }
         }

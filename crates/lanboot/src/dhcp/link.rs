@@ -164,9 +164,9 @@ pub(super) enum Readable {
     Changes,
 }
 
-/// Origin of a message.
+/// How a message was received.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Origin {
+pub(super) struct Received {
     /// Number of the link.
     pub(super) link: usize,
     /// The port it came to.
@@ -264,12 +264,12 @@ impl Link {
         self.upper.is_none() && net::has_link(&self.interface)
     }
 
-    /// Sends an answer to a message from `origin`.
-    pub(super) fn send(&self, outgoing: &Outgoing, origin: &Origin) -> io::Result<()> {
+    /// Sends an answer to a message that was `received` like this.
+    pub(super) fn send(&self, outgoing: &Outgoing, received: &Received) -> io::Result<()> {
         let (own, bytes) = (self.address, &outgoing.bytes);
         match outgoing.to {
             Destination::Relay(target) | Destination::Unicast(target) => {
-                self.send_to(origin, target, bytes)
+                self.send_to(received, target, bytes)
             }
             Destination::Frame { mac, address } => self.frames.send(own, address, mac, bytes),
             // By frame too: without a default route the kernel has no way to 255.255.255.255.
@@ -282,13 +282,13 @@ impl Link {
 
     /// Sends from the port the message came to. A boot server answers from the address it was asked
     /// at; DHCP from the one of this interface, its server identifier.
-    fn send_to(&self, origin: &Origin, target: SocketAddrV4, bytes: &[u8]) -> io::Result<()> {
-        let source = match origin.port {
+    fn send_to(&self, received: &Received, target: SocketAddrV4, bytes: &[u8]) -> io::Result<()> {
+        let source = match received.port {
             Port::Server => self.address,
-            Port::BootServer => origin.to,
+            Port::BootServer => received.to,
         };
         let socket = self
-            .socket(origin.port)
+            .socket(received.port)
             .ok_or(io::ErrorKind::NotConnected)?;
         let info = libc::in_pktinfo {
             ipi_ifindex: i32::try_from(self.index).unwrap_or(0),

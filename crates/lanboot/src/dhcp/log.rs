@@ -7,13 +7,13 @@ use lanboot_core::dhcp::{Code, MessageType, Mode, Op, Port, Request};
 use lanboot_core::events::{self, Diagnostic, EventKind, Peer, Reason};
 use lanboot_core::machine::Stage;
 
-use super::link::Origin;
+use super::link::Received;
 use super::serving::Serving;
 
 impl Serving {
-    pub(super) fn log_incoming(&self, request: &Request, origin: &Origin) {
+    pub(super) fn log_incoming(&self, request: &Request, received: &Received) {
         let message = request.packet().message_type();
-        let (Some(message), Some(link)) = (message, self.links.get(origin.link)) else {
+        let (Some(message), Some(link)) = (message, self.links.get(received.link)) else {
             return;
         };
         let machine = request.machine();
@@ -28,19 +28,19 @@ impl Serving {
             machine: machine.cloned(),
             detail: None,
         };
-        self.context.bus.publish(peer(request, origin), what);
+        self.context.bus.publish(peer(request, received), what);
     }
 
     /// Logs that a machine takes an address from another server, when its DHCPREQUEST says so: it
     /// names that server, or asks whichever gave the address before while this one gives none.
-    pub(super) fn log_other_lease(&self, request: &Request, origin: &Origin) {
+    pub(super) fn log_other_lease(&self, request: &Request, received: &Received) {
         let packet = request.packet();
-        let Some(link) = self.links.get(origin.link) else {
+        let Some(link) = self.links.get(received.link) else {
             return;
         };
         let is_request = packet.op == Op::Request
             && packet.message_type() == Some(MessageType::Request)
-            && origin.port == Port::Server;
+            && received.port == Port::Server;
         let Some(machine) = request.machine().filter(|_| is_request) else {
             return;
         };
@@ -65,18 +65,18 @@ impl Serving {
             address: IpAddr::V4(address),
             machine: machine.clone(),
         };
-        self.context.bus.publish(peer(request, origin), what);
+        self.context.bus.publish(peer(request, received), what);
     }
 
     pub(super) fn log_ignored(
         &self,
         request: &Request,
-        origin: &Origin,
+        received: &Received,
         reason: impl Into<Reason>,
     ) {
         let message = request.packet().message_type();
         let message = message.map_or("BOOTP message", |m| m.name());
-        self.ignored(peer(request, origin), message, reason);
+        self.ignored(peer(request, received), message, reason);
     }
 
     pub(super) fn ignored(&self, peer: Peer, request: &str, reason: impl Into<Reason>) {
@@ -95,7 +95,7 @@ impl Serving {
 
 /// Returns the sender of a message: its hardware address, or the source address of a message that
 /// names none.
-pub(super) fn peer(request: &Request, origin: &Origin) -> Peer {
+pub(super) fn peer(request: &Request, received: &Received) -> Peer {
     match request.machine() {
         Some(machine) => Peer {
             mac: Some(machine.mac),
@@ -103,7 +103,7 @@ pub(super) fn peer(request: &Request, origin: &Origin) -> Peer {
         },
         None => Peer {
             mac: None,
-            ip: Some(IpAddr::V4(*origin.source.ip())),
+            ip: Some(IpAddr::V4(*received.source.ip())),
         },
     }
 }

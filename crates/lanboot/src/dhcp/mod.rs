@@ -50,8 +50,8 @@ pub async fn serve(
         let wake = server.next();
         tokio::select! {
             ready = poll_fn(|cx| server.poll(cx)) => server.read(ready?),
-            Some((origin, outgoing, machine, result)) = commits.recv() => {
-                server.durable(&origin, &outgoing, machine, result);
+            Some((received, outgoing, machine, result)) = commits.recv() => {
+                server.durable(&received, &outgoing, machine, result);
             }
             () = sleep_until(wake) => server.due(Instant::now()),
             () = again.notified() => server.reload(),

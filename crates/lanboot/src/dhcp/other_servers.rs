@@ -9,9 +9,9 @@ use lanboot_core::events::DiagnosticCode;
 use lanboot_core::plan::MenuKind;
 
 use super::limits::BURST;
-use super::link::{Link, Origin};
+use super::link::{Link, Received};
 use super::serving::Serving;
-use crate::io::send_error;
+use crate::io::host_error;
 use crate::loaders::advice;
 use crate::net;
 
@@ -63,15 +63,15 @@ impl Serving {
     }
 
     /// Looks at a client's message for signs of other servers.
-    pub(super) fn overhear(&mut self, packet: &Packet, origin: &Origin) {
+    pub(super) fn overhear(&mut self, packet: &Packet, received: &Received) {
         let now = self.uptime();
-        let link = self.links.get_mut(origin.link);
-        let Some(link) = link.filter(|_| origin.port == Port::Server) else {
+        let link = self.links.get_mut(received.link);
+        let Some(link) = link.filter(|_| received.port == Port::Server) else {
             return;
         };
         let detection = &mut link.detection;
         let action = detection.on_client_message(packet, &self.own, now);
-        self.perform_action(origin.link, action);
+        self.perform_action(received.link, action);
     }
 
     /// Logs and sends what server detection wants.
@@ -100,7 +100,7 @@ impl Serving {
             && link.has_link()
         {
             link.detection.on_probe_not_sent();
-            let why = send_error::host_error(&error).to_string();
+            let why = host_error::of(&error).to_string();
             if self.unsent.server_probe.as_ref() != Some(&why) {
                 let text = format!("cannot look for DHCP servers on {}: {why}", link.interface);
                 self.unsent.server_probe = Some(why);

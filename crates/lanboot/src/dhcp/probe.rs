@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::limits::BURST;
 use super::serving::{Pending, Serving};
 use crate::events::bus;
-use crate::io::send_error;
+use crate::io::host_error;
 use crate::net::PingSocket;
 
 impl Serving {
@@ -29,7 +29,7 @@ impl Serving {
                 && error.raw_os_error() == Some(libc::EPERM)
                 && self.unsent.ping.is_due()
             {
-                let why = send_error::host_error(error);
+                let why = host_error::of(error);
                 let text = format!("cannot ask by ping whether {address} is in use: {why}");
                 self.report(DiagnosticCode::AddressProbeFailed.with(text));
             }
@@ -38,7 +38,7 @@ impl Serving {
         match self.links.get(link).map(|link| (link, link.probe(address))) {
             Some((link, Err(error))) => {
                 if self.unsent.probe.is_due() {
-                    let why = send_error::host_error(&error);
+                    let why = host_error::of(&error);
                     let text = format!("cannot ask by ARP whether {address} is in use: {why}");
                     let diagnostic = DiagnosticCode::AddressProbeFailed.with(text);
                     self.report(diagnostic.of_interface(&*link.interface));
@@ -62,7 +62,7 @@ impl Serving {
                 Some(pending) if !pending.asked_again => {
                     pending.asked_again = true;
                     pending.next = pending.end;
-                    let (by_ping, link) = (pending.by_ping, pending.origin.link);
+                    let (by_ping, link) = (pending.by_ping, pending.received.link);
                     self.probe(address, by_ping, link);
                 }
                 _ => {
@@ -92,7 +92,7 @@ impl Serving {
 
     fn arp_answer(&mut self, number: usize, address: Ipv4Addr, mac: Mac) {
         let pending = self.probes.get_mut(&address);
-        let is_asked = |p: &&mut Pending| !p.by_ping && p.origin.link == number;
+        let is_asked = |p: &&mut Pending| !p.by_ping && p.received.link == number;
         let Some(pending) = pending.filter(is_asked) else {
             return;
         };
@@ -132,9 +132,9 @@ impl Serving {
 
     fn probed(&mut self, address: Ipv4Addr, pending: Pending, probe: Probe) {
         let Pending {
-            request, origin, ..
+            request, received, ..
         } = pending;
-        let answer = self.ask(&request, &origin, false, Some((address, probe)));
-        self.perform(request, origin, answer);
+        let answer = self.ask(&request, &received, false, Some((address, probe)));
+        self.perform(request, received, answer);
     }
 }

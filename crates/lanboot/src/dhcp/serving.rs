@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::limits::{BURST, MAX_PROBES};
-use super::link::{Link, Opened, Origin, Readable, Ready};
+use super::link::{Link, Opened, Readable, Ready, Received};
 use super::listener::Listener;
 use crate::context::Context;
 use crate::events::log_throttle::LogThrottle;
@@ -24,10 +24,10 @@ use crate::net::{ChangeSocket, PingSocket, Service};
 use crate::store::Store;
 
 /// An answer whose lease was written, or could not be.
-pub(super) type Committed = (Origin, Outgoing, Option<Machine>, Result<(), String>);
+pub(super) type Committed = (Received, Outgoing, Option<Machine>, Result<(), String>);
 
 pub(super) struct Serving {
-    /// The origin of the times that the core is given.
+    /// The received of the times that the core is given.
     pub(super) started: Instant,
     pub(super) links: Vec<Link>,
     pub(super) sources: Vec<Readable>,
@@ -67,7 +67,7 @@ pub(super) struct Unsent {
 /// A message that waits for the probe of an address.
 pub(super) struct Pending {
     pub(super) request: Request,
-    pub(super) origin: Origin,
+    pub(super) received: Received,
     /// The probe is a ping, not ARP.
     pub(super) by_ping: bool,
     pub(super) asked_again: bool,
@@ -193,13 +193,13 @@ impl Serving {
                     else {
                         continue;
                     };
-                    let origin = Origin {
+                    let received = Received {
                         link: number,
                         port,
                         source,
                         to,
                     };
-                    self.message(buffer.get(..arrival.len).unwrap_or_default(), origin);
+                    self.message(buffer.get(..arrival.len).unwrap_or_default(), received);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 // Errors of earlier sends are reported here (ICMP); the socket goes on.
@@ -208,11 +208,11 @@ impl Serving {
         }
     }
 
-    fn message(&mut self, bytes: &[u8], origin: Origin) {
+    fn message(&mut self, bytes: &[u8], received: Received) {
         let request = match Request::parse(bytes) {
             Ok(request) => request,
             Err(malformed) => {
-                let from = IpAddr::V4(*origin.source.ip());
+                let from = IpAddr::V4(*received.source.ip());
                 let peer = Peer {
                     mac: None,
                     ip: Some(from),
@@ -227,15 +227,15 @@ impl Serving {
         }
         if self.recent.is_duplicate(packet, self.started.elapsed()) {
             if self.looping.is_due() {
-                self.log_ignored(&request, &origin, ListenerReason::RelayLoop);
+                self.log_ignored(&request, &received, ListenerReason::RelayLoop);
             }
             return;
         }
-        self.log_incoming(&request, &origin);
-        self.log_other_lease(&request, &origin);
-        self.overhear(packet, &origin);
+        self.log_incoming(&request, &received);
+        self.log_other_lease(&request, &received);
+        self.overhear(packet, &received);
         let overloaded = self.probes.len() >= MAX_PROBES;
-        let answer = self.ask(&request, &origin, overloaded, None);
-        self.perform(request, origin, answer);
+        let answer = self.ask(&request, &received, overloaded, None);
+        self.perform(request, received, answer);
     }
 }

@@ -4,6 +4,7 @@
 //! snapshots: by the live lines, by `--once` and `--until-idle`, and at the end of the program. A
 //! terminal that takes no line holds up the log, and not the progress.
 
+use std::future::pending;
 use std::io;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -136,22 +137,36 @@ impl Follower {
                 Heard::Nothing => {}
                 Heard::Stop => break,
             }
+            self.fold_waiting();
             if self.updated.elapsed() >= self.pause() {
                 self.update();
             }
         }
-        while let Ok(event) = self.events.try_recv() {
-            self.fold(&event);
-        }
+        self.fold_waiting();
         self.update();
     }
 
-    /// Waits for the next event, until the next snapshot is due.
+    /// Folds the events that have come.
+    fn fold_waiting(&mut self) {
+        while let Ok(event) = self.events.try_recv() {
+            self.fold(&event);
+        }
+    }
+
+    /// Waits for the next event, until the next snapshot is due. With news the wait is short, and
+    /// further events wait, too: a burst of them does not wake this thread for each.
     async fn hear(&mut self, stopped: &Notify) -> Heard {
         let wait = self.pause().saturating_sub(self.updated.elapsed());
+        let has_news = self.has_news;
+        let event = async {
+            match has_news {
+                true => pending().await,
+                false => self.events.recv().await,
+            }
+        };
         tokio::select! {
             () = stopped.notified() => Heard::Stop,
-            heard = timeout(wait, self.events.recv()) => match heard {
+            heard = timeout(wait, event) => match heard {
                 Ok(Some(event)) => Heard::Event(event),
                 Ok(None) => Heard::Stop,
                 Err(_) => Heard::Nothing,

@@ -1,7 +1,7 @@
 //! Socket input and output that every protocol shares: accepting, receiving, sending, limits.
 
 pub mod connection_limiter;
+pub mod host_error;
 pub mod send;
-pub mod send_error;
 pub mod tcp_listener;
 pub mod udp;

@@ -18,8 +18,8 @@ use tokio::task::JoinSet;
 use super::calls::{Call, Calls};
 use super::listener::service;
 use super::shared::Shared;
+use crate::io::host_error;
 use crate::io::send::gather;
-use crate::io::send_error;
 use crate::io::udp;
 
 /// Longest call read: a WRITE of 32 KiB would be one, and is answered with "read-only" by its
@@ -129,7 +129,7 @@ async fn answer(socket: &UdpSocket, call: &Call, context: CallContext, shared: &
             let reply = || udp::reply(socket, &call.arrival, &bytes);
             // What the network loses is asked for again; what never left is said.
             if let Err(error) = socket.async_io(Interest::WRITABLE, reply).await {
-                let reason = ListenerReason::NotAnswered(send_error::host_error(&error));
+                let reason = ListenerReason::NotAnswered(host_error::of(&error));
                 shared.complain(|c| &mut c.unsent, ip, "datagram", reason);
             }
         }

@@ -21,8 +21,8 @@ use super::session::Session;
 use crate::events::bus::Bus;
 use crate::events::transfer_guard::{TransferGuard, TransferInfo};
 use crate::images::open_images::OpenImages;
+use crate::io::host_error::{self, Unsent};
 use crate::io::send::SendError;
-use crate::io::send_error::{self, Unsent};
 use crate::io::udp::{self, Arrival, Burst};
 
 /// Longest file sent in netascii, in bytes: it is translated whole, in memory, and only people
@@ -99,7 +99,7 @@ impl<F: Fn(&[u8], IpAddr) -> Option<Opened>> RequestHandler<'_, F> {
             file_use,
         };
         let started = self.start(arrival, &request.options, file, info, ticket);
-        started.map_err(|error| failed(path, send_error::host_error(&error).into()))
+        started.map_err(|error| failed(path, host_error::of(&error).into()))
     }
 
     /// Opens a file, translated where `mode` wants that. A failure is sent to the machine.

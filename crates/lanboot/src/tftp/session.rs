@@ -13,7 +13,7 @@ use super::blocks::DataBlocks;
 use super::misrouted::{Misrouted, pass_on};
 use crate::events::bus::Bus;
 use crate::events::transfer_guard::TransferGuard;
-use crate::io::send_error::{self, Unsendable, Unsent};
+use crate::io::host_error::{self, Unsendable, Unsent};
 use crate::io::udp::{self, Arrival, Burst};
 
 /// Longest datagram read from a machine: an ERROR with a long sentence, or its next request with
@@ -120,7 +120,7 @@ impl Session {
             }
         };
         match sent {
-            Err(e) if send_error::is_of_the_machine(&e) => {
+            Err(e) if host_error::is_of_the_machine(&e) => {
                 let step = self.transfer.on_unreachable();
                 self.perform(step, bus, now)
             }

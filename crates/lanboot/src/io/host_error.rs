@@ -7,7 +7,7 @@ use lanboot_core::events::{HostCause, HostError};
 use nix::errno::Errno;
 
 /// Returns why a datagram did not leave this host, with the system's message.
-pub fn host_error(error: &io::Error) -> HostError {
+pub fn of(error: &io::Error) -> HostError {
     let Some(code) = error.raw_os_error() else {
         return HostError {
             cause: HostCause::Unknown,
@@ -74,7 +74,7 @@ impl Unsent {
 
     /// Records that a datagram was not sent.
     pub fn failed(&mut self, error: &io::Error) -> Unsendable {
-        let reason = host_error(error);
+        let reason = of(error);
         let is_passing = is_passing(error);
         self.why = Some(reason.clone());
         if !self.has_sent && !is_passing {
@@ -115,7 +115,7 @@ mod tests {
             (libc::EIO, "this host could not send (I/O error)"),
         ] {
             let error = io::Error::from_raw_os_error(code);
-            assert_eq!(host_error(&error).to_string(), expected);
+            assert_eq!(of(&error).to_string(), expected);
         }
         assert!(is_of_the_machine(&io::Error::from_raw_os_error(
             libc::ECONNREFUSED
@@ -129,7 +129,7 @@ mod tests {
     fn failures_are_logged_once_and_end_unstarted_transfers() {
         let refused = io::Error::from_raw_os_error(libc::EPERM);
         let full = io::Error::from_raw_os_error(libc::ENOBUFS);
-        let said = host_error(&refused);
+        let said = of(&refused);
         let mut unsent = Unsent::default();
         assert_eq!(unsent.failed(&full), Unsendable::Wait, "a queue empties");
         assert_eq!(unsent.failed(&refused), Unsendable::End(said.clone()));
@@ -139,6 +139,6 @@ mod tests {
         assert_eq!(unsent.failed(&refused), Unsendable::Wait);
         assert_eq!(unsent.why(), Some(&said));
         assert_eq!(unsent.failed(&full), Unsendable::Wait);
-        assert_eq!(unsent.why(), Some(&host_error(&full)));
+        assert_eq!(unsent.why(), Some(&of(&full)));
     }
 }
