@@ -187,6 +187,8 @@ port_mapper_knows() { in_lan rpcinfo -p "$SERVER_ADDRESS" | grep '100005 .*3 .*u
 # hold PORT: runs a program that uses a port, over both protocols, and sends nothing; HOLDER is its
 # process.
 hold() {
+    # Emptied here: in the background that would come after the wait for a line.
+    : >"$LOGS/holder"
     ip netns exec "$LAB-srv" python3 -c '
 import signal, socket, sys
 port = int(sys.argv[1])

@@ -91,6 +91,7 @@ start_ports() {
     ip -n "$LAB-srv" link set srv0 up
     ip -n "$LAB-srv" address add 192.168.77.1/24 dev srv0
     for holder in "UDP 67" "UDP 69" "TCP 80"; do
+        : >"$LOGS/holder"
         ip netns exec "$LAB-srv" python3 -c '
 import socket, sys
 kind = socket.SOCK_DGRAM if sys.argv[1] == "UDP" else socket.SOCK_STREAM
@@ -127,6 +128,7 @@ start_optional_ports() {
     for transport in nfs nbd; do
         port=$([[ $transport == nfs ]] && echo 2049 || echo 10809)
         name=${transport^^}
+        : >"$LOGS/holder"
         ip netns exec "$LAB-srv" python3 -c '
 import socket, sys
 held = socket.create_server(("", int(sys.argv[1])))
