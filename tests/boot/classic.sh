@@ -28,7 +28,7 @@ start_classic() {
     classic_menus "$tree" "$append"
     classic_dhcp "$loader" "$menu"
     classic_http "$tree"
-    ip netns exec "$LAB-srv" dnsmasq --keep-in-foreground --conf-file="$LOGS/dnsmasq.conf" --user=root >>"$SERVER_LOG" 2>&1 &
+    ip netns exec "$LAB-srv" dnsmasq --keep-in-foreground --pid-file= --conf-file="$LOGS/dnsmasq.conf" --user=root >>"$SERVER_LOG" 2>&1 &
     SERVER_PID=$!
     if [[ ! -e $LOGS/nginx.pid ]]; then
         ip netns exec "$LAB-srv" nginx -p "$LOGS/" -c "$LOGS/nginx.conf" >>"$LOGS/nginx.log" 2>&1 &

@@ -206,7 +206,7 @@ join_lan() {
 start_other() {
     need_tools dnsmasq=dnsmasq-base
     ip netns pids "$LAB-oth" >/dev/null 2>&1 || join_lan oth "$OTHER_ADDRESS"
-    ip netns exec "$LAB-oth" dnsmasq --keep-in-foreground --conf-file=/dev/null --port=0 \
+    ip netns exec "$LAB-oth" dnsmasq --keep-in-foreground --conf-file=/dev/null --pid-file= --port=0 \
         --interface=oth0 --bind-interfaces --user=root --no-ping --log-dhcp --log-facility=- \
         --dhcp-range="$POOL_FIRST,$POOL_LAST,1h" --dhcp-leasefile="$LOGS/other.leases" \
         --dhcp-option=3 --dhcp-option=6 "$@" >>"$LOGS/other.log" 2>&1 &

@@ -117,7 +117,7 @@ dnsmasq_server() {
     dnsmasq --test --conf-file="$file" 2>>"$LOGS/dnsmasq.log" || wrong "dnsmasq --test refuses the fragment ($name)"
     printf '%s\n' port=0 no-ping "dhcp-range=$POOL_FIRST,$POOL_LAST" "dhcp-leasefile=$LOGS/dnsmasq.leases" >"$LOGS/dnsmasq-own.conf"
     running "$LOGS/dnsmasq-$name.log" 'dnsmasq-dhcp.*DHCP, IP range' \
-        dnsmasq --keep-in-foreground --conf-file="$LOGS/dnsmasq-own.conf" --conf-file="$file" --log-facility=-
+        dnsmasq --keep-in-foreground --pid-file= --conf-file="$LOGS/dnsmasq-own.conf" --conf-file="$file" --log-facility=-
     like_own "$name" dnsmasq
     end_other
 }
@@ -169,7 +169,7 @@ export_proxy() {
         sed -n '/^[^#]/p; s/^#\(dhcp-range\|pxe-service\)/\1/p' "$LOGS/dnsmasq-$name.conf" >"$LOGS/proxy-$name.conf"
         address_up
         running "$LOGS/proxy-$name.log" 'DHCP, proxy on subnet' \
-            dnsmasq --keep-in-foreground --port=0 --conf-file="$LOGS/proxy-$name.conf" --log-facility=-
+            dnsmasq --keep-in-foreground --pid-file= --port=0 --conf-file="$LOGS/proxy-$name.conf" --log-facility=-
         offers "proxy-$name" proxy "${EXPORT_KINDS[@]}"
         end_other
         address_down

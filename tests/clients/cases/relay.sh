@@ -177,7 +177,7 @@ relay_squatter() {
 # too.
 relay_dnsmasq() {
     in_client 1 ip address flush dev eth0 scope global
-    relay r dnsmasq --keep-in-foreground --conf-file=/dev/null --user=root --port=0 --log-facility=- --log-dhcp \
+    relay r dnsmasq --keep-in-foreground --pid-file= --conf-file=/dev/null --user=root --port=0 --log-facility=- --log-dhcp \
         --dhcp-relay=10.1.0.1,192.168.77.11 --dhcp-relay=192.168.77.3,192.168.77.11
     START_LOG=dnsmasq start_ready --config "$LOGS/relay.toml"
     far 1 -O ntpsrv
