@@ -17,12 +17,7 @@ const LONGER: [(&str, &str, &str); 1] = [(
     "a table: the line of each event",
 )];
 /// Tests that sleep, with how often and the reason.
-const SLEEPS: [(&str, usize, &str); 9] = [
-    (
-        "crates/lanboot/tests/event_stream/mod.rs",
-        1,
-        "looks for events until a deadline",
-    ),
+const SLEEPS: [(&str, usize, &str); 8] = [
     (
         "crates/lanboot/tests/http.rs",
         4,

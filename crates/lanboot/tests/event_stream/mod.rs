@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use ipnet::IpNet;
@@ -20,25 +20,25 @@ use lanboot_core::vfs::{File, Identity, ImageId, Meta, TreeBuilder};
 use tempfile::NamedTempFile;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 /// Nothing in these tests takes this long unless it is broken, on a machine that has much else to
 /// do. Shorter than what the servers allow an idle connection.
 pub const DEADLINE: Duration = Duration::from_secs(60);
 
-/// The next event that `wanted` accepts.
+/// Waits for the next event that `wanted` accepts.
 pub fn event<T>(events: &mut Events, mut wanted: impl FnMut(&EventKind) -> Option<T>) -> T {
-    let end = Instant::now() + DEADLINE;
-    while Instant::now() < end {
-        match events.try_recv() {
-            Ok(event) => {
-                if let Some(found) = wanted(&event.what) {
-                    return found;
-                }
+    let clock = Builder::new_current_thread().enable_time().build().unwrap();
+    let found = async {
+        loop {
+            let event = events.recv().await.expect("the server has ended");
+            if let Some(found) = wanted(&event.what) {
+                return found;
             }
-            Err(_) => std::thread::sleep(Duration::from_millis(2)),
         }
-    }
-    panic!("the event did not come within {DEADLINE:?}");
+    };
+    let found = clock.block_on(async { timeout(DEADLINE, found).await });
+    found.unwrap_or_else(|_| panic!("the event did not come within {DEADLINE:?}"))
 }
 
 /// Bytes no two blocks of which are alike, the same in every run.
