@@ -142,11 +142,6 @@ impl Routes {
     /// Returns the use of the file of a route in a boot, and for a root file system what the boot
     /// fetches with it.
     fn use_of(&self, route: &Route) -> FileUse {
-        if let Route::WholeImage(name) = route
-            && let Some(image) = self.catalog.image(name.as_bytes())
-        {
-            return self.use_of_whole(image);
-        }
         if let Some(role) = route.role() {
             return FileUse {
                 role,
@@ -159,12 +154,15 @@ impl Routes {
         let (image, path) = match route {
             Route::Image { image, path } => (self.catalog.image(image.as_bytes()), path),
             Route::Root(path) => (self.catalog.default_image(), path),
+            Route::WholeImage(image) => {
+                let image = self.catalog.image(image.as_bytes());
+                return image.map_or_else(FileUse::default, |image| self.use_of_whole(image));
+            }
             Route::Index
             | Route::IpxeMenu
             | Route::Loader(_)
             | Route::Autoexec(_)
-            | Route::RamDisk(_)
-            | Route::WholeImage(_) => return FileUse::default(),
+            | Route::RamDisk(_) => return FileUse::default(),
         };
         match (image, path.as_str()) {
             (Some(image), Some(file)) => self.use_in(image, file),

@@ -99,6 +99,12 @@ pub struct MenuEntry {
 }
 
 impl MenuEntry {
+    /// Tests whether its menu is one for an image inside another disk, which has no say in what the
+    /// medium starts.
+    pub fn is_loopback(&self) -> bool {
+        self.file.ends_with("loopback.cfg")
+    }
+
     /// Returns the last value of an argument `KEY=VALUE`; empty for the bare word.
     pub fn argument(&self, key: &str) -> Option<&str> {
         let mut words = self.arguments.iter().rev();

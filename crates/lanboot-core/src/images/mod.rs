@@ -17,6 +17,7 @@ mod family;
 mod kernel;
 mod lack;
 pub(crate) mod medium;
+mod menu_groups;
 mod naming;
 mod server;
 mod transport;

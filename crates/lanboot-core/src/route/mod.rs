@@ -135,7 +135,9 @@ impl Route {
     /// image has the role its entries give it.
     pub fn role(&self) -> Option<Role> {
         match self {
-            Self::Index | Self::WholeImage(_) => Some(Role::Other),
+            Self::Index => Some(Role::Other),
+            // Some initramfs download it.
+            Self::WholeImage(_) => None,
             Self::IpxeMenu => Some(Role::Menu),
             Self::Loader(file) if file.file().is_menu() => Some(Role::Menu),
             Self::Loader(_) => Some(Role::Loader),

@@ -9,7 +9,7 @@
 
 use std::sync::Arc;
 
-use crate::boot_config::{self, BootConfig, MenuEntry, Program, file_names};
+use crate::boot_config::{self, BootConfig, MenuEntry, file_names};
 use crate::images::arguments::{NetworkArgs, before_break, inherited};
 use crate::images::cpu::Cpu;
 use crate::images::detection::Detection;
@@ -20,6 +20,7 @@ use crate::images::family::Family;
 use crate::images::kernel::kernel_cpu;
 use crate::images::lack::{Lack, Part, ShownBy};
 use crate::images::medium::{Medium, file_bytes};
+use crate::images::menu_groups;
 use crate::images::naming::{self, Naming};
 use crate::images::transport::Transport;
 use crate::initramfs::Contents;
@@ -36,11 +37,6 @@ pub(super) static FAMILY: Family = Family {
 
 /// The folder with the kernel and the layers of the root.
 const CASPER: &str = "casper";
-/// Most initramfs files of one entry.
-const MAX_INITRD: usize = 16;
-/// Most entries of one medium: every one is in every menu.
-const MAX_PAIRS: usize = 16;
-
 /// Arguments that say where the root comes from or where changes are kept: decided here, never
 /// inherited (`parse_cmdline`). With `cloud-config-url` another configuration than none would be
 /// fetched, `toram` makes a second copy of what came over HTTP.
@@ -137,57 +133,28 @@ fn first_layer(tree: &Tree) -> Option<String> {
 /// Finds the pairs in a medium's menus, its default first: of the entries that start the same kernel
 /// with the same initramfs the plainest.
 fn pairs(tree: &Tree, config: &BootConfig) -> Vec<Pair> {
-    let mut groups: Vec<(&MenuEntry, bool)> = Vec::new();
-    for entry in config.entries.iter().filter(|entry| is_usable(tree, entry)) {
-        let is_default = entry.is_default && !is_loopback(entry);
-        let same = |group: &&mut (&MenuEntry, bool)| {
-            group.0.kernel == entry.kernel && group.0.initrds == entry.initrds
-        };
-        match groups.iter_mut().find(same) {
-            Some((plainest, has_default)) => {
-                *has_default |= is_default;
-                if rank(entry) < rank(plainest) {
-                    *plainest = entry;
-                }
-            }
-            None => groups.push((entry, is_default)),
-        }
-    }
-    if let Some(at) = groups.iter().position(|(_, is_default)| *is_default) {
-        groups[..=at].rotate_right(1);
-    }
-    groups.truncate(MAX_PAIRS);
-    let pair = |(entry, _): (&MenuEntry, bool)| Pair {
-        kernel: entry.kernel.clone(),
-        initrd: entry.initrds.clone(),
-        arguments: entry.arguments.clone(),
-    };
-    groups.into_iter().map(pair).collect()
+    let usable = config.entries.iter().filter(|entry| is_usable(tree, entry));
+    let groups = menu_groups::plainest(usable.map(|entry| ((), entry)), rank).into_iter();
+    groups
+        .map(|((), entry)| Pair {
+            kernel: entry.kernel.clone(),
+            initrd: entry.initrds.clone(),
+            arguments: entry.arguments.clone(),
+        })
+        .collect()
 }
 
 /// Tests whether an entry starts this medium with casper from files that exist.
 fn is_usable(tree: &Tree, entry: &MenuEntry) -> bool {
-    let in_casper = |path: &str| {
-        path.strip_prefix(CASPER)
-            .is_some_and(|p| p.starts_with('/'))
-    };
-    entry.program == Program::Linux
-        && in_casper(&entry.kernel)
-        && (1..=MAX_INITRD).contains(&entry.initrds.len())
-        && tree.file(&entry.kernel).is_some()
-        && entry.initrds.iter().all(|path| tree.file(path).is_some())
-}
-
-/// A menu for an image inside another disk has no say in what the medium starts.
-fn is_loopback(entry: &MenuEntry) -> bool {
-    entry.file.ends_with("loopback.cfg")
+    let inside = entry.kernel.strip_prefix(CASPER);
+    inside.is_some_and(|path| path.starts_with('/')) && menu_groups::is_complete(tree, entry)
 }
 
 /// Orders the entries of one pair, the plainest first.
 fn rank(entry: &MenuEntry) -> (bool, usize, bool, bool) {
     let has = |key: &&&str| entry.argument(key).is_some();
     (
-        is_loopback(entry),
+        entry.is_loopback(),
         VARIANTS.iter().filter(has).count(),
         !entry.is_shown,
         !entry.is_default,

@@ -5,13 +5,8 @@
 use super::layout::{Layout, is_plain_word};
 use crate::boot_config::{BootConfig, MenuEntry, Program, file_names, find_file};
 use crate::images::cpu::Cpu;
+use crate::images::menu_groups::{MAX_GROUPS, MAX_INITRD};
 use crate::vfs::Tree;
-
-/// Most initramfs files of one entry; with microcode there are three. Every menu names them all,
-/// several times.
-const MAX_INITRD: usize = 16;
-/// Most pairs of one medium: every one is an entry in every menu.
-const MAX_PAIRS: usize = 16;
 
 /// A kernel with what belongs to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,7 +61,7 @@ pub(super) fn pairs(layout: &Layout, tree: &Tree, cpu: Cpu, config: &BootConfig)
         let default = groups.remove(at);
         groups.insert(0, default);
     }
-    groups.truncate(MAX_PAIRS);
+    groups.truncate(MAX_GROUPS);
     groups.iter().map(Group::pair).collect()
 }
 
@@ -136,7 +131,7 @@ fn rank(entry: &MenuEntry) -> u8 {
         0
     } else if has("archiso_nfs_srv") || has("archiso_nbd_srv") || entry.file.contains("pxe") {
         1
-    } else if has("img_loop") || entry.file.ends_with("loopback.cfg") {
+    } else if has("img_loop") || entry.is_loopback() {
         3
     } else {
         LOCAL
@@ -229,7 +224,7 @@ pub(super) fn conventional(layout: &Layout, tree: &Tree, cpu: Cpu) -> Vec<Pair> 
         pair.initrd = [&microcode[..], &pair.initrd].concat();
         pair.initrd.truncate(MAX_INITRD);
     }
-    pairs.truncate(MAX_PAIRS);
+    pairs.truncate(MAX_GROUPS);
     pairs
 }
 

@@ -4,13 +4,9 @@
 //! pair, and one more for each mode that changes what the system does.
 
 use super::layout::{self, LIVE, Root};
-use crate::boot_config::{BootConfig, MenuEntry, Program, ReadSmall, file_names};
+use crate::boot_config::{BootConfig, MenuEntry, ReadSmall, file_names};
+use crate::images::menu_groups::{self, MAX_GROUPS};
 use crate::vfs::Tree;
-
-/// Most initramfs files of one entry.
-const MAX_INITRD: usize = 16;
-/// Most entries of one medium: every one is in every menu.
-const MAX_PAIRS: usize = 16;
 
 /// A kernel with what belongs to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,79 +51,26 @@ const VARIANTS: [&str; 15] = [
 /// Finds the pairs in a medium's menus, its default first.
 pub(super) fn pairs(tree: &Tree, read: ReadSmall<'_>, config: &BootConfig) -> Vec<Pair> {
     let mut roots = Roots::default();
-    let mut groups: Vec<Group<'_>> = Vec::new();
-    for entry in config.entries.iter().filter(|entry| is_usable(tree, entry)) {
-        let Some(root) = roots.of(tree, read, entry) else {
-            continue;
-        };
-        let mode = mode(entry);
-        let same = |group: &&mut Group<'_>| {
-            let of = group.plainest;
-            of.kernel == entry.kernel
-                && of.initrds == entry.initrds
-                && group.root == root
-                && group.mode == mode
-        };
-        match groups.iter_mut().find(same) {
-            Some(group) => {
-                group.is_default |= is_default(entry);
-                if rank(entry) < rank(group.plainest) {
-                    group.plainest = entry;
-                }
-            }
-            None => groups.push(Group {
-                plainest: entry,
-                root,
-                mode,
-                is_default: is_default(entry),
-            }),
-        }
-    }
-    if let Some(at) = groups.iter().position(|group| group.is_default) {
-        let default = groups.remove(at);
-        groups.insert(0, default);
-    }
-    groups.truncate(MAX_PAIRS);
-    groups.into_iter().map(Group::pair).collect()
-}
-
-/// The entries that start the same kernel with the same initramfs files, root and mode.
-struct Group<'a> {
-    plainest: &'a MenuEntry,
-    root: Root,
-    mode: String,
-    is_default: bool,
-}
-
-impl Group<'_> {
-    fn pair(self) -> Pair {
-        Pair {
-            kernel: self.plainest.kernel.clone(),
-            initrd: self.plainest.initrds.clone(),
-            root: self.root,
-            mode: self.mode,
-            arguments: self.plainest.arguments.clone(),
-        }
-    }
+    let usable = config.entries.iter().filter(|entry| is_usable(tree, entry));
+    let keyed = usable.filter_map(|entry| {
+        let root = roots.of(tree, read, entry)?;
+        Some(((root, mode(entry)), entry))
+    });
+    let groups = menu_groups::plainest(keyed, rank).into_iter();
+    groups
+        .map(|((root, mode), entry)| Pair {
+            kernel: entry.kernel.clone(),
+            initrd: entry.initrds.clone(),
+            root,
+            mode,
+            arguments: entry.arguments.clone(),
+        })
+        .collect()
 }
 
 /// Tests whether an entry starts this medium with live-boot from files that exist.
 fn is_usable(tree: &Tree, entry: &MenuEntry) -> bool {
-    let count = entry.initrds.len();
-    entry.program == Program::Linux
-        && entry.argument("boot") == Some("live")
-        && (1..=MAX_INITRD).contains(&count)
-        && tree.file(&entry.kernel).is_some()
-        && entry.initrds.iter().all(|path| tree.file(path).is_some())
-}
-
-/// A menu for an image inside another disk has no say in what the medium starts.
-fn is_default(entry: &MenuEntry) -> bool {
-    entry.is_default && !is_loopback(entry)
-}
-
-fn is_loopback(entry: &MenuEntry) -> bool {
-    entry.file.ends_with("loopback.cfg")
+    entry.argument("boot") == Some("live") && menu_groups::is_complete(tree, entry)
 }
 
 /// Orders the entries of one group, the plainest first.
@@ -135,7 +78,7 @@ fn rank(entry: &MenuEntry) -> (bool, bool, bool, bool, usize) {
     let has = |key: &&str| entry.argument(key).is_some();
     (
         DISK_ONLY.iter().any(&has),
-        is_loopback(entry),
+        entry.is_loopback(),
         !entry.is_shown,
         !entry.is_default,
         VARIANTS.iter().filter(|key| has(key)).count(),
@@ -232,5 +175,5 @@ pub(super) fn conventional(tree: &Tree, read: ReadSmall<'_>) -> Vec<Pair> {
             arguments: ["boot=live", "components"].map(str::to_owned).to_vec(),
         })
     };
-    kernels.iter().filter_map(pair).take(MAX_PAIRS).collect()
+    kernels.iter().filter_map(pair).take(MAX_GROUPS).collect()
 }
