@@ -1,9 +1,26 @@
 # shellcheck shell=bash
 # Images a server must refuse with one clear line, or index without falling over. Those with a
 # wrong structure start as a sound image; broken.py finds the place by reading the image itself.
+#
+# image: broken-empty        no bytes at all
+# image: broken-root         cut off inside the root directory
+# image: broken-extents      cut off inside the file data
+# image: broken-loop         a directory whose child is its own ancestor
+# image: broken-many         200,000 files
+# image: broken-text         a text file named .iso
 
-build_broken() {
-    local sound=$CACHE/work/sound.iso
+# shellcheck disable=SC2034  # read by build
+broken_SOURCES=(lib/system.sh lib/broken.py syslinux)
+
+broken_packages() {
+    case $1 in
+    broken-many | broken-text | broken-empty) ;;
+    *) arch_packages ;;
+    esac
+}
+
+broken_build() {
+    local sound=$WORK/sound.iso
     case $1 in
     broken-empty) : >"$2" ;;
     broken-text) text_image "$2" ;;
@@ -24,7 +41,7 @@ text_image() {
 
 # A few folders in the layout of Arch, and no kernel: nothing here gets as far as booting.
 small_image() {
-    local tree=$CACHE/work/small
+    local tree=$WORK/small
     mkdir -p "$tree"/arch/boot/{x86_64,syslinux} "$tree/arch/x86_64" "$tree/one/two/three"
     python3 -c 'import random, sys; sys.stdout.buffer.write(random.Random(1).randbytes(300000))' \
         >"$tree/arch/x86_64/airootfs.sfs"
@@ -40,7 +57,7 @@ small_image() {
 }
 
 many_image() {
-    local tree=$CACHE/work/many
+    local tree=$WORK/many
     mkdir -p "$tree"
     # 200 folders of 1,000 files: a server that reads them all at start must do so quickly.
     python3 - "$tree" <<'END'

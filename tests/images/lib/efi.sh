@@ -10,23 +10,23 @@ efi_packages() {
 # firmware reads no ISO 9660, a second copy of kernel and initramfs, as on the real medium. The
 # root is found by the volume's UUID.
 add_efi_image() {
-    local debian=$CACHE/work/efi boot=$1/arch/boot/x86_64 image=$1/efiboot.img
+    local debian=$WORK/efi boot=$1/arch/boot/x86_64 image=$1/efiboot.img
     fetch_packages "$debian" systemd-boot-efi:amd64
-    printf 'timeout 0\n' >"$CACHE/work/loader.conf"
+    printf 'timeout 0\n' >"$WORK/loader.conf"
     printf 'title Arch Linux\nlinux /vmlinuz-linux\ninitrd /initramfs-linux.img\noptions %s\n' \
-        "archisobasedir=arch archisosearchuuid=$VOLUME_UUID console=ttyS0 lanboot_test=poweroff" >"$CACHE/work/01-arch.conf"
+        "archisobasedir=arch archisosearchuuid=$VOLUME_UUID console=ttyS0 lanboot_test=poweroff" >"$WORK/01-arch.conf"
     truncate -s $(((($(stat -c %s "$boot/vmlinuz-linux") + $(stat -c %s "$boot/initramfs-linux.img")) / 1048576 + 8) * 1048576)) "$image"
     mformat -i "$image" -N 4c414e42 -v ARCHISO_EFI ::
     mmd -i "$image" ::/EFI ::/EFI/BOOT ::/loader ::/loader/entries
     mcopy -i "$image" "$debian/usr/lib/systemd/boot/efi/systemd-bootx64.efi" ::/EFI/BOOT/BOOTX64.EFI
-    mcopy -i "$image" "$CACHE/work/loader.conf" ::/loader/
-    mcopy -i "$image" "$CACHE/work/01-arch.conf" ::/loader/entries/
+    mcopy -i "$image" "$WORK/loader.conf" ::/loader/
+    mcopy -i "$image" "$WORK/01-arch.conf" ::/loader/entries/
     mcopy -i "$image" "$boot/vmlinuz-linux" "$boot/initramfs-linux.img" ::/
 }
 
 # build_arm64 FILE: today's layout for a processor PXELINUX does not know; no loader on it.
 build_arm64() {
-    local system tree=$CACHE/work/medium boot root
+    local system tree=$WORK/medium boot root
     system=$(system arm64)
     make_signing_key
     mkdir -p "$tree"/{arch/aarch64,arch/boot/aarch64,boot}
@@ -40,25 +40,4 @@ build_arm64() {
     : >"$tree/boot/$VOLUME_UUID.uuid"
     one_date "$tree"
     write_iso "$1" -volid ARCH_202611 -joliet on -map "$tree" /
-}
-
-# The installer's packages hold the whole tree that Debian publishes for network booting.
-installer_packages() {
-    case $1 in
-    debian | debian-bare | debian-shim) echo debian-installer-12-netboot-amd64:all ;;
-    debian-arm64) echo debian-installer-12-netboot-arm64:all ;;
-    esac
-}
-
-# build_installer NAME FILE: that tree on a medium, links and all.
-build_installer() {
-    local debian=$CACHE/work/installer tree
-    fetch_packages "$debian" "$(installer_packages "$1")"
-    tree=$(echo "$debian"/usr/lib/debian-installer/images/*/*/text)
-    case $1 in
-    debian-bare) find "$tree" -name '*.efi' -delete ;;
-    debian-shim) find "$tree" -name 'grub*.efi' -delete ;;
-    esac
-    one_date "$tree"
-    write_iso "$2" -volid "DEBIAN_NETBOOT" -joliet on -map "$tree" /
 }

@@ -2,6 +2,11 @@
 # Live media as live-build makes them: a Debian system in a squashfs, with Debian's own kernel,
 # initramfs (live-boot's hooks) and boot loaders, and live-build's menus. A build takes three to eight
 # minutes and needs root: mmdebstrap installs a system of some 150 packages.
+#
+# image: live-12             a live Debian 12 as live-build makes it: live-boot, ISOLINUX, signed shim and GRUB
+
+# shellcheck disable=SC2034  # read by build
+live_SOURCES=(lib/system.sh live)
 
 # What the system holds besides the essential packages. Without live-config nothing changes it at
 # boot; `components` in the menus is for that.
@@ -21,9 +26,9 @@ live_packages() {
         systemd-sysv:amd64 initramfs-tools-core:all "$(kernel_package linux-image-amd64:amd64)"
 }
 
-# build_live NAME FILE
-build_live() {
-    local name=$1 tree=$CACHE/work/medium makers=$CACHE/work/makers root=$CACHE/work/live
+# live_build NAME FILE
+live_build() {
+    local name=$1 tree=$WORK/medium makers=$WORK/makers root=$WORK/live
     fetch_packages "$makers" "${LIVE_MAKERS[@]}"
     live_system "$makers" "$root"
     live_payload "$root" "$name"
@@ -46,15 +51,15 @@ build_live() {
 
 # live_system MAKERS ROOT: the system, out of the mirror that the private state of apt names.
 live_system() {
-    local makers=$1 root=$2 options=$CACHE/work/apt.conf
+    local makers=$1 root=$2 options=$WORK/apt.conf
     grep '^Acquire' "$CACHE/apt/apt.conf" >"$options"
-    PATH=$makers/usr/bin:$PATH TMPDIR=$CACHE/work mmdebstrap --quiet --variant=minbase \
+    PATH=$makers/usr/bin:$PATH TMPDIR=$WORK mmdebstrap --quiet --variant=minbase \
         --format=directory --skip=check/qemu --include="$(IFS=,; echo "${LIVE_SYSTEM[*]}")" \
         --aptopt="$options" --aptopt='APT::Sandbox::User "root"' \
         --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
         --dpkgopt='path-exclude=/usr/share/locale/*' \
-        "$DEBIAN_SUITE" "$root" "$(cat "$CACHE/apt/sources.list")" 2>"$CACHE/work/mmdebstrap.log" || {
-        tail -n 20 "$CACHE/work/mmdebstrap.log" >&2
+        "$DEBIAN_SUITE" "$root" "$(cat "$CACHE/apt/sources.list")" 2>"$WORK/mmdebstrap.log" || {
+        tail -n 20 "$WORK/mmdebstrap.log" >&2
         fail "mmdebstrap failed"
     }
 }
@@ -69,8 +74,8 @@ live_payload() {
     ln -sf ../lanboot-report.service "$root/etc/systemd/system/sysinit.target.wants/"
     echo "$2" >"$root/etc/lanboot-image"
     make_payload "$root/usr/share/lanboot"
-    (cd "$root" && sha256sum usr/share/lanboot/payload-* etc/lanboot-image usr/bin/dash) >"$CACHE/work/manifest"
-    mv "$CACHE/work/manifest" "$root/usr/share/lanboot/manifest"
+    (cd "$root" && sha256sum usr/share/lanboot/payload-* etc/lanboot-image usr/bin/dash) >"$WORK/manifest"
+    mv "$WORK/manifest" "$root/usr/share/lanboot/manifest"
 }
 
 # live_menus MAKERS TREE: live-build's templates, filled in as `binary_syslinux` and
@@ -86,7 +91,7 @@ live_menus() {
         "$templates/syslinux_common/live.cfg.in" >"$tree/isolinux/live.cfg"
     sed -i 's/@OPTIONAL_INSTALLER_INCLUDE@//; s/@OPTIONAL_MEMTEST_INCLUDE@//' "$tree"/isolinux/*.cfg
     cp "$templates"/grub-pc/{config,theme}.cfg "$tree/boot/grub/"
-    cat >"$CACHE/work/entries" <<END
+    cat >"$WORK/entries" <<END
 menuentry "Live system (amd64)" --hotkey=l {
 	linux	$kernel $append findiso=\${iso_path}
 	initrd	$initrd
@@ -96,7 +101,7 @@ menuentry "Live system (amd64 fail-safe mode)" {
 	initrd	$initrd
 }
 END
-    sed -e "/@LINUX_LIVE@/r $CACHE/work/entries" -e '/@LINUX_LIVE@/d' \
+    sed -e "/@LINUX_LIVE@/r $WORK/entries" -e '/@LINUX_LIVE@/d' \
         -e 's/@ENABLE_INSTALL_MENU@/false/; s/@ENABLE_MEMTEST@/false/' \
         "$templates/grub-pc/grub.cfg" >"$tree/boot/grub/grub.cfg"
     echo "source /boot/grub/grub.cfg" >"$tree/boot/grub/loopback.cfg"

@@ -1,11 +1,43 @@
 # shellcheck shell=bash
-# Media as other makers build them.
+# archiso media, as their makers build them.
+#
+# image: arch                today's Arch layout: airootfs.sfs, boot/syslinux, Rock Ridge and Joliet
+# image: arch-2013           the 2013 dual layout: aitab, root-image.fs.sfs, i686 beside x86_64
+# image: arch-big-initramfs  as arch, with an initramfs over 100 MB
+# image: arch-big-root       as arch, unsigned, with 100 MB in the root file system
+# image: arch-arm64          as arch, for 64-bit ARM
+# image: arch-clients        as arch; with lanboot_test=clients it tries the kernel's NFS and NBD clients
+# image: arch-efi            as arch, with an EFI boot image as on the real medium (systemd-boot)
+# image: arch-uefi-only      as arch, unsigned, for systemd-boot only, with two kernels and microcode files
+# image: arch-huge-file      as arch, unsigned, with a sparse file over 4 GiB (the image is sparse too)
+
+# shellcheck disable=SC2034  # read by build
+media_SOURCES=(lib/system.sh lib/efi.sh lib/udp.sh initramfs rootfs syslinux syslinux-2013 busybox-programs)
+
+media_packages() {
+    case $1 in
+    arch-2013) dual_packages ;;
+    arch-clients) clients_packages ;;
+    arch-arm64) system_packages arm64 ;;
+    arch-efi) efi_packages ;;
+    *) arch_packages ;;
+    esac
+}
+
+media_build() {
+    case $1 in
+    arch-2013) build_dual "$2" ;;
+    arch-arm64) build_arm64 "$2" ;;
+    arch-uefi-only) build_uefi_only "$2" ;;
+    *) build_arch "$1" "$2" ;;
+    esac
+}
 
 # build_uefi_only FILE: an archiso medium of the boot modes uefi.systemd-boot: no SYSLINUX, two
 # kernels with an initramfs and arguments each, microcode in files of its own. Both kernels are the
 # same bytes; each initramfs says which one it is.
 build_uefi_only() {
-    local system tree=$CACHE/work/medium boot root name
+    local system tree=$WORK/medium boot root name
     system=$(system amd64)
     make_signing_key
     mkdir -p "$tree"/{arch/x86_64,arch/boot/x86_64,boot,loader/entries}
@@ -37,7 +69,7 @@ uefi_entry() {
 
 # An unpacked archive with one file where the kernel looks for microcode. It holds none.
 microcode_archive() {
-    local tree=$CACHE/work/microcode
+    local tree=$WORK/microcode
     mkdir -p "$tree/kernel/x86/microcode"
     echo "no microcode" >"$tree/kernel/x86/microcode/README"
     pack_cpio "$tree"

@@ -23,7 +23,7 @@ dual_packages() {
 
 # build_arch NAME FILE: today's layout, and its variants.
 build_arch() {
-    local name=$1 system tree=$CACHE/work/medium boot root
+    local name=$1 system tree=$WORK/medium boot root
     system=$(system amd64)
     make_signing_key
     mkdir -p "$tree"/{arch/x86_64,arch/boot/x86_64,boot/syslinux}
@@ -52,7 +52,7 @@ build_arch() {
 
 # build_dual FILE: the layout of archlinux-2013.11.01-dual.iso.
 build_dual() {
-    local system tree=$CACHE/work/medium arch debian root
+    local system tree=$WORK/medium arch debian root
     mkdir -p "$tree/arch/boot/syslinux" "$tree/isolinux"
     printf '# img\tmnt\tarch\tsfs_comp\tfs_type\tfs_size\n' >"$tree/arch/aitab"
     for arch in i686 x86_64; do
@@ -102,7 +102,7 @@ package_list() {
 
 # system_with_udp SYSTEM: prints a copy of it whose NFS client also speaks UDP.
 system_with_udp() {
-    local copy=$CACHE/work/system module modules
+    local copy=$WORK/system module modules
     modules=$(udp_modules)
     cp -a "$1" "$copy"
     for module in nfs nfsv3; do
@@ -113,7 +113,7 @@ system_with_udp() {
 
 # A squashfs that holds one ext4 file system, which holds the root.
 make_root_image() {
-    local dir=$CACHE/work/root-image
+    local dir=$WORK/root-image
     rm -rf "$dir" && mkdir "$dir"
     local -x E2FSPROGS_FAKE_TIME=$SOURCE_DATE_EPOCH
     mke2fs -q -t ext4 -O ^has_journal -L root-image \
@@ -121,14 +121,14 @@ make_root_image() {
         -m 0 -d "$1" "$dir/root-image.fs" 32M >/dev/null
     # mke2fs copies every file's time of change, which no touch(1) can set.
     (cd "$1" && find . -printf "set_inode_field \"%P\" ctime @$SOURCE_DATE_EPOCH\n") |
-        sed 's/ "" / "\/" /' | debugfs -w -f - "$dir/root-image.fs" >"$CACHE/work/debugfs.log" 2>&1
+        sed 's/ "" / "\/" /' | debugfs -w -f - "$dir/root-image.fs" >"$WORK/debugfs.log" 2>&1
     one_date "$dir"
     squash "$dir" "$2" -comp xz
 }
 
 # An uncompressed archive of noise before the real one, as the microcode is on the real medium.
 enlarge_initramfs() {
-    local tree=$CACHE/work/noise
+    local tree=$WORK/noise
     mkdir -p "$tree/usr/lib/firmware"
     noise 88 >"$tree/usr/lib/firmware/noise.bin"
     pack_cpio "$tree" >"$1.new"
@@ -138,14 +138,16 @@ enlarge_initramfs() {
 }
 
 # One key pair per cache signs every image in it; the initramfs carries the certificate.
-make_signing_key() {
-    local dir=$CACHE/codesign
-    [[ -e $dir/codesign.crt ]] && return
+make_signing_key() (
+    dir=$CACHE/codesign
+    exec 8>"$CACHE/codesign.lock"
+    flock 8
+    [[ ! -e $dir/codesign.crt ]] || return 0
     mkdir -p "$dir"
     openssl req -x509 -newkey rsa:2048 -nodes -keyout "$dir/codesign.key" -out "$dir/codesign.crt.new" \
         -days 36500 -subj "/CN=lanboot test images" -addext extendedKeyUsage=codeSigning 2>/dev/null
     mv "$dir/codesign.crt.new" "$dir/codesign.crt"
-}
+)
 
 sign() {
     openssl cms -sign -binary -noattr -in "$1" -signer "$CACHE/codesign/codesign.crt" \
@@ -154,7 +156,7 @@ sign() {
 
 # install_loaders DIR CONFIGS: PXELINUX, ISOLINUX, their modules, the menus and their picture.
 install_loaders() {
-    local debian=$CACHE/work/loaders config
+    local debian=$WORK/loaders config
     [[ -e $debian ]] || fetch_packages "$debian" "${LOADER_PACKAGES[@]}"
     cp "$debian"/usr/lib/syslinux/modules/bios/*.c32 "$debian/usr/lib/PXELINUX/lpxelinux.0" \
         "$debian"/usr/lib/ISOLINUX/{isolinux.bin,isohdpfx.bin} "$debian/usr/lib/syslinux/memdisk" "$1/"
@@ -196,7 +198,7 @@ write_iso() {
     xorriso -abort_on FAILURE -report_about WARNING -outdev - -padding 0 -uid 0 -gid 0 \
         -application_id "lanboot test image" -publisher "lanboot" -preparer_id "tests/images/build" \
         -compliance iso_9660_level=3 -volume_date uuid "$VOLUME_DATE" \
-        -volume_date all_file_dates "=$SOURCE_DATE_EPOCH" "$@" -commit 2>"$CACHE/work/xorriso.log" |
-        cp --sparse=always /dev/stdin "$file" || { cat "$CACHE/work/xorriso.log" >&2; fail "xorriso failed"; }
+        -volume_date all_file_dates "=$SOURCE_DATE_EPOCH" "$@" -commit 2>"$WORK/xorriso.log" |
+        cp --sparse=always /dev/stdin "$file" || { cat "$WORK/xorriso.log" >&2; fail "xorriso failed"; }
     chmod 644 "$file"
 }

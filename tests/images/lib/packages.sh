@@ -41,15 +41,18 @@ END
 }
 
 # Makes the private state and reads the package index, once.
-prepare_packages() {
-    local state=$CACHE/apt
-    [[ -e $state/ready-own ]] && return
+prepare_packages() (
+    state=$CACHE/apt
+    mkdir -p "$CACHE"
+    exec 8>"$CACHE/apt.lock"
+    flock 8
+    [[ ! -e $state/ready-own ]] || return 0
     rm -rf "$state"
     mkdir -p "$state"/etc/{apt.conf,preferences,sources.list,trusted.gpg,auth.conf}.d "$state"/{state,log,lists/partial,cache/archives/partial} "$CACHE/debs"
     : >"$state/status"
     read_index
     touch "$state/ready-own"
-}
+)
 
 # read_index: from the mirror in DEBIAN_MIRROR, else from the first one this host names that holds
 # the suite, signed by Debian; through the host's proxy, else without one.
@@ -107,17 +110,33 @@ library_packages() {
 fetch_packages() {
     local root=$1 file
     shift
+    need_packages "$@"
+    mkdir -p "$root"
+    while read -r file; do
+        dpkg-deb -x "$file" "$root"
+    done < <(package_files "$@")
+}
+
+# need_packages PACKAGE:ARCH…: downloads what the cache has not; one at a time.
+need_packages() (
+    exec 8>"$CACHE/debs/lock"
+    flock 8
     download_packages "$@" || {
         # The mirror has newer packages than the index that was read here some time ago.
         say "reading the package index anew"
         read_index
         download_packages "$@" || fail "cannot fetch $* from $(cut -d ' ' -f 3 "$CACHE/apt/sources.list")"
     }
-    mkdir -p "$root"
-    while read -r file; do
-        dpkg-deb -x "$file" "$root"
-    done < <(package_files "$@")
-}
+)
+
+# in_suite SUITE COMMAND…: runs COMMAND with the packages of another suite of Debian.
+in_suite() (
+    DEBIAN_SUITE=$1
+    [[ $1 == bookworm ]] || CACHE=$CACHE/$1
+    shift
+    prepare_packages
+    "$@"
+)
 
 # package_files PACKAGE:ARCH…: where the cache keeps them.
 package_files() {

@@ -28,15 +28,17 @@ system_packages() {
             kernel_package "$(kernel_meta "$1")"
             printf '%s\n' "busybox-static:$1" "klibc-utils:$1" "libklibc:$1"
             library_packages "$1" "${PROGRAMS[@]}"
-        } >"$list.new"
-        mv "$list.new" "$list"
+        } >"$list.$BASHPID"
+        mv "$list.$BASHPID" "$list"
     fi
     cat "$list"
 }
 
 # system ARCH: prints the folder that holds vmlinuz, initramfs/ and rootfs/; builds it if needed.
-system() {
-    local arch=$1 key dir packages
+system() (
+    arch=$1
+    exec 8>"$CACHE/system.lock"
+    flock 8
     mapfile -t packages < <(system_packages "$arch")
     key=$({
         package_versions "${packages[@]}"
@@ -54,7 +56,7 @@ system() {
         mv "$CACHE/system.new" "$dir"
     fi
     echo "$dir"
-}
+)
 
 # Arch signs no kernel, so Debian's signature is cut off: the certificate table is the end of the
 # file, and the fifth data directory of the PE header names it.
@@ -207,7 +209,7 @@ pack_cpio() {
 
 # make_initramfs SYSTEM ERA COMPRESS…: the initramfs of a system on the standard output.
 make_initramfs() {
-    local tree=$CACHE/work/initramfs system=$1 era=$2
+    local tree=$WORK/initramfs system=$1 era=$2
     shift 2
     rm -rf "$tree"
     cp -a "$system/initramfs" "$tree"
@@ -219,13 +221,13 @@ make_initramfs() {
 
 # make_root SYSTEM NAME: the root file system's tree for one image; prints the folder.
 make_root() {
-    local tree=$CACHE/work/root
+    local tree=$WORK/root
     rm -rf "$tree"
     cp -a "$1/rootfs" "$tree"
     [[ $2 != arch-big-root ]] || noise 100 >"$tree/usr/share/lanboot/payload-big"
     echo "$2" >"$tree/etc/lanboot-image"
-    (cd "$tree" && find . -type f ! -name manifest -print0 | LC_ALL=C sort -z | xargs -0 sha256sum) >"$CACHE/work/manifest"
-    mv "$CACHE/work/manifest" "$tree/usr/share/lanboot/manifest"
+    (cd "$tree" && find . -type f ! -name manifest -print0 | LC_ALL=C sort -z | xargs -0 sha256sum) >"$WORK/manifest"
+    mv "$WORK/manifest" "$tree/usr/share/lanboot/manifest"
     one_date "$tree"
     echo "$tree"
 }
