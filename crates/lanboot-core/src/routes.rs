@@ -104,8 +104,19 @@ impl Routes {
                 }
                 None => self.at_root(&self.as_path(route), peer),
             },
+            Route::Overlay { image, entry } => match self.entry(image, entry) {
+                Some((image, entry)) => overlay(image, entry),
+                None => self.at_root(&self.as_path(route), peer),
+            },
             Route::Root(path) => self.at_root(path, peer),
         }
+    }
+
+    /// Returns an entry of an image, by their names.
+    fn entry(&self, image: &str, entry: &str) -> Option<(&Image, &Entry)> {
+        let image = self.catalog.image(image.as_bytes())?;
+        let mut entries = image.found.entries.iter();
+        Some((image, entries.find(|other| other.id == entry)?))
     }
 
     /// Returns a route into an image that is not served as a path of the default image.
@@ -157,6 +168,19 @@ impl Routes {
             Route::WholeImage(image) => {
                 let image = self.catalog.image(image.as_bytes());
                 return image.map_or_else(FileUse::default, |image| self.use_of_whole(image));
+            }
+            Route::Overlay { image, entry } => {
+                let found = self.entry(image, entry);
+                return found.map_or_else(FileUse::default, |(image, entry)| FileUse {
+                    role: match entry.root {
+                        // It is part of the whole system, and loaded last.
+                        None => Role::Root,
+                        Some(_) => Role::Initramfs,
+                    },
+                    name: format!("{}/{}.cpio", image.name, entry.id),
+                    begins_boot: true,
+                    ..FileUse::default()
+                });
             }
             Route::Index
             | Route::IpxeMenu
@@ -300,7 +324,10 @@ fn role_in(entry: &Entry, file: &str) -> Option<Role> {
     let is_initrd = || initrd.iter().any(|path| path == file);
     if kernel == file {
         Some(Role::Kernel)
-    } else if entry.root.is_none() && initrd.last().is_some_and(|last| last == file) {
+    } else if entry.root.is_none()
+        && entry.overlay().is_none()
+        && initrd.last().is_some_and(|last| last == file)
+    {
         // It is the whole system.
         Some(Role::Root)
     } else if is_initrd() {
@@ -310,6 +337,17 @@ fn role_in(entry: &Entry, file: &str) -> Option<Role> {
     } else {
         None
     }
+}
+
+/// Makes the overlay of an entry; `None` where it has none.
+fn overlay(image: &Image, entry: &Entry) -> Option<File> {
+    let archive = entry.overlay()?.archive(&image.tree, &image.whole()).ok()?;
+    let file = File::in_memory(archive);
+    Some(File {
+        // Its headers alone do not tell one image's bytes from another's.
+        version: image.version.rotate_left(20) ^ file.version,
+        ..file
+    })
 }
 
 fn generated(text: String) -> File {
@@ -322,7 +360,7 @@ mod tests {
 
     use super::*;
     use crate::plan::{BootChoice, Transports};
-    use crate::testing::catalog;
+    use crate::testing::{catalog, overlaid};
     use std::collections::BTreeMap;
 
     pub(super) const PEER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 1, 9));
@@ -402,6 +440,41 @@ mod tests {
         for path in paths.into_iter().chain(menus) {
             assert!(routes.find(path.as_bytes(), b"", PEER).is_some(), "{path}");
         }
+    }
+
+    #[test]
+    fn an_overlay_is_made_of_the_image_when_it_is_asked_for() {
+        let image = overlaid("tails");
+        let bytes = image.found.entries[0].overlay().unwrap().bytes();
+        let routes = routes(Catalog::new(vec![Arc::new(image)]));
+        let path = b"/overlay/tails/tails-x86_64.cpio";
+        let opened = routes.open(path, b"", PEER).unwrap();
+        assert_eq!(opened.file.content.len(), bytes);
+        assert_eq!(opened.file_use.role, Role::Root);
+        let of_image = |piece: &&crate::vfs::Piece| piece.memory().is_none();
+        let pieces = opened.file.content.pieces().iter().filter(of_image);
+        assert_eq!(pieces.map(|piece| piece.len).sum::<u64>(), 4096);
+        let initrd = routes.use_in(&routes.catalog.images()[0], "arch/initramfs.img");
+        assert_eq!(initrd.role, Role::Initramfs, "the overlay is the system");
+        for wrong in ["overlay/tails/dual.cpio", "overlay/dual/tails-x86_64.cpio"] {
+            assert!(
+                routes.find(wrong.as_bytes(), b"", PEER).is_none(),
+                "{wrong}"
+            );
+        }
+    }
+
+    #[test]
+    fn another_image_of_the_same_length_makes_another_version_of_the_overlay() {
+        let version = |image_version| {
+            let mut image = overlaid("tails");
+            image.version = image_version;
+            let routes = routes(Catalog::new(vec![Arc::new(image)]));
+            let path = b"/overlay/tails/tails-x86_64.cpio";
+            routes.find(path, b"", PEER).unwrap().version
+        };
+        assert_ne!(version(1), version(2));
+        assert_eq!(version(1), version(1));
     }
 
     #[test]

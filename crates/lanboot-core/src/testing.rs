@@ -5,9 +5,10 @@ use std::sync::Arc;
 use crate::catalog::{
     Catalog, Cpu, Detection, Entry, Image, Lack, MediumLoaders, Part, Server, ShownBy,
 };
+use crate::images::entry::{Boot, RootSource};
 use crate::images::families::{Archiso, Casper, DebianInstaller, NbdRoot};
 use crate::images::medium::Medium;
-use crate::images::{EntryKind, Linux, NetworkArgs};
+use crate::images::{EntryKind, Linux, NetworkArgs, Overlay, OverlayBody, OverlayFile};
 use crate::loaders::{Grub, Shim, ShimGrub, SignedBuild, SignedIpxe};
 use crate::machine::Arch;
 use crate::net::Origin;
@@ -131,6 +132,40 @@ pub(crate) fn installer(name: &str, cpu: Cpu, signed: Signed) -> Image {
     image.found.family = Some("debian-installer");
     image.found.entries = vec![entry];
     image
+}
+
+/// One whose initramfs gets files from this server, the image itself among them.
+pub(crate) fn overlaid(name: &str) -> Image {
+    let mut image = image(name, &[Cpu::X86_64]);
+    let file = |path: &str, body| OverlayFile {
+        path: path.into(),
+        is_executable: false,
+        body,
+    };
+    let files = vec![
+        file("medium.iso", OverlayBody::WholeImage),
+        file("conf/param", OverlayBody::Text("IP=dhcp\n".into())),
+    ];
+    let overlay = Overlay::new(files, &image.tree, image.recorded_size).unwrap();
+    for entry in &mut image.found.entries {
+        entry.root_source = Arc::new(Overlaid(overlay.clone()));
+        entry.root = None;
+    }
+    image
+}
+
+/// An initramfs that finds its system in its overlay.
+#[derive(Debug)]
+struct Overlaid(Overlay);
+
+impl RootSource for Overlaid {
+    fn arguments(&self, _entry: &Entry, _boot: &Boot<'_>) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn overlay(&self) -> Option<&Overlay> {
+        Some(&self.0)
+    }
 }
 
 /// One like Ubuntu's: its initramfs downloads the image as it is.

@@ -66,7 +66,7 @@ impl Image {
         });
         of_file.or_else(|| {
             self.incomplete_whole()
-                .filter(|_| entry.needs_whole_image())
+                .filter(|_| entry.contains_whole_image())
         })
     }
 

@@ -31,8 +31,8 @@ pub(super) fn menu_entries<'a>(
     }
     let silent = from.catalog.images().iter();
     for entry in silent.flat_map(|image| &image.found.unreachable) {
-        if let Some(lack) = entry.lacks.first() {
-            let warning = format!("{} is not offered: {lack}", entry.id);
+        if let Some(why) = entry.why_unreachable() {
+            let warning = format!("{} is not offered: {why}", entry.id);
             fragment.warnings.push(warning);
         }
     }

@@ -6,7 +6,8 @@ use super::menu_entries::{MenuEntry, menu_entries};
 use super::{Export, Fragment, MAX_TITLE, comment, text};
 use crate::catalog::{Cpu, Dialect};
 use crate::images::EntryKind;
-use crate::menus::{transport_label, url};
+use crate::menus::{overlay, transport_label, url};
+use crate::route::Route;
 
 /// Longest line of help, in bytes: a text screen's width.
 const MAX_HELP: usize = 78;
@@ -73,28 +74,30 @@ fn label(out: &mut String, from: &Export<'_>, menu_entry: &MenuEntry<'_>, name: 
     );
     let http = |file: &str| url(from.server, menu_entry.image, file);
     let EntryKind::Linux(linux) = &entry.kind;
-    let initrd = |file: &dyn Fn(&str) -> String| {
-        let files: Vec<String> = linux.initrd.iter().map(|path| file(path)).collect();
+    let overlay = overlay(menu_entry.image, entry);
+    let initrd = |file: &dyn Fn(&str) -> String, route: &dyn Fn(Route) -> String| {
+        let files = linux.initrd.iter().map(|path| file(path));
+        let files: Vec<String> = files.chain(overlay.clone().map(route)).collect();
         files.join(",")
     };
+    let initrd_by_http = initrd(&http, &|route| route.url(&from.server.http));
     let files = [&linux.kernel].into_iter().chain(&linux.initrd);
     if files.clone().all(|file| is_plain(file)) {
-        let tftp = |file: &str| format!("{}::{}", from.address(), menu_entry.path(file));
+        let by_tftp = |path: String| format!("{}::{path}", from.address());
+        let tftp = |file: &str| by_tftp(menu_entry.path(file));
         let _ = write!(
             out,
-            "# LINUX {}\n# INITRD {}\nLINUX {}\nINITRD {}\n",
+            "# LINUX {}\n# INITRD {initrd_by_http}\nLINUX {}\nINITRD {}\n",
             http(&linux.kernel),
-            initrd(&http),
             tftp(&linux.kernel),
-            initrd(&tftp),
+            initrd(&tftp, &|route| by_tftp(route.to_string())),
         );
     } else {
         let _ = write!(
             out,
             "# Its files have names that only URLs can hold: this entry needs lpxelinux.0.\n\
-             LINUX {}\nINITRD {}\n",
+             LINUX {}\nINITRD {initrd_by_http}\n",
             http(&linux.kernel),
-            initrd(&http),
         );
     }
     let sysappend = match entry.sysappend() {

@@ -2,7 +2,6 @@
 
 use super::entry::{Entry, EntryKind};
 use super::lack::{Lack, Part};
-use super::transport::Transport;
 use crate::initramfs::Contents;
 use crate::machine::Arch;
 
@@ -49,7 +48,7 @@ impl Detection {
     pub(crate) fn withdraw(&mut self) {
         let (unreachable, entries) = std::mem::take(&mut self.entries)
             .into_iter()
-            .partition(Entry::is_unreachable);
+            .partition(|entry: &Entry| entry.why_unreachable().is_some());
         self.entries = entries;
         self.unreachable = unreachable;
         self.warnings.extend(self.lack_sentences());
@@ -57,10 +56,8 @@ impl Detection {
 
     fn lack_sentences(&self) -> Vec<String> {
         let silent = self.unreachable.iter().filter_map(|entry| {
-            let lack = entry
-                .lack_for(Transport::Http)
-                .or_else(|| entry.lacks.first())?;
-            Some(format!("{} is not offered: {lack}", entry.id))
+            let why = entry.why_unreachable()?;
+            Some(format!("{} is not offered: {why}", entry.id))
         });
         let mut sentences: Vec<String> = silent.collect();
         let of_transports = |lack: &&Lack| lack.part != Part::RamDisk;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::arguments::Dialect;
 use super::cpu::Cpu;
 use super::lack::Lack;
+use super::overlay::{NoOverlay, Overlay};
 use super::server::MountSource;
 use super::transport::Transport;
 use crate::initramfs::Contents;
@@ -51,6 +52,11 @@ pub(crate) trait RootSource: fmt::Debug + Send + Sync {
     /// `transport`.
     fn copied_bytes(&self, root_bytes: u64, _transport: Transport, _append: &str) -> u64 {
         root_bytes
+    }
+
+    /// Returns the files its initramfs gets besides its own; `None` where it needs none.
+    fn overlay(&self) -> Option<&Overlay> {
+        None
     }
 
     /// Lists the folders with further layers of the root, besides the root's own.
@@ -215,6 +221,15 @@ pub enum Refusal {
         "its root is in {0} files, and its initramfs (live-boot) fetches only one over HTTP; use NFS"
     )]
     SeveralLayers(usize),
+    /// What its initramfs needs besides cannot be made.
+    #[error("its initramfs needs files that cannot be added to it: {0}")]
+    NoOverlay(NoOverlay),
+    /// No loader takes as much.
+    #[error(
+        "its initramfs files have {} MiB together, and no loader starts a kernel with 4 GiB or more",
+        .0 >> 20
+    )]
+    InitramfsTooLarge(u64),
     /// There is no root to transport.
     #[error(
         "its initramfs is the whole system and is loaded over HTTP; there is nothing to serve \
@@ -231,19 +246,41 @@ pub enum Refusal {
 /// Memory that kernel and programs need besides the copy of the root, in bytes.
 const SYSTEM_MEMORY: u64 = 160 << 20;
 
+/// Most bytes of the initramfs files of one entry together: UEFI loaders fail with 4 GiB (iPXE issue
+/// 526).
+const MAX_INITRAMFS: u64 = u32::MAX as u64;
+
 impl Entry {
     /// Lists the files a boot cannot do without: those a loader loads, then the root.
     pub fn files(&self) -> impl Iterator<Item = &str> {
         let EntryKind::Linux(Linux { kernel, initrd }) = &self.kind;
         let loaded = [kernel].into_iter().chain(initrd);
-        loaded.chain(&self.root).map(String::as_str)
+        let own = loaded.chain(&self.root).map(String::as_str);
+        let added = self.overlay().into_iter();
+        own.chain(added.flat_map(Overlay::medium_files))
+    }
+
+    /// Returns the files its initramfs gets besides its own, which this server makes.
+    pub fn overlay(&self) -> Option<&Overlay> {
+        self.root_source.overlay()
+    }
+
+    /// Returns the size of everything a loader loads as its initramfs, in bytes.
+    pub fn initramfs_bytes(&self) -> u64 {
+        let overlay = self.overlay().map_or(0, Overlay::bytes);
+        self.initrd_bytes.saturating_add(overlay)
+    }
+
+    /// Tests whether its boot reads the image as it is: downloaded, or as part of its overlay.
+    pub fn contains_whole_image(&self) -> bool {
+        self.needs_whole_image() || self.overlay().is_some_and(Overlay::has_whole_image)
     }
 
     /// Checks that this entry can start by `transport` with the operator's own arguments `append`.
     pub fn check(&self, transport: Transport, append: &str) -> Result<(), Refusal> {
         if self.root.is_none() {
             return match transport {
-                Transport::Http => Ok(()),
+                Transport::Http => self.unsupported(transport).map_or(Ok(()), Err),
                 Transport::Nfs | Transport::Nbd => Err(Refusal::NoRoot),
             };
         }
@@ -256,22 +293,24 @@ impl Entry {
     /// Returns why its root can never come by `transport`, whatever the arguments.
     pub fn unsupported(&self, transport: Transport) -> Option<Refusal> {
         let lack = self.lack_for(transport).cloned();
-        let family = || self.root_source.unsupported(transport);
+        let bytes = self.initramfs_bytes();
+        let too_large = || (bytes > MAX_INITRAMFS).then_some(Refusal::InitramfsTooLarge(bytes));
         lack.map(Refusal::Lacks)
-            .or_else(|| family().filter(|_| self.root.is_some()))
+            .or_else(|| self.root_source.unsupported(transport))
+            .or_else(too_large)
+    }
+
+    /// Returns why it can get its root by no transport; `None` where it can by some.
+    pub fn why_unreachable(&self) -> Option<Refusal> {
+        let mut reasons = Transport::ALL.iter().map(|t| self.unsupported(*t));
+        let first = reasons.next()??;
+        reasons.all(|reason| reason.is_some()).then_some(first)
     }
 
     /// Returns the first part its initramfs lacks for `transport`.
     pub fn lack_for(&self, transport: Transport) -> Option<&Lack> {
         let mut lacks = self.lacks.iter().filter(|_| self.root.is_some());
         lacks.find(|lack| lack.part.is_needed_by(transport))
-    }
-
-    /// Tests whether it can get its root by no transport.
-    pub fn is_unreachable(&self) -> bool {
-        Transport::ALL
-            .iter()
-            .all(|t| self.unsupported(*t).is_some())
     }
 
     /// Tests whether the root stays on the server.
@@ -307,12 +346,14 @@ impl Entry {
 
     /// Estimates the memory a machine needs to start from a copy of the root that came by
     /// `transport`, in bytes. The copy lies in file systems of at most three quarters of the
-    /// memory; the initramfs is there packed and unpacked before.
+    /// memory; the initramfs is there packed and unpacked before, and an overlay twice.
     pub fn copy_memory(&self, transport: Transport, append: &str) -> u64 {
+        let overlay = self.overlay().map_or(0, Overlay::bytes);
         let all = self
             .root_source
             .copied_bytes(self.root_bytes, transport, append)
             .saturating_add(self.initrd_bytes.saturating_mul(3))
+            .saturating_add(overlay.saturating_mul(2))
             .saturating_add(SYSTEM_MEMORY);
         all.max(self.root_bytes / 3 * 4)
     }
@@ -320,7 +361,7 @@ impl Entry {
     /// Returns one sentence for the line below a menu.
     pub fn help(&self, transport: Transport, append: &str) -> String {
         if self.root.is_none() {
-            let mib = self.initrd_bytes >> 20;
+            let mib = self.initramfs_bytes() >> 20;
             return format!(
                 "{}: everything is in its initramfs ({mib} MiB).",
                 self.volume

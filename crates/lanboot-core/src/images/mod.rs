@@ -19,6 +19,7 @@ mod lack;
 pub(crate) mod medium;
 mod menu_groups;
 mod naming;
+mod overlay;
 mod server;
 mod transport;
 
@@ -30,5 +31,6 @@ pub use detect::detect;
 pub use detection::{Detection, StockMenu};
 pub use entry::{Entry, EntryKind, Fetch, Fetched, Linux, Note, Refusal};
 pub use lack::{Lack, Part, ShownBy};
+pub use overlay::{NoOverlay, Overlay, OverlayBody, OverlayFile};
 pub use server::{MountSource, Server};
 pub use transport::Transport;

@@ -4,10 +4,8 @@
 use std::io::Read;
 
 use super::unpack::Input;
-use super::{BuiltinList, Contents, Error, MAX_LIST_BYTES};
+use super::{BuiltinList, Contents, Error, HEADER, MAX_LIST_BYTES, padding};
 
-/// Length of an entry's header in bytes: six letters and thirteen numbers of eight digits.
-const HEADER: usize = 110;
 /// Longest file name, with its NUL (`PATH_MAX`).
 const MAX_NAME: u64 = 4096;
 /// Name of the entry that ends an archive.
@@ -80,9 +78,4 @@ fn number(header: &[u8; HEADER], index: usize) -> Result<u64, Error> {
         .and_then(|digits| std::str::from_utf8(digits).ok());
     let number = digits.and_then(|digits| u64::from_str_radix(digits, 16).ok());
     number.ok_or(Error::Damaged("a header holds no number"))
-}
-
-/// Returns the number of bytes up to the next multiple of four.
-fn padding(len: u64) -> u64 {
-    len.wrapping_neg() % 4
 }

@@ -1,5 +1,5 @@
-//! Lists the programs, hooks and kernel modules in an initramfs. An initramfs is a sequence of cpio
-//! archives, each compressed or not (Linux
+//! Lists the programs, hooks and kernel modules in an initramfs, and writes further ones. An initramfs
+//! is a sequence of cpio archives, each compressed or not (Linux
 //! `Documentation/driver-api/early-userspace/buffer-format.rst`); microcode comes first,
 //! uncompressed.
 //!
@@ -9,8 +9,10 @@
 mod archive;
 mod reader;
 mod unpack;
+mod writer;
 
 pub use reader::list;
+pub use writer::{MAX_MEMBERS, Member, MemberKind, Unwritable, write};
 
 use std::collections::BTreeSet;
 
@@ -21,6 +23,9 @@ pub const MAX_UNPACKED: u64 = 2 << 30;
 pub const MAX_FILES: usize = 200_000;
 /// Longest list of built-in modules read, in bytes.
 const MAX_LIST_BYTES: u64 = 8 << 20;
+/// Length of the header of an archive's entry in bytes: six letters and thirteen numbers of eight
+/// digits.
+const HEADER: usize = 110;
 /// Most bytes of names kept.
 const MAX_NAME_BYTES: usize = 8 << 20;
 
@@ -140,6 +145,11 @@ impl Contents {
         };
         self.modules.extend(names.into_iter().take(MAX_FILES));
     }
+}
+
+/// Returns the number of bytes up to the next multiple of four.
+fn padding(len: u64) -> u64 {
+    len.wrapping_neg() % 4
 }
 
 /// Lists of built-in modules: the kernel's own, and the one mkinitcpio leaves.

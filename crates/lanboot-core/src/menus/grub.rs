@@ -13,7 +13,7 @@
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
-use super::{MAX_HELP, Menu, incomplete_title, transport_label, unreachable, url_path};
+use super::{MAX_HELP, Menu, incomplete_title, overlay, transport_label, unreachable, url_path};
 use crate::catalog::{
     Catalog, Cpu, Dialect, Entry, Firmware, Image, Incomplete, Server, Transport,
 };
@@ -292,7 +292,8 @@ impl Grub<'_> {
         let line = entry.command_line(transport, source, dialect, &self.menu.append);
         let file = |path: &String| self.file(image, path);
         let EntryKind::Linux(Linux { kernel, initrd }) = &entry.kind;
-        let initrd: Vec<String> = initrd.iter().map(file).collect();
+        let overlay = overlay(image, entry).map(|route| format!("($lanboot)/{route}"));
+        let initrd: Vec<String> = initrd.iter().map(file).chain(overlay).collect();
         let arguments: Vec<String> = arguments(&line).iter().map(|word| argument(word)).collect();
         let _ = writeln!(
             out,

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use super::{
-    CpuFilter, MAX_HELP, Menu, incomplete_title, line, transport_label, unreachable, url, url_path,
-    where_it_starts,
+    CpuFilter, MAX_HELP, Menu, incomplete_title, initramfs_urls, line, transport_label,
+    unreachable, url, where_it_starts,
 };
 use crate::catalog::{Catalog, Cpu, Dialect, Entry, Image, Server, Transport};
 use crate::images::{EntryKind, Linux};
@@ -216,18 +216,11 @@ pub(crate) fn load(
     prefix: &str,
 ) -> Option<String> {
     let (arguments, left_out) = safe_arguments(out, arguments);
-    let url = |path: &str| url(server, image, path);
     // UEFI kernels before 5.7 find their initramfs by these names; BIOS ignores them.
     let EntryKind::Linux(Linux { kernel, initrd }) = &entry.kind;
-    let names: String = initrd
-        .iter()
-        .map(|path| {
-            format!(
-                " initrd={}",
-                url_path(path.rsplit('/').next().unwrap_or(path))
-            )
-        })
-        .collect();
+    let files = initramfs_urls(server, image, entry, initrd);
+    let names = files.iter().filter_map(|url| url.rsplit('/').next());
+    let names: String = names.map(|name| format!(" initrd={name}")).collect();
     let (before, after) = match entry.loader_words_go_first() {
         true => (names.as_str(), ""),
         false => ("", names.as_str()),
@@ -244,11 +237,11 @@ pub(crate) fn load(
     let _ = write!(
         out,
         "imgfree\nkernel {} {} || goto {prefix}failed\n",
-        url(kernel),
+        url(server, image, kernel),
         arguments.trim()
     );
-    for path in initrd {
-        let _ = writeln!(out, "initrd {} || goto {prefix}failed", url(path));
+    for file in files {
+        let _ = writeln!(out, "initrd {file} || goto {prefix}failed");
     }
     vendor_shim(out, image, entry, server);
     let _ = writeln!(out, "boot || goto {prefix}failed");

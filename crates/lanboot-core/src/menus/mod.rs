@@ -124,8 +124,8 @@ pub(crate) fn unreachable(catalog: &Catalog) -> impl Iterator<Item = (&Entry, St
         .iter()
         .flat_map(|image| &image.found.unreachable);
     entries.filter_map(|entry| {
-        let lack = entry.lacks.first()?;
-        Some((entry, format!("{} is not offered: {lack}", entry.title)))
+        let why = entry.why_unreachable()?;
+        Some((entry, format!("{} is not offered: {why}", entry.title)))
     })
 }
 
@@ -138,6 +138,27 @@ pub(crate) fn line(text: &str, limit: usize) -> String {
 /// Returns the URL of a file in an image.
 pub(crate) fn url(server: &Server, image: &Image, path: &str) -> String {
     Route::of_image(&image.name, &url_path(path)).url(&server.http)
+}
+
+/// Returns the route of an entry's overlay; `None` where it has none.
+pub(crate) fn overlay(image: &Image, entry: &Entry) -> Option<Route> {
+    entry.overlay().map(|_| Route::Overlay {
+        image: image.name.clone(),
+        entry: entry.id.clone(),
+    })
+}
+
+/// Returns the URLs of everything that is loaded as the initramfs of an entry, in order: the files
+/// `initrd` of its image, then its overlay.
+pub(crate) fn initramfs_urls(
+    server: &Server,
+    image: &Image,
+    entry: &Entry,
+    initrd: &[String],
+) -> Vec<String> {
+    let files = initrd.iter().map(|path| url(server, image, path));
+    let overlay = overlay(image, entry).map(|route| route.url(&server.http));
+    files.chain(overlay).collect()
 }
 
 /// Returns a path as part of a URL, with every byte `%`-encoded that a URL or a menu could
@@ -162,7 +183,7 @@ mod tests {
     use super::*;
     use crate::images::{Cpu, Lack, Part, ShownBy};
     use crate::loaders::Loaders;
-    use crate::testing::{image, server};
+    use crate::testing::{image, overlaid, server};
     use std::sync::Arc;
 
     #[test]
@@ -172,6 +193,36 @@ mod tests {
             "a?shell?$ {net0/mac}?"
         );
         assert_eq!(url_path("a b/${x}\n,%"), "a%20b/%24%7Bx%7D%0A%2C%25");
+    }
+
+    #[test]
+    fn every_menu_loads_the_overlay_behind_the_initramfs() {
+        let catalog = Catalog::new(vec![Arc::new(overlaid("tails"))]);
+        let menu = Menu {
+            timeout: None,
+            boot: BootChoice::first(&catalog),
+            append: String::new(),
+            transports: Transports::default(),
+            kind: MenuKind::Generated,
+        };
+        let grub = Grub {
+            catalog: &catalog,
+            loaders: &Loaders::default(),
+            menu: &menu,
+            server: &server(),
+            netmask: [255, 255, 255, 0].into(),
+        };
+        let text = ipxe(&catalog, &menu, &server(), Memory::Unknown);
+        let lines = "initrd=initramfs.img initrd=tails-x86_64.cpio || goto failed\n\
+            initrd http://10.0.0.1/iso/tails/arch/early%20img || goto failed\n\
+            initrd http://10.0.0.1/iso/tails/arch/initramfs.img || goto failed\n\
+            initrd http://10.0.0.1/overlay/tails/tails-x86_64.cpio || goto failed\n";
+        assert!(text.contains(lines), "{text}");
+        let text = pxelinux(&catalog, &menu, &server(), true);
+        let line = "/arch/initramfs.img,http://10.0.0.1/overlay/tails/tails-x86_64.cpio\n";
+        assert!(text.contains(line), "{text}");
+        let line = "/arch/initramfs.img ($lanboot)/overlay/tails/tails-x86_64.cpio; fi";
+        assert!(grub.first().contains(line), "{}", grub.first());
     }
 
     #[test]

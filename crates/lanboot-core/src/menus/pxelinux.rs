@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::{MAX_HELP, Menu, incomplete_title, line, transport_label, unreachable, url};
+use super::{
+    MAX_HELP, Menu, incomplete_title, initramfs_urls, line, transport_label, unreachable, url,
+};
 use crate::catalog::{Catalog, Cpu, Dialect, Entry, Firmware, Image, Server, Transport};
 use crate::images::{EntryKind, Linux};
 use crate::plan::Memory;
@@ -139,9 +141,8 @@ fn label(
     server: &Server,
     transport: Transport,
 ) {
-    let url = |path: &str| url(server, image, path);
     let EntryKind::Linux(Linux { kernel, initrd }) = &entry.kind;
-    let initrd: Vec<String> = initrd.iter().map(|path| url(path)).collect();
+    let initrd = initramfs_urls(server, image, entry, initrd);
     let source = image.at(server);
     let arguments = entry.command_line(transport, source, Dialect::Pxelinux, &menu.append);
     // Never the first word of a line: a volume may be called ENDTEXT.
@@ -151,7 +152,7 @@ fn label(
         "\nLABEL {name}\nMENU LABEL {}\nLINUX {}\nINITRD {}\nAPPEND {}\nSYSAPPEND {}\n\
          TEXT HELP\n{}\nENDTEXT\n",
         line(title, MAX_HELP),
-        url(kernel),
+        url(server, image, kernel),
         initrd.join(","),
         line(&arguments, 2048),
         entry.sysappend(),

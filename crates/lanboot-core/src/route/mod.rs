@@ -13,6 +13,7 @@
 //! loader/ramdisk/NAME.iso       an image as UEFI HTTP Boot makes a disk of it
 //! iso/NAME.iso                  an image as it is
 //! iso/NAME/…                    the files of an image
+//! overlay/NAME/ENTRY.cpio       what is added to the initramfs of one of its entries
 //! …                             the files of the default image, and what loaders look for there
 //! ```
 //!
@@ -57,6 +58,13 @@ pub enum Route {
         /// The file in it.
         path: FilePath,
     },
+    /// The overlay of an entry.
+    Overlay {
+        /// The image's name.
+        image: String,
+        /// The entry's name.
+        entry: String,
+    },
     /// Any other path: a file of the default image, or a [`Derived`] one.
     Root(FilePath),
 }
@@ -68,7 +76,9 @@ impl Route {
         let path = Path::parse(path).ok()?;
         let names = path.names();
         let text = |name: &[u8]| String::from_utf8(name.to_vec()).ok();
-        let image = |name: &[u8]| text(name.strip_suffix(b".iso").filter(|n| !n.is_empty())?);
+        let stem =
+            |name: &[u8], suffix: &[u8]| text(name.strip_suffix(suffix).filter(|n| !n.is_empty())?);
+        let image = |name: &[u8]| stem(name, b".iso");
         let route = match names {
             [] => Some(Self::Index),
             [b"boot.ipxe"] => Some(Self::IpxeMenu),
@@ -79,6 +89,9 @@ impl Route {
                 image,
                 path: FilePath::of(inside),
             }),
+            [b"overlay", image, file] => text(image)
+                .zip(stem(file, b".cpio"))
+                .map(|(image, entry)| Self::Overlay { image, entry }),
             _ => None,
         };
         Some(route.unwrap_or_else(|| Self::Root(FilePath::of(names))))
@@ -136,8 +149,8 @@ impl Route {
     pub fn role(&self) -> Option<Role> {
         match self {
             Self::Index => Some(Role::Other),
-            // Some initramfs download it.
-            Self::WholeImage(_) => None,
+            // Some initramfs download the one; the other may be the whole system.
+            Self::WholeImage(_) | Self::Overlay { .. } => None,
             Self::IpxeMenu => Some(Role::Menu),
             Self::Loader(file) if file.file().is_menu() => Some(Role::Menu),
             Self::Loader(_) => Some(Role::Loader),
@@ -165,6 +178,7 @@ impl fmt::Display for Route {
             Self::WholeImage(image) => write!(f, "iso/{image}.iso"),
             Self::Image { image, path } if path.is_empty() => write!(f, "iso/{image}"),
             Self::Image { image, path } => write!(f, "iso/{image}/{path}"),
+            Self::Overlay { image, entry } => write!(f, "overlay/{image}/{entry}.cpio"),
             Self::Root(path) => path.fmt(f),
         }
     }

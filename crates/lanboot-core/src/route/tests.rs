@@ -66,7 +66,10 @@ fn loader() -> impl Strategy<Value = LoaderRoute> {
 
 fn route() -> impl Strategy<Value = Route> {
     let root = path().prop_filter("has a folder of its own", |path| {
-        !matches!(path.names()[..], [b"loader" | b"iso", ..] | [b"boot.ipxe"])
+        !matches!(
+            path.names()[..],
+            [b"loader" | b"iso" | b"overlay", ..] | [b"boot.ipxe"]
+        )
     });
     prop_oneof![
         Just(Route::Index),
@@ -76,6 +79,7 @@ fn route() -> impl Strategy<Value = Route> {
         name().prop_map(Route::RamDisk),
         name().prop_map(Route::WholeImage),
         (name(), path()).prop_map(|(image, path)| Route::Image { image, path }),
+        (name(), name()).prop_map(|(image, entry)| Route::Overlay { image, entry }),
         root.prop_map(Route::Root),
     ]
 }

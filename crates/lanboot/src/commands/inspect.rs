@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use lanboot_core::catalog::{Dialect, Entry, Image, Server, Transport};
 use lanboot_core::events::bytes;
-use lanboot_core::images::{EntryKind, Linux};
+use lanboot_core::images::{EntryKind, Linux, Overlay};
 use lanboot_core::loaders::Shim;
 use lanboot_core::machine::Arch;
 use lanboot_core::net::Origin;
@@ -60,6 +60,10 @@ struct ReportEntry {
     cpu: &'static str,
     kernel: String,
     initramfs: Vec<String>,
+    /// Files the server adds to the initramfs, by their paths there.
+    overlay: Vec<String>,
+    /// Size of the overlay in bytes; 0 without one.
+    overlay_bytes: u64,
     /// `None` if everything is in the initramfs.
     root: Option<String>,
     root_bytes: u64,
@@ -130,12 +134,18 @@ fn report(image: &Image, append: &str) -> Report {
 
 fn kernel(image: &Image, entry: &Entry, append: &str) -> ReportEntry {
     let EntryKind::Linux(Linux { kernel, initrd }) = &entry.kind;
+    let overlay = entry.overlay();
     ReportEntry {
         id: entry.id.clone(),
         title: image.title(entry),
         cpu: entry.cpu.name(),
         kernel: kernel.clone(),
         initramfs: initrd.clone(),
+        overlay: overlay.map_or_else(Vec::new, |overlay| {
+            let paths = overlay.files().iter().map(|file| format!("/{}", file.path));
+            paths.collect()
+        }),
+        overlay_bytes: overlay.map_or(0, Overlay::bytes),
         root: entry.root.clone(),
         root_bytes: entry.root_bytes,
         incomplete: image.incomplete(entry).map(|reason| reason.to_string()),
@@ -267,6 +277,13 @@ fn kernel_text(out: &mut String, what: &str, entry: &ReportEntry) {
     field("kernel", &entry.kernel);
     for initramfs in &entry.initramfs {
         field("initramfs", initramfs);
+    }
+    if !entry.overlay.is_empty() {
+        let size = bytes(entry.overlay_bytes);
+        field(
+            "added",
+            &format!("{} ({size}), made by the server", entry.overlay.join(", ")),
+        );
     }
     let root = match &entry.root {
         Some(root) => format!("{root} ({})", bytes(entry.root_bytes)),

@@ -11,7 +11,7 @@ use crate::nbd::Exports as _;
 use crate::nfs::Exports as _;
 use crate::pe::Signed;
 use crate::plan::{LoaderChoice, Offers, offer};
-use crate::testing::{image, installer, shim_grub, signed_ipxe, tree, whole_image};
+use crate::testing::{image, installer, overlaid, shim_grub, signed_ipxe, tree, whole_image};
 
 /// The image with every file that it says it has.
 fn with_files(mut image: Image) -> Arc<Image> {
@@ -40,6 +40,7 @@ fn catalogs() -> Vec<Catalog> {
             with_files(image("dual", &[Cpu::X86_64, Cpu::I686])),
             with_files(installer("deb", Cpu::X86_64, by())),
             with_files(installer("arm", Cpu::Aarch64, Signed::No)),
+            with_files(overlaid("tails")),
             Arc::new(whole_image("memtest", &[])),
         ]
     };
