@@ -35,6 +35,7 @@ pub mod dhcp;
 pub mod diagnostic;
 pub mod events;
 pub mod exports;
+pub mod fat;
 pub mod http;
 pub mod images;
 pub mod initramfs;
@@ -49,6 +50,7 @@ pub mod pe;
 pub mod plan;
 pub mod route;
 pub mod routes;
+pub mod storage;
 #[cfg(test)]
 mod testing;
 pub mod text;

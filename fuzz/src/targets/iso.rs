@@ -1,7 +1,7 @@
 //! ISO 9660 images: descriptors, directories, Rock Ridge, Joliet, El Torito.
 
 use lanboot_core::iso;
-use lanboot_core::vfs::{ImageId, Kind, NodeId};
+use lanboot_core::vfs::{ImageId, Kind, NodeId, Tree};
 
 /// Bytes of a sector.
 const SECTOR: usize = 2048;
@@ -15,9 +15,14 @@ pub fn run(data: &[u8]) {
     let Ok(medium) = iso::read(ImageId(1), &image) else {
         return;
     };
-    for n in 0..medium.tree.len() {
+    check(&medium.tree);
+}
+
+/// Checks what every reader of a file system promises of its tree.
+pub(super) fn check(tree: &Tree) {
+    for n in 0..tree.len() {
         let id = NodeId(u32::try_from(n).expect("trees are bounded"));
-        let node = medium.tree.node(id).expect("ids are dense");
+        let node = tree.node(id).expect("ids are dense");
         match &node.kind {
             Kind::File(content) => {
                 let pieces = content.pieces().iter().map(|piece| piece.len).sum::<u64>();

@@ -6,6 +6,7 @@
 
 pub mod boot_config;
 pub mod dhcp;
+pub mod fat;
 pub mod http;
 pub mod initramfs;
 pub mod input;
@@ -29,7 +30,7 @@ pub struct Target {
 }
 
 /// Every target.
-pub const ALL: [Target; 12] = [
+pub const ALL: [Target; 13] = [
     Target {
         name: "boot_config",
         run: boot_config::run,
@@ -39,6 +40,11 @@ pub const ALL: [Target; 12] = [
         name: "dhcp",
         run: dhcp::run,
         seeds: dhcp::seeds,
+    },
+    Target {
+        name: "fat",
+        run: fat::run,
+        seeds: fat::seeds,
     },
     Target {
         name: "http",

@@ -1,5 +1,7 @@
 //! The two date formats of ECMA-119, converted to seconds since 1970 UTC.
 
+use crate::storage::calendar;
+
 /// Parses seven bytes: years since 1900, month, day, hour, minute, second, and the offset from UTC
 /// in quarters of an hour (§9.1.5). `None` if unset or not a date.
 pub(super) fn short(bytes: &[u8]) -> Option<i64> {
@@ -49,35 +51,13 @@ fn seconds(
     second: i64,
     zone: u8,
 ) -> Option<i64> {
-    let fits = (1..=12).contains(&month)
-        && (1..=31).contains(&day)
-        && (0..24).contains(&hour)
-        && (0..60).contains(&minute)
-        && (0..=60).contains(&second);
-    if !fits {
-        return None;
-    }
     // Out-of-range offsets are ignored, as Linux does (§9.1.5 allows -48 to +52).
     let zone = match i64::from(zone.cast_signed()) {
         zone @ -52..=52 => zone,
         _ => 0,
     };
-    let local = days(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second;
+    let local = calendar::seconds(year, month, day, hour, minute, second)?;
     Some(local - zone * 900)
-}
-
-/// Returns days since 1970-01-01 in the proleptic Gregorian calendar, for years from 0 on. The year
-/// starts in March here, so that the leap day is its last.
-fn days(year: i64, month: i64, day: i64) -> i64 {
-    let (year, month) = if month > 2 {
-        (year, month - 3)
-    } else {
-        (year - 1, month + 9)
-    };
-    let leaps = year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
-    let day_of_year = (153 * month + 2) / 5 + day - 1;
-    // 0000-03-01 is 719468 days before 1970-01-01.
-    year * 365 + leaps + day_of_year - 719_468
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! The boot catalog (El Torito 1.0 §2).
 
-use super::notes::Notes;
 use super::storage::{SECTOR, SECTOR_BYTES, Storage, u16_le, u32_le};
 use super::{BootEntry, Platform};
+use crate::storage::Notes;
 use crate::vfs::{Content, ImageId, Kind, NodeId, Piece, Source, Tree};
 
 /// Bytes of one slot. Only one sector of slots is read.

@@ -17,7 +17,6 @@
 mod builder;
 mod date;
 mod el_torito;
-mod notes;
 mod reader;
 mod record;
 mod root;
@@ -32,36 +31,8 @@ use std::fmt;
 
 pub use reader::read;
 
+pub use crate::storage::{MAX_WARNINGS, ReadAt};
 use crate::vfs::{Content, Tree};
-
-/// Random access to an image, implemented by the shell.
-pub trait ReadAt {
-    /// Reads up to `buf.len()` bytes at `offset`; returns 0 only at or after the end.
-    fn read_at(&self, buf: &mut [u8], offset: u64) -> std::io::Result<usize>;
-    /// Returns the length in bytes at the time the image was opened.
-    fn len(&self) -> u64;
-    /// Returns whether the image is empty.
-    fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-}
-
-/// An image held in memory.
-impl ReadAt for Vec<u8> {
-    fn read_at(&self, buf: &mut [u8], offset: u64) -> std::io::Result<usize> {
-        let from = usize::try_from(offset).unwrap_or(usize::MAX);
-        let rest = self.get(from..).unwrap_or_default();
-        let n = rest.len().min(buf.len());
-        for (to, byte) in buf.iter_mut().zip(rest) {
-            *to = *byte;
-        }
-        Ok(n)
-    }
-
-    fn len(&self) -> u64 {
-        self.as_slice().len() as u64
-    }
-}
 
 /// Contents of an ISO image.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,9 +56,6 @@ pub struct Medium {
     /// most [`MAX_WARNINGS`] single ones, then the number left out.
     pub warnings: Vec<String>,
 }
-
-/// Most single warnings kept for one image.
-pub const MAX_WARNINGS: usize = 16;
 
 /// Kind of names an image was read by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,8 +1,8 @@
 //! Reads a whole image.
 
-use super::notes::Notes;
 use super::storage::{SECTOR, Storage};
 use super::{IsoError, Medium, ReadAt, el_torito, root, volume, walk};
+use crate::storage::Notes;
 use crate::vfs::{Damage, ImageId, Kind, NodeId, Tree};
 
 /// Reads the image `source`; its files become pieces of `image`.

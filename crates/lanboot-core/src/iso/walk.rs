@@ -4,11 +4,11 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::notes::{Notes, Paths, Tally};
 use super::record::Record;
 use super::root::{self, Names, Root};
 use super::storage::{Extent, SECTOR, SECTOR_BYTES, Storage};
 use super::susp::{self, Attributes};
+use crate::storage::{Notes, Paths, Tally};
 use crate::vfs::{
     Content, Damage, ImageId, Kind, MAX_NODES, Meta, Missing, NodeId, Path, Piece, Tree,
     TreeBuilder, TreeError,

@@ -72,6 +72,8 @@ pub enum Missing {
     Zisofs,
     /// See [`Damage::Interleaved`].
     Interleaved,
+    /// See [`Damage::Unlocated`].
+    Unlocated,
 }
 
 /// Reason a listed file cannot be served. Each is a clause.
@@ -94,6 +96,9 @@ pub enum Damage {
     /// Interleaved with another file (ECMA-119 §6.4.3).
     #[error("recorded interleaved with another file, which lanboot does not read")]
     Interleaved,
+    /// The file system does not say where all of it is, or says it of two files.
+    #[error("damaged: the file system does not record where all of it is")]
+    Unlocated,
 }
 
 reason_codes!(Damage {
@@ -101,6 +106,7 @@ reason_codes!(Damage {
     Self::ExtentMissing => "extent_missing",
     Self::Zisofs => "zisofs",
     Self::Interleaved => "interleaved",
+    Self::Unlocated => "unlocated",
 });
 
 /// A run of bytes from one source.
@@ -252,6 +258,7 @@ impl Content {
             Missing::ExtentMissing => Damage::ExtentMissing,
             Missing::Zisofs => Damage::Zisofs,
             Missing::Interleaved => Damage::Interleaved,
+            Missing::Unlocated => Damage::Unlocated,
         })
     }
 

@@ -1,13 +1,13 @@
 //! Warnings about an image, bounded however damaged it is.
 
-use super::MAX_WARNINGS;
-
+/// Most single warnings kept for one image.
+pub const MAX_WARNINGS: usize = 16;
 /// Longest path displayed in a warning, in characters.
 const MAX_SHOWN: usize = 160;
 
 /// Collects warnings up to a limit and counts the rest.
 #[derive(Debug, Default)]
-pub(super) struct Notes {
+pub(crate) struct Notes {
     lines: Vec<String>,
     more: usize,
     sums: Vec<String>,
@@ -15,7 +15,7 @@ pub(super) struct Notes {
 
 impl Notes {
     /// Adds one warning. Beyond the limit `line` is not called.
-    pub(super) fn add(&mut self, line: impl FnOnce() -> String) {
+    pub(crate) fn add(&mut self, line: impl FnOnce() -> String) {
         if self.lines.len() < MAX_WARNINGS {
             self.lines.push(line());
         } else {
@@ -24,12 +24,12 @@ impl Notes {
     }
 
     /// Adds a summary of many faults; to be called at most once per call site.
-    pub(super) fn sum_up(&mut self, line: impl Into<String>) {
+    pub(crate) fn sum_up(&mut self, line: impl Into<String>) {
         self.sums.push(line.into());
     }
 
     /// Returns all warnings, summaries first.
-    pub(super) fn finish(mut self) -> Vec<String> {
+    pub(crate) fn finish(mut self) -> Vec<String> {
         let mut all = self.sums;
         all.append(&mut self.lines);
         if self.more > 0 {
@@ -41,13 +41,13 @@ impl Notes {
 
 /// Count of things of one kind, and the first of them.
 #[derive(Debug, Default)]
-pub(super) struct Tally {
-    pub(super) count: usize,
-    pub(super) first: String,
+pub(crate) struct Tally {
+    pub(crate) count: usize,
+    pub(crate) first: String,
 }
 
 impl Tally {
-    pub(super) fn add(&mut self, name: impl FnOnce() -> String) {
+    pub(crate) fn add(&mut self, name: impl FnOnce() -> String) {
         if self.count == 0 {
             self.first = name();
         }
@@ -55,7 +55,7 @@ impl Tally {
     }
 
     /// Formats as `1 file` or `7 files`, then ` ('/a/b')` or ` (the first is '/a/b')`.
-    pub(super) fn describe(&self, one: &str, many: &str) -> String {
+    pub(crate) fn describe(&self, one: &str, many: &str) -> String {
         match self.count {
             1 => format!("1 {one} ('{}')", self.first),
             n => format!("{n} {many} (the first is '{}')", self.first),
@@ -81,15 +81,15 @@ fn shown(path: &[u8]) -> String {
 
 /// Directories read so far, to name the place of a fault.
 #[derive(Debug)]
-pub(super) struct Paths {
+pub(crate) struct Paths {
     /// Parent and name of every directory, parents before children; the root is the first.
     folders: Vec<(usize, Box<[u8]>)>,
 }
 
 impl Paths {
-    pub(super) const ROOT: usize = 0;
+    pub(crate) const ROOT: usize = 0;
 
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let root = (Self::ROOT, Box::default());
         Self {
             folders: vec![root],
@@ -97,13 +97,13 @@ impl Paths {
     }
 
     /// Adds a directory and returns its number.
-    pub(super) fn add(&mut self, parent: usize, name: &[u8]) -> usize {
+    pub(crate) fn add(&mut self, parent: usize, name: &[u8]) -> usize {
         self.folders.push((parent, name.into()));
         self.folders.len() - 1
     }
 
     /// Returns the path of a directory.
-    pub(super) fn folder(&self, number: usize) -> String {
+    pub(crate) fn folder(&self, number: usize) -> String {
         match self.folders.get(number) {
             Some((parent, name)) if number != Self::ROOT => self.of(*parent, name),
             _ => "/".to_owned(),
@@ -111,7 +111,7 @@ impl Paths {
     }
 
     /// Returns the path of `name` in a directory.
-    pub(super) fn of(&self, folder: usize, name: &[u8]) -> String {
+    pub(crate) fn of(&self, folder: usize, name: &[u8]) -> String {
         let mut names = vec![name];
         let mut at = folder;
         while let Some((parent, name)) = self.folders.get(at).filter(|_| at != Self::ROOT) {
