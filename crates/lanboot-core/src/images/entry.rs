@@ -216,6 +216,9 @@ pub enum Refusal {
     /// The family whose initramfs has nothing that attaches a network disk.
     #[error("its initramfs ({0}) cannot attach the root over NBD; use HTTP or NFS")]
     NbdUnsupported(&'static str),
+    /// dracut finds a network disk by the label of its volume.
+    #[error("its volume has no label by which its initramfs would find the disk; use HTTP or NFS")]
+    NoDiskLabel,
     /// live-boot's `fetch=` takes one file.
     #[error(
         "its root is in {0} files, and its initramfs (live-boot) fetches only one over HTTP; use NFS"

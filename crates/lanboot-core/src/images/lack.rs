@@ -14,6 +14,9 @@ pub enum Part {
     NetworkHook,
     /// A driver for a network card.
     NetworkDriver,
+    /// The hook that finds the root of a live system (dracut's `dmsquash-live`); every transport needs
+    /// it.
+    Live,
     /// `curl` and the hook that fetches the root over HTTP.
     Http,
     /// `nfsmount` and the hook that mounts the root over NFS.
@@ -28,7 +31,7 @@ impl Part {
     /// Tests whether `transport` needs it.
     pub fn is_needed_by(self, transport: Transport) -> bool {
         match self {
-            Self::Ipconfig | Self::NetworkHook | Self::NetworkDriver => true,
+            Self::Ipconfig | Self::NetworkHook | Self::NetworkDriver | Self::Live => true,
             Self::Http => transport == Transport::Http,
             Self::Nfs => transport == Transport::Nfs,
             Self::Nbd => transport == Transport::Nbd,
@@ -64,6 +67,7 @@ impl fmt::Display for Lack {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let cannot = match self.part {
             Part::Ipconfig | Part::NetworkHook | Part::NetworkDriver => "cannot use the network",
+            Part::Live => "cannot start a live system over the network",
             Part::Http => "cannot fetch the root over HTTP",
             Part::Nfs => "cannot mount the root over NFS",
             Part::Nbd => "cannot attach the root over NBD",

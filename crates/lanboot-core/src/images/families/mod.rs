@@ -3,6 +3,7 @@
 mod archiso;
 mod casper;
 mod debian_installer;
+mod dracut_live;
 mod live_boot;
 
 #[cfg(test)]
@@ -22,6 +23,7 @@ const FAMILIES: &[&Family] = &[
     &debian_installer::FAMILY,
     &casper::FAMILY,
     &live_boot::FAMILY,
+    &dracut_live::FAMILY,
 ];
 
 /// Recognises a medium; `None` when it is of no known family.
