@@ -125,6 +125,10 @@ pub enum Note {
         /// The menu's path on the medium.
         menu: String,
     },
+    /// This is on the medium, which the started system does not see.
+    OnlyOnMedium(&'static str),
+    /// Its installer asks where its packages are; they are in this folder of this server.
+    AsksForPackages(String),
     /// Its arguments follow the family's scripts, and no medium of it was booted by this project's
     /// tests.
     NotBooted,
@@ -137,6 +141,15 @@ impl fmt::Display for Note {
                 f,
                 "copytoram=n in its own menu ({menu}) is not used: over HTTP the root is always \
                  copied into memory, over NFS and NBD --transport and --append decide"
+            ),
+            Self::OnlyOnMedium(what) => write!(
+                f,
+                "the started system does not see the medium: without {what}"
+            ),
+            Self::AsksForPackages(folder) => write!(
+                f,
+                "its installer asks where its packages are: they are on this server in {folder}, \
+                 over HTTP and NFS"
             ),
             Self::NotBooted => f.write_str(
                 "its arguments follow its family's scripts; this project has not booted one",
@@ -219,6 +232,9 @@ pub enum Refusal {
     /// dracut finds a network disk by the label of its volume.
     #[error("its volume has no label by which its initramfs would find the disk; use HTTP or NFS")]
     NoDiskLabel,
+    /// The family whose initramfs knows no other transport than HTTP.
+    #[error("its initramfs ({0}) fetches the root over HTTP only")]
+    OnlyHttp(&'static str),
     /// live-boot's `fetch=` takes one file.
     #[error(
         "its root is in {0} files, and its initramfs (live-boot) fetches only one over HTTP; use NFS"

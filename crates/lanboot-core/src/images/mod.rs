@@ -10,16 +10,20 @@ mod arguments;
 mod cpu;
 mod detect;
 pub(crate) mod detection;
+mod downloaded;
 mod efi;
 pub(crate) mod entry;
 pub(crate) mod families;
 mod family;
+#[cfg(test)]
+mod golden;
 mod kernel;
 mod lack;
 pub(crate) mod medium;
 mod menu_groups;
 mod naming;
 mod overlay;
+mod own_menu;
 mod server;
 mod transport;
 

@@ -1,10 +1,15 @@
 //! The families of media that are recognised: one module and one row of [`FAMILIES`] each.
 
+mod agama;
 mod archiso;
 mod casper;
 mod debian_installer;
 mod dracut_live;
+mod initramfs_system;
+mod ipfire;
+mod linuxrc;
 mod live_boot;
+mod miso;
 
 #[cfg(test)]
 pub(crate) use archiso::{Archiso, NbdRoot};
@@ -23,7 +28,14 @@ const FAMILIES: &[&Family] = &[
     &debian_installer::FAMILY,
     &casper::FAMILY,
     &live_boot::FAMILY,
+    &miso::FAMILY,
+    &linuxrc::FAMILY,
+    // Before dracut's, which takes any live system in `LiveOS`.
+    &agama::FAMILY,
     &dracut_live::FAMILY,
+    &ipfire::FAMILY,
+    // A menu's entry is enough for it: it comes after those that look for a root.
+    &initramfs_system::FAMILY,
 ];
 
 /// Recognises a medium; `None` when it is of no known family.
@@ -48,3 +60,6 @@ pub(crate) fn disk_names() -> impl Iterator<Item = &'static str> {
         .flat_map(|family| family.disk_names)
         .copied()
 }
+
+#[cfg(test)]
+mod tests;
