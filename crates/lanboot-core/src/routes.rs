@@ -13,7 +13,7 @@ use ipnet::IpNet;
 
 use crate::catalog::{Catalog, Entry, Fetched, Image, Server, Transport};
 use crate::diagnostic::DiagnosticCode;
-use crate::images::{EntryKind, Linux};
+use crate::images::{EntryKind, Linux, Multiboot};
 use crate::loaders::{LoaderRoute, Loaders, PXELINUX_DEFAULT, PxelinuxFile};
 use crate::menus::{self, Menu};
 use crate::net::{self, Origin};
@@ -250,7 +250,8 @@ impl Routes {
         FileUse {
             role,
             name: name(file),
-            begins_boot: matches!(role, Role::Loader | Role::Kernel | Role::Initramfs),
+            begins_boot: matches!(role, Role::Loader | Role::Kernel | Role::Initramfs)
+                || found.is_some_and(|(_, entry)| matches!(entry.kind, EntryKind::Program(_))),
             expected: expected.collect(),
             shim: None,
         }
@@ -320,22 +321,41 @@ impl Routes {
 
 /// Returns the role of a file of its medium in the boot of an entry.
 fn role_in(entry: &Entry, file: &str) -> Option<Role> {
-    let EntryKind::Linux(Linux { kernel, initrd }) = &entry.kind;
-    let is_initrd = || initrd.iter().any(|path| path == file);
-    if kernel == file {
-        Some(Role::Kernel)
-    } else if entry.root.is_none()
-        && entry.overlay().is_none()
-        && initrd.last().is_some_and(|last| last == file)
-    {
-        // It is the whole system.
-        Some(Role::Root)
-    } else if is_initrd() {
-        Some(Role::Initramfs)
-    } else if entry.root.as_deref() == Some(file) {
-        Some(Role::Root)
-    } else {
-        None
+    // What is loaded last is the whole system, where it fetches nothing more.
+    match &entry.kind {
+        EntryKind::Linux(Linux { kernel, initrd }) => {
+            let is_last = initrd.last().is_some_and(|last| last == file);
+            let is_whole = is_last && entry.root.is_none() && entry.overlay().is_none();
+            if kernel == file {
+                Some(Role::Kernel)
+            } else if is_whole {
+                Some(Role::Root)
+            } else if initrd.iter().any(|path| path == file) {
+                Some(Role::Initramfs)
+            } else {
+                let is_root = entry.root.as_deref() == Some(file);
+                is_root.then_some(Role::Root)
+            }
+        }
+        EntryKind::Program(program) => {
+            let mut files = program.files.iter();
+            let found = files.any(|of| of.path == file);
+            found.then_some(Role::Root)
+        }
+        EntryKind::Multiboot(Multiboot {
+            kernel, modules, ..
+        }) => {
+            let is_module = modules.iter().any(|module| module.path == file);
+            let last = modules.last().map_or(kernel, |module| &module.path);
+            if last == file {
+                Some(Role::Root)
+            } else if kernel == file {
+                Some(Role::Kernel)
+            } else {
+                is_module.then_some(Role::Initramfs)
+            }
+        }
+        EntryKind::Disk(_) => None,
     }
 }
 

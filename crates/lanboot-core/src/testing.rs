@@ -8,7 +8,10 @@ use crate::catalog::{
 use crate::images::entry::{Boot, RootSource};
 use crate::images::families::{Archiso, Casper, DebianInstaller, NbdRoot};
 use crate::images::medium::Medium;
-use crate::images::{EntryKind, Linux, NetworkArgs, Overlay, OverlayBody, OverlayFile};
+use crate::images::{
+    Disk, EntryKind, Firmware, Linux, Module, Multiboot, MultibootVersion, NetworkArgs, Overlay,
+    OverlayBody, OverlayFile, Program, ProgramFile, Standalone,
+};
 use crate::loaders::{Grub, Shim, ShimGrub, SignedBuild, SignedIpxe};
 use crate::machine::Arch;
 use crate::net::Origin;
@@ -114,8 +117,10 @@ fn archiso(network: NetworkArgs) -> Archiso {
 
 /// The files of an entry with a Linux kernel.
 pub(crate) fn linux(entry: &Entry) -> &Linux {
-    let EntryKind::Linux(linux) = &entry.kind;
-    linux
+    match &entry.kind {
+        EntryKind::Linux(linux) => linux,
+        other => panic!("{other:?} is no kernel"),
+    }
 }
 
 /// One like debian-installer's: all is in its initramfs.
@@ -175,6 +180,68 @@ pub(crate) fn downloaded(name: &str) -> Image {
         entry.root_source = Arc::new(Casper);
     }
     image
+}
+
+/// One with an entry of this kind that has no root.
+fn complete(name: &str, kind: EntryKind, inherited: &[&str]) -> Image {
+    let entry = Entry {
+        id: name.into(),
+        title: name.into(),
+        kind,
+        inherited: inherited.iter().copied().map(String::from).collect(),
+        root_source: Arc::new(Standalone),
+        root: None,
+        root_bytes: 0,
+        initrd_bytes: 0,
+        ..entry(name, Cpu::X86_64)
+    };
+    let mut image = image(name, &[]);
+    image.found.family = Some("program");
+    image.found.entries = vec![entry];
+    image
+}
+
+/// One like memtest86+'s: a program for every firmware.
+pub(crate) fn program_image(name: &str) -> Image {
+    let files = [
+        (Firmware::Bios64, "boot/m64.bin"),
+        (Firmware::Bios32, "boot/m32.bin"),
+        (Firmware::X64Uefi, "EFI/BOOT/m 64.efi"),
+        (Firmware::X86Uefi, "EFI/BOOT/m32.efi"),
+    ];
+    let files = files.map(|(firmware, path)| ProgramFile {
+        firmware,
+        path: path.into(),
+    });
+    let kind = EntryKind::Program(Program {
+        files: files.to_vec(),
+    });
+    complete(name, kind, &["nomch"])
+}
+
+/// One like Xen's.
+pub(crate) fn multiboot(name: &str) -> Image {
+    let module = |path: &str, arguments: &[&str]| Module {
+        path: path.into(),
+        arguments: arguments.iter().copied().map(String::from).collect(),
+    };
+    let kind = EntryKind::Multiboot(Multiboot {
+        version: MultibootVersion::Two,
+        kernel: "boot/xen".into(),
+        modules: vec![
+            module("boot/vmlinuz", &["console=hvc0", "${x}", "---"]),
+            module("boot/initrd.img", &[]),
+        ],
+    });
+    complete(name, kind, &["dom0_mem=1G"])
+}
+
+/// One of no family that starts as a disk with a BIOS and x64 UEFI.
+pub(crate) fn disk(name: &str) -> Image {
+    let kind = EntryKind::Disk(Disk {
+        firmware: vec![Firmware::Bios64, Firmware::Bios32, Firmware::X64Uefi],
+    });
+    complete(name, kind, &[])
 }
 
 /// One without a kernel that firmware of these kinds starts as a whole, of every kind for none.
@@ -240,6 +307,11 @@ pub(crate) fn server() -> Server {
 }
 
 pub(crate) fn tree(files: &[(&str, &str)]) -> Tree {
+    tree_of(files)
+}
+
+/// As [`tree`], of bytes.
+pub(crate) fn tree_of<B: AsRef<[u8]>>(files: &[(&str, B)]) -> Tree {
     let mut builder = TreeBuilder::new(Meta::default());
     let mut directories: std::collections::BTreeMap<String, NodeId> = Default::default();
     for (path, text) in files {
@@ -255,7 +327,7 @@ pub(crate) fn tree(files: &[(&str, &str)]) -> Tree {
                     .unwrap()
             });
         }
-        let kind = Kind::File(Content::memory(text.as_bytes()));
+        let kind = Kind::File(Content::memory(text.as_ref()));
         builder
             .add(at, name.as_bytes(), kind, Meta::default())
             .unwrap();

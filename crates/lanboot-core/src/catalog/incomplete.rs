@@ -106,7 +106,7 @@ impl Image {
 mod tests {
     use super::*;
     use crate::catalog::{Cpu, Firmware};
-    use crate::loaders::Loaders;
+    use crate::loaders::{Loaders, PxelinuxModules};
     use crate::machine::{Arch, Mac, Machine, Stage};
     use crate::menus::{Menu, ipxe, pxelinux};
     use crate::plan::{
@@ -199,7 +199,7 @@ mod tests {
             !text.contains("entry-cut") && !text.contains("/iso/cut/"),
             "{text}"
         );
-        let text = pxelinux(&both, &menu, &server(), true);
+        let text = pxelinux(&both, &menu, &server(), PxelinuxModules::default());
         let label = format!("LABEL cut-x86_64\nMENU LABEL cut (x86_64) - {SAID}\nMENU DISABLE\n");
         assert!(
             text.contains(&label) && !text.contains("/iso/cut/"),

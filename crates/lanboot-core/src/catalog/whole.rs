@@ -1,6 +1,7 @@
 //! Images that start as a whole: UEFI HTTP Boot loads one into memory and starts it as a disk.
 
 use super::{Catalog, Entry, Image, Lack};
+use crate::loaders::MEMDISK_MAX_IMAGE;
 use crate::machine::Arch;
 
 /// Something a person can start. Which of them a machine can start depends on its firmware, and
@@ -55,6 +56,11 @@ impl Image {
         let kernels = kernels.filter(|entry| self.incomplete(entry).is_none());
         let kernels = kernels.map(move |entry| Start::Kernel(self, entry));
         kernels.chain(self.is_whole_entry().then_some(Start::WholeImage(self)))
+    }
+
+    /// Returns whether memdisk can hold it.
+    pub fn fits_memdisk(&self) -> bool {
+        self.size <= MEMDISK_MAX_IMAGE
     }
 
     /// Returns whether no part of the image is known to be missing.

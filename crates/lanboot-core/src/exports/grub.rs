@@ -8,7 +8,7 @@ use crate::menus::{Grub, grub_starts, is_refused, refused, transport_label};
 
 pub(super) fn fragment(from: &Export<'_>) -> Fragment {
     let mut fragment = Fragment::default();
-    let (planned, mut others) = menu_entries(from, &mut fragment);
+    let (mut planned, mut others) = menu_entries(from, &mut fragment);
     let mut out = String::new();
     heading(&mut out, from);
     device(&mut out, from);
@@ -19,7 +19,9 @@ pub(super) fn fragment(from: &Export<'_>) -> Fragment {
         server: from.server,
         netmask: from.netmask,
     };
-    for menu_entries in planned.chunk_by(|a, b| a.entry.cpu == b.entry.cpu) {
+    // What GRUB never starts is in the menus of other loaders.
+    planned.retain(|menu_entry| grub.starts(menu_entry.image, menu_entry.entry));
+    for menu_entries in planned.chunk_by(start_together) {
         only_where(&mut out, menu_entries, |out| {
             for menu_entry in menu_entries {
                 let entry = menu_entry.entry;
@@ -76,7 +78,7 @@ fn heading(out: &mut String, from: &Export<'_>) {
 
 /// Writes the entries with other root transports, which are sorted by processor: a submenu for each.
 fn transport_menus(out: &mut String, grub: &Grub<'_>, others: &[MenuEntry<'_>]) {
-    for menu_entries in others.chunk_by(|a, b| a.entry.cpu == b.entry.cpu) {
+    for menu_entries in others.chunk_by(start_together) {
         only_where(out, menu_entries, |out| {
             let cpu = menu_entries
                 .first()
@@ -108,12 +110,17 @@ fn transport_menus(out: &mut String, grub: &Grub<'_>, others: &[MenuEntry<'_>]) 
     }
 }
 
+/// Tests whether the same machines start both.
+fn start_together(one: &MenuEntry<'_>, other: &MenuEntry<'_>) -> bool {
+    grub_starts(one.entry) == grub_starts(other.entry)
+}
+
 /// Writes what `write` writes, where GRUB starts kernels for the processor of `menu_entries`.
 fn only_where(out: &mut String, menu_entries: &[MenuEntry<'_>], write: impl FnOnce(&mut String)) {
     let Some(first) = menu_entries.first() else {
         return;
     };
-    let _ = writeln!(out, "\nif {}; then", grub_starts(first.entry.cpu));
+    let _ = writeln!(out, "\nif {}; then", grub_starts(first.entry));
     write(out);
     out.push_str("fi\n");
 }

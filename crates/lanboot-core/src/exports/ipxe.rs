@@ -134,7 +134,7 @@ fn item(out: &mut String, menu_entry: &MenuEntry<'_>, label: &str, title: &str) 
     // `||`, `&&` and `;` part commands and `#` begins a comment, in a title as anywhere.
     let title = text(title, MAX_TITLE).replace(['|', '&', ';', '#'], "-");
     let item = format!("item {label} {}", line(&title, MAX_TITLE));
-    where_it_starts(out, menu_entry.entry.cpu, &item);
+    where_it_starts(out, menu_entry.entry, &item);
 }
 
 fn start(

@@ -4,9 +4,10 @@ use std::fmt::Write as _;
 
 use super::menu_entries::{MenuEntry, menu_entries};
 use super::{Export, Fragment, MAX_TITLE, comment, text};
-use crate::catalog::{Cpu, Dialect};
-use crate::images::EntryKind;
-use crate::menus::{overlay, transport_label, url};
+use crate::catalog::{Dialect, Firmware};
+use crate::images::{EntryKind, Linux};
+use crate::loaders::Memdisk;
+use crate::menus::{is_for_bios, multiboot_parts, overlay, transport_label, url};
 use crate::route::Route;
 
 /// Longest line of help, in bytes: a text screen's width.
@@ -18,8 +19,8 @@ pub(super) fn fragment(from: &Export<'_>) -> Fragment {
     let mut fragment = Fragment::default();
     let (mut planned, mut others) = menu_entries(from, &mut fragment);
     // Whatever runs PXELINUX is an x86 PC.
-    planned.retain(|menu_entry| menu_entry.entry.cpu != Cpu::Aarch64);
-    others.retain(|menu_entry| menu_entry.entry.cpu != Cpu::Aarch64);
+    planned.retain(|menu_entry| is_for_bios(menu_entry.entry));
+    others.retain(|menu_entry| is_for_bios(menu_entry.entry));
     let mut out = String::new();
     let address = from.address();
     comment(
@@ -72,9 +73,58 @@ fn label(out: &mut String, from: &Export<'_>, menu_entry: &MenuEntry<'_>, name: 
         "\nLABEL {}\nMENU LABEL {title}\n",
         text(name, MAX_TITLE)
     );
+    out.push_str(&match &entry.kind {
+        EntryKind::Linux(linux) => linux_commands(from, menu_entry, linux, &arguments),
+        EntryKind::Program(program) => {
+            let files = [Firmware::Bios64, Firmware::Bios32];
+            let file = files.into_iter().find_map(|of| program.file(of));
+            let file = file.map_or_else(String::new, |file| path(from, menu_entry, file));
+            with_arguments(format!("LINUX {file}\n"), &arguments)
+        }
+        EntryKind::Multiboot(multiboot) => {
+            let file = |file: &str| path(from, menu_entry, file);
+            let parts = multiboot_parts(multiboot, &arguments, file);
+            format!("# It needs mboot.c32 and libcom32.c32 beside this loader.\nCOM32 mboot.c32\nAPPEND {parts}\n")
+        }
+        EntryKind::Disk(_) => {
+            let image = Route::WholeImage(menu_entry.image.name.clone());
+            let disk = image.url(&from.server.http);
+            let memdisk = format!("{}::{}", from.address(), Route::Loader(Memdisk.into()));
+            format!(
+                "# With lpxelinux.0 only, and where {} has memdisk.\n\
+                 LINUX {memdisk}\nINITRD {disk}\nAPPEND iso raw\n",
+                from.address()
+            )
+        }
+    });
+    let _ = write!(out, "TEXT HELP\n{}\nENDTEXT\n", text(&help, MAX_HELP));
+}
+
+/// Returns one file of an image: over TFTP, or by a URL where only that can hold its name.
+fn path(from: &Export<'_>, menu_entry: &MenuEntry<'_>, file: &str) -> String {
+    match is_plain(file) {
+        true => format!("{}::{}", from.address(), menu_entry.path(file)),
+        false => url(from.server, menu_entry.image, file),
+    }
+}
+
+/// Adds the line with the arguments, where there are any.
+fn with_arguments(commands: String, arguments: &str) -> String {
+    match arguments {
+        "" => commands,
+        _ => format!("{commands}APPEND {}\n", text_kept(arguments)),
+    }
+}
+
+/// Returns the lines that start a Linux kernel.
+fn linux_commands(
+    from: &Export<'_>,
+    menu_entry: &MenuEntry<'_>,
+    linux: &Linux,
+    arguments: &str,
+) -> String {
     let http = |file: &str| url(from.server, menu_entry.image, file);
-    let EntryKind::Linux(linux) = &entry.kind;
-    let overlay = overlay(menu_entry.image, entry);
+    let overlay = overlay(menu_entry.image, menu_entry.entry);
     let initrd = |file: &dyn Fn(&str) -> String, route: &dyn Fn(Route) -> String| {
         let files = linux.initrd.iter().map(|path| file(path));
         let files: Vec<String> = files.chain(overlay.clone().map(route)).collect();
@@ -82,6 +132,7 @@ fn label(out: &mut String, from: &Export<'_>, menu_entry: &MenuEntry<'_>, name: 
     };
     let initrd_by_http = initrd(&http, &|route| route.url(&from.server.http));
     let files = [&linux.kernel].into_iter().chain(&linux.initrd);
+    let mut out = String::new();
     if files.clone().all(|file| is_plain(file)) {
         let by_tftp = |path: String| format!("{}::{path}", from.address());
         let tftp = |file: &str| by_tftp(menu_entry.path(file));
@@ -100,16 +151,12 @@ fn label(out: &mut String, from: &Export<'_>, menu_entry: &MenuEntry<'_>, name: 
             http(&linux.kernel),
         );
     }
-    let sysappend = match entry.sysappend() {
+    let sysappend = match menu_entry.entry.sysappend() {
         0 => String::new(),
         mask => format!("SYSAPPEND {mask}\n"),
     };
-    let _ = write!(
-        out,
-        "APPEND {}\n{sysappend}TEXT HELP\n{}\nENDTEXT\n",
-        text_kept(&arguments),
-        text(&help, MAX_HELP),
-    );
+    let _ = write!(out, "APPEND {}\n{sysappend}", text_kept(arguments));
+    out
 }
 
 /// Returns whether a path can stand in a configuration as it is: blanks end it, commas part it.

@@ -74,6 +74,25 @@ impl Firmware {
         }
     }
 
+    /// Returns its name for people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bios64 => "BIOS",
+            Self::Bios32 => "BIOS with a 32-bit processor",
+            Self::X64Uefi => "x64 UEFI",
+            Self::X86Uefi => "ia32 UEFI",
+            Self::Arm64Uefi => "arm64 UEFI",
+        }
+    }
+
+    /// Tests whether it is a BIOS.
+    pub fn is_bios(self) -> bool {
+        match self {
+            Self::Bios64 | Self::Bios32 => true,
+            Self::X64Uefi | Self::X86Uefi | Self::Arm64Uefi => false,
+        }
+    }
+
     /// Lists the processors it starts kernels for, the preferred one first.
     pub fn cpus(self) -> &'static [Cpu] {
         match self {

@@ -1,6 +1,7 @@
 //! The findings of a family on a medium.
 
-use super::entry::{Entry, EntryKind};
+use super::entry::Entry;
+use super::entry_kind::EntryKind;
 use super::lack::{Lack, Part};
 use crate::initramfs::Contents;
 use crate::machine::Arch;
@@ -80,7 +81,10 @@ impl Detection {
             let Some(lacks) = entry.root_source.examiner() else {
                 continue;
             };
-            let EntryKind::Linux(linux) = &entry.kind;
+            let linux = match &entry.kind {
+                EntryKind::Linux(linux) => linux,
+                EntryKind::Program(_) | EntryKind::Multiboot(_) | EntryKind::Disk(_) => continue,
+            };
             if let Some(contents) = list(&linux.initrd) {
                 let path = linux.initrd.last().map_or("", String::as_str);
                 entry.lacks = lacks(&contents, path);

@@ -5,12 +5,15 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::arguments::Dialect;
-use super::cpu::Cpu;
+use super::cpu::{Cpu, Firmware};
+use super::entry_kind::MenuLoader;
+pub(crate) use super::entry_kind::{EntryKind, Linux};
 use super::lack::Lack;
 use super::overlay::{NoOverlay, Overlay};
 use super::server::MountSource;
 use super::transport::Transport;
 use crate::initramfs::Contents;
+use crate::machine::Arch;
 use crate::pe::Signed;
 
 /// The way an initramfs finds its root: the kernel arguments it takes, and what it does with them.
@@ -167,7 +170,8 @@ pub struct Entry {
     pub title: String,
     /// Label of the volume, for the help below a menu.
     pub volume: String,
-    /// The kernel's processor.
+    /// The processor of its kernel. A program and a disk are for those of their firmware, and this is
+    /// the one of the first.
     pub cpu: Cpu,
     /// The thing a loader starts.
     pub kind: EntryKind,
@@ -188,23 +192,6 @@ pub struct Entry {
     pub notes: Vec<Note>,
     /// The signers of the kernel for Secure Boot.
     pub signed: Signed,
-}
-
-/// The thing a loader starts. Whatever loads or shows an entry destructures this exhaustively, so
-/// that a further kind does not compile before each place has decided about it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum EntryKind {
-    /// A Linux kernel with its initramfs.
-    Linux(Linux),
-}
-
-/// The files of a Linux kernel.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Linux {
-    /// Path of the kernel on the medium.
-    pub kernel: String,
-    /// Paths of the initramfs files on the medium, in order.
-    pub initrd: Vec<String>,
 }
 
 /// Reason an entry cannot start the way it was asked to.
@@ -255,6 +242,12 @@ pub enum Refusal {
          over NFS or NBD"
     )]
     NoRoot,
+    /// It is loaded whole.
+    #[error("it is loaded whole over HTTP; there is nothing to serve over NFS or NBD")]
+    Complete,
+    /// The loader attaches the image.
+    #[error("it starts from the image as a disk, which its loader reads over HTTP")]
+    AsDisk,
     /// There is no kernel either.
     #[error(
         "it starts only as a whole, by UEFI HTTP Boot; there is nothing to serve over NFS or NBD"
@@ -272,9 +265,8 @@ const MAX_INITRAMFS: u64 = u32::MAX as u64;
 impl Entry {
     /// Lists the files a boot cannot do without: those a loader loads, then the root.
     pub fn files(&self) -> impl Iterator<Item = &str> {
-        let EntryKind::Linux(Linux { kernel, initrd }) = &self.kind;
-        let loaded = [kernel].into_iter().chain(initrd);
-        let own = loaded.chain(&self.root).map(String::as_str);
+        let loaded = self.kind.loaded().into_iter();
+        let own = loaded.chain(self.root.as_deref());
         let added = self.overlay().into_iter();
         own.chain(added.flat_map(Overlay::medium_files))
     }
@@ -295,12 +287,38 @@ impl Entry {
         self.needs_whole_image() || self.overlay().is_some_and(Overlay::has_whole_image)
     }
 
+    /// Tests whether firmware of this kind starts it, by some loader.
+    pub fn starts_on(&self, firmware: Firmware) -> bool {
+        let mut loaders = MenuLoader::ALL.into_iter();
+        loaders.any(|loader| self.starts_by(loader, firmware))
+    }
+
+    /// Tests whether `loader` on this firmware starts it.
+    pub fn starts_by(&self, loader: MenuLoader, firmware: Firmware) -> bool {
+        self.kind.starts_by(loader, firmware, self.cpu)
+    }
+
+    /// Tests whether firmware of this architecture starts it.
+    pub fn runs_on(&self, arch: Arch) -> bool {
+        Firmware::of(arch).is_some_and(|firmware| self.starts_on(firmware))
+    }
+
+    /// Tests whether firmware with Secure Boot on refuses it in any case. The programs inside a
+    /// disk are not looked at.
+    pub fn is_unsigned(&self) -> bool {
+        self.signed == Signed::No && !matches!(self.kind, EntryKind::Disk(_))
+    }
+
     /// Checks that this entry can start by `transport` with the operator's own arguments `append`.
     pub fn check(&self, transport: Transport, append: &str) -> Result<(), Refusal> {
         if self.root.is_none() {
             return match transport {
                 Transport::Http => self.unsupported(transport).map_or(Ok(()), Err),
-                Transport::Nfs | Transport::Nbd => Err(Refusal::NoRoot),
+                Transport::Nfs | Transport::Nbd => Err(match self.kind {
+                    EntryKind::Linux(_) => Refusal::NoRoot,
+                    EntryKind::Program(_) | EntryKind::Multiboot(_) => Refusal::Complete,
+                    EntryKind::Disk(_) => Refusal::AsDisk,
+                }),
             };
         }
         match self.unsupported(transport) {
@@ -357,8 +375,11 @@ impl Entry {
         }
     }
 
-    /// Tests whether its initramfs downloads the image as it is.
+    /// Tests whether it needs the image as it is: as a disk, or for its initramfs to download.
     pub fn needs_whole_image(&self) -> bool {
+        if matches!(self.kind, EntryKind::Disk(_)) {
+            return true;
+        }
         let fetches = self.fetches(Transport::Http, "");
         fetches.iter().any(|f| f.file == Fetched::WholeImage)
     }
@@ -381,10 +402,20 @@ impl Entry {
     pub fn help(&self, transport: Transport, append: &str) -> String {
         if self.root.is_none() {
             let mib = self.initramfs_bytes() >> 20;
-            return format!(
-                "{}: everything is in its initramfs ({mib} MiB).",
-                self.volume
-            );
+            return match &self.kind {
+                EntryKind::Linux(_) => format!(
+                    "{}: everything is in its initramfs ({mib} MiB).",
+                    self.volume
+                ),
+                EntryKind::Program(_) => format!("{}: a program without a kernel.", self.volume),
+                EntryKind::Multiboot(_) => {
+                    format!("{}: a multiboot kernel with its modules.", self.volume)
+                }
+                EntryKind::Disk(_) => format!(
+                    "{}: the image as a disk, which Linux on it does not find.",
+                    self.volume
+                ),
+            };
         }
         let mib = self.root_bytes >> 20;
         let how = match (transport, self.streams(transport, append)) {

@@ -18,6 +18,28 @@ pub(crate) struct Medium<'a> {
     pub(crate) read: ReadSmall<'a>,
 }
 
+/// Lists the paths of at most `limit` files of a medium, folder by folder; none whose name is not
+/// UTF-8.
+pub(super) fn file_paths(tree: &Tree, limit: usize) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut folders = vec![(String::new(), Tree::ROOT)];
+    // A tree has no circles, so every folder comes once.
+    while let Some((folder, id)) = folders.pop() {
+        for (name, id) in tree.entries(id) {
+            let Ok(name) = std::str::from_utf8(name) else {
+                continue;
+            };
+            match tree.node(*id).map(|node| &node.kind) {
+                Some(Kind::File(_)) if found.len() >= limit => return found,
+                Some(Kind::File(_)) => found.push(format!("{folder}{name}")),
+                Some(Kind::Directory(_)) => folders.push((format!("{folder}{name}/"), *id)),
+                Some(Kind::Symlink(_)) | None => {}
+            }
+        }
+    }
+    found
+}
+
 /// Returns the size of all files of a medium together, in bytes.
 pub(super) fn file_bytes(tree: &Tree) -> u64 {
     let nodes = (0..tree.len()).filter_map(|at| u32::try_from(at).ok());

@@ -1,7 +1,7 @@
 //! One medium: which family it belongs to, and what can be booted from it.
 //!
 //! * `medium` — what a family sees of a medium; `detection` — what it finds there.
-//! * `entry` — an entry, and `entry::RootSource`: how its initramfs finds its root.
+//! * `entry_kind` — the things a loader starts; `entry` — an entry, and `entry::RootSource`: how its initramfs finds its root.
 //! * `families` — one module per family, and the table that registers them.
 //!
 //! A further family is one module under `families` and its row in that table.
@@ -13,6 +13,7 @@ pub(crate) mod detection;
 mod downloaded;
 mod efi;
 pub(crate) mod entry;
+pub(crate) mod entry_kind;
 pub(crate) mod families;
 mod family;
 #[cfg(test)]
@@ -24,7 +25,9 @@ mod menu_groups;
 mod naming;
 mod overlay;
 mod own_menu;
+mod program_files;
 mod server;
+mod standalone;
 mod transport;
 
 pub use arguments::Dialect;
@@ -33,8 +36,13 @@ pub(crate) use arguments::NetworkArgs;
 pub use cpu::{Cpu, Firmware};
 pub use detect::detect;
 pub use detection::{Detection, StockMenu};
-pub use entry::{Entry, EntryKind, Fetch, Fetched, Linux, Note, Refusal};
+pub use entry::{Entry, Fetch, Fetched, Note, Refusal};
+pub use entry_kind::{
+    Disk, EntryKind, Linux, MenuLoader, Module, Multiboot, MultibootVersion, Program, ProgramFile,
+};
 pub use lack::{Lack, Part, ShownBy};
 pub use overlay::{NoOverlay, Overlay, OverlayBody, OverlayFile};
 pub use server::{MountSource, Server};
+#[cfg(test)]
+pub(crate) use standalone::Standalone;
 pub use transport::Transport;

@@ -7,6 +7,9 @@ use super::signed_ipxe::SignedIpxe;
 use crate::machine::Arch;
 use crate::vfs::Content;
 
+/// The name of memdisk in the folder `loader`.
+pub(super) const MEMDISK: &str = "memdisk";
+
 /// The loaders there are, besides those on the media.
 #[derive(Clone, Debug, Default)]
 pub struct Loaders {
@@ -21,6 +24,11 @@ pub struct Loaders {
 }
 
 impl Loaders {
+    /// Tests whether the host has memdisk.
+    pub fn has_memdisk(&self) -> bool {
+        self.programs.contains_key(MEMDISK)
+    }
+
     /// Returns iPXE behind its own shim for this firmware.
     pub fn signed_ipxe(&self, arch: Arch) -> Option<&SignedIpxe> {
         self.signed_ipxe.iter().find(|signed| signed.arch == arch)

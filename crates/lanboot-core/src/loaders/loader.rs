@@ -134,11 +134,8 @@ pub enum Served<'a> {
 /// A menu or script, by the loader that reads it.
 #[derive(Clone, Copy, Debug)]
 pub enum GeneratedMenu<'a> {
-    /// PXELINUX'.
-    Pxelinux {
-        /// It has the module that recognises 32-bit processors.
-        detects_cpu: bool,
-    },
+    /// PXELINUX', with these modules.
+    Pxelinux(PxelinuxModules),
     /// GRUB's.
     Grub,
     /// GRUB's on machines with Secure Boot on, which came through this shim.
@@ -147,4 +144,15 @@ pub enum GeneratedMenu<'a> {
     GrubHttpTest,
     /// A disk with this pair and a menu on it, for HTTP Boot.
     GrubDisk(&'a ShimGrub),
+}
+
+/// The parts of PXELINUX that some entries need.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PxelinuxModules {
+    /// `ifcpu64.c32`, which recognises 32-bit processors.
+    pub detects_cpu: bool,
+    /// `mboot.c32` with its libraries, which starts multiboot kernels.
+    pub starts_multiboot: bool,
+    /// memdisk, which the host has or not.
+    pub has_memdisk: bool,
 }

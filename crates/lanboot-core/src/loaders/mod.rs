@@ -11,6 +11,7 @@ mod grub;
 mod ipxe;
 mod ipxe_behind_shim;
 mod loader;
+mod memdisk;
 mod no_loader;
 mod pxelinux;
 mod secure_arch;
@@ -25,8 +26,11 @@ pub(crate) use ipxe::AUTOEXEC;
 pub use ipxe::{IPXE, Ipxe, IpxeLoader};
 pub use ipxe_behind_shim::{IpxeBehindShim, IpxePart, SignedIpxeFile};
 pub use loader::{
-    Available, BootRequest, GeneratedMenu, Loader, LoaderFile, LoaderOffer, Program, Served,
+    Available, BootRequest, GeneratedMenu, Loader, LoaderFile, LoaderOffer, Program,
+    PxelinuxModules, Served,
 };
+pub(crate) use memdisk::MAX_IMAGE as MEMDISK_MAX_IMAGE;
+pub use memdisk::Memdisk;
 pub use no_loader::NoLoader;
 pub(crate) use pxelinux::DEFAULT as PXELINUX_DEFAULT;
 pub use pxelinux::{Pxelinux, PxelinuxFile};
@@ -139,6 +143,8 @@ loader_routes! {
     ShimGrub(ShimGrubFile);
     /// A file beside iPXE's own shim.
     SignedIpxe(SignedIpxeFile);
+    /// SYSLINUX' memdisk.
+    Memdisk(Memdisk);
 }
 
 /// Any [`Loader`], as the plan uses it.

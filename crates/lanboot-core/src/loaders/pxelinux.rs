@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::ipxe::AUTOEXEC;
 use super::loader::{
-    Available, BootRequest, GeneratedMenu, Loader, LoaderFile, LoaderOffer, Served,
+    Available, BootRequest, GeneratedMenu, Loader, LoaderFile, LoaderOffer, PxelinuxModules, Served,
 };
 use super::no_loader::NoLoader;
 use crate::machine::Arch;
@@ -75,11 +75,22 @@ impl LoaderFile for PxelinuxFile {
     fn find<'a>(&self, available: &'a dyn Available) -> Option<Served<'a>> {
         match self {
             Self::Program(name) => available.pxelinux(name).map(Served::File),
-            Self::Config(name) if name == DEFAULT => Some(Served::Menu(GeneratedMenu::Pxelinux {
-                detects_cpu: available.pxelinux("ifcpu64.c32").is_some(),
-            })),
+            Self::Config(name) if name == DEFAULT => {
+                let modules = modules(available);
+                Some(Served::Menu(GeneratedMenu::Pxelinux(modules)))
+            }
             Self::Config(_) => None,
         }
+    }
+}
+
+/// Finds the parts that some entries need.
+fn modules(available: &dyn Available) -> PxelinuxModules {
+    let has = |name: &str| available.pxelinux(name).is_some();
+    PxelinuxModules {
+        detects_cpu: has("ifcpu64.c32"),
+        starts_multiboot: has("mboot.c32"),
+        has_memdisk: available.host().has_memdisk(),
     }
 }
 

@@ -7,10 +7,13 @@
 use std::fmt::Write as _;
 
 use super::{MAX_HELP, line};
-use crate::catalog::{Catalog, Cpu, Firmware};
+use crate::catalog::{Catalog, Cpu, Entry, Firmware};
+use crate::images::{EntryKind, MenuLoader};
 
 /// Prefix of the settings used here.
 const PREFIX: &str = "lanboot-";
+/// Name, behind [`PREFIX`], of the setting that some entry without a kernel for a processor starts.
+const OTHER: &str = "other";
 /// Setting that holds the kind of machine.
 const MACHINE: &str = "${lanboot-machine}";
 
@@ -25,19 +28,27 @@ fn machine(firmware: Firmware) -> &'static str {
     }
 }
 
-/// The processors a catalog has entries for.
+/// The machines a catalog has entries for.
 pub(crate) struct CpuFilter {
-    /// Processors of its entries, each once.
+    /// Processors of its kernels, each once.
     cpus: Vec<Cpu>,
+    /// Firmware that starts one of its other entries.
+    others: Vec<Firmware>,
     /// Note about images no loader can start.
     whole: Option<String>,
 }
 
 impl CpuFilter {
     pub(crate) fn new(catalog: &Catalog) -> Self {
-        let has = |cpu: &Cpu| catalog.entries().any(|(_, entry)| entry.cpu == *cpu);
+        let entries = || catalog.entries().map(|(_, entry)| entry);
+        let has = |cpu: &Cpu| entries().any(|e| is_kernel(e) && e.cpu == *cpu);
+        let starts_other = |firmware: &Firmware| {
+            let mut others = entries().filter(|entry| !is_kernel(entry));
+            others.any(|entry| entry.starts_by(MenuLoader::Ipxe, *firmware))
+        };
         Self {
             cpus: Cpu::ALL.into_iter().filter(has).collect(),
+            others: Firmware::ALL.into_iter().filter(starts_other).collect(),
             whole: catalog
                 .about_whole_images()
                 .or_else(|| catalog.about_incomplete()),
@@ -64,10 +75,14 @@ impl CpuFilter {
                 }
             }
         }
-        let any: String = self
-            .cpus
-            .iter()
-            .map(|cpu| format!("${{{PREFIX}{cpu}}}"))
+        for firmware in &self.others {
+            only(out, *firmware, &format!("set {PREFIX}{OTHER} yes"));
+        }
+        let cpus = self.cpus.iter().map(|cpu| cpu.name());
+        let other = (!self.others.is_empty()).then_some(OTHER);
+        let any: String = cpus
+            .chain(other)
+            .map(|name| format!("${{{PREFIX}{name}}}"))
             .collect();
         if any.is_empty() {
             let _ = writeln!(out, "goto {nothing}");
@@ -78,11 +93,7 @@ impl CpuFilter {
 
     /// Sets `start` to the entry that boots unattended on this machine, if any.
     pub(crate) fn choose(out: &mut String, start: impl Fn(Firmware) -> Option<String>) {
-        for firmware in Firmware::ALL {
-            if let Some(start) = start(firmware) {
-                only(out, firmware, &format!("set start {start}"));
-            }
-        }
+        by_firmware(out, "start", start);
     }
 
     /// Writes the message for machines that can start none of the entries.
@@ -92,6 +103,10 @@ impl CpuFilter {
             let _ = writeln!(out, "echo lanboot: {}.", line(whole, MAX_HELP * 2));
         }
         if self.cpus.is_empty() && self.whole.is_some() {
+            return;
+        }
+        if self.cpus.is_empty() && !self.others.is_empty() {
+            out.push_str("echo lanboot: no image served here starts on a machine like this one.\n");
             return;
         }
         if self.cpus.is_empty() {
@@ -117,9 +132,46 @@ fn only(out: &mut String, firmware: Firmware, command: &str) {
     let _ = writeln!(out, "iseq {MACHINE} {} && {command} ||", machine(firmware));
 }
 
-/// Writes `command` for machines that start kernels for `cpu` only; must follow [`CpuFilter::ask`].
-pub(crate) fn where_it_starts(out: &mut String, cpu: Cpu, command: &str) {
+/// Writes `command` for machines that start `entry` only; must follow [`CpuFilter::ask`].
+pub(crate) fn where_it_starts(out: &mut String, entry: &Entry, command: &str) {
+    if is_kernel(entry) {
+        return where_kernels_start(out, entry.cpu, command);
+    }
+    for firmware in firmware_of(entry) {
+        only(out, firmware, command);
+    }
+}
+
+/// Writes `command` for machines that start kernels for `cpu` only.
+pub(crate) fn where_kernels_start(out: &mut String, cpu: Cpu, command: &str) {
     let _ = writeln!(out, "isset ${{{PREFIX}{cpu}}} && {command} ||");
+}
+
+/// Lists the firmware on which iPXE starts `entry`.
+fn firmware_of(entry: &Entry) -> impl Iterator<Item = Firmware> + use<'_> {
+    let all = Firmware::ALL.into_iter();
+    all.filter(|firmware| entry.starts_by(MenuLoader::Ipxe, *firmware))
+}
+
+/// Tests whether the processor of `entry` alone decides where it starts.
+fn is_kernel(entry: &Entry) -> bool {
+    match entry.kind {
+        EntryKind::Linux(_) => true,
+        EntryKind::Program(_) | EntryKind::Multiboot(_) | EntryKind::Disk(_) => false,
+    }
+}
+
+/// Writes the commands that set `setting` to what `value` returns for the firmware of the machine.
+pub(crate) fn by_firmware(
+    out: &mut String,
+    setting: &str,
+    value: impl Fn(Firmware) -> Option<String>,
+) {
+    for firmware in Firmware::ALL {
+        if let Some(value) = value(firmware) {
+            only(out, firmware, &format!("set {setting} {value}"));
+        }
+    }
 }
 
 /// A subset of iPXE sufficient to run these scripts.

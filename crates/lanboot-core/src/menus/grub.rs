@@ -10,16 +10,23 @@
 //! modules: there is no `http` in Debian's, and no `read` in any. Text from outside is in single
 //! quotes or escaped in double quotes; no title and no argument can end its string.
 
+mod explanations;
+mod kinds;
+mod quoting;
+
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
-use super::{MAX_HELP, Menu, incomplete_title, overlay, transport_label, unreachable, url_path};
-use crate::catalog::{
-    Catalog, Cpu, Dialect, Entry, Firmware, Image, Incomplete, Server, Transport,
-};
+use self::explanations::incomplete;
+pub(crate) use self::explanations::refused;
+use self::kinds::{firmware_of, is_kernel, multiboot_commands, on_firmware, program_commands};
+use self::quoting::{MAX_WORD, argument, arguments, quoted, shown};
+
+use super::{MAX_HELP, Menu, overlay, transport_label, unreachable, url_path};
+use crate::catalog::{Catalog, Cpu, Dialect, Entry, Firmware, Image, Server, Transport};
 use crate::diagnostic::{Diagnostic, DiagnosticCode};
 use crate::images::{EntryKind, Linux};
-use crate::loaders::{GrubHttpTest, LOCKED, Loaders, Shim, secure_names};
+use crate::loaders::{GrubHttpTest, LOCKED, Loaders, Memdisk, Shim, secure_names};
 use crate::machine::Arch;
 use crate::pe::Signed;
 use crate::plan::{Memory, shim_grub};
@@ -35,10 +42,6 @@ const CPUS: [(Arch, &str); 6] = [
     (Arch::Riscv64Uefi, "riscv64"),
     (Arch::Loong64Uefi, "loongarch64"),
 ];
-/// Longest argument, in bytes: kernels truncate their command line at 2048 on x86.
-const MAX_WORD: usize = 2048;
-/// GRUB variables that arguments may use; any other `$` is an ordinary character.
-const KNOWN: [&str; 2] = ["${net_default_mac}", "${net_default_ip}"];
 
 /// Input of both files.
 #[derive(Clone, Copy, Debug)]
@@ -111,7 +114,7 @@ impl Grub<'_> {
     /// Returns the warning to log for a machine of this kind that requested [`Self::locked`].
     pub fn locked_warning(&self, arch: Arch, shim: Option<&Shim>) -> Diagnostic {
         let entries = self.catalog.entries().map(|(_, entry)| entry);
-        let fitting: Vec<&Entry> = entries.filter(|entry| entry.cpu.runs_on(arch)).collect();
+        let fitting: Vec<&Entry> = entries.filter(|entry| entry.runs_on(arch)).collect();
         if fitting.is_empty() {
             let text = format!("Secure Boot is on; no image served is for {arch} machines");
             return DiagnosticCode::SecureBootNoImage.with(text);
@@ -145,8 +148,9 @@ impl Grub<'_> {
         for cpu in Cpu::ALL {
             self.of_cpu(out, cpu, lock);
         }
+        self.others(out, lock);
         for (_, entry, why) in self.catalog.incomplete_entries() {
-            let _ = writeln!(out, "if {}; then", grub_starts(entry.cpu));
+            let _ = writeln!(out, "if {}; then", grub_starts(entry));
             incomplete(out, entry, &id(&entry.id), &why);
             out.push_str("fi\n");
         }
@@ -206,7 +210,7 @@ impl Grub<'_> {
             let _ = writeln!(
                 out,
                 "if {}; then menuentry {} --id {} {{ echo {}; sleep --interruptible 30; }}; fi",
-                grub_starts(entry.cpu),
+                grub_starts(entry),
                 quoted(&format!("{} (not offered)", entry.title)),
                 quoted(&id(&entry.id)),
                 quoted(&printable(sentence.as_bytes(), 4 * MAX_HELP)),
@@ -216,7 +220,9 @@ impl Grub<'_> {
 
     /// Writes the message for machines that can start none of the entries; it continues by itself.
     fn nothing(&self, out: &mut String) {
-        let has = |cpu: &Cpu| self.catalog.entries().any(|(_, entry)| entry.cpu == *cpu);
+        let kernels = || self.catalog.entries().filter(|(_, entry)| is_kernel(entry));
+        let has = |cpu: &Cpu| kernels().any(|(_, entry)| entry.cpu == *cpu);
+        let has_others = self.others_started().next().is_some();
         let cpus: Vec<&str> = Cpu::ALL
             .iter()
             .filter(|c| has(c))
@@ -225,6 +231,7 @@ impl Grub<'_> {
         let whole = self.catalog.about_whole_images();
         let served = match (cpus.as_slice(), whole) {
             ([], Some(whole)) => format!("{whole}."),
+            ([], None) if has_others => "No image served here is for a machine like this.".into(),
             ([], None) => "No image served here has an entry that can be started.".into(),
             (cpus, _) => format!("The images served here are for {}.", cpus.join(" and ")),
         };
@@ -240,11 +247,12 @@ impl Grub<'_> {
 
     /// Writes the entries for one processor, shown only where they can start.
     fn of_cpu(&self, out: &mut String, cpu: Cpu, lock: Lock<'_>) {
-        let entries = || self.catalog.entries().filter(|(_, entry)| entry.cpu == cpu);
+        let is_of = |entry: &Entry| is_kernel(entry) && entry.cpu == cpu;
+        let entries = || self.catalog.entries().filter(|(_, entry)| is_of(entry));
         if entries().next().is_none() {
             return;
         }
-        let _ = writeln!(out, "if {}; then\nset lanboot_fits=y", grub_starts(cpu));
+        let _ = writeln!(out, "if {}; then\nset lanboot_fits=y", starts_kernels(cpu));
         for (image, entry) in entries() {
             if lock.refuses(entry) {
                 refused(out, image, entry, &id(&entry.id));
@@ -276,6 +284,36 @@ impl Grub<'_> {
         out.push_str("fi\n");
     }
 
+    /// Lists the entries that are no Linux kernels, and that GRUB starts on some machine.
+    fn others_started(&self) -> impl Iterator<Item = (&Image, &Entry)> {
+        let all = self.catalog.entries();
+        let all = all.map(|(image, entry)| (image.as_ref(), entry));
+        all.filter(|(image, entry)| !is_kernel(entry) && self.starts(image, entry))
+    }
+
+    /// Tests whether GRUB starts `entry` on some machine.
+    pub(crate) fn starts(&self, image: &Image, entry: &Entry) -> bool {
+        let has_loader = match entry.kind {
+            EntryKind::Linux(_) | EntryKind::Program(_) | EntryKind::Multiboot(_) => true,
+            EntryKind::Disk(_) => self.loaders.has_memdisk() && image.fits_memdisk(),
+        };
+        has_loader && firmware_of(entry).next().is_some()
+    }
+
+    /// Writes the entries that are no Linux kernels, each shown only where it can start.
+    fn others(&self, out: &mut String, lock: Lock<'_>) {
+        for (image, entry) in self.others_started() {
+            let test = grub_starts(entry);
+            let _ = writeln!(out, "if {test}; then\nset lanboot_fits=y");
+            let id = id(&entry.id);
+            match lock.refuses(entry) {
+                true => refused(out, image, entry, &id),
+                false => self.entry(out, &image.title(entry), &id, image, entry, Transport::Http),
+            }
+            out.push_str("fi\n");
+        }
+    }
+
     /// Writes an entry that reads its files from the device in `$lanboot`.
     pub(crate) fn entry(
         &self,
@@ -290,21 +328,40 @@ impl Grub<'_> {
         let source = image.at(self.server);
         let dialect = Dialect::Grub { netmask };
         let line = entry.command_line(transport, source, dialect, &self.menu.append);
-        let file = |path: &String| self.file(image, path);
-        let EntryKind::Linux(Linux { kernel, initrd }) = &entry.kind;
-        let overlay = overlay(image, entry).map(|route| format!("($lanboot)/{route}"));
-        let initrd: Vec<String> = initrd.iter().map(file).chain(overlay).collect();
         let arguments: Vec<String> = arguments(&line).iter().map(|word| argument(word)).collect();
         let _ = writeln!(
             out,
-            "menuentry {} --id {} {{\necho {}\nif linux {} {}; then initrd {}; fi\n}}",
+            "menuentry {} --id {} {{\necho {}\n{}}}",
             shown(title, MAX_HELP),
             quoted(id),
             shown(&format!("Loading {title} ..."), MAX_HELP),
-            file(kernel),
-            arguments.join(" "),
-            initrd.join(" "),
+            self.commands(image, entry, &arguments.join(" ")),
         );
+    }
+
+    /// Returns the commands that load `entry` with these arguments, which are quoted.
+    fn commands(&self, image: &Image, entry: &Entry, arguments: &str) -> String {
+        let file = |path: &String| self.file(image, path);
+        match &entry.kind {
+            EntryKind::Linux(Linux { kernel, initrd }) => {
+                let overlay = overlay(image, entry).map(|route| format!("($lanboot)/{route}"));
+                let initrd: Vec<String> = initrd.iter().map(file).chain(overlay).collect();
+                let initrd = initrd.join(" ");
+                format!(
+                    "if linux {} {arguments}; then initrd {initrd}; fi\n",
+                    file(kernel)
+                )
+            }
+            EntryKind::Program(program) => program_commands(program, arguments, file),
+            EntryKind::Multiboot(multiboot) => multiboot_commands(multiboot, arguments, file),
+            EntryKind::Disk(_) => {
+                let memdisk = Route::Loader(Memdisk.into());
+                let disk = Route::WholeImage(image.name.clone());
+                format!(
+                    "if linux16 ($lanboot)/{memdisk} iso raw; then initrd16 ($lanboot)/{disk}; fi\n"
+                )
+            }
+        }
     }
 
     /// Returns GRUB's path of a file in an image. GRUB sends paths unencoded, so one that would
@@ -325,9 +382,22 @@ const LOCAL: &str = "lanboot-local";
 /// Entry that explains why there are no others.
 const NOTHING: &str = "lanboot-nothing";
 
+/// Returns the test whether this GRUB starts `entry`.
+pub(crate) fn grub_starts(entry: &Entry) -> String {
+    if is_kernel(entry) {
+        return starts_kernels(entry.cpu).to_owned();
+    }
+    let mut tests: Vec<&str> = firmware_of(entry).map(on_firmware).collect();
+    tests.dedup();
+    match tests.is_empty() {
+        true => "false".into(),
+        false => format!("[ {} ]", tests.join(" -o ")),
+    }
+}
+
 /// Returns the test whether this GRUB starts kernels for `cpu`. A GRUB for BIOS is 32-bit and
 /// starts both kinds of x86.
-pub(crate) fn grub_starts(cpu: Cpu) -> &'static str {
+fn starts_kernels(cpu: Cpu) -> &'static str {
     match cpu {
         Cpu::X86_64 => "[ \"$grub_cpu\" = \"x86_64\" -o \"$grub_platform\" = \"pc\" ]",
         Cpu::I686 => "[ \"$grub_cpu\" = \"i386\" ]",
@@ -377,124 +447,9 @@ fn trusts(shim: Option<&Shim>, entry: &Entry) -> bool {
     }
 }
 
-/// Writes an entry that explains why it cannot start. It waits for Esc, even where the menu would
-/// start it at once.
-pub(crate) fn refused(out: &mut String, image: &Image, entry: &Entry, id: &str) {
-    let title = image.title(entry);
-    let by = match entry.signed.names().first() {
-        Some(name) => format!(
-            "It is signed by {}, which this shim does not trust.",
-            quiet(name)
-        ),
-        None => "It is not signed.".into(),
-    };
-    let _ = write!(
-        out,
-        "menuentry {} --id {} {{\nset timeout=-1\n",
-        shown(&format!("{title} - needs Secure Boot off"), MAX_HELP),
-        quoted(id),
-    );
-    for text in [
-        "",
-        &format!("Secure Boot is on, and the firmware rejects the kernel of {title}."),
-        &by,
-        "Switch Secure Boot off in the firmware setup, or enrol the key of its vendor,",
-        "and restart this machine.",
-        "",
-        "Press Esc for the menu.",
-    ] {
-        let _ = writeln!(out, "echo {}", shown(text, MAX_HELP * 2));
-    }
-    out.push_str("sleep --interruptible 3600\n}\n");
-}
-
-/// Writes an entry that explains what is missing from it; like [`refused`] it waits for Esc.
-fn incomplete(out: &mut String, entry: &Entry, id: &str, why: &Incomplete) {
-    let title = incomplete_title(entry, why);
-    let _ = write!(
-        out,
-        "menuentry {} --id {} {{\nset timeout=-1\n",
-        quoted(&title),
-        quoted(id)
-    );
-    for text in [
-        "",
-        &format!("{} cannot start:", ascii(&entry.title, 40)),
-        &ascii(&why.to_string(), MAX_WORD),
-        "Copy or download the image again on the server.",
-        "",
-        "Press Esc for the menu.",
-    ] {
-        let _ = writeln!(out, "echo {}", quoted(text));
-    }
-    out.push_str("sleep --interruptible 3600\n}\n");
-}
-
-/// Returns a signer's name as part of a one-line sentence.
-fn quiet(name: &str) -> String {
-    ascii(name, 36)
-}
-
 /// Returns an entry's id in the menu; the prefix separates it from built-in entries.
 fn id(entry: &str) -> String {
     format!("entry-{entry}")
-}
-
-/// Quotes text for display, in any script: GRUB reads UTF-8 and puts `?` where a terminal (text
-/// mode, a serial line) cannot show a character.
-fn shown(text: &str, limit: usize) -> String {
-    let text = printable(text.as_bytes(), limit);
-    format!("'{}'", text.replace('\'', "'\\''"))
-}
-
-/// Quotes a word literally. Inside single quotes only the closing quote is special.
-fn quoted(text: &str) -> String {
-    format!("'{}'", ascii(text, MAX_WORD).replace('\'', "'\\''"))
-}
-
-/// Returns a kernel argument: [`KNOWN`] variables are expanded, anything else is literal.
-fn argument(word: &str) -> String {
-    let word = ascii(word, MAX_WORD);
-    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-_./:=,@%+".contains(&b);
-    if !word.is_empty() && word.bytes().all(is_plain) {
-        return word;
-    }
-    let mut out = String::from("\"");
-    let mut rest = word.as_str();
-    while let Some(letter) = rest.chars().next() {
-        if let Some(known) = KNOWN.iter().find(|known| rest.starts_with(**known)) {
-            out.push_str(known);
-            rest = rest.get(known.len()..).unwrap_or_default();
-            continue;
-        }
-        if matches!(letter, '"' | '\\' | '$') {
-            out.push('\\');
-        }
-        out.push(letter);
-        rest = rest.get(letter.len_utf8()..).unwrap_or_default();
-    }
-    out.push('"');
-    out
-}
-
-/// Splits a kernel command line into words, without the double quotes the kernel would remove: GRUB
-/// adds them again around a word with a space.
-fn arguments(line: &str) -> Vec<String> {
-    let mut words = Vec::new();
-    let mut word: Option<String> = None;
-    let mut is_quoted = false;
-    for letter in line.chars() {
-        match letter {
-            '"' => {
-                is_quoted = !is_quoted;
-                word.get_or_insert_default();
-            }
-            ' ' if !is_quoted => words.extend(word.take()),
-            _ => word.get_or_insert_default().push(letter),
-        }
-    }
-    words.extend(word);
-    words
 }
 
 #[cfg(test)]

@@ -2,13 +2,13 @@
 
 use std::fmt::Write as _;
 
+use super::cpu_filter::{by_firmware, where_kernels_start};
 use super::{
     CpuFilter, MAX_HELP, Menu, incomplete_title, initramfs_urls, line, transport_label,
     unreachable, url, where_it_starts,
 };
 use crate::catalog::{Catalog, Cpu, Dialect, Entry, Image, Server, Transport};
-use crate::images::{EntryKind, Linux};
-use crate::pe::Signed;
+use crate::images::{EntryKind, Linux, MenuLoader, Multiboot};
 use crate::plan::Memory;
 use crate::route::Route;
 
@@ -22,7 +22,11 @@ pub fn ipxe(catalog: &Catalog, menu: &Menu, server: &Server, memory: Memory) -> 
     let fit = CpuFilter::new(catalog);
     fit.ask(&mut out, "nothing");
     out.push_str("set start local\n");
-    CpuFilter::choose(&mut out, |firmware| Some(label(menu.boot.of(firmware)?)));
+    CpuFilter::choose(&mut out, |firmware| {
+        let (_, entry) = menu.boot.entry(catalog, firmware)?;
+        let starts = entry.starts_by(MenuLoader::Ipxe, firmware);
+        starts.then(|| label(&entry.id))
+    });
     if menu.timeout.is_some_and(|t| t.is_zero()) {
         out.push_str("goto ${start}\n");
     }
@@ -40,10 +44,7 @@ pub fn ipxe(catalog: &Catalog, menu: &Menu, server: &Server, memory: Memory) -> 
         transport_menu(&mut out, catalog, menu, server);
     }
     entries(&mut out, catalog, menu, server, memory, is_choosing);
-    if catalog
-        .entries()
-        .any(|(_, entry)| entry.signed == Signed::No)
-    {
+    if catalog.entries().any(|(_, entry)| entry.is_unsigned()) {
         out.push_str(UNSIGNED);
     }
     out.push_str("\n:nothing\n");
@@ -67,18 +68,18 @@ fn items(out: &mut String, catalog: &Catalog, is_choosing: bool) {
     }
     for (entry, sentence) in unreachable(catalog) {
         for part in lines(&sentence) {
-            where_it_starts(out, entry.cpu, &format!("item --gap {part}"));
+            where_it_starts(out, entry, &format!("item --gap {part}"));
         }
     }
     for (_, entry, why) in catalog.incomplete_entries() {
         // A gap cannot be chosen.
         let title = incomplete_title(entry, &why);
-        where_it_starts(out, entry.cpu, &format!("item --gap {title}"));
+        where_it_starts(out, entry, &format!("item --gap {title}"));
     }
     if is_choosing {
         let rooted: Vec<Cpu> = with_root(catalog).map(|(_, entry)| entry.cpu).collect();
         for cpu in Cpu::ALL.into_iter().filter(|cpu| rooted.contains(cpu)) {
-            where_it_starts(out, cpu, "set lanboot-transports yes");
+            where_kernels_start(out, cpu, "set lanboot-transports yes");
         }
         let title = "Root transport (HTTP, NFS, NBD) ...";
         let _ = writeln!(
@@ -177,7 +178,7 @@ fn lines(sentence: &str) -> Vec<String> {
 /// Writes an item shown only on machines that can start `entry`.
 fn item_of(out: &mut String, entry: &Entry, label: &str, title: &str) {
     let title = line(title, MAX_HELP);
-    where_it_starts(out, entry.cpu, &format!("item {label} {title}"));
+    where_it_starts(out, entry, &format!("item {label} {title}"));
 }
 
 /// Returns the label of an entry with one root transport; no entry's own label begins like this.
@@ -216,17 +217,8 @@ pub(crate) fn load(
     prefix: &str,
 ) -> Option<String> {
     let (arguments, left_out) = safe_arguments(out, arguments);
-    // UEFI kernels before 5.7 find their initramfs by these names; BIOS ignores them.
-    let EntryKind::Linux(Linux { kernel, initrd }) = &entry.kind;
-    let files = initramfs_urls(server, image, entry, initrd);
-    let names = files.iter().filter_map(|url| url.rsplit('/').next());
-    let names: String = names.map(|name| format!(" initrd={name}")).collect();
-    let (before, after) = match entry.loader_words_go_first() {
-        true => (names.as_str(), ""),
-        false => ("", names.as_str()),
-    };
-    let arguments = format!("{before} {arguments}{after}");
-    if entry.signed == Signed::No {
+    let url = |path: &str| url(server, image, path);
+    if entry.is_unsigned() {
         let _ = writeln!(
             out,
             "iseq ${{efi/SecureBoot}} 01 && goto {prefix}unsigned ||"
@@ -234,18 +226,78 @@ pub(crate) fn load(
     }
     // `imgfree` drops images of an earlier attempt, and this script: newer iPXE would append it to
     // the initramfs (ipxe issue 1723).
-    let _ = write!(
-        out,
-        "imgfree\nkernel {} {} || goto {prefix}failed\n",
-        url(server, image, kernel),
-        arguments.trim()
-    );
-    for file in files {
-        let _ = writeln!(out, "initrd {file} || goto {prefix}failed");
+    out.push_str("imgfree\n");
+    match &entry.kind {
+        EntryKind::Linux(Linux { kernel, initrd }) => {
+            let initrd = initramfs_urls(server, image, entry, initrd);
+            load_linux(out, entry, &url(kernel), &initrd, &arguments, prefix);
+            vendor_shim(out, image, entry, server);
+        }
+        EntryKind::Program(program) => {
+            by_firmware(out, "lanboot-program", |firmware| {
+                program.file(firmware).map(url)
+            });
+            let command = format!("kernel ${{lanboot-program}} {arguments}");
+            let _ = writeln!(out, "{} || goto {prefix}failed", command.trim());
+            vendor_shim(out, image, entry, server);
+        }
+        EntryKind::Multiboot(multiboot) => {
+            load_multiboot(out, multiboot, &arguments, prefix, url);
+        }
+        EntryKind::Disk(_) => {
+            let disk = Route::WholeImage(image.name.clone()).url(&server.http);
+            let _ = writeln!(out, "sanboot --no-describe {disk} || goto {prefix}failed");
+            return left_out;
+        }
     }
-    vendor_shim(out, image, entry, server);
     let _ = writeln!(out, "boot || goto {prefix}failed");
     left_out
+}
+
+/// Writes the commands that load a Linux kernel and its initramfs.
+fn load_linux(
+    out: &mut String,
+    entry: &Entry,
+    kernel: &str,
+    initrd: &[String],
+    arguments: &str,
+    prefix: &str,
+) {
+    // UEFI kernels before 5.7 find their initramfs by these names; BIOS ignores them.
+    let names = initrd.iter().filter_map(|url| url.rsplit('/').next());
+    let names: String = names.map(|name| format!(" initrd={name}")).collect();
+    let (before, after) = match entry.loader_words_go_first() {
+        true => (names.as_str(), ""),
+        false => ("", names.as_str()),
+    };
+    let arguments = format!("{before} {arguments}{after}");
+    let _ = writeln!(
+        out,
+        "kernel {kernel} {} || goto {prefix}failed",
+        arguments.trim()
+    );
+    for file in initrd {
+        let _ = writeln!(out, "initrd {file} || goto {prefix}failed");
+    }
+}
+
+/// Writes the commands that load a multiboot kernel and its modules.
+fn load_multiboot(
+    out: &mut String,
+    multiboot: &Multiboot,
+    arguments: &str,
+    prefix: &str,
+    url: impl Fn(&str) -> String,
+) {
+    let kernel = format!("kernel {} {arguments}", url(&multiboot.kernel));
+    let _ = writeln!(out, "{} || goto {prefix}failed", kernel.trim_end());
+    for module in &multiboot.modules {
+        // A word that iPXE would not pass on is left out, as of the kernel.
+        let safe = module.arguments.iter().filter(|word| is_safe(word));
+        let words: Vec<&str> = safe.map(String::as_str).collect();
+        let command = format!("module {} {}", url(&module.path), words.join(" "));
+        let _ = writeln!(out, "{} || goto {prefix}failed", command.trim_end());
+    }
 }
 
 /// Returns the words of `arguments` that iPXE passes on, and those it would not, which a comment in
@@ -273,7 +325,7 @@ fn vendor_shim(out: &mut String, image: &Image, entry: &Entry, server: &Server) 
         .loaders
         .shims
         .iter()
-        .find(|shim| entry.cpu.runs_on(shim.arch) && shim.trusts(&entry.signed));
+        .find(|shim| entry.runs_on(shim.arch) && shim.trusts(&entry.signed));
     if let Some(shim) = shim {
         let _ = writeln!(
             out,
@@ -309,6 +361,7 @@ mod tests {
     use crate::machine::Arch;
     use crate::menus::cpu_filter::testing::Ipxe;
     use crate::net::Origin;
+    use crate::pe::Signed;
     use crate::plan::{BootChoice, MenuKind, Transports};
     use crate::testing::{catalog, image, installer, keep, server, shim_grub};
     use std::sync::Arc;

@@ -16,6 +16,7 @@ pub(crate) use grub::{grub_starts, is_refused, refused};
 pub use ipxe::ipxe;
 pub(crate) use ipxe::load as load_by_ipxe;
 pub use pxelinux::pxelinux;
+pub(crate) use pxelinux::{is_for_bios, multiboot_parts};
 
 use std::time::Duration;
 
@@ -182,7 +183,7 @@ pub(crate) const MAX_HELP: usize = 78;
 mod tests {
     use super::*;
     use crate::images::{Cpu, Lack, Part, ShownBy};
-    use crate::loaders::Loaders;
+    use crate::loaders::{Loaders, PxelinuxModules};
     use crate::testing::{image, overlaid, server};
     use std::sync::Arc;
 
@@ -218,7 +219,7 @@ mod tests {
             initrd http://10.0.0.1/iso/tails/arch/initramfs.img || goto failed\n\
             initrd http://10.0.0.1/overlay/tails/tails-x86_64.cpio || goto failed\n";
         assert!(text.contains(lines), "{text}");
-        let text = pxelinux(&catalog, &menu, &server(), true);
+        let text = pxelinux(&catalog, &menu, &server(), PxelinuxModules::default());
         let line = "/arch/initramfs.img,http://10.0.0.1/overlay/tails/tails-x86_64.cpio\n";
         assert!(text.contains(line), "{text}");
         let line = "/arch/initramfs.img ($lanboot)/overlay/tails/tails-x86_64.cpio; fi";
@@ -251,7 +252,7 @@ mod tests {
         };
         for text in [
             ipxe(&catalog, &menu, &server(), Memory::Unknown),
-            pxelinux(&catalog, &menu, &server(), true),
+            pxelinux(&catalog, &menu, &server(), PxelinuxModules::default()),
             grub.first(),
         ] {
             let sentence = "live (x86_64) is not offered: its initramfs cannot use the network";

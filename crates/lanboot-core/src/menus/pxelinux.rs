@@ -5,12 +5,19 @@ use std::fmt::Write as _;
 use super::{
     MAX_HELP, Menu, incomplete_title, initramfs_urls, line, transport_label, unreachable, url,
 };
-use crate::catalog::{Catalog, Cpu, Dialect, Entry, Firmware, Image, Server, Transport};
-use crate::images::{EntryKind, Linux};
+use crate::catalog::{Catalog, Dialect, Entry, Firmware, Image, Server, Transport};
+use crate::images::{EntryKind, Linux, MenuLoader, Multiboot};
+use crate::loaders::{Memdisk, PxelinuxModules};
 use crate::plan::Memory;
+use crate::route::Route;
 
-/// Returns the configuration for `server`. `detects_cpu`: the loader's folder has `ifcpu64.c32`.
-pub fn pxelinux(catalog: &Catalog, menu: &Menu, server: &Server, detects_cpu: bool) -> String {
+/// Returns the configuration for `server` and a PXELINUX with these modules.
+pub fn pxelinux(
+    catalog: &Catalog,
+    menu: &Menu,
+    server: &Server,
+    modules: PxelinuxModules,
+) -> String {
     let mut out = String::from("# Made by lanboot for this machine.\nPROMPT 0\n");
     let wait = menu.timeout.is_none_or(|t| !t.is_zero());
     if wait {
@@ -26,8 +33,8 @@ pub fn pxelinux(catalog: &Catalog, menu: &Menu, server: &Server, detects_cpu: bo
             (timeout.as_millis() / 100).clamp(1, 35_996)
         );
     }
-    default_entry(&mut out, catalog, menu, detects_cpu);
-    for (image, entry) in entries(catalog) {
+    default_entry(&mut out, catalog, menu, modules);
+    for (image, entry) in entries(catalog, modules) {
         // PXELINUX does not report the amount of memory.
         let planned = menu.plan(image, entry, server, Memory::Unknown).transport;
         let title = &image.ascii_title(entry);
@@ -37,18 +44,21 @@ pub fn pxelinux(catalog: &Catalog, menu: &Menu, server: &Server, detects_cpu: bo
     }
     unavailable(&mut out, catalog);
     let has_root = |(_, entry): (_, &Entry)| entry.root.is_some();
-    if server.transports().count() > 1 && wait && entries(catalog).any(has_root) {
-        transport_menu(&mut out, catalog, menu, server);
+    if server.transports().count() > 1 && wait && entries(catalog, modules).any(has_root) {
+        transport_menu(&mut out, catalog, menu, server, modules);
     }
     out.push_str("\nLABEL lanboot-local\nMENU LABEL Boot from the local disk\nLOCALBOOT 0\n");
     out
 }
 
 /// Writes what starts by itself; where that depends on the processor, its label too.
-fn default_entry(out: &mut String, catalog: &Catalog, menu: &Menu, detects_cpu: bool) {
-    let starts = |firmware| menu.boot.of(firmware);
+fn default_entry(out: &mut String, catalog: &Catalog, menu: &Menu, modules: PxelinuxModules) {
+    let starts = |firmware| {
+        let (image, entry) = menu.boot.entry(catalog, firmware)?;
+        starts(image, entry, modules).then_some(entry.id.as_str())
+    };
     let by_cpu = match (starts(Firmware::Bios64), starts(Firmware::Bios32)) {
-        (Some(wide), Some(narrow)) if wide != narrow && detects_cpu => Some((wide, narrow)),
+        (Some(wide), Some(narrow)) if wide != narrow && modules.detects_cpu => Some((wide, narrow)),
         _ => None,
     };
     match (by_cpu, starts(Firmware::Bios64)) {
@@ -59,7 +69,7 @@ fn default_entry(out: &mut String, catalog: &Catalog, menu: &Menu, detects_cpu: 
         (None, None) => out.push_str("DEFAULT lanboot-local\n"),
     }
     if let Some((wide, narrow)) = by_cpu {
-        let image = |id| entries(catalog).find(|(_, entry)| entry.id == id);
+        let image = |id| entries(catalog, modules).find(|(_, entry)| entry.id == id);
         let names = [wide, narrow].map(|id| image(id).map_or(id, |(image, _)| &image.name));
         let name = match names {
             [wide, narrow] if wide == narrow => wide.to_owned(),
@@ -76,7 +86,7 @@ fn default_entry(out: &mut String, catalog: &Catalog, menu: &Menu, detects_cpu: 
 
 /// Writes the entries that cannot be chosen, each with its reason.
 fn unavailable(out: &mut String, catalog: &Catalog) {
-    let silent = unreachable(catalog).filter(|(entry, _)| entry.cpu != Cpu::Aarch64);
+    let silent = unreachable(catalog).filter(|(entry, _)| is_for_bios(entry));
     for (entry, sentence) in silent {
         let _ = write!(
             out,
@@ -88,7 +98,7 @@ fn unavailable(out: &mut String, catalog: &Catalog) {
         );
     }
     for (_, entry, why) in catalog.incomplete_entries() {
-        if entry.cpu != Cpu::Aarch64 {
+        if is_for_bios(entry) {
             let title = incomplete_title(entry, &why);
             let _ = write!(
                 out,
@@ -100,19 +110,45 @@ fn unavailable(out: &mut String, catalog: &Catalog) {
 }
 
 /// Returns the entries that the BIOS machines running PXELINUX can start.
-fn entries(catalog: &Catalog) -> impl Iterator<Item = (&std::sync::Arc<Image>, &Entry)> {
+fn entries(
+    catalog: &Catalog,
+    modules: PxelinuxModules,
+) -> impl Iterator<Item = (&std::sync::Arc<Image>, &Entry)> {
     catalog
         .entries()
-        .filter(|(_, entry)| entry.cpu != Cpu::Aarch64)
+        .filter(move |(image, entry)| starts(image, entry, modules))
+}
+
+/// Tests whether PXELINUX starts `entry` on some machine.
+fn starts(image: &Image, entry: &Entry, modules: PxelinuxModules) -> bool {
+    let has_module = match entry.kind {
+        EntryKind::Linux(_) | EntryKind::Program(_) => true,
+        EntryKind::Multiboot(_) => modules.starts_multiboot,
+        EntryKind::Disk(_) => modules.has_memdisk && image.fits_memdisk(),
+    };
+    has_module && is_for_bios(entry)
+}
+
+/// Tests whether some BIOS machine starts `entry` by PXELINUX.
+pub(crate) fn is_for_bios(entry: &Entry) -> bool {
+    let mut all = Firmware::ALL.into_iter();
+    all.any(|firmware| entry.starts_by(MenuLoader::Pxelinux, firmware))
 }
 
 /// Writes a submenu with every entry by every available root transport.
-fn transport_menu(out: &mut String, catalog: &Catalog, menu: &Menu, server: &Server) {
+fn transport_menu(
+    out: &mut String,
+    catalog: &Catalog,
+    menu: &Menu,
+    server: &Server,
+    modules: PxelinuxModules,
+) {
     out.push_str(
         "\nMENU BEGIN lanboot-transports\nMENU LABEL Root transport (HTTP, NFS, NBD) ...\n\
          MENU TITLE Root transport (HTTP, NFS, NBD)\n",
     );
-    for (image, entry) in entries(catalog).filter(|(_, entry)| entry.root.is_some()) {
+    let with_root = entries(catalog, modules).filter(|(_, entry)| entry.root.is_some());
+    for (image, entry) in with_root {
         for transport in menu.transports(entry, server) {
             let title = format!(
                 "{} - {}",
@@ -141,28 +177,99 @@ fn label(
     server: &Server,
     transport: Transport,
 ) {
-    let EntryKind::Linux(Linux { kernel, initrd }) = &entry.kind;
-    let initrd = initramfs_urls(server, image, entry, initrd);
     let source = image.at(server);
     let arguments = entry.command_line(transport, source, Dialect::Pxelinux, &menu.append);
     // Never the first word of a line: a volume may be called ENDTEXT.
     let help = format!("Volume {}", entry.help(transport, &menu.append));
-    let _ = write!(
+    let text_help = line(&help, MAX_HELP);
+    let write = |out: &mut String, name: &str, title: &str, commands: &str| {
+        let _ = write!(
+            out,
+            "\nLABEL {name}\nMENU LABEL {}\n{commands}TEXT HELP\n{text_help}\nENDTEXT\n",
+            line(title, MAX_HELP),
+        );
+    };
+    if let EntryKind::Program(program) = &entry.kind {
+        let of = |firmware| program.file(firmware);
+        let (wide, narrow) = (of(Firmware::Bios64), of(Firmware::Bios32));
+        let start = |path| program_commands(&url(server, image, path), &arguments);
+        if let Some(path) = wide.or(narrow) {
+            write(out, name, title, &start(path));
+        }
+        if let Some(path) = narrow.filter(|_| wide.is_some() && wide != narrow) {
+            let title = format!("{title} - 32-bit processors");
+            write(out, &format!("{name}/32"), &title, &start(path));
+        }
+        return;
+    }
+    write(
         out,
-        "\nLABEL {name}\nMENU LABEL {}\nLINUX {}\nINITRD {}\nAPPEND {}\nSYSAPPEND {}\n\
-         TEXT HELP\n{}\nENDTEXT\n",
-        line(title, MAX_HELP),
-        url(server, image, kernel),
-        initrd.join(","),
-        line(&arguments, 2048),
-        entry.sysappend(),
-        line(&help, MAX_HELP),
+        name,
+        title,
+        &commands(image, entry, server, &arguments),
     );
 }
+
+/// Returns the lines that start a program.
+fn program_commands(url: &str, arguments: &str) -> String {
+    match arguments {
+        "" => format!("LINUX {url}\n"),
+        _ => format!("LINUX {url}\nAPPEND {}\n", line(arguments, MAX_ARGUMENTS)),
+    }
+}
+
+/// Returns the lines that start an entry that is no program.
+fn commands(image: &Image, entry: &Entry, server: &Server, arguments: &str) -> String {
+    let url = |path: &str| url(server, image, path);
+    match &entry.kind {
+        EntryKind::Linux(Linux { kernel, initrd }) => {
+            let initrd = initramfs_urls(server, image, entry, initrd);
+            format!(
+                "LINUX {}\nINITRD {}\nAPPEND {}\nSYSAPPEND {}\n",
+                url(kernel),
+                initrd.join(","),
+                line(arguments, MAX_ARGUMENTS),
+                entry.sysappend(),
+            )
+        }
+        EntryKind::Program(_) => String::new(),
+        EntryKind::Multiboot(multiboot) => {
+            let parts = multiboot_parts(multiboot, arguments, url);
+            format!("COM32 mboot.c32\nAPPEND {parts}\n")
+        }
+        EntryKind::Disk(_) => {
+            let memdisk = Route::Loader(Memdisk.into()).url(&server.http);
+            let disk = Route::WholeImage(image.name.clone()).url(&server.http);
+            format!("LINUX {memdisk}\nINITRD {disk}\nAPPEND iso raw\n")
+        }
+    }
+}
+
+/// Returns the arguments of `mboot.c32`: the kernel and each module with theirs, between `---`.
+pub(crate) fn multiboot_parts(
+    multiboot: &Multiboot,
+    arguments: &str,
+    file: impl Fn(&str) -> String,
+) -> String {
+    let kernel = format!("{} {arguments}", file(&multiboot.kernel));
+    let modules = multiboot.modules.iter().map(|module| {
+        // A word of dashes would end the module.
+        let words = module.arguments.iter().filter(|word| *word != "---");
+        let words: Vec<&str> = words.map(String::as_str).collect();
+        format!("{} {}", file(&module.path), words.join(" "))
+    });
+    let parts = [kernel].into_iter().chain(modules);
+    let parts = parts.map(|part| line(part.trim_end(), MAX_ARGUMENTS));
+    parts.collect::<Vec<_>>().join(" --- ")
+}
+
+/// Longest arguments, in bytes: kernels cut theirs there on x86.
+const MAX_ARGUMENTS: usize = 2048;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalog::Cpu;
     use crate::plan::{BootChoice, MenuKind, Transports};
     use crate::testing::{catalog, server};
     use std::time::Duration;
@@ -177,9 +284,16 @@ mod tests {
         }
     }
 
+    fn modules(detects_cpu: bool) -> PxelinuxModules {
+        PxelinuxModules {
+            detects_cpu,
+            ..PxelinuxModules::default()
+        }
+    }
+
     fn text(seconds: Option<u64>, cpu: bool) -> String {
         let server = server();
-        pxelinux(&catalog(), &menu(seconds), &server, cpu)
+        pxelinux(&catalog(), &menu(seconds), &server, modules(cpu))
     }
 
     #[test]
@@ -233,7 +347,7 @@ mod tests {
             boot: BootChoice::resolve(&catalog, None).unwrap(),
             ..menu(None)
         };
-        let text = |detects_cpu| pxelinux(&catalog, &menu, &server(), detects_cpu);
+        let text = |detects_cpu| pxelinux(&catalog, &menu, &server(), modules(detects_cpu));
         let by_cpu = "MENU LABEL new or old (what fits the processor)\n\
             COM32 ifcpu64.c32\nAPPEND new-x86_64 -- old-i686\n";
         assert!(text(true).contains(by_cpu), "{}", text(true));

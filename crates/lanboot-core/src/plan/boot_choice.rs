@@ -3,6 +3,7 @@
 
 use super::unknown_entry::UnknownEntry;
 use crate::catalog::{AmbiguousName, Catalog, Cpu, Entry, Firmware, Image, Incomplete};
+use crate::images::EntryKind;
 use crate::machine::Arch;
 
 /// The unattended choice: a kernel entry for every kind of firmware that can start one, or a
@@ -42,7 +43,7 @@ impl BootChoice {
         };
         let wanted = &*catalog.meant(wanted)?;
         if let Some((image, entry)) = catalog.entries().find(|(_, e)| e.id == wanted) {
-            let fits = |firmware: Firmware| firmware.cpus().contains(&entry.cpu);
+            let fits = |firmware: Firmware| entry.starts_on(firmware);
             let start = |firmware| fits(firmware).then(|| entry.id.clone());
             return Ok(Self::each(start).named(image));
         }
@@ -142,9 +143,14 @@ impl BootChoice {
 
 /// Returns the entry of `image` that fits best.
 fn of_image(image: &Image, firmware: Firmware) -> Option<String> {
-    let is_fit = |cpu, entry: &&Entry| entry.cpu == cpu && image.incomplete(entry).is_none();
-    let entry = |cpu: &Cpu| image.found.entries.iter().find(|entry| is_fit(*cpu, entry));
-    let found = firmware.cpus().iter().find_map(entry);
+    let complete = || {
+        let entries = image.found.entries.iter();
+        entries.filter(|entry| image.incomplete(entry).is_none())
+    };
+    let is_kernel = |entry: &&Entry| matches!(entry.kind, EntryKind::Linux(_));
+    let kernel = |cpu: &Cpu| complete().filter(is_kernel).find(|entry| entry.cpu == *cpu);
+    let kernel = firmware.cpus().iter().find_map(kernel);
+    let found = kernel.or_else(|| complete().find(|entry| entry.starts_on(firmware)));
     found.map(|entry| entry.id.clone())
 }
 

@@ -210,7 +210,7 @@ impl LoaderRequest<'_> {
     fn nothing_fits(&self) -> Option<String> {
         let is_known = !matches!(self.request.arch, Arch::Other(_));
         let mut entries = self.programs.catalog.entries();
-        let fits = entries.any(|(_, entry)| entry.cpu.runs_on(self.request.arch));
+        let fits = entries.any(|(_, entry)| entry.runs_on(self.request.arch));
         if self.is_whole_asked_for() {
             return self.about_whole_images();
         }

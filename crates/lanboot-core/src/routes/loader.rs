@@ -24,9 +24,9 @@ impl Routes {
     /// Returns a menu as the loader that asks reads it.
     fn generated_menu(&self, menu: &GeneratedMenu<'_>, peer: IpAddr) -> Option<File> {
         match *menu {
-            GeneratedMenu::Pxelinux { detects_cpu } => {
+            GeneratedMenu::Pxelinux(modules) => {
                 let server = self.server(peer)?;
-                let text = menus::pxelinux(&self.catalog, &self.menu, &server, detects_cpu);
+                let text = menus::pxelinux(&self.catalog, &self.menu, &server, modules);
                 Some(generated(text))
             }
             GeneratedMenu::Grub => self.derived(Derived::GrubMenu { for_one: false }, peer),

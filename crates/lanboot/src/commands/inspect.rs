@@ -1,16 +1,17 @@
 //! `lanboot inspect`: contents of an image and the entries machines would be offered.
 
-use std::net::{IpAddr, Ipv4Addr};
+mod facts;
+mod kinds;
 
-use lanboot_core::catalog::{Dialect, Entry, Image, Server, Transport};
+use lanboot_core::catalog::{Dialect, Entry, Image, Transport};
 use lanboot_core::events::bytes;
 use lanboot_core::images::{EntryKind, Linux, Overlay};
-use lanboot_core::loaders::Shim;
 use lanboot_core::machine::Arch;
-use lanboot_core::net::Origin;
 use lanboot_core::text;
 use serde::Serialize;
 
+use self::facts::{secure_boot, server};
+use self::kinds::{ReportComplete, complete, complete_text};
 use crate::config::args::Inspect;
 use crate::images::library;
 
@@ -42,6 +43,9 @@ struct Report {
 #[serde(tag = "start", rename_all = "kebab-case")]
 enum ReportStart {
     Kernel(Box<ReportEntry>),
+    Program(Box<ReportComplete>),
+    Multiboot(Box<ReportComplete>),
+    Disk(Box<ReportComplete>),
     WholeImage(ReportWhole),
 }
 
@@ -112,7 +116,11 @@ fn report(image: &Image, append: &str) -> Report {
             .found
             .unreachable
             .iter()
-            .map(|entry| kernel(image, entry, append))
+            .filter_map(|entry| match &entry.kind {
+                EntryKind::Linux(linux) => Some(kernel(image, entry, linux, append)),
+                // Only an initramfs lacks anything.
+                EntryKind::Program(_) | EntryKind::Multiboot(_) | EntryKind::Disk(_) => None,
+            })
             .collect(),
         stock_menu: image.found.stock.as_ref().map(|stock| stock.loader.clone()),
         bios_loader: image
@@ -132,8 +140,8 @@ fn report(image: &Image, append: &str) -> Report {
     }
 }
 
-fn kernel(image: &Image, entry: &Entry, append: &str) -> ReportEntry {
-    let EntryKind::Linux(Linux { kernel, initrd }) = &entry.kind;
+fn kernel(image: &Image, entry: &Entry, linux: &Linux, append: &str) -> ReportEntry {
+    let Linux { kernel, initrd } = linux;
     let overlay = entry.overlay();
     ReportEntry {
         id: entry.id.clone(),
@@ -160,39 +168,29 @@ fn kernel(image: &Image, entry: &Entry, append: &str) -> ReportEntry {
 
 /// Returns all entries, including those that cannot start because something is missing.
 fn entries(image: &Image, append: &str) -> Vec<ReportStart> {
-    let kernels = image.found.entries.iter();
-    let kernels = kernels.map(|entry| ReportStart::Kernel(kernel(image, entry, append).into()));
+    let entries = image.found.entries.iter();
+    let entries = entries.map(|entry| {
+        let complete = || complete(image, entry, append).into();
+        match &entry.kind {
+            EntryKind::Linux(linux) => {
+                ReportStart::Kernel(kernel(image, entry, linux, append).into())
+            }
+            EntryKind::Program(_) => ReportStart::Program(complete()),
+            EntryKind::Multiboot(_) => ReportStart::Multiboot(complete()),
+            EntryKind::Disk(_) => ReportStart::Disk(complete()),
+        }
+    });
     let whole = image.is_whole_entry().then(|| {
         ReportStart::WholeImage(ReportWhole {
             id: image.name.clone(),
             firmware: image.found.efi_archs.iter().map(Arch::to_string).collect(),
         })
     });
-    kernels.chain(whole).collect()
-}
-
-/// Describes what to know about an entry before enabling Secure Boot.
-fn secure_boot(image: &Image, entry: &Entry) -> String {
-    let Some(signer) = entry.signed.names().first() else {
-        return "no: the kernel starts only with Secure Boot off".into();
-    };
-    let fits = |shim: &&Shim| entry.cpu.runs_on(shim.arch) && shim.trusts(&entry.signed);
-    let own = image.loaders.shims.iter().find(fits);
-    match own {
-        Some(shim) => format!(
-            "by {signer}, trusted by the shim on this image ({})",
-            shim.from
-        ),
-        None => format!("by {signer}: with Secure Boot on it needs a shim that trusts this signer"),
-    }
+    entries.chain(whole).collect()
 }
 
 fn arguments(image: &Image, entry: &Entry, transport: Transport, append: &str) -> Arguments {
-    let server = Server {
-        http: Origin::http(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 80),
-        nfs: true,
-        nbd: true,
-    };
+    let server = server();
     let refused = entry
         .check(transport, append)
         .err()
@@ -253,6 +251,11 @@ fn text(report: &Report) -> String {
     for entry in &report.entries {
         match entry {
             ReportStart::Kernel(entry) => kernel_text(&mut out, "entry", entry),
+            ReportStart::Program(entry) => complete_text(&mut out, "a program", entry),
+            ReportStart::Multiboot(entry) => {
+                complete_text(&mut out, "a multiboot kernel", entry);
+            }
+            ReportStart::Disk(entry) => complete_text(&mut out, "the image as a disk", entry),
             ReportStart::WholeImage(whole) => whole_text(&mut out, whole),
         }
     }

@@ -56,7 +56,7 @@ pub fn secure_boot(catalog: &Catalog, loaders: &Loaders) -> Vec<Diagnostic> {
     let kinds = KINDS.iter().filter(|kind| kind.secure);
     let said = kinds.filter_map(|kind| {
         let arch = Arch::from(kind.arch);
-        let is_for = |entry: &Entry| entry.cpu.runs_on(arch);
+        let is_for = |entry: &Entry| entry.runs_on(arch);
         if arch.is_http() || !catalog.entries().any(|(_, entry)| is_for(entry)) {
             return None;
         }

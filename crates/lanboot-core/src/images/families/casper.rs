@@ -13,9 +13,8 @@ use crate::boot_config::{self, BootConfig, MenuEntry, file_names};
 use crate::images::arguments::{NetworkArgs, before_break, inherited};
 use crate::images::cpu::Cpu;
 use crate::images::detection::Detection;
-use crate::images::entry::{
-    Boot, Entry, EntryKind, Examiner, Fetch, Fetched, Linux, Note, Refusal, RootSource,
-};
+use crate::images::entry::{Boot, Entry, Examiner, Fetch, Fetched, Note, Refusal, RootSource};
+use crate::images::entry_kind::{EntryKind, Linux};
 use crate::images::family::Family;
 use crate::images::kernel::kernel_cpu;
 use crate::images::lack::{Lack, Part, ShownBy};

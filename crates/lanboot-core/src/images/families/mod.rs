@@ -9,6 +9,7 @@ mod initramfs_system;
 mod ipfire;
 mod linuxrc;
 mod live_boot;
+mod memtest;
 mod miso;
 
 #[cfg(test)]
@@ -32,6 +33,7 @@ const FAMILIES: &[&Family] = &[
     &linuxrc::FAMILY,
     // Before dracut's, which takes any live system in `LiveOS`.
     &agama::FAMILY,
+    &memtest::FAMILY,
     &dracut_live::FAMILY,
     &ipfire::FAMILY,
     // A menu's entry is enough for it: it comes after those that look for a root.

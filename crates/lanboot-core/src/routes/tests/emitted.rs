@@ -4,28 +4,24 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::exports::{Export, Format, export};
-use crate::images::{Cpu, EntryKind};
+use crate::images::Cpu;
 use crate::loaders::LoaderKind;
 use crate::machine::{Arch, Mac, Machine, Stage};
 use crate::nbd::Exports as _;
 use crate::nfs::Exports as _;
 use crate::pe::Signed;
 use crate::plan::{LoaderChoice, Offers, offer};
-use crate::testing::{image, installer, overlaid, shim_grub, signed_ipxe, tree, whole_image};
+use crate::testing::{
+    disk, image, installer, multiboot, overlaid, program_image, shim_grub, signed_ipxe, tree,
+    whole_image,
+};
 
 /// The image with every file that it says it has.
 fn with_files(mut image: Image) -> Arc<Image> {
     let found = &image.found;
     let mut files = vec!["syslinux/lpxelinux.0", "syslinux/ifcpu64.c32"];
     for entry in &found.entries {
-        let EntryKind::Linux(linux) = &entry.kind;
-        files.extend(
-            [&linux.kernel]
-                .into_iter()
-                .chain(&linux.initrd)
-                .map(|f| &**f),
-        );
-        files.extend(entry.root.as_deref());
+        files.extend(entry.files());
     }
     let files: BTreeSet<&str> = files.into_iter().collect();
     let files: Vec<(&str, &str)> = files.into_iter().map(|file| (file, "x")).collect();
@@ -42,6 +38,9 @@ fn catalogs() -> Vec<Catalog> {
             with_files(installer("arm", Cpu::Aarch64, Signed::No)),
             with_files(overlaid("tails")),
             Arc::new(whole_image("memtest", &[])),
+            with_files(program_image("program")),
+            with_files(multiboot("xen")),
+            with_files(disk("unknown")),
         ]
     };
     let each = all().into_iter().map(|image| Catalog::new(vec![image]));

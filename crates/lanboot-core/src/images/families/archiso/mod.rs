@@ -15,7 +15,8 @@ use std::sync::Arc;
 
 use crate::boot_config::{self, BootConfig};
 use crate::images::detection::Detection;
-use crate::images::entry::{Entry, EntryKind, Linux, Note};
+use crate::images::entry::{Entry, Note};
+use crate::images::entry_kind::{EntryKind, Linux};
 use crate::images::family::Family;
 use crate::images::medium::Medium;
 use crate::pe;

@@ -1,0 +1,121 @@
+//! The report about entries that are no Linux kernels: programs, multiboot kernels and disks.
+
+use lanboot_core::catalog::{Dialect, Entry, Image, Transport};
+use lanboot_core::images::{EntryKind, Firmware, MenuLoader};
+use lanboot_core::text;
+use serde::Serialize;
+
+use super::facts::{secure_boot, server};
+
+/// An entry that is complete when it is loaded.
+#[derive(Debug, Serialize)]
+pub(super) struct ReportComplete {
+    id: String,
+    title: String,
+    /// The machines that start it.
+    starts: Vec<ReportStarts>,
+    /// Its modules, each with its arguments; none but for a multiboot kernel.
+    modules: Vec<String>,
+    /// Its arguments.
+    arguments: String,
+    /// Reason it cannot start: a file it needs is incomplete.
+    incomplete: Option<String>,
+    /// Signers of its program; empty if unsigned or unknown.
+    signed_by: Vec<String>,
+    /// Consequence with Secure Boot on.
+    secure_boot: String,
+    /// Notes for the operator.
+    notes: Vec<String>,
+}
+
+/// One kind of machine that starts an entry.
+#[derive(Debug, Serialize)]
+struct ReportStarts {
+    firmware: &'static str,
+    /// The file on the medium; `None` for the image as a disk.
+    file: Option<String>,
+    /// The loaders whose menus have it.
+    loaders: Vec<&'static str>,
+}
+
+/// Makes the report about `entry`.
+pub(super) fn complete(image: &Image, entry: &Entry, append: &str) -> ReportComplete {
+    let file = |firmware| match &entry.kind {
+        EntryKind::Program(program) => program.file(firmware).map(str::to_owned),
+        EntryKind::Multiboot(multiboot) => Some(multiboot.kernel.clone()),
+        EntryKind::Linux(linux) => Some(linux.kernel.clone()),
+        EntryKind::Disk(_) => None,
+    };
+    let loaders = |firmware| {
+        let all = MenuLoader::ALL.into_iter();
+        let able = all.filter(|loader| entry.starts_by(*loader, firmware));
+        able.map(MenuLoader::name).collect()
+    };
+    let modules = match &entry.kind {
+        EntryKind::Multiboot(multiboot) => multiboot.modules.as_slice(),
+        EntryKind::Linux(_) | EntryKind::Program(_) | EntryKind::Disk(_) => &[],
+    };
+    let modules = modules.iter().map(|module| {
+        let words = [&module.path].into_iter().chain(&module.arguments);
+        words.map(String::as_str).collect::<Vec<_>>().join(" ")
+    });
+    let starts = Firmware::ALL.into_iter();
+    let starts = starts.filter(|firmware| entry.starts_on(*firmware));
+    let server = server();
+    let arguments = entry.command_line(Transport::Http, image.at(&server), Dialect::Shown, append);
+    ReportComplete {
+        id: entry.id.clone(),
+        title: image.title(entry),
+        starts: starts
+            .map(|firmware| ReportStarts {
+                firmware: firmware.name(),
+                file: file(firmware),
+                loaders: loaders(firmware),
+            })
+            .collect(),
+        modules: modules.collect(),
+        arguments,
+        incomplete: image.incomplete(entry).map(|reason| reason.to_string()),
+        signed_by: entry.signed.names().to_vec(),
+        secure_boot: match entry.kind {
+            EntryKind::Disk(_) => "as its own boot program is signed".into(),
+            EntryKind::Linux(_) | EntryKind::Program(_) | EntryKind::Multiboot(_) => {
+                secure_boot(image, entry)
+            }
+        },
+        notes: entry.notes.iter().map(ToString::to_string).collect(),
+    }
+}
+
+/// Writes the report about an entry; `what` says of which kind it is.
+pub(super) fn complete_text(out: &mut String, what: &str, entry: &ReportComplete) {
+    out.push_str(&format!(
+        "\n  entry {}: {} ({what})\n",
+        entry.id,
+        text::line(&entry.title)
+    ));
+    let mut field = |name: &str, value: &str| {
+        out.push_str(&format!("    {name:<10} {}\n", text::line(value)));
+    };
+    for starts in &entry.starts {
+        let file = starts.file.as_deref().unwrap_or("the whole image");
+        let loaders = starts.loaders.join(", ");
+        field(
+            "starts",
+            &format!("{}: {file}, by {loaders}", starts.firmware),
+        );
+    }
+    for module in &entry.modules {
+        field("module", module);
+    }
+    if !entry.arguments.is_empty() {
+        field("arguments", &entry.arguments);
+    }
+    if let Some(incomplete) = &entry.incomplete {
+        field("fault", incomplete);
+    }
+    field("signed", &entry.secure_boot);
+    for note in &entry.notes {
+        field("note", note);
+    }
+}
