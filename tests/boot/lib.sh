@@ -249,7 +249,8 @@ kill_server() {
 # start_guest NUMBER [QEMU FLAGS…]: switches a machine on. GUEST_MEMORY is its memory in MiB and
 # GUEST_NIC its card (virtio-net-pci, e1000); both have iPXE of 2019 as their ROM. With
 # GUEST_FIRMWARE=uefi it has OVMF, and its card no ROM: the firmware's own PXE; with `secure` it has
-# Microsoft's keys (or those in GUEST_VARS) and Secure Boot on; with `arm64` it is an ARM machine.
+# Microsoft's keys (or those in GUEST_VARS) and Secure Boot on; with `arm64` it is an ARM machine, with
+# `ia32` a PC with a 32-bit processor and UEFI, whose Secure Boot is on if GUEST_VARS has keys.
 # GUEST_HTTP_BOOT=yes leaves only UEFI HTTP Boot. GUEST_LAN=rly puts it behind the relay. Sets
 # GUEST_PID; SERIAL and MONITOR are its console's file and its monitor's socket.
 start_guest() {
@@ -275,6 +276,8 @@ guest_command() {
     local program=qemu-system-x86_64 machine=${GUEST_MACHINE:-q35} screen='-vga std' cpu=
     case ${GUEST_FIRMWARE:-bios} in
     secure) machine+=,smm=on ;;
+    # Its firmware is built for processors without long mode (OVMF's README).
+    ia32) program=qemu-system-i386 machine+=,smm=on cpu='-cpu coreduo,-nx' ;;
     arm64) program=qemu-system-aarch64 machine=virt screen= cpu='-cpu cortex-a57' ;;
     esac
     echo "$program -nodefaults -no-user-config -no-reboot -machine $machine $cpu -accel tcg,thread=multi" \
@@ -285,6 +288,8 @@ guest_command() {
 
 OVMF=/usr/share/OVMF
 AAVMF=/usr/share/AAVMF
+# Debian's package for it is fetched, not installed.
+OVMF32=$REPO/target/boot/ovmf-ia32/usr/share/OVMF
 
 # Without a ROM the card is driven by the firmware.
 firmware_flags() {
@@ -293,11 +298,12 @@ firmware_flags() {
     bios) return ;;
     uefi) code=$OVMF/OVMF_CODE_4M.fd ;;
     secure) code=$OVMF/OVMF_CODE_4M.secboot.fd ;;
+    ia32) code=$OVMF32/OVMF32_CODE_4M.secboot.fd ;;
     arm64) code=$AAVMF/AAVMF_CODE.fd ;;
     esac
     echo ",romfile= -drive if=pflash,format=raw,unit=0,readonly=on,file=$code" \
         "-drive if=pflash,format=raw,unit=1,file=$LOGS/vars-$1.fd"
-    [[ $GUEST_FIRMWARE != secure ]] || echo "-global driver=cfi.pflash01,property=secure,value=on"
+    [[ ! $GUEST_FIRMWARE =~ ^(secure|ia32)$ ]] || echo "-global driver=cfi.pflash01,property=secure,value=on"
     [[ -z ${GUEST_HTTP_BOOT:-} ]] || echo "-fw_cfg name=opt/org.tianocore/IPv4PXESupport,string=n" \
         "-fw_cfg name=opt/org.tianocore/IPv6PXESupport,string=n"
 }
@@ -308,6 +314,10 @@ firmware_variables() {
     bios) ;;
     uefi) cp "$OVMF/OVMF_VARS_4M.fd" "$1" || fail "missing tools: apt-get install -y ovmf" ;;
     secure) cp "${GUEST_VARS:-$OVMF/OVMF_VARS_4M.ms.fd}" "$1" || fail "missing tools: apt-get install -y ovmf" ;;
+    ia32)
+        "$REPO/tests/images/fetch" "${OVMF32%/usr/*}" bookworm ovmf-ia32:all || fail "OVMF for 32-bit processors cannot be fetched"
+        cp "${GUEST_VARS:-$OVMF32/OVMF32_VARS_4M.fd}" "$1"
+        ;;
     arm64)
         need_tools qemu-system-aarch64=qemu-system-arm
         cp --sparse=always "$AAVMF/AAVMF_VARS.fd" "$1" || fail "missing tools: apt-get install -y qemu-efi-aarch64"

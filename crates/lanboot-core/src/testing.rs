@@ -419,31 +419,43 @@ pub(crate) fn program(machine: u16, sections: &[(&[u8], Vec<u8>)], names: &[&str
 
 const X64: u16 = 0x8664;
 
-/// An ELF object with one section `.modname`. A name with a text behind `=` has it among its bytes.
-fn module(name: &str) -> Vec<u8> {
+/// An ELF object with one section `.modname`, a 32-bit one if `narrow`. A name with a text behind `=`
+/// has it among its bytes.
+pub(crate) fn grub_module(name: &str, narrow: bool) -> Vec<u8> {
     let (name, said) = name.split_once('=').unwrap_or((name, ""));
     let strings = b"\0.modname\0";
+    let word = |number: usize| match narrow {
+        true => u32::try_from(number).unwrap().to_le_bytes().to_vec(),
+        false => (number as u64).to_le_bytes().to_vec(),
+    };
+    // Offsets of the table of sections and of the numbers about it; size of a row and offset of where
+    // its section is.
+    let (class, table, counts, row, place) = match narrow {
+        true => (1, 0x20, 0x2e, 0x28, 0x10),
+        false => (2, 0x28, 0x3a, 0x40, 0x18),
+    };
     let mut elf = vec![0; 0x40];
-    elf[..5].copy_from_slice(b"\x7fELF\x02");
-    let names_at = elf.len() as u64;
+    elf[..5].copy_from_slice(&[0x7f, b'E', b'L', b'F', class]);
+    elf.extend_from_slice(said.as_bytes());
+    let names_at = elf.len();
     elf.extend_from_slice(strings);
-    let name_at = elf.len() as u64;
+    let name_at = elf.len();
     elf.extend_from_slice(name.as_bytes());
     elf.push(0);
-    let headers = elf.len() as u64;
+    let headers = word(elf.len());
     for (title, at, len) in [
         (0u32, names_at, strings.len()),
         (1, name_at, name.len() + 1),
     ] {
-        let mut header = vec![0; 0x40];
+        let mut header = vec![0; row];
         header[..4].copy_from_slice(&title.to_le_bytes());
-        header[0x18..0x20].copy_from_slice(&at.to_le_bytes());
-        header[0x20..0x28].copy_from_slice(&(len as u64).to_le_bytes());
+        let both = [word(at), word(len)].concat();
+        header[place..place + both.len()].copy_from_slice(&both);
         elf.extend(header);
     }
-    elf[0x28..0x30].copy_from_slice(&headers.to_le_bytes());
-    elf[0x3a..0x40].copy_from_slice(&[0x40, 0, 2, 0, 0, 0]);
-    elf.extend_from_slice(said.as_bytes());
+    elf[table..table + headers.len()].copy_from_slice(&headers);
+    let row = u8::try_from(row).unwrap();
+    elf[counts..counts + 6].copy_from_slice(&[row, 0, 2, 0, 0, 0]);
     elf
 }
 
@@ -458,7 +470,7 @@ pub(crate) fn grub_file(machine: u16, modules: &[&str], prefix: &str, names: &[&
     section.extend(24u64.to_le_bytes());
     section.extend([0; 8]);
     for name in modules {
-        section.extend(object(0, &module(name)));
+        section.extend(object(0, &grub_module(name, false)));
     }
     section.extend(object(3, format!("{prefix}\0").as_bytes()));
     section.extend([0; 100]);

@@ -80,8 +80,13 @@ read_index() {
     fail "the package index of $DEBIAN_SUITE cannot be read from ${mirrors[*]}: name another mirror in DEBIAN_MIRROR"
 }
 
-# package_versions PACKAGE:ARCH…: one line each, name and version; part of the cache key.
+# package_versions PACKAGE:ARCH…: one line each, name and version; part of the cache key. Those of
+# another suite, which `in_suite` has prepared, are all SUITE/PACKAGE:ARCH.
 package_versions() {
+    if [[ $1 == */* ]]; then
+        CACHE=$CACHE/${1%%/*} package_versions "${@#*/}"
+        return
+    fi
     private_apt apt-cache show --no-all-versions "$@" |
         awk '/^Package:/ {p = $2} /^Version:/ {v = $2} /^Architecture:/ {a = $2} /^$/ {print p ":" a, v} END {print p ":" a, v}' |
         LC_ALL=C sort -u

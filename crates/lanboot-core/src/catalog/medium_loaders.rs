@@ -31,6 +31,8 @@ impl MediumLoaders {
                 mok_managers.push((Arch::X64Uefi, content.clone()));
             } else if name.eq_ignore_ascii_case("mmaa64.efi") {
                 mok_managers.push((Arch::Arm64Uefi, content.clone()));
+            } else if name.eq_ignore_ascii_case("mmia32.efi") {
+                mok_managers.push((Arch::X86Uefi, content.clone()));
             }
         }
         let pairs = ShimGrub::pair(&shims, &grubs, &mok_managers);

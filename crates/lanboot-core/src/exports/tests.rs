@@ -121,7 +121,7 @@ fn all_rules() -> Rules {
 
 fn golden(name: &str, text: &str, expected: &str) {
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/export/golden/");
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/exports/golden/");
         std::fs::write(format!("{folder}{name}"), text).unwrap();
         return;
     }

@@ -13,6 +13,8 @@ pub enum Cpu {
     I686,
     /// 64-bit ARM.
     Aarch64,
+    /// 64-bit RISC-V.
+    Riscv64,
 }
 
 impl Cpu {
@@ -22,7 +24,13 @@ impl Cpu {
             Self::X86_64 => "x86_64",
             Self::I686 => "i686",
             Self::Aarch64 => "aarch64",
+            Self::Riscv64 => "riscv64",
         }
+    }
+
+    /// Tests whether it is one of PCs, which alone run PXELINUX.
+    pub fn is_x86(self) -> bool {
+        matches!(self, Self::X86_64 | Self::I686)
     }
 
     /// Tests whether firmware of this kind starts kernels for it.
@@ -31,7 +39,7 @@ impl Cpu {
     }
 
     /// Every processor known.
-    pub const ALL: [Self; 3] = [Self::X86_64, Self::I686, Self::Aarch64];
+    pub const ALL: [Self; 4] = [Self::X86_64, Self::I686, Self::Aarch64, Self::Riscv64];
 }
 
 /// Firmware, as far as it decides which kernels a machine can start.
@@ -50,16 +58,19 @@ pub enum Firmware {
     X86Uefi,
     /// 64-bit ARM UEFI.
     Arm64Uefi,
+    /// 64-bit RISC-V UEFI.
+    Riscv64Uefi,
 }
 
 impl Firmware {
     /// Every kind known.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Bios64,
         Self::Bios32,
         Self::X64Uefi,
         Self::X86Uefi,
         Self::Arm64Uefi,
+        Self::Riscv64Uefi,
     ];
 
     /// Returns the firmware of this architecture, also where it boots over HTTP. BIOS does not say which
@@ -70,6 +81,7 @@ impl Firmware {
             Arch::X64Uefi => Some(Self::X64Uefi),
             Arch::X86Uefi => Some(Self::X86Uefi),
             Arch::Arm64Uefi => Some(Self::Arm64Uefi),
+            Arch::Riscv64Uefi => Some(Self::Riscv64Uefi),
             _ => None,
         }
     }
@@ -100,6 +112,7 @@ impl Firmware {
             Self::Bios32 | Self::X86Uefi => &[Cpu::I686],
             Self::X64Uefi => &[Cpu::X86_64],
             Self::Arm64Uefi => &[Cpu::Aarch64],
+            Self::Riscv64Uefi => &[Cpu::Riscv64],
         }
     }
 }

@@ -8,6 +8,7 @@
 
 mod found;
 mod grub;
+mod grub_modules;
 mod ipxe;
 mod ipxe_behind_shim;
 mod loader;

@@ -9,11 +9,13 @@ pub enum SecureArch {
     X64,
     /// 64-bit ARM UEFI.
     Arm64,
+    /// 32-bit x86 UEFI.
+    X86,
 }
 
 impl SecureArch {
     /// Every kind, the most common one first.
-    pub const ALL: [Self; 2] = [Self::X64, Self::Arm64];
+    pub const ALL: [Self; 3] = [Self::X64, Self::Arm64, Self::X86];
 
     /// Returns the kind of this firmware.
     pub fn of(arch: Arch) -> Option<Self> {
@@ -31,6 +33,7 @@ impl SecureArch {
         match self {
             Self::X64 => Arch::X64Uefi,
             Self::Arm64 => Arch::Arm64Uefi,
+            Self::X86 => Arch::X86Uefi,
         }
     }
 
@@ -39,6 +42,7 @@ impl SecureArch {
         match self {
             Self::X64 => "x86_64",
             Self::Arm64 => "arm64",
+            Self::X86 => "i386",
         }
     }
 
@@ -47,6 +51,7 @@ impl SecureArch {
         match self {
             Self::X64 => "x64",
             Self::Arm64 => "aa64",
+            Self::X86 => "ia32",
         }
     }
 }

@@ -2,17 +2,16 @@
 //! Found by content, on the host or on a medium.
 //!
 //! shim (rhboot/shim) carries its vendor's certificate in the section `.vendor_cert`, so what it
-//! will let pass is known: programs whose signature names that vendor. GRUB carries its modules in
-//! the section `mods` (GRUB's `kernel.h`, `struct grub_module_info`), so it is known whether it can
-//! load anything from a network. With Secure Boot on it can load no further ones.
+//! will let pass is known: programs whose signature names that vendor.
 
 use std::fmt;
 
+use super::grub_modules::{Modules, text};
 use super::secure_arch::secure_names;
 use super::shim_names::{Wanted, wanted};
 use crate::boot_config::ReadSmall;
 use crate::machine::Arch;
-use crate::pe::{Program, Signed, common_names, u16_at, u32_at, u64_at};
+use crate::pe::{Program, Signed, common_names, u32_at};
 use crate::vfs::Content;
 
 /// Largest shim or GRUB looked at, in bytes; Debian's GRUB has 4 MiB.
@@ -20,11 +19,6 @@ const MAX_PROGRAM: u64 = 16 << 20;
 /// Largest `.vendor_cert` searched for names, in bytes; Debian's has 12 KiB. An image can hold 64
 /// shims, and each byte is looked at.
 const MAX_VENDOR_CERT: u64 = 1 << 20;
-/// Most objects of one GRUB looked at, modules and others; signed ones have about a hundred and
-/// fifty.
-const MAX_OBJECTS: usize = 512;
-/// Longest prefix of a GRUB, in bytes.
-const MAX_PREFIX: usize = 128;
 /// Largest `.sbat` read, in bytes; those of Debian have 4 KiB with their padding.
 const MAX_SBAT: u64 = 64 * 1024;
 /// Longest version number kept, in bytes.
@@ -184,22 +178,13 @@ pub struct Grub {
     pub prefix: String,
 }
 
-/// The text that only a GRUB with proxyDHCP support holds, in its module `efinet`: the debug
-/// message of the lines that copy the server's address out of the proxy's offer.
-///
-/// The version number does not decide it. GRUB 2.06, 2.12 and 2.14 of the FSF have no such lines;
-/// they are Red Hat's ("efinet: Add DHCP proxy support", rhboot/grub2 866ec5ed, June 2021, after
-/// #82 and #87), in Fedora's and RHEL's 2.06 as in the 2.12 and 2.14 of Debian and Ubuntu, and not
-/// in Debian 12's 2.06. A GRUB that learned it in another way counts as one that did not: iPXE is a
-/// smaller loss than a machine that hangs.
-const PROXY_SUPPORT: &[u8] = b"setting values from proxy offer";
-
 impl Grub {
     /// `None` when `content` is no GRUB, or one that cannot load from a network: those of CDs and
     /// disks.
     pub fn parse(content: &Content, from: &str, read: ReadSmall<'_>) -> Option<Self> {
         let program = Program::parse(content, read).filter(|_| content.len() <= MAX_PROGRAM)?;
-        let modules = modules(&program.section(b"mods", MAX_PROGRAM)?)?;
+        let arch = program.arch()?;
+        let modules = Modules::parse(&program.section(b"mods", MAX_PROGRAM)?, is_narrow(arch))?;
         let has = |name: &str| modules.names.iter().any(|m| m == name);
         let (tftp, http) = (has("tftp"), has("http"));
         if !has("efinet") || !(tftp || http) {
@@ -207,7 +192,7 @@ impl Grub {
         }
         let sbat = program.section(b".sbat", MAX_SBAT).unwrap_or_default();
         Some(Self {
-            arch: program.arch()?,
+            arch,
             content: content.clone(),
             from: from.to_owned(),
             signed: program.signed(),
@@ -228,6 +213,11 @@ impl Grub {
     }
 }
 
+/// Tests whether programs for this firmware are 32-bit ones.
+fn is_narrow(arch: Arch) -> bool {
+    matches!(arch, Arch::X86Uefi | Arch::Arm32Uefi)
+}
+
 /// The version in the row of `component` in a section `.sbat`, which has lines of comma-separated
 /// values: component, generation, vendor, package, version, URL (rhboot/shim, `SBAT.md`). Empty
 /// when there is none.
@@ -239,94 +229,6 @@ fn sbat_version(section: &[u8], component: &str) -> String {
         fields.nth(3).filter(|_| is_it)
     });
     text(version.unwrap_or_default(), MAX_VERSION)
-}
-
-/// The content of the section `mods`.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Modules {
-    /// The names of the modules.
-    names: Vec<String>,
-    prefix: String,
-    has_proxy_support: bool,
-}
-
-/// Reads the section `mods`.
-fn modules(section: &[u8]) -> Option<Modules> {
-    const MAGIC: u32 = 0x676d_696d;
-    const ELF: u32 = 0;
-    const PREFIX: u32 = 3;
-    if u32_at(section, 0)? != MAGIC {
-        return None;
-    }
-    let mut found = Modules::default();
-    let offset = usize::try_from(u64_at(section, 8)?).ok()?;
-    let mut rest = section.get(offset..)?;
-    for _ in 0..MAX_OBJECTS {
-        let (Some(kind), Some(size)) = (u32_at(rest, 0), u32_at(rest, 4)) else {
-            break;
-        };
-        // The size counts the header. Behind the last object there is padding.
-        let Some((object, after)) = usize::try_from(size)
-            .ok()
-            .filter(|size| *size >= 8)
-            .and_then(|size| rest.split_at_checked(size))
-        else {
-            break;
-        };
-        let body = object.get(8..).unwrap_or_default();
-        match kind {
-            ELF => {
-                let name = module_name(body);
-                let is_efinet = name.as_deref() == Some("efinet");
-                found.has_proxy_support |= is_efinet && holds(body, PROXY_SUPPORT);
-                found.names.extend(name);
-            }
-            PREFIX => found.prefix = text(body, MAX_PREFIX),
-            _ => {}
-        }
-        rest = after;
-    }
-    Some(found)
-}
-
-fn holds(bytes: &[u8], text: &[u8]) -> bool {
-    bytes.windows(text.len()).any(|window| window == text)
-}
-
-/// Returns what the section `.modname` of a 64-bit ELF object says.
-fn module_name(elf: &[u8]) -> Option<String> {
-    if elf.get(..5)? != b"\x7fELF\x02" {
-        return None;
-    }
-    let at = |offset: u64, n: usize, size: u16| {
-        let table = usize::try_from(offset).ok()?;
-        table.checked_add(n.checked_mul(usize::from(size))?)
-    };
-    let headers = u64_at(elf, 0x28)?;
-    let (size, count, names) = (u16_at(elf, 0x3a)?, u16_at(elf, 0x3c)?, u16_at(elf, 0x3e)?);
-    let header = |n: u16| elf.get(at(headers, usize::from(n), size)?..);
-    let section = |header: &[u8]| {
-        let (start, len) = (u64_at(header, 0x18)?, u64_at(header, 0x20)?);
-        let (start, len) = (usize::try_from(start).ok()?, usize::try_from(len).ok()?);
-        elf.get(start..start.checked_add(len)?)
-    };
-    let strings = section(header(names)?)?;
-    (0..count.min(256)).find_map(|n| {
-        let header = header(n)?;
-        let name = strings.get(usize::try_from(u32_at(header, 0)?).ok()?..)?;
-        name.starts_with(b".modname\0")
-            .then(|| section(header).map(|name| text(name, 64)))?
-    })
-}
-
-/// Returns the text up to a NUL; empty when it is not plain.
-fn text(bytes: &[u8], limit: usize) -> String {
-    let end = bytes.iter().position(|b| *b == 0).unwrap_or(bytes.len());
-    let text = bytes.get(..end.min(limit)).unwrap_or_default();
-    match std::str::from_utf8(text) {
-        Ok(text) if text.bytes().all(|b| b.is_ascii_graphic()) => text.to_owned(),
-        _ => String::new(),
-    }
 }
 
 /// A shim with a GRUB it trusts.
@@ -490,14 +392,5 @@ mod tests {
         table.resize(16 + usize::try_from(MAX_VENDOR_CERT).unwrap(), 0);
         let shim = Content::memory(program(X64, &[(b".vendor_cert", table)], &[]));
         assert_eq!(Shim::parse(&shim, "s", &no_disk), None);
-        // Objects count whether they are modules with a name or not.
-        let nothing = [[5, 0, 0, 0, 8, 0, 0, 0]; MAX_OBJECTS].concat();
-        let mut section = 0x676d_696du32.to_le_bytes().to_vec();
-        section.extend([0; 4]);
-        section.extend(24u64.to_le_bytes());
-        section.extend([0; 8]);
-        section.extend(nothing);
-        section.extend([3, 0, 0, 0, 10, 0, 0, 0, b'/', 0]);
-        assert_eq!(modules(&section), Some(Modules::default()));
     }
 }

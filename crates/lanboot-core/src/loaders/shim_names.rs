@@ -15,7 +15,7 @@ const SUFFIXES: [&str; 6] = ["x64", "aa64", "ia32", "arm", "riscv64", "loongarch
 /// of further certificates, its key manager, and the program that restores boot entries.
 const OPTIONAL: [&[u8]; 4] = [b"revocations", b"shim_certificate", b"mm", b"fb"];
 /// Beginnings and middles of the names a shim has.
-const SHIM: [&[u8]; 4] = [b"shim", b"bootnet", b"bootx64", b"bootaa64"];
+const SHIM: [&[u8]; 5] = [b"shim", b"bootnet", b"bootx64", b"bootaa64", b"bootia32"];
 /// A file GRUB looks for beside itself that has no ending.
 const GRUBENV: &[u8] = b"grubenv";
 
@@ -167,6 +167,10 @@ mod tests {
         assert_eq!(wanted(b"grubaa64.efi", arm), Wanted::SecondStage);
         assert_eq!(wanted(b"snponly-shimaa64.efi", arm), Wanted::Shim);
         assert_eq!(wanted(b"grubx64.efi", arm), Wanted::Other);
+        let ia32 = Arch::X86Uefi;
+        assert_eq!(wanted(b"grubia32.efi", ia32), Wanted::SecondStage);
+        assert_eq!(wanted(b"bootnetia32.efi", ia32), Wanted::Shim);
+        assert_eq!(wanted(b"grubx64.efi", ia32), Wanted::Other);
     }
 
     #[test]

@@ -25,6 +25,7 @@ fn machine(firmware: Firmware) -> &'static str {
         Firmware::X64Uefi => "efi/x86_64",
         Firmware::X86Uefi => "efi/i386",
         Firmware::Arm64Uefi => "efi/arm64",
+        Firmware::Riscv64Uefi => "efi/riscv64",
     }
 }
 

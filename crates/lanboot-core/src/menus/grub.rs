@@ -199,6 +199,7 @@ impl Grub<'_> {
                 "[ \"$grub_cpu\" = \"i386\" -a \"$grub_platform\" != \"pc\" ]",
             ),
             (Firmware::Arm64Uefi, "[ \"$grub_cpu\" = \"arm64\" ]"),
+            (Firmware::Riscv64Uefi, "[ \"$grub_cpu\" = \"riscv64\" ]"),
         ] {
             set(&[test], start(firmware));
         }
@@ -402,6 +403,7 @@ fn starts_kernels(cpu: Cpu) -> &'static str {
         Cpu::X86_64 => "[ \"$grub_cpu\" = \"x86_64\" -o \"$grub_platform\" = \"pc\" ]",
         Cpu::I686 => "[ \"$grub_cpu\" = \"i386\" ]",
         Cpu::Aarch64 => "[ \"$grub_cpu\" = \"arm64\" ]",
+        Cpu::Riscv64 => "[ \"$grub_cpu\" = \"riscv64\" ]",
     }
 }
 

@@ -166,17 +166,17 @@ mod tests {
         let choice = |wanted| BootChoice::resolve(&catalog, wanted);
         let starts =
             |wanted| Firmware::ALL.map(|f| choice(wanted).unwrap().of(f).map(str::to_owned));
-        let ids = |ids: [&str; 5]| ids.map(|id| (!id.is_empty()).then(|| format!("dual-{id}")));
+        let ids = |ids: [&str; 6]| ids.map(|id| (!id.is_empty()).then(|| format!("dual-{id}")));
         let (wide, narrow) = ("x86_64", "i686");
-        let both = ids([wide, narrow, wide, narrow, ""]);
+        let both = ids([wide, narrow, wide, narrow, "", ""]);
         assert_eq!(starts(None), both);
         assert_eq!(starts(Some("dual")), both);
         // 64-bit UEFI starts no 32-bit kernel, and a 32-bit processor runs no 64-bit one.
         assert_eq!(
             starts(Some("dual-i686")),
-            ids([narrow, narrow, "", narrow, ""])
+            ids([narrow, narrow, "", narrow, "", ""])
         );
-        assert_eq!(starts(Some("dual-x86_64")), ids([wide, "", wide, "", ""]));
+        assert_eq!(starts(Some("dual-x86_64")), ids([wide, "", wide, "", "", ""]));
         let unknown = |wanted| match choice(Some(wanted)).unwrap_err() {
             CannotBoot::Unknown(error) => error,
             other => panic!("{other}"),
@@ -242,22 +242,24 @@ mod tests {
             of("old", &[Cpu::I686]),
             of("new", &[Cpu::X86_64]),
             of("dual", &[Cpu::I686, Cpu::X86_64]),
+            of("risc", &[Cpu::Riscv64]),
         ];
         let catalog = Catalog::new(images.to_vec());
         let choice = |wanted| BootChoice::resolve(&catalog, wanted).unwrap();
         let starts = |wanted| Firmware::ALL.map(|f| choice(wanted).of(f).map(str::to_owned));
-        let ids = |ids: [&str; 5]| ids.map(|id| (!id.is_empty()).then(|| id.to_owned()));
+        let ids = |ids: [&str; 6]| ids.map(|id| (!id.is_empty()).then(|| id.to_owned()));
         let unasked = ids([
             "old-i686",
             "old-i686",
             "new-x86_64",
             "old-i686",
             "arm-aarch64",
+            "risc-riscv64",
         ]);
         assert_eq!(starts(None), unasked);
-        assert_eq!(starts(Some("arm")), ids(["", "", "", "", "arm-aarch64"]));
+        assert_eq!(starts(Some("arm")), ids(["", "", "", "", "arm-aarch64", ""]));
         assert_eq!(starts(Some("arm")), starts(Some("arm-aarch64")));
-        let new = ids(["new-x86_64", "", "new-x86_64", "", ""]);
+        let new = ids(["new-x86_64", "", "new-x86_64", "", "", ""]);
         assert_eq!(starts(Some("new")), new);
         let dual = choice(Some("dual"));
         let (image, entry) = dual.entry(&catalog, Firmware::Bios64).unwrap();

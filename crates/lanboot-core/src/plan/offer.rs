@@ -774,7 +774,7 @@ mod tests {
             (&unsigned, Stage::Firmware, 7, true),
             (&unsigned, Stage::HttpBoot, 16, true),
             (&unsigned, Stage::Firmware, 0, false),
-            (&unsigned, Stage::Firmware, 6, false),
+            (&unsigned, Stage::Firmware, 6, true),
             (&unsigned, Stage::Ipxe, 7, false),
             (&signed, Stage::Firmware, 7, false),
         ] {
@@ -786,7 +786,7 @@ mod tests {
 
     #[test]
     fn what_firmware_cannot_do_falls_back_with_a_warning_where_it_was_asked_for_by_name() {
-        let loaders = host(&["undionly.kpxe", "snponly-x86_64.efi", "ipxe-i386.efi"]);
+        let loaders = host(&["undionly.kpxe", "snponly-x86_64.efi", "ipxe-riscv64.efi"]);
         let named = |kind| LoaderChoice {
             all: LoaderKind::Auto,
             of: vec![(MAC, kind)],
@@ -806,7 +806,12 @@ mod tests {
             ),
             (Stage::Firmware, 0, LoaderKind::Grub, "loader/undionly.kpxe"),
             (Stage::Firmware, 0, LoaderKind::Iso, "loader/undionly.kpxe"),
-            (Stage::Firmware, 6, LoaderKind::Grub, "loader/ipxe-i386.efi"),
+            (
+                Stage::Firmware,
+                27,
+                LoaderKind::Grub,
+                "loader/ipxe-riscv64.efi",
+            ),
         ] {
             let machine = machine(stage, arch);
             let named = offered(&machine, &loaders, &named(kind)).unwrap();
@@ -814,10 +819,14 @@ mod tests {
             let warning = named.warning.unwrap();
             assert!(warning.contains(&format!("--loader {kind} ")), "{warning}");
             let silent = offered(&machine, &loaders, &all(kind)).unwrap();
-            let off = (arch == 7).then_some(NEEDS_SECURE_BOOT_OFF);
+            let said = match arch {
+                7 => Some(NEEDS_SECURE_BOOT_OFF),
+                27 => Some("no image served is for riscv64 UEFI machines"),
+                _ => None,
+            };
             assert_eq!(
                 (silent.file.as_str(), silent.warning.as_deref()),
-                (file, off)
+                (file, said)
             );
         }
         let missing = offered(

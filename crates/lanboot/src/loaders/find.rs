@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use lanboot_core::loaders::{
-    Grub, LoaderRoute, Loaders, Program, Shim, ShimGrub, SignedBuild, SignedIpxe, ipxe_build,
+    Grub, LoaderRoute, Loaders, Program, SecureArch, Shim, ShimGrub, SignedBuild, SignedIpxe, ipxe_build,
     is_shim_name, secure_names,
 };
 use lanboot_core::machine::Arch;
@@ -63,7 +63,7 @@ pub fn loaders(folder: Option<&Path>) -> anyhow::Result<Loaders> {
         let path = in_folder(folder, program)?;
         Some((program.name, small_file(&path)?))
     });
-    let archs = [Arch::X64Uefi, Arch::Arm64Uefi].into_iter();
+    let archs = SecureArch::ALL.into_iter().map(SecureArch::arch);
     Ok(Loaders {
         programs: own.collect(),
         pxelinux: small_file(&folder.join("lpxelinux.0"))
@@ -145,7 +145,7 @@ fn installers() -> impl Iterator<Item = [PathBuf; 3]> {
     releases.sort_by_key(|path| std::cmp::Reverse(number(path)));
     releases.truncate(MAX_RELEASES);
     releases.into_iter().flat_map(|release| {
-        [("amd64", "x64"), ("arm64", "aa64")].map(|(arch, suffix)| {
+        [("amd64", "x64"), ("arm64", "aa64"), ("i386", "ia32")].map(|(arch, suffix)| {
             let folder = release.join(arch).join("text/debian-installer").join(arch);
             ["bootnet", "grub", "mm"].map(|stem| folder.join(format!("{stem}{suffix}.efi")))
         })

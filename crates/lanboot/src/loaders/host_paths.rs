@@ -3,7 +3,7 @@
 
 /// Paths of a signed shim, the signed GRUB behind it, and MokManager. Fedora and its derivatives
 /// have them on the EFI system partition of the host itself.
-pub(super) const CHAIN_PATHS: [(&str, &str, &str); 7] = [
+pub(super) const CHAIN_PATHS: [(&str, &str, &str); 9] = [
     (
         "/usr/lib/shim/shimx64.efi.signed",
         "/usr/lib/grub/x86_64-efi-signed/grubnetx64.efi.signed",
@@ -26,6 +26,11 @@ pub(super) const CHAIN_PATHS: [(&str, &str, &str); 7] = [
         "/usr/lib/shim/mmaa64.efi",
     ),
     (
+        "/usr/lib/shim/shimia32.efi.signed",
+        "/usr/lib/grub/i386-efi-signed/grubnetia32.efi.signed",
+        "/usr/lib/shim/mmia32.efi.signed",
+    ),
+    (
         "/boot/efi/EFI/fedora/shimx64.efi",
         "/boot/efi/EFI/fedora/grubx64.efi",
         "/boot/efi/EFI/fedora/mmx64.efi",
@@ -34,6 +39,11 @@ pub(super) const CHAIN_PATHS: [(&str, &str, &str); 7] = [
         "/boot/efi/EFI/fedora/shimaa64.efi",
         "/boot/efi/EFI/fedora/grubaa64.efi",
         "/boot/efi/EFI/fedora/mmaa64.efi",
+    ),
+    (
+        "/boot/efi/EFI/fedora/shimia32.efi",
+        "/boot/efi/EFI/fedora/grubia32.efi",
+        "/boot/efi/EFI/fedora/mmia32.efi",
     ),
     (
         "/boot/efi/EFI/redhat/shimx64.efi",

@@ -1,8 +1,8 @@
 //! Kinds of machines, and the packages that bring a loader for each.
 
 use super::packages::{
-    IPXE, IPXE_ARM64, IPXE_IA32, IPXE_RARE, PROXY_ARM64, PROXY_X64, Packages, SIGNED_ARM64,
-    SIGNED_X64,
+    IPXE, IPXE_ARM64, IPXE_IA32, IPXE_RARE, PROXY_ARM64, PROXY_IA32, PROXY_X64, Packages, SIGNED_ARM64,
+    SIGNED_IA32, SIGNED_X64,
 };
 
 /// A kind of machine, as people call it.
@@ -21,11 +21,12 @@ pub struct MachineKind {
 }
 
 /// The kinds of machines.
-pub const KINDS: [MachineKind; 12] = {
+pub const KINDS: [MachineKind; 13] = {
     const fn kind(name: &'static str, arch: u16, secure: bool, packages: Packages) -> MachineKind {
         let beside = match (secure, arch) {
             (true, 7) => PROXY_X64,
             (true, 11) => PROXY_ARM64,
+            (true, 6) => PROXY_IA32,
             _ => packages,
         };
         MachineKind {
@@ -52,6 +53,7 @@ pub const KINDS: [MachineKind; 12] = {
             SIGNED_ARM64,
         ),
         kind("ia32 UEFI", 6, false, IPXE_IA32),
+        kind("ia32 UEFI, Secure Boot on", 6, true, SIGNED_IA32),
         kind("riscv64 UEFI", 27, false, IPXE_RARE),
         kind("loong64 UEFI", 39, false, IPXE_RARE),
     ]

@@ -30,6 +30,11 @@ pub(super) const SIGNED_ARM64: Packages = Packages {
     fedora: "shim-aa64 and grub2-efi-aa64 of an arm64 host",
     arch: NO_PACKAGE,
 };
+pub(super) const SIGNED_IA32: Packages = Packages {
+    debian: "debian-installer-12-netboot-i386",
+    fedora: "shim-ia32 and grub2-efi-ia32",
+    arch: NO_PACKAGE,
+};
 /// GRUBs with proxyDHCP support: Debian's since 2.12 (checked in the files of bookworm-backports,
 /// trixie and sid), Fedora's since the middle of 2021.
 pub(super) const PROXY_X64: Packages = Packages {
@@ -42,6 +47,11 @@ pub(super) const PROXY_ARM64: Packages = Packages {
     debian: "debian-installer-13-netboot-arm64",
     fedora: "shim-aa64 and grub2-efi-aa64 of an arm64 host",
     arch: PROXY_X64.arch,
+};
+pub(super) const PROXY_IA32: Packages = Packages {
+    debian: "shim-signed:i386 of Debian 12 and grub-efi-ia32-signed:i386 of Debian 13 or later",
+    fedora: SIGNED_IA32.fedora,
+    arch: NO_PACKAGE,
 };
 pub(super) const IPXE_ARM64: Packages = Packages {
     debian: "ipxe of Debian 13 or later, or debian-installer-12-netboot-arm64",

@@ -27,10 +27,11 @@ pub(super) static FAMILY: Family = Family {
 };
 
 /// Debian's names of the processors.
-const ARCHS: [(&str, Cpu); 3] = [
+const ARCHS: [(&str, Cpu); 4] = [
     ("amd64", Cpu::X86_64),
     ("i386", Cpu::I686),
     ("arm64", Cpu::Aarch64),
+    ("riscv64", Cpu::Riscv64),
 ];
 /// A kernel with its initramfs.
 struct Found {
@@ -195,6 +196,21 @@ mod tests {
         assert_eq!(amd64.check(Transport::Http, "copytoram=n"), Ok(()));
         assert_eq!(line(amd64, ""), "vga=788 --- quiet");
         assert_eq!(line(arm64, ""), "");
+    }
+
+    /// Debian 13's tree for RISC-V has a GRUB that is not signed, and no boot screens.
+    #[test]
+    fn a_tree_for_one_processor_has_the_images_own_name() {
+        for (arch, cpu) in ARCHS {
+            let folder = format!("debian-installer/{arch}");
+            let (kernel, initrd) = (format!("{folder}/linux"), format!("{folder}/initrd.gz"));
+            let found = recognised(&[(&initrd, "i"), (&kernel, "k")]).unwrap();
+            let [entry] = &found.entries[..] else {
+                panic!("{:?}", found.entries)
+            };
+            assert_eq!((entry.id.as_str(), entry.cpu), ("deb", cpu));
+            assert_eq!(linux(entry).kernel, kernel);
+        }
     }
 
     #[test]

@@ -182,6 +182,7 @@ fn efi_cpu(architecture: &str) -> Option<Cpu> {
         "x64" => Some(Cpu::X86_64),
         "ia32" => Some(Cpu::I686),
         "aa64" => Some(Cpu::Aarch64),
+        "riscv64" => Some(Cpu::Riscv64),
         _ => None,
     }
 }
