@@ -28,11 +28,6 @@ impl Cpu {
         }
     }
 
-    /// Tests whether it is one of PCs, which alone run PXELINUX.
-    pub fn is_x86(self) -> bool {
-        matches!(self, Self::X86_64 | Self::I686)
-    }
-
     /// Tests whether firmware of this kind starts kernels for it.
     pub fn runs_on(self, arch: Arch) -> bool {
         Firmware::of(arch).is_some_and(|firmware| firmware.cpus().contains(&self))
@@ -94,6 +89,7 @@ impl Firmware {
             Self::X64Uefi => "x64 UEFI",
             Self::X86Uefi => "ia32 UEFI",
             Self::Arm64Uefi => "arm64 UEFI",
+            Self::Riscv64Uefi => "riscv64 UEFI",
         }
     }
 
@@ -101,7 +97,7 @@ impl Firmware {
     pub fn is_bios(self) -> bool {
         match self {
             Self::Bios64 | Self::Bios32 => true,
-            Self::X64Uefi | Self::X86Uefi | Self::Arm64Uefi => false,
+            Self::X64Uefi | Self::X86Uefi | Self::Arm64Uefi | Self::Riscv64Uefi => false,
         }
     }
 

@@ -52,6 +52,7 @@ pub(super) fn uefi_of(content: &Content, read: ReadSmall<'_>) -> Option<Firmware
         Arch::X64Uefi => Some(Firmware::X64Uefi),
         Arch::X86Uefi => Some(Firmware::X86Uefi),
         Arch::Arm64Uefi => Some(Firmware::Arm64Uefi),
+        Arch::Riscv64Uefi => Some(Firmware::Riscv64Uefi),
         _ => None,
     }
 }

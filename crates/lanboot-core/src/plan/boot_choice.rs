@@ -176,7 +176,10 @@ mod tests {
             starts(Some("dual-i686")),
             ids([narrow, narrow, "", narrow, "", ""])
         );
-        assert_eq!(starts(Some("dual-x86_64")), ids([wide, "", wide, "", "", ""]));
+        assert_eq!(
+            starts(Some("dual-x86_64")),
+            ids([wide, "", wide, "", "", ""])
+        );
         let unknown = |wanted| match choice(Some(wanted)).unwrap_err() {
             CannotBoot::Unknown(error) => error,
             other => panic!("{other}"),
@@ -257,7 +260,10 @@ mod tests {
             "risc-riscv64",
         ]);
         assert_eq!(starts(None), unasked);
-        assert_eq!(starts(Some("arm")), ids(["", "", "", "", "arm-aarch64", ""]));
+        assert_eq!(
+            starts(Some("arm")),
+            ids(["", "", "", "", "arm-aarch64", ""])
+        );
         assert_eq!(starts(Some("arm")), starts(Some("arm-aarch64")));
         let new = ids(["new-x86_64", "", "new-x86_64", "", "", ""]);
         assert_eq!(starts(Some("new")), new);

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use lanboot_core::loaders::{
-    Grub, LoaderRoute, Loaders, Program, SecureArch, Shim, ShimGrub, SignedBuild, SignedIpxe, ipxe_build,
-    is_shim_name, secure_names,
+    Grub, LoaderRoute, Loaders, Program, SecureArch, Shim, ShimGrub, SignedBuild, SignedIpxe,
+    ipxe_build, is_shim_name, secure_names,
 };
 use lanboot_core::machine::Arch;
 use lanboot_core::pe::efi_arch;

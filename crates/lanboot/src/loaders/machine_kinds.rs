@@ -1,8 +1,8 @@
 //! Kinds of machines, and the packages that bring a loader for each.
 
 use super::packages::{
-    IPXE, IPXE_ARM64, IPXE_IA32, IPXE_RARE, PROXY_ARM64, PROXY_IA32, PROXY_X64, Packages, SIGNED_ARM64,
-    SIGNED_IA32, SIGNED_X64,
+    IPXE, IPXE_ARM64, IPXE_IA32, IPXE_RARE, PROXY_ARM64, PROXY_IA32, PROXY_X64, Packages,
+    SIGNED_ARM64, SIGNED_IA32, SIGNED_X64,
 };
 
 /// A kind of machine, as people call it.

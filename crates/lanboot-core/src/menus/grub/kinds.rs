@@ -14,6 +14,7 @@ pub(super) fn on_firmware(firmware: Firmware) -> &'static str {
         Firmware::X64Uefi => "\"$grub_cpu-$grub_platform\" = \"x86_64-efi\"",
         Firmware::X86Uefi => "\"$grub_cpu-$grub_platform\" = \"i386-efi\"",
         Firmware::Arm64Uefi => "\"$grub_cpu-$grub_platform\" = \"arm64-efi\"",
+        Firmware::Riscv64Uefi => "\"$grub_cpu-$grub_platform\" = \"riscv64-efi\"",
     }
 }
 
