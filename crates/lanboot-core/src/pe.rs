@@ -123,6 +123,43 @@ impl<'a> Program<'a> {
         bytes(self.content, section.offset, section.len, self.read)
     }
 
+    /// Returns the size of a section in bytes; `None` where there is none.
+    pub(crate) fn section_bytes(&self, name: &[u8]) -> Option<u64> {
+        let section = self.sections.iter().find(|section| section.name == name)?;
+        Some(section.len)
+    }
+
+    /// Returns the number of profiles of a unified kernel image: each begins with a section
+    /// `.profile` (UAPI.5), and without one there is only what all profiles have.
+    pub(crate) fn profiles(&self) -> usize {
+        self.profile_starts().count()
+    }
+
+    /// Returns the bytes of a section as profile number `profile` has it, its own or else that of
+    /// all, if it is there and not longer than `limit`.
+    pub(crate) fn section_of(&self, profile: usize, name: &[u8], limit: u64) -> Option<Vec<u8>> {
+        let starts: Vec<usize> = self.profile_starts().collect();
+        let of = |from: usize, to: usize| {
+            let mut sections = self.sections.get(from..to)?.iter();
+            sections.find(|section| section.name == name)
+        };
+        let all = self.sections.len();
+        let common = of(0, starts.first().copied().unwrap_or(all));
+        let own = starts.get(profile).copied();
+        let next = starts.get(profile + 1).copied().unwrap_or(all);
+        let section = own.and_then(|from| of(from, next)).or(common)?;
+        if section.len > limit {
+            return None;
+        }
+        bytes(self.content, section.offset, section.len, self.read)
+    }
+
+    fn profile_starts(&self) -> impl Iterator<Item = usize> + '_ {
+        let sections = self.sections.iter().enumerate();
+        let starts = sections.filter(|(_, section)| section.name == b".profile");
+        starts.map(|(at, _)| at)
+    }
+
     /// Returns who signed it.
     pub(crate) fn signed(&self) -> Signed {
         let (at, len) = self.security;
@@ -280,6 +317,31 @@ mod tests {
         assert_eq!(program.section(b"mods", 1), None);
         assert_eq!(program.section(b"mod", 10), None);
         assert_eq!(program.section(b".vendor_cert", 10), Some(vec![4]));
+    }
+
+    #[test]
+    fn a_profile_has_its_own_sections_and_those_of_all() {
+        let bytes = program(
+            0x8664,
+            &[
+                (b".linux", vec![1; 5]),
+                (b".cmdline", b"all".to_vec()),
+                (b".profile", b"ID=main".to_vec()),
+                (b".profile", b"ID=reset".to_vec()),
+                (b".cmdline", b"reset".to_vec()),
+            ],
+            &[],
+        );
+        let content = Content::memory(bytes);
+        let uki = Program::parse(&content, &no_disk).unwrap();
+        assert_eq!((uki.profiles(), uki.section_bytes(b".linux")), (2, Some(5)));
+        let of = |profile, name: &[u8]| uki.section_of(profile, name, 10);
+        assert_eq!(of(0, b".cmdline"), Some(b"all".to_vec()));
+        assert_eq!(of(1, b".cmdline"), Some(b"reset".to_vec()));
+        assert_eq!(of(1, b".profile"), Some(b"ID=reset".to_vec()));
+        assert_eq!(of(2, b".cmdline"), Some(b"all".to_vec()));
+        assert_eq!(uki.section_of(1, b".cmdline", 4), None);
+        assert_eq!(of(0, b".initrd"), None);
     }
 
     proptest! {

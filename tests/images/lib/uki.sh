@@ -62,8 +62,10 @@ uki_program() {
     echo "rd.systemd.pull=raw,machine,verify=no,blockdev,bootorigin:rootdisk:lanboot.raw root=gpt-auto" \
         >"$root/medium/cmdline"
     {
+        # With the drivers of every machine udev takes a minute on an emulated processor.
         chroot "$root" dracut --quiet --no-hostonly --no-early-microcode --zstd --kver "$version" \
-            --add 'systemd-import systemd-networkd' --omit 'network-manager nfs nbd iscsi cifs plymouth' /medium/initrd
+            --add 'systemd-import systemd-networkd' --omit 'network-manager nfs nbd iscsi cifs plymouth drm' \
+            --drivers 'virtio_net virtio_pci e1000e loop squashfs efivarfs' /medium/initrd
         chroot "$root" ukify build --linux="/boot/$kernel" --initrd=/medium/initrd --uname="$version" \
             --cmdline=@/medium/cmdline --os-release=@/etc/os-release --output=/medium/program.efi
     } >"$WORK/uki.log" 2>&1 || { tail -n 20 "$WORK/uki.log" >&2; fail "the kernel image cannot be made"; }

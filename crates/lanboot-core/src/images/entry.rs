@@ -128,6 +128,8 @@ pub enum Note {
         /// The menu's path on the medium.
         menu: String,
     },
+    /// systemd's stub takes no arguments from a loader with Secure Boot on.
+    OwnArgumentsWithSecureBoot,
     /// This is on the medium, which the started system does not see.
     OnlyOnMedium(&'static str),
     /// Its installer asks where its packages are; they are in this folder of this server.
@@ -144,6 +146,9 @@ impl fmt::Display for Note {
                 f,
                 "copytoram=n in its own menu ({menu}) is not used: over HTTP the root is always \
                  copied into memory, over NFS and NBD --transport and --append decide"
+            ),
+            Self::OwnArgumentsWithSecureBoot => f.write_str(
+                "with Secure Boot on it starts with the arguments inside it, not with these",
             ),
             Self::OnlyOnMedium(what) => write!(
                 f,

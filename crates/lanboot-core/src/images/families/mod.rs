@@ -11,6 +11,7 @@ mod linuxrc;
 mod live_boot;
 mod memtest;
 mod miso;
+mod uki;
 
 #[cfg(test)]
 pub(crate) use archiso::{Archiso, NbdRoot};
@@ -38,6 +39,8 @@ const FAMILIES: &[&Family] = &[
     &ipfire::FAMILY,
     // A menu's entry is enough for it: it comes after those that look for a root.
     &initramfs_system::FAMILY,
+    // Other media have such programs besides.
+    &uki::FAMILY,
 ];
 
 /// Recognises a medium; `None` when it is of no known family.

@@ -7,7 +7,7 @@ use crate::testing::{medium, tree};
 type Files = &'static [(&'static str, &'static str)];
 
 /// One medium of each family: the name it is recognised by, and its files.
-const MEDIA: [(&str, Files); 15] = [
+const MEDIA: [(&str, Files); 16] = [
     (
         "archiso",
         &[
@@ -144,6 +144,14 @@ const MEDIA: [(&str, Files); 15] = [
                  initrd /boot/initrd.gz\n}\n",
             ),
             ("boot/initrd.gz", "i"),
+        ],
+    ),
+    (
+        "UKI (systemd.pull)",
+        &[
+            ("image.initrd", "i"),
+            ("image.tar.xz", "r"),
+            ("image.vmlinuz", "k"),
         ],
     ),
 ];
