@@ -67,6 +67,25 @@ impl Choice<'_> {
     }
 }
 
+/// Removes the pairs that are another one's files at a second place (lorax puts them into `isolinux`
+/// and into `images/pxeboot`): nothing else has a kernel and an initramfs of the same sizes.
+pub(super) fn without_copies(tree: &Tree, pairs: Vec<Pair>) -> Vec<Pair> {
+    let sizes = |pair: &Pair| -> Vec<Option<u64>> {
+        let files = [&pair.kernel].into_iter().chain(&pair.initrd);
+        files
+            .map(|path| tree.file(path).map(Content::len))
+            .collect()
+    };
+    let mut kept: Vec<Pair> = Vec::new();
+    for pair in pairs {
+        let is_copy = |known: &Pair| known.mode == pair.mode && sizes(known) == sizes(&pair);
+        if !kept.iter().any(is_copy) {
+            kept.push(pair);
+        }
+    }
+    kept
+}
+
 /// What the entries of one medium have in common.
 pub(super) struct Common<'a> {
     /// The medium.

@@ -1,8 +1,10 @@
 //! The families of media that are recognised: one module and one row of [`FAMILIES`] each.
 
 mod agama;
+mod anaconda;
 mod archiso;
 mod casper;
+mod coreos;
 mod debian_installer;
 mod dracut_live;
 mod initramfs_system;
@@ -35,7 +37,10 @@ const FAMILIES: &[&Family] = &[
     // Before dracut's, which takes any live system in `LiveOS`.
     &agama::FAMILY,
     &memtest::FAMILY,
+    // Before it, too: installers have their system in `LiveOS` up to RHEL 7.
+    &anaconda::FAMILY,
     &dracut_live::FAMILY,
+    &coreos::FAMILY,
     &ipfire::FAMILY,
     // A menu's entry is enough for it: it comes after those that look for a root.
     &initramfs_system::FAMILY,

@@ -9,7 +9,7 @@
 //! kiwi, elemental and AuroraBoot write them.
 
 mod arguments;
-mod evidence;
+pub(super) mod evidence;
 mod layout;
 mod pairs;
 mod root_source;
