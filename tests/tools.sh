@@ -11,6 +11,8 @@ BOOT_PACKAGES=(
     openssl ovmf procps pxelinux python3 python3-cryptography python3-pefile qemu-system-x86
     sbsigntool seabios squashfs-tools syslinux-common syslinux-utils xorriso xz-utils zstd
 )
+# To make the file systems that unit tests read.
+IMAGE_PACKAGES=(dosfstools fdisk gdisk genisoimage grub-common mtools udftools xorriso)
 # To boot 64-bit ARM machines.
 ARM_PACKAGES=(qemu-efi-aarch64 qemu-system-arm)
 # Programs nobody here wrote that talk to lanboot in the tests.
@@ -20,7 +22,7 @@ CLIENT_PACKAGES=(
     nbd-client nbdkit nfs-common nfs-ganesha nfs-ganesha-vfs nftables nginx-light python3-libnbd
     qemu-utils rpcbind tcpdump tftp-hpa udhcpc util-linux
 )
-CHECK_PACKAGES=("${BUILD_PACKAGES[@]}" "${FUZZ_PACKAGES[@]}" "${BOOT_PACKAGES[@]}" "${ARM_PACKAGES[@]}" "${CLIENT_PACKAGES[@]}")
+CHECK_PACKAGES=("${BUILD_PACKAGES[@]}" "${FUZZ_PACKAGES[@]}" "${BOOT_PACKAGES[@]}" "${IMAGE_PACKAGES[@]}" "${ARM_PACKAGES[@]}" "${CLIENT_PACKAGES[@]}")
 
 # need_root SCRIPT ARGS…: namespaces, taps and apt need root; asks for it through sudo.
 need_root() {

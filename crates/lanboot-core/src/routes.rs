@@ -88,7 +88,7 @@ impl Routes {
             }
             Route::Loader(file) => self.loader_file(file, peer),
             Route::Autoexec(_) => self.autoexec(peer),
-            Route::RamDisk(image) => self.ram_disk(image),
+            Route::RamDisk(image) | Route::RamDrive(image) => self.ram_disk(image),
             Route::WholeImage(image) => {
                 // An image may be called like another one's file.
                 let namesake = || self.catalog.image(format!("{image}.iso").as_bytes());
@@ -157,7 +157,8 @@ impl Routes {
             return FileUse {
                 role,
                 // Only firmware makes a RAM disk.
-                begins_boot: role == Role::Loader || matches!(route, Route::RamDisk(_)),
+                begins_boot: role == Role::Loader
+                    || matches!(route, Route::RamDisk(_) | Route::RamDrive(_)),
                 shim: self.shim_authorities(route),
                 ..FileUse::default()
             };
@@ -186,7 +187,8 @@ impl Routes {
             | Route::IpxeMenu
             | Route::Loader(_)
             | Route::Autoexec(_)
-            | Route::RamDisk(_) => return FileUse::default(),
+            | Route::RamDisk(_)
+            | Route::RamDrive(_) => return FileUse::default(),
         };
         match (image, path.as_str()) {
             (Some(image), Some(file)) => self.use_in(image, file),

@@ -4,8 +4,9 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use lanboot_core::catalog::{Catalog, Image, MediumLoaders, detect};
-use lanboot_core::iso::{Medium, Naming};
+use lanboot_core::iso::Naming;
 use lanboot_core::loaders::Loaders;
+use lanboot_core::media::{Format, Medium};
 use lanboot_core::menus::Menu;
 use lanboot_core::plan::{BootChoice, MenuKind, Transports};
 use lanboot_core::routes::Routes;
@@ -66,7 +67,7 @@ pub(super) fn routes(tree: Tree) -> Routes {
     let medium = Medium {
         label: "ARCH_202603".into(),
         uuid: Some("2026-03-01-12-34-56-00".into()),
-        naming: Naming::RockRidge,
+        format: Format::Iso(Naming::RockRidge),
         len: 1 << 30,
         tree,
         boot: Vec::new(),

@@ -11,6 +11,7 @@ pub mod http;
 pub mod initramfs;
 pub mod input;
 pub mod iso;
+pub mod media;
 pub mod medium;
 pub mod nbd;
 pub mod nfs;
@@ -18,6 +19,7 @@ pub mod pe;
 pub mod routes;
 pub mod text;
 pub mod tftp;
+pub mod udf;
 
 /// A target by name.
 pub struct Target {
@@ -30,7 +32,7 @@ pub struct Target {
 }
 
 /// Every target.
-pub const ALL: [Target; 13] = [
+pub const ALL: [Target; 15] = [
     Target {
         name: "boot_config",
         run: boot_config::run,
@@ -60,6 +62,11 @@ pub const ALL: [Target; 13] = [
         name: "iso",
         run: iso::run,
         seeds: iso::seeds,
+    },
+    Target {
+        name: "media",
+        run: media::run,
+        seeds: media::seeds,
     },
     Target {
         name: "medium",
@@ -95,5 +102,10 @@ pub const ALL: [Target; 13] = [
         name: "tftp",
         run: tftp::run,
         seeds: tftp::seeds,
+    },
+    Target {
+        name: "udf",
+        run: udf::run,
+        seeds: udf::seeds,
     },
 ];

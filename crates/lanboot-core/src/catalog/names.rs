@@ -18,7 +18,7 @@ const MAX_NAMED: usize = 16;
 /// `lanboot-transports-CPU`.
 const RESERVED: [&str; 1] = ["lanboot-transports"];
 
-/// The name an image file would like: its file name without `.iso`, every character that is not an
+/// The name an image file would like: its file name without `.iso`, `.img` or `.raw`, every character that is not an
 /// ASCII letter, a digit, `.`, `_` or `-` replaced by `-`, at most 64 bytes. Case stays. Letters are
 /// composed first, so that a name decomposed by macOS gives the same.
 pub fn image_name(file_name: &str) -> String {
@@ -42,11 +42,13 @@ pub fn is_plain_name(file_name: &str) -> bool {
     image_name(file_name) == stem(file_name)
 }
 
-/// A file name without `.iso`.
+/// A file name without `.iso`, `.img` or `.raw`.
 fn stem(file_name: &str) -> &str {
+    /// Endings of images of discs and of drives.
+    const ENDINGS: [&str; 3] = [".iso", ".img", ".raw"];
     let at = file_name.len().checked_sub(4);
     match at.and_then(|at| file_name.split_at_checked(at)) {
-        Some((stem, suffix)) if suffix.eq_ignore_ascii_case(".iso") => stem,
+        Some((stem, suffix)) if ENDINGS.iter().any(|e| suffix.eq_ignore_ascii_case(e)) => stem,
         _ => file_name,
     }
 }

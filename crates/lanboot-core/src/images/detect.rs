@@ -4,19 +4,23 @@ use super::detection::{Detection, StockMenu};
 use super::medium::Medium;
 use super::{efi, families};
 use crate::boot_config::{ReadSmall, file_names};
-use crate::iso::{self, Platform};
+use crate::iso::{BootEntry, Platform};
+use crate::media;
 use crate::vfs::Tree;
 
 /// Recognises a medium by content. `name` is what its image is called; `read` returns the bytes of a
 /// small file, or `None` when the disk fails.
-pub fn detect(medium: &iso::Medium, name: &str, read: ReadSmall<'_>) -> Detection {
+pub fn detect(medium: &media::Medium, name: &str, read: ReadSmall<'_>) -> Detection {
     let tree = &medium.tree;
-    let efi_boot = medium.boot.iter().any(is_efi);
+    let efi_archs = efi::archs(tree);
+    // The file system in a disc's boot image is not looked into; that of a drive is the tree.
+    let has_program = !medium.format.is_drive() || !efi_archs.is_empty();
+    let efi_boot = has_program && medium.boot.iter().any(is_efi);
     let found = families::detect(Medium {
         tree,
         name,
         label: &medium.label,
-        date: medium.uuid.as_deref(),
+        date: medium.date(),
         read,
     });
     let found = found.unwrap_or_else(|| Detection {
@@ -24,8 +28,9 @@ pub fn detect(medium: &iso::Medium, name: &str, read: ReadSmall<'_>) -> Detectio
         ..Detection::default()
     });
     Detection {
+        format: Some(medium.format),
         efi_boot,
-        efi_archs: efi::archs(tree),
+        efi_archs,
         pxelinux: found.pxelinux.filter(|folder| is_whole(tree, folder)),
         stock: found.stock.filter(|stock| is_whole(tree, folder_of(stock))),
         ..found
@@ -33,7 +38,7 @@ pub fn detect(medium: &iso::Medium, name: &str, read: ReadSmall<'_>) -> Detectio
 }
 
 /// Tests whether UEFI firmware can start this entry of the El Torito boot catalog.
-fn is_efi(entry: &iso::BootEntry) -> bool {
+fn is_efi(entry: &BootEntry) -> bool {
     let is_whole = !entry.content.is_empty() && entry.content.damage().is_none();
     entry.platform == Platform::Uefi && entry.bootable && is_whole
 }

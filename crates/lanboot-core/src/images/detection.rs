@@ -5,6 +5,7 @@ use super::entry_kind::EntryKind;
 use super::lack::{Lack, Part};
 use crate::initramfs::Contents;
 use crate::machine::Arch;
+use crate::media::Format;
 
 /// The medium's own PXE menu.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub struct StockMenu {
 pub struct Detection {
     /// The family's name, with its variant; `None` when it is of no known family.
     pub family: Option<&'static str>,
+    /// File system that its files were read from; `None` where nothing was read.
+    pub format: Option<Format>,
     /// The entries it can boot; empty when nothing was recognised.
     pub entries: Vec<Entry>,
     /// The entries it could boot if its initramfs could use the network; in no menu.
@@ -42,6 +45,11 @@ impl Detection {
     /// Returns the name people know the family by.
     pub fn family_name(&self) -> &'static str {
         self.family.unwrap_or("unknown")
+    }
+
+    /// Returns whether the image is one of a disk drive, which firmware is given as such.
+    pub fn is_drive(&self) -> bool {
+        self.format.is_some_and(Format::is_drive)
     }
 
     /// Takes entries that no root can reach out of the menus, with a warning. Every other lack is a

@@ -4,7 +4,7 @@
 //! Names come from Rock Ridge if present, else Joliet, else ISO 9660. ISO 9660 names keep their
 //! recorded case (mkisofs writes upper case); the version `;1` and a trailing dot are dropped.
 //!
-//! Not supported, and reported as a warning: UDF, device files, pipes and sockets. Interleaved and
+//! Not supported, and reported as a warning: device files, pipes and sockets. Interleaved and
 //! zisofs-compressed files are listed, but reading them is an error. Multi-session media are read
 //! by the descriptors at sector 16.
 //!
@@ -48,6 +48,8 @@ pub struct Medium {
     /// Length in bytes the image should have: greater than the file's if it was truncated, the
     /// file's own otherwise. A missing pad at the end is not damage.
     pub len: u64,
+    /// True if the image holds a UDF file system as well.
+    pub is_bridge: bool,
     /// Directory tree.
     pub tree: Tree,
     /// El Torito boot entries in catalog order; empty without a boot catalog.
@@ -131,7 +133,7 @@ pub enum IsoError {
     NotIso,
     /// A UDF volume without an ISO 9660 one.
     #[error(
-        "holds only a UDF file system, which is not read (no ISO 9660 descriptor at sector 16)"
+        "is not an ISO 9660 image: it holds only a UDF file system (no ISO 9660 descriptor at sector 16)"
     )]
     OnlyUdf,
     /// Descriptors without a primary one.

@@ -13,11 +13,6 @@ pub fn read(image: ImageId, source: &dyn ReadAt) -> Result<Medium, IsoError> {
     let mut storage = Storage::new(source);
     let mut notes = Notes::default();
     let volume = volume::scan(&mut storage)?;
-    if volume.udf {
-        notes.sum_up(
-            "also holds a UDF file system, which is not read; files only there are missing",
-        );
-    }
     let (root, spare) = match root::find(&mut storage, volume.primary, false) {
         Ok(root) if root.is_rock_ridge() => (root, None),
         plain => match volume.joliet.map(|j| root::find(&mut storage, j, true)) {
@@ -50,6 +45,7 @@ pub fn read(image: ImageId, source: &dyn ReadAt) -> Result<Medium, IsoError> {
         uuid: volume.uuid,
         naming,
         len,
+        is_bridge: volume.udf,
         tree,
         boot,
         warnings: notes.finish(),

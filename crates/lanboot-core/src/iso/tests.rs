@@ -84,7 +84,7 @@ fn errors_are_one_clause() {
     udf[17 * 2048 + 1..17 * 2048 + 6].copy_from_slice(b"NSR03");
     assert_eq!(
         error(&udf),
-        "holds only a UDF file system, which is not read (no ISO 9660 descriptor at sector 16)"
+        "is not an ISO 9660 image: it holds only a UDF file system (no ISO 9660 descriptor at sector 16)"
     );
     let mut builder = with(&[]);
     builder.poke(16 * 2048, &[9]);

@@ -398,9 +398,13 @@ impl LoaderRequest<'_> {
     }
 }
 
-/// Offers the image as firmware makes a disk of it in memory.
+/// Offers the image as firmware makes a disk of it in memory: by its media type, a disc or a drive.
 fn ram_disk(image: &Image) -> Planned {
-    Planned::new(Route::RamDisk(image.name.clone()))
+    let name = image.name.clone();
+    Planned::new(match image.found.is_drive() {
+        true => Route::RamDrive(name),
+        false => Route::RamDisk(name),
+    })
 }
 
 #[cfg(test)]

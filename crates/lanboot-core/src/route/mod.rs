@@ -49,6 +49,8 @@ pub enum Route {
     Autoexec(FilePath),
     /// An image as firmware makes a RAM disk of it, by the image's name.
     RamDisk(String),
+    /// An image of a disk drive, for the same.
+    RamDrive(String),
     /// A whole image, by its name.
     WholeImage(String),
     /// A file of an image.
@@ -82,7 +84,10 @@ impl Route {
         let route = match names {
             [] => Some(Self::Index),
             [b"boot.ipxe"] => Some(Self::IpxeMenu),
-            [b"loader", b"ramdisk", name] => return image(name).map(Self::RamDisk),
+            [b"loader", b"ramdisk", name] => {
+                let drive = || stem(name, b".img").map(Self::RamDrive);
+                return image(name).map(Self::RamDisk).or_else(drive);
+            }
             [b"loader", inside @ ..] => return Self::below_loader(inside),
             [b"iso", name] if image(name).is_some() => image(name).map(Self::WholeImage),
             [b"iso", name, inside @ ..] => text(name).map(|image| Self::Image {
@@ -156,7 +161,7 @@ impl Route {
             Self::Loader(_) => Some(Role::Loader),
             Self::Autoexec(_) => Some(Role::Menu),
             // The RAM disk is the root.
-            Self::RamDisk(_) => Some(Role::Root),
+            Self::RamDisk(_) | Self::RamDrive(_) => Some(Role::Root),
             Self::Image { path, .. } => path.is_autoexec().then_some(Role::Menu),
             Self::Root(path) => match path.derived()? {
                 Derived::Autoexec | Derived::GrubMenu { .. } => Some(Role::Menu),
@@ -175,6 +180,7 @@ impl fmt::Display for Route {
             Self::Autoexec(folder) if folder.is_empty() => write!(f, "loader/{AUTOEXEC}"),
             Self::Autoexec(folder) => write!(f, "loader/{folder}/{AUTOEXEC}"),
             Self::RamDisk(image) => write!(f, "loader/ramdisk/{image}.iso"),
+            Self::RamDrive(image) => write!(f, "loader/ramdisk/{image}.img"),
             Self::WholeImage(image) => write!(f, "iso/{image}.iso"),
             Self::Image { image, path } if path.is_empty() => write!(f, "iso/{image}"),
             Self::Image { image, path } => write!(f, "iso/{image}/{path}"),

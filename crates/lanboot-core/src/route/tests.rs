@@ -77,6 +77,7 @@ fn route() -> impl Strategy<Value = Route> {
         loader().prop_map(Route::Loader),
         autoexec_folder().prop_map(Route::Autoexec),
         name().prop_map(Route::RamDisk),
+        name().prop_map(Route::RamDrive),
         name().prop_map(Route::WholeImage),
         (name(), path()).prop_map(|(image, path)| Route::Image { image, path }),
         (name(), name()).prop_map(|(image, entry)| Route::Overlay { image, entry }),

@@ -120,3 +120,11 @@ pub(crate) fn u32_le(bytes: &[u8], at: usize) -> u32 {
         .and_then(|b| b.first_chunk())
         .map_or(0, |b| u32::from_le_bytes(*b))
 }
+
+/// Returns eight bytes, like [`u16_le`].
+pub(crate) fn u64_le(bytes: &[u8], at: usize) -> u64 {
+    bytes
+        .get(at..)
+        .and_then(|b| b.first_chunk())
+        .map_or(0, |b| u64::from_le_bytes(*b))
+}

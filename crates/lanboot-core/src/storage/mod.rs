@@ -8,7 +8,7 @@ mod disk;
 mod notes;
 mod read_at;
 
-pub(crate) use disk::{Disk, Unreadable, u16_le, u32_le};
+pub(crate) use disk::{Disk, Unreadable, u16_le, u32_le, u64_le};
 pub use notes::MAX_WARNINGS;
 pub(crate) use notes::{Notes, Paths, Tally};
 pub use read_at::ReadAt;

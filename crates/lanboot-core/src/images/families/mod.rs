@@ -14,6 +14,7 @@ mod live_boot;
 mod memtest;
 mod miso;
 mod uki;
+mod windows;
 
 #[cfg(test)]
 pub(crate) use archiso::{Archiso, NbdRoot};
@@ -42,6 +43,7 @@ const FAMILIES: &[&Family] = &[
     &dracut_live::FAMILY,
     &coreos::FAMILY,
     &ipfire::FAMILY,
+    &windows::FAMILY,
     // A menu's entry is enough for it: it comes after those that look for a root.
     &initramfs_system::FAMILY,
     // Other media have such programs besides.

@@ -9,6 +9,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use lanboot_core::catalog::is_plain_name;
 use lanboot_core::text;
 
+use super::endings::is_called_image;
+
 /// Time a file must have been unchanged before a rescan reads it.
 pub(super) const SETTLE: Duration = Duration::from_secs(3);
 /// Start of the fault of a file that cannot be opened.
@@ -50,15 +52,14 @@ pub(super) fn stamp(path: &Path) -> Result<Stamp, String> {
     })
 }
 
-/// Lists the images in a folder by name: all called `*.iso`, so that invalid ones are reported.
+/// Lists the images in a folder by name: all called like one, so that invalid ones are reported.
 pub(super) fn images_in(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
-    let is_called_so = |path: &PathBuf| {
-        let extension = path.extension();
-        extension.is_some_and(|e| e.eq_ignore_ascii_case("iso"))
-    };
     let entries = std::fs::read_dir(folder)?.map(|entry| Ok(entry?.path()));
     let paths = entries.collect::<std::io::Result<Vec<PathBuf>>>()?;
-    let mut found: Vec<PathBuf> = paths.into_iter().filter(is_called_so).collect();
+    let mut found: Vec<PathBuf> = paths
+        .into_iter()
+        .filter(|path| is_called_image(path))
+        .collect();
     found.sort();
     Ok(found)
 }

@@ -1,6 +1,7 @@
 //! Builds catalogs from file names: opens, reads and recognises images. The only source of
 //! [`Catalog`]s.
 
+mod endings;
 mod files;
 mod read;
 
@@ -14,7 +15,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context as _, anyhow, bail};
 use lanboot_core::catalog::{Catalog, Image, TakenNames, image_name};
 use lanboot_core::events::{Diagnostic, DiagnosticCode};
-use lanboot_core::iso;
+use lanboot_core::media;
 use lanboot_core::text;
 
 use crate::events::bus;
@@ -227,7 +228,7 @@ impl ImageLibrary {
             match images_in(written) {
                 Ok(found) if found.is_empty() => {
                     let folder = text::path(written);
-                    let text = format!("{folder}: there is no *.iso file in it");
+                    let text = format!("{folder}: there is no *.iso, *.img or *.raw file in it");
                     faults.push(DiagnosticCode::FolderEmpty.with(text).of_file(folder));
                 }
                 Ok(found) => files.extend(found),
@@ -254,7 +255,8 @@ impl ImageLibrary {
             .get(id)
             .ok_or_else(|| anyhow!("was closed"))
             .and_then(|image_file| {
-                let medium = iso::read(id, image_file.as_ref())?;
+                let medium = media::read(id, image_file.as_ref());
+                let medium = medium.map_err(|error| anyhow!(error.clause(&file_name(path))))?;
                 let image = image(path, stamp, name, &image_file, id, medium);
                 // A file that cannot be read now is not monitored; reading it is an error anyway.
                 let _ = image_file.remember(places(&image));

@@ -7,7 +7,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use lanboot_core::catalog::{Image, MAX_CONFIG_BYTES, MediumLoaders, detect};
-use lanboot_core::iso::{Medium, ReadAt as _};
+use lanboot_core::media::Medium;
+use lanboot_core::storage::ReadAt as _;
 use lanboot_core::text;
 use lanboot_core::vfs::{Content, Identity, ImageId, NodeId, Source, Tree};
 use siphasher::sip128::{Hasher128 as _, SipHasher13};

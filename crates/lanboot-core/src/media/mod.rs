@@ -1,0 +1,214 @@
+//! Reads an image of any kind: ISO 9660, UDF or both, a raw disk with a FAT file system; and says of
+//! files that only hold an image how to unpack them.
+//!
+//! A disc with both file systems is read by its ISO 9660 side, unless that lacks files or has no long
+//! names: Windows media have one file there, which says to use the other side.
+
+mod packed;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+pub use packed::Packed;
+
+use crate::disk::{self, DiskError, RawDisk, Table};
+use crate::fat::FatKind;
+use crate::iso::{self, BootEntry, IsoError, Naming, Platform};
+use crate::storage::{Disk, ReadAt};
+use crate::udf::{self, Revision, UdfError};
+use crate::vfs::{Content, ImageId, Kind, NodeId, Piece, Tree};
+
+/// Contents of an image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Medium {
+    /// File system that the tree is of.
+    pub format: Format,
+    /// Volume label.
+    pub label: String,
+    /// Volume identifier as `blkid` shows it.
+    pub uuid: Option<String>,
+    /// Length in bytes the image should have: greater than the file's if it was truncated.
+    pub len: u64,
+    /// Directory tree.
+    pub tree: Tree,
+    /// Boot images; of a raw disk the whole, if firmware looks for programs on it.
+    pub boot: Vec<BootEntry>,
+    /// Damage and omissions, one clause each, to follow the file's name.
+    pub warnings: Vec<String>,
+}
+
+impl Medium {
+    /// Returns the date of an ISO 9660 volume, `YYYY-MM-DD…`.
+    pub fn date(&self) -> Option<&str> {
+        let is_iso = matches!(self.format, Format::Iso(_));
+        self.uuid.as_deref().filter(|_| is_iso)
+    }
+}
+
+/// Format of an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// ISO 9660 with this kind of names.
+    Iso(Naming),
+    /// UDF of this revision, alone or beside ISO 9660.
+    Udf(Revision),
+    /// A raw disk with this partition table and file system.
+    Disk(Table, FatKind),
+}
+
+impl Format {
+    /// Returns whether the image is one of a disk drive, not of a disc.
+    pub fn is_drive(self) -> bool {
+        matches!(self, Self::Disk(..))
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Iso(naming @ (Naming::RockRidge | Naming::Joliet)) => {
+                write!(f, "ISO 9660, {naming}")
+            }
+            Self::Iso(Naming::Plain) => f.write_str("ISO 9660"),
+            Self::Udf(revision) => write!(f, "UDF {revision}"),
+            Self::Disk(table, kind) => write!(f, "raw disk, {table}, {kind}"),
+        }
+    }
+}
+
+/// Reason a file cannot be served as an image.
+#[derive(Debug)]
+pub enum MediaError {
+    /// It holds an image that has to be unpacked.
+    Packed(Packed),
+    /// It is a damaged UDF file system.
+    Udf(UdfError),
+    /// It is a disk without a FAT file system, or a damaged one.
+    Disk(DiskError),
+    /// It is a damaged ISO 9660 image, or no image.
+    Iso(IsoError),
+}
+
+impl MediaError {
+    /// Returns a clause that follows the name of the file; `name` is what a command calls it.
+    pub fn clause(&self, name: &str) -> String {
+        match self {
+            Self::Packed(packed) => packed.advice(name),
+            Self::Udf(error) => error.to_string(),
+            Self::Disk(error) => error.to_string(),
+            Self::Iso(error) => error.to_string(),
+        }
+    }
+}
+
+/// Reads the image `source`; its files become pieces of `image`.
+///
+/// # Errors
+/// Fails if it has no file system that is read here, or no readable root directory.
+pub fn read(image: ImageId, source: &dyn ReadAt) -> Result<Medium, MediaError> {
+    let iso = match iso::read(image, source) {
+        Ok(iso) => iso,
+        Err(error) if is_no_iso(&error) => return other(image, source, error),
+        Err(error) => return Err(MediaError::Iso(error)),
+    };
+    let mut medium = Medium {
+        format: Format::Iso(iso.naming),
+        label: iso.label,
+        uuid: iso.uuid,
+        len: iso.len,
+        tree: iso.tree,
+        boot: iso.boot,
+        warnings: iso.warnings,
+    };
+    if !iso.is_bridge {
+        return Ok(medium);
+    }
+    match udf::read(image, source) {
+        Ok(udf) => {
+            let is_plain = medium.format == Format::Iso(Naming::Plain);
+            if is_plain || files(&udf.tree) > files(&medium.tree) {
+                medium.format = Format::Udf(udf.revision);
+                medium.tree = udf.tree;
+                medium.len = medium.len.max(udf.len);
+                medium.warnings = udf.warnings;
+            }
+        }
+        Err(error) => medium.warnings.push(error.to_string()),
+    }
+    Ok(medium)
+}
+
+/// Returns whether there is no ISO 9660 file system, rather than a damaged one.
+fn is_no_iso(error: &IsoError) -> bool {
+    matches!(
+        error,
+        IsoError::NotIso | IsoError::OnlyUdf | IsoError::TooShort { .. }
+    )
+}
+
+/// Reads an image that is not of ISO 9660.
+fn other(image: ImageId, source: &dyn ReadAt, error: IsoError) -> Result<Medium, MediaError> {
+    if udf::is_udf(source) {
+        let udf = udf::read(image, source).map_err(MediaError::Udf)?;
+        return Ok(Medium {
+            format: Format::Udf(udf.revision),
+            label: udf.label,
+            uuid: udf.uuid,
+            len: udf.len,
+            tree: udf.tree,
+            boot: Vec::new(),
+            warnings: udf.warnings,
+        });
+    }
+    let len = usize::try_from(source.len()).unwrap_or(usize::MAX);
+    let mut head = vec![0; len.min(packed::HEAD)];
+    let is_read = Disk::new(source, 1).read(0, &mut head).is_ok();
+    if let Some(packed) = Packed::recognise(&head).filter(|_| is_read) {
+        return Err(MediaError::Packed(packed));
+    }
+    match disk::read(image, source) {
+        Ok(disk) => Ok(raw(image, source, disk)),
+        Err(DiskError::NotDisk) => Err(MediaError::Iso(error)),
+        Err(error) => Err(MediaError::Disk(error)),
+    }
+}
+
+/// Returns the medium of a raw disk. Firmware looks for programs in its file system if that is the
+/// system partition.
+fn raw(image: ImageId, source: &dyn ReadAt, disk: RawDisk) -> Medium {
+    let volume = disk.volume;
+    let whole = BootEntry {
+        platform: Platform::Uefi,
+        bootable: true,
+        content: Content::new(Piece::of_image(image, 0, disk.len, source.len())),
+    };
+    let mut warnings = volume.warnings;
+    if disk.len > source.len() {
+        warnings.insert(
+            0,
+            format!("is incomplete: {} of {} bytes", source.len(), disk.len),
+        );
+    }
+    Medium {
+        format: Format::Disk(disk.table, volume.kind),
+        label: volume.label,
+        uuid: Some(volume.uuid),
+        len: disk.len,
+        tree: volume.tree,
+        boot: disk.is_system.then_some(whole).into_iter().collect(),
+        warnings,
+    }
+}
+
+/// Counts the files of a tree that can be read, and their bytes.
+fn files(tree: &Tree) -> (usize, u64) {
+    let nodes = (0..tree.len()).filter_map(|n| tree.node(NodeId(u32::try_from(n).ok()?)));
+    let whole = nodes.filter_map(|node| match &node.kind {
+        Kind::File(content) => content.damage().is_none().then(|| content.len()),
+        Kind::Directory(_) | Kind::Symlink(_) => None,
+    });
+    whole.fold((0, 0), |(count, bytes), len| {
+        (count + 1, bytes.saturating_add(len))
+    })
+}
