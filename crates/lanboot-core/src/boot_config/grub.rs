@@ -10,7 +10,7 @@ use super::grub_expand::expand;
 use super::grub_parser::{Node, Word, parse};
 use super::{
     Dialect, Limit, MAX_ENTRIES, MAX_FILES, MAX_INCLUDES, MAX_INITRDS, MAX_NESTING, MenuEntry,
-    Program,
+    MenuModule, Program,
 };
 
 /// Most variables of one script.
@@ -83,6 +83,7 @@ struct Draft {
     kernel: Option<(Program, String)>,
     arguments: Vec<String>,
     initrds: Vec<String>,
+    modules: Vec<MenuModule>,
 }
 
 impl<'a, 'f> Script<'a, 'f> {
@@ -282,7 +283,10 @@ impl<'a, 'f> Script<'a, 'f> {
                     .extend(path.filter(|_| self.next_menus.len() <= MAX_FILES));
             }
             "search" => return self.search(&arguments),
-            "linux" | "linuxefi" | "linux16" | "chainloader" => self.program(&name, arguments),
+            "linux" | "linuxefi" | "linux16" | "chainloader" | "multiboot" | "multiboot2" => {
+                self.program(&name, arguments);
+            }
+            "module" | "module2" => self.module(arguments),
             "initrd" | "initrdefi" | "initrd16" => {
                 if let Some(draft) = &mut self.draft {
                     let files = arguments.iter().filter(|file| !file.starts_with('-'));
@@ -354,10 +358,27 @@ impl<'a, 'f> Script<'a, 'f> {
             "chainloader" if path.to_ascii_lowercase().ends_with(".efi") => Program::Efi,
             // A boot sector.
             "chainloader" => return,
+            "multiboot" => Program::Multiboot,
+            "multiboot2" => Program::Multiboot2,
             _ => Program::Linux,
         };
         draft.kernel = Some((program, path));
         draft.arguments = words.collect();
+    }
+
+    fn module(&mut self, arguments: Vec<String>) {
+        let mut words = arguments
+            .into_iter()
+            .skip_while(|word| word.starts_with("--"));
+        let Some((draft, path)) = self.draft.as_mut().zip(words.next()) else {
+            return;
+        };
+        if draft.modules.len() < MAX_INITRDS {
+            draft.modules.push(MenuModule {
+                path: medium_path(&path),
+                arguments: super::within_limit(words),
+            });
+        }
     }
 
     fn entry(&mut self, is_submenu: bool, words: &[Word], body: &Rc<[Node]>, line: usize) {
@@ -402,6 +423,7 @@ impl<'a, 'f> Script<'a, 'f> {
                 kernel: Some((program, kernel)),
                 arguments,
                 initrds,
+                modules,
             }) = self.draft.take()
             else {
                 continue;
@@ -417,6 +439,7 @@ impl<'a, 'f> Script<'a, 'f> {
                 program,
                 kernel,
                 initrds,
+                modules,
                 arguments,
                 architecture: None,
                 dialect: Dialect::Grub,

@@ -64,6 +64,10 @@ pub enum Program {
     Linux,
     /// An EFI program.
     Efi,
+    /// A multiboot kernel.
+    Multiboot,
+    /// A multiboot2 kernel.
+    Multiboot2,
     /// A unified kernel image: kernel, initramfs and arguments in one EFI program.
     Uki,
 }
@@ -82,6 +86,8 @@ pub struct MenuEntry {
     pub kernel: String,
     /// Paths of the initramfs files in order, spelled likewise.
     pub initrds: Vec<String>,
+    /// Modules of a multiboot kernel, in order.
+    pub modules: Vec<MenuModule>,
     /// Kernel arguments, one word each.
     pub arguments: Vec<String>,
     /// Processor architecture, if the menu names one.
@@ -96,6 +102,15 @@ pub struct MenuEntry {
     pub is_default: bool,
     /// True if its menu shows it to an x86-64 machine with UEFI; a condition may hide it.
     pub is_shown: bool,
+}
+
+/// A module of a multiboot kernel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MenuModule {
+    /// Its path, spelled as a kernel's.
+    pub path: String,
+    /// Its arguments, one word each.
+    pub arguments: Vec<String>,
 }
 
 impl MenuEntry {

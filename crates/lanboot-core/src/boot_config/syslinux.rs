@@ -211,6 +211,7 @@ impl Label {
             program: Program::Linux,
             kernel: locate(&kernel),
             initrds: initrds.iter().map(locate).collect(),
+            modules: Vec::new(),
             arguments,
             architecture: None,
             dialect: Dialect::Syslinux,

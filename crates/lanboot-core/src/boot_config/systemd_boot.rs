@@ -89,6 +89,7 @@ fn parse(text: &str, name: &str, path: &str) -> Option<Found> {
         program,
         kernel,
         initrds,
+        modules: Vec::new(),
         arguments,
         architecture,
         dialect: Dialect::SystemdBoot,

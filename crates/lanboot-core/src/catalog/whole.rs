@@ -8,7 +8,7 @@ use crate::machine::Arch;
 /// for a whole image also on how it asked.
 #[derive(Clone, Copy, Debug)]
 pub enum Start<'a> {
-    /// A kernel with its initramfs, by whatever loader.
+    /// An entry, by the loaders that start its kind.
     Kernel(&'a Image, &'a Entry),
     /// The image as a RAM disk, by UEFI HTTP Boot only. Its name is the image's name.
     WholeImage(&'a Image),

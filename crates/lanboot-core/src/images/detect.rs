@@ -1,6 +1,7 @@
 //! Recognising a medium.
 
 use super::detection::{Detection, StockMenu};
+use super::generic::{self, Boots};
 use super::medium::Medium;
 use super::{efi, families};
 use crate::boot_config::{ReadSmall, file_names};
@@ -16,17 +17,18 @@ pub fn detect(medium: &media::Medium, name: &str, read: ReadSmall<'_>) -> Detect
     // The file system in a disc's boot image is not looked into; that of a drive is the tree.
     let has_program = !medium.format.is_drive() || !efi_archs.is_empty();
     let efi_boot = has_program && medium.boot.iter().any(is_efi);
-    let found = families::detect(Medium {
+    let seen = Medium {
         tree,
         name,
         label: &medium.label,
         date: medium.date(),
         read,
-    });
-    let found = found.unwrap_or_else(|| Detection {
-        warnings: vec![no_kernel(efi_boot).into()],
-        ..Detection::default()
-    });
+    };
+    let boots = Boots {
+        bios: medium.boot.iter().any(is_bios),
+        uefi: efi_boot,
+    };
+    let found = families::detect(seen).unwrap_or_else(|| generic::detect(seen, boots));
     Detection {
         format: Some(medium.format),
         efi_boot,
@@ -39,8 +41,16 @@ pub fn detect(medium: &media::Medium, name: &str, read: ReadSmall<'_>) -> Detect
 
 /// Tests whether UEFI firmware can start this entry of the El Torito boot catalog.
 fn is_efi(entry: &BootEntry) -> bool {
-    let is_whole = !entry.content.is_empty() && entry.content.damage().is_none();
-    entry.platform == Platform::Uefi && entry.bootable && is_whole
+    entry.platform == Platform::Uefi && is_bootable(entry)
+}
+
+/// Tests whether a BIOS can start this entry of the El Torito boot catalog.
+fn is_bios(entry: &BootEntry) -> bool {
+    entry.platform == Platform::Bios && is_bootable(entry)
+}
+
+fn is_bootable(entry: &BootEntry) -> bool {
+    entry.bootable && !entry.content.is_empty() && entry.content.damage().is_none()
 }
 
 /// Tests whether no file in `folder` is damaged: a loader stops at the first of its modules that is,
@@ -56,14 +66,4 @@ fn is_whole(tree: &Tree, folder: &str) -> bool {
 fn folder_of(stock: &StockMenu) -> &str {
     let path = stock.loader.rsplit_once('/');
     path.map_or("", |(folder, _)| folder)
-}
-
-/// Returns the warning for a medium of no known family.
-fn no_kernel(efi_boot: bool) -> &'static str {
-    if efi_boot {
-        "no kernel for the network was found on it; UEFI HTTP Boot can start the whole image as a \
-         RAM disk, and nothing else can"
-    } else {
-        "no known way to boot it over the network was found; its files are served all the same"
-    }
 }

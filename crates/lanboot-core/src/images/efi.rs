@@ -16,24 +16,50 @@ const DEFAULT_PROGRAMS: [(&str, Arch); 6] = [
 /// Lists the firmware a medium has a program for in `EFI/BOOT`, in either case; empty where the
 /// folder is only inside its boot image.
 pub(super) fn archs(tree: &Tree) -> Vec<Arch> {
-    let folder = |parent, name: &str| {
-        let mut entries = tree.entries(parent).iter();
-        let found = entries.find(|(found, _)| names_equal(found, name))?;
-        Some(found.1)
-    };
-    let Some(boot) = folder(Tree::ROOT, "efi").and_then(|efi| folder(efi, "boot")) else {
-        return Vec::new();
-    };
-    let has = |name: &str| {
-        let mut entries = tree.entries(boot).iter();
-        entries.any(|(found, _)| names_equal(found, name))
-    };
+    let names = boot_names(tree);
+    let has = |name: &str| names.iter().any(|path| names_equal(last(path), name));
     let archs = DEFAULT_PROGRAMS.iter().filter(|(name, _)| has(name));
     archs.map(|(_, arch)| *arch).collect()
 }
 
+/// Lists the paths of these programs.
+pub(super) fn programs(tree: &Tree) -> Vec<String> {
+    let mut paths = boot_names(tree);
+    let is_default = |path: &str| {
+        let mut names = DEFAULT_PROGRAMS.iter();
+        names.any(|(name, _)| names_equal(last(path), name))
+    };
+    paths.retain(|path| is_default(path));
+    paths
+}
+
+/// Lists the paths of everything in `EFI/BOOT`.
+fn boot_names(tree: &Tree) -> Vec<String> {
+    let folder = |parent, name: &str| {
+        let mut entries = tree.entries(parent).iter();
+        let (found, id) = entries.find(|(found, _)| names_equal_bytes(found, name))?;
+        Some((std::str::from_utf8(found).ok()?, *id))
+    };
+    let efi = folder(Tree::ROOT, "efi");
+    let boot = efi.and_then(|(efi, id)| Some((efi, folder(id, "boot")?)));
+    let Some((efi, (boot, id))) = boot else {
+        return Vec::new();
+    };
+    let names = tree.entries(id).iter();
+    let names = names.filter_map(|(name, _)| std::str::from_utf8(name).ok());
+    names.map(|name| format!("{efi}/{boot}/{name}")).collect()
+}
+
+fn last(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+fn names_equal(found: &str, name: &str) -> bool {
+    names_equal_bytes(found.as_bytes(), name)
+}
+
 /// Compares names as FAT does.
-fn names_equal(found: &[u8], name: &str) -> bool {
+fn names_equal_bytes(found: &[u8], name: &str) -> bool {
     found.eq_ignore_ascii_case(name.as_bytes())
 }
 

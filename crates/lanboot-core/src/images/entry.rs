@@ -137,6 +137,12 @@ pub enum Note {
     /// Its arguments follow the family's scripts, and no medium of it was booted by this project's
     /// tests.
     NotBooted,
+    /// The generic way for a medium of no known family: the image as a disk.
+    AsDisk,
+    /// The generic way for one with an EFI program: that alone.
+    WithoutMedium,
+    /// A kernel is started as its menu does, and what it looks for on the medium is not there.
+    WithoutRoot,
 }
 
 impl fmt::Display for Note {
@@ -161,6 +167,18 @@ impl fmt::Display for Note {
             ),
             Self::NotBooted => f.write_str(
                 "its arguments follow its family's scripts; this project has not booted one",
+            ),
+            Self::AsDisk => f.write_str(
+                "the image is its disk until a system takes over: Linux on it does not find it again; \
+                 iPXE reads it over HTTP as needed, PXELINUX and GRUB (with memdisk) and UEFI HTTP Boot \
+                 copy it into memory whole",
+            ),
+            Self::WithoutMedium => f.write_str(
+                "its EFI program is started without its medium: a program that is complete works, a \
+                 boot loader does not find its menu",
+            ),
+            Self::WithoutRoot => f.write_str(
+                "it is started as by its own menu; what its system looks for on the medium is not there",
             ),
         }
     }
@@ -308,6 +326,15 @@ impl Entry {
         Firmware::of(arch).is_some_and(|firmware| self.starts_on(firmware))
     }
 
+    /// Tests whether it is a generic way, for which anything else is better.
+    pub fn is_last_resort(&self) -> bool {
+        let generic = [Note::AsDisk, Note::WithoutMedium];
+        let is_kernel = matches!(self.kind, EntryKind::Linux(_));
+        self.notes
+            .iter()
+            .any(|note| generic.contains(note) || (is_kernel && *note == Note::WithoutRoot))
+    }
+
     /// Tests whether firmware with Secure Boot on refuses it in any case. The programs inside a
     /// disk are not looked at.
     pub fn is_unsigned(&self) -> bool {
@@ -412,7 +439,7 @@ impl Entry {
                     "{}: everything is in its initramfs ({mib} MiB).",
                     self.volume
                 ),
-                EntryKind::Program(_) => format!("{}: a program without a kernel.", self.volume),
+                EntryKind::Program(_) => format!("{}: a program that is complete.", self.volume),
                 EntryKind::Multiboot(_) => {
                     format!("{}: a multiboot kernel with its modules.", self.volume)
                 }

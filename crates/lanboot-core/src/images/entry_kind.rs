@@ -158,6 +158,13 @@ impl Program {
     }
 }
 
+/// Returns arguments without the word that GRUB's menus put where other loaders put the file's name.
+pub(crate) fn without_placeholder(arguments: &str) -> &str {
+    let rest = arguments.strip_prefix("placeholder");
+    let rest = rest.filter(|rest| rest.is_empty() || rest.starts_with(' '));
+    rest.map_or(arguments, str::trim_start)
+}
+
 impl Multiboot {
     /// Tests whether `loader` starts it. iPXE and PXELINUX know the first version only, and a
     /// kernel for both is the rule; UEFI needs the second one, which GRUB knows.

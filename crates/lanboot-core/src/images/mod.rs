@@ -2,6 +2,7 @@
 //!
 //! * `medium` — what a family sees of a medium; `detection` — what it finds there.
 //! * `entry_kind` — the things a loader starts; `entry` — an entry, and `entry::RootSource`: how its initramfs finds its root.
+//! * `generic` — the ways for a medium of no family.
 //! * `families` — one module per family, and the table that registers them.
 //!
 //! A further family is one module under `families` and its row in that table.
@@ -16,6 +17,7 @@ pub(crate) mod entry;
 pub(crate) mod entry_kind;
 pub(crate) mod families;
 mod family;
+mod generic;
 #[cfg(test)]
 mod golden;
 mod kernel;
@@ -37,6 +39,7 @@ pub use cpu::{Cpu, Firmware};
 pub use detect::detect;
 pub use detection::{Detection, StockMenu};
 pub use entry::{Entry, Fetch, Fetched, Note, Refusal};
+pub(crate) use entry_kind::without_placeholder;
 pub use entry_kind::{
     Disk, EntryKind, Linux, MenuLoader, Module, Multiboot, MultibootVersion, Program, ProgramFile,
 };

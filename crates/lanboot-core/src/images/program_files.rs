@@ -8,7 +8,6 @@ use super::entry_kind::{EntryKind, Program, ProgramFile};
 use super::medium::Medium;
 use super::standalone::Standalone;
 use crate::boot_config::ReadSmall;
-use crate::machine::Arch;
 use crate::pe::{self, Signed};
 use crate::vfs::Content;
 
@@ -48,13 +47,8 @@ impl BootHeader {
 /// Returns the UEFI firmware that starts a program; `None` for what is none, and for firmware of
 /// other kinds.
 pub(super) fn uefi_of(content: &Content, read: ReadSmall<'_>) -> Option<Firmware> {
-    match pe::Program::parse(content, read)?.arch()? {
-        Arch::X64Uefi => Some(Firmware::X64Uefi),
-        Arch::X86Uefi => Some(Firmware::X86Uefi),
-        Arch::Arm64Uefi => Some(Firmware::Arm64Uefi),
-        Arch::Riscv64Uefi => Some(Firmware::Riscv64Uefi),
-        _ => None,
-    }
+    let arch = pe::Program::parse(content, read)?.arch()?;
+    Firmware::of(arch).filter(|firmware| !firmware.is_bios())
 }
 
 /// Keeps the first file for each firmware, in the order of [`Firmware::ALL`].

@@ -8,7 +8,7 @@ use super::{
     unreachable, url, where_it_starts,
 };
 use crate::catalog::{Catalog, Cpu, Dialect, Entry, Image, Server, Transport};
-use crate::images::{EntryKind, Linux, MenuLoader, Multiboot};
+use crate::images::{EntryKind, Linux, MenuLoader, Multiboot, without_placeholder};
 use crate::plan::Memory;
 use crate::route::Route;
 
@@ -289,13 +289,16 @@ fn load_multiboot(
     prefix: &str,
     url: impl Fn(&str) -> String,
 ) {
+    let arguments = without_placeholder(arguments);
     let kernel = format!("kernel {} {arguments}", url(&multiboot.kernel));
     let _ = writeln!(out, "{} || goto {prefix}failed", kernel.trim_end());
     for module in &multiboot.modules {
         // A word that iPXE would not pass on is left out, as of the kernel.
         let safe = module.arguments.iter().filter(|word| is_safe(word));
         let words: Vec<&str> = safe.map(String::as_str).collect();
-        let command = format!("module {} {}", url(&module.path), words.join(" "));
+        let words = words.join(" ");
+        let words = without_placeholder(&words);
+        let command = format!("module {} {words}", url(&module.path));
         let _ = writeln!(out, "{} || goto {prefix}failed", command.trim_end());
     }
 }

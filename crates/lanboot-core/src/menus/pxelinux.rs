@@ -6,7 +6,7 @@ use super::{
     MAX_HELP, Menu, incomplete_title, initramfs_urls, line, transport_label, unreachable, url,
 };
 use crate::catalog::{Catalog, Dialect, Entry, Firmware, Image, Server, Transport};
-use crate::images::{EntryKind, Linux, MenuLoader, Multiboot};
+use crate::images::{EntryKind, Linux, MenuLoader, Multiboot, without_placeholder};
 use crate::loaders::{Memdisk, PxelinuxModules};
 use crate::plan::Memory;
 use crate::route::Route;
@@ -251,12 +251,14 @@ pub(crate) fn multiboot_parts(
     arguments: &str,
     file: impl Fn(&str) -> String,
 ) -> String {
+    let arguments = without_placeholder(arguments);
     let kernel = format!("{} {arguments}", file(&multiboot.kernel));
     let modules = multiboot.modules.iter().map(|module| {
         // A word of dashes would end the module.
         let words = module.arguments.iter().filter(|word| *word != "---");
         let words: Vec<&str> = words.map(String::as_str).collect();
-        format!("{} {}", file(&module.path), words.join(" "))
+        let words = words.join(" ");
+        format!("{} {}", file(&module.path), without_placeholder(&words))
     });
     let parts = [kernel].into_iter().chain(modules);
     let parts = parts.map(|part| line(part.trim_end(), MAX_ARGUMENTS));

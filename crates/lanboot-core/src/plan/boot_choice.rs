@@ -74,8 +74,9 @@ impl BootChoice {
     /// Chooses the first image that each firmware can start.
     pub fn first(catalog: &Catalog) -> Self {
         Self::each(|firmware| {
-            let mut images = catalog.images().iter();
-            images.find_map(|image| of_image(image, firmware))
+            let images = || catalog.images().iter();
+            let better = images().find_map(|image| best_of_image(image, firmware));
+            better.or_else(|| images().find_map(|image| of_image(image, firmware)))
         })
     }
 
@@ -96,10 +97,18 @@ impl BootChoice {
     /// Returns the image that firmware of this kind is to start as a whole, because nothing else of
     /// what was chosen starts there: one that was asked for, else the first.
     pub fn whole_image<'a>(&self, catalog: &'a Catalog, arch: Arch) -> Option<&'a Image> {
-        let kernel = Firmware::of(arch).and_then(|firmware| self.of(firmware));
-        let mut images = self.images(catalog);
-        let fits = |image: &&Image| image.is_whole_entry() && image.starts_whole_on(arch);
-        images.find(fits).filter(|_| kernel.is_none())
+        let start = Firmware::of(arch).and_then(|firmware| self.entry(catalog, firmware));
+        match start {
+            None => {
+                let fits = |image: &&Image| image.is_whole_entry() && image.starts_whole_on(arch);
+                self.images(catalog).find(fits)
+            }
+            // A disk that firmware makes in memory is one that a system can find, too.
+            Some((image, entry)) => {
+                let is_disk = matches!(entry.kind, EntryKind::Disk(_));
+                (is_disk && image.starts_whole_on(arch)).then_some(image)
+            }
+        }
     }
 
     /// Returns the image that firmware of this kind gets as a RAM disk where `--loader iso` asks
@@ -141,17 +150,30 @@ impl BootChoice {
     }
 }
 
-/// Returns the entry of `image` that fits best.
+/// Returns the entry of `image` that fits best: a generic way only where there is nothing else.
 fn of_image(image: &Image, firmware: Firmware) -> Option<String> {
-    let complete = || {
-        let entries = image.found.entries.iter();
-        entries.filter(|entry| image.incomplete(entry).is_none())
+    let generic = || {
+        let mut entries = complete(image).filter(|entry| entry.is_last_resort());
+        let found = entries.find(|entry| entry.starts_on(firmware))?;
+        Some(found.id.clone())
     };
+    best_of_image(image, firmware).or_else(generic)
+}
+
+/// Returns the entry of `image` that fits best, by no generic way.
+fn best_of_image(image: &Image, firmware: Firmware) -> Option<String> {
+    let entries = || complete(image).filter(|entry| !entry.is_last_resort());
     let is_kernel = |entry: &&Entry| matches!(entry.kind, EntryKind::Linux(_));
-    let kernel = |cpu: &Cpu| complete().filter(is_kernel).find(|entry| entry.cpu == *cpu);
+    let kernel = |cpu: &Cpu| entries().filter(is_kernel).find(|e| e.cpu == *cpu);
     let kernel = firmware.cpus().iter().find_map(kernel);
-    let found = kernel.or_else(|| complete().find(|entry| entry.starts_on(firmware)));
+    let found = kernel.or_else(|| entries().find(|entry| entry.starts_on(firmware)));
     found.map(|entry| entry.id.clone())
+}
+
+/// Lists the entries of `image` of which nothing is missing.
+fn complete(image: &Image) -> impl Iterator<Item = &Entry> {
+    let entries = image.found.entries.iter();
+    entries.filter(|entry| image.incomplete(entry).is_none())
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use super::loader_choice::LoaderChoice;
 use super::menu_kind::MenuKind;
 use super::programs::Programs;
 use crate::catalog::{Catalog, Image, Server};
+use crate::images::{Firmware, MenuLoader};
 use crate::loaders::{
     AnyLoader, BootRequest, GrubBehindShim, IpxeBehindShim, IpxeLoader, LoaderKind, LoaderOffer,
     LoaderRoute, Loaders, NoLoader, Pxelinux, SecureArch, ShimGrub, ShimGrubPart,
@@ -84,6 +85,15 @@ pub fn offer(machine: &Machine, from: &Offers<'_>, server: &Server) -> Result<Of
             (MenuKind::Stock, _) => asked.stock().map(|offer| asked.at(offer, server)),
             (MenuKind::Generated, Some(loader)) if loader.replaces_ipxe(asked.request.arch) => {
                 asked.of(loader).map(|offer| asked.at(offer, server))
+            }
+            // What iPXE cannot start, PXELINUX may.
+            (MenuKind::Generated, None)
+                if kind == LoaderKind::Auto
+                    && asked.request.arch == Arch::X86Bios
+                    && asked.is_not_for(MenuLoader::Ipxe)
+                    && asked.of(&Pxelinux).is_ok() =>
+            {
+                asked.of(&Pxelinux).map(|offer| asked.at(offer, server))
             }
             (MenuKind::Generated, _) => Ok(Offer {
                 server: server.http.host,
@@ -235,7 +245,11 @@ impl LoaderRequest<'_> {
             .programs
             .boot
             .whole_image(self.programs.catalog, self.request.arch);
-        if let Some(image) = chosen.filter(|_| self.request.http) {
+        // iPXE that was asked for by name starts a disk itself.
+        let is_ipxe = matches!(kind, LoaderKind::Ipxe | LoaderKind::IpxeNative);
+        let by_ipxe = |image: &Image| is_ipxe && !image.is_whole_entry();
+        let chosen = chosen.filter(|image| self.request.http && !by_ipxe(image));
+        if let Some(image) = chosen {
             return Some(Ok(ram_disk(image)));
         }
         if self.programs.catalog.entries().next().is_some() {
@@ -266,11 +280,28 @@ impl LoaderRequest<'_> {
             LoaderKind::Iso => self.asked_ram_disk(),
             // Behind its own shim it starts with Secure Boot on and off.
             LoaderKind::Ipxe => self.of(&IpxeBehindShim).or_else(|_| self.firmware_ipxe()),
+            _ if self.request.arch == Arch::X86Bios && self.is_not_for(MenuLoader::Ipxe) => {
+                self.of(&Pxelinux).or_else(|_| self.firmware_ipxe())
+            }
             _ if self.request.arch == Arch::X86Bios => {
                 self.firmware_ipxe().or_else(|_| self.of(&Pxelinux))
             }
+            _ if self.is_not_for(MenuLoader::Grub) => {
+                let signed = self.of(&IpxeBehindShim);
+                let ipxe = signed.or_else(|_| self.firmware_ipxe());
+                ipxe.or_else(|_| self.secure())
+            }
             _ => self.secure().or_else(|why| self.unsigned(why)),
         }
+    }
+
+    /// Returns whether a menu of `loader` cannot start what is to start here unattended.
+    fn is_not_for(&self, loader: MenuLoader) -> bool {
+        let Some(firmware) = Firmware::of(self.request.arch) else {
+            return false;
+        };
+        let start = self.programs.boot.entry(self.programs.catalog, firmware);
+        start.is_some_and(|(_, entry)| !entry.starts_by(loader, firmware))
     }
 
     /// Returns the offer of this loader.
@@ -911,6 +942,48 @@ mod tests {
                 "{warning}"
             );
         }
+    }
+
+    #[test]
+    fn a_machine_gets_a_loader_that_starts_its_entry() {
+        use crate::testing::{disk, multiboot};
+        let mut loaders = host(&["undionly.kpxe", "snponly-x86_64.efi"]);
+        loaders.shim_grubs = vec![made(Arch::X64Uefi, "Debian", false)];
+        loaders.pxelinux = [("lpxelinux.0".to_owned(), Content::memory(*b"x"))].into();
+        let given = |image: &Image, wanted, kind, (stage, arch)| {
+            // The files of these images are not looked at: none is missing.
+            let live = Arc::new(self::image("live", &[Cpu::X86_64]));
+            let catalog = Catalog::new(vec![Arc::new(image.clone()), live]);
+            let boot = BootChoice::resolve(&catalog, wanted).unwrap();
+            let choice = all(kind);
+            let from = of(&catalog, &loaders, &choice, &boot);
+            offer(&machine(stage, arch), &from, &server()).unwrap().file
+        };
+        let mut odd = disk("odd");
+        (odd.found.efi_boot, odd.found.family) = (true, None);
+        odd.found.entries[0].notes = vec![crate::images::Note::AsDisk];
+        let named = Some("odd");
+        let (auto, pxe, http) = (
+            LoaderKind::Auto,
+            (Stage::Firmware, 7),
+            (Stage::HttpBoot, 16),
+        );
+        assert!(given(&odd, named, auto, pxe).ends_with("snponly-x86_64.efi"));
+        assert!(given(&odd, named, auto, http).ends_with("/loader/ramdisk/odd.iso"));
+        assert!(given(&odd, named, LoaderKind::Ipxe, http).ends_with("snponly-x86_64.efi"));
+        // Anything else is better than a generic way.
+        assert!(given(&odd, None, auto, pxe).contains("/secure/"));
+        assert!(!given(&odd, None, auto, http).contains("ramdisk"));
+        // iPXE does not unpack a kernel.
+        let mut xen = multiboot("xen");
+        if let crate::images::EntryKind::Multiboot(of) = &mut xen.found.entries[0].kind {
+            of.kernel = "boot/xen.gz".into();
+        }
+        let (bios, ipxe) = ((Stage::Firmware, 0), (Stage::Ipxe, 0));
+        assert!(given(&xen, Some("xen"), auto, bios).ends_with("lpxelinux.0"));
+        assert!(given(&xen, Some("xen"), auto, ipxe).ends_with("lpxelinux.0"));
+        assert!(given(&xen, Some("live"), auto, bios).ends_with("undionly.kpxe"));
+        assert!(given(&xen, Some("xen"), auto, pxe).contains("/secure/"));
     }
 
     #[test]

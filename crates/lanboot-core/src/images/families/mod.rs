@@ -13,6 +13,7 @@ mod linuxrc;
 mod live_boot;
 mod memtest;
 mod miso;
+mod multiboot;
 mod uki;
 mod windows;
 
@@ -48,6 +49,7 @@ const FAMILIES: &[&Family] = &[
     &initramfs_system::FAMILY,
     // Other media have such programs besides.
     &uki::FAMILY,
+    &multiboot::FAMILY,
 ];
 
 /// Recognises a medium; `None` when it is of no known family.

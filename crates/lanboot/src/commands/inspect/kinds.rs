@@ -90,7 +90,7 @@ pub(super) fn complete(image: &Image, entry: &Entry, append: &str) -> ReportComp
 /// Writes the report about an entry; `what` says of which kind it is.
 pub(super) fn complete_text(out: &mut String, what: &str, entry: &ReportComplete) {
     out.push_str(&format!(
-        "\n  entry {}: {} ({what})\n",
+        "\n  entry {}: {}, {what}\n",
         entry.id,
         text::line(&entry.title)
     ));
