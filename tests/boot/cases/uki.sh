@@ -11,9 +11,9 @@ uki() {
     image uki
     start_server "$IMAGE" -- --loader ipxe --menu-timeout 0 --append "$QUIET"
     start_guest 1
-    wait_sent "$DEADLINE" '/iso/uki/EFI/Linux/lanboot.efi' ||
-        fail "the program was not loaded in $DEADLINE s; the server said last: $(last_events)"
-    step "the program is loaded"
+    wait_event "$DEADLINE" --pid "$GUEST_PID" started protocol=HTTP 'path~/iso/uki/EFI/Linux/lanboot.efi' >/dev/null ||
+        fail "the program was not asked for in $DEADLINE s; the server said last: $(last_events)"
+    step "the loader loads the program"
     wait_up 1 "$DEADLINE"
     expect transport http
     expect image uki

@@ -245,6 +245,9 @@ pub enum Refusal {
     /// The family whose initramfs knows no other transport than HTTP.
     #[error("its initramfs ({0}) fetches the root over HTTP only")]
     OnlyHttp(&'static str),
+    /// The family whose initramfs knows no other transport than NFS.
+    #[error("its initramfs ({0}) mounts the root over NFS only")]
+    OnlyNfs(&'static str),
     /// live-boot's `fetch=` takes one file.
     #[error(
         "its root is in {0} files, and its initramfs (live-boot) fetches only one over HTTP; use NFS"

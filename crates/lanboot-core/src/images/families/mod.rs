@@ -11,6 +11,7 @@ mod initramfs_system;
 mod ipfire;
 mod linuxrc;
 mod live_boot;
+mod mageia;
 mod memtest;
 mod miso;
 mod multiboot;
@@ -45,6 +46,7 @@ const FAMILIES: &[&Family] = &[
     &coreos::FAMILY,
     &ipfire::FAMILY,
     &windows::FAMILY,
+    &mageia::FAMILY,
     // A menu's entry is enough for it: it comes after those that look for a root.
     &initramfs_system::FAMILY,
     // Other media have such programs besides.

@@ -7,7 +7,7 @@ use crate::testing::{medium, tree};
 type Files = &'static [(&'static str, &'static str)];
 
 /// One medium of each family: the name it is recognised by, and its files.
-const MEDIA: [(&str, Files); 16] = [
+const MEDIA: [(&str, Files); 17] = [
     (
         "archiso",
         &[
@@ -96,6 +96,18 @@ const MEDIA: [(&str, Files); 16] = [
                 "LABEL installer\nKERNEL vmlinuz\nINITRD instroot\nAPPEND vga=791\n",
             ),
             ("boot/isolinux/vmlinuz", "k"),
+        ],
+    ),
+    (
+        "Mageia",
+        &[
+            (
+                "isolinux/isolinux.cfg",
+                "label linux\nkernel x86_64/vmlinuz\nappend initrd=x86_64/all.rdz\n",
+            ),
+            ("isolinux/x86_64/all.rdz", "i"),
+            ("isolinux/x86_64/vmlinuz", "k"),
+            ("x86_64/install/stage2/mdkinst.sqfs", "s"),
         ],
     ),
     (
