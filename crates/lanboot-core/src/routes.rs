@@ -2,6 +2,7 @@
 //! has names instead: see `nbd`.
 
 mod loader;
+mod menu_part;
 mod nbd;
 mod nfs;
 mod ramdisk;
@@ -87,6 +88,7 @@ impl Routes {
                 })
             }
             Route::Loader(file) => self.loader_file(file, peer),
+            Route::MenuPart(part) => self.menu_part(part, query, peer),
             Route::Autoexec(_) => self.autoexec(peer),
             Route::RamDisk(image) | Route::RamDrive(image) => self.ram_disk(image),
             Route::WholeImage(image) => {
@@ -186,6 +188,7 @@ impl Routes {
             Route::Index
             | Route::IpxeMenu
             | Route::Loader(_)
+            | Route::MenuPart(_)
             | Route::Autoexec(_)
             | Route::RamDisk(_)
             | Route::RamDrive(_) => return FileUse::default(),
@@ -379,6 +382,7 @@ fn generated(text: String) -> File {
 #[cfg(test)]
 mod tests {
     mod emitted;
+    mod pages;
 
     use super::*;
     use crate::plan::{BootChoice, Transports};

@@ -43,6 +43,7 @@ pub(crate) fn image(name: &str, cpus: &[Cpu]) -> Image {
     Image {
         name: name.into(),
         file: format!("{name}.iso"),
+        folder: Vec::new(),
         id: ImageId(7),
         size: 4096,
         recorded_size: 4096,

@@ -82,6 +82,7 @@ pub(super) fn routes(tree: Tree) -> Routes {
     let image = Image {
         name: "fuzz".into(),
         file: "fuzz.iso".into(),
+        folder: vec!["fuzz".into()],
         id: ImageId(1),
         size: medium.len,
         recorded_size: medium.len,

@@ -14,6 +14,8 @@ pub struct Image {
     pub name: String,
     /// The file as the operator named it, printable.
     pub file: String,
+    /// The folders it lies in below the one the operator named, printable: the outermost first.
+    pub folder: Vec<String>,
     /// Its number among the open images.
     pub id: ImageId,
     /// Size of the file, in bytes.

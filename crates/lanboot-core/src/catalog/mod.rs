@@ -5,12 +5,14 @@ mod image;
 mod incomplete;
 mod medium_loaders;
 mod names;
+mod order;
 mod whole;
 
 pub use image::Image;
 pub use incomplete::Incomplete;
 pub use medium_loaders::MediumLoaders;
-pub use names::{AmbiguousName, TakenNames, image_name, is_plain_name};
+pub use names::{AmbiguousName, TakenNames, image_name, is_plain_name, plain};
+pub use order::newest_first;
 pub use whole::Start;
 
 use std::collections::HashMap;
@@ -43,6 +45,7 @@ impl Catalog {
     /// Makes a catalog of `images`; those in `retired` are in no menu and under no name any more,
     /// but machines that stream one of them go on.
     pub fn with_retired(images: Vec<Arc<Image>>, retired: &[Arc<Image>]) -> Self {
+        let images = distinct(images);
         // Later ones win: a file that is served counts more than one that was.
         let by_identity = retired.iter().chain(&images);
         let by_identity = by_identity.map(|i| (i.identity, Arc::clone(i))).collect();
@@ -89,4 +92,24 @@ impl Catalog {
             .flat_map(|image| image.found.entries.iter().map(move |e| (image, e)))
             .filter(|(image, entry)| image.incomplete(entry).is_none())
     }
+}
+
+/// Takes the names that media give themselves from those images that share one: a menu would show
+/// the same line for several of them, and the file names differ.
+fn distinct(mut images: Vec<Arc<Image>>) -> Vec<Arc<Image>> {
+    let mut counts: HashMap<String, usize> = HashMap::new();
+    for product in images
+        .iter()
+        .filter_map(|image| image.found.product.as_ref())
+    {
+        *counts.entry(product.clone()).or_default() += 1;
+    }
+    let is_shared = |image: &Image| {
+        let product = image.found.product.as_ref();
+        product.is_some_and(|product| counts.get(product).is_some_and(|count| *count > 1))
+    };
+    for image in images.iter_mut().filter(|image| is_shared(image)) {
+        Arc::make_mut(image).found.product = None;
+    }
+    images
 }

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use unicode_normalization::char::is_combining_mark;
 use unicode_normalization::{UnicodeNormalization as _, is_nfc};
 
 use super::{Catalog, Entry, Image};
@@ -161,6 +162,14 @@ impl Image {
         stem(self.file_name())
     }
 
+    /// The name a menu shows: the one the medium gives itself, else the file's own.
+    pub fn shown_name(&self) -> &str {
+        self.found
+            .product
+            .as_deref()
+            .unwrap_or_else(|| self.own_name())
+    }
+
     fn file_name(&self) -> &str {
         self.file.rsplit('/').next().unwrap_or(&self.file)
     }
@@ -214,20 +223,31 @@ impl Image {
         })
     }
 
-    /// The title of one of its entries, for a menu that shows any script: with the file's own name,
-    /// and with the image's name where that is needed to know it again elsewhere.
+    /// The title of one of its entries, for a menu that shows any script: with the name the medium
+    /// gives itself, else the file's own name, and with the image's name where that is needed to
+    /// know it again elsewhere.
     pub fn title(&self, entry: &Entry) -> String {
-        self.with_own_name(&entry.title)
+        let product = self.found.product.as_deref();
+        let titled = product.and_then(|product| self.with_product(product, &entry.title));
+        titled.unwrap_or_else(|| self.with_own_name(&entry.title))
     }
 
     /// The title of one of its entries, for a menu that shows ASCII only.
     pub fn ascii_title(&self, entry: &Entry) -> String {
         // Nothing that a menu's language could take for its own.
         let is_fit = |b: u8| b.is_ascii_alphanumeric() || b" ._-()[]+,@~".contains(&b);
-        match self.own_name().bytes().all(is_fit) {
+        let product = self.found.product.as_deref().and_then(plain);
+        let titled = product.and_then(|product| self.with_product(&product, &entry.title));
+        titled.unwrap_or_else(|| match self.own_name().bytes().all(is_fit) {
             true => self.with_own_name(&entry.title),
             false => entry.title.clone(),
-        }
+        })
+    }
+
+    /// Returns `title` with the name the medium gives itself in the place of the image's.
+    fn with_product(&self, product: &str, title: &str) -> Option<String> {
+        let rest = title.strip_prefix(&self.name)?;
+        Some(format!("{product}{rest}"))
     }
 
     fn with_own_name(&self, title: &str) -> String {
@@ -242,6 +262,18 @@ impl Image {
             format!("{own}{rest}")
         }
     }
+}
+
+/// Returns a name in ASCII: letters without their accents, and a space for every sign that a menu's
+/// language could take for its own. `None` where other letters are left.
+pub fn plain(name: &str) -> Option<String> {
+    let letters = name.nfd().filter(|letter| !is_combining_mark(*letter));
+    let is_fit = |c: char| c.is_ascii_alphanumeric() || "._-()[]+,@~/:".contains(c);
+    let signs = letters.map(|c| if c.is_ascii() && !is_fit(c) { ' ' } else { c });
+    let signs: String = signs.collect();
+    let words: Vec<&str> = signs.split_whitespace().collect();
+    let plain = words.join(" ");
+    (plain.is_ascii() && !plain.is_empty()).then_some(plain)
 }
 
 /// Returns whether two texts are the same letters, composed or decomposed.
@@ -403,5 +435,49 @@ mod tests {
             ("统信 [image-2] (x86_64)".into(), "image-2 (x86_64)".into())
         );
         assert_eq!(titles("a;b ${x}.iso", "a-b---x").1, "a-b---x (x86_64)");
+    }
+
+    #[test]
+    fn a_medium_that_names_itself_is_called_so() {
+        let titles = |product: &str| {
+            let mut image = image("mini", &[Cpu::X86_64]);
+            image.found.product = Some(product.into());
+            let entry = &image.found.entries[0];
+            (image.title(entry), image.ascii_title(entry))
+        };
+        let same = |title: &str| (title.to_owned(), title.to_owned());
+        assert_eq!(
+            titles("Debian GNU/Linux 13.1"),
+            same("Debian GNU/Linux 13.1 (x86_64)")
+        );
+        let (shown, ascii) = titles("M\u{fc}ller \u{c9}d. 2");
+        assert_eq!(shown, "M\u{fc}ller \u{c9}d. 2 (x86_64)");
+        assert_eq!(ascii, "Muller Ed. 2 (x86_64)");
+        assert_eq!(
+            titles("统信 20").1,
+            "mini (x86_64)",
+            "no letter is lost silently"
+        );
+        assert_eq!(
+            titles("a || shell ${b} && ;c # \\").1,
+            "a shell b c (x86_64)"
+        );
+    }
+
+    #[test]
+    fn media_that_share_a_name_are_called_as_their_files() {
+        let images = ["a", "b", "c"].map(|name| {
+            let mut image = image(name, &[Cpu::X86_64]);
+            let product = if name == "c" { "Other" } else { "Same" };
+            image.found.product = Some(product.into());
+            Arc::new(image)
+        });
+        let catalog = Catalog::new(images.to_vec());
+        let titles: Vec<String> = catalog.entries().map(|(image, e)| image.title(e)).collect();
+        assert_eq!(titles, ["a (x86_64)", "b (x86_64)", "Other (x86_64)"]);
+        assert!(
+            images[0].found.product.is_some(),
+            "another catalog decides anew"
+        );
     }
 }

@@ -3,7 +3,7 @@
 use super::detection::{Detection, StockMenu};
 use super::generic::{self, Boots};
 use super::medium::Medium;
-use super::{efi, families};
+use super::{efi, families, product};
 use crate::boot_config::{ReadSmall, file_names};
 use crate::iso::{BootEntry, Platform};
 use crate::media;
@@ -31,6 +31,7 @@ pub fn detect(medium: &media::Medium, name: &str, read: ReadSmall<'_>) -> Detect
     let found = families::detect(seen).unwrap_or_else(|| generic::detect(seen, boots));
     Detection {
         format: Some(medium.format),
+        product: product::product(tree, read),
         efi_boot,
         efi_archs,
         pxelinux: found.pxelinux.filter(|folder| is_whole(tree, folder)),

@@ -25,6 +25,8 @@ pub struct Detection {
     pub family: Option<&'static str>,
     /// File system that its files were read from; `None` where nothing was read.
     pub format: Option<Format>,
+    /// The name and version it gives itself.
+    pub product: Option<String>,
     /// The entries it can boot; empty when nothing was recognised.
     pub entries: Vec<Entry>,
     /// The entries it could boot if its initramfs could use the network; in no menu.

@@ -27,6 +27,7 @@ mod menu_groups;
 mod naming;
 mod overlay;
 mod own_menu;
+mod product;
 mod program_files;
 mod server;
 mod standalone;

@@ -120,8 +120,8 @@ impl LoaderFile for ShimGrubFile {
     }
 
     fn find<'a>(&self, available: &'a dyn Available) -> Option<Served<'a>> {
-        let arch = self.arch.arch();
-        let pair = available.shim_grub(arch, self.http);
+        let (arch, http) = (self.arch, self.http);
+        let pair = available.shim_grub(arch.arch(), http);
         Some(match self.part {
             ShimGrubPart::Shim => Served::Program(&pair?.shim.content),
             ShimGrubPart::Grub => Served::Program(&pair?.grub.content),
@@ -130,7 +130,7 @@ impl LoaderFile for ShimGrubFile {
             ShimGrubPart::Menu => Served::Menu(GeneratedMenu::Grub),
             ShimGrubPart::LockedMenu => {
                 let shim = pair.map(|pair| &pair.shim);
-                Served::Menu(GeneratedMenu::GrubLocked(arch, shim))
+                Served::Menu(GeneratedMenu::GrubLocked { arch, http, shim })
             }
         })
     }

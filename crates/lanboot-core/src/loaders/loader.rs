@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::found::Loaders;
 use super::no_loader::NoLoader;
+use super::secure_arch::SecureArch;
 use super::shim_grub::{Shim, ShimGrub};
 use crate::machine::Arch;
 use crate::vfs::{Content, File};
@@ -139,7 +140,14 @@ pub enum GeneratedMenu<'a> {
     /// GRUB's.
     Grub,
     /// GRUB's on machines with Secure Boot on, which came through this shim.
-    GrubLocked(Arch, Option<&'a Shim>),
+    GrubLocked {
+        /// The firmware.
+        arch: SecureArch,
+        /// Shim came over HTTP.
+        http: bool,
+        /// The shim, where it is one of ours.
+        shim: Option<&'a Shim>,
+    },
     /// The file that only a GRUB with the module `http` can source.
     GrubHttpTest,
     /// A disk with this pair and a menu on it, for HTTP Boot.

@@ -33,7 +33,7 @@ pub use loader::{
 pub(crate) use memdisk::MAX_IMAGE as MEMDISK_MAX_IMAGE;
 pub use memdisk::Memdisk;
 pub use no_loader::NoLoader;
-pub(crate) use pxelinux::DEFAULT as PXELINUX_DEFAULT;
+pub(crate) use pxelinux::{DEFAULT as PXELINUX_DEFAULT, modules as pxelinux_modules};
 pub use pxelinux::{Pxelinux, PxelinuxFile};
 pub use secure_arch::{SecureArch, secure_names};
 pub use shim_grub::{Authorities, Grub, Shim, ShimGrub};

@@ -85,7 +85,7 @@ impl LoaderFile for PxelinuxFile {
 }
 
 /// Finds the parts that some entries need.
-fn modules(available: &dyn Available) -> PxelinuxModules {
+pub(crate) fn modules(available: &dyn Available) -> PxelinuxModules {
     let has = |name: &str| available.pxelinux(name).is_some();
     PxelinuxModules {
         detects_cpu: has("ifcpu64.c32"),

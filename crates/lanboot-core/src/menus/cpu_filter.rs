@@ -148,6 +148,14 @@ pub(crate) fn where_kernels_start(out: &mut String, cpu: Cpu, command: &str) {
     let _ = writeln!(out, "isset ${{{PREFIX}{cpu}}} && {command} ||");
 }
 
+/// Writes `command` for machines that start kernels for one of `cpus`.
+pub(super) fn where_any_starts(out: &mut String, cpus: impl Iterator<Item = Cpu>, command: &str) {
+    let any: String = cpus.map(|cpu| format!("${{{PREFIX}{cpu}}}")).collect();
+    if !any.is_empty() {
+        let _ = writeln!(out, "isset {any} && {command} ||");
+    }
+}
+
 /// Lists the firmware on which iPXE starts `entry`.
 fn firmware_of(entry: &Entry) -> impl Iterator<Item = Firmware> + use<'_> {
     let all = Firmware::ALL.into_iter();
@@ -155,7 +163,7 @@ fn firmware_of(entry: &Entry) -> impl Iterator<Item = Firmware> + use<'_> {
 }
 
 /// Tests whether the processor of `entry` alone decides where it starts.
-fn is_kernel(entry: &Entry) -> bool {
+pub(super) fn is_kernel(entry: &Entry) -> bool {
     match entry.kind {
         EntryKind::Linux(_) => true,
         EntryKind::Program(_) | EntryKind::Multiboot(_) | EntryKind::Disk(_) => false,
@@ -306,6 +314,10 @@ pub(crate) mod testing {
                     self.seen.end = "choose";
                 }
                 "exit" => self.seen.end = "exit",
+                "chain" => {
+                    self.seen.start.clone_from(expanded.last().unwrap());
+                    self.seen.end = "chain";
+                }
                 "menu" | "prompt" => {}
                 other => panic!("{other}"),
             }

@@ -10,15 +10,15 @@
 //! modules: there is no `http` in Debian's, and no `read` in any. Text from outside is in single
 //! quotes or escaped in double quotes; no title and no argument can end its string.
 
-mod explanations;
+pub(super) mod explanations;
 mod kinds;
-mod quoting;
+pub(super) mod quoting;
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
-use self::explanations::incomplete;
 pub(crate) use self::explanations::refused;
+use self::explanations::{incomplete, not_offered};
 use self::kinds::{firmware_of, is_kernel, multiboot_commands, on_firmware, program_commands};
 use self::quoting::{MAX_WORD, argument, arguments, quoted, shown};
 
@@ -31,7 +31,7 @@ use crate::machine::Arch;
 use crate::pe::Signed;
 use crate::plan::{Memory, shim_grub};
 use crate::route::Route;
-use crate::text::{ascii, printable};
+use crate::text::ascii;
 
 /// GRUB's names for the processors it can be built for, with UEFI (`$grub_cpu`).
 const CPUS: [(Arch, &str); 6] = [
@@ -60,7 +60,7 @@ pub struct Grub<'a> {
 
 /// Secure Boot state a menu is made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Lock<'a> {
+pub(super) enum Lock<'a> {
     /// Any kernel starts.
     Off,
     /// Only kernels trusted by this shim; `None` if it is not one of ours.
@@ -68,8 +68,19 @@ enum Lock<'a> {
 }
 
 impl Grub<'_> {
-    /// Returns `grub.cfg`.
-    pub fn first(&self) -> String {
+    /// Begins the menu of machines with Secure Boot on.
+    pub(super) const LOCKED_PRELUDE: &'static str = "# Made by lanboot: Secure Boot is on.\n";
+
+    /// Returns `grub.cfg`, whatever its size.
+    pub(crate) fn first(&self) -> String {
+        let mut out = self.prelude();
+        self.menu(&mut out, Lock::Off);
+        out
+    }
+
+    /// Returns the beginning of `grub.cfg`: the device its files come from, and where a machine with
+    /// Secure Boot on goes.
+    pub(super) fn prelude(&self) -> String {
         let mut out = String::from("# Made by lanboot.\n");
         let address = self.server.http.url_host();
         let _ = writeln!(out, "set lanboot=tftp,{address}\nset lanboot_secure=secure");
@@ -100,13 +111,13 @@ impl Grub<'_> {
         }
         // An empty branch would be a syntax error in GRUB.
         out.push_str("true\nfi\n");
-        self.menu(&mut out, Lock::Off);
         out
     }
 
-    /// Returns `locked.cfg`: the menu of machines that came through this shim with Secure Boot on.
-    pub fn locked(&self, shim: Option<&Shim>) -> String {
-        let mut out = String::from("# Made by lanboot: Secure Boot is on.\n");
+    /// Returns `locked.cfg`, whatever its size: the menu of machines that came through this shim
+    /// with Secure Boot on.
+    pub(crate) fn locked(&self, shim: Option<&Shim>) -> String {
+        let mut out = String::from(Self::LOCKED_PRELUDE);
         self.menu(&mut out, Lock::On(shim));
         out
     }
@@ -138,13 +149,7 @@ impl Grub<'_> {
     }
 
     fn menu(&self, out: &mut String, lock: Lock<'_>) {
-        if let Some(timeout) = self.menu.timeout {
-            // Whole seconds, rounded up: less than one must not skip the menu.
-            let seconds = timeout.as_millis().div_ceil(1000);
-            let _ = writeln!(out, "set timeout={seconds}");
-        }
-        let _ = writeln!(out, "set default={LOCAL}");
-        self.defaults(out);
+        self.begin(out);
         for cpu in Cpu::ALL {
             self.of_cpu(out, cpu, lock);
         }
@@ -155,6 +160,22 @@ impl Grub<'_> {
             out.push_str("fi\n");
         }
         self.unreachable(out);
+        self.end(out, lock);
+    }
+
+    /// Writes what starts by itself, and when.
+    pub(super) fn begin(&self, out: &mut String) {
+        if let Some(timeout) = self.menu.timeout {
+            // Whole seconds, rounded up: less than one must not skip the menu.
+            let seconds = timeout.as_millis().div_ceil(1000);
+            let _ = writeln!(out, "set timeout={seconds}");
+        }
+        let _ = writeln!(out, "set default={LOCAL}");
+        self.defaults(out);
+    }
+
+    /// Writes the items that a menu has besides the images.
+    pub(super) fn end(&self, out: &mut String, lock: Lock<'_>) {
         self.nothing(out);
         if lock != Lock::Off {
             out.push_str("menuentry 'Firmware setup' --id lanboot-setup { fwsetup }\n");
@@ -210,11 +231,11 @@ impl Grub<'_> {
         for (entry, sentence) in unreachable(self.catalog) {
             let _ = writeln!(
                 out,
-                "if {}; then menuentry {} --id {} {{ echo {}; sleep --interruptible 30; }}; fi",
+                "if {}; then menuentry {} --id {} {{ {}; }}; fi",
                 grub_starts(entry),
                 quoted(&format!("{} (not offered)", entry.title)),
                 quoted(&id(&entry.id)),
-                quoted(&printable(sentence.as_bytes(), 4 * MAX_HELP)),
+                not_offered(&sentence),
             );
         }
     }
@@ -325,16 +346,33 @@ impl Grub<'_> {
         entry: &Entry,
         transport: Transport,
     ) {
+        let _ = writeln!(
+            out,
+            "menuentry {} --id {} {{",
+            shown(title, MAX_HELP),
+            quoted(id),
+        );
+        self.body(out, title, image, entry, transport);
+        out.push_str("}\n");
+    }
+
+    /// Writes the commands of an entry.
+    pub(super) fn body(
+        &self,
+        out: &mut String,
+        title: &str,
+        image: &Image,
+        entry: &Entry,
+        transport: Transport,
+    ) {
         let netmask = self.netmask;
         let source = image.at(self.server);
         let dialect = Dialect::Grub { netmask };
         let line = entry.command_line(transport, source, dialect, &self.menu.append);
         let arguments: Vec<String> = arguments(&line).iter().map(|word| argument(word)).collect();
-        let _ = writeln!(
+        let _ = write!(
             out,
-            "menuentry {} --id {} {{\necho {}\n{}}}",
-            shown(title, MAX_HELP),
-            quoted(id),
+            "echo {}\n{}",
             shown(&format!("Loading {title} ..."), MAX_HELP),
             self.commands(image, entry, &arguments.join(" ")),
         );
@@ -398,7 +436,7 @@ pub(crate) fn grub_starts(entry: &Entry) -> String {
 
 /// Returns the test whether this GRUB starts kernels for `cpu`. A GRUB for BIOS is 32-bit and
 /// starts both kinds of x86.
-fn starts_kernels(cpu: Cpu) -> &'static str {
+pub(super) fn starts_kernels(cpu: Cpu) -> &'static str {
     match cpu {
         Cpu::X86_64 => "[ \"$grub_cpu\" = \"x86_64\" -o \"$grub_platform\" = \"pc\" ]",
         Cpu::I686 => "[ \"$grub_cpu\" = \"i386\" ]",
@@ -427,7 +465,8 @@ pub fn grub_disk(server: &Server) -> String {
 }
 
 impl Lock<'_> {
-    fn refuses(self, entry: &Entry) -> bool {
+    /// Returns whether firmware rejects the kernel of an entry.
+    pub(super) fn refuses(self, entry: &Entry) -> bool {
         match self {
             Self::Off => false,
             Self::On(shim) => !trusts(shim, entry),
@@ -450,7 +489,7 @@ fn trusts(shim: Option<&Shim>, entry: &Entry) -> bool {
 }
 
 /// Returns an entry's id in the menu; the prefix separates it from built-in entries.
-fn id(entry: &str) -> String {
+pub(super) fn id(entry: &str) -> String {
     format!("entry-{entry}")
 }
 

@@ -12,10 +12,15 @@ use crate::images::{EntryKind, Linux, MenuLoader, Multiboot, without_placeholder
 use crate::plan::Memory;
 use crate::route::Route;
 
-/// Returns the script for `server` and a machine with this `memory`.
-pub fn ipxe(catalog: &Catalog, menu: &Menu, server: &Server, memory: Memory) -> String {
+/// Returns the script for `server` and a machine with this `memory`, whatever its size.
+pub(super) fn one_script(
+    catalog: &Catalog,
+    menu: &Menu,
+    server: &Server,
+    memory: Memory,
+) -> String {
     let mut out = String::from("#!ipxe\n# Made by lanboot.\n");
-    let is_choosing = with_root(catalog).next().is_some() && server.transports().count() > 1;
+    let is_choosing = is_choosing(catalog, server);
     if is_choosing && memory == Memory::Unasked {
         ask_for_memory(&mut out, server);
     }
@@ -112,8 +117,13 @@ fn entries(
     }
 }
 
+/// Returns whether a machine can choose between root transports.
+pub(super) fn is_choosing(catalog: &Catalog, server: &Server) -> bool {
+    with_root(catalog).next().is_some() && server.transports().count() > 1
+}
+
 /// Message on a machine with Secure Boot, instead of the firmware's error.
-const UNSIGNED: &str = "\n:unsigned\n\
+pub(super) const UNSIGNED: &str = "\n:unsigned\n\
     echo Secure Boot is on, and the kernel of this entry is not signed.\n\
     echo Switch Secure Boot off in the firmware setup, or choose another entry.\n\
     prompt Press a key for the menu ||\ngoto menu\n";
@@ -125,7 +135,7 @@ fn with_root(catalog: &Catalog) -> impl Iterator<Item = (&std::sync::Arc<Image>,
 
 /// Requests the script again with the machine's memory as reported by iPXE. The response has no
 /// such line, so this cannot loop.
-fn ask_for_memory(out: &mut String, server: &Server) {
+pub(super) fn ask_for_memory(out: &mut String, server: &Server) {
     let _ = writeln!(
         out,
         "chain --replace {}?{} ||",
@@ -152,7 +162,8 @@ fn transport_menu(out: &mut String, catalog: &Catalog, menu: &Menu, server: &Ser
     out.push_str("choose picked || goto menu\ngoto ${picked}\n");
 }
 
-fn item(out: &mut String, label: &str, title: &str) {
+/// Writes an item shown on every machine.
+pub(super) fn item(out: &mut String, label: &str, title: &str) {
     let _ = writeln!(out, "item {label} {}", line(title, MAX_HELP));
 }
 
@@ -191,7 +202,8 @@ fn label(id: &str) -> String {
     format!("entry-{id}")
 }
 
-fn start(
+/// Writes the commands that start an entry whose root comes by `transport`.
+pub(super) fn start(
     out: &mut String,
     image: &Image,
     entry: &Entry,
@@ -360,6 +372,7 @@ fn is_safe(word: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::one_script as ipxe;
     use super::*;
     use crate::machine::Arch;
     use crate::menus::cpu_filter::testing::Ipxe;

@@ -6,17 +6,22 @@
 mod autoexec;
 mod cpu_filter;
 mod grub;
+mod grub_pages;
 mod ipxe;
+mod ipxe_pages;
+mod outline;
 mod pxelinux;
+mod pxelinux_pages;
 
 pub use autoexec::autoexec;
 pub(crate) use cpu_filter::{CpuFilter, where_it_starts};
 pub use grub::{Grub, grub_disk, grub_http};
 pub(crate) use grub::{grub_starts, is_refused, refused};
-pub use ipxe::ipxe;
+pub use grub_pages::{first_grub, grub_part, locked_grub};
 pub(crate) use ipxe::load as load_by_ipxe;
-pub use pxelinux::pxelinux;
+pub use ipxe_pages::{IpxePages, ipxe};
 pub(crate) use pxelinux::{is_for_bios, multiboot_parts};
+pub use pxelinux_pages::{PxelinuxPages, pxelinux};
 
 use std::time::Duration;
 
@@ -118,12 +123,15 @@ pub(crate) fn transport_label(transport: Transport) -> &'static str {
     }
 }
 
-/// Returns the entries of images without a usable root transport, each with an explanation.
+/// Lists the entries of images without a usable root transport, each with an explanation.
 pub(crate) fn unreachable(catalog: &Catalog) -> impl Iterator<Item = (&Entry, String)> {
-    let entries = catalog
-        .images()
-        .iter()
-        .flat_map(|image| &image.found.unreachable);
+    let images = catalog.images().iter();
+    images.flat_map(|image| not_offered(image))
+}
+
+/// Lists the entries of an image without a usable root transport, each with an explanation.
+fn not_offered(image: &Image) -> impl Iterator<Item = (&Entry, String)> {
+    let entries = image.found.unreachable.iter();
     entries.filter_map(|entry| {
         let why = entry.why_unreachable()?;
         Some((entry, format!("{} is not offered: {why}", entry.title)))
@@ -176,6 +184,9 @@ pub(crate) fn url_path(path: &str) -> String {
     out
 }
 
+/// Size a file of a menu has at most, in bytes. A menu that would be larger is divided into pages,
+/// and the commands of each entry are a file of their own.
+pub(crate) const MAX_PAGE: usize = 16 * 1024;
 /// Longest line of help under a menu, in bytes: the width of a text screen.
 pub(crate) const MAX_HELP: usize = 78;
 

@@ -11,28 +11,15 @@ use crate::loaders::{Memdisk, PxelinuxModules};
 use crate::plan::Memory;
 use crate::route::Route;
 
-/// Returns the configuration for `server` and a PXELINUX with these modules.
-pub fn pxelinux(
+/// Returns the configuration for `server` and a PXELINUX with these modules, whatever its size.
+pub(super) fn one_file(
     catalog: &Catalog,
     menu: &Menu,
     server: &Server,
     modules: PxelinuxModules,
 ) -> String {
-    let mut out = String::from("# Made by lanboot for this machine.\nPROMPT 0\n");
-    let wait = menu.timeout.is_none_or(|t| !t.is_zero());
-    if wait {
-        out.push_str(
-            "UI menu.c32\nMENU TITLE lanboot\nMENU TABMSG Press Tab to edit the arguments\n",
-        );
-    }
-    // In tenths of a second; a TIMEOUT of 0 would wait indefinitely.
-    if let Some(timeout) = menu.timeout.filter(|t| !t.is_zero()) {
-        let _ = writeln!(
-            out,
-            "TIMEOUT {}",
-            (timeout.as_millis() / 100).clamp(1, 35_996)
-        );
-    }
+    let mut out = begin(menu);
+    let wait = shows_menu(menu);
     default_entry(&mut out, catalog, menu, modules);
     for (image, entry) in entries(catalog, modules) {
         // PXELINUX does not report the amount of memory.
@@ -51,8 +38,44 @@ pub fn pxelinux(
     out
 }
 
+/// Begins a configuration that starts something by itself.
+pub(super) fn begin(menu: &Menu) -> String {
+    let mut out = head(shows_menu(menu).then_some("lanboot"));
+    // In tenths of a second; a TIMEOUT of 0 would wait indefinitely.
+    if let Some(timeout) = menu.timeout.filter(|t| !t.is_zero()) {
+        let _ = writeln!(
+            out,
+            "TIMEOUT {}",
+            (timeout.as_millis() / 100).clamp(1, 35_996)
+        );
+    }
+    out
+}
+
+/// Begins a configuration: a menu with this title, or none.
+pub(super) fn head(title: Option<&str>) -> String {
+    let mut out = String::from("# Made by lanboot for this machine.\nPROMPT 0\n");
+    if let Some(title) = title {
+        let title = line(title, MAX_HELP);
+        let _ = write!(
+            out,
+            "UI menu.c32\nMENU TITLE {title}\nMENU TABMSG Press Tab to edit the arguments\n"
+        );
+    }
+    out
+}
+
+fn shows_menu(menu: &Menu) -> bool {
+    menu.timeout.is_none_or(|timeout| !timeout.is_zero())
+}
+
 /// Writes what starts by itself; where that depends on the processor, its label too.
-fn default_entry(out: &mut String, catalog: &Catalog, menu: &Menu, modules: PxelinuxModules) {
+pub(super) fn default_entry(
+    out: &mut String,
+    catalog: &Catalog,
+    menu: &Menu,
+    modules: PxelinuxModules,
+) {
     let starts = |firmware| {
         let (image, entry) = menu.boot.entry(catalog, firmware)?;
         starts(image, entry, modules).then_some(entry.id.as_str())
@@ -120,7 +143,7 @@ fn entries(
 }
 
 /// Tests whether PXELINUX starts `entry` on some machine.
-fn starts(image: &Image, entry: &Entry, modules: PxelinuxModules) -> bool {
+pub(super) fn starts(image: &Image, entry: &Entry, modules: PxelinuxModules) -> bool {
     let has_module = match entry.kind {
         EntryKind::Linux(_) | EntryKind::Program(_) => true,
         EntryKind::Multiboot(_) => modules.starts_multiboot,
@@ -149,25 +172,35 @@ fn transport_menu(
     );
     let with_root = entries(catalog, modules).filter(|(_, entry)| entry.root.is_some());
     for (image, entry) in with_root {
-        for transport in menu.transports(entry, server) {
+        for (name, transport) in choices(menu, entry, server) {
             let title = format!(
                 "{} - {}",
                 image.ascii_title(entry),
                 transport_label(transport)
             );
-            // No entry's own name has a slash.
-            let name = format!("{}/{transport}", entry.id);
             label(out, &name, &title, image, entry, menu, server, transport);
         }
     }
     out.push_str("\nLABEL lanboot-back\nMENU LABEL Back\nMENU EXIT\nMENU END\n");
 }
 
+/// Lists the root transports of an entry, each with the name of its label.
+pub(super) fn choices<'a>(
+    menu: &'a Menu,
+    entry: &'a Entry,
+    server: &'a Server,
+) -> impl Iterator<Item = (String, Transport)> + use<'a> {
+    let transports = menu.transports(entry, server);
+    // No entry's own name has a slash.
+    transports.map(|transport| (format!("{}/{transport}", entry.id), transport))
+}
+
+/// Writes a label that starts an entry.
 #[expect(
     clippy::too_many_arguments,
     reason = "a label is what all of these give"
 )]
-fn label(
+pub(super) fn label(
     out: &mut String,
     name: &str,
     title: &str,
@@ -270,6 +303,7 @@ const MAX_ARGUMENTS: usize = 2048;
 
 #[cfg(test)]
 mod tests {
+    use super::one_file as pxelinux;
     use super::*;
     use crate::catalog::Cpu;
     use crate::plan::{BootChoice, MenuKind, Transports};

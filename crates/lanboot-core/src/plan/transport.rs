@@ -86,6 +86,16 @@ impl Memory {
         format!("memory=${{memsize}}&modules={}", modules.join("-"))
     }
 
+    /// Returns the query that says so to a further part of a menu, with its `?`; empty where it was
+    /// not asked.
+    pub(crate) fn known_query(self) -> String {
+        match self {
+            Self::Unasked => String::new(),
+            Self::Unknown => "?memory=0".into(),
+            Self::Mib(mib) => format!("?memory={mib}"),
+        }
+    }
+
     /// Parses the query of a menu's URL, as [`Self::query`] made it and iPXE filled it in.
     pub fn from_query(query: &[u8]) -> Self {
         let value = |key: &[u8]| {

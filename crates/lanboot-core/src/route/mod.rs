@@ -10,6 +10,8 @@
 //! loader/secure-http/x86_64/…   the same for HTTP Boot; boot.img is a disk with both
 //! loader/secure-ipxe/x86_64/…   iPXE behind its own shim
 //! loader/…/autoexec.ipxe        wherever iPXE looks for it
+//! loader/menu/ipxe/page/NAME    a further page of a large menu, and what starts one entry
+//! loader/menu/ipxe/boot/ENTRY
 //! loader/ramdisk/NAME.iso       an image as UEFI HTTP Boot makes a disk of it
 //! iso/NAME.iso                  an image as it is
 //! iso/NAME/…                    the files of an image
@@ -23,12 +25,14 @@
 mod derived;
 mod file_path;
 mod file_use;
+mod menu_part;
 #[cfg(test)]
 mod tests;
 
 pub use derived::{Derived, SecondStage};
 pub use file_path::FilePath;
 pub use file_use::{Expected, FileUse, Role};
+pub use menu_part::{MenuPart, MenuReader, PartKind};
 
 use std::fmt;
 
@@ -45,6 +49,8 @@ pub enum Route {
     IpxeMenu,
     /// A file of a loader, in the folder `loader`.
     Loader(LoaderRoute),
+    /// A part of a menu that is a file of its own.
+    MenuPart(MenuPart),
     /// iPXE's own script, in this folder below `loader`.
     Autoexec(FilePath),
     /// An image as firmware makes a RAM disk of it, by the image's name.
@@ -87,6 +93,9 @@ impl Route {
             [b"loader", b"ramdisk", name] => {
                 let drive = || stem(name, b".img").map(Self::RamDrive);
                 return image(name).map(Self::RamDisk).or_else(drive);
+            }
+            [b"loader", b"menu", inside @ ..] => {
+                return MenuPart::parse(inside).map(Self::MenuPart);
             }
             [b"loader", inside @ ..] => return Self::below_loader(inside),
             [b"iso", name] if image(name).is_some() => image(name).map(Self::WholeImage),
@@ -159,7 +168,7 @@ impl Route {
             Self::IpxeMenu => Some(Role::Menu),
             Self::Loader(file) if file.file().is_menu() => Some(Role::Menu),
             Self::Loader(_) => Some(Role::Loader),
-            Self::Autoexec(_) => Some(Role::Menu),
+            Self::MenuPart(_) | Self::Autoexec(_) => Some(Role::Menu),
             // The RAM disk is the root.
             Self::RamDisk(_) | Self::RamDrive(_) => Some(Role::Root),
             Self::Image { path, .. } => path.is_autoexec().then_some(Role::Menu),
@@ -177,6 +186,7 @@ impl fmt::Display for Route {
             Self::Index => Ok(()),
             Self::IpxeMenu => f.write_str("boot.ipxe"),
             Self::Loader(file) => write!(f, "loader/{file}"),
+            Self::MenuPart(part) => write!(f, "loader/menu/{part}"),
             Self::Autoexec(folder) if folder.is_empty() => write!(f, "loader/{AUTOEXEC}"),
             Self::Autoexec(folder) => write!(f, "loader/{folder}/{AUTOEXEC}"),
             Self::RamDisk(image) => write!(f, "loader/ramdisk/{image}.iso"),

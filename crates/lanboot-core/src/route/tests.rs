@@ -64,6 +64,22 @@ fn loader() -> impl Strategy<Value = LoaderRoute> {
     ]
 }
 
+fn menu_part() -> impl Strategy<Value = MenuPart> {
+    use PartKind::{Boot, Page, Transports, TransportsPage};
+    let locked = (select(SecureArch::ALL.to_vec()), any::<bool>());
+    let reader = prop_oneof![
+        select(vec![
+            MenuReader::Ipxe,
+            MenuReader::Pxelinux,
+            MenuReader::Grub
+        ]),
+        locked.prop_map(|(arch, http)| MenuReader::LockedGrub { arch, http }),
+    ];
+    let kind = select(vec![Page, Boot, TransportsPage, Transports]);
+    let all = (reader, kind, name());
+    all.prop_map(|(reader, kind, name)| MenuPart { reader, kind, name })
+}
+
 fn route() -> impl Strategy<Value = Route> {
     let root = path().prop_filter("has a folder of its own", |path| {
         !matches!(
@@ -81,6 +97,7 @@ fn route() -> impl Strategy<Value = Route> {
         name().prop_map(Route::WholeImage),
         (name(), path()).prop_map(|(image, path)| Route::Image { image, path }),
         (name(), name()).prop_map(|(image, entry)| Route::Overlay { image, entry }),
+        menu_part().prop_map(Route::MenuPart),
         root.prop_map(Route::Root),
     ]
 }

@@ -30,9 +30,9 @@ impl Routes {
                 Some(generated(text))
             }
             GeneratedMenu::Grub => self.derived(Derived::GrubMenu { for_one: false }, peer),
-            GeneratedMenu::GrubLocked(arch, shim) => self.grub(peer, |grub| File {
-                warning: Some(grub.locked_warning(arch, shim)),
-                ..generated(grub.locked(shim))
+            GeneratedMenu::GrubLocked { arch, http, shim } => self.grub(peer, |grub| File {
+                warning: Some(grub.locked_warning(arch.arch(), shim)),
+                ..generated(menus::locked_grub(&grub, arch, http, shim))
             }),
             GeneratedMenu::GrubHttpTest => Some(generated(menus::grub_http(&self.server(peer)?))),
             GeneratedMenu::GrubDisk(pair) => self.boot_disk(pair, peer),
@@ -52,7 +52,7 @@ impl Routes {
     }
 
     /// Returns the programs there are.
-    fn programs(&self) -> Programs<'_> {
+    pub(super) fn programs(&self) -> Programs<'_> {
         Programs {
             catalog: &self.catalog,
             loaders: &self.loaders,
@@ -64,7 +64,7 @@ impl Routes {
     pub(super) fn derived(&self, derived: Derived, peer: IpAddr) -> Option<File> {
         match derived {
             Derived::Autoexec => self.autoexec(peer),
-            Derived::GrubMenu { .. } => self.grub(peer, |grub| generated(grub.first())),
+            Derived::GrubMenu { .. } => self.grub(peer, |grub| generated(menus::first_grub(&grub))),
             Derived::GrubModuleList => None,
             Derived::SecondStage(stage) => self.second_stage(stage),
         }
@@ -100,7 +100,8 @@ impl Routes {
         Some(generated(menus::autoexec(&server)))
     }
 
-    fn grub(&self, peer: IpAddr, make: impl FnOnce(Grub<'_>) -> File) -> Option<File> {
+    /// Makes something of GRUB's menu for a machine.
+    pub(super) fn grub<T>(&self, peer: IpAddr, make: impl FnOnce(Grub<'_>) -> T) -> Option<T> {
         let (server, near) = (self.server(peer)?, self.near(peer)?);
         Some(make(Grub {
             catalog: &self.catalog,

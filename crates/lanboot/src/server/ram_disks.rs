@@ -106,6 +106,7 @@ mod tests {
         Arc::new(Image {
             name: format!("image{id}"),
             file: format!("image{id}.iso"),
+            folder: Vec::new(),
             id: ImageId(id),
             size: 4096,
             recorded_size: 4096,

@@ -88,6 +88,7 @@ pub fn image(name: &str, id: ImageId, size: u64) -> Image {
     Image {
         name: name.into(),
         file: format!("{name}.iso"),
+        folder: Vec::new(),
         id,
         size,
         recorded_size: size,

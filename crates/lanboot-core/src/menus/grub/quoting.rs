@@ -8,13 +8,13 @@ const KNOWN: [&str; 2] = ["${net_default_mac}", "${net_default_ip}"];
 pub(super) const MAX_WORD: usize = 2048;
 /// Quotes text for display, in any script: GRUB reads UTF-8 and puts `?` where a terminal (text
 /// mode, a serial line) cannot show a character.
-pub(super) fn shown(text: &str, limit: usize) -> String {
+pub(in crate::menus) fn shown(text: &str, limit: usize) -> String {
     let text = printable(text.as_bytes(), limit);
     format!("'{}'", text.replace('\'', "'\\''"))
 }
 
 /// Quotes a word literally. Inside single quotes only the closing quote is special.
-pub(super) fn quoted(text: &str) -> String {
+pub(in crate::menus) fn quoted(text: &str) -> String {
     format!("'{}'", ascii(text, MAX_WORD).replace('\'', "'\\''"))
 }
 

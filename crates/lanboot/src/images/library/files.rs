@@ -9,8 +9,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use lanboot_core::catalog::is_plain_name;
 use lanboot_core::text;
 
-use super::endings::is_called_image;
-
 /// Time a file must have been unchanged before a rescan reads it.
 pub(super) const SETTLE: Duration = Duration::from_secs(3);
 /// Start of the fault of a file that cannot be opened.
@@ -50,18 +48,6 @@ pub(super) fn stamp(path: &Path) -> Result<Stamp, String> {
         size: meta.size(),
         modified: (meta.mtime(), meta.mtime_nsec()),
     })
-}
-
-/// Lists the images in a folder by name: all called like one, so that invalid ones are reported.
-pub(super) fn images_in(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
-    let entries = std::fs::read_dir(folder)?.map(|entry| Ok(entry?.path()));
-    let paths = entries.collect::<std::io::Result<Vec<PathBuf>>>()?;
-    let mut found: Vec<PathBuf> = paths
-        .into_iter()
-        .filter(|path| is_called_image(path))
-        .collect();
-    found.sort();
-    Ok(found)
 }
 
 /// Suffixes of control files that download tools keep beside an incomplete file: aria2, axel, lftp.

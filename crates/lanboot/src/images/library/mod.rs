@@ -3,9 +3,11 @@
 
 mod endings;
 mod files;
+mod folders;
 mod read;
 
 use std::cmp::Reverse;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
@@ -13,7 +15,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, anyhow, bail};
-use lanboot_core::catalog::{Catalog, Image, TakenNames, image_name};
+use lanboot_core::catalog::{Catalog, Image, TakenNames, image_name, newest_first};
 use lanboot_core::events::{Diagnostic, DiagnosticCode};
 use lanboot_core::media;
 use lanboot_core::text;
@@ -21,7 +23,8 @@ use lanboot_core::text;
 use crate::events::bus;
 use crate::images::initramfs;
 use crate::images::open_images::{ImageFile, OpenImages};
-use files::{CANNOT_OPEN, Stamp, file_name, images_in, in_order_of_names, stamp};
+use files::{CANNOT_OPEN, Stamp, file_name, in_order_of_names, stamp};
+use folders::{FoundImage, images_below};
 use read::{image, places};
 
 /// Most images served at once, so that a rescan stays short.
@@ -39,12 +42,23 @@ pub struct ImageLibrary {
     written: Vec<PathBuf>,
     open_images: Arc<OpenImages>,
     known: BTreeMap<PathBuf, Known>,
+    /// Place of each file in the menus, as last listed.
+    places: BTreeMap<PathBuf, Place>,
     /// Name of each file when it was last read: during one run a name never refers to another file.
     names: BTreeMap<PathBuf, String>,
     /// Faults of the last scan.
     said: BTreeSet<String>,
     /// Images that were replaced or removed while machines streamed them.
     retired: Vec<Arc<Image>>,
+}
+
+/// The place of an image file in the menus.
+#[derive(Clone, Debug, Default)]
+struct Place {
+    /// The folders it is in, below the one the operator named.
+    folder: Vec<String>,
+    /// Number of its folder; a file that was named by itself has one of its own.
+    group: usize,
 }
 
 #[derive(Debug)]
@@ -84,6 +98,7 @@ impl ImageLibrary {
             written,
             open_images,
             known: BTreeMap::new(),
+            places: BTreeMap::new(),
             names: BTreeMap::new(),
             said: BTreeSet::new(),
             retired: Vec::new(),
@@ -106,9 +121,7 @@ impl ImageLibrary {
                 still.insert(path.clone(), known);
             }
         }
-        let served = files.iter().filter_map(|path| still.get(path));
-        let served = served.filter_map(|known| known.image.as_ref().ok());
-        let images: Vec<Arc<Image>> = served.map(Arc::clone).collect();
+        let images = self.in_order(&files, &still);
         for (_, gone) in std::mem::replace(&mut self.known, still) {
             scan.changed = true;
             self.retire(gone, &mut scan);
@@ -209,6 +222,8 @@ impl ImageLibrary {
             let mut image = self.read(path, stamp, &name)?;
             if taken.are_free(&image, path) {
                 self.examine_whole_image(&mut image);
+                let place = self.places.get(path).cloned();
+                image.folder = place.unwrap_or_default().folder;
                 self.names.insert(path.to_owned(), name);
                 return Ok(image);
             }
@@ -218,25 +233,29 @@ impl ImageLibrary {
     }
 
     /// Lists the files named, and the images in the folders named, in order.
-    fn files(&self, faults: &mut Vec<Diagnostic>) -> Vec<PathBuf> {
+    fn files(&mut self, faults: &mut Vec<Diagnostic>) -> Vec<PathBuf> {
         let mut files = Vec::new();
+        let mut places = BTreeMap::new();
+        let mut group = 0;
         for written in &self.written {
-            if !written.is_dir() {
-                files.push(written.clone());
-                continue;
-            }
-            match images_in(written) {
-                Ok(found) if found.is_empty() => {
-                    let folder = text::path(written);
-                    let text = format!("{folder}: there is no *.iso, *.img or *.raw file in it");
-                    faults.push(DiagnosticCode::FolderEmpty.with(text).of_file(folder));
+            group += 1;
+            let mut folder = Vec::new();
+            for image in named(written, faults) {
+                if image.folder != folder {
+                    group += 1;
+                    folder.clone_from(&image.folder);
                 }
-                Ok(found) => files.extend(found),
-                Err(error) => faults.push(unusable(written, &error)),
+                let place = Place {
+                    folder: image.folder,
+                    group,
+                };
+                if let Entry::Vacant(vacant) = places.entry(image.path.clone()) {
+                    vacant.insert(place);
+                    files.push(image.path);
+                }
             }
         }
-        let mut seen = HashSet::new();
-        files.retain(|file| seen.insert(file.clone()));
+        self.places = places;
         if files.len() > MAX_IMAGES {
             faults.push(DiagnosticCode::TooManyImages.with(format!(
                 "only the first {MAX_IMAGES} of {} images are served",
@@ -245,6 +264,22 @@ impl ImageLibrary {
             files.truncate(MAX_IMAGES);
         }
         files
+    }
+
+    /// Lists the images that can be served in the order of the menus: as they were named, those of
+    /// a folder with the newest version of each product first.
+    fn in_order(&self, files: &[PathBuf], known: &BTreeMap<PathBuf, Known>) -> Vec<Arc<Image>> {
+        let served = files.iter().filter_map(|path| {
+            let image = known.get(path)?.image.as_ref().ok()?;
+            let group = self.places.get(path).map_or(0, |place| place.group);
+            Some((group, Arc::clone(image)))
+        });
+        let mut served: Vec<(usize, Arc<Image>)> = served.collect();
+        served.sort_by(|(group, one), (other_group, other)| {
+            let by_title = || newest_first(one.shown_name(), other.shown_name());
+            group.cmp(other_group).then_with(by_title)
+        });
+        served.into_iter().map(|(_, image)| image).collect()
     }
 
     fn read(&self, path: &Path, stamp: Stamp, name: &str) -> anyhow::Result<Image> {
@@ -357,6 +392,38 @@ pub fn list(lines: &[Diagnostic]) -> String {
         .iter()
         .map(|line| format!("\n  {}", text::line(&line.text)))
         .collect()
+}
+
+/// Lists what the operator named: the file itself, or the images in the folder.
+fn named(written: &Path, faults: &mut Vec<Diagnostic>) -> Vec<FoundImage> {
+    if !written.is_dir() {
+        return vec![FoundImage {
+            path: written.to_owned(),
+            folder: Vec::new(),
+        }];
+    }
+    let folder = || text::path(written);
+    let found = match images_below(written) {
+        Ok(found) => found,
+        Err(error) => {
+            faults.push(unusable(written, &error));
+            return Vec::new();
+        }
+    };
+    if found.images.is_empty() {
+        let text = format!("{}: there is no *.iso, *.img or *.raw file in it", folder());
+        faults.push(DiagnosticCode::FolderEmpty.with(text).of_file(folder()));
+    }
+    if found.is_cut {
+        let text = format!(
+            "{}: has more folders than are searched; some images in it may be missing",
+            folder()
+        );
+        faults.push(DiagnosticCode::TooManyImages.with(text).of_file(folder()));
+    }
+    let unreadable = found.unreadable.iter();
+    faults.extend(unreadable.map(|(path, error)| unusable(path, error)));
+    found.images
 }
 
 /// Returns the diagnostic of a file or folder that cannot be used.

@@ -41,6 +41,7 @@ pub(super) fn image(
     let mut image = Image {
         name: name.to_owned(),
         file: text::path(path),
+        folder: Vec::new(),
         id,
         size: image_file.len(),
         recorded_size: medium.len,
