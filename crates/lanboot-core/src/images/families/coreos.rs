@@ -41,7 +41,7 @@ fn detect(medium: Medium<'_>) -> Option<Detection> {
     };
     let mut pairs: Vec<Pair> = choice.pairs(medium.tree, &config);
     for pair in &mut pairs {
-        // The menus keep room for arguments that coreos-installer writes there.
+        // The menus have a filler, in whose place coreos-installer writes arguments.
         pair.arguments.retain(|word| !word.starts_with('#'));
     }
     let common = Common {
@@ -87,7 +87,7 @@ mod tests {
     use crate::images::golden::{detected, line};
     use crate::testing::{linux, medium, tree};
 
-    /// The menus of Fedora CoreOS 34, whose last argument is room for others.
+    /// The menus of Fedora CoreOS 34, whose last argument is a filler for others.
     fn grub() -> String {
         format!(
             "set default=\"1\"\nmenuentry 'Fedora CoreOS (Live)' --class fedora --class gnu-linux {{\n\

@@ -176,7 +176,7 @@ impl RootSource for Anaconda {
         let (server, image) = (boot.source.server, boot.source.image);
         let place = match boot.transport {
             Transport::Http => Some(format!("{}/iso/{image}", server.http)),
-            // It mounts version 3 unless told otherwise.
+            // It mounts version 3 unless asked for another.
             Transport::Nfs => Some(format!("nfs:{}:/iso/{image}", server.http.url_host())),
             Transport::Nbd => None,
         };
