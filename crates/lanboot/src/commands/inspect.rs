@@ -10,7 +10,7 @@ use lanboot_core::machine::Arch;
 use lanboot_core::text;
 use serde::Serialize;
 
-use self::facts::{secure_boot, server};
+use self::facts::{SecureStanding, memory, secure_boot, secure_standing, server};
 use self::kinds::{ReportComplete, complete, complete_text};
 use crate::config::args::Inspect;
 use crate::images::library;
@@ -23,6 +23,8 @@ struct Report {
     size: u64,
     volume: String,
     uuid: Option<String>,
+    /// File system that its files are read from.
+    format: Option<String>,
     family: &'static str,
     entries: Vec<ReportStart>,
     /// Entries it could boot if its initramfs supported the network.
@@ -77,6 +79,8 @@ struct ReportEntry {
     signed_by: Vec<String>,
     /// Consequence with Secure Boot on.
     secure_boot: String,
+    /// The same by certificate authority.
+    secure_standing: SecureStanding,
     /// Kernel arguments by transport.
     arguments: Vec<Arguments>,
     /// Notes for the operator.
@@ -88,6 +92,8 @@ struct Arguments {
     transport: &'static str,
     /// The complete command line; `SERVER` stands for this host's address.
     command_line: Option<String>,
+    /// Memory it needs at least, in bytes; `None` if the root stays on the server.
+    memory: Option<u64>,
     /// Reason it cannot start with this transport.
     refused: Option<String>,
 }
@@ -110,6 +116,7 @@ fn report(image: &Image, append: &str) -> Report {
         size: image.size,
         volume: image.label.clone(),
         uuid: image.uuid.clone(),
+        format: image.found.format.map(|format| format.to_string()),
         family: image.found.family_name(),
         entries: entries(image, append),
         not_offered: image
@@ -159,6 +166,7 @@ fn kernel(image: &Image, entry: &Entry, linux: &Linux, append: &str) -> ReportEn
         incomplete: image.incomplete(entry).map(|reason| reason.to_string()),
         signed_by: entry.signed.names().to_vec(),
         secure_boot: secure_boot(image, entry),
+        secure_standing: secure_standing(image, entry),
         arguments: Transport::ALL
             .map(|transport| arguments(image, entry, transport, append))
             .into(),
@@ -199,6 +207,7 @@ fn arguments(image: &Image, entry: &Entry, transport: Transport, append: &str) -
     Arguments {
         transport: transport.name(),
         command_line: refused.is_none().then(|| line.replace("0.0.0.0", "SERVER")),
+        memory: memory(entry, transport, append).filter(|_| refused.is_none()),
         refused,
     }
 }
@@ -214,6 +223,9 @@ fn text(report: &Report) -> String {
         |name: &str, value: &str| out.push_str(&format!("  {name:<9} {}\n", text::line(value)));
     if let Some(uuid) = &report.uuid {
         field("uuid", uuid);
+    }
+    if let Some(format) = &report.format {
+        field("format", format);
     }
     field("family", report.family);
     field("name", &report.name);
@@ -305,6 +317,10 @@ fn kernel_text(out: &mut String, what: &str, entry: &ReportEntry) {
             .or(arguments.refused.as_deref())
             .unwrap_or_default();
         field(arguments.transport, line);
+        if let Some(memory) = arguments.memory {
+            let name = arguments.transport;
+            field("memory", &format!("at least {} over {name}", bytes(memory)));
+        }
     }
     for note in &entry.notes {
         field("note", note);
