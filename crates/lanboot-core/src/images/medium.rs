@@ -14,6 +14,8 @@ pub(crate) struct Medium<'a> {
     pub(crate) label: &'a str,
     /// The volume's date, `YYYY-MM-DD…`.
     pub(crate) date: Option<&'a str>,
+    /// Length of its image in bytes.
+    pub(crate) image_bytes: u64,
     /// Reads a small file.
     pub(crate) read: ReadSmall<'a>,
 }

@@ -20,6 +20,7 @@ mod family;
 mod generic;
 #[cfg(test)]
 mod golden;
+mod in_memory;
 mod kernel;
 mod lack;
 pub(crate) mod medium;

@@ -2,6 +2,7 @@
 //! image itself for media that only look for a file. They are a further initramfs, which this server
 //! makes when it is asked for and never stores.
 
+use super::medium::Medium;
 use crate::initramfs::{self, Member, MemberKind, Unwritable};
 use crate::vfs::{Content, ImageId, Kind, Path, Tree};
 
@@ -56,6 +57,16 @@ impl Overlay {
         let image = Content::in_image(ImageId(0), 0, image_bytes);
         overlay.bytes = overlay.archive(tree, &image)?.len();
         Ok(overlay)
+    }
+
+    /// Makes an overlay that is the image of a medium as it is, at this path.
+    pub(crate) fn of_image(path: &str, medium: Medium<'_>) -> Result<Self, NoOverlay> {
+        let file = OverlayFile {
+            path: path.into(),
+            is_executable: false,
+            body: OverlayBody::WholeImage,
+        };
+        Self::new(vec![file], medium.tree, medium.image_bytes)
     }
 
     /// Returns the files.

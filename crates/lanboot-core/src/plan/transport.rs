@@ -156,6 +156,13 @@ pub enum TransportReason {
     Copy,
     /// The initramfs is the whole system.
     NoRoot,
+    /// The initramfs is the whole system, and it does not fit.
+    TooLittleForInitramfs {
+        /// The machine's memory, in bytes.
+        has: u64,
+        /// The memory that the initramfs takes, in bytes.
+        needs: u64,
+    },
     /// `copytoram=n` was asked for, which HTTP cannot do.
     CopyToRamOff,
     /// The initramfs has not what HTTP needs.
@@ -206,7 +213,10 @@ pub fn root_transport(
         has.map(|has| (has, needs))
     };
     if entry.root.is_none() {
-        return plan(Transport::Http, TransportReason::NoRoot);
+        let reason = short(Transport::Http).map_or(TransportReason::NoRoot, |(has, needs)| {
+            TransportReason::TooLittleForInitramfs { has, needs }
+        });
+        return plan(Transport::Http, reason);
     }
     if let Some(asked) = asked.of(image, entry) {
         // Over HTTP somebody who asks for it knows that it is copied.
@@ -249,6 +259,15 @@ impl RootTransport {
             | TransportReason::NoRoot
             | TransportReason::CopyToRamOff
             | TransportReason::NoHttp => None,
+            TransportReason::TooLittleForInitramfs { needs, has } => {
+                let text = format!(
+                    "everything is in the initramfs, which takes about {} MiB, and the machine \
+                     has only {} MiB; it may not start",
+                    needs >> 20,
+                    has >> 20
+                );
+                Some(DiagnosticCode::RootTransport.with(text))
+            }
             TransportReason::TooLittleMemory { .. }
             | TransportReason::TooLittleForAny { .. }
             | TransportReason::AskedTooLittleMemory { .. } => {
@@ -265,7 +284,9 @@ impl fmt::Display for TransportReason {
         match self {
             Self::Asked => f.write_str("--transport asks for it"),
             Self::Copy => f.write_str("a copy in memory is the fastest"),
-            Self::NoRoot => f.write_str("everything is in its initramfs"),
+            Self::NoRoot | Self::TooLittleForInitramfs { .. } => {
+                f.write_str("everything is in its initramfs")
+            }
             Self::CopyToRamOff => f.write_str("copytoram=n was asked for"),
             Self::NoHttp => f.write_str("its initramfs cannot fetch the root over HTTP"),
             Self::AskedTooLittleMemory { has, needs } => write!(

@@ -18,15 +18,18 @@ use std::sync::Arc;
 use crate::boot_config;
 use crate::images::cpu::Cpu;
 use crate::images::detection::Detection;
-use crate::images::entry::Entry;
+use crate::images::entry::{Entry, RootSource};
 use crate::images::entry_kind::{EntryKind, Linux};
 use crate::images::family::Family;
+use crate::images::in_memory::{InMemory, RAMFS};
 use crate::images::kernel::kernel_cpu;
 use crate::images::lack::{Lack, Part, ShownBy};
 use crate::images::medium::{Medium, file_bytes};
 use crate::images::naming::{self, Naming};
+use crate::images::overlay::Overlay;
 use crate::pe;
 use crate::vfs::{Content, Tree};
+use layout::Root;
 use pairs::Pair;
 use root_source::LiveBoot;
 
@@ -45,7 +48,8 @@ const VARIANTS: [(&str, &str); 3] = [
     ("GParted-Live-Version", "live-boot (GParted)"),
 ];
 
-/// Tails leaves every network driver out of its initramfs.
+/// Tails leaves every network driver out of its initramfs. The image is put into it, and live-boot
+/// mounts it like a disk (`check_dev` in `9990-misc-helpers.sh`).
 const TAILS: &str = "live/Tails.module";
 
 /// Recognises a medium that boots with live-boot.
@@ -122,10 +126,14 @@ fn entry(medium: Medium<'_>, (pair, cpu): (&Pair, Cpu), parts: &[String]) -> Ent
     let files = pair.initrd.iter().filter_map(|path| tree.file(path));
     let initrd_bytes = files.map(Content::len).sum();
     let (id, title) = naming::id_and_title(name, parts);
-    let root_source = LiveBoot {
+    let live_boot = LiveBoot {
         folder: pair.root.folder.clone(),
         layers: pair.root.layers,
         medium_bytes: file_bytes(tree),
+    };
+    let (root_source, root): (Arc<dyn RootSource>, _) = match tree.file(TAILS) {
+        Some(_) => (Arc::new(in_memory(medium, &pair.root)), None),
+        None => (Arc::new(live_boot), Some(pair.root.path.clone())),
     };
     Entry {
         id,
@@ -138,12 +146,27 @@ fn entry(medium: Medium<'_>, (pair, cpu): (&Pair, Cpu), parts: &[String]) -> Ent
             kernel: pair.kernel.clone(),
             initrd: pair.initrd.clone(),
         }),
-        root_source: Arc::new(root_source),
-        root: Some(pair.root.path.clone()),
-        root_bytes: pair.root.bytes,
+        root_source,
+        root_bytes: root.as_ref().map_or(0, |_| pair.root.bytes),
+        root,
         initrd_bytes,
         lacks: lacks(tree),
         signed: signed.unwrap_or_default(),
+    }
+}
+
+/// Path of the image in an initramfs that cannot use the network.
+const IN_INITRAMFS: &str = "medium.iso";
+
+/// Returns how an initramfs without network finds its system: in the image that is put into it.
+fn in_memory(medium: Medium<'_>, root: &Root) -> InMemory {
+    let mut words = vec![format!("live-media=/{IN_INITRAMFS}"), RAMFS.to_owned()];
+    if root.folder != layout::LIVE {
+        words.push(format!("live-media-path={}", root.folder));
+    }
+    InMemory {
+        overlay: Overlay::of_image(IN_INITRAMFS, medium),
+        words,
     }
 }
 

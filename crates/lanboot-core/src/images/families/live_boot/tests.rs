@@ -382,18 +382,55 @@ const TAILS_FILES: [(&str, &str); 5] = [
 ];
 
 #[test]
-fn tails_is_recognised_and_not_offered() {
+fn tails_gets_its_own_image_into_its_initramfs() {
     let mut found = recognised(&TAILS_FILES);
     assert_eq!(found.family_name(), "live-boot (Tails)");
-    assert!(found.entries.is_empty() && found.unreachable.len() == 1);
-    let said = "disc is not offered: its initramfs cannot use the network: media with \
-        live/Tails.module have no network driver in it";
+    let line = "boot=live config nopersistence noprompt timezone=Etc/UTC splash noautologin \
+        module=Tails slab_nomerge mce=0 FSUUID=1 quiet live-media=/medium.iso root=/dev/ram0";
+    let check = |found: &Detection| {
+        let [entry] = &found.entries[..] else {
+            panic!("{:?}", found.entries)
+        };
+        assert_eq!(ipxe(entry, Transport::Http), line);
+        let overlay = entry.overlay().unwrap();
+        assert_eq!(overlay.files()[0].path, "medium.iso");
+        assert!(overlay.bytes() > 4096 && entry.contains_whole_image());
+        assert_eq!(entry.check(Transport::Http, ""), Ok(()));
+        assert_eq!(entry.check(Transport::Nfs, ""), Err(Refusal::NoRoot));
+        // The image is there twice for a moment: as it was loaded, and unpacked.
+        let least = 2 * overlay.bytes();
+        assert!(entry.copy_memory(Transport::Http, "") > least);
+    };
+    check(&found);
+    let said = "its initramfs cannot use the network: media with live/Tails.module have no network \
+        driver in it";
     assert_eq!(found.warnings, [said]);
-    // The initramfs itself says the same.
+    // A closer look at the initramfs changes nothing.
     found.examine(|_| Some(contents(&["bin/wget", "bin/ipconfig", "bin/nfsmount"])));
-    assert!(found.entries.is_empty(), "{:?}", found.entries);
-    let said = "disc is not offered: its initramfs cannot use the network: live/initrd.img has no \
-        network driver";
+    check(&found);
+    assert_eq!(found.warnings, [said]);
+}
+
+#[test]
+fn tails_of_four_gib_is_not_offered() {
+    let tree = tree(&TAILS_FILES);
+    let large = Medium {
+        image_bytes: 1 << 32,
+        ..medium(&tree, "disc", "TAILS")
+    };
+    let found = families::detect(large).unwrap();
+    assert!(found.entries.is_empty() && found.unreachable.len() == 1);
+    let said = "disc is not offered: its initramfs needs files that cannot be added to it: \
+        /medium.iso has 4294967296 bytes, and a file in an initramfs has less than 4 GiB";
+    assert_eq!(found.warnings, [said]);
+    // The last that fits into a file is too large with the initramfs and the headers.
+    let nearly = Medium {
+        image_bytes: (1 << 32) - 100,
+        ..large
+    };
+    let found = families::detect(nearly).unwrap();
+    let said = "disc is not offered: its initramfs files have 4096 MiB together, and no loader \
+        starts a kernel with 4 GiB or more";
     assert_eq!(found.warnings, [said]);
 }
 

@@ -1,0 +1,49 @@
+# shellcheck shell=bash disable=SC2034  # what lib.sh reads
+# Media whose initramfs gets its system from the loader, in an archive that the server makes: a live
+# Debian laid out as Tails, without a network driver in its initramfs.
+#
+# long: overlay            the ROM's iPXE, the image inside the initramfs
+# long: overlay-pxelinux   the same by this host's lpxelinux.0
+# long: overlay-grub-pc    the same by GRUB for BIOS, with the exported menu, over HTTP
+# long: overlay-uefi       the same by OVMF's own PXE and this host's snponly.efi
+# long: overlay-secure     Secure Boot on: Debian's signed shim, GRUB and kernel
+
+# overlay FLAGS…: boots the image, which nothing but its own initramfs can find.
+overlay() {
+    GUEST_MEMORY=1024
+    image live-tails
+    start_server "$IMAGE" -- --menu-timeout 0 --append "$QUIET" "$@"
+    start_guest 1
+    is_up_from_its_initramfs
+    has_sent_file '/?overlay/live-tails/live-tails.cpio'
+}
+
+is_up_from_its_initramfs() {
+    local size
+    size=$(stat -c %s "$IMAGE")
+    wait_line "$SERIAL" 'Linux version' "$((DEADLINE * 2))" "$GUEST_PID" >/dev/null ||
+        fail "no kernel in $((DEADLINE * 2)) s; the server said last: $(last_events)"
+    step "kernel started"
+    wait_up 1 "$DEADLINE"
+    expect image live-12
+    expect transport none
+    grep -aq "LANBOOT-FILE /medium.iso -rw-r--r-- 0:0 $size" "$SERIAL" ||
+        fail "the image was not /medium.iso as it should be: $(grep -a LANBOOT-FILE "$SERIAL")"
+    wait_off "$GUEST_PID" 20
+}
+
+case_overlay() { overlay --loader ipxe; }
+
+case_overlay-pxelinux() { overlay --loader pxelinux; }
+
+case_overlay-uefi() {
+    GUEST_FIRMWARE=uefi
+    overlay --loader ipxe
+    has_sent_file '/?loader/snponly-x86_64.efi'
+}
+
+case_overlay-secure() {
+    GUEST_FIRMWARE=secure
+    overlay --loaders "$(signed_loaders)"
+    has_sent_file '/?loader/secure(-http)?/x86_64/locked.cfg'
+}
