@@ -4,7 +4,6 @@
 #
 # long: overlay            the ROM's iPXE, the image inside the initramfs
 # long: overlay-pxelinux   the same by this host's lpxelinux.0
-# long: overlay-grub-pc    the same by GRUB for BIOS, with the exported menu, over HTTP
 # long: overlay-uefi       the same by OVMF's own PXE and this host's snponly.efi
 # long: overlay-secure     Secure Boot on: Debian's signed shim, GRUB and kernel
 

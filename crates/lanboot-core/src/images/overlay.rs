@@ -44,6 +44,9 @@ pub enum NoOverlay {
     /// The archive cannot be made.
     #[error(transparent)]
     Unwritable(#[from] Unwritable),
+    /// The medium is looked for by its label.
+    #[error("its systemd mounts a disk by its label, and no file in the initramfs has one")]
+    ByLabel,
     /// The medium has no such file.
     #[error("{0} is not on the medium")]
     NoFile(String),

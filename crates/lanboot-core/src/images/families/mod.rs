@@ -7,6 +7,7 @@ mod casper;
 mod coreos;
 mod debian_installer;
 mod dracut_live;
+mod gentoo;
 mod initramfs_system;
 mod ipfire;
 mod linuxrc;
@@ -15,6 +16,8 @@ mod mageia;
 mod memtest;
 mod miso;
 mod multiboot;
+mod nixos;
+mod proxmox;
 mod uki;
 mod windows;
 
@@ -47,6 +50,9 @@ const FAMILIES: &[&Family] = &[
     &ipfire::FAMILY,
     &windows::FAMILY,
     &mageia::FAMILY,
+    &proxmox::FAMILY,
+    &nixos::FAMILY,
+    &gentoo::FAMILY,
     // A menu's entry is enough for it: it comes after those that look for a root.
     &initramfs_system::FAMILY,
     // Other media have such programs besides.

@@ -7,7 +7,7 @@ use crate::testing::{medium, tree};
 type Files = &'static [(&'static str, &'static str)];
 
 /// One medium of each family: the name it is recognised by, and its files.
-const MEDIA: [(&str, Files); 17] = [
+const MEDIA: [(&str, Files); 20] = [
     (
         "archiso",
         &[
@@ -164,6 +164,46 @@ const MEDIA: [(&str, Files); 17] = [
             ("image.initrd", "i"),
             ("image.tar.xz", "r"),
             ("image.vmlinuz", "k"),
+        ],
+    ),
+    (
+        "Proxmox",
+        &[
+            (".cd-info", "PRODUCT='pve'\n"),
+            (
+                "boot/grub/grub.cfg",
+                "menuentry 'Install Proxmox VE (Graphical)' {\n\
+                 linux /boot/linux26 ro ramdisk_size=16777216 rw quiet\ninitrd /boot/initrd.img\n}\n",
+            ),
+            ("boot/initrd.img", "i"),
+            ("boot/linux26", "k"),
+        ],
+    ),
+    (
+        "NixOS",
+        &[
+            (
+                "EFI/boot/grub.cfg",
+                "menuentry 'NixOS' {\nlinux /boot/bzImage init=/nix/store/a/init root=LABEL=nixos\n\
+                 initrd /boot/initrd\n}\n",
+            ),
+            ("boot/bzImage", "k"),
+            ("boot/initrd", "i"),
+            ("nix-store.squashfs", "s"),
+        ],
+    ),
+    (
+        "Gentoo",
+        &[
+            ("boot/gentoo", "k"),
+            ("boot/gentoo.igz", "i"),
+            (
+                "boot/grub/grub.cfg",
+                "menuentry 'Boot LiveCD' {\n\
+                 linux /boot/gentoo looptype=squashfs loop=/image.squashfs cdroot\n\
+                 initrd /boot/gentoo.igz\n}\n",
+            ),
+            ("image.squashfs", "s"),
         ],
     ),
 ];
