@@ -20,10 +20,8 @@ overlay() {
 is_up_from_its_initramfs() {
     local size
     size=$(stat -c %s "$IMAGE")
-    wait_line "$SERIAL" 'Linux version' "$((DEADLINE * 2))" "$GUEST_PID" >/dev/null ||
-        fail "no kernel in $((DEADLINE * 2)) s; the server said last: $(last_events)"
-    step "kernel started"
-    wait_up 1 "$DEADLINE"
+    # The medium's menu says `quiet`: the kernel says nothing before the system does.
+    wait_up 1 $((DEADLINE * 4))
     expect image live-12
     expect transport none
     grep -aq "LANBOOT-FILE /medium.iso -rw-r--r-- 0:0 $size" "$SERIAL" ||

@@ -160,7 +160,12 @@ const IN_INITRAMFS: &str = "medium.iso";
 
 /// Returns how an initramfs without network finds its system: in the image that is put into it.
 fn in_memory(medium: Medium<'_>, root: &Root) -> InMemory {
-    let mut words = vec![format!("live-media=/{IN_INITRAMFS}"), RAMFS.to_owned()];
+    let mut words = vec![
+        format!("live-media=/{IN_INITRAMFS}"),
+        // Any offset makes live-boot load the module `loop`, without which it cannot mount a file.
+        "live-media-offset=0".to_owned(),
+        RAMFS.to_owned(),
+    ];
     if root.folder != layout::LIVE {
         words.push(format!("live-media-path={}", root.folder));
     }

@@ -386,7 +386,8 @@ fn tails_gets_its_own_image_into_its_initramfs() {
     let mut found = recognised(&TAILS_FILES);
     assert_eq!(found.family_name(), "live-boot (Tails)");
     let line = "boot=live config nopersistence noprompt timezone=Etc/UTC splash noautologin \
-        module=Tails slab_nomerge mce=0 FSUUID=1 quiet live-media=/medium.iso root=/dev/ram0";
+        module=Tails slab_nomerge mce=0 FSUUID=1 quiet live-media=/medium.iso \
+        live-media-offset=0 root=/dev/ram0";
     let check = |found: &Detection| {
         let [entry] = &found.entries[..] else {
             panic!("{:?}", found.entries)
