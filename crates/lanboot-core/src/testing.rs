@@ -343,7 +343,7 @@ pub(crate) fn medium<'a>(tree: &'a Tree, name: &'a str, label: &'a str) -> Mediu
         name,
         label,
         date: None,
-        image_bytes: 4096,
+        disc_bytes: Some(4096),
         read: &read,
     }
 }

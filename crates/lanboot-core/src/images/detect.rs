@@ -22,7 +22,7 @@ pub fn detect(medium: &media::Medium, name: &str, read: ReadSmall<'_>) -> Detect
         name,
         label: &medium.label,
         date: medium.date(),
-        image_bytes: medium.len,
+        disc_bytes: (!medium.format.is_drive()).then_some(medium.len),
         read,
     };
     let boots = Boots {

@@ -70,7 +70,8 @@ impl Detection {
             let why = entry.why_unreachable()?;
             Some(format!("{} is not offered: {why}", entry.id))
         });
-        let mut sentences: Vec<String> = silent.collect();
+        let of_bios = self.entries.iter().filter_map(Entry::too_large_for_bios);
+        let mut sentences: Vec<String> = silent.chain(of_bios).collect();
         let of_transports = |lack: &&Lack| lack.part != Part::RamDisk;
         let lacks = self.entries.iter().flat_map(|entry| &entry.lacks);
         for lack in lacks.filter(of_transports).map(ToString::to_string) {

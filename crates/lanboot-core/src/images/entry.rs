@@ -287,6 +287,12 @@ const SYSTEM_MEMORY: u64 = 160 << 20;
 /// Most bytes of the initramfs files of one entry together: UEFI loaders fail with 4 GiB (iPXE issue
 /// 526).
 const MAX_INITRAMFS: u64 = u32::MAX as u64;
+/// Most bytes of them where BIOS starts the kernel: they lie below 2 GiB (`initrd_addr_max` of the x86
+/// boot protocol), and the kernel with what it unpacks lies below them.
+const MAX_INITRAMFS_BIOS: u64 = 0x7000_0000;
+/// Most bytes of them where GRUB does so: it keeps them below 0x37ffffff
+/// (`GRUB_LINUX_INITRD_MAX_ADDRESS`).
+const MAX_INITRAMFS_GRUB_BIOS: u64 = 0x3000_0000;
 
 impl Entry {
     /// Lists the files a boot cannot do without: those a loader loads, then the root.
@@ -321,7 +327,25 @@ impl Entry {
 
     /// Tests whether `loader` on this firmware starts it.
     pub fn starts_by(&self, loader: MenuLoader, firmware: Firmware) -> bool {
-        self.kind.starts_by(loader, firmware, self.cpu)
+        let limit = match (firmware.is_bios(), loader) {
+            (true, MenuLoader::Grub) => MAX_INITRAMFS_GRUB_BIOS,
+            (true, _) => MAX_INITRAMFS_BIOS,
+            (false, _) => MAX_INITRAMFS,
+        };
+        self.initramfs_bytes() <= limit && self.kind.starts_by(loader, firmware, self.cpu)
+    }
+
+    /// Returns a sentence about BIOS machines, where the initramfs files are too large for those.
+    pub fn too_large_for_bios(&self) -> Option<String> {
+        let mib = self.initramfs_bytes() >> 20;
+        let limit = MAX_INITRAMFS_BIOS >> 20;
+        (mib > limit).then(|| {
+            format!(
+                "{} starts only with UEFI: its initramfs files have {mib} MiB together, and BIOS \
+                 loads at most {limit} MiB",
+                self.id
+            )
+        })
     }
 
     /// Tests whether firmware of this architecture starts it.

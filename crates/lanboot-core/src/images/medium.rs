@@ -14,8 +14,9 @@ pub(crate) struct Medium<'a> {
     pub(crate) label: &'a str,
     /// The volume's date, `YYYY-MM-DD…`.
     pub(crate) date: Option<&'a str>,
-    /// Length of its image in bytes.
-    pub(crate) image_bytes: u64,
+    /// Length of its image in bytes; `None` where that is one of a drive, which no system can mount
+    /// as it is.
+    pub(crate) disc_bytes: Option<u64>,
     /// Reads a small file.
     pub(crate) read: ReadSmall<'a>,
 }

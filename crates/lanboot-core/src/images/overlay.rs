@@ -44,6 +44,9 @@ pub enum NoOverlay {
     /// The archive cannot be made.
     #[error(transparent)]
     Unwritable(#[from] Unwritable),
+    /// The image is one of a drive, with partitions.
+    #[error("the image is one of a drive, which cannot be mounted as a file")]
+    Drive,
     /// The medium is looked for by its label.
     #[error("its systemd mounts a disk by its label, and no file in the initramfs has one")]
     ByLabel,
@@ -69,7 +72,8 @@ impl Overlay {
             is_executable: false,
             body: OverlayBody::WholeImage,
         };
-        Self::new(vec![file], medium.tree, medium.image_bytes)
+        let bytes = medium.disc_bytes.ok_or(NoOverlay::Drive)?;
+        Self::new(vec![file], medium.tree, bytes)
     }
 
     /// Returns the files.

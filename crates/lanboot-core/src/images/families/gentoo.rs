@@ -50,7 +50,7 @@ fn detect(medium: Medium<'_>) -> Option<Detection> {
         medium,
         root: None,
         source: Arc::new(InMemory {
-            overlay: Overlay::new(vec![file], tree, medium.image_bytes),
+            overlay: Overlay::new(vec![file], tree, 0),
             words: ["ip=dhcp", RAMFS, "init=/linuxrc", "cdroot=1"]
                 .map(str::to_owned)
                 .to_vec(),

@@ -5,7 +5,9 @@ use super::*;
 use crate::catalog::{Catalog, Image};
 use crate::images::entry::RootSource;
 use crate::images::families;
-use crate::images::{Cpu, Dialect, Fetched, MountSource, Refusal, Server, Transport};
+use crate::images::{
+    Cpu, Dialect, Fetched, Firmware, MenuLoader, MountSource, Refusal, Server, Transport,
+};
 use crate::initramfs::testing::cpio;
 use crate::initramfs::{Contents, list};
 use crate::menus::Menu;
@@ -416,7 +418,7 @@ fn tails_gets_its_own_image_into_its_initramfs() {
 fn tails_of_four_gib_is_not_offered() {
     let tree = tree(&TAILS_FILES);
     let large = Medium {
-        image_bytes: 1 << 32,
+        disc_bytes: Some(1 << 32),
         ..medium(&tree, "disc", "TAILS")
     };
     let found = families::detect(large).unwrap();
@@ -424,15 +426,51 @@ fn tails_of_four_gib_is_not_offered() {
     let said = "disc is not offered: its initramfs needs files that cannot be added to it: \
         /medium.iso has 4294967296 bytes, and a file in an initramfs has less than 4 GiB";
     assert_eq!(found.warnings, [said]);
+    let drive = Medium {
+        disc_bytes: None,
+        ..large
+    };
+    let said = "disc is not offered: its initramfs needs files that cannot be added to it: the image \
+        is one of a drive, which cannot be mounted as a file";
+    assert_eq!(families::detect(drive).unwrap().warnings, [said]);
     // The last that fits into a file is too large with the initramfs and the headers.
     let nearly = Medium {
-        image_bytes: (1 << 32) - 100,
+        disc_bytes: Some((1 << 32) - 100),
         ..large
     };
     let found = families::detect(nearly).unwrap();
     let said = "disc is not offered: its initramfs files have 4096 MiB together, and no loader \
         starts a kernel with 4 GiB or more";
     assert_eq!(found.warnings, [said]);
+}
+
+#[test]
+fn what_bios_cannot_load_starts_with_uefi_only() {
+    let tree = tree(&TAILS_FILES);
+    let starts = |bytes: u64| {
+        let large = Medium {
+            disc_bytes: Some(bytes),
+            ..medium(&tree, "disc", "TAILS")
+        };
+        let found = families::detect(large).unwrap();
+        let entry = &found.entries[0];
+        let by = [
+            (MenuLoader::Ipxe, Firmware::Bios64),
+            (MenuLoader::Pxelinux, Firmware::Bios64),
+            (MenuLoader::Grub, Firmware::Bios64),
+            (MenuLoader::Grub, Firmware::X64Uefi),
+            (MenuLoader::Ipxe, Firmware::X64Uefi),
+        ];
+        let by = by.map(|(loader, firmware)| entry.starts_by(loader, firmware));
+        (by, found.warnings.join("; "))
+    };
+    assert_eq!(starts(700 << 20).0, [true; 5]);
+    assert_eq!(starts(1 << 30).0, [true, true, false, true, true]);
+    let (by, said) = starts(2 << 30);
+    assert_eq!(by, [false, false, false, true, true]);
+    let sentence = "disc starts only with UEFI: its initramfs files have 2048 MiB together, and BIOS \
+        loads at most 1792 MiB";
+    assert!(said.starts_with(sentence), "{said}");
 }
 
 /// An initramfs with these files, and no module in its kernel.
