@@ -296,7 +296,7 @@ OVMF32=$REPO/target/boot/ovmf-ia32/usr/share/OVMF
 # 0x20000` and `jr t0`.
 RISCV=$REPO/target/boot/riscv64
 riscv_machine() {
-    "$REPO/tests/images/fetch" "$RISCV/qemu" bookworm qemu-system-misc:amd64 || fail "QEMU for RISC-V cannot be fetched"
+    "$REPO/tests/images/fetch" "$RISCV/qemu" bookworm qemu-system-misc:amd64 opensbi:all || fail "QEMU for RISC-V cannot be fetched"
     "$REPO/tests/images/fetch" "$RISCV/efi" sid qemu-efi-riscv64:all || fail "UEFI for RISC-V cannot be fetched"
     printf '\xb7\x02\x00\x20\x67\x80\x02\x00' >"$RISCV/to-flash"
 }
@@ -312,7 +312,7 @@ firmware_flags() {
     arm64) code=$AAVMF/AAVMF_CODE.fd ;;
     riscv64)
         # QEMU before 8.1 starts firmware only from its second flash, and this one is built for the first.
-        echo ",romfile= -kernel $RISCV/to-flash -device loader,file=$RISCV/efi/usr/share/qemu-efi-riscv64/RISCV_VIRT_CODE.fd,addr=0x20000000,force-raw=on" \
+        echo ",romfile= -bios $RISCV/qemu/usr/lib/riscv64-linux-gnu/opensbi/generic/fw_dynamic.bin -kernel $RISCV/to-flash -device loader,file=$RISCV/efi/usr/share/qemu-efi-riscv64/RISCV_VIRT_CODE.fd,addr=0x20000000,force-raw=on" \
             "-device loader,file=$LOGS/vars-$1.fd,addr=0x22000000,force-raw=on"
         return
         ;;
