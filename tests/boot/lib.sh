@@ -250,8 +250,7 @@ kill_server() {
 # GUEST_NIC its card (virtio-net-pci, e1000); both have iPXE of 2019 as their ROM. With
 # GUEST_FIRMWARE=uefi it has OVMF, and its card no ROM: the firmware's own PXE; with `secure` it has
 # Microsoft's keys (or those in GUEST_VARS) and Secure Boot on; with `arm64` it is an ARM machine, with
-# `ia32` a PC with a 32-bit processor and UEFI, whose Secure Boot is on if GUEST_VARS has keys, with
-# `riscv64` a RISC-V machine with UEFI.
+# `ia32` a PC with a 32-bit processor and UEFI, whose Secure Boot is on if GUEST_VARS has keys.
 # GUEST_HTTP_BOOT=yes leaves only UEFI HTTP Boot. GUEST_LAN=rly puts it behind the relay. Sets
 # GUEST_PID; SERIAL and MONITOR are its console's file and its monitor's socket.
 start_guest() {
@@ -280,7 +279,6 @@ guest_command() {
     # Its firmware is built for processors without long mode (OVMF's README).
     ia32) program=qemu-system-i386 machine+=,smm=on cpu='-cpu coreduo,-nx' ;;
     arm64) program=qemu-system-aarch64 machine=virt screen= cpu='-cpu cortex-a57' ;;
-    riscv64) program=$RISCV/qemu/usr/bin/qemu-system-riscv64 machine=virt screen= cpu='-cpu rv64' ;;
     esac
     echo "$program -nodefaults -no-user-config -no-reboot -machine $machine $cpu -accel tcg,thread=multi" \
         "-smp ${GUEST_CPUS:-1} -m ${GUEST_MEMORY:-512} $screen" \
@@ -292,14 +290,6 @@ OVMF=/usr/share/OVMF
 AAVMF=/usr/share/AAVMF
 # Debian's package for it is fetched, not installed.
 OVMF32=$REPO/target/boot/ovmf-ia32/usr/share/OVMF
-# QEMU and firmware for RISC-V are fetched, too, and a program that jumps to the first flash: `lui t0,
-# 0x20000` and `jr t0`.
-RISCV=$REPO/target/boot/riscv64
-riscv_machine() {
-    "$REPO/tests/images/fetch" "$RISCV/qemu" bookworm qemu-system-misc:amd64 opensbi:all || fail "QEMU for RISC-V cannot be fetched"
-    "$REPO/tests/images/fetch" "$RISCV/efi" sid qemu-efi-riscv64:all || fail "UEFI for RISC-V cannot be fetched"
-    printf '\xb7\x02\x00\x20\x67\x80\x02\x00' >"$RISCV/to-flash"
-}
 
 # Without a ROM the card is driven by the firmware.
 firmware_flags() {
@@ -310,12 +300,6 @@ firmware_flags() {
     secure) code=$OVMF/OVMF_CODE_4M.secboot.fd ;;
     ia32) code=$OVMF32/OVMF32_CODE_4M.secboot.fd ;;
     arm64) code=$AAVMF/AAVMF_CODE.fd ;;
-    riscv64)
-        # QEMU before 8.1 starts firmware only from its second flash, and this one is built for the first.
-        echo ",romfile= -bios $RISCV/qemu/usr/lib/riscv64-linux-gnu/opensbi/generic/fw_dynamic.bin -kernel $RISCV/to-flash -device loader,file=$RISCV/efi/usr/share/qemu-efi-riscv64/RISCV_VIRT_CODE.fd,addr=0x20000000,force-raw=on" \
-            "-device loader,file=$LOGS/vars-$1.fd,addr=0x22000000,force-raw=on"
-        return
-        ;;
     esac
     echo ",romfile= -drive if=pflash,format=raw,unit=0,readonly=on,file=$code" \
         "-drive if=pflash,format=raw,unit=1,file=$LOGS/vars-$1.fd"
@@ -333,10 +317,6 @@ firmware_variables() {
     ia32)
         "$REPO/tests/images/fetch" "${OVMF32%/usr/*}" bookworm ovmf-ia32:all || fail "OVMF for 32-bit processors cannot be fetched"
         cp "${GUEST_VARS:-$OVMF32/OVMF32_VARS_4M.fd}" "$1"
-        ;;
-    riscv64)
-        riscv_machine
-        cp "$RISCV/efi/usr/share/qemu-efi-riscv64/RISCV_VIRT_VARS.fd" "$1"
         ;;
     arm64)
         need_tools qemu-system-aarch64=qemu-system-arm

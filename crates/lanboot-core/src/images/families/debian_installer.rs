@@ -11,7 +11,7 @@ use crate::boot_config::{self, MenuEntry, ReadSmall};
 use crate::images::arguments::{before_break, inherited};
 use crate::images::cpu::Cpu;
 use crate::images::detection::Detection;
-use crate::images::entry::{Boot, Entry, RootSource};
+use crate::images::entry::{Boot, Entry, Note, RootSource};
 use crate::images::entry_kind::{EntryKind, Linux};
 use crate::images::family::Family;
 use crate::images::kernel::kernel_cpu;
@@ -106,7 +106,11 @@ fn entry(medium: Medium<'_>, found: &Found, count: usize) -> Option<Entry> {
         root_bytes: 0,
         initrd_bytes,
         lacks: Vec::new(),
-        notes: Vec::new(),
+        // No machine of this project's tests has such a processor.
+        notes: match cpu {
+            Cpu::Riscv64 => vec![Note::NotBooted],
+            Cpu::X86_64 | Cpu::I686 | Cpu::Aarch64 => Vec::new(),
+        },
         signed: pe::signed(tree.file(&kernel)?, read),
         kind: EntryKind::Linux(Linux {
             kernel,
@@ -210,6 +214,8 @@ mod tests {
             };
             assert_eq!((entry.id.as_str(), entry.cpu), ("deb", cpu));
             assert_eq!(linux(entry).kernel, kernel);
+            let is_booted = entry.notes.is_empty();
+            assert_eq!(is_booted, cpu != Cpu::Riscv64, "{arch}");
         }
     }
 
