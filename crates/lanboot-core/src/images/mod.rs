@@ -12,6 +12,7 @@ mod cpu;
 mod detect;
 pub(crate) mod detection;
 mod downloaded;
+mod dracut_evidence;
 mod efi;
 pub(crate) mod entry;
 pub(crate) mod entry_kind;

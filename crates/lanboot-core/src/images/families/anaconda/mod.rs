@@ -11,10 +11,10 @@ mod treeinfo;
 
 use std::sync::Arc;
 
-use super::dracut_live::evidence;
 use crate::boot_config::{self, MenuEntry};
 use crate::images::arguments::NetworkArgs;
 use crate::images::detection::Detection;
+use crate::images::dracut_evidence;
 use crate::images::entry::{Boot, Entry, Examiner, Fetch, Fetched, Note, Refusal, RootSource};
 use crate::images::family::Family;
 use crate::images::lack::{Lack, Part};
@@ -228,7 +228,7 @@ impl RootSource for Anaconda {
 /// Returns what the initramfs at `path` lacks. Its own hooks use those of dracut's `livenet` and
 /// `nfs`.
 fn lacks(contents: &Contents, path: &str) -> Vec<Lack> {
-    let mut lacks = evidence::lacks(contents, path);
+    let mut lacks = dracut_evidence::lacks(contents, path);
     lacks.retain(|lack| lack.part != Part::Nbd);
     lacks
 }

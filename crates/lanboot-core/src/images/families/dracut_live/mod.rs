@@ -9,7 +9,6 @@
 //! kiwi, elemental and AuroraBoot write them.
 
 mod arguments;
-pub(super) mod evidence;
 mod layout;
 mod pairs;
 mod root_source;

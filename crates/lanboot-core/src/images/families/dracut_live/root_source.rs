@@ -1,7 +1,7 @@
 //! Kernel arguments as dracut's hooks read them.
 
-use super::evidence;
 use crate::images::arguments::NetworkArgs;
+use crate::images::dracut_evidence;
 use crate::images::entry::{Boot, Entry, Examiner, Refusal, RootSource};
 use crate::images::transport::Transport;
 
@@ -92,7 +92,7 @@ impl RootSource for DracutLive {
     }
 
     fn examiner(&self) -> Option<Examiner> {
-        Some(evidence::lacks)
+        Some(dracut_evidence::lacks)
     }
 }
 

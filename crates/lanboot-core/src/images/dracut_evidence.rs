@@ -24,7 +24,7 @@ const DRIVERS: [&str; 14] = [
 ];
 
 /// Returns what the initramfs at `path` lacks.
-pub(in crate::images::families) fn lacks(contents: &Contents, path: &str) -> Vec<Lack> {
+pub(super) fn lacks(contents: &Contents, path: &str) -> Vec<Lack> {
     let program = |name: &str| (!contents.has_program(name)).then(|| format!("program {name}"));
     let module = |name: &str| {
         let is_missing = contents.has_module(name) == Some(false);
