@@ -365,15 +365,15 @@ fn images_whose_names_meet_are_numbered_and_keep_their_names() {
     };
     // One's entry would be the other one's name.
     for _ in 0..2 {
-        assert_eq!(names(&mut library), ["arch-i686", "arch-2"]);
+        assert_eq!(names(&mut library), ["arch-2", "arch-i686"]);
     }
     // A newcomer takes nobody's name, whatever the order.
     make(&at("\u{4e2d}.iso"), "one");
-    assert_eq!(names(&mut library), ["arch-i686", "arch-2", "image"]);
+    assert_eq!(names(&mut library), ["arch-2", "arch-i686", "image"]);
     make(&at("\u{4e00}.iso"), "two");
     assert_eq!(
         names(&mut library),
-        ["arch-i686", "arch-2", "image-2", "image"]
+        ["arch-2", "arch-i686", "image-2", "image"]
     );
     // One that is replaced keeps its name; one that is gone leaves it to nobody in this run.
     make(&at("new"), "three");
