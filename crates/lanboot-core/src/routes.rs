@@ -369,7 +369,7 @@ fn overlay(image: &Image, entry: &Entry) -> Option<File> {
     let archive = entry.overlay()?.archive(&image.tree, &image.whole()).ok()?;
     let file = File::in_memory(archive);
     Some(File {
-        // Its headers alone do not tell one image's bytes from another's.
+        // Its headers alone are the same for images of other bytes.
         version: image.version.rotate_left(20) ^ file.version,
         ..file
     })

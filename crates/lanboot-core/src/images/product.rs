@@ -3,7 +3,7 @@
 use crate::boot_config::ReadSmall;
 use crate::vfs::Tree;
 
-/// Longest name kept, in characters: it leaves room on a line of a text screen for what
+/// Longest name kept, in characters: it leaves space on a line of a text screen for what
 /// distinguishes the entries of a medium.
 const MAX: usize = 56;
 

@@ -77,6 +77,7 @@ pub fn ipxe_build(name: &[u8]) -> Option<(&'static str, Option<Arch>)> {
         "" => None,
         "x64" | "x86_64" | "amd64" => Some(Arch::X64Uefi),
         "aa64" | "arm64" | "aarch64" => Some(Arch::Arm64Uefi),
+        "ia32" => Some(Arch::X86Uefi),
         _ => return None,
     };
     Some((kind, arch))

@@ -102,8 +102,8 @@ impl Walk {
     }
 }
 
-/// Returns the properties of a folder to look into; `None` for anything else. Other files are told
-/// apart by what the folder says of them, without a look at each.
+/// Returns the properties of a folder to look into; `None` for anything else. Other files are
+/// distinguished by what the folder says of them, without a look at each.
 fn folder_of(entry: &DirEntry) -> Option<Metadata> {
     let kind = entry.file_type().ok()?;
     let may_be_one = kind.is_dir() || kind.is_symlink();
