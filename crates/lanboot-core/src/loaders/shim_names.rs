@@ -185,7 +185,7 @@ mod tests {
             ("ipxeaa64.efi", Some(("ipxe", arm))),
             ("ipxe-shim.efi", None),
             ("ipxe-shimx64.efi", None),
-            ("ipxeia32.efi", None),
+            ("ipxeia32.efi", Some(("ipxe", Some(Arch::X86Uefi)))),
             ("ipxe.iso", None),
             ("grubx64.efi", None),
         ] {
