@@ -46,7 +46,7 @@ names_meet() {
     get "http://$SERVER_ADDRESS/boot.ipxe" "$LOGS/boot.ipxe"
     ! LC_ALL=C grep -qP '[^\x00-\x7f]' "$LOGS/boot.ipxe" || wrong "iPXE's menu is not ASCII"
     name=$(event_values image diagnostic code=image_renamed 'file~/优麒麟\.iso$' | head -n 1)
-    grep -q "set start entry-$name " "$LOGS/boot.ipxe" || wrong "--boot 优麒麟 does not start $name"
+    grep -qE "set start (entry-|boot/)$name " "$LOGS/boot.ipxe" || wrong "--boot 优麒麟 does not start $name"
     get "http://$SERVER_ADDRESS/grub/grub.cfg" "$LOGS/grub.cfg"
     grep -q "menuentry '优麒麟 \[$name\]" "$LOGS/grub.cfg" || wrong "GRUB's menu does not show the file's own name"
     grub-script-check "$LOGS/grub.cfg" || wrong "grub-script-check refuses the menu"

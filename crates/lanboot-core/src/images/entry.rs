@@ -9,7 +9,9 @@ use super::cpu::{Cpu, Firmware};
 use super::entry_kind::MenuLoader;
 pub(crate) use super::entry_kind::{EntryKind, Linux};
 use super::lack::Lack;
-use super::overlay::{NoOverlay, Overlay};
+pub(crate) use super::note::Note;
+use super::overlay::Overlay;
+pub(crate) use super::refusal::Refusal;
 use super::server::MountSource;
 use super::transport::Transport;
 use crate::initramfs::Contents;
@@ -119,71 +121,6 @@ pub enum Fetched {
     WholeImage,
 }
 
-/// Something a person should know of an entry.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Note {
-    /// The medium's own menu says `copytoram=n`, which is not inherited: what its maker chose for
-    /// a disk does not bind a boot over the network.
-    CopyToRamOverridden {
-        /// The menu's path on the medium.
-        menu: String,
-    },
-    /// systemd's stub takes no arguments from a loader with Secure Boot on.
-    OwnArgumentsWithSecureBoot,
-    /// This is on the medium, which the started system does not see.
-    OnlyOnMedium(&'static str),
-    /// Its installer asks where its packages are; they are in this folder of this server.
-    AsksForPackages(String),
-    /// Its arguments follow the family's scripts, and no medium of it was booted by this project's
-    /// tests.
-    NotBooted,
-    /// The generic way for a medium of no known family: the image as a disk.
-    AsDisk,
-    /// The generic way for one with an EFI program: that alone.
-    WithoutMedium,
-    /// A kernel is started as its menu does, and what it looks for on the medium is not there.
-    WithoutRoot,
-}
-
-impl fmt::Display for Note {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::CopyToRamOverridden { menu } => write!(
-                f,
-                "copytoram=n in its own menu ({menu}) is not used: over HTTP the root is always \
-                 copied into memory, over NFS and NBD --transport and --append decide"
-            ),
-            Self::OwnArgumentsWithSecureBoot => f.write_str(
-                "with Secure Boot on it starts with the arguments inside it, not with these",
-            ),
-            Self::OnlyOnMedium(what) => write!(
-                f,
-                "the started system does not see the medium: without {what}"
-            ),
-            Self::AsksForPackages(folder) => write!(
-                f,
-                "its installer asks where its packages are: they are on this server in {folder}, \
-                 over HTTP and NFS"
-            ),
-            Self::NotBooted => f.write_str(
-                "its arguments follow its family's scripts; this project has not booted one",
-            ),
-            Self::AsDisk => f.write_str(
-                "the image is its disk until a system takes over: Linux on it does not find it again; \
-                 iPXE reads it over HTTP as needed, PXELINUX and GRUB (with memdisk) and UEFI HTTP Boot \
-                 copy it into memory whole",
-            ),
-            Self::WithoutMedium => f.write_str(
-                "its EFI program is started without its medium: a program that is complete works, a \
-                 boot loader does not find its menu",
-            ),
-            Self::WithoutRoot => f.write_str(
-                "it is started as by its own menu; what its system looks for on the medium is not there",
-            ),
-        }
-    }
-}
-
 /// Something a person can boot.
 #[derive(Clone, Debug)]
 pub struct Entry {
@@ -215,70 +152,6 @@ pub struct Entry {
     pub notes: Vec<Note>,
     /// The signers of the kernel for Secure Boot.
     pub signed: Signed,
-}
-
-/// Reason an entry cannot start the way it was asked to.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// archiso's HTTP hook always copies the root into memory.
-    #[error(
-        "copytoram=n in --append cannot work with an HTTP root: over HTTP the root file system is \
-         always downloaded into memory; leave copytoram=n out, or stream the root with NFS or NBD"
-    )]
-    CopyToRamOff,
-    /// Its hooks disconnect an NBD disk in any case.
-    #[error(
-        "copytoram=n in --append cannot work with an NBD root here: the hooks on this medium \
-         (archiso before v27, 2016) disconnect the disk before the system starts from it; leave \
-         copytoram=n out, or stream the root with NFS"
-    )]
-    NbdDisconnects,
-    /// The initramfs has not what this way needs.
-    #[error("{0}")]
-    Lacks(Lack),
-    /// The family whose initramfs has nothing that attaches a network disk.
-    #[error("its initramfs ({0}) cannot attach the root over NBD; use HTTP or NFS")]
-    NbdUnsupported(&'static str),
-    /// dracut finds a network disk by the label of its volume.
-    #[error("its volume has no label by which its initramfs would find the disk; use HTTP or NFS")]
-    NoDiskLabel,
-    /// The family whose initramfs knows no other transport than HTTP.
-    #[error("its initramfs ({0}) fetches the root over HTTP only")]
-    OnlyHttp(&'static str),
-    /// The family whose initramfs knows no other transport than NFS.
-    #[error("its initramfs ({0}) mounts the root over NFS only")]
-    OnlyNfs(&'static str),
-    /// live-boot's `fetch=` takes one file.
-    #[error(
-        "its root is in {0} files, and its initramfs (live-boot) fetches only one over HTTP; use NFS"
-    )]
-    SeveralLayers(usize),
-    /// What its initramfs needs besides cannot be made.
-    #[error("its initramfs needs files that cannot be added to it: {0}")]
-    NoOverlay(NoOverlay),
-    /// No loader takes as much.
-    #[error(
-        "its initramfs files have {} MiB together, and no loader starts a kernel with 4 GiB or more",
-        .0 >> 20
-    )]
-    InitramfsTooLarge(u64),
-    /// There is no root to transport.
-    #[error(
-        "its initramfs is the whole system and is loaded over HTTP; there is nothing to serve \
-         over NFS or NBD"
-    )]
-    NoRoot,
-    /// It is loaded whole.
-    #[error("it is loaded whole over HTTP; there is nothing to serve over NFS or NBD")]
-    Complete,
-    /// The loader attaches the image.
-    #[error("it starts from the image as a disk, which its loader reads over HTTP")]
-    AsDisk,
-    /// There is no kernel either.
-    #[error(
-        "it starts only as a whole, by UEFI HTTP Boot; there is nothing to serve over NFS or NBD"
-    )]
-    WholeImage,
 }
 
 /// Memory that kernel and programs need besides the copy of the root, in bytes.

@@ -1,7 +1,8 @@
 //! One medium: which family it belongs to, and what can be booted from it.
 //!
 //! * `medium` — what a family sees of a medium; `detection` — what it finds there.
-//! * `entry_kind` — the things a loader starts; `entry` — an entry, and `entry::RootSource`: how its initramfs finds its root.
+//! * `entry_kind` — the things a loader starts; `entry` — an entry, and `entry::RootSource`: how its
+//!   initramfs finds its root.
 //! * `generic` — the ways for a medium of no family.
 //! * `families` — one module per family, and the table that registers them.
 //!
@@ -27,10 +28,12 @@ mod lack;
 pub(crate) mod medium;
 mod menu_groups;
 mod naming;
+mod note;
 mod overlay;
 mod own_menu;
 mod product;
 mod program_files;
+mod refusal;
 mod server;
 mod standalone;
 mod transport;
@@ -41,13 +44,15 @@ pub(crate) use arguments::NetworkArgs;
 pub use cpu::{Cpu, Firmware};
 pub use detect::detect;
 pub use detection::{Detection, StockMenu};
-pub use entry::{Entry, Fetch, Fetched, Note, Refusal};
+pub use entry::{Entry, Fetch, Fetched};
 pub(crate) use entry_kind::without_placeholder;
 pub use entry_kind::{
     Disk, EntryKind, Linux, MenuLoader, Module, Multiboot, MultibootVersion, Program, ProgramFile,
 };
 pub use lack::{Lack, Part, ShownBy};
+pub use note::Note;
 pub use overlay::{NoOverlay, Overlay, OverlayBody, OverlayFile};
+pub use refusal::Refusal;
 pub use server::{MountSource, Server};
 #[cfg(test)]
 pub(crate) use standalone::Standalone;

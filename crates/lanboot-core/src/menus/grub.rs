@@ -122,7 +122,7 @@ impl Grub<'_> {
         out
     }
 
-    /// Returns the warning to log for a machine of this kind that requested [`Self::locked`].
+    /// Returns the warning to log for a machine of this kind that requested its menu.
     pub fn locked_warning(&self, arch: Arch, shim: Option<&Shim>) -> Diagnostic {
         let entries = self.catalog.entries().map(|(_, entry)| entry);
         let fitting: Vec<&Entry> = entries.filter(|entry| entry.runs_on(arch)).collect();
@@ -452,7 +452,7 @@ pub fn grub_http(server: &Server) -> String {
 
 /// Returns `grub.cfg` for a GRUB started from a disk: it does not have the firmware's network
 /// configuration, so it runs DHCP again (`net_bootp` in every version), and then fetches
-/// [`Grub::first`].
+/// the first page.
 pub fn grub_disk(server: &Server) -> String {
     let address = server.http.url_host();
     let menu = format!("source (tftp,{address})/grub/grub.cfg");

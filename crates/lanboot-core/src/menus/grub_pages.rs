@@ -159,6 +159,9 @@ impl Pages<'_> {
             } else {
                 &link.cpus
             };
+            if cpus.is_empty() && is_transports {
+                continue;
+            }
             let test = match link.has_others && !is_transports {
                 true => None,
                 false => Some(starts_any(cpus)),

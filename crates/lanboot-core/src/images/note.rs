@@ -1,0 +1,68 @@
+//! Notes on an entry.
+
+use std::fmt;
+
+/// Something a person should know of an entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// The medium's own menu says `copytoram=n`, which is not inherited: what its maker chose for
+    /// a disk does not bind a boot over the network.
+    CopyToRamOverridden {
+        /// The menu's path on the medium.
+        menu: String,
+    },
+    /// systemd's stub takes no arguments from a loader with Secure Boot on.
+    OwnArgumentsWithSecureBoot,
+    /// This is on the medium, which the started system does not see.
+    OnlyOnMedium(&'static str),
+    /// Its installer asks where its packages are; they are in this folder of this server.
+    AsksForPackages(String),
+    /// Its arguments follow the family's scripts, and no medium of it was booted by this project's
+    /// tests.
+    NotBooted,
+    /// The generic way for a medium of no known family: the image as a disk.
+    AsDisk,
+    /// The generic way for one with an EFI program: that alone.
+    WithoutMedium,
+    /// A kernel is started as its menu does, and what it looks for on the medium is not there.
+    WithoutRoot,
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CopyToRamOverridden { menu } => write!(
+                f,
+                "copytoram=n in its own menu ({menu}) is not used: over HTTP the root is always \
+                 copied into memory, over NFS and NBD --transport and --append decide"
+            ),
+            Self::OwnArgumentsWithSecureBoot => f.write_str(
+                "with Secure Boot on it starts with the arguments inside it, not with these",
+            ),
+            Self::OnlyOnMedium(what) => write!(
+                f,
+                "the started system does not see the medium: without {what}"
+            ),
+            Self::AsksForPackages(folder) => write!(
+                f,
+                "its installer asks where its packages are: they are on this server in {folder}, \
+                 over HTTP and NFS"
+            ),
+            Self::NotBooted => f.write_str(
+                "its arguments follow its family's scripts; this project has not booted one",
+            ),
+            Self::AsDisk => f.write_str(
+                "the image is its disk until a system takes over: Linux on it does not find it again; \
+                 iPXE reads it over HTTP as needed, PXELINUX and GRUB (with memdisk) and UEFI HTTP Boot \
+                 copy it into memory whole",
+            ),
+            Self::WithoutMedium => f.write_str(
+                "its EFI program is started without its medium: a program that is complete works, a \
+                 boot loader does not find its menu",
+            ),
+            Self::WithoutRoot => f.write_str(
+                "it is started as by its own menu; what its system looks for on the medium is not there",
+            ),
+        }
+    }
+}
