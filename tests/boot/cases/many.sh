@@ -7,18 +7,19 @@
 # long: many-pxelinux     lpxelinux.0 and menu.c32
 # long: many-grub         GRUB behind shim, with Secure Boot off
 
-# many FIRST PAGE FLAGS…: FIRST is the path of the menu's first file, PAGE of the folder's page.
+# many FIRST PAGE DOWN FLAGS…: FIRST is the path of the menu's first file, PAGE of the folder's page,
+# which is DOWN entries below the first one.
 many() {
-    local first=$1 page=$2 folder=$LOGS/images
-    shift 2
+    local first=$1 page=$2 down=$3 folder=$LOGS/images
+    shift 3
     "$REPO/tests/images/many" "$folder" 60 || fail "the images cannot be made"
     "$REPO/tests/images/build" arch "$folder/系统 and tools/arch.iso"
     start_server "$folder" -- --menu-timeout never --append "$QUIET" "$@"
     start_guest 1
     wait_sent 120 "$first" || fail "no menu was requested"
     many_still first.png
-    # The default entry is first, then the folder.
-    press down ret
+    for ((; down > 0; down--)); do press down; done
+    press ret
     wait_sent 30 "$page" || fail "the folder's page was not requested"
     many_still page.png
     press ret
@@ -42,18 +43,20 @@ many_still() {
     fail "the screen did not come to rest"
 }
 
-case_many-ipxe() { many '/boot.ipxe$' '/loader/menu/ipxe/page/and-tools$' --loader ipxe; }
+# Below the default entry is that of 32-bit processors, which a BIOS starts, too.
+case_many-ipxe() { many '/boot.ipxe$' '/loader/menu/ipxe/page/and-tools$' 2 --loader ipxe; }
 
 case_many-ipxe-uefi() {
     GUEST_FIRMWARE=uefi
-    many '/boot.ipxe$' '/loader/menu/ipxe/page/and-tools$' --loader ipxe
+    many '/boot.ipxe$' '/loader/menu/ipxe/page/and-tools$' 1 --loader ipxe
 }
 
+# Its first entry chooses between the two.
 case_many-pxelinux() {
-    many 'pxelinux.cfg/default$' '/loader/menu/pxelinux/page/and-tools$' --loader pxelinux
+    many 'pxelinux.cfg/default$' '/loader/menu/pxelinux/page/and-tools$' 3 --loader pxelinux
 }
 
 case_many-grub() {
     GUEST_FIRMWARE=uefi
-    many 'grub.cfg$' '/loader/menu/grub/page/and-tools$' --loader grub --loaders "$(signed_loaders)"
+    many 'grub.cfg$' '/loader/menu/grub/page/and-tools$' 1 --loader grub --loaders "$(signed_loaders)"
 }
