@@ -36,7 +36,7 @@ many_still() {
     while in_time; do
         screen "$LOGS/$1"
         now=$(cksum <"$LOGS/$1")
-        [[ $now == "$before" && $(stat -c %s "$LOGS/$1") -gt 2500 ]] && return
+        [[ $now == "$before" && $(stat -c %s "$LOGS/$1") -gt 1200 ]] && return
         before=$now
         nap 1
     done
