@@ -159,7 +159,7 @@ impl<'g> Chains<'g> {
     }
 }
 
-/// What the table says of a cluster.
+/// The meaning of a cluster in the table.
 enum Next {
     Cluster(u32),
     End,

@@ -16,7 +16,7 @@ const MAX_DIRECTORY: u64 = (1 << 16) * ENTRY_BYTES;
 /// Directory bytes read at once.
 const CHUNK: u64 = 32 * 1024;
 
-/// What the walk found.
+/// Result of the walk.
 pub(super) struct Found {
     pub(super) tree: Tree,
     /// The label that the root directory holds.

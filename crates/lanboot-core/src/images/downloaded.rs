@@ -9,9 +9,9 @@ use super::transport::Transport;
 pub(super) struct Downloaded {
     /// The argument up to the URL, as `root=live:`.
     pub(super) argument: &'static str,
-    /// How its network is configured; `None` where it does so without being asked.
+    /// Configuration of its network; `None` where it does so without being asked.
     pub(super) network: Option<NetworkArgs>,
-    /// What people call it.
+    /// Name that people know it by.
     pub(super) name: &'static str,
 }
 

@@ -1,7 +1,7 @@
 //! Evidence of what a dracut initramfs can do, from its content. Every hook that counts has a
 //! program of its own there.
 
-use crate::images::lack::{Lack, Part, ShownBy};
+use crate::images::lack::{self, Lack, Part};
 use crate::initramfs::Contents;
 
 /// Drivers of common network cards, wired and virtual. dracut's module `kernel-network-modules` takes
@@ -67,16 +67,7 @@ pub(super) fn lacks(contents: &Contents, path: &str) -> Vec<Lack> {
                 .find_map(module),
         ),
     ];
-    let missing = missing.into_iter();
-    missing
-        .filter_map(|(part, missing)| {
-            Some(Lack {
-                part,
-                missing: missing?,
-                shown_by: ShownBy::Initramfs(path.to_owned()),
-            })
-        })
-        .collect()
+    lack::in_initramfs(path, missing)
 }
 
 #[cfg(test)]

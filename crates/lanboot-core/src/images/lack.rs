@@ -52,6 +52,24 @@ pub struct Lack {
     pub shown_by: ShownBy,
 }
 
+/// Returns the lacks that the initramfs at `path` shows: of each part the thing that is missing, `None`
+/// where nothing is.
+pub(super) fn in_initramfs(
+    path: &str,
+    missing: impl IntoIterator<Item = (Part, Option<String>)>,
+) -> Vec<Lack> {
+    let missing = missing.into_iter();
+    missing
+        .filter_map(|(part, missing)| {
+            Some(Lack {
+                part,
+                missing: missing?,
+                shown_by: ShownBy::Initramfs(path.to_owned()),
+            })
+        })
+        .collect()
+}
+
 /// The evidence of a [`Lack`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ShownBy {

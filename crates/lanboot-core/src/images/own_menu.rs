@@ -26,7 +26,7 @@ pub(super) struct Pair {
     pub(super) initrd: Vec<String>,
     /// Arguments of the menu.
     pub(super) arguments: Vec<String>,
-    /// What the system does besides running; empty for the plain one.
+    /// Mode of the system besides running; empty for the plain one.
     pub(super) mode: String,
 }
 
@@ -86,13 +86,13 @@ pub(super) fn without_copies(tree: &Tree, pairs: Vec<Pair>) -> Vec<Pair> {
     kept
 }
 
-/// What the entries of one medium have in common.
+/// Properties that the entries of one medium have in common.
 pub(super) struct Common<'a> {
     /// The medium.
     pub(super) medium: Medium<'a>,
     /// Path and size of the root; `None` where the initramfs is the whole system.
     pub(super) root: Option<(String, u64)>,
-    /// How the initramfs finds it.
+    /// The way the initramfs finds it.
     pub(super) source: Arc<dyn RootSource>,
     /// Keys of arguments that are never inherited.
     pub(super) decided_here: &'a [&'a str],

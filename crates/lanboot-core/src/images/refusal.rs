@@ -39,7 +39,7 @@ pub enum Refusal {
         "its root is in {0} files, and its initramfs (live-boot) fetches only one over HTTP; use NFS"
     )]
     SeveralLayers(usize),
-    /// What its initramfs needs besides cannot be made.
+    /// The files its initramfs needs besides its own cannot be made.
     #[error("its initramfs needs files that cannot be added to it: {0}")]
     NoOverlay(NoOverlay),
     /// No loader takes as much.

@@ -61,7 +61,7 @@ enum Item<'a> {
     NotOffered(&'a Entry, String),
 }
 
-/// What pages are divided into.
+/// Parts that pages are divided into.
 #[derive(Clone, Debug)]
 struct Unit<'a> {
     item: Item<'a>,

@@ -44,7 +44,7 @@ pub(super) struct Anchor {
     reserve: Extent,
 }
 
-/// What the descriptors say.
+/// Contents of the descriptors.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Descriptors {
     pub(super) sector_bytes: u32,

@@ -17,7 +17,7 @@ use crate::images::entry::{Boot, Entry, Examiner, Fetch, Fetched, Note, Refusal,
 use crate::images::entry_kind::{EntryKind, Linux};
 use crate::images::family::Family;
 use crate::images::kernel::kernel_cpu;
-use crate::images::lack::{Lack, Part, ShownBy};
+use crate::images::lack::{self, Lack, Part};
 use crate::images::medium::{Medium, file_bytes};
 use crate::images::menu_groups;
 use crate::images::naming::{self, Naming};
@@ -286,21 +286,18 @@ impl RootSource for Casper {
 fn lacks(contents: &Contents, path: &str) -> Vec<Lack> {
     let has_any = |names: &[&str]| names.iter().any(|name| contents.has_program(name));
     let missing = |part, names: &[&str]| {
-        (!has_any(names)).then(|| (part, format!("program {}", names.join(" or "))))
+        let is_missing = !has_any(names);
+        (
+            part,
+            is_missing.then(|| format!("program {}", names.join(" or "))),
+        )
     };
     let missing = [
         missing(Part::Ipconfig, &["ipconfig", "dhcpcd", "dhclient"]),
         missing(Part::Http, &["wget"]),
         missing(Part::Nfs, &["nfsmount"]),
     ];
-    let missing = missing.into_iter().flatten();
-    missing
-        .map(|(part, missing)| Lack {
-            part,
-            missing,
-            shown_by: ShownBy::Initramfs(path.to_owned()),
-        })
-        .collect()
+    lack::in_initramfs(path, missing)
 }
 
 #[cfg(test)]

@@ -27,14 +27,14 @@ struct System {
     family: &'static str,
     /// Tests whether a menu's entry starts it.
     starts: fn(&MenuEntry) -> bool,
-    /// What an entry does besides running.
+    /// Mode of an entry besides running.
     mode: fn(&MenuEntry) -> &'static str,
     /// Arguments that name a disk, and are not inherited.
     of_disks: &'static [&'static str],
     /// Kernel, initramfs and arguments by the names its project publishes them under, for folders
     /// without a menu.
     published: &'static [(&'static str, &'static str, &'static [&'static str])],
-    /// What of the medium the started system does not see, or asks for.
+    /// Things on the medium that the started system does not see, or asks for.
     note: fn(Medium<'_>) -> Option<Note>,
 }
 

@@ -13,7 +13,7 @@ use crate::images::arguments::NetworkArgs;
 use crate::images::detection::Detection;
 use crate::images::entry::{Boot, Entry, Examiner, Fetch, Fetched, Note, Refusal, RootSource};
 use crate::images::family::Family;
-use crate::images::lack::{Lack, Part, ShownBy};
+use crate::images::lack::{self, Lack, Part};
 use crate::images::medium::Medium;
 use crate::images::own_menu::{Choice, Common, Pair};
 use crate::images::transport::Transport;
@@ -257,16 +257,7 @@ fn lacks(contents: &Contents, path: &str) -> Vec<Lack> {
             hook("miso_pxe_nbd").or_else(|| program("nbd-client")),
         ),
     ];
-    let missing = missing.into_iter();
-    missing
-        .filter_map(|(part, missing)| {
-            Some(Lack {
-                part,
-                missing: missing?,
-                shown_by: ShownBy::Initramfs(path.to_owned()),
-            })
-        })
-        .collect()
+    lack::in_initramfs(path, missing)
 }
 
 #[cfg(test)]

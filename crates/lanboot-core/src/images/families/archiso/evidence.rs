@@ -1,7 +1,7 @@
 //! Evidence of what an archiso initramfs can do, from its content: stronger than any list of
 //! packages.
 
-use crate::images::lack::{Lack, Part, ShownBy};
+use crate::images::lack::{self, Lack, Part};
 use crate::initramfs::Contents;
 
 /// A part with its hook, its programs and its kernel modules.
@@ -30,25 +30,19 @@ const NEEDS: [Needs; 6] = [
 
 /// Returns what the initramfs at `path` lacks.
 pub(super) fn lacks(contents: &Contents, path: &str) -> Vec<Lack> {
-    NEEDS
-        .iter()
-        .filter_map(|(part, hook, programs, modules)| {
-            let hook = hook.filter(|hook| contents.has_hook(hook) == Some(false));
-            let hook = hook.map(|hook| format!("hook {hook}"));
-            let mut programs = programs.iter().filter(|name| !contents.has_program(name));
-            let mut modules = modules
-                .iter()
-                .filter(|name| contents.has_module(name) == Some(false));
-            let missing = hook
-                .or_else(|| programs.next().map(|name| format!("program {name}")))
-                .or_else(|| modules.next().map(|name| format!("kernel module {name}")));
-            missing.map(|missing| Lack {
-                part: *part,
-                missing,
-                shown_by: ShownBy::Initramfs(path.to_owned()),
-            })
-        })
-        .collect()
+    let missing = NEEDS.iter().map(|(part, hook, programs, modules)| {
+        let hook = hook.filter(|hook| contents.has_hook(hook) == Some(false));
+        let hook = hook.map(|hook| format!("hook {hook}"));
+        let mut programs = programs.iter().filter(|name| !contents.has_program(name));
+        let mut modules = modules
+            .iter()
+            .filter(|name| contents.has_module(name) == Some(false));
+        let missing = hook
+            .or_else(|| programs.next().map(|name| format!("program {name}")))
+            .or_else(|| modules.next().map(|name| format!("kernel module {name}")));
+        (*part, missing)
+    });
+    lack::in_initramfs(path, missing)
 }
 
 #[cfg(test)]

@@ -54,7 +54,7 @@ pub(super) fn inherited_from(menu: &[String]) -> Vec<String> {
     inherited(words.cloned())
 }
 
-/// What a menu's arguments ask for besides what is inherited.
+/// Requests of a menu's arguments besides what is inherited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Menu {
     /// True if changes are to be kept in an overlay file system.

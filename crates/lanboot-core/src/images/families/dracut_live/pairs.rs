@@ -15,7 +15,7 @@ pub(super) struct Pair {
     /// In order.
     pub(super) initrd: Vec<String>,
     pub(super) root: Root,
-    /// What the system does besides running; empty for the plain one.
+    /// Mode of the system besides running; empty for the plain one.
     pub(super) mode: String,
     pub(super) arguments: Vec<String>,
 }

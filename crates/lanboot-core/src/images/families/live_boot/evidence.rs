@@ -1,6 +1,6 @@
 //! Evidence of what a live-boot initramfs can do, from its content.
 
-use crate::images::lack::{Lack, Part, ShownBy};
+use crate::images::lack::{self, Lack, Part};
 use crate::initramfs::Contents;
 
 /// Drivers of common network cards, wired and virtual. live-boot's hook takes every driver the
@@ -66,16 +66,7 @@ pub(super) fn lacks(contents: &Contents, path: &str) -> Vec<Lack> {
                 .find_map(module),
         ),
     ];
-    let missing = missing.into_iter();
-    missing
-        .filter_map(|(part, missing)| {
-            Some(Lack {
-                part,
-                missing: missing?,
-                shown_by: ShownBy::Initramfs(path.to_owned()),
-            })
-        })
-        .collect()
+    lack::in_initramfs(path, missing)
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ pub(super) struct Uki {
     pub(super) firmware: Firmware,
     /// Size of its initramfs in bytes.
     pub(super) initrd_bytes: u64,
-    /// Who signed it.
+    /// Signers of the program.
     pub(super) signed: Signed,
     /// Its profiles, at least one.
     pub(super) profiles: Vec<Profile>,

@@ -29,7 +29,7 @@ const TAR: [&str; 5] = [".tar", ".tar.xz", ".tar.gz", ".tar.zst", ".tar.bz2"];
 /// Bytes of a disk image that show what is in it.
 const HEAD: u64 = 2048;
 
-/// What an initramfs with systemd's downloads gets from here.
+/// Things that an initramfs with systemd's downloads gets from here.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Pulled {
     /// The number of its profile for systemd's stub.
