@@ -26,7 +26,7 @@
 # long: matrix-ipxe-2.0-relay-off  iPXE 2.0, behind a relay, Secure Boot off
 # long: matrix-ipxe-2.0-relay-on  iPXE 2.0, behind a relay, Secure Boot on
 # long: matrix-ipxe-shim-server-off  iPXE 2.0 behind a shim, Secure Boot off
-# case: matrix-ipxe-shim-server-on  iPXE 2.0 behind a shim, Secure Boot on
+# long: matrix-ipxe-shim-server-on  iPXE 2.0 behind a shim, Secure Boot on
 # long: matrix-ipxe-shim-proxy-off  iPXE 2.0 behind a shim, beside another DHCP server, Secure Boot off
 # long: matrix-ipxe-shim-proxy-on  iPXE 2.0 behind a shim, beside another DHCP server, Secure Boot on
 # long: matrix-ipxe-shim-relay-off  iPXE 2.0 behind a shim, behind a relay, Secure Boot off

@@ -3,7 +3,7 @@
 # nothing better.
 #
 # case: whole-image       --loader iso with this image only: HTTP Boot starts memtest86+
-# case: whole-image-boot  beside another image and selected with --boot: HTTP Boot and a BIOS machine start it
+# long: whole-image-boot  beside another image and selected with --boot: HTTP Boot and a BIOS machine start it
 
 memtest() {
     local dir=$REPO/target/boot/memtest
