@@ -1,5 +1,7 @@
 //! Recognising a medium.
 
+use std::cell::OnceCell;
+
 use super::detection::{Detection, StockMenu};
 use super::generic::{self, Boots};
 use super::medium::Medium;
@@ -24,6 +26,7 @@ pub fn detect(medium: &media::Medium, name: &str, read: ReadSmall<'_>) -> Detect
         date: medium.date(),
         disc_bytes: (!medium.format.is_drive()).then_some(medium.len),
         read,
+        menus_read: &OnceCell::new(),
     };
     let boots = Boots {
         bios: medium.boot.iter().any(is_bios),

@@ -14,7 +14,6 @@ use super::menu_groups::{is_complete, plainest};
 use super::naming::{Naming, id_and_title, names};
 use super::program_files::{first_of_each, uefi_of};
 use super::standalone::Standalone;
-use crate::boot_config;
 use crate::pe::{self, Signed};
 
 /// The firmware that finds a boot program on the medium.
@@ -98,7 +97,7 @@ fn program(medium: Medium<'_>) -> Option<Entry> {
 
 /// Returns the kernels of the medium's menus, each with the arguments it has there.
 fn kernels(medium: Medium<'_>) -> Vec<Entry> {
-    let menu = boot_config::read(medium.tree, medium.read, &[]).entries;
+    let menu = &medium.menus().entries;
     let complete = menu.iter().filter(|entry| is_complete(medium.tree, entry));
     let keyed = complete.filter_map(|entry| {
         let kernel = medium.tree.file(&entry.kernel)?;

@@ -1,6 +1,8 @@
 //! A medium as families see it.
 
-use crate::boot_config::ReadSmall;
+use std::cell::OnceCell;
+
+use crate::boot_config::{self, BootConfig, ReadSmall};
 use crate::vfs::{Kind, NodeId, Tree};
 
 /// A medium to be recognised.
@@ -19,6 +21,17 @@ pub(crate) struct Medium<'a> {
     pub(crate) disc_bytes: Option<u64>,
     /// Reads a small file.
     pub(crate) read: ReadSmall<'a>,
+    /// Its menus, unset until [`Self::menus`] reads them.
+    pub(crate) menus_read: &'a OnceCell<BootConfig>,
+}
+
+impl<'a> Medium<'a> {
+    /// Returns the medium's own menus, in the folders where boot loaders look for them. They are
+    /// read once for all families.
+    pub(crate) fn menus(&self) -> &'a BootConfig {
+        let read = || boot_config::read(self.tree, self.read, &[]);
+        self.menus_read.get_or_init(read)
+    }
 }
 
 /// Lists the paths of at most `limit` files of a medium, folder by folder; none whose name is not

@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 
-use crate::boot_config::{self, MenuEntry};
+use crate::boot_config::MenuEntry;
 use crate::images::arguments::NetworkArgs;
 use crate::images::detection::Detection;
 use crate::images::downloaded::Downloaded;
@@ -44,7 +44,7 @@ const VARIANTS: [&str; 6] = ["nomodeset", "ide", "apm", "edd", "noresume", "3"];
 fn detect(medium: Medium<'_>) -> Option<Detection> {
     let tree = medium.tree;
     tree.file(ROOT)?;
-    let config = boot_config::read(tree, medium.read, &[]);
+    let config = medium.menus();
     let is_labelled = is_of_agama(medium.label);
     let is_usable = |entry: &MenuEntry| {
         let is_loaders = entry.kernel.starts_with("boot/") && entry.kernel.contains("/loader/");
@@ -63,7 +63,7 @@ fn detect(medium: Medium<'_>) -> Option<Detection> {
         },
         variants: &VARIANTS,
     };
-    let pairs = choice.pairs(tree, &config);
+    let pairs = choice.pairs(tree, config);
     let common = Common {
         medium,
         // The image is downloaded as it is.

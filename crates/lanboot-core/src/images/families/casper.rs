@@ -9,7 +9,7 @@
 
 use std::sync::Arc;
 
-use crate::boot_config::{self, BootConfig, MenuEntry, file_names};
+use crate::boot_config::{BootConfig, MenuEntry, file_names};
 use crate::images::arguments::{NetworkArgs, before_break, inherited};
 use crate::images::cpu::Cpu;
 use crate::images::detection::Detection;
@@ -90,8 +90,8 @@ struct Pair {
 fn detect(medium: Medium<'_>) -> Option<Detection> {
     let tree = medium.tree;
     let root = first_layer(tree)?;
-    let config = boot_config::read(tree, medium.read, &[]);
-    let mut pairs = pairs(tree, &config);
+    let config = medium.menus();
+    let mut pairs = pairs(tree, config);
     if pairs.is_empty() {
         pairs = conventional(tree);
     }

@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 
-use crate::boot_config::{self, MenuEntry};
+use crate::boot_config::MenuEntry;
 use crate::images::detection::Detection;
 use crate::images::entry::{Boot, Entry, Note, Refusal, RootSource};
 use crate::images::family::Family;
@@ -32,14 +32,14 @@ const DECIDED_HERE: [&str; 2] = ["coreos.liveiso", "coreos.live.rootfs_url"];
 /// Recognises a live medium.
 fn detect(medium: Medium<'_>) -> Option<Detection> {
     let root = medium.tree.file(ROOT)?.len();
-    let config = boot_config::read(medium.tree, medium.read, &[]);
+    let config = medium.menus();
     let is_usable = |entry: &MenuEntry| entry.argument("coreos.liveiso").is_some();
     let choice = Choice {
         is_usable: &is_usable,
         mode: &|_| "",
         variants: &["console", "nomodeset"],
     };
-    let mut pairs: Vec<Pair> = choice.pairs(medium.tree, &config);
+    let mut pairs: Vec<Pair> = choice.pairs(medium.tree, config);
     for pair in &mut pairs {
         // The menus have a filler, in whose place coreos-installer writes arguments.
         pair.arguments.retain(|word| !word.starts_with('#'));

@@ -8,7 +8,6 @@
 
 use std::sync::Arc;
 
-use crate::boot_config;
 use crate::images::detection::Detection;
 use crate::images::entry::Note;
 use crate::images::family::Family;
@@ -31,7 +30,7 @@ const IMAGE: &str = "image.squashfs";
 fn detect(medium: Medium<'_>) -> Option<Detection> {
     let tree = medium.tree;
     tree.file(IMAGE)?;
-    let config = boot_config::read(tree, medium.read, &[]);
+    let config = medium.menus();
     let choice = Choice {
         is_usable: &|entry| {
             let names = |path: &str| path.trim_start_matches('/') == IMAGE;
@@ -40,7 +39,7 @@ fn detect(medium: Medium<'_>) -> Option<Detection> {
         mode: &|_| "",
         variants: &["docache", "console", "vga", "nomodeset"],
     };
-    let pairs = choice.pairs(tree, &config);
+    let pairs = choice.pairs(tree, config);
     let file = OverlayFile {
         path: IMAGE.into(),
         is_executable: false,

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use crate::boot_config::{self, MenuEntry};
+use crate::boot_config::MenuEntry;
 use crate::images::detection::Detection;
 use crate::images::entry::Note;
 use crate::images::family::Family;
@@ -166,7 +166,7 @@ const VARIANTS: [&str; 6] = [
 
 /// Recognises a medium whose initramfs is the system.
 fn detect(medium: Medium<'_>) -> Option<Detection> {
-    let config = boot_config::read(medium.tree, medium.read, &[]);
+    let config = medium.menus();
     let limits = || config.limits.iter().map(ToString::to_string).collect();
     SYSTEMS.iter().find_map(|system| {
         let choice = Choice {
@@ -174,7 +174,7 @@ fn detect(medium: Medium<'_>) -> Option<Detection> {
             mode: &system.mode,
             variants: &VARIANTS,
         };
-        let mut pairs = choice.pairs(medium.tree, &config);
+        let mut pairs = choice.pairs(medium.tree, config);
         if pairs.is_empty() {
             pairs = published(medium.tree, system);
         }

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use crate::boot_config::{self, MenuEntry};
+use crate::boot_config::MenuEntry;
 use crate::images::detection::Detection;
 use crate::images::downloaded::Downloaded;
 use crate::images::entry::Note;
@@ -30,7 +30,7 @@ const VARIANTS: [&str; 2] = ["novga", "console"];
 
 /// Recognises an image of IPFire's.
 fn detect(medium: Medium<'_>) -> Option<Detection> {
-    let config = boot_config::read(medium.tree, medium.read, &[]);
+    let config = medium.menus();
     let is_installer = |path: &String| path.rsplit('/').next() == Some(INSTALLER);
     let choice = Choice {
         is_usable: &|entry: &MenuEntry| entry.initrds.iter().any(is_installer),
@@ -40,7 +40,7 @@ fn detect(medium: Medium<'_>) -> Option<Detection> {
         },
         variants: &VARIANTS,
     };
-    let pairs = choice.pairs(medium.tree, &config);
+    let pairs = choice.pairs(medium.tree, config);
     let first = pairs.first()?;
     let common = Common {
         medium,

@@ -10,7 +10,7 @@
 
 use std::sync::Arc;
 
-use crate::boot_config::{self, MenuEntry};
+use crate::boot_config::MenuEntry;
 use crate::images::detection::Detection;
 use crate::images::entry::{Boot, Entry, Note, Refusal, RootSource};
 use crate::images::family::Family;
@@ -37,7 +37,7 @@ const VARIANTS: [&str; 4] = ["nomodeset", "text", "acpi", "nokmsboot"];
 /// Recognises an installation medium of Mageia's.
 fn detect(medium: Medium<'_>) -> Option<Detection> {
     let (cpu, stage) = stage(medium.tree)?;
-    let config = boot_config::read(medium.tree, medium.read, &[]);
+    let config = medium.menus();
     let is_first_stage = |path: &String| path.ends_with("/all.rdz");
     let choice = Choice {
         is_usable: &|entry: &MenuEntry| entry.initrds.iter().any(is_first_stage),
@@ -47,7 +47,7 @@ fn detect(medium: Medium<'_>) -> Option<Detection> {
         },
         variants: &VARIANTS,
     };
-    let pairs = choice.pairs(medium.tree, &config);
+    let pairs = choice.pairs(medium.tree, config);
     let bytes = medium.tree.file(&stage).map_or(0, Content::len);
     let common = Common {
         medium,

@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 
-use crate::boot_config::{self, MenuEntry, file_names};
+use crate::boot_config::{MenuEntry, file_names};
 use crate::images::arguments::NetworkArgs;
 use crate::images::detection::Detection;
 use crate::images::entry::{Boot, Entry, Examiner, Fetch, Fetched, Note, Refusal, RootSource};
@@ -73,7 +73,7 @@ fn detect(medium: Medium<'_>) -> Option<Detection> {
     let tree = medium.tree;
     let (base, cpu) = base(tree)?;
     let folder = format!("{base}/{cpu}");
-    let config = boot_config::read(tree, medium.read, &[]);
+    let config = medium.menus();
     let choice = Choice {
         is_usable: &|entry: &MenuEntry| entry.argument("misobasedir").is_some(),
         mode: &|entry| match entry.argument("driver") {
@@ -82,7 +82,7 @@ fn detect(medium: Medium<'_>) -> Option<Detection> {
         },
         variants: &VARIANTS,
     };
-    let mut pairs = choice.pairs(tree, &config);
+    let mut pairs = choice.pairs(tree, config);
     if pairs.is_empty() {
         pairs = conventional(tree, &cpu).into_iter().collect();
     }

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::boot_config::{self, MenuEntry, Program};
+use crate::boot_config::{MenuEntry, Program};
 use crate::images::cpu::Cpu;
 use crate::images::detection::Detection;
 use crate::images::entry::{Entry, Note};
@@ -30,7 +30,7 @@ const MAX_MODULES: usize = 16;
 
 /// Recognises a medium whose menu starts a multiboot kernel.
 fn detect(medium: Medium<'_>) -> Option<Detection> {
-    let menu = boot_config::read(medium.tree, medium.read, &[]).entries;
+    let menu = &medium.menus().entries;
     let complete = menu.iter().filter(|entry| is_complete(medium.tree, entry));
     let keyed = complete.map(|entry| {
         let modules = entry.modules.iter().map(|module| module.path.clone());

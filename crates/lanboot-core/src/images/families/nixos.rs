@@ -10,7 +10,6 @@
 
 use std::sync::Arc;
 
-use crate::boot_config;
 use crate::images::detection::Detection;
 use crate::images::entry::Note;
 use crate::images::family::Family;
@@ -35,7 +34,7 @@ const IN_INITRAMFS: &str = "nixos.iso";
 fn detect(medium: Medium<'_>) -> Option<Detection> {
     let tree = medium.tree;
     tree.file(STORE)?;
-    let config = boot_config::read(tree, medium.read, &[]);
+    let config = medium.menus();
     let choice = Choice {
         is_usable: &|entry| {
             let init = entry.argument("init");
@@ -53,7 +52,7 @@ fn detect(medium: Medium<'_>) -> Option<Detection> {
             "vt.default_red",
         ],
     };
-    let pairs = choice.pairs(tree, &config);
+    let pairs = choice.pairs(tree, config);
     let names_root = pairs.iter().flat_map(|pair| &pair.arguments);
     let names_root = names_root
         .clone()

@@ -9,7 +9,7 @@
 
 use std::sync::Arc;
 
-use crate::boot_config::{self, MenuEntry};
+use crate::boot_config::MenuEntry;
 use crate::images::detection::Detection;
 use crate::images::entry::Note;
 use crate::images::family::Family;
@@ -36,13 +36,13 @@ const IN_INITRAMFS: &str = "proxmox.iso";
 fn detect(medium: Medium<'_>) -> Option<Detection> {
     let tree = medium.tree;
     tree.file(INFO).and_then(|_| tree.file(KERNEL))?;
-    let config = boot_config::read(tree, medium.read, &[]);
+    let config = medium.menus();
     let choice = Choice {
         is_usable: &|entry| entry.kernel == KERNEL,
         mode: &mode,
         variants: &["proxdebug", "nomodeset", "console", "splash"],
     };
-    let pairs = choice.pairs(tree, &config);
+    let pairs = choice.pairs(tree, config);
     let common = Common {
         medium,
         root: None,

@@ -1,7 +1,10 @@
 //! No family takes another one's media.
 
+use std::cell::Cell;
+
 use super::*;
-use crate::testing::{medium, tree};
+use crate::testing::{self, medium, tree};
+use crate::vfs::Content;
 
 /// Files with their texts.
 type Files = &'static [(&'static str, &'static str)];
@@ -228,4 +231,22 @@ fn each_medium_is_of_its_own_family_only() {
             );
         }
     }
+}
+
+#[test]
+fn menus_are_read_once_for_all_families() {
+    let menu = "menuentry 'A kernel' {\nlinux /kernel word\n}\n";
+    let tree = tree(&[("boot/grub/grub.cfg", menu), ("kernel", "k")]);
+    let times = Cell::new(0);
+    let read = |content: &Content| {
+        times.set(times.get() + u32::from(content.len() == menu.len() as u64));
+        testing::read(content)
+    };
+    let medium = Medium {
+        read: &read,
+        ..medium(&tree, "disc", "Label")
+    };
+    assert!(detect(medium).is_none());
+    assert_eq!(medium.menus().entries.len(), 1);
+    assert_eq!(times.get(), 1);
 }

@@ -12,7 +12,7 @@ mod pull;
 
 use std::sync::Arc;
 
-use crate::boot_config::{self, BootConfig, file_names};
+use crate::boot_config::{BootConfig, file_names};
 use crate::images::arguments::inherited;
 use crate::images::cpu::{Cpu, Firmware};
 use crate::images::detection::Detection;
@@ -38,8 +38,8 @@ type Start<'a> = (&'a Uki, &'a Profile);
 
 /// Recognises a medium with unified kernel images.
 fn detect(medium: Medium<'_>) -> Option<Detection> {
-    let config = boot_config::read(medium.tree, medium.read, &[]);
-    let ukis = program::find(medium, &config);
+    let config = medium.menus();
+    let ukis = program::find(medium, config);
     let starts = ukis
         .iter()
         .flat_map(|uki| uki.profiles.iter().map(move |profile| (uki, profile)));
@@ -59,7 +59,7 @@ fn detect(medium: Medium<'_>) -> Option<Detection> {
         .map(|((start, cpu), parts)| entry(medium, start, cpu, &parts))
         .collect();
     if entries.is_empty() {
-        entries = kernels(medium, &config);
+        entries = kernels(medium, config);
     }
     let pulls = entries.iter().any(|entry| entry.root.is_some());
     (!entries.is_empty()).then(|| Detection {

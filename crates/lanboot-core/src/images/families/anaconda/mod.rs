@@ -11,7 +11,7 @@ mod treeinfo;
 
 use std::sync::Arc;
 
-use crate::boot_config::{self, MenuEntry};
+use crate::boot_config::MenuEntry;
 use crate::images::arguments::NetworkArgs;
 use crate::images::detection::Detection;
 use crate::images::dracut_evidence;
@@ -77,14 +77,14 @@ fn detect(medium: Medium<'_>) -> Option<Detection> {
     let tree = medium.tree;
     let info = TreeInfo::read(medium);
     let image = image(tree, &info)?;
-    let config = boot_config::read(tree, medium.read, &[]);
+    let config = medium.menus();
     let is_usable = |entry: &MenuEntry| SOURCES.iter().any(|key| entry.argument(key).is_some());
     let choice = Choice {
         is_usable: &is_usable,
         mode: &mode,
         variants: &VARIANTS,
     };
-    let pairs = own_menu::without_copies(tree, choice.pairs(tree, &config));
+    let pairs = own_menu::without_copies(tree, choice.pairs(tree, config));
     let pairs: Vec<Pair> = pairs
         .into_iter()
         .map(|pair| with_kickstart(tree, pair))

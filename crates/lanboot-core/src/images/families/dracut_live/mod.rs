@@ -15,7 +15,6 @@ mod root_source;
 
 use std::sync::Arc;
 
-use crate::boot_config;
 use crate::images::cpu::Cpu;
 use crate::images::detection::Detection;
 use crate::images::entry::{Entry, EntryKind, Linux, Note};
@@ -38,8 +37,8 @@ pub(super) static FAMILY: Family = Family {
 
 /// Recognises a medium that boots with dracut's `dmsquash-live`.
 fn detect(medium: Medium<'_>) -> Option<Detection> {
-    let config = boot_config::read(medium.tree, medium.read, &[]);
-    let mut pairs = pairs::pairs(medium, &config);
+    let config = medium.menus();
+    let mut pairs = pairs::pairs(medium, config);
     if pairs.is_empty() {
         pairs = pairs::conventional(medium).into_iter().collect();
     }

@@ -15,7 +15,6 @@ mod root_source;
 
 use std::sync::Arc;
 
-use crate::boot_config;
 use crate::images::cpu::Cpu;
 use crate::images::detection::Detection;
 use crate::images::entry::{Entry, RootSource};
@@ -56,8 +55,8 @@ const TAILS: &str = "live/Tails.module";
 fn detect(medium: Medium<'_>) -> Option<Detection> {
     let tree = medium.tree;
     let has_live = tree.is_directory(layout::LIVE);
-    let config = boot_config::read(tree, medium.read, &[]);
-    let mut pairs = pairs::pairs(tree, medium.read, &config);
+    let config = medium.menus();
+    let mut pairs = pairs::pairs(tree, medium.read, config);
     if pairs.is_empty() && has_live {
         pairs = pairs::conventional(tree, medium.read);
     }
