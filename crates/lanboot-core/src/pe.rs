@@ -40,11 +40,23 @@ impl Signed {
     }
 }
 
+/// What a program is for, by the subsystem in its headers (UEFI 2.10 §2.1.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Subsystem {
+    /// An application: what firmware and loaders start.
+    Application,
+    /// A driver of the firmware.
+    Driver,
+    /// A program for an operating system.
+    Other,
+}
+
 /// The headers of one program.
 pub(crate) struct Program<'a> {
     content: &'a Content,
     read: ReadSmall<'a>,
     machine: u16,
+    subsystem: u16,
     /// Offset and length of the certificate table.
     security: (u64, u64),
     sections: Vec<Section>,
@@ -77,6 +89,7 @@ impl<'a> Program<'a> {
             0x10b => optional + 96 + 4 * 8,
             _ => return None,
         };
+        let subsystem = u16_at(&head, optional + 68)?;
         let word = |at| Some(u64::from(u32_at(&head, at)?));
         let security = (word(directory)?, word(directory + 4)?);
         // Behind the symbols, 18 bytes each, stand the names that are longer than eight bytes.
@@ -96,6 +109,7 @@ impl<'a> Program<'a> {
             content,
             read,
             machine,
+            subsystem,
             security,
             sections: (0..count).map_while(section).collect(),
         })
@@ -112,6 +126,24 @@ impl<'a> Program<'a> {
             0x6264 => Some(Arch::Loong64Uefi),
             _ => None,
         }
+    }
+
+    /// Returns what it is for.
+    pub(crate) fn subsystem(&self) -> Subsystem {
+        match self.subsystem {
+            10 => Subsystem::Application,
+            11..=13 => Subsystem::Driver,
+            _ => Subsystem::Other,
+        }
+    }
+
+    /// Returns the least length in bytes of a file with all of its sections and its signature.
+    pub(crate) fn end(&self) -> u64 {
+        let sections = self.sections.iter().filter(|section| section.len > 0);
+        let ends = sections.map(|section| section.offset + section.len);
+        ends.chain([self.security.0 + self.security.1])
+            .max()
+            .unwrap_or(0)
     }
 
     /// The bytes of a section, if it is there and not longer than `limit`.

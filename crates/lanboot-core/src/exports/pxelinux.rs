@@ -128,7 +128,10 @@ fn linux_commands(
     let initrd = |file: &dyn Fn(&str) -> String, route: &dyn Fn(Route) -> String| {
         let files = linux.initrd.iter().map(|path| file(path));
         let files: Vec<String> = files.chain(overlay.clone().map(route)).collect();
-        files.join(",")
+        match &files[..] {
+            [] => String::new(),
+            files => format!("INITRD {}\n", files.join(",")),
+        }
     };
     let initrd_by_http = initrd(&http, &|route| route.url(&from.server.http));
     let files = [&linux.kernel].into_iter().chain(&linux.initrd);
@@ -138,8 +141,9 @@ fn linux_commands(
         let tftp = |file: &str| by_tftp(menu_entry.path(file));
         let _ = write!(
             out,
-            "# LINUX {}\n# INITRD {initrd_by_http}\nLINUX {}\nINITRD {}\n",
+            "# LINUX {}\n{}LINUX {}\n{}",
             http(&linux.kernel),
+            initrd_by_http.replacen("INITRD", "# INITRD", 1),
             tftp(&linux.kernel),
             initrd(&tftp, &|route| by_tftp(route.to_string())),
         );
@@ -147,7 +151,7 @@ fn linux_commands(
         let _ = write!(
             out,
             "# Its files have names that only URLs can hold: this entry needs lpxelinux.0.\n\
-             LINUX {}\nINITRD {initrd_by_http}\n",
+             LINUX {}\n{initrd_by_http}",
             http(&linux.kernel),
         );
     }

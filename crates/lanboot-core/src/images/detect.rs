@@ -5,10 +5,10 @@ use std::cell::OnceCell;
 use super::detection::{Detection, StockMenu};
 use super::generic::{self, Boots};
 use super::medium::Medium;
-use super::{efi, families, product};
+use super::{bare, efi, families, product};
 use crate::boot_config::{ReadSmall, file_names};
 use crate::iso::{BootEntry, Platform};
-use crate::media;
+use crate::media::{self, Format};
 use crate::vfs::Tree;
 
 /// Recognises a medium by content. `name` is what its image is called; `read` returns the bytes of a
@@ -19,12 +19,16 @@ pub fn detect(medium: &media::Medium, name: &str, read: ReadSmall<'_>) -> Detect
     // The file system in a disc's boot image is not looked into; that of a drive is the tree.
     let has_program = !medium.format.is_drive() || !efi_archs.is_empty();
     let efi_boot = has_program && medium.boot.iter().any(is_efi);
+    let is_disc = match medium.format {
+        Format::Iso(_) | Format::Udf(_) => true,
+        Format::Disk(..) | Format::Bare(_) => false,
+    };
     let seen = Medium {
         tree,
         name,
         label: &medium.label,
         date: medium.date(),
-        disc_bytes: (!medium.format.is_drive()).then_some(medium.len),
+        disc_bytes: is_disc.then_some(medium.len),
         read,
         menus_read: &OnceCell::new(),
     };
@@ -32,7 +36,10 @@ pub fn detect(medium: &media::Medium, name: &str, read: ReadSmall<'_>) -> Detect
         bios: medium.boot.iter().any(is_bios),
         uefi: efi_boot,
     };
-    let found = families::detect(seen).unwrap_or_else(|| generic::detect(seen, boots));
+    let found = families::detect(seen).unwrap_or_else(|| match medium.format {
+        Format::Bare(of) => bare::detect(seen, of),
+        Format::Iso(_) | Format::Udf(_) | Format::Disk(..) => generic::detect(seen, boots),
+    });
     Detection {
         format: Some(medium.format),
         product: product::product(tree, read),

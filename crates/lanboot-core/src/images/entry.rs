@@ -228,7 +228,7 @@ impl Entry {
 
     /// Tests whether it is a generic way, for which anything else is better.
     pub fn is_last_resort(&self) -> bool {
-        let generic = [Note::AsDisk, Note::WithoutMedium];
+        let generic = [Note::AsDisk, Note::WithoutMedium, Note::KernelAlone];
         let is_kernel = matches!(self.kind, EntryKind::Linux(_));
         self.notes
             .iter()
@@ -335,6 +335,9 @@ impl Entry {
         if self.root.is_none() {
             let mib = self.initramfs_bytes() >> 20;
             return match &self.kind {
+                EntryKind::Linux(linux) if linux.initrd.is_empty() => {
+                    format!("{}: a kernel without an initramfs.", self.volume)
+                }
                 EntryKind::Linux(_) => format!(
                     "{}: everything is in its initramfs ({mib} MiB).",
                     self.volume

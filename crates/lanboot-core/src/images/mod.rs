@@ -3,12 +3,13 @@
 //! * `medium` — what a family sees of a medium; `detection` — what it finds there.
 //! * `entry_kind` — the things a loader starts; `entry` — an entry, and `entry::RootSource`: how its
 //!   initramfs finds its root.
-//! * `generic` — the ways for a medium of no family.
+//! * `generic` — the ways for a medium of no family; `bare` — files that are started as they are.
 //! * `families` — one module per family, and the table that registers them.
 //!
 //! A further family is one module under `families` and its row in that table.
 
 mod arguments;
+mod bare;
 mod cpu;
 mod detect;
 pub(crate) mod detection;

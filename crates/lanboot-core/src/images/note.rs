@@ -20,6 +20,8 @@ pub enum Note {
     /// Its arguments follow the family's scripts, and no medium of it was booted by this project's
     /// tests.
     NotBooted,
+    /// A kernel without an initramfs: only what is built into it starts.
+    KernelAlone,
     /// The generic way for a medium of no known family: the image as a disk.
     AsDisk,
     /// The generic way for one with an EFI program: that alone.
@@ -55,6 +57,10 @@ impl fmt::Display for Note {
                 "the image is its disk until a system takes over: Linux on it does not find it again; \
                  iPXE reads it over HTTP as needed, PXELINUX and GRUB (with memdisk) and UEFI HTTP Boot \
                  copy it into memory whole",
+            ),
+            Self::KernelAlone => f.write_str(
+                "a kernel by itself starts only a system that is built into it: it is given no initramfs; \
+                 arguments of yours (--append) may name a root on the machine's own disk",
             ),
             Self::WithoutMedium => f.write_str(
                 "its EFI program is started without its medium: a program that is complete works, a \

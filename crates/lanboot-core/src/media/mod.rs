@@ -1,15 +1,17 @@
-//! Reads an image of any kind: ISO 9660, UDF or both, a raw disk with a FAT file system; and says of
-//! files that only hold an image how to unpack them.
+//! Reads an image of any kind: ISO 9660, UDF or both, a raw disk with a FAT file system, a program that
+//! loaders start as it is; and says of files that only hold an image how to unpack them.
 //!
 //! A disc with both file systems is read by its ISO 9660 side, unless that lacks files or has no long
 //! names: Windows media have one file there, which says to use the other side.
 
+mod bare;
 mod packed;
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
 
+pub use bare::{Bare, NotBare};
 pub use packed::Packed;
 
 use crate::disk::{self, DiskError, RawDisk, Table};
@@ -55,6 +57,8 @@ pub enum Format {
     Udf(Revision),
     /// A raw disk with this partition table and file system.
     Disk(Table, FatKind),
+    /// No file system: a file that loaders of this kind start as it is.
+    Bare(Bare),
 }
 
 impl Format {
@@ -73,6 +77,7 @@ impl fmt::Display for Format {
             Self::Iso(Naming::Plain) => f.write_str("ISO 9660"),
             Self::Udf(revision) => write!(f, "UDF {revision}"),
             Self::Disk(table, kind) => write!(f, "raw disk, {table}, {kind}"),
+            Self::Bare(bare) => bare.fmt(f),
         }
     }
 }
@@ -80,6 +85,8 @@ impl fmt::Display for Format {
 /// Reason a file cannot be served as an image.
 #[derive(Debug)]
 pub enum MediaError {
+    /// It is a program that cannot be started by itself.
+    Bare(NotBare),
     /// It holds an image that has to be unpacked.
     Packed(Packed),
     /// It is a damaged UDF file system.
@@ -94,6 +101,7 @@ impl MediaError {
     /// Returns a clause that follows the name of the file; `name` is what a command calls it.
     pub fn clause(&self, name: &str) -> String {
         match self {
+            Self::Bare(reason) => reason.to_string(),
             Self::Packed(packed) => packed.advice(name),
             Self::Udf(error) => error.to_string(),
             Self::Disk(error) => error.to_string(),
@@ -160,6 +168,10 @@ fn other(image: ImageId, source: &dyn ReadAt, error: IsoError) -> Result<Medium,
             boot: Vec::new(),
             warnings: udf.warnings,
         });
+    }
+    // Before disks, whose first sector ends like that of such a program.
+    if let Some(found) = bare::read(image, source) {
+        return found.map_err(MediaError::Bare);
     }
     let len = usize::try_from(source.len()).unwrap_or(usize::MAX);
     let mut head = vec![0; len.min(packed::HEAD)];

@@ -19,7 +19,9 @@ use std::net::IpAddr;
 
 pub(crate) use self::explanations::refused;
 use self::explanations::{incomplete, not_offered};
-use self::kinds::{firmware_of, is_kernel, multiboot_commands, on_firmware, program_commands};
+use self::kinds::{
+    firmware_of, is_kernel, linux_commands, multiboot_commands, on_firmware, program_commands,
+};
 use self::quoting::{MAX_WORD, argument, arguments, quoted, shown};
 
 use super::{MAX_HELP, Menu, overlay, transport_label, unreachable, url_path};
@@ -385,11 +387,7 @@ impl Grub<'_> {
             EntryKind::Linux(Linux { kernel, initrd }) => {
                 let overlay = overlay(image, entry).map(|route| format!("($lanboot)/{route}"));
                 let initrd: Vec<String> = initrd.iter().map(file).chain(overlay).collect();
-                let initrd = initrd.join(" ");
-                format!(
-                    "if linux {} {arguments}; then initrd {initrd}; fi\n",
-                    file(kernel)
-                )
+                linux_commands(&file(kernel), &initrd, arguments)
             }
             EntryKind::Program(program) => program_commands(program, arguments, file),
             EntryKind::Multiboot(multiboot) => multiboot_commands(multiboot, arguments, file),

@@ -257,10 +257,13 @@ fn commands(image: &Image, entry: &Entry, server: &Server, arguments: &str) -> S
     match &entry.kind {
         EntryKind::Linux(Linux { kernel, initrd }) => {
             let initrd = initramfs_urls(server, image, entry, initrd);
+            let initrd = match &initrd[..] {
+                [] => String::new(),
+                urls => format!("INITRD {}\n", urls.join(",")),
+            };
             format!(
-                "LINUX {}\nINITRD {}\nAPPEND {}\nSYSAPPEND {}\n",
+                "LINUX {}\n{initrd}APPEND {}\nSYSAPPEND {}\n",
                 url(kernel),
-                initrd.join(","),
                 line(arguments, MAX_ARGUMENTS),
                 entry.sysappend(),
             )

@@ -1,4 +1,4 @@
-//! GRUB's commands for entries that are no Linux kernels, and the machines that start them.
+//! GRUB's commands for each kind of entry, and the machines that start those that are no Linux kernels.
 
 use std::fmt::Write as _;
 
@@ -29,6 +29,17 @@ pub(super) fn is_kernel(entry: &Entry) -> bool {
     match entry.kind {
         EntryKind::Linux(_) => true,
         EntryKind::Program(_) | EntryKind::Multiboot(_) | EntryKind::Disk(_) => false,
+    }
+}
+
+/// Returns the commands that load a Linux kernel with its initramfs files, if it has any.
+pub(super) fn linux_commands(kernel: &str, initrd: &[String], arguments: &str) -> String {
+    match initrd {
+        [] => format!("linux {kernel} {arguments}\n"),
+        files => {
+            let initrd = files.join(" ");
+            format!("if linux {kernel} {arguments}; then initrd {initrd}; fi\n")
+        }
     }
 }
 

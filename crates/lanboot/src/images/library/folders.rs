@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 use lanboot_core::catalog::newest_first;
 use lanboot_core::text;
 
-use super::endings::is_called_image;
+use super::endings::{
+    is_called_image, is_called_initramfs, is_called_kernel, is_called_program, is_for_firmware,
+};
 
 /// Most folders one inside the other, below the one the operator named.
 const MAX_DEPTH: usize = 8;
@@ -40,7 +42,7 @@ pub(super) struct FoundImage {
 }
 
 /// Lists the images in `folder` and in the folders below it: all files called like one, so that
-/// invalid ones are reported. Folders whose names begin with a dot are left out, and a folder that
+/// invalid ones are reported, and programs that are started as they are. Folders whose names begin with a dot are left out, and a folder that
 /// links lead to twice is listed once.
 ///
 /// # Errors
@@ -67,19 +69,30 @@ impl Walk {
             return Ok(());
         }
         let (mut files, mut folders) = (Vec::new(), Vec::new());
+        let (mut kernels, mut has_initramfs) = (Vec::new(), false);
+        let may_start = !names.iter().any(|name| is_for_firmware(name));
         for entry in std::fs::read_dir(path)? {
             let entry = entry?;
             let name = entry.file_name();
-            if is_called_image(Path::new(&name)) {
+            let called = Path::new(&name);
+            has_initramfs |= is_called_initramfs(called);
+            if is_called_image(called) || (may_start && is_called_program(called)) {
                 files.push((text::path(name.as_ref()), entry.path()));
+            } else if is_called_kernel(called) {
+                kernels.push((text::path(name.as_ref()), entry.path()));
             } else if let Some(meta) = folder_of(&entry) {
                 folders.push((text::path(name.as_ref()), entry.path(), meta));
             }
             // A folder of other files costs no memory.
-            if self.found.images.len() + files.len() > MAX_FILES || folders.len() > MAX_FOLDERS {
+            let count = self.found.images.len() + files.len() + kernels.len();
+            if count > MAX_FILES || folders.len() > MAX_FOLDERS {
                 self.found.is_cut = true;
                 break;
             }
+        }
+        // A kernel beside an initramfs is a part of a system.
+        if !has_initramfs {
+            files.append(&mut kernels);
         }
         files.sort_by(|(one, _), (other, _)| newest_first(one, other));
         let images = files.into_iter().map(|(_, path)| FoundImage {
@@ -158,6 +171,32 @@ mod tests {
             "linux/a-9.iso",
             "linux/b/x.iso",
             "tools/t.iso",
+        ];
+        assert_eq!(listed(folder.path()), expected);
+    }
+
+    #[test]
+    fn programs_and_kernels_by_themselves_are_listed_and_parts_of_systems_are_not() {
+        let folder = tempfile::tempdir().unwrap();
+        for path in [
+            "EFI/BOOT/BOOTX64.EFI",
+            "EFI/disk.img",
+            "debian/initrd.gz",
+            "debian/vmlinuz",
+            "kernels/vmlinuz-6.1",
+            "memtest86+x64.bin",
+            "shell.efi",
+            "tool.bin",
+        ] {
+            let path = folder.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, b"").unwrap();
+        }
+        let expected = [
+            "memtest86+x64.bin",
+            "shell.efi",
+            "EFI/disk.img",
+            "kernels/vmlinuz-6.1",
         ];
         assert_eq!(listed(folder.path()), expected);
     }

@@ -411,7 +411,10 @@ fn named(written: &Path, faults: &mut Vec<Diagnostic>) -> Vec<FoundImage> {
         }
     };
     if found.images.is_empty() {
-        let text = format!("{}: there is no *.iso, *.img or *.raw file in it", folder());
+        let text = format!(
+            "{}: there is no image in it (*.iso, *.img, *.raw) and no program (*.efi, *.lkrn)",
+            folder()
+        );
         faults.push(DiagnosticCode::FolderEmpty.with(text).of_file(folder()));
     }
     if found.is_cut {

@@ -1,0 +1,127 @@
+# shellcheck shell=bash disable=SC2034  # what lib.sh reads
+# Programs that are started as they are, without a medium: memtest86+, iPXE and a kernel as plain files,
+# and what is inside a boot image only.
+#
+# long: memtest-files          a folder with memtest86+ 6.10 as plain files, a BIOS and iPXE: memtest86+x64.bin
+# long: memtest-files-efi      memtest86+x64.efi of version 6 with a BIOS: it is a program for both
+# long: memtest-files-uefi     the same file with UEFI and iPXE
+# long: memtest-files-grub     the same file with UEFI and GRUB's chainloader
+# long: memtest-files-8        mt86+x64 of version 8 with a BIOS and lpxelinux.0
+# long: memtest-ia32-bios      the 32-bit CD on a processor without 64 bits, by iPXE
+# long: memtest-ia32-file      memtest86+ia32.bin there, by lpxelinux.0
+# long: memtest-ia32-uefi      the 32-bit CD on a machine with ia32 UEFI, by GRUB
+# long: memtest-ia32-efi       memtest86+ia32.efi there
+# long: ipxe-lkrn              ipxe.lkrn with a BIOS and lpxelinux.0: it asks for a menu
+# long: kernel-alone           a kernel without an initramfs, a BIOS and iPXE: it looks for its root
+
+# memtest_files SUITE NAME…: puts these files of Debian's package into a folder, PROGRAMS.
+memtest_files() {
+    local dir=$REPO/target/boot/memtest-$1 name
+    "$REPO/tests/images/fetch" "$dir" "$1" memtest86+:amd64 || fail "memtest86+ cannot be fetched"
+    PROGRAMS=$LOGS/programs
+    mkdir -p "$PROGRAMS"
+    shift
+    for name in "$@"; do cp "$dir/boot/$name" "$PROGRAMS/"; done
+    LAB_START=$(date +%s.%N)
+}
+
+# file_runs VERSION NAME FLAGS…: the machine starts the file NAME of the folder.
+file_runs() {
+    local version=$1 name=$2
+    shift 2
+    start_server "$PROGRAMS" -- --menu-timeout 0 --append "console=ttyS0,115200" --boot "$name" "$@"
+    reaches "Memtest86\+ v$version"
+}
+
+MEMTEST_6=(memtest86+x64.bin memtest86+x64.efi memtest86+ia32.bin memtest86+ia32.efi)
+
+case_memtest-files() {
+    memtest_files bookworm "${MEMTEST_6[@]}"
+    file_runs 6.10 memtest86-x64.bin --loader ipxe
+    loaded '/iso/memtest86-x64.bin/program.bin'
+}
+case_memtest-files-efi() {
+    memtest_files bookworm "${MEMTEST_6[@]}"
+    file_runs 6.10 memtest86-x64.efi --loader ipxe
+    loaded '/iso/memtest86-x64.efi/program.efi'
+}
+case_memtest-files-uefi() {
+    GUEST_FIRMWARE=uefi
+    case_memtest-files-efi
+}
+case_memtest-files-grub() {
+    GUEST_FIRMWARE=uefi
+    memtest_files bookworm "${MEMTEST_6[@]}"
+    file_runs 6.10 memtest86-x64.efi --loader grub --loaders "$(signed_loaders)"
+}
+case_memtest-files-8() {
+    memtest_files sid mt86+x64 mt86+ia32
+    file_runs 8.10 mt86-x64 --loader pxelinux
+}
+
+# on_ia32 FIRMWARE: the next machine has a processor without long mode.
+on_ia32() {
+    case $1 in
+    bios) GUEST_FLAGS='-cpu coreduo' ;;
+    uefi)
+        local dir=$REPO/target/boot/signed-ia32
+        GUEST_FIRMWARE=ia32
+        "$REPO/tests/images/fetch" "$dir" bookworm shim-signed:i386 grub-efi-ia32-signed:i386 ||
+            fail "Debian's signed loaders cannot be fetched"
+        LOADERS=$LOGS/loaders
+        mkdir -p "$LOADERS"
+        cp "$dir/usr/lib/shim/shimia32.efi.signed" "$LOADERS/shimia32.efi"
+        cp "$dir/usr/lib/grub/i386-efi-signed/grubnetia32.efi.signed" "$LOADERS/grubia32.efi"
+        ;;
+    esac
+}
+
+# memtest_cd_ia32 FLAGS…: the 32-bit CD.
+memtest_cd_ia32() {
+    local cd
+    memtest_cd bookworm
+    # shellcheck disable=SC2153  # set by memtest_cd
+    cd=${MEMTEST/x64/ia32}
+    start_server "$cd" -- --menu-timeout 0 --append "console=ttyS0,115200" "$@"
+    reaches 'Memtest86\+ v6.10'
+}
+case_memtest-ia32-bios() {
+    on_ia32 bios
+    memtest_cd_ia32 --loader ipxe
+    loaded '/iso/memtest86-ia32/boot/floppy.img'
+}
+case_memtest-ia32-file() {
+    on_ia32 bios
+    memtest_files bookworm "${MEMTEST_6[@]}"
+    file_runs 6.10 memtest86-ia32.bin --loader pxelinux
+}
+case_memtest-ia32-uefi() {
+    on_ia32 uefi
+    memtest_cd_ia32 --loaders "$LOADERS"
+    loaded '/?iso/memtest86-ia32/EFI/BOOT/bootia32.efi'
+}
+case_memtest-ia32-efi() {
+    on_ia32 uefi
+    memtest_files bookworm "${MEMTEST_6[@]}"
+    file_runs 6.10 memtest86-ia32.efi --loaders "$LOADERS"
+}
+
+case_ipxe-lkrn() {
+    local dir=$REPO/target/boot/ipxe-medium
+    "$REPO/tests/images/fetch" "$dir" bookworm ipxe:all || fail "ipxe cannot be fetched"
+    LAB_START=$(date +%s.%N)
+    start_server "$dir/boot/ipxe.lkrn" -- --menu-timeout 0 --loader pxelinux
+    start_guest 1
+    wait_sent "$DEADLINE" '^/?iso/ipxe.lkrn/program.bin' || fail "ipxe.lkrn was not loaded"
+    wait_sent "$DEADLINE" '^/boot.ipxe' || fail "iPXE did not ask for its menu; the server said last: $(last_events)"
+    step "iPXE from the file asks for its menu"
+}
+
+case_kernel-alone() {
+    image xen
+    mkdir -p "$LOGS/kernel"
+    xorriso -osirrox on -indev "$IMAGE" -extract /boot/vmlinuz "$LOGS/kernel/vmlinuz" 2>/dev/null ||
+        fail "no kernel on $IMAGE"
+    start_server "$LOGS/kernel" -- --menu-timeout 0 --loader ipxe --append "console=ttyS0 panic=-1"
+    reaches 'Unable to mount root fs on'
+}
