@@ -15,6 +15,7 @@ use ipnet::IpNet;
 use crate::catalog::{Catalog, Entry, Fetched, Image, Server, Transport};
 use crate::diagnostic::DiagnosticCode;
 use crate::images::{EntryKind, Linux, Multiboot};
+use crate::initramfs::join;
 use crate::loaders::{LoaderRoute, Loaders, PXELINUX_DEFAULT, PxelinuxFile};
 use crate::menus::{self, Menu};
 use crate::net::{self, Origin};
@@ -107,7 +108,7 @@ impl Routes {
                 None => self.at_root(&self.as_path(route), peer),
             },
             Route::Overlay { image, entry } => match self.entry(image, entry) {
-                Some((image, entry)) => overlay(image, entry),
+                Some((image, entry)) => initramfs(image, entry),
                 None => self.at_root(&self.as_path(route), peer),
             },
             Route::Root(path) => self.at_root(path, peer),
@@ -176,11 +177,11 @@ impl Routes {
                 let found = self.entry(image, entry);
                 return found.map_or_else(FileUse::default, |(image, entry)| FileUse {
                     role: match entry.root {
-                        // It is part of the whole system, and loaded last.
+                        // It is the whole system, and loaded last.
                         None => Role::Root,
                         Some(_) => Role::Initramfs,
                     },
-                    name: format!("{}/{}.cpio", image.name, entry.id),
+                    name: format!("{}/{}.img", image.name, entry.id),
                     begins_boot: true,
                     ..FileUse::default()
                 });
@@ -364,12 +365,19 @@ fn role_in(entry: &Entry, file: &str) -> Option<Role> {
     }
 }
 
-/// Makes the overlay of an entry; `None` where it has none.
-fn overlay(image: &Image, entry: &Entry) -> Option<File> {
-    let archive = entry.overlay()?.archive(&image.tree, &image.whole()).ok()?;
-    let file = File::in_memory(archive);
+/// Makes the initramfs of an entry with its overlay, as one file: the kernel's EFI stub joins several
+/// with nothing between them. `None` where it has no overlay.
+fn initramfs(image: &Image, entry: &Entry) -> Option<File> {
+    let overlay = entry.overlay()?;
+    let EntryKind::Linux(Linux { initrd, .. }) = &entry.kind else {
+        return None;
+    };
+    let added = overlay.archive(&image.tree, &image.whole()).ok()?;
+    let own = initrd.iter().map(|path| image.tree.file(path).cloned());
+    let own: Vec<Content> = own.collect::<Option<_>>()?;
+    let file = File::in_memory(join(own.iter().chain([&added])));
     Some(File {
-        // Its headers alone are the same for images of other bytes.
+        // What is in memory is the same for images of other bytes.
         version: image.version.rotate_left(20) ^ file.version,
         ..file
     })
@@ -387,6 +395,7 @@ mod tests {
     use super::*;
     use crate::plan::{BootChoice, Transports};
     use crate::testing::{catalog, overlaid};
+    use crate::vfs::{ImageId, Source};
     use std::collections::BTreeMap;
 
     pub(super) const PEER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 1, 9));
@@ -473,16 +482,23 @@ mod tests {
         let image = overlaid("tails");
         let bytes = image.found.entries[0].overlay().unwrap().bytes();
         let routes = routes(Catalog::new(vec![Arc::new(image)]));
-        let path = b"/overlay/tails/tails-x86_64.cpio";
+        let path = b"/overlay/tails/tails-x86_64.img";
         let opened = routes.open(path, b"", PEER).unwrap();
-        assert_eq!(opened.file.content.len(), bytes);
+        let content = &opened.file.content;
+        let own = "initramfs.img".len() as u64;
+        assert_eq!(content.len(), own + 7 + bytes, "with zeros after 13 bytes");
+        assert!(content.len() <= routes.catalog.images()[0].found.entries[0].initramfs_bytes());
         assert_eq!(opened.file_use.role, Role::Root);
-        let of_image = |piece: &&crate::vfs::Piece| piece.memory().is_none();
-        let pieces = opened.file.content.pieces().iter().filter(of_image);
-        assert_eq!(pieces.map(|piece| piece.len).sum::<u64>(), 4096);
+        let first = content.pieces()[0].memory();
+        assert_eq!(first, Some(&b"initramfs.img"[..]), "its own comes first");
+        let of_image = content.pieces().iter().filter(|piece| {
+            let image = ImageId(7);
+            piece.source == Source::Image { image, offset: 0 }
+        });
+        assert_eq!(of_image.map(|piece| piece.len).sum::<u64>(), 4096);
         let initrd = routes.use_in(&routes.catalog.images()[0], "arch/initramfs.img");
         assert_eq!(initrd.role, Role::Initramfs, "the overlay is the system");
-        for wrong in ["overlay/tails/dual.cpio", "overlay/dual/tails-x86_64.cpio"] {
+        for wrong in ["overlay/tails/dual.img", "overlay/dual/tails-x86_64.img"] {
             assert!(
                 routes.find(wrong.as_bytes(), b"", PEER).is_none(),
                 "{wrong}"
@@ -496,7 +512,7 @@ mod tests {
             let mut image = overlaid("tails");
             image.version = image_version;
             let routes = routes(Catalog::new(vec![Arc::new(image)]));
-            let path = b"/overlay/tails/tails-x86_64.cpio";
+            let path = b"/overlay/tails/tails-x86_64.img";
             routes.find(path, b"", PEER).unwrap().version
         };
         assert_ne!(version(1), version(2));

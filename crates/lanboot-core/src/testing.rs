@@ -16,7 +16,9 @@ use crate::loaders::{Grub, Shim, ShimGrub, SignedBuild, SignedIpxe};
 use crate::machine::Arch;
 use crate::net::Origin;
 use crate::pe::Signed;
-use crate::vfs::{Content, Identity, ImageId, Kind, Meta, NodeId, Piece, Tree, TreeBuilder};
+use crate::vfs::{
+    Content, Identity, ImageId, Kind, Meta, NodeId, Piece, Source, Tree, TreeBuilder,
+};
 
 pub(crate) fn catalog() -> Catalog {
     Catalog::new(vec![Arc::new(image("dual", &[Cpu::X86_64, Cpu::I686]))])
@@ -33,6 +35,7 @@ pub(crate) fn image(name: &str, cpus: &[Cpu]) -> Image {
         .unwrap();
     for (at, file) in [
         (arch, "vmlinuz"),
+        (arch, "initramfs.img"),
         (files, "lpxelinux.0"),
         (files, "ifcpu64.c32"),
     ] {
@@ -154,6 +157,10 @@ pub(crate) fn overlaid(name: &str) -> Image {
     ];
     let overlay = Overlay::new(files, &image.tree, image.recorded_size).unwrap();
     for entry in &mut image.found.entries {
+        entry.kind = EntryKind::Linux(Linux {
+            kernel: "arch/vmlinuz".into(),
+            initrd: vec!["arch/initramfs.img".into()],
+        });
         entry.root_source = Arc::new(Overlaid(overlay.clone()));
         entry.root = None;
     }
@@ -355,7 +362,10 @@ pub(crate) fn read(content: &Content) -> Option<Vec<u8>> {
         content
             .pieces()
             .iter()
-            .flat_map(|p| p.memory().unwrap().to_vec())
+            .flat_map(|p| match p.source {
+                Source::Zero => vec![0; usize::try_from(p.len).unwrap()],
+                _ => p.memory().unwrap().to_vec(),
+            })
             .collect(),
     )
 }

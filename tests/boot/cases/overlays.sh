@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2034  # what lib.sh reads
-# Media whose initramfs gets its system from the loader, in an archive that the server makes: a live
-# Debian laid out as Tails, without a network driver in its initramfs.
+# Media whose initramfs gets its system from the loader, in one file that the server makes of both: a
+# live Debian laid out as Tails, without a network driver in its initramfs.
 #
 # long: overlay            the ROM's iPXE, the image inside the initramfs
 # long: overlay-pxelinux   the same by this host's lpxelinux.0
@@ -14,7 +14,10 @@ overlay() {
     start_server "$IMAGE" -- --menu-timeout 0 --append "$QUIET" "$@"
     start_guest 1
     is_up_from_its_initramfs
-    has_sent_file '/?overlay/live-tails/live-tails.cpio'
+    # The last window of a download that its machine boots from at once may stay unconfirmed; that all
+    # of it was there, the machine has said.
+    has_event started 'protocol~HTTP|TFTP' 'path~^/?overlay/live-tails/live-tails.img$' ||
+        fail "the machine did not load its initramfs with the overlay from here"
 }
 
 is_up_from_its_initramfs() {

@@ -127,7 +127,9 @@ fn linux_commands(
     let overlay = overlay(menu_entry.image, menu_entry.entry);
     let initrd = |file: &dyn Fn(&str) -> String, route: &dyn Fn(Route) -> String| {
         let files = linux.initrd.iter().map(|path| file(path));
-        let files: Vec<String> = files.chain(overlay.clone().map(route)).collect();
+        let files = overlay
+            .clone()
+            .map_or_else(|| files.collect(), |one| vec![route(one)]);
         match &files[..] {
             [] => String::new(),
             files => format!("INITRD {}\n", files.join(",")),

@@ -14,7 +14,7 @@ use super::overlay::Overlay;
 pub(crate) use super::refusal::Refusal;
 use super::server::MountSource;
 use super::transport::Transport;
-use crate::initramfs::Contents;
+use crate::initramfs::{Contents, MAX_GAP};
 use crate::machine::Arch;
 use crate::pe::Signed;
 
@@ -181,10 +181,13 @@ impl Entry {
         self.root_source.overlay()
     }
 
-    /// Returns the size of everything a loader loads as its initramfs, in bytes.
+    /// Returns the most bytes that a loader loads as its initramfs: with an overlay they are one file,
+    /// with zeros between its parts.
     pub fn initramfs_bytes(&self) -> u64 {
-        let overlay = self.overlay().map_or(0, Overlay::bytes);
-        self.initrd_bytes.saturating_add(overlay)
+        let gaps = (self.kind.loaded().len() as u64).saturating_mul(MAX_GAP);
+        let added = |overlay: &Overlay| overlay.bytes().saturating_add(gaps);
+        let added = self.overlay().map_or(0, added);
+        self.initrd_bytes.saturating_add(added)
     }
 
     /// Tests whether its boot reads the image as it is: downloaded, or as part of its overlay.

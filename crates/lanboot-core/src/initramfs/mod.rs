@@ -7,10 +7,12 @@
 //! conclusion is drawn from it.
 
 mod archive;
+mod join;
 mod reader;
 mod unpack;
 mod writer;
 
+pub use join::{MAX_GAP, join};
 pub use reader::list;
 pub use writer::{MAX_MEMBERS, Member, MemberKind, Unwritable, write};
 

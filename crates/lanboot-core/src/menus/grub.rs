@@ -385,8 +385,10 @@ impl Grub<'_> {
         let file = |path: &String| self.file(image, path);
         match &entry.kind {
             EntryKind::Linux(Linux { kernel, initrd }) => {
-                let overlay = overlay(image, entry).map(|route| format!("($lanboot)/{route}"));
-                let initrd: Vec<String> = initrd.iter().map(file).chain(overlay).collect();
+                let initrd: Vec<String> = match overlay(image, entry) {
+                    Some(route) => vec![format!("($lanboot)/{route}")],
+                    None => initrd.iter().map(file).collect(),
+                };
                 linux_commands(&file(kernel), &initrd, arguments)
             }
             EntryKind::Program(program) => program_commands(program, arguments, file),

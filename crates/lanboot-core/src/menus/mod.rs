@@ -149,7 +149,8 @@ pub(crate) fn url(server: &Server, image: &Image, path: &str) -> String {
     Route::of_image(&image.name, &url_path(path)).url(&server.http)
 }
 
-/// Returns the route of an entry's overlay; `None` where it has none.
+/// Returns the route of an entry's initramfs with its overlay, which is loaded instead of the files of
+/// its image; `None` where it has no overlay.
 pub(crate) fn overlay(image: &Image, entry: &Entry) -> Option<Route> {
     entry.overlay().map(|_| Route::Overlay {
         image: image.name.clone(),
@@ -158,16 +159,17 @@ pub(crate) fn overlay(image: &Image, entry: &Entry) -> Option<Route> {
 }
 
 /// Returns the URLs of everything that is loaded as the initramfs of an entry, in order: the files
-/// `initrd` of its image, then its overlay.
+/// `initrd` of its image, or the one file that they are with its overlay.
 pub(crate) fn initramfs_urls(
     server: &Server,
     image: &Image,
     entry: &Entry,
     initrd: &[String],
 ) -> Vec<String> {
-    let files = initrd.iter().map(|path| url(server, image, path));
-    let overlay = overlay(image, entry).map(|route| route.url(&server.http));
-    files.chain(overlay).collect()
+    match overlay(image, entry) {
+        Some(route) => vec![route.url(&server.http)],
+        None => initrd.iter().map(|path| url(server, image, path)).collect(),
+    }
 }
 
 /// Returns a path as part of a URL, with every byte `%`-encoded that a URL or a menu could
@@ -208,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn every_menu_loads_the_overlay_behind_the_initramfs() {
+    fn every_menu_loads_the_initramfs_with_its_overlay_as_one_file() {
         let catalog = Catalog::new(vec![Arc::new(overlaid("tails"))]);
         let menu = Menu {
             timeout: None,
@@ -225,15 +227,14 @@ mod tests {
             netmask: [255, 255, 255, 0].into(),
         };
         let text = ipxe(&catalog, &menu, &server(), Memory::Unknown);
-        let lines = "initrd=initramfs.img initrd=tails-x86_64.cpio || goto failed\n\
-            initrd http://10.0.0.1/iso/tails/arch/early%20img || goto failed\n\
-            initrd http://10.0.0.1/iso/tails/arch/initramfs.img || goto failed\n\
-            initrd http://10.0.0.1/overlay/tails/tails-x86_64.cpio || goto failed\n";
+        let lines = "initrd=tails-x86_64.img || goto failed\n\
+            initrd http://10.0.0.1/overlay/tails/tails-x86_64.img || goto failed\n\
+            boot";
         assert!(text.contains(lines), "{text}");
         let text = pxelinux(&catalog, &menu, &server(), PxelinuxModules::default());
-        let line = "/arch/initramfs.img,http://10.0.0.1/overlay/tails/tails-x86_64.cpio\n";
+        let line = "\nINITRD http://10.0.0.1/overlay/tails/tails-x86_64.img\n";
         assert!(text.contains(line), "{text}");
-        let line = "/arch/initramfs.img ($lanboot)/overlay/tails/tails-x86_64.cpio; fi";
+        let line = "; then initrd ($lanboot)/overlay/tails/tails-x86_64.img; fi";
         assert!(grub.first().contains(line), "{}", grub.first());
     }
 

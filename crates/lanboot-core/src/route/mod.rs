@@ -15,7 +15,7 @@
 //! loader/ramdisk/NAME.iso       an image as UEFI HTTP Boot makes a disk of it
 //! iso/NAME.iso                  an image as it is
 //! iso/NAME/…                    the files of an image
-//! overlay/NAME/ENTRY.cpio       what is added to the initramfs of one of its entries
+//! overlay/NAME/ENTRY.img        the initramfs of one of its entries, with what is added to it
 //! …                             the files of the default image, and what loaders look for there
 //! ```
 //!
@@ -66,7 +66,7 @@ pub enum Route {
         /// The file in it.
         path: FilePath,
     },
-    /// The overlay of an entry.
+    /// The initramfs of an entry with its overlay.
     Overlay {
         /// The image's name.
         image: String,
@@ -104,7 +104,7 @@ impl Route {
                 path: FilePath::of(inside),
             }),
             [b"overlay", image, file] => text(image)
-                .zip(stem(file, b".cpio"))
+                .zip(stem(file, b".img"))
                 .map(|(image, entry)| Self::Overlay { image, entry }),
             _ => None,
         };
@@ -194,7 +194,7 @@ impl fmt::Display for Route {
             Self::WholeImage(image) => write!(f, "iso/{image}.iso"),
             Self::Image { image, path } if path.is_empty() => write!(f, "iso/{image}"),
             Self::Image { image, path } => write!(f, "iso/{image}/{path}"),
-            Self::Overlay { image, entry } => write!(f, "overlay/{image}/{entry}.cpio"),
+            Self::Overlay { image, entry } => write!(f, "overlay/{image}/{entry}.img"),
             Self::Root(path) => path.fmt(f),
         }
     }
