@@ -125,3 +125,66 @@ case_kernel-alone() {
     start_server "$LOGS/kernel" -- --menu-timeout 0 --loader ipxe --append "console=ttyS0 panic=-1"
     reaches 'Unable to mount root fs on'
 }
+
+# rescue SAYS FLAGS…: GRUB says on the serial line what it found.
+rescue() {
+    local says=$1
+    shift
+    image rescue
+    start_server "$IMAGE" -- --menu-timeout 0 "$@"
+    reaches "lanboot-test: $says"
+}
+
+case_rescue-grub() { rescue 'the menu of the rescue medium' --loader ipxe; }
+case_rescue-grub-uefi() {
+    GUEST_FIRMWARE=uefi
+    rescue 'the menu of the rescue medium' --loader ipxe
+}
+case_rescue-grub-memdisk() { rescue 'the menu of the rescue medium' --loader pxelinux; }
+case_rescue-grub-ram-disk() {
+    GUEST_FIRMWARE=uefi GUEST_HTTP_BOOT=yes
+    rescue 'the menu of the rescue medium'
+}
+case_inside-boot-image() {
+    GUEST_FIRMWARE=uefi
+    rescue 'without its menu' --loader ipxe --boot rescue-efi
+    loaded '/iso/rescue/efi-boot-image/EFI/BOOT/BOOTX64.EFI'
+}
+case_inside-boot-image-ia32() {
+    on_ia32 uefi
+    rescue 'GRUB for i386-efi' --loaders "$LOADERS" --boot rescue-efi
+    loaded '/?iso/rescue/efi-boot-image/EFI/BOOT/BOOTIA32.EFI'
+}
+
+# rescue_cd: Debian's own rescue CD, whose GRUB shows its console on the screen only.
+case_rescue-debian() {
+    local dir=$REPO/target/boot/grub-rescue
+    "$REPO/tests/images/fetch" "$dir" bookworm grub-rescue-pc:amd64 || fail "grub-rescue-pc cannot be fetched"
+    LAB_START=$(date +%s.%N)
+    start_server "$dir/usr/lib/grub-rescue/grub-rescue-cdrom.iso" -- --menu-timeout 0 --loader ipxe
+    start_guest 1
+    # Its font is the last thing GRUB reads before its menu.
+    wait_until "$DEADLINE" grub_shown || fail "GRUB's menu is not on the screen; see screen.png"
+    step "GRUB's menu is on the screen: $LOGS/screen.png"
+}
+
+# The screen has GRUB's frame: text in two columns of colours, in a graphic mode of 640x480 or more.
+grub_shown() {
+    screen "$LOGS/screen.png"
+    false
+}
+
+case_ipxe-iso-uefi() {
+    local dir=$REPO/target/boot/ipxe-2.0
+    GUEST_FIRMWARE=uefi
+    "$REPO/tests/images/fetch" "$dir" sid ipxe:all || fail "iPXE 2.0 cannot be fetched"
+    LAB_START=$(date +%s.%N)
+    start_server "$dir/usr/lib/ipxe/ipxe.iso" -- --menu-timeout 0 --loader ipxe "$@"
+    start_guest 1
+    wait_until "$DEADLINE" asked_twice || fail "iPXE on the image did not ask for the menu; the server said last: $(last_events)"
+    step "iPXE on the image asks for the menu again"
+}
+case_ipxe-iso-inside() {
+    case_ipxe-iso-uefi --boot ipxe-efi
+    has_sent_file '/iso/ipxe/efi-boot-image/EFI/BOOT/BOOTX64.EFI'
+}

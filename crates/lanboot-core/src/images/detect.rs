@@ -16,7 +16,7 @@ use crate::vfs::Tree;
 pub fn detect(medium: &media::Medium, name: &str, read: ReadSmall<'_>) -> Detection {
     let tree = &medium.tree;
     let efi_archs = efi::archs(tree);
-    // The file system in a disc's boot image is not looked into; that of a drive is the tree.
+    // What is in a disc's boot image is not always known; the files of a drive are the tree.
     let has_program = !medium.format.is_drive() || !efi_archs.is_empty();
     let efi_boot = has_program && medium.boot.iter().any(is_efi);
     let is_disc = match medium.format {

@@ -70,7 +70,7 @@ fn disk(medium: Medium<'_>, boots: Boots) -> Option<Entry> {
     })
 }
 
-/// Returns the medium's EFI program alone; `None` where its tree has none.
+/// Returns the EFI program of the medium, or of its boot image, alone; `None` where there is none.
 fn program(medium: Medium<'_>) -> Option<Entry> {
     let files = efi::programs(medium.tree).into_iter().filter_map(|path| {
         let firmware = uefi_of(medium.tree.file(&path)?, medium.read)?;

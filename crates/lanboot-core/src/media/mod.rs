@@ -5,6 +5,7 @@
 //! names: Windows media have one file there, which says to use the other side.
 
 mod bare;
+mod boot_image;
 mod packed;
 #[cfg(test)]
 mod tests;
@@ -12,6 +13,7 @@ mod tests;
 use std::fmt;
 
 pub use bare::{Bare, NotBare};
+pub use boot_image::FOLDER as BOOT_IMAGE_FOLDER;
 pub use packed::Packed;
 
 use crate::disk::{self, DiskError, RawDisk, Table};
@@ -130,7 +132,7 @@ pub fn read(image: ImageId, source: &dyn ReadAt) -> Result<Medium, MediaError> {
         warnings: iso.warnings,
     };
     if !iso.is_bridge {
-        return Ok(medium);
+        return Ok(boot_image::look_into(medium, image, source));
     }
     match udf::read(image, source) {
         Ok(udf) => {
@@ -144,7 +146,7 @@ pub fn read(image: ImageId, source: &dyn ReadAt) -> Result<Medium, MediaError> {
         }
         Err(error) => medium.warnings.push(error.to_string()),
     }
-    Ok(medium)
+    Ok(boot_image::look_into(medium, image, source))
 }
 
 /// Returns whether there is no ISO 9660 file system, rather than a damaged one.

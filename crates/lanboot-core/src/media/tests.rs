@@ -23,7 +23,7 @@ fn what_is_no_image_is_refused_in_one_sentence() {
 }
 
 /// A FAT12 file system of eight sectors with `EFI/BOOT/NAME`.
-fn stick(name: &[u8; 11]) -> Vec<u8> {
+pub(super) fn stick(name: &[u8; 11]) -> Vec<u8> {
     let mut image = vec![0; 8 * 512];
     let mut put = |at: usize, bytes: &[u8]| image[at..at + bytes.len()].copy_from_slice(bytes);
     put(11, &512u16.to_le_bytes());

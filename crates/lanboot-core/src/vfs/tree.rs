@@ -183,6 +183,44 @@ pub enum TreeError {
     NotADirectory,
 }
 
+impl Tree {
+    /// Returns this tree with the nodes of `other` in a new folder `name` of its root, behind its own
+    /// nodes, whose numbers stay. As it is where there is such a name, or too little room.
+    pub fn with_folder(mut self, name: &[u8], other: Self) -> Self {
+        let first = self.nodes.len();
+        let fits = first + other.nodes.len() <= MAX_NODES;
+        let Ok(shift) = u32::try_from(first) else {
+            return self;
+        };
+        let Some(Kind::Directory(entries)) = self.nodes.first_mut().map(|root| &mut root.kind)
+        else {
+            return self;
+        };
+        let Err(at) = entries.binary_search_by(|(found, _)| found.as_ref().cmp(name)) else {
+            return self;
+        };
+        if !fits {
+            return self;
+        }
+        entries.insert(at, (name.into(), NodeId(shift)));
+        let moved = |id: NodeId| NodeId(id.0.saturating_add(shift));
+        self.nodes
+            .extend(other.nodes.into_iter().enumerate().map(|(n, mut node)| {
+                node.parent = match n {
+                    0 => Self::ROOT,
+                    _ => moved(node.parent),
+                };
+                if let Kind::Directory(entries) = &mut node.kind {
+                    for (_, id) in entries {
+                        *id = moved(*id);
+                    }
+                }
+                node
+            }));
+        self
+    }
+}
+
 /// Builds a [`Tree`] node by node; parents first.
 #[derive(Debug)]
 pub struct TreeBuilder {
@@ -320,5 +358,27 @@ mod tests {
             tree.add(a, b"b", file(""), Meta::default()),
             Err(TreeError::NotADirectory)
         );
+    }
+
+    #[test]
+    fn a_tree_in_a_folder_of_another_keeps_its_files_and_changes_no_number() {
+        let tree = sample().with_folder(b"inside", sample());
+        let of = |path: &str| tree.file(path).map(Content::len);
+        assert_eq!(
+            (of("boot/vmlinuz"), of("inside/boot/vmlinuz")),
+            (Some(6), Some(6))
+        );
+        for id in (0..sample().len())
+            .map(|n| NodeId(u32::try_from(n).unwrap()))
+            .skip(1)
+        {
+            assert_eq!(tree.node(id), sample().node(id));
+        }
+        let inside = tree.lookup(Tree::ROOT, b"inside").unwrap();
+        let boot = tree.lookup(inside, b"boot").unwrap();
+        assert_eq!(tree.node(boot).unwrap().parent, inside);
+        assert_eq!(tree.node(inside).unwrap().parent, Tree::ROOT);
+        // Links in it lead out of it: they are those of another root.
+        assert_eq!(tree.clone().with_folder(b"boot", sample()), tree);
     }
 }

@@ -1,11 +1,12 @@
 //! The report about entries that are no Linux kernels: programs, multiboot kernels and disks.
 
 use lanboot_core::catalog::{Dialect, Entry, Image, Transport};
+use lanboot_core::events::bytes;
 use lanboot_core::images::{EntryKind, Firmware, MenuLoader};
 use lanboot_core::text;
 use serde::Serialize;
 
-use super::facts::{secure_boot, server};
+use super::facts::{SecureStanding, memory_of_other, secure_boot, secure_standing, server};
 
 /// An entry that is complete when it is loaded.
 #[derive(Debug, Serialize)]
@@ -18,12 +19,16 @@ pub(super) struct ReportComplete {
     modules: Vec<String>,
     /// Its arguments.
     arguments: String,
+    /// Memory it takes at least, in bytes; of a disk, where it is copied.
+    memory: Option<u64>,
     /// Reason it cannot start: a file it needs is incomplete.
     incomplete: Option<String>,
     /// Signers of its program; empty if unsigned or unknown.
     signed_by: Vec<String>,
     /// Consequence with Secure Boot on.
     secure_boot: String,
+    /// The same by certificate authority; `None` for a disk, whose programs are not looked at.
+    secure_standing: Option<SecureStanding>,
     /// Notes for the operator.
     notes: Vec<String>,
 }
@@ -62,6 +67,7 @@ pub(super) fn complete(image: &Image, entry: &Entry, append: &str) -> ReportComp
     let starts = Firmware::ALL.into_iter();
     let starts = starts.filter(|firmware| entry.starts_on(*firmware));
     let server = server();
+    let is_disk = matches!(entry.kind, EntryKind::Disk(_));
     let arguments = entry.command_line(Transport::Http, image.at(&server), Dialect::Shown, append);
     ReportComplete {
         id: entry.id.clone(),
@@ -77,12 +83,9 @@ pub(super) fn complete(image: &Image, entry: &Entry, append: &str) -> ReportComp
         arguments,
         incomplete: image.incomplete(entry).map(|reason| reason.to_string()),
         signed_by: entry.signed.names().to_vec(),
-        secure_boot: match entry.kind {
-            EntryKind::Disk(_) => "as its own boot program is signed".into(),
-            EntryKind::Linux(_) | EntryKind::Program(_) | EntryKind::Multiboot(_) => {
-                secure_boot(image, entry)
-            }
-        },
+        memory: memory_of_other(image, entry, append),
+        secure_boot: secure_boot(image, entry),
+        secure_standing: (!is_disk).then(|| secure_standing(image, entry)),
         notes: entry.notes.iter().map(ToString::to_string).collect(),
     }
 }
@@ -113,6 +116,16 @@ pub(super) fn complete_text(out: &mut String, what: &str, entry: &ReportComplete
     }
     if let Some(incomplete) = &entry.incomplete {
         field("fault", incomplete);
+    }
+    if let Some(memory) = entry.memory {
+        let memory = bytes(memory);
+        field(
+            "memory",
+            &match entry.secure_standing {
+                Some(_) => format!("at least {memory}"),
+                None => format!("at least {memory} where it is copied (memdisk, UEFI HTTP Boot)"),
+            },
+        );
     }
     field("signed", &entry.secure_boot);
     for note in &entry.notes {
