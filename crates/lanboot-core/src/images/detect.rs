@@ -36,10 +36,13 @@ pub fn detect(medium: &media::Medium, name: &str, read: ReadSmall<'_>) -> Detect
         bios: medium.boot.iter().any(is_bios),
         uefi: efi_boot,
     };
-    let found = families::detect(seen).unwrap_or_else(|| match medium.format {
+    let mut found = families::detect(seen).unwrap_or_else(|| match medium.format {
         Format::Bare(of) => bare::detect(seen, of),
         Format::Iso(_) | Format::Udf(_) | Format::Disk(..) => generic::detect(seen, boots),
     });
+    if found.as_disk {
+        found.entries.extend(generic::disk(seen, boots));
+    }
     Detection {
         format: Some(medium.format),
         product: product::product(tree, read),

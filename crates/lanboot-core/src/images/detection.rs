@@ -6,6 +6,7 @@ use super::lack::{Lack, Part};
 use crate::initramfs::Contents;
 use crate::machine::Arch;
 use crate::media::Format;
+use crate::vfs::{Content, Tree};
 
 /// The medium's own PXE menu.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +17,15 @@ pub struct StockMenu {
     pub config: String,
     /// Option 210, where the loader's own folder is not it.
     pub prefix: Option<String>,
+}
+
+/// A file that this server adds at the top of a medium, for what starts there to find it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Added {
+    /// Its name; one on the medium has precedence.
+    pub name: &'static str,
+    /// Its contents.
+    pub bytes: Vec<u8>,
 }
 
 /// The findings on a medium; by default nothing.
@@ -31,6 +41,10 @@ pub struct Detection {
     pub entries: Vec<Entry>,
     /// The entries it could boot if its initramfs could use the network; in no menu.
     pub unreachable: Vec<Entry>,
+    /// True if it starts as a disk, too: the entry for that is made from its boot images.
+    pub as_disk: bool,
+    /// The files that are added at the top of it.
+    pub added: Vec<Added>,
     /// The menu it carries for PXE.
     pub stock: Option<StockMenu>,
     /// The folder on it with `lpxelinux.0` and its modules.
@@ -47,6 +61,14 @@ impl Detection {
     /// Returns the name people know the family by.
     pub fn family_name(&self) -> &'static str {
         self.family.unwrap_or("unknown")
+    }
+
+    /// Returns the medium's tree with what is added to it.
+    pub fn added_to(&self, tree: Tree) -> Tree {
+        let files = self.added.iter();
+        files.fold(tree, |tree, file| {
+            tree.with_file(file.name.as_bytes(), Content::memory(file.bytes.clone()))
+        })
     }
 
     /// Returns whether the image is one of a disk drive, which firmware is given as such.

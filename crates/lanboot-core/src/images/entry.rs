@@ -80,6 +80,11 @@ pub(crate) trait RootSource: fmt::Debug + Send + Sync {
         None
     }
 
+    /// Tests whether only iPXE gives it its arguments as it takes them.
+    fn needs_ipxe(&self) -> bool {
+        false
+    }
+
     /// Tests whether what a loader adds to the arguments (`initrd=`) belongs before them.
     fn loader_words_go_first(&self) -> bool {
         false
@@ -208,7 +213,10 @@ impl Entry {
             (true, _) => MAX_INITRAMFS_BIOS,
             (false, _) => MAX_INITRAMFS,
         };
-        self.initramfs_bytes() <= limit && self.kind.starts_by(loader, firmware, self.cpu)
+        let is_able = loader == MenuLoader::Ipxe || !self.root_source.needs_ipxe();
+        is_able
+            && self.initramfs_bytes() <= limit
+            && self.kind.starts_by(loader, firmware, self.cpu)
     }
 
     /// Returns a sentence about BIOS machines, where the initramfs files are too large for those.

@@ -48,7 +48,7 @@ pub(super) fn detect(medium: Medium<'_>, boots: Boots) -> Detection {
 }
 
 /// Returns the medium as a disk; `None` where no firmware finds a boot program on it.
-fn disk(medium: Medium<'_>, boots: Boots) -> Option<Entry> {
+pub(super) fn disk(medium: Medium<'_>, boots: Boots) -> Option<Entry> {
     let bios = [Firmware::Bios64, Firmware::Bios32];
     let archs = efi::archs(medium.tree);
     let has_program = |firmware: Firmware| {

@@ -44,7 +44,7 @@ pub use arguments::Dialect;
 pub(crate) use arguments::NetworkArgs;
 pub use cpu::{Cpu, Firmware};
 pub use detect::detect;
-pub use detection::{Detection, StockMenu};
+pub use detection::{Added, Detection, StockMenu};
 pub use entry::{Entry, Fetch, Fetched};
 pub(crate) use entry_kind::without_placeholder;
 pub use entry_kind::{

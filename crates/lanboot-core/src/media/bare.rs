@@ -7,7 +7,8 @@
 
 use std::fmt;
 
-use super::{Format, Medium};
+use super::format::{Bare, Format};
+use super::medium::Medium;
 use crate::boot_config::{MAX_FILE_BYTES, ReadSmall};
 use crate::pe::{self, Subsystem};
 use crate::storage::{Disk, ReadAt};
@@ -19,30 +20,6 @@ const BOOT_HEADER: u64 = 0x240;
 const PARAGRAPH: u64 = 16;
 /// Longest version in that header, in bytes. Linux has its builder and date there, too.
 const MAX_VERSION: u64 = 256;
-
-/// Loaders that start a file as it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Bare {
-    /// Those that start a Linux kernel.
-    Kernel,
-    /// Those that start a Linux kernel with a BIOS, for which the program is made.
-    Bios,
-    /// Those that start EFI programs.
-    Efi,
-    /// Both of these.
-    BiosAndEfi,
-}
-
-impl fmt::Display for Bare {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Kernel => "Linux kernel",
-            Self::Bios => "program for BIOS",
-            Self::Efi => "EFI program",
-            Self::BiosAndEfi => "program for BIOS and UEFI",
-        })
-    }
-}
 
 /// Reason a program cannot be started by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! The FAT file system in an El Torito boot image for UEFI, where its programs are nowhere else on the
 //! medium: it becomes a folder of the medium's tree, so that loaders get them.
 
-use super::Medium;
+use super::medium::Medium;
 use crate::fat;
 use crate::iso::Platform;
 use crate::storage::ReadAt;
@@ -25,10 +25,9 @@ pub(super) fn look_into(mut medium: Medium, image: ImageId, source: &dyn ReadAt)
     let Some(range) = boot.and_then(|boot| range(&boot.content)) else {
         return medium;
     };
-    if let Ok(volume) = fat::read(image, source, range) {
-        if has_efi_boot(&volume.tree) {
-            medium.tree = medium.tree.with_folder(FOLDER.as_bytes(), volume.tree);
-        }
+    let volume = fat::read(image, source, range);
+    if let Some(volume) = volume.ok().filter(|volume| has_efi_boot(&volume.tree)) {
+        medium.tree = medium.tree.with_folder(FOLDER.as_bytes(), volume.tree);
     }
     medium
 }
@@ -61,7 +60,7 @@ fn has_efi_boot(tree: &Tree) -> bool {
 mod tests {
     use super::*;
     use crate::iso::{BootEntry, Naming};
-    use crate::media::Format;
+    use crate::media::format::Format;
     use crate::media::tests::stick;
     use crate::testing::tree;
     use crate::vfs::Piece;

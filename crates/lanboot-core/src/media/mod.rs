@@ -6,83 +6,23 @@
 
 mod bare;
 mod boot_image;
+mod format;
+mod medium;
 mod packed;
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
-
-pub use bare::{Bare, NotBare};
+pub use bare::NotBare;
 pub use boot_image::FOLDER as BOOT_IMAGE_FOLDER;
+pub use format::{Bare, Format};
+pub use medium::Medium;
 pub use packed::Packed;
 
-use crate::disk::{self, DiskError, RawDisk, Table};
-use crate::fat::FatKind;
+use crate::disk::{self, DiskError, RawDisk};
 use crate::iso::{self, BootEntry, IsoError, Naming, Platform};
 use crate::storage::{Disk, ReadAt};
-use crate::udf::{self, Revision, UdfError};
+use crate::udf::{self, UdfError};
 use crate::vfs::{Content, ImageId, Kind, NodeId, Piece, Tree};
-
-/// Contents of an image.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Medium {
-    /// File system that the tree is of.
-    pub format: Format,
-    /// Volume label.
-    pub label: String,
-    /// Volume identifier as `blkid` shows it.
-    pub uuid: Option<String>,
-    /// Length in bytes the image should have: greater than the file's if it was truncated.
-    pub len: u64,
-    /// Directory tree.
-    pub tree: Tree,
-    /// Boot images; of a raw disk the whole, if firmware looks for programs on it.
-    pub boot: Vec<BootEntry>,
-    /// Damage and omissions, one clause each, to follow the file's name.
-    pub warnings: Vec<String>,
-}
-
-impl Medium {
-    /// Returns the date of an ISO 9660 volume, `YYYY-MM-DD…`.
-    pub fn date(&self) -> Option<&str> {
-        let is_iso = matches!(self.format, Format::Iso(_));
-        self.uuid.as_deref().filter(|_| is_iso)
-    }
-}
-
-/// Format of an image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    /// ISO 9660 with this kind of names.
-    Iso(Naming),
-    /// UDF of this revision, alone or beside ISO 9660.
-    Udf(Revision),
-    /// A raw disk with this partition table and file system.
-    Disk(Table, FatKind),
-    /// No file system: a file that loaders of this kind start as it is.
-    Bare(Bare),
-}
-
-impl Format {
-    /// Returns whether the image is one of a disk drive, not of a disc.
-    pub fn is_drive(self) -> bool {
-        matches!(self, Self::Disk(..))
-    }
-}
-
-impl fmt::Display for Format {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Iso(naming @ (Naming::RockRidge | Naming::Joliet)) => {
-                write!(f, "ISO 9660, {naming}")
-            }
-            Self::Iso(Naming::Plain) => f.write_str("ISO 9660"),
-            Self::Udf(revision) => write!(f, "UDF {revision}"),
-            Self::Disk(table, kind) => write!(f, "raw disk, {table}, {kind}"),
-            Self::Bare(bare) => bare.fmt(f),
-        }
-    }
-}
 
 /// Reason a file cannot be served as an image.
 #[derive(Debug)]

@@ -184,8 +184,30 @@ pub enum TreeError {
 }
 
 impl Tree {
+    /// Returns this tree with a file `name` in its root, behind its own nodes. As it is where there is
+    /// such a name, or with too many nodes.
+    pub fn with_file(mut self, name: &[u8], content: Content) -> Self {
+        let id = u32::try_from(self.nodes.len()).map(NodeId);
+        let (Ok(id), true) = (id, self.nodes.len() < MAX_NODES) else {
+            return self;
+        };
+        let Some(Kind::Directory(entries)) = self.nodes.first_mut().map(|root| &mut root.kind)
+        else {
+            return self;
+        };
+        if let Err(at) = entries.binary_search_by(|(found, _)| found.as_ref().cmp(name)) {
+            entries.insert(at, (name.into(), id));
+            self.nodes.push(Node {
+                parent: Self::ROOT,
+                kind: Kind::File(content),
+                meta: Meta::default(),
+            });
+        }
+        self
+    }
+
     /// Returns this tree with the nodes of `other` in a new folder `name` of its root, behind its own
-    /// nodes, whose numbers stay. As it is where there is such a name, or too little room.
+    /// nodes, whose numbers stay. As it is where there is such a name, or with too many nodes.
     pub fn with_folder(mut self, name: &[u8], other: Self) -> Self {
         let first = self.nodes.len();
         let fits = first + other.nodes.len() <= MAX_NODES;
@@ -378,6 +400,12 @@ mod tests {
         let boot = tree.lookup(inside, b"boot").unwrap();
         assert_eq!(tree.node(boot).unwrap().parent, inside);
         assert_eq!(tree.node(inside).unwrap().parent, Tree::ROOT);
+        let added = sample().with_file(b"boot.cfg", Content::memory(&b"x"[..]));
+        assert_eq!(added.file("boot.cfg").map(Content::len), Some(1));
+        assert_eq!(
+            added.clone().with_file(b"boot", Content::memory(&b""[..])),
+            added
+        );
         // Links in it lead out of it: they are those of another root.
         assert_eq!(tree.clone().with_folder(b"boot", sample()), tree);
     }

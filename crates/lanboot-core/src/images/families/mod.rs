@@ -7,6 +7,8 @@ mod casper;
 mod coreos;
 mod debian_installer;
 mod dracut_live;
+mod esxi;
+mod freebsd;
 mod gentoo;
 mod initramfs_system;
 mod ipfire;
@@ -49,6 +51,8 @@ const FAMILIES: &[&Family] = &[
     &coreos::FAMILY,
     &ipfire::FAMILY,
     &windows::FAMILY,
+    &esxi::FAMILY,
+    &freebsd::FAMILY,
     &mageia::FAMILY,
     &proxmox::FAMILY,
     &nixos::FAMILY,

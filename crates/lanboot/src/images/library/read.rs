@@ -49,7 +49,7 @@ pub(super) fn image(
         identity,
         label: medium.label,
         uuid: medium.uuid,
-        tree: Arc::new(medium.tree),
+        tree: Arc::new(found.added_to(medium.tree)),
         found,
         loaders,
     };
