@@ -53,6 +53,7 @@ pub mod plan;
 pub mod route;
 pub mod routes;
 pub mod storage;
+pub mod tar;
 #[cfg(test)]
 mod testing;
 pub mod text;

@@ -350,7 +350,7 @@ pub(crate) fn medium<'a>(tree: &'a Tree, name: &'a str, label: &'a str) -> Mediu
         name,
         label,
         date: None,
-        disc_bytes: Some(4096),
+        whole: crate::images::medium::Whole::Disc(4096),
         read: &read,
         // Kept to the end of the tests, as they keep trees of their own.
         menus_read: Box::leak(Box::default()),

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::medium_loaders::MediumLoaders;
 use crate::images::{Detection, MountSource, Server};
-use crate::vfs::{Content, File, Identity, ImageId, Kind, Path, Piece, Tree};
+use crate::media::Format;
+use crate::vfs::{Content, File, Identity, ImageId, Kind, Missing, Path, Piece, Tree};
 
 /// An image of the catalog.
 #[derive(Clone, Debug)]
@@ -48,9 +49,18 @@ impl Image {
         }
     }
 
-    /// Returns the whole image, as a disk or as one file. What is missing of it cannot be read.
+    /// Returns the whole image, as a disk or as one file. What is missing of it cannot be read, and of
+    /// a folder or an archive nothing.
     pub fn whole(&self) -> Content {
+        if self.is_files() {
+            return Content::unusable(self.size, Missing::NoDisk);
+        }
         Content::new(Piece::of_image(self.id, 0, self.recorded_size, self.size))
+    }
+
+    /// Tests whether it is a folder or an archive, and so no disk.
+    pub fn is_files(&self) -> bool {
+        self.found.format.is_some_and(Format::is_files)
     }
 
     /// Returns the file of the image at a path, as machines send it.

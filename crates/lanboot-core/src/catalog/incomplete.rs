@@ -72,9 +72,10 @@ impl Image {
 
     /// Returns the damage of the image as a whole.
     fn incomplete_whole(&self) -> Option<Incomplete> {
+        let damage = self.whole().damage().filter(|_| !self.is_files())?;
         Some(Incomplete {
             path: self.file.clone(),
-            damage: self.whole().damage()?,
+            damage,
         })
     }
 

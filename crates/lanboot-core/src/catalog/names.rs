@@ -19,7 +19,7 @@ const MAX_NAMED: usize = 16;
 /// `lanboot-transports-CPU`.
 const RESERVED: [&str; 1] = ["lanboot-transports"];
 
-/// The name an image file would like: its file name without `.iso`, `.img` or `.raw`, every character that is not an
+/// The name an image file would like: its file name without `.iso`, `.img`, `.raw` or the ending of a tar archive, every character that is not an
 /// ASCII letter, a digit, `.`, `_` or `-` replaced by `-`, at most 64 bytes. Case stays. Letters are
 /// composed first, so that a name decomposed by macOS gives the same.
 pub fn image_name(file_name: &str) -> String {
@@ -43,15 +43,16 @@ pub fn is_plain_name(file_name: &str) -> bool {
     image_name(file_name) == stem(file_name)
 }
 
-/// A file name without `.iso`, `.img` or `.raw`.
+/// A file name without the ending of an image or an archive.
 fn stem(file_name: &str) -> &str {
-    /// Endings of images of discs and of drives.
-    const ENDINGS: [&str; 3] = [".iso", ".img", ".raw"];
-    let at = file_name.len().checked_sub(4);
-    match at.and_then(|at| file_name.split_at_checked(at)) {
-        Some((stem, suffix)) if ENDINGS.iter().any(|e| suffix.eq_ignore_ascii_case(e)) => stem,
-        _ => file_name,
-    }
+    /// Endings of images of discs and of drives, and of archives.
+    const ENDINGS: [&str; 6] = [".iso", ".img", ".raw", ".tar.gz", ".tgz", ".tar"];
+    let stem = ENDINGS.iter().find_map(|ending| {
+        let at = file_name.len().checked_sub(ending.len())?;
+        let (stem, suffix) = file_name.split_at_checked(at)?;
+        suffix.eq_ignore_ascii_case(ending).then_some(stem)
+    });
+    stem.unwrap_or(file_name)
 }
 
 /// The names taken, and by which file. Names that differ only in case count as one: people and

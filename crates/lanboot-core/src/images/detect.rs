@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 
 use super::detection::{Detection, StockMenu};
 use super::generic::{self, Boots};
-use super::medium::Medium;
+use super::medium::{Medium, Whole};
 use super::{bare, efi, families, product};
 use crate::boot_config::{ReadSmall, file_names};
 use crate::iso::{BootEntry, Platform};
@@ -19,16 +19,16 @@ pub fn detect(medium: &media::Medium, name: &str, read: ReadSmall<'_>) -> Detect
     // What is in a disc's boot image is not always known; the files of a drive are the tree.
     let has_program = !medium.format.is_drive() || !efi_archs.is_empty();
     let efi_boot = has_program && medium.boot.iter().any(is_efi);
-    let is_disc = match medium.format {
-        Format::Iso(_) | Format::Udf(_) => true,
-        Format::Disk(..) | Format::Bare(_) => false,
-    };
     let seen = Medium {
         tree,
         name,
         label: &medium.label,
         date: medium.date(),
-        disc_bytes: is_disc.then_some(medium.len),
+        whole: match medium.format {
+            Format::Iso(_) | Format::Udf(_) => Whole::Disc(medium.len),
+            Format::Disk(..) | Format::Bare(_) => Whole::Drive,
+            Format::Folder | Format::Tar => Whole::Files,
+        },
         read,
         menus_read: &OnceCell::new(),
     };
@@ -38,7 +38,7 @@ pub fn detect(medium: &media::Medium, name: &str, read: ReadSmall<'_>) -> Detect
     };
     let mut found = families::detect(seen).unwrap_or_else(|| match medium.format {
         Format::Bare(of) => bare::detect(seen, of),
-        Format::Iso(_) | Format::Udf(_) | Format::Disk(..) => generic::detect(seen, boots),
+        _ => generic::detect(seen, boots),
     });
     if found.as_disk {
         found.entries.extend(generic::disk(seen, boots));

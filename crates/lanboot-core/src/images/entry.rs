@@ -272,12 +272,24 @@ impl Entry {
 
     /// Returns why its root can never come by `transport`, whatever the arguments.
     pub fn unsupported(&self, transport: Transport) -> Option<Refusal> {
+        if self.needs_disk(transport) && self.notes.contains(&Note::WithoutDisk) {
+            return Some(Refusal::NoDisk);
+        }
         let lack = self.lack_for(transport).cloned();
         let bytes = self.initramfs_bytes();
         let too_large = || (bytes > MAX_INITRAMFS).then_some(Refusal::InitramfsTooLarge(bytes));
         lack.map(Refusal::Lacks)
             .or_else(|| self.root_source.unsupported(transport))
             .or_else(too_large)
+    }
+
+    /// Tests whether a root that comes by `transport` is, or is part of, the image as it is.
+    fn needs_disk(&self, transport: Transport) -> bool {
+        match transport {
+            Transport::Http => self.needs_whole_image(),
+            Transport::Nfs => false,
+            Transport::Nbd => self.root.is_some(),
+        }
     }
 
     /// Returns why it can get its root by no transport; `None` where it can by some.

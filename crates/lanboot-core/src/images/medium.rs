@@ -16,9 +16,8 @@ pub(crate) struct Medium<'a> {
     pub(crate) label: &'a str,
     /// The volume's date, `YYYY-MM-DD…`.
     pub(crate) date: Option<&'a str>,
-    /// Length of its image in bytes; `None` where that is one of a drive, which no system can mount
-    /// as it is.
-    pub(crate) disc_bytes: Option<u64>,
+    /// The image it was read from.
+    pub(crate) whole: Whole,
     /// Reads a small file.
     pub(crate) read: ReadSmall<'a>,
     /// Its menus, unset until [`Self::menus`] reads them.
@@ -32,6 +31,17 @@ impl<'a> Medium<'a> {
         let read = || boot_config::read(self.tree, self.read, &[]);
         self.menus_read.get_or_init(read)
     }
+}
+
+/// An image as a whole: the thing some initramfs download, mount or attach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Whole {
+    /// An image of a disc, of so many bytes.
+    Disc(u64),
+    /// An image of a drive, which no system can mount as it is.
+    Drive,
+    /// Files of a folder or an archive, and no image.
+    Files,
 }
 
 /// Lists the paths of at most `limit` files of a medium, folder by folder; none whose name is not

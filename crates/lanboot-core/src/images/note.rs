@@ -26,6 +26,8 @@ pub enum Note {
     AsDisk,
     /// The generic way for one with an EFI program: that alone.
     WithoutMedium,
+    /// The medium is a folder or an archive: no image of it can be downloaded or attached.
+    WithoutDisk,
     /// A kernel is started as its menu does, and what it looks for on the medium is not there.
     WithoutRoot,
 }
@@ -65,6 +67,9 @@ impl fmt::Display for Note {
             Self::WithoutMedium => f.write_str(
                 "its EFI program is started without its medium: a program that is complete works, a \
                  boot loader does not find its menu",
+            ),
+            Self::WithoutDisk => f.write_str(
+                "the medium is files, and no disk image: nothing can attach or download it as a whole",
             ),
             Self::WithoutRoot => f.write_str(
                 "it is started as by its own menu; what its system looks for on the medium is not there",

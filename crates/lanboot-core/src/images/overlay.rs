@@ -2,7 +2,7 @@
 //! image itself for media that only look for a file. They are a further initramfs, which this server
 //! makes when it is asked for and never stores.
 
-use super::medium::Medium;
+use super::medium::{Medium, Whole};
 use crate::initramfs::{self, Member, MemberKind, Unwritable};
 use crate::vfs::{Content, ImageId, Kind, Path, Tree};
 
@@ -47,6 +47,9 @@ pub enum NoOverlay {
     /// The image is one of a drive, with partitions.
     #[error("the image is one of a drive, which cannot be mounted as a file")]
     Drive,
+    /// The medium is a folder or an archive.
+    #[error("the medium is files, and no disk image that could be one of them")]
+    Files,
     /// The medium is looked for by its label.
     #[error("its systemd mounts a disk by its label, and no file in the initramfs has one")]
     ByLabel,
@@ -72,7 +75,11 @@ impl Overlay {
             is_executable: false,
             body: OverlayBody::WholeImage,
         };
-        let bytes = medium.disc_bytes.ok_or(NoOverlay::Drive)?;
+        let bytes = match medium.whole {
+            Whole::Disc(bytes) => bytes,
+            Whole::Drive => return Err(NoOverlay::Drive),
+            Whole::Files => return Err(NoOverlay::Files),
+        };
         Self::new(vec![file], medium.tree, bytes)
     }
 

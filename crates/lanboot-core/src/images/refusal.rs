@@ -25,6 +25,9 @@ pub enum Refusal {
     /// The family whose initramfs has nothing that attaches a network disk.
     #[error("its initramfs ({0}) cannot attach the root over NBD; use HTTP or NFS")]
     NbdUnsupported(&'static str),
+    /// The medium is a folder or an archive.
+    #[error("it needs its medium as a disk image, and this one is files: a folder or an archive")]
+    NoDisk,
     /// dracut finds a network disk by the label of its volume.
     #[error("its volume has no label by which its initramfs would find the disk; use HTTP or NFS")]
     NoDiskLabel,

@@ -18,9 +18,18 @@ pub enum Format {
     Disk(Table, FatKind),
     /// No file system: a file that loaders of this kind start as it is.
     Bare(Bare),
+    /// A folder of the server.
+    Folder,
+    /// A tar archive.
+    Tar,
 }
 
 impl Format {
+    /// Returns whether there are only files, and no image of a disk or disc.
+    pub fn is_files(self) -> bool {
+        matches!(self, Self::Folder | Self::Tar)
+    }
+
     /// Returns whether the image is one of a disk drive, not of a disc.
     pub fn is_drive(self) -> bool {
         matches!(self, Self::Disk(..))
@@ -37,6 +46,8 @@ impl fmt::Display for Format {
             Self::Udf(revision) => write!(f, "UDF {revision}"),
             Self::Disk(table, kind) => write!(f, "raw disk, {table}, {kind}"),
             Self::Bare(bare) => bare.fmt(f),
+            Self::Folder => f.write_str("folder"),
+            Self::Tar => f.write_str("tar archive"),
         }
     }
 }

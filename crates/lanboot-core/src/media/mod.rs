@@ -1,5 +1,6 @@
 //! Reads an image of any kind: ISO 9660, UDF or both, a raw disk with a FAT file system, a program that
-//! loaders start as it is; and says of files that only hold an image how to unpack them.
+//! loaders start as it is, a tar archive of a medium; and says of other files that only hold an image
+//! how to unpack them.
 //!
 //! A disc with both file systems is read by its ISO 9660 side, unless that lacks files or has no long
 //! names: Windows media have one file there, which says to use the other side.
@@ -7,20 +8,24 @@
 mod bare;
 mod boot_image;
 mod format;
+mod marks;
 mod medium;
 mod packed;
 #[cfg(test)]
 mod tests;
+pub mod unpack;
 
 pub use bare::NotBare;
 pub use boot_image::FOLDER as BOOT_IMAGE_FOLDER;
 pub use format::{Bare, Format};
+pub use marks::{MARKS, SYSTEM};
 pub use medium::Medium;
 pub use packed::Packed;
 
 use crate::disk::{self, DiskError, RawDisk};
 use crate::iso::{self, BootEntry, IsoError, Naming, Platform};
 use crate::storage::{Disk, ReadAt};
+use crate::tar::{self, TarError};
 use crate::udf::{self, UdfError};
 use crate::vfs::{Content, ImageId, Kind, NodeId, Piece, Tree};
 
@@ -35,6 +40,8 @@ pub enum MediaError {
     Udf(UdfError),
     /// It is a disk without a FAT file system, or a damaged one.
     Disk(DiskError),
+    /// It is a damaged tar archive of a medium.
+    Tar(TarError),
     /// It is a damaged ISO 9660 image, or no image.
     Iso(IsoError),
 }
@@ -47,6 +54,7 @@ impl MediaError {
             Self::Packed(packed) => packed.advice(name),
             Self::Udf(error) => error.to_string(),
             Self::Disk(error) => error.to_string(),
+            Self::Tar(error) => error.to_string(),
             Self::Iso(error) => error.to_string(),
         }
     }
@@ -119,13 +127,33 @@ fn other(image: ImageId, source: &dyn ReadAt, error: IsoError) -> Result<Medium,
     let mut head = vec![0; len.min(packed::HEAD)];
     let is_read = Disk::new(source, 1).read(0, &mut head).is_ok();
     if let Some(packed) = Packed::recognise(&head).filter(|_| is_read) {
-        return Err(MediaError::Packed(packed));
+        return match packed.is_plain_tar() {
+            true => archive(image, source, packed),
+            false => Err(MediaError::Packed(packed)),
+        };
     }
     match disk::read(image, source) {
         Ok(disk) => Ok(raw(image, source, disk)),
         Err(DiskError::NotDisk) => Err(MediaError::Iso(error)),
         Err(error) => Err(MediaError::Disk(error)),
     }
+}
+
+/// Reads a tar archive, if the tree in it is a medium.
+fn archive(image: ImageId, source: &dyn ReadAt, packed: Packed) -> Result<Medium, MediaError> {
+    let archive = tar::read(image, source).map_err(MediaError::Tar)?;
+    if !marks::is_medium(&archive.tree) {
+        return Err(MediaError::Packed(packed));
+    }
+    Ok(Medium {
+        format: Format::Tar,
+        label: String::new(),
+        uuid: None,
+        len: source.len(),
+        tree: archive.tree,
+        boot: Vec::new(),
+        warnings: archive.warnings,
+    })
 }
 
 /// Returns the medium of a raw disk. Firmware looks for programs in its file system if that is the

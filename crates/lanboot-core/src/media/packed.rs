@@ -73,6 +73,16 @@ impl Packed {
         Some(Self { kind, is_tar })
     }
 
+    /// Tests whether it is a tar archive that is not compressed.
+    pub(super) fn is_plain_tar(self) -> bool {
+        self.is_tar && matches!(self.kind, Kind::Archive(..))
+    }
+
+    /// Tests whether it is a tar archive compressed with gzip, which [`super::unpack`] unpacks.
+    pub fn is_gzipped_tar(self) -> bool {
+        self.is_tar && matches!(self.kind, Kind::Compressed("gzip", _))
+    }
+
     /// Returns a clause that follows the file's name and says how to make an image of the file
     /// `name`.
     pub fn advice(&self, name: &str) -> String {

@@ -30,20 +30,22 @@ impl Exports for Routes {
             let is_default = name.is_empty() || names.any(|disk| disk == name);
             is_default.then(|| catalog.default_image())?
         };
-        if let Some(image) = named().or_else(default) {
+        if let Some(image) = named().or_else(default).filter(|image| !image.is_files()) {
             return Some(export(image, image.name.clone()));
         }
         // Its own name may be another image's by now.
-        let image = catalog.pinned(name)?;
+        let image = catalog.pinned(name).filter(|image| !image.is_files())?;
         Some(export(image, image.pinned_name()))
     }
 
     fn names(&self) -> Vec<String> {
         let images = self.catalog.images();
-        let names = images.iter().map(|image| image.name.clone());
+        let disks = images.iter().filter(|image| !image.is_files());
+        let names = disks.map(|image| image.name.clone());
         let of_families = families::disk_names().filter(|name| {
             let is_taken = self.catalog.image(name.as_bytes()).is_some();
-            !images.is_empty() && !is_taken
+            let default = self.catalog.default_image();
+            default.is_some_and(|image| !image.is_files()) && !is_taken
         });
         names.chain(of_families.map(str::to_owned)).collect()
     }

@@ -74,6 +74,12 @@ pub enum Missing {
     Interleaved,
     /// See [`Damage::Unlocated`].
     Unlocated,
+    /// See [`Damage::NoDisk`].
+    NoDisk,
+    /// See [`Damage::Private`].
+    Private,
+    /// See [`Damage::Sparse`].
+    Sparse,
 }
 
 /// Reason a listed file cannot be served. Each is a clause.
@@ -99,6 +105,15 @@ pub enum Damage {
     /// The file system does not say where all of it is, or says it of two files.
     #[error("damaged: the file system does not record where all of it is")]
     Unlocated,
+    /// A folder or an archive asked for as a disk image.
+    #[error("no disk image: its files are served one by one")]
+    NoDisk,
+    /// A file of a folder that its owner does not let everybody read.
+    #[error("not readable by everybody on the server (chmod o+r)")]
+    Private,
+    /// Stored in an archive without the zeros in it.
+    #[error("stored sparse in its archive, which lanboot does not unpack")]
+    Sparse,
 }
 
 reason_codes!(Damage {
@@ -107,6 +122,9 @@ reason_codes!(Damage {
     Self::Zisofs => "zisofs",
     Self::Interleaved => "interleaved",
     Self::Unlocated => "unlocated",
+    Self::NoDisk => "no_disk",
+    Self::Private => "private",
+    Self::Sparse => "sparse",
 });
 
 /// A run of bytes from one source.
@@ -259,6 +277,9 @@ impl Content {
             Missing::Zisofs => Damage::Zisofs,
             Missing::Interleaved => Damage::Interleaved,
             Missing::Unlocated => Damage::Unlocated,
+            Missing::NoDisk => Damage::NoDisk,
+            Missing::Private => Damage::Private,
+            Missing::Sparse => Damage::Sparse,
         })
     }
 

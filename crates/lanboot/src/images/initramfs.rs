@@ -9,14 +9,14 @@ use lanboot_core::initramfs;
 use lanboot_core::iso::ReadAt as _;
 use lanboot_core::vfs::{Piece, Source};
 
-use crate::images::open_images::ImageFile;
+use crate::images::open_images::OpenImages;
 
 /// Most different initramfs of one image read.
 const MAX_READ: usize = 4;
 
 /// Updates each entry with the contents of its initramfs, and returns a warning for each that
 /// cannot be listed.
-pub fn examine(image: &mut Image, image_file: &ImageFile) -> Vec<String> {
+pub fn examine(image: &mut Image, open_images: &OpenImages) -> Vec<String> {
     let tree = Arc::clone(&image.tree);
     let mut read: Vec<(Vec<String>, Option<initramfs::Contents>)> = Vec::new();
     let mut failed = Vec::new();
@@ -29,7 +29,7 @@ pub fn examine(image: &mut Image, image_file: &ImageFile) -> Vec<String> {
         }
         let files = initrd.iter().filter_map(|path| tree.file(path));
         let pieces: Vec<Piece> = files.flat_map(|file| file.pieces().to_vec()).collect();
-        let contents = match initramfs::list(Pieces::new(image_file, pieces)) {
+        let contents = match initramfs::list(Pieces::new(open_images, pieces)) {
             Ok(contents) => Some(contents),
             Err(error) => {
                 let path = initrd.last().map_or("", String::as_str);
@@ -45,7 +45,7 @@ pub fn examine(image: &mut Image, image_file: &ImageFile) -> Vec<String> {
 
 /// Reader over files of an image, concatenated.
 struct Pieces<'a> {
-    image_file: &'a ImageFile,
+    open_images: &'a OpenImages,
     /// Remaining pieces, the next one last.
     left: Vec<Piece>,
     /// Bytes read of the next piece.
@@ -53,10 +53,10 @@ struct Pieces<'a> {
 }
 
 impl<'a> Pieces<'a> {
-    fn new(image_file: &'a ImageFile, mut pieces: Vec<Piece>) -> Self {
+    fn new(open_images: &'a OpenImages, mut pieces: Vec<Piece>) -> Self {
         pieces.reverse();
         Self {
-            image_file,
+            open_images,
             left: pieces,
             at: 0,
         }
@@ -74,7 +74,11 @@ impl Read for Pieces<'_> {
                 continue;
             };
             let read = match &piece.source {
-                Source::Image { offset, .. } => self.image_file.read_at(part, offset + self.at)?,
+                Source::Image { image, offset } => {
+                    let image_file = self.open_images.get(*image);
+                    let image_file = image_file.ok_or_else(|| io::Error::other("it is gone"))?;
+                    image_file.read_at(part, offset + self.at)?
+                }
                 Source::Memory { .. } | Source::Zero | Source::Missing(_) => {
                     return Err(io::Error::other("it is not on the disk"));
                 }

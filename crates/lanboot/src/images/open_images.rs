@@ -1,7 +1,7 @@
 //! Open image files. A file stays open as long as anything refers to it, so an image replaced on
 //! disk is served unchanged to machines that started with it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fs::{File, OpenOptions};
 use std::hash::Hasher as _;
 use std::io::{IoSliceMut, Seek as _, SeekFrom};
@@ -16,6 +16,8 @@ use lanboot_core::vfs::ImageId;
 use nix::sys::uio::preadv;
 use siphasher::sip::SipHasher13;
 
+use super::open_folder::{FileStamp, FolderFile, NotOpened, OpenFolder};
+
 /// Bytes at the start of an image that are part of its [`Sample`]: the boot record, the volume
 /// descriptors with their dates and, on most media, the first folders.
 const SAMPLE_HEAD: usize = 64 * 1024;
@@ -23,6 +25,8 @@ const SAMPLE_HEAD: usize = 64 * 1024;
 const SAMPLE_BYTES: usize = 4096;
 /// Most further offsets of a sample.
 const MAX_SAMPLE_PLACES: usize = 64;
+/// Most files of folders kept open while nobody reads them.
+const MAX_RECENT: usize = 128;
 
 /// An open image file.
 #[derive(Debug)]
@@ -41,6 +45,10 @@ pub struct ImageFile {
     sample: OnceLock<Sample>,
     /// True if part of it could not be read.
     failed: AtomicBool,
+    /// The file of a folder that it has to stay.
+    listed: Option<FileStamp>,
+    /// True if it holds what was unpacked of a file.
+    is_unpacked: bool,
 }
 
 impl ImageFile {
@@ -57,7 +65,26 @@ impl ImageFile {
         }
         // The metadata of a drive state a length of 0.
         let len = file.seek(SeekFrom::End(0))?;
-        Ok(Self {
+        Ok(Self::new(file, len))
+    }
+
+    /// Makes an image of what was unpacked into `file`, which nobody else has open.
+    pub fn unpacked(file: File, len: u64) -> Self {
+        Self {
+            is_unpacked: true,
+            ..Self::new(file, len)
+        }
+    }
+
+    /// Opens the folder `path`. Nothing can be read from it; it stands for its files.
+    pub fn folder(path: &Path) -> std::io::Result<Self> {
+        let mut options = OpenOptions::new();
+        let folder = options.read(true).custom_flags(libc::O_DIRECTORY);
+        Ok(Self::new(folder.open(path)?, 0))
+    }
+
+    fn new(file: File, len: u64) -> Self {
+        Self {
             file,
             len,
             streamed: AtomicU64::new(0),
@@ -66,7 +93,9 @@ impl ImageFile {
             reported: AtomicBool::new(false),
             sample: OnceLock::new(),
             failed: AtomicBool::new(false),
-        })
+            listed: None,
+            is_unpacked: false,
+        }
     }
 
     /// Records that a machine uses it as its disk or file system, so that it is kept open for a
@@ -113,6 +142,9 @@ impl ImageFile {
     /// other bytes.
     pub fn check(&self) -> Result<(), Changed> {
         self.known_change()?;
+        if let Some(listed) = &self.listed {
+            return self.check_listed(listed);
+        }
         let Some(sample) = self.sample.get() else {
             return Ok(());
         };
@@ -135,6 +167,20 @@ impl ImageFile {
         }
         sample.stamp.store(stamp(&meta), Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Checks a file of a folder: it has its size and time, or it changed.
+    fn check_listed(&self, listed: &FileStamp) -> Result<(), Changed> {
+        // If this fails, reading will fail too.
+        let Ok(meta) = self.file.metadata() else {
+            return Ok(());
+        };
+        if FileStamp::of(&meta) != *listed {
+            self.shortened
+                .store(meta.len() < self.len, Ordering::Relaxed);
+            self.overwritten.store(true, Ordering::Release);
+        }
+        self.known_change()
     }
 
     /// Returns whether the file was found to be overwritten while it was open.
@@ -261,12 +307,25 @@ impl ReadAt for ImageFile {
 #[derive(Debug, Default)]
 pub struct OpenImages {
     inner: RwLock<Inner>,
+    /// Files of folders that were read last, the latest at the end.
+    recent: Mutex<VecDeque<(ImageId, Arc<ImageFile>)>>,
 }
 
 #[derive(Debug, Default)]
 struct Inner {
     next: u64,
     open: HashMap<ImageId, Arc<ImageFile>>,
+    /// Folders by their numbers; their files have the numbers behind.
+    folders: BTreeMap<ImageId, Arc<OpenFolder>>,
+}
+
+/// Reason an image, or a file of a folder, cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unavailable {
+    /// No image has this number any more.
+    Gone,
+    /// A file of a folder cannot be opened.
+    NotOpened(NotOpened),
 }
 
 impl OpenImages {
@@ -279,23 +338,93 @@ impl OpenImages {
         id
     }
 
-    /// Returns the image with this number; the `Arc` is to be kept for as long as a transfer needs
-    /// it.
-    pub fn get(&self, id: ImageId) -> Option<Arc<ImageFile>> {
-        self.inner
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .open
-            .get(&id)
-            .cloned()
+    /// Adds an open folder with its files and returns its number; those of the files follow it, in
+    /// their order.
+    pub fn insert_folder(
+        &self,
+        folder: ImageFile,
+        files: Vec<FolderFile>,
+    ) -> std::io::Result<ImageId> {
+        let open = OpenFolder::new(folder.file.try_clone()?, files);
+        let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
+        let id = ImageId(inner.next);
+        inner.next += 1 + open.len() as u64;
+        inner.open.insert(id, Arc::new(folder));
+        inner.folders.insert(id, Arc::new(open));
+        Ok(id)
     }
 
-    /// Removes a number; transfers that use the image continue.
+    /// Puts what was unpacked of an image in its place.
+    pub fn replace(&self, id: ImageId, unpacked: ImageFile) {
+        let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
+        inner.open.insert(id, Arc::new(unpacked));
+    }
+
+    /// Returns the image with this number, or the file of a folder; the `Arc` is to be kept for as long
+    /// as a transfer needs it.
+    pub fn get(&self, id: ImageId) -> Option<Arc<ImageFile>> {
+        self.open(id).ok()
+    }
+
+    /// Returns the image with this number, like [`Self::get`], or the reason there is none.
+    pub fn open(&self, id: ImageId) -> Result<Arc<ImageFile>, Unavailable> {
+        let (folder, number) = {
+            let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
+            if let Some(image_file) = inner.open.get(&id) {
+                return Ok(Arc::clone(image_file));
+            }
+            let folder = inner.folders.range(..id).next_back();
+            let (first, folder) = folder.ok_or(Unavailable::Gone)?;
+            let number = id.0 - first.0 - 1;
+            let number = usize::try_from(number).map_err(|_| Unavailable::Gone)?;
+            (Arc::clone(folder), number)
+        };
+        if number >= folder.len() {
+            return Err(Unavailable::Gone);
+        }
+        if let Some(image_file) = self.recently_opened(id) {
+            return Ok(image_file);
+        }
+        let opened = folder.open(number).ok_or(Unavailable::Gone)?;
+        let (file, listed) = opened.map_err(Unavailable::NotOpened)?;
+        let image_file = Arc::new(ImageFile {
+            listed: Some(listed),
+            ..ImageFile::new(file, listed.size())
+        });
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        if recent.len() >= MAX_RECENT {
+            recent.pop_front();
+        }
+        recent.push_back((id, Arc::clone(&image_file)));
+        Ok(image_file)
+    }
+
+    fn recently_opened(&self, id: ImageId) -> Option<Arc<ImageFile>> {
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = recent.iter().rposition(|(other, _)| *other == id)?;
+        let found = recent.remove(at)?;
+        // One that changed is looked for anew, which gives the reason.
+        let image_file = Some(&found.1).filter(|file| !file.is_overwritten());
+        let image_file = image_file.cloned()?;
+        recent.push_back(found);
+        Some(image_file)
+    }
+
+    /// Returns the number of bytes that the open images hold unpacked.
+    pub fn unpacked_bytes(&self) -> u64 {
+        let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
+        let unpacked = inner.open.values().filter(|image| image.is_unpacked);
+        unpacked.map(|image| image.len).sum()
+    }
+
+    /// Removes a number, of a folder with those of its files; transfers that use the image continue.
     pub fn remove(&self, id: ImageId) {
-        self.inner
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .open
-            .remove(&id);
+        let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
+        inner.open.remove(&id);
+        if let Some(folder) = inner.folders.remove(&id) {
+            let last = id.0 + folder.len() as u64;
+            let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+            recent.retain(|(other, _)| !(id.0..=last).contains(&other.0));
+        }
     }
 }

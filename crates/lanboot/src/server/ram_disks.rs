@@ -52,7 +52,7 @@ fn without_root(catalog: &Catalog, boot: &BootChoice, open_images: &OpenImages) 
             return Some(lack.clone());
         }
         let mut examined = image.clone();
-        let _not_listed = initramfs::examine(&mut examined, &*open_images.get(image.id)?);
+        let _not_listed = initramfs::examine(&mut examined, open_images);
         examined.found.ram_disk_lack().cloned()
     };
     let images = images(catalog, boot).into_iter();

@@ -32,7 +32,8 @@ pub(crate) use debian_installer::DebianInstaller;
 
 use super::detection::Detection;
 use super::family::Family;
-use super::medium::Medium;
+use super::medium::{Medium, Whole};
+use super::note::Note;
 
 /// Every family; a medium belongs to the first that recognises it.
 const FAMILIES: &[&Family] = &[
@@ -67,6 +68,11 @@ const FAMILIES: &[&Family] = &[
 /// Recognises a medium; `None` when it is of no known family.
 pub(super) fn detect(medium: Medium<'_>) -> Option<Detection> {
     let mut found = FAMILIES.iter().find_map(|family| (family.detect)(medium))?;
+    if medium.whole == Whole::Files {
+        for entry in &mut found.entries {
+            entry.notes.push(Note::WithoutDisk);
+        }
+    }
     found.withdraw();
     Some(found)
 }

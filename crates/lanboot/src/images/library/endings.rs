@@ -18,6 +18,9 @@ const MEMTEST: [&str; 3] = ["memtest86+", "mt86+", "mt86plus"];
 const FIRMWARE_FOLDER: &str = "efi";
 /// Beginnings of the names of Linux kernels.
 const KERNELS: [&str; 2] = ["vmlinuz", "bzImage"];
+/// Endings of archives, and the word in the names of those that are trees to boot from the network.
+const ARCHIVES: [&str; 3] = [".tar", ".tar.gz", ".tgz"];
+const NETBOOT: &[u8] = b"netboot";
 /// Beginnings of the names of files that end like images and never are any.
 const INITRAMFS: [&str; 2] = ["initrd", "initramfs"];
 
@@ -60,7 +63,23 @@ pub(super) fn is_called_image(path: &Path) -> bool {
         ends(path, &COMPRESSED) && inner.is_some_and(|inner| ends(inner, &IMAGES))
     };
     let is_image = ends(path, &IMAGES) || ends(path, &VIRTUAL) || is_packed(path);
-    !is_called_initramfs(path) && is_image
+    !is_called_initramfs(path) && (is_image || is_called_netboot(path))
+}
+
+/// Returns whether a file is called like an archive of a tree to boot from the network.
+fn is_called_netboot(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+    let name = name.to_ascii_lowercase();
+    let is_archive = ARCHIVES
+        .iter()
+        .any(|ending| name.ends_with(ending.as_bytes()));
+    is_archive && name.windows(NETBOOT.len()).any(|part| part == NETBOOT)
+}
+
+/// Returns whether a file is called like an image of a disc.
+pub(super) fn is_called_iso(path: &Path) -> bool {
+    path.extension()
+        .is_some_and(|extension| extension.eq_ignore_ascii_case("iso"))
 }
 
 #[cfg(test)]
@@ -77,6 +96,9 @@ mod tests {
             "a.iso.xz",
             "d.img.GZ",
             "v.qcow2",
+            "netboot.tar.gz",
+            "ubuntu-24.04-netboot-amd64.tar",
+            "Netboot.TGZ",
         ] {
             assert!(is_called_image(Path::new(name)), "{name}");
         }

@@ -9,6 +9,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use lanboot_core::catalog::is_plain_name;
 use lanboot_core::text;
 
+use super::folders::is_medium;
+use super::listing::{Listing, Properties, folder_name};
+
 /// Time a file must have been unchanged before a rescan reads it.
 pub(super) const SETTLE: Duration = Duration::from_secs(3);
 /// Start of the fault of a file that cannot be opened.
@@ -20,10 +23,25 @@ pub(super) struct Stamp {
     device: u64,
     inode: u64,
     size: u64,
+    /// Time of the last write; of a folder, that of the last change of anything in it.
     pub(super) modified: (i64, i64),
+    /// Hash of everything in a folder; 0 for a file.
+    contents: u64,
 }
 
 impl Stamp {
+    /// Returns the stamp of a folder with these properties.
+    fn of_folder(properties: &Properties) -> Self {
+        let (inode, ..) = properties.folder.lasting();
+        Self {
+            device: properties.folder.device(),
+            inode,
+            size: properties.bytes,
+            modified: properties.changed,
+            contents: properties.contents,
+        }
+    }
+
     /// Returns whether the file was written to less than [`SETTLE`] before `now`.
     pub(super) fn is_fresh(&self, now: SystemTime) -> bool {
         let modified = u64::try_from(self.modified.0).unwrap_or(0);
@@ -35,6 +53,9 @@ impl Stamp {
 /// Returns the stamp of `path`, or the reason it is not an image.
 pub(super) fn stamp(path: &Path) -> Result<Stamp, String> {
     let meta = std::fs::metadata(path).map_err(|error| cannot_open(path, &error))?;
+    if meta.is_dir() && is_medium(path) {
+        return Listing::read(path).map(|listing| Stamp::of_folder(&listing.properties()));
+    }
     if let Some(what) = not_an_image(meta.file_type()) {
         return Err(format!("is {what}"));
     }
@@ -47,6 +68,7 @@ pub(super) fn stamp(path: &Path) -> Result<Stamp, String> {
         inode: meta.ino(),
         size: meta.size(),
         modified: (meta.mtime(), meta.mtime_nsec()),
+        contents: 0,
     })
 }
 
@@ -102,7 +124,7 @@ pub(super) fn in_order_of_names(files: &[PathBuf]) -> impl Iterator<Item = &Path
     plain.into_iter().chain(others)
 }
 
-/// Returns the file's own name in printable form.
+/// Returns the own name of a file or folder in printable form.
 pub(super) fn file_name(path: &Path) -> String {
-    text::path(path.file_name().unwrap_or_default().as_ref())
+    folder_name(path)
 }

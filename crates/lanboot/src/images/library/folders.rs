@@ -8,10 +8,12 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use lanboot_core::catalog::newest_first;
+use lanboot_core::media::{MARKS, SYSTEM};
 use lanboot_core::text;
 
 use super::endings::{
-    is_called_image, is_called_initramfs, is_called_kernel, is_called_program, is_for_firmware,
+    is_called_image, is_called_initramfs, is_called_iso, is_called_kernel, is_called_program,
+    is_for_firmware,
 };
 
 /// Most folders one inside the other, below the one the operator named.
@@ -33,7 +35,7 @@ pub(super) struct Found {
     pub(super) is_cut: bool,
 }
 
-/// A file called like an image.
+/// A file called like an image, or a folder that is a medium.
 #[derive(Debug)]
 pub(super) struct FoundImage {
     pub(super) path: PathBuf,
@@ -68,6 +70,16 @@ impl Walk {
         if !self.seen.insert((meta.dev(), meta.ino())) {
             return Ok(());
         }
+        let is_medium = is_medium(path);
+        if is_medium {
+            self.found.images.push(FoundImage {
+                path: path.to_owned(),
+                folder: names
+                    .split_last()
+                    .map_or(&[][..], |(_, above)| above)
+                    .to_vec(),
+            });
+        }
         let (mut files, mut folders) = (Vec::new(), Vec::new());
         let (mut kernels, mut has_initramfs) = (Vec::new(), false);
         let may_start = !names.iter().any(|name| is_for_firmware(name));
@@ -75,6 +87,10 @@ impl Walk {
             let entry = entry?;
             let name = entry.file_name();
             let called = Path::new(&name);
+            // The files of a medium are its own, but for images that somebody put there.
+            if is_medium && !is_called_iso(called) {
+                continue;
+            }
             has_initramfs |= is_called_initramfs(called);
             if is_called_image(called) || (may_start && is_called_program(called)) {
                 files.push((text::path(name.as_ref()), entry.path()));
@@ -113,6 +129,22 @@ impl Walk {
         }
         Ok(())
     }
+}
+
+/// Tests whether a folder is a medium itself: a mounted or unpacked image, or a tree to boot from the
+/// network. The top of the host's own files is none.
+pub(super) fn is_medium(folder: &Path) -> bool {
+    let has = |mark: &str| match mark.strip_suffix('/') {
+        Some(below) => folder.join(below).is_dir(),
+        None => folder.join(mark).is_file(),
+    };
+    let is_system = || SYSTEM.iter().all(|below| folder.join(below).is_dir());
+    let is_top = || {
+        folder
+            .canonicalize()
+            .is_ok_and(|place| place.parent().is_none())
+    };
+    MARKS.iter().any(|mark| has(mark)) && !is_system() && !is_top()
 }
 
 /// Returns the properties of a folder to look into; `None` for anything else. Other files are
@@ -179,7 +211,7 @@ mod tests {
     fn programs_and_kernels_by_themselves_are_listed_and_parts_of_systems_are_not() {
         let folder = tempfile::tempdir().unwrap();
         for path in [
-            "EFI/BOOT/BOOTX64.EFI",
+            "EFI/debian/shimx64.efi",
             "EFI/disk.img",
             "debian/initrd.gz",
             "debian/vmlinuz",
@@ -199,6 +231,38 @@ mod tests {
             "kernels/vmlinuz-6.1",
         ];
         assert_eq!(listed(folder.path()), expected);
+    }
+
+    #[test]
+    fn a_folder_that_is_a_medium_is_one_image() {
+        let folder = tempfile::tempdir().unwrap();
+        for path in [
+            "a.iso",
+            "debian/netboot/debian-installer/amd64/linux",
+            "debian/netboot/efi.img",
+            "debian/netboot/beside.iso",
+            "debian/b.iso",
+            "live/c.iso",
+            "system/boot/grub/grub.cfg",
+            "system/etc/passwd",
+            "system/usr/d.iso",
+        ] {
+            let path = folder.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, b"").unwrap();
+        }
+        let expected = [
+            "a.iso",
+            "debian/b.iso",
+            "debian/netboot",
+            "debian/netboot/beside.iso",
+            "live/c.iso",
+            "system/usr/d.iso",
+        ];
+        assert_eq!(listed(folder.path()), expected);
+        let own = images_below(&folder.path().join("debian/netboot")).unwrap();
+        let own: Vec<_> = own.images.iter().map(|image| image.folder.len()).collect();
+        assert_eq!(own, [0, 0], "itself and the image in it");
     }
 
     #[test]

@@ -4,7 +4,9 @@
 mod endings;
 mod files;
 mod folders;
+mod listing;
 mod read;
+mod unpacked;
 
 use std::cmp::Reverse;
 use std::collections::btree_map::Entry;
@@ -12,20 +14,18 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context as _, anyhow, bail};
 use lanboot_core::catalog::{Catalog, Image, TakenNames, image_name, newest_first};
 use lanboot_core::events::{Diagnostic, DiagnosticCode};
-use lanboot_core::media;
 use lanboot_core::text;
 
 use crate::events::bus;
 use crate::images::initramfs;
 use crate::images::open_images::{ImageFile, OpenImages};
 use files::{CANNOT_OPEN, Stamp, file_name, in_order_of_names, stamp};
-use folders::{FoundImage, images_below};
-use read::{image, places};
+use folders::{FoundImage, images_below, is_medium};
 
 /// Most images served at once, so that a rescan stays short.
 pub const MAX_IMAGES: usize = 4096;
@@ -35,6 +35,11 @@ const MAX_RETIRED: usize = 16;
 /// Time a retired image is kept after a machine last read it. A machine with everything in memory
 /// may not read for days.
 const RETIRED_UNUSED: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// Time for listing a folder that is not worth to be remembered.
+const SLOW: Duration = Duration::from_millis(100);
+/// Share of the time that listing a folder may take: one part of so many.
+const RESTS: u32 = 20;
 
 /// The images named by the operator, as last scanned.
 #[derive(Debug)]
@@ -46,6 +51,8 @@ pub struct ImageLibrary {
     places: BTreeMap<PathBuf, Place>,
     /// Name of each file when it was last read: during one run a name never refers to another file.
     names: BTreeMap<PathBuf, String>,
+    /// Folders that took long to list: what was found, and when to list them again.
+    slow: BTreeMap<PathBuf, (Result<Stamp, String>, Instant)>,
     /// Faults of the last scan.
     said: BTreeSet<String>,
     /// Images that were replaced or removed while machines streamed them.
@@ -100,6 +107,7 @@ impl ImageLibrary {
             known: BTreeMap::new(),
             places: BTreeMap::new(),
             names: BTreeMap::new(),
+            slow: BTreeMap::new(),
             said: BTreeSet::new(),
             retired: Vec::new(),
         }
@@ -148,7 +156,7 @@ impl ImageLibrary {
         scan: &mut Scan,
     ) -> Option<Known> {
         let before = self.known.remove(path);
-        let stamp = match (stamp(path), &before) {
+        let stamp = match (self.stamp(path), &before) {
             (Ok(stamp), Some(known)) if known.stamp == stamp && !known.opens_now(path) => {
                 return before;
             }
@@ -187,6 +195,25 @@ impl ImageLibrary {
         }
         let image = image.map_err(|error| format!("{error:#}"));
         Some(Known { stamp, image })
+    }
+
+    /// Returns the stamp of a file or folder. A folder that took long to list is not listed again
+    /// before twenty times as long has passed.
+    fn stamp(&mut self, path: &Path) -> Result<Stamp, String> {
+        let begun = Instant::now();
+        if let Some((stamp, due)) = self.slow.remove(path)
+            && begun < due
+        {
+            self.slow.insert(path.to_owned(), (stamp.clone(), due));
+            return stamp;
+        }
+        let stamp = stamp(path);
+        let taken = begun.elapsed();
+        if taken > SLOW && path.is_dir() {
+            let due = begun + taken * RESTS;
+            self.slow.insert(path.to_owned(), (stamp.clone(), due));
+        }
+        stamp
     }
 
     /// Returns the names in use: a new image must not take the name of one that machines are
@@ -282,38 +309,14 @@ impl ImageLibrary {
         served.into_iter().map(|(_, image)| image).collect()
     }
 
-    fn read(&self, path: &Path, stamp: Stamp, name: &str) -> anyhow::Result<Image> {
-        let image_file = ImageFile::open(path).context(CANNOT_OPEN)?;
-        let id = self.open_images.insert(image_file);
-        let image = self
-            .open_images
-            .get(id)
-            .ok_or_else(|| anyhow!("was closed"))
-            .and_then(|image_file| {
-                let medium = media::read(id, image_file.as_ref());
-                let medium = medium.map_err(|error| anyhow!(error.clause(&file_name(path))))?;
-                let image = image(path, stamp, name, &image_file, id, medium);
-                // A file that cannot be read now is not monitored; reading it is an error anyway.
-                let _ = image_file.remember(places(&image));
-                Ok(image)
-            });
-        if image.is_err() {
-            self.open_images.remove(id);
-        }
-        image
-    }
-
     /// Determines whether the system of an image that starts only as a whole would find its root on
     /// the RAM disk. This reads its initramfs, which takes seconds.
     fn examine_whole_image(&self, image: &mut Image) {
         if !image.is_whole_entry() || image.found.unreachable.is_empty() {
             return;
         }
-        let Some(image_file) = self.open_images.get(image.id) else {
-            return;
-        };
         // What cannot be listed is not known to be missing.
-        let _not_listed = initramfs::examine(image, &image_file);
+        let _not_listed = initramfs::examine(image, &self.open_images);
         if let Some(lack) = image.whole_image_lack().map(ToString::to_string) {
             let warning = format!("the whole image is not offered either: {lack}");
             image.found.warnings.push(warning);
@@ -439,18 +442,16 @@ fn unusable(path: &Path, fault: &dyn Display) -> Diagnostic {
 /// Opens one image for `inspect`, including the contents of its initramfs.
 pub fn open_one(path: &Path) -> anyhow::Result<Image> {
     let name = text::path(path);
-    if path.is_dir() {
-        bail!("{name}: is a folder; name an image in it");
+    if path.is_dir() && !is_medium(path) {
+        bail!("{name}: is a folder, and not one with the files of an image; name an image in it");
     }
     let stamp = stamp(path).map_err(|fault| anyhow!("{name}: {fault}"))?;
     let open_images: Arc<OpenImages> = Arc::default();
     let mut image = ImageLibrary::new(Vec::new(), Arc::clone(&open_images))
         .read(path, stamp, &image_name(&file_name(path)))
         .context(name)?;
-    if let Some(image_file) = open_images.get(image.id) {
-        let failed = initramfs::examine(&mut image, &image_file);
-        image.found.warnings.extend(failed);
-    }
+    let failed = initramfs::examine(&mut image, &open_images);
+    image.found.warnings.extend(failed);
     Ok(image)
 }
 

@@ -1,4 +1,4 @@
-//! Turns an open image file into an [`Image`]: what it holds, and its identity.
+//! Turns a file or folder into an [`Image`]: what it holds, and its identity.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io;
@@ -6,44 +6,129 @@ use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
+use anyhow::{Context as _, anyhow, bail};
 use lanboot_core::catalog::{Image, MAX_CONFIG_BYTES, MediumLoaders, detect};
-use lanboot_core::media::Medium;
+use lanboot_core::media::{self, MediaError, Medium};
 use lanboot_core::storage::ReadAt as _;
 use lanboot_core::text;
 use lanboot_core::vfs::{Content, Identity, ImageId, NodeId, Source, Tree};
+use siphasher::sip::SipHasher13 as SipHasher;
 use siphasher::sip128::{Hasher128 as _, SipHasher13};
 
-use super::files::Stamp;
-use crate::images::open_images::ImageFile;
+use super::ImageLibrary;
+use super::files::{CANNOT_OPEN, Stamp, file_name};
+use super::listing::Listing;
+use super::unpacked::unpacked;
+use crate::images::open_images::{ImageFile, OpenImages};
 
-/// Builds the catalog's image of `medium`, which was read from `disk`.
+impl ImageLibrary {
+    /// Reads what is at `path` as the image `name`.
+    pub(super) fn read(&self, path: &Path, stamp: Stamp, name: &str) -> anyhow::Result<Image> {
+        if path.is_dir() {
+            return self.read_folder(path, stamp, name);
+        }
+        let image_file = ImageFile::open(path).context(CANNOT_OPEN)?;
+        let id = self.open_images.insert(image_file);
+        let image = self.read_file(path, stamp, name, id);
+        if image.is_err() {
+            self.open_images.remove(id);
+        }
+        image
+    }
+
+    /// Reads the open file `id`. An archive that has to be unpacked is replaced by what is in it.
+    fn read_file(
+        &self,
+        path: &Path,
+        stamp: Stamp,
+        name: &str,
+        id: ImageId,
+    ) -> anyhow::Result<Image> {
+        let open = || self.open_images.get(id).context("was closed");
+        let file = file_name(path);
+        let medium = match media::read(id, open()?.as_ref()) {
+            Ok(medium) => medium,
+            Err(MediaError::Packed(packed)) if packed.is_gzipped_tar() => {
+                let advice = packed.advice(&file);
+                let unpacked = unpacked(open()?.as_ref(), &self.open_images);
+                let unpacked = unpacked.map_err(|why| anyhow!("{why}; it {advice}"))?;
+                self.open_images.replace(id, unpacked);
+                media::read(id, open()?.as_ref()).map_err(|error| match error {
+                    MediaError::Tar(error) => anyhow!("{error}"),
+                    _ => anyhow!(advice),
+                })?
+            }
+            Err(error) => bail!(error.clause(&file)),
+        };
+        let image_file = open()?;
+        let opened = Opened {
+            open_images: &self.open_images,
+            id,
+            size: image_file.len(),
+            lasting: lasting(stamp, &image_file),
+        };
+        let image = image(path, stamp, name, &opened, labelled(medium, &file));
+        // A file that cannot be read now is not monitored; reading it is an error anyway.
+        let _ = image_file.remember(places(&image));
+        Ok(image)
+    }
+
+    /// Reads a folder that is a medium.
+    fn read_folder(&self, path: &Path, stamp: Stamp, name: &str) -> anyhow::Result<Image> {
+        let listing = Listing::read(path).map_err(|why| anyhow!(why))?;
+        let folder = ImageFile::folder(path).context(CANNOT_OPEN)?;
+        let id = self.open_images.insert_folder(folder, listing.files())?;
+        let opened = Opened {
+            open_images: &self.open_images,
+            id,
+            size: listing.bytes(),
+            lasting: listing.lasting(),
+        };
+        let medium = listing.medium(id, file_name(path));
+        Ok(image(path, stamp, name, &opened, medium))
+    }
+}
+
+/// Returns a medium whose label is `name` where it has none of its own.
+fn labelled(medium: Medium, name: &str) -> Medium {
+    let label = match medium.label.is_empty() && medium.format.is_files() {
+        true => name.to_owned(),
+        false => medium.label,
+    };
+    Medium { label, ..medium }
+}
+
+/// An open image that was read.
+pub(super) struct Opened<'a> {
+    pub(super) open_images: &'a OpenImages,
+    pub(super) id: ImageId,
+    /// Length in bytes; of a folder, that of all its files.
+    pub(super) size: u64,
+    /// Hash of what distinguishes it from others, and stays the same when the host restarts.
+    pub(super) lasting: u64,
+}
+
+/// Builds the catalog's image of `medium`, which was read from `opened`.
 pub(super) fn image(
     path: &Path,
     stamp: Stamp,
     name: &str,
-    image_file: &ImageFile,
-    id: ImageId,
+    opened: &Opened<'_>,
     medium: Medium,
 ) -> Image {
-    let read = |content: &Content| read_small(image_file, content);
+    let read = |content: &Content| read_small(opened.open_images, content);
     let mut found = detect(&medium, name, &read);
     let loaders = MediumLoaders::find(&medium.tree, &read);
     found.warnings = [medium.warnings, found.warnings].concat();
     let mut hasher = DefaultHasher::new();
     stamp.hash(&mut hasher);
-    // The bytes were read a moment ago; if reading fails now, a restart yields another identity.
-    let identity = identity(
-        stamp,
-        image_file,
-        first_bytes(image_file).unwrap_or(0),
-        &medium.tree,
-    );
+    let identity = identity(opened.lasting, &medium.tree);
     let mut image = Image {
         name: name.to_owned(),
         file: text::path(path),
         folder: Vec::new(),
-        id,
-        size: image_file.len(),
+        id: opened.id,
+        size: opened.size,
         recorded_size: medium.len,
         version: hasher.finish(),
         identity,
@@ -78,11 +163,20 @@ pub(super) fn places(image: &Image) -> impl Iterator<Item = u64> {
         })
 }
 
-/// Computes the identity of an image. Neither the file's name nor the device number is included:
+/// Returns the hash for [`Opened`] of an image file. Neither its name nor the device number is included:
 /// both may change with a restart of the host.
-fn identity(stamp: Stamp, image_file: &ImageFile, first_bytes: u64, tree: &Tree) -> Identity {
-    let mut hasher = SipHasher13::new();
+pub(super) fn lasting(stamp: Stamp, image_file: &ImageFile) -> u64 {
+    // The bytes were read a moment ago; if reading fails now, a restart yields another identity.
+    let first_bytes = first_bytes(image_file).unwrap_or(0);
+    let mut hasher = SipHasher::new();
     (stamp.modified, image_file.len(), first_bytes).hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Computes the identity of an image.
+fn identity(lasting: u64, tree: &Tree) -> Identity {
+    let mut hasher = SipHasher13::new();
+    lasting.hash(&mut hasher);
     // NFS handles contain node numbers: a version that numbers nodes differently must not accept
     // old handles.
     for folder in (0..tree.len()).filter_map(|n| u32::try_from(n).ok()) {
@@ -108,15 +202,16 @@ fn first_bytes(image_file: &ImageFile) -> io::Result<u64> {
 }
 
 /// Reads a small file of an image.
-fn read_small(image_file: &ImageFile, content: &Content) -> Option<Vec<u8>> {
+fn read_small(open_images: &OpenImages, content: &Content) -> Option<Vec<u8>> {
     if content.len() > MAX_CONFIG_BYTES {
         return None;
     }
     let mut bytes = Vec::new();
     for piece in content.pieces() {
-        let Source::Image { offset, .. } = piece.source else {
+        let Source::Image { image, offset } = piece.source else {
             return None;
         };
+        let image_file = open_images.get(image)?;
         let at = bytes.len();
         bytes.resize(at + usize::try_from(piece.len).ok()?, 0);
         image_file

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use lanboot_core::events::{Reason, SendFailure};
 
-use crate::images::open_images::Changed;
+use crate::images::open_folder::NotOpened;
+use crate::images::open_images::{Changed, Unavailable};
 
 /// Outcome of a reply.
 #[derive(Debug)]
@@ -67,6 +68,18 @@ impl fmt::Display for SendError {
 }
 
 impl std::error::Error for SendError {}
+
+impl From<Unavailable> for SendError {
+    fn from(why: Unavailable) -> Self {
+        match why {
+            Unavailable::Gone => Self::Gone,
+            Unavailable::NotOpened(NotOpened::Changed) => Self::Overwritten,
+            Unavailable::NotOpened(NotOpened::Error(error)) => {
+                Self::Read(io::Error::from_raw_os_error(error))
+            }
+        }
+    }
+}
 
 impl From<Changed> for SendError {
     fn from(changed: Changed) -> Self {

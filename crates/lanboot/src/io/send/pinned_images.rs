@@ -5,11 +5,11 @@ use std::sync::Arc;
 use lanboot_core::vfs::{ImageId, Piece, Source};
 
 use super::outcome::SendError;
-use crate::images::open_images::{ImageFile, OpenImages};
+use crate::images::open_images::{ImageFile, OpenImages, Unavailable};
 
 /// Images kept open while they are streamed, even after they leave the catalog.
 #[derive(Clone, Debug, Default)]
-pub struct PinnedImages(Vec<(ImageId, Arc<ImageFile>)>);
+pub struct PinnedImages(Vec<(ImageId, Result<Arc<ImageFile>, Unavailable>)>);
 
 impl PinnedImages {
     /// Pins every open image among `pieces`.
@@ -18,9 +18,8 @@ impl PinnedImages {
         for piece in pieces {
             if let Source::Image { image, .. } = piece.source
                 && !held.iter().any(|(id, _)| *id == image)
-                && let Some(image_file) = open_images.get(image)
             {
-                held.push((image, image_file));
+                held.push((image, open_images.open(image)));
             }
         }
         Self(held)
@@ -28,12 +27,14 @@ impl PinnedImages {
 
     /// Returns whether this image is pinned.
     pub fn has(&self, image: ImageId) -> bool {
-        self.0.iter().any(|(id, _)| *id == image)
+        let mut held = self.0.iter();
+        held.any(|(id, image_file)| *id == image && image_file.is_ok())
     }
 
     /// Returns the open images.
     pub fn open_images(&self) -> impl Iterator<Item = &ImageFile> {
-        self.0.iter().map(|(_, image_file)| image_file.as_ref())
+        let held = self.0.iter();
+        held.filter_map(|(_, image_file)| image_file.as_deref().ok())
     }
 
     /// Returns the image, unless it is known to be overwritten.
@@ -43,6 +44,7 @@ impl PinnedImages {
             .iter()
             .find(|(id, _)| *id == image)
             .ok_or(SendError::Gone)?;
+        let image_file = image_file.as_ref().map_err(|why| SendError::from(*why))?;
         image_file.known_change()?;
         Ok(image_file)
     }

@@ -5,6 +5,7 @@ use super::*;
 use crate::catalog::{Catalog, Image};
 use crate::images::entry::RootSource;
 use crate::images::families;
+use crate::images::medium::Whole;
 use crate::images::{
     Cpu, Dialect, Fetched, Firmware, MenuLoader, MountSource, Refusal, Server, Transport,
 };
@@ -418,7 +419,7 @@ fn tails_gets_its_own_image_into_its_initramfs() {
 fn tails_of_four_gib_is_not_offered() {
     let tree = tree(&TAILS_FILES);
     let large = Medium {
-        disc_bytes: Some(1 << 32),
+        whole: Whole::Disc(1 << 32),
         ..medium(&tree, "disc", "TAILS")
     };
     let found = families::detect(large).unwrap();
@@ -427,7 +428,7 @@ fn tails_of_four_gib_is_not_offered() {
         /medium.iso has 4294967296 bytes, and a file in an initramfs has less than 4 GiB";
     assert_eq!(found.warnings, [said]);
     let drive = Medium {
-        disc_bytes: None,
+        whole: Whole::Drive,
         ..large
     };
     let said = "disc is not offered: its initramfs needs files that cannot be added to it: the image \
@@ -435,7 +436,7 @@ fn tails_of_four_gib_is_not_offered() {
     assert_eq!(families::detect(drive).unwrap().warnings, [said]);
     // The last that fits into a file is too large with the initramfs and the headers.
     let nearly = Medium {
-        disc_bytes: Some((1 << 32) - 100),
+        whole: Whole::Disc((1 << 32) - 100),
         ..large
     };
     let found = families::detect(nearly).unwrap();
@@ -449,7 +450,7 @@ fn what_bios_cannot_load_starts_with_uefi_only() {
     let tree = tree(&TAILS_FILES);
     let starts = |bytes: u64| {
         let large = Medium {
-            disc_bytes: Some(bytes),
+            whole: Whole::Disc(bytes),
             ..medium(&tree, "disc", "TAILS")
         };
         let found = families::detect(large).unwrap();
