@@ -76,14 +76,16 @@ impl Header {
             _ => Type::Other,
         };
         let has_body = !matches!(kind, Type::HardLink | Type::Symlink | Type::Directory);
+        let size = match has_body {
+            true => number(&block[124..136])?,
+            false => 0,
+        };
         let small = |field| u32::try_from(number(field).unwrap_or(0)).unwrap_or(0);
         Some(Self {
             kind,
             path,
             link: text(&block[157..257]).to_vec(),
-            size: number(&block[124..136])
-                .filter(|_| has_body)
-                .or((!has_body).then_some(0))?,
+            size,
             meta: Meta {
                 mode: small(&block[100..108]) & 0o7777,
                 uid: small(&block[108..116]),

@@ -1,6 +1,4 @@
-//! Archives made header by header, and by GNU tar where it can write them.
-
-use std::process::Command;
+//! Archives made header by header; those of GNU tar are read in `tests/tar_tools.rs`.
 
 use super::*;
 use crate::vfs::{Damage, Source};
@@ -149,39 +147,6 @@ fn sparse_files_are_never_read() {
     ] {
         assert_eq!(tree.file(path).unwrap().damage(), damage, "{path}");
     }
-}
-
-/// GNU tar's own forms of what does not fit into a header.
-#[test]
-fn long_names_of_every_format_are_read() {
-    let folder = std::env::temp_dir().join(format!("lanboot-tar-{}", std::process::id()));
-    let long = format!("{}/{}/{}", "d".repeat(90), "e".repeat(120), "f".repeat(200));
-    let (path, archive) = (folder.join("in").join(&long), folder.join("a.tar"));
-    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-    std::fs::write(&path, "text").unwrap();
-    std::os::unix::fs::symlink(&long, folder.join("in/link")).unwrap();
-    for format in ["gnu", "pax", "oldgnu"] {
-        let status = Command::new("tar")
-            .args(["--format", format, "-C"])
-            .arg(folder.join("in"))
-            .arg("-cf")
-            .arg(&archive)
-            .arg(".")
-            .status();
-        assert!(
-            status
-                .expect("tar is missing: apt-get install -y tar")
-                .success()
-        );
-        let bytes = std::fs::read(&archive).unwrap();
-        let found = read(IMAGE, &bytes).unwrap();
-        assert_eq!(found.warnings, Vec::<String>::new(), "{format}");
-        for path in [long.as_str(), "link"] {
-            let read = text(&found.tree, path, &bytes);
-            assert_eq!(read.as_deref(), Some("text"), "{format} {path}");
-        }
-    }
-    std::fs::remove_dir_all(folder).unwrap();
 }
 
 #[test]

@@ -176,9 +176,9 @@ mod tests {
         let mut text = String::new();
         kept.read_to_string(&mut text).unwrap();
         assert_eq!(text, "kept");
-        for number in 1..names.len() {
+        for (number, name) in names.iter().enumerate().skip(1) {
             let result = open.open(number).unwrap();
-            assert_eq!(result.unwrap_err(), NotOpened::Changed, "{}", names[number]);
+            assert_eq!(result.unwrap_err(), NotOpened::Changed, "{name}");
         }
         assert!(open.open(names.len()).is_none());
     }
