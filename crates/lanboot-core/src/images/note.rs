@@ -17,6 +17,8 @@ pub enum Note {
     OnlyOnMedium(&'static str),
     /// Its installer asks where its packages are; they are in this folder of this server.
     AsksForPackages(String),
+    /// Its medium has not what the system is made of: an argument like this names where that is.
+    NeedsArgument(&'static str),
     /// Its arguments follow the family's scripts, and no medium of it was booted by this project's
     /// tests.
     NotBooted,
@@ -51,6 +53,10 @@ impl fmt::Display for Note {
                 f,
                 "its installer asks where its packages are: they are on this server in {folder}, \
                  over HTTP and NFS"
+            ),
+            Self::NeedsArgument(argument) => write!(
+                f,
+                "what it starts from is not on the medium: name it with --append {argument}"
             ),
             Self::NotBooted => f.write_str(
                 "its arguments follow its family's scripts; this project has not booted one",

@@ -1,6 +1,7 @@
 //! The families of media that are recognised: one module and one row of [`FAMILIES`] each.
 
 mod agama;
+mod alpine;
 mod anaconda;
 mod archiso;
 mod casper;
@@ -56,6 +57,7 @@ const FAMILIES: &[&Family] = &[
     &freebsd::FAMILY,
     &mageia::FAMILY,
     &proxmox::FAMILY,
+    &alpine::FAMILY,
     &nixos::FAMILY,
     &gentoo::FAMILY,
     // A menu's entry is enough for it: it comes after those that look for a root.
