@@ -479,13 +479,14 @@ pub(crate) fn is_refused(entry: &Entry) -> bool {
     Lock::On(None).refuses(entry)
 }
 
-/// Returns whether a shim trusts the kernel of `entry`; an unknown shim is assumed to trust any
-/// signature.
+/// Returns whether a shim may trust what `entry` starts: an unknown one any signature, and any one that
+/// of a program (a unified kernel image), whose key the machine's owner may have enrolled.
 fn trusts(shim: Option<&Shim>, entry: &Entry) -> bool {
-    match shim {
-        Some(shim) => shim.trusts(&entry.signed),
-        None => entry.signed != Signed::No,
-    }
+    let is_signed = entry.signed != Signed::No;
+    let is_program = matches!(entry.kind, EntryKind::Program(_));
+    shim.map_or(is_signed, |shim| {
+        shim.trusts(&entry.signed) || (is_program && is_signed)
+    })
 }
 
 /// Returns an entry's id in the menu; the prefix separates it from built-in entries.

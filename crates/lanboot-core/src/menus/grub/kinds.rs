@@ -95,3 +95,37 @@ pub(super) fn multiboot_commands(
     }
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::Arch;
+    use crate::menus::grub::Lock;
+    use crate::pe::Signed;
+    use crate::testing::{image, program_image, shim_grub};
+
+    #[test]
+    fn a_kernel_without_an_initramfs_is_loaded_alone() {
+        assert_eq!(linux_commands("k", &[], "quiet"), "linux k quiet\n");
+        let files = ["a".to_owned(), "b".to_owned()];
+        let commands = linux_commands("k", &files, "quiet");
+        assert_eq!(commands, "if linux k quiet; then initrd a b; fi\n");
+    }
+
+    #[test]
+    fn a_program_may_be_signed_with_a_key_that_the_owner_enrolled() {
+        let chain = shim_grub(Arch::X64Uefi, "Debian", true);
+        let lock = Lock::On(Some(&chain.shim));
+        let mut program = program_image("uki").found.entries.remove(0);
+        assert!(lock.refuses(&program));
+        program.signed = Signed::By(vec!["the owner".into()]);
+        assert!(!lock.refuses(&program));
+        // A kernel is its vendor's, whose key is known.
+        let mut kernel = image("arch", &[crate::images::Cpu::X86_64])
+            .found
+            .entries
+            .remove(0);
+        kernel.signed = program.signed.clone();
+        assert!(lock.refuses(&kernel));
+    }
+}

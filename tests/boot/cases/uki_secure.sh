@@ -1,0 +1,65 @@
+# shellcheck shell=bash disable=SC2034  # what lib.sh reads
+# Unified kernel images with Secure Boot on: signed with a key of the machine's owner.
+#
+# long: uki-secure      Secure Boot on, the owner's key in the firmware: iPXE behind its shim, the signed program, its root
+# long: uki-secure-grub the same by Debian's shim and GRUB, whose chainloader starts what the firmware trusts
+
+# uki_signed: makes a copy of the image uki, IMAGE, whose program is signed and has arguments for this
+# server: with Secure Boot on it takes none from a loader.
+uki_signed() {
+    local work=$LOGS/uki
+    image uki
+    own_keys
+    mkdir -p "$work"
+    xorriso -osirrox on -indev "$IMAGE" -extract /EFI/Linux/lanboot.efi "$work/plain.efi" 2>/dev/null ||
+        fail "no program on $IMAGE"
+    chmod u+w "$work/plain.efi"
+    uki_arguments "$work/plain.efi" "rd.systemd.pull=raw,machine,verify=no,blockdev:rootdisk:http://$SERVER_ADDRESS/iso/uki/EFI/Linux/lanboot.raw root=gpt-auto $QUIET"
+    signed firmware "$work/plain.efi" "$work/lanboot.efi"
+    xorriso -indev "$IMAGE" -outdev "$work/uki.iso" -boot_image any keep \
+        -update "$work/lanboot.efi" /EFI/Linux/lanboot.efi >"$work/xorriso.log" 2>&1 ||
+        fail "the image cannot be made: $(tail -n 1 "$work/xorriso.log")"
+    IMAGE=$work/uki.iso
+}
+
+# uki_arguments PROGRAM TEXT: replaces its section .cmdline, as far as the room in the file goes.
+uki_arguments() {
+    python3 - "$1" "$2" <<'END2' || fail "the program's arguments cannot be replaced"
+import struct, sys
+path, text = sys.argv[1], sys.argv[2].encode()
+data = bytearray(open(path, "rb").read())
+pe = struct.unpack_from("<I", data, 0x3C)[0]
+count, size = struct.unpack_from("<H", data, pe + 6)[0], struct.unpack_from("<H", data, pe + 20)[0]
+rows = [pe + 24 + size + 40 * n for n in range(count)]
+row = next(row for row in rows if data[row:row + 8].rstrip(b"\0") == b".cmdline")
+room, at = struct.unpack_from("<II", data, row + 16)
+if len(text) > room:
+    sys.exit(f"{len(text)} bytes do not fit into {room}")
+data[at:at + room] = text.ljust(room, b"\0")
+struct.pack_into("<I", data, row + 8, len(text))
+open(path, "wb").write(data)
+END2
+}
+
+# uki_secure LOADERS REGEX: REGEX is a file that only machines with Secure Boot on ask for, or the shim.
+uki_secure() {
+    GUEST_FIRMWARE=secure GUEST_MEMORY=1536 GUEST_CPUS=2 DEADLINE=$((DEADLINE * 3))
+    uki_signed
+    loader_set "$1"
+    firmware_that_trusts own
+    start_server "$IMAGE" -- --menu-timeout 0 --loaders "$LOGS/loaders"
+    start_guest 1
+    wait_event "$DEADLINE" --pid "$GUEST_PID" started 'path~iso/uki/EFI/Linux/lanboot.efi' >/dev/null || {
+        screen "$LOGS/screen.png"
+        fail "the program was not asked for in $DEADLINE s; the server said last: $(last_events)"
+    }
+    step "the loader loads the program"
+    wait_up 1 "$DEADLINE"
+    has_sent_file "$2"
+    has_sent_file '/iso/uki/EFI/Linux/lanboot.raw'
+    grep -aqi 'secure boot enabled' "$SERIAL" || fail "the kernel does not say that Secure Boot is on"
+    step "the kernel says that Secure Boot is on"
+}
+
+case_uki-secure() { uki_secure ipxe-shim '/?loader/(secure-ipxe/x86_64/)?snponly.*'; }
+case_uki-secure-grub() { uki_secure grub-2.12 '/?loader/secure(-http)?/x86_64/locked.cfg'; }
