@@ -3,6 +3,7 @@
 #
 # long: uki-secure      Secure Boot on, the owner's key in the firmware: iPXE behind its shim, the signed program, its root
 # long: uki-secure-grub the same by Debian's shim and GRUB, whose chainloader starts what the firmware trusts
+# long: sd-boot-secure  Secure Boot on, UEFI HTTP Boot of a disk with Debian's shim and signed systemd-boot: the signed program, its root
 
 # uki_signed: makes a copy of the image uki, IMAGE, whose program is signed and has arguments for this
 # server: with Secure Boot on it takes none from a loader.
@@ -63,3 +64,34 @@ uki_secure() {
 
 case_uki-secure() { uki_secure ipxe-shim '/?loader/(secure-ipxe/x86_64/)?snponly.*'; }
 case_uki-secure-grub() { uki_secure grub-2.12 '/?loader/secure(-http)?/x86_64/locked.cfg'; }
+
+# sd_boot_disk FILE: a disk as an installer of a system with systemd-boot makes it: shim, Debian's signed
+# systemd-boot behind it, and the signed program.
+sd_boot_disk() {
+    local dir=$REPO/target/boot/sd-boot-signed shim=$REPO/target/boot/signed-trixie
+    "$REPO/tests/images/fetch" "$dir" sid systemd-boot-efi-amd64-signed:amd64 || fail "systemd-boot cannot be fetched"
+    signed_loaders trixie >/dev/null
+    truncate -s 96M "$1"
+    {
+        mformat -i "$1" -F -v SDBOOT ::
+        mmd -i "$1" ::/EFI ::/EFI/BOOT ::/EFI/Linux
+        mcopy -i "$1" "$shim/usr/lib/shim/shimx64.efi.signed" ::/EFI/BOOT/BOOTX64.EFI
+        mcopy -i "$1" "$dir/usr/lib/systemd/boot/efi/systemd-bootx64.efi.signed" ::/EFI/BOOT/grubx64.efi
+        mcopy -i "$1" "$LOGS/uki/lanboot.efi" ::/EFI/Linux/
+    } >"$LOGS/mtools.log" 2>&1 || fail "the disk cannot be made: $(tail -n 1 "$LOGS/mtools.log")"
+}
+
+case_sd-boot-secure() {
+    GUEST_FIRMWARE=secure GUEST_MEMORY=2048 GUEST_CPUS=2 GUEST_HTTP_BOOT=yes DEADLINE=$((DEADLINE * 3))
+    need_tools mformat=mtools
+    uki_signed
+    sd_boot_disk "$LOGS/sdboot.img"
+    firmware_that_trusts own
+    start_server "$LOGS/sdboot.img" "$IMAGE" -- --menu-timeout 0 --loader iso
+    start_guest 1
+    wait_up 1 "$DEADLINE"
+    has_sent_file '/?loader/ramdisk/sdboot.img'
+    has_sent_file '/iso/uki/EFI/Linux/lanboot.raw'
+    grep -aqi 'secure boot enabled' "$SERIAL" || fail "the kernel does not say that Secure Boot is on"
+    step "the kernel says that Secure Boot is on"
+}
