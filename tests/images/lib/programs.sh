@@ -14,7 +14,8 @@ programs_packages() { printf '%s\n' "${PROGRAMS_GRUB[@]}"; }
 programs_build() {
     local tree=$WORK/medium debian=$WORK/grub file
     fetch_packages "$debian" "${PROGRAMS_GRUB[@]}"
-    mkdir -p "$tree/boot/grub" "$WORK/memdisk/boot/grub" "$WORK/efi"
+    mkdir -p "$tree/boot/grub" "$tree/.disk" "$WORK/memdisk/boot/grub" "$WORK/efi"
+    echo "by this GRUB finds its medium" >"$tree/.disk/rescue.mark"
     rescue_menu >"$tree/boot/grub/grub.cfg"
     rescue_search >"$WORK/memdisk/boot/grub/grub.cfg"
     one_date "$WORK/memdisk"
@@ -44,7 +45,7 @@ if [ "$grub_platform" = "pc" ]; then
     terminal_output serial
 fi
 echo "lanboot-test: GRUB for $grub_cpu-$grub_platform"
-if search --no-floppy --set=root --file /boot/grub/grub.cfg; then
+if search --no-floppy --set=root --file /.disk/rescue.mark; then
     configfile ($root)/boot/grub/grub.cfg
 fi
 echo "lanboot-test: without its menu"
