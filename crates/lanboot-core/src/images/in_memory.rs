@@ -2,6 +2,7 @@
 //! the medium and finds the image, or a file of it, in its own root folder, where an overlay puts it.
 //! Their families differ in files and arguments only.
 
+use super::arguments::before_break;
 use super::entry::{Boot, Entry, Refusal, RootSource};
 use super::overlay::{NoOverlay, Overlay};
 use super::transport::Transport;
@@ -22,9 +23,12 @@ pub(super) const RAMFS: &str = "root=/dev/ram0";
 
 impl RootSource for InMemory {
     fn arguments(&self, entry: &Entry, boot: &Boot<'_>) -> Vec<String> {
-        let append = boot.append.split_whitespace().map(str::to_owned);
-        let own = entry.inherited.iter().chain(&self.words).cloned();
-        own.chain(append).collect()
+        before_break(&entry.inherited, self.words.clone(), boot.append)
+    }
+
+    /// What stands behind a medium's `---` is for the system that it installs.
+    fn loader_words_go_first(&self) -> bool {
+        true
     }
 
     fn unsupported(&self, _transport: Transport) -> Option<Refusal> {

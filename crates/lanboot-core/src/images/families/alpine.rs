@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn an_initramfs_that_cannot_use_the_network_is_told_by_its_modules() {
+    fn its_modules_show_whether_an_initramfs_can_use_the_network() {
         let sentences = |modules: &[&str]| -> Vec<String> {
             let paths: Vec<String> = modules
                 .iter()

@@ -6,6 +6,7 @@ mod anaconda;
 mod archiso;
 mod casper;
 mod coreos;
+mod debian_cd;
 mod debian_installer;
 mod dracut_live;
 mod esxi;
@@ -42,6 +43,8 @@ const FAMILIES: &[&Family] = &[
     &debian_installer::FAMILY,
     &casper::FAMILY,
     &live_boot::FAMILY,
+    // Live media have an installer besides.
+    &debian_cd::FAMILY,
     &miso::FAMILY,
     &linuxrc::FAMILY,
     // Before dracut's, which takes any live system in `LiveOS`.
