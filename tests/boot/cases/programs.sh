@@ -123,7 +123,7 @@ case_ipxe-lkrn() {
     start_server "$dir/boot/ipxe.lkrn" -- --menu-timeout 0 --loader pxelinux
     start_guest 1
     wait_sent "$DEADLINE" '^/?iso/ipxe.lkrn/program.bin' || fail "ipxe.lkrn was not loaded"
-    # iPXE from the file boots as the machine did: by the loader that the server is told to give out.
+    # iPXE from the file boots as the machine did: by the loader that the server gives out.
     wait_until "$DEADLINE" loader_asked_twice || fail "iPXE did not ask for a loader; the server said last: $(last_events)"
     step "iPXE from the file asks for the loader again"
 }

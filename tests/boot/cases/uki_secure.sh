@@ -23,7 +23,7 @@ uki_signed() {
     IMAGE=$work/uki.iso
 }
 
-# uki_arguments PROGRAM TEXT: replaces its section .cmdline, as far as the room in the file goes.
+# uki_arguments PROGRAM TEXT: replaces its section .cmdline, as far as it fits.
 uki_arguments() {
     python3 - "$1" "$2" <<'END2' || fail "the program's arguments cannot be replaced"
 import struct, sys
@@ -33,10 +33,10 @@ pe = struct.unpack_from("<I", data, 0x3C)[0]
 count, size = struct.unpack_from("<H", data, pe + 6)[0], struct.unpack_from("<H", data, pe + 20)[0]
 rows = [pe + 24 + size + 40 * n for n in range(count)]
 row = next(row for row in rows if data[row:row + 8].rstrip(b"\0") == b".cmdline")
-room, at = struct.unpack_from("<II", data, row + 16)
-if len(text) > room:
-    sys.exit(f"{len(text)} bytes do not fit into {room}")
-data[at:at + room] = text.ljust(room, b"\0")
+size, at = struct.unpack_from("<II", data, row + 16)
+if len(text) > size:
+    sys.exit(f"{len(text)} bytes do not fit into {size}")
+data[at:at + size] = text.ljust(size, b"\0")
 struct.pack_into("<I", data, row + 8, len(text))
 open(path, "wb").write(data)
 END2
