@@ -63,6 +63,18 @@ impl Image {
         self.size <= MEMDISK_MAX_IMAGE
     }
 
+    /// Returns the words by which memdisk knows the kind of the image, and that it is to copy it by itself:
+    /// some BIOSes cannot move it. Small images of drives are floppies or not by their size.
+    pub fn memdisk_words(&self) -> &'static str {
+        /// Images below this are floppies for memdisk (its documentation, `memdisk.txt`).
+        const FLOPPY: u64 = 4 << 20;
+        match self.found.is_drive() {
+            true if self.size < FLOPPY => "raw",
+            true => "harddisk raw",
+            false => "iso raw",
+        }
+    }
+
     /// Returns whether no part of the image is known to be missing.
     fn is_complete(&self) -> bool {
         self.whole().damage().is_none()

@@ -1,9 +1,11 @@
 //! Reads a raw disk image: its partition table (GPT, UEFI 2.10 §5.3; MBR, §5.2) and the FAT file system
-//! that firmware looks for programs on: the EFI system partition, else the first one there is.
+//! that firmware looks for programs on: the EFI system partition, else the first one there is; and the boot
+//! code that a BIOS starts.
 //!
 //! Invariants: no image makes this module panic, loop, or read without bound. A GPT counts only with
 //! both of its checksums; the one at the end replaces a damaged one at the start.
 
+mod boot_code;
 mod gpt;
 mod mbr;
 mod partitions;
@@ -26,10 +28,12 @@ const READ_FACTOR: u64 = 1;
 pub struct RawDisk {
     /// Kind of its partition table.
     pub table: Table,
-    /// The file system, whose files are those of the image.
-    pub volume: Volume,
+    /// The FAT file system, whose files are those of the image; `None` where only a BIOS starts it.
+    pub volume: Option<Volume>,
     /// True if the file system is an EFI system partition, or the whole disk.
     pub is_system: bool,
+    /// True if a BIOS finds boot code in its first sector.
+    pub has_boot_code: bool,
     /// Length in bytes the image should have: greater than the file's if it was truncated.
     pub len: u64,
 }
@@ -37,15 +41,17 @@ pub struct RawDisk {
 /// Reads the raw disk image `source`; its files become pieces of `image`.
 ///
 /// # Errors
-/// Fails if there is no FAT file system, neither in the whole image nor in a partition of it.
+/// Fails if there is neither a FAT file system, in the whole image or in a partition of it, nor boot code
+/// for a BIOS before partitions.
 pub fn read(image: ImageId, source: &dyn ReadAt) -> Result<RawDisk, DiskError> {
     match fat::read(image, source, 0..source.len()) {
         Ok(volume) => {
             return Ok(RawDisk {
                 table: Table::None,
                 len: volume.len.max(source.len()),
-                volume,
+                volume: Some(volume),
                 is_system: true,
+                has_boot_code: boot_code::in_file_system(source),
             });
         }
         Err(FatError::NotFat { .. }) => {}
@@ -59,6 +65,8 @@ pub fn read(image: ImageId, source: &dyn ReadAt) -> Result<RawDisk, DiskError> {
             None => return Err(DiskError::NotDisk),
         },
     };
+    let has_boot_code = boot_code::before_partitions(source);
+    let len = partitions.end.max(source.len());
     // A stable order: those for the firmware first.
     partitions
         .list
@@ -69,14 +77,24 @@ pub fn read(image: ImageId, source: &dyn ReadAt) -> Result<RawDisk, DiskError> {
             Ok(volume) => {
                 return Ok(RawDisk {
                     table,
-                    volume,
+                    volume: Some(volume),
                     is_system: partition.is_system,
-                    len: partitions.end.max(source.len()),
+                    has_boot_code,
+                    len,
                 });
             }
             Err(FatError::NotFat { .. }) => {}
             Err(error) => damaged = damaged.or(Some(error)),
         }
+    }
+    if has_boot_code && damaged.is_none() {
+        return Ok(RawDisk {
+            table,
+            volume: None,
+            is_system: false,
+            has_boot_code,
+            len,
+        });
     }
     Err(damaged.map_or(DiskError::NoFat(table), DiskError::Fat))
 }

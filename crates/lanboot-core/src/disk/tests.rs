@@ -31,7 +31,7 @@ fn fat(image: &mut [u8], sector: usize, label: &[u8; 11]) {
 }
 
 fn label(image: &Vec<u8>) -> String {
-    read(IMAGE, image).unwrap().volume.label
+    read(IMAGE, image).unwrap().volume.unwrap().label
 }
 
 #[test]
@@ -42,7 +42,7 @@ fn the_system_partition_comes_first_then_any_with_fat() {
     fat(&mut image, 20, b"SYSTEM     ");
     let disk = read(IMAGE, &image).unwrap();
     assert_eq!((disk.table, disk.is_system), (Table::Mbr, true));
-    assert_eq!(disk.volume.label, "SYSTEM");
+    assert_eq!(disk.volume.unwrap().label, "SYSTEM");
     assert_eq!(disk.len, image.len() as u64);
 }
 
@@ -74,6 +74,18 @@ fn a_disk_that_is_cut_short_says_how_long_it_was() {
     let mut image = mbr(&[(0xef, 20, 100)]);
     fat(&mut image, 20, b"SYSTEM     ");
     assert_eq!(read(IMAGE, &image).unwrap().len, 120 * 512);
+}
+
+#[test]
+fn boot_code_without_a_fat_file_system_is_for_a_bios() {
+    let mut image = mbr(&[(0x83, 1, 8)]);
+    assert!(matches!(
+        read(IMAGE, &image),
+        Err(DiskError::NoFat(Table::Mbr))
+    ));
+    image[0] = 0xfa;
+    let disk = read(IMAGE, &image).unwrap();
+    assert!(disk.has_boot_code && disk.volume.is_none() && !disk.is_system);
 }
 
 #[test]

@@ -92,8 +92,9 @@ fn label(out: &mut String, from: &Export<'_>, menu_entry: &MenuEntry<'_>, name: 
             let memdisk = format!("{}::{}", from.address(), Route::Loader(Memdisk.into()));
             format!(
                 "# With lpxelinux.0 only, and where {} has memdisk.\n\
-                 LINUX {memdisk}\nINITRD {disk}\nAPPEND iso raw\n",
-                from.address()
+                 LINUX {memdisk}\nINITRD {disk}\nAPPEND {}\n",
+                from.address(),
+                menu_entry.image.memdisk_words()
             )
         }
     });

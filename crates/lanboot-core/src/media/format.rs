@@ -15,7 +15,7 @@ pub enum Format {
     /// UDF of this revision, alone or beside ISO 9660.
     Udf(Revision),
     /// A raw disk with this partition table and file system.
-    Disk(Table, FatKind),
+    Disk(Table, Option<FatKind>),
     /// No file system: a file that loaders of this kind start as it is.
     Bare(Bare),
     /// A folder of the server.
@@ -44,7 +44,8 @@ impl fmt::Display for Format {
             }
             Self::Iso(Naming::Plain) => f.write_str("ISO 9660"),
             Self::Udf(revision) => write!(f, "UDF {revision}"),
-            Self::Disk(table, kind) => write!(f, "raw disk, {table}, {kind}"),
+            Self::Disk(table, Some(kind)) => write!(f, "raw disk, {table}, {kind}"),
+            Self::Disk(table, None) => write!(f, "raw disk, {table}, no FAT"),
             Self::Bare(bare) => bare.fmt(f),
             Self::Folder => f.write_str("folder"),
             Self::Tar => f.write_str("tar archive"),

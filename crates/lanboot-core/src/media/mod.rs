@@ -27,7 +27,7 @@ use crate::iso::{self, BootEntry, IsoError, Naming, Platform};
 use crate::storage::{Disk, ReadAt};
 use crate::tar::{self, TarError};
 use crate::udf::{self, UdfError};
-use crate::vfs::{Content, ImageId, Kind, NodeId, Piece, Tree};
+use crate::vfs::{Content, ImageId, Kind, Meta, NodeId, Piece, Tree, TreeBuilder};
 
 /// Reason a file cannot be served as an image.
 #[derive(Debug)]
@@ -156,16 +156,26 @@ fn archive(image: ImageId, source: &dyn ReadAt, packed: Packed) -> Result<Medium
     })
 }
 
-/// Returns the medium of a raw disk. Firmware looks for programs in its file system if that is the
-/// system partition.
+/// Returns the medium of a raw disk. UEFI looks for programs in its file system if that is the system
+/// partition; a BIOS starts the code in its first sector.
 fn raw(image: ImageId, source: &dyn ReadAt, disk: RawDisk) -> Medium {
-    let volume = disk.volume;
-    let whole = BootEntry {
-        platform: Platform::Uefi,
+    let whole = |platform| BootEntry {
+        platform,
         bootable: true,
         content: Content::new(Piece::of_image(image, 0, disk.len, source.len())),
     };
-    let mut warnings = volume.warnings;
+    let uefi = disk.is_system.then(|| whole(Platform::Uefi));
+    let bios = disk.has_boot_code.then(|| whole(Platform::Bios));
+    let format = Format::Disk(disk.table, disk.volume.as_ref().map(|volume| volume.kind));
+    let uuid = disk.volume.as_ref().map(|volume| volume.uuid.clone());
+    let (label, tree, mut warnings) = match disk.volume {
+        Some(volume) => (volume.label, volume.tree, volume.warnings),
+        None => (
+            "raw disk".to_owned(),
+            TreeBuilder::new(Meta::default()).build(),
+            Vec::new(),
+        ),
+    };
     if disk.len > source.len() {
         warnings.insert(
             0,
@@ -173,12 +183,12 @@ fn raw(image: ImageId, source: &dyn ReadAt, disk: RawDisk) -> Medium {
         );
     }
     Medium {
-        format: Format::Disk(disk.table, volume.kind),
-        label: volume.label,
-        uuid: Some(volume.uuid),
+        format,
+        label,
+        uuid,
         len: disk.len,
-        tree: volume.tree,
-        boot: disk.is_system.then_some(whole).into_iter().collect(),
+        tree,
+        boot: uefi.into_iter().chain(bios).collect(),
         warnings,
     }
 }

@@ -396,8 +396,9 @@ impl Grub<'_> {
             EntryKind::Disk(_) => {
                 let memdisk = Route::Loader(Memdisk.into());
                 let disk = Route::WholeImage(image.name.clone());
+                let words = image.memdisk_words();
                 format!(
-                    "if linux16 ($lanboot)/{memdisk} iso raw; then initrd16 ($lanboot)/{disk}; fi\n"
+                    "if linux16 ($lanboot)/{memdisk} {words}; then initrd16 ($lanboot)/{disk}; fi\n"
                 )
             }
         }

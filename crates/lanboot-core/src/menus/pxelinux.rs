@@ -276,7 +276,8 @@ fn commands(image: &Image, entry: &Entry, server: &Server, arguments: &str) -> S
         EntryKind::Disk(_) => {
             let memdisk = Route::Loader(Memdisk.into()).url(&server.http);
             let disk = Route::WholeImage(image.name.clone()).url(&server.http);
-            format!("LINUX {memdisk}\nINITRD {disk}\nAPPEND iso raw\n")
+            let words = image.memdisk_words();
+            format!("LINUX {memdisk}\nINITRD {disk}\nAPPEND {words}\n")
         }
     }
 }
