@@ -33,7 +33,7 @@ pub(super) fn in_file_system(source: &dyn ReadAt) -> bool {
         .get(start..SECTOR - SIGNATURE.len())
         .unwrap_or_default();
     let says = |text: &&[u8]| code.windows(text.len()).any(|part| part == *text);
-    code.iter().any(|byte| *byte != 0) && !NOTHING.iter().any(|text| says(text))
+    code.iter().any(|byte| *byte != 0) && !NOTHING.iter().any(says)
 }
 
 /// Reads the first sector; `None` if it does not say that it may be started.

@@ -40,9 +40,11 @@ pub(super) fn detect(medium: Medium<'_>, boots: Boots) -> Detection {
              notes of its entries)"
         }
     };
+    // What was left out may be what it starts by.
+    let limits = medium.menus().limits.iter().map(ToString::to_string);
     Detection {
         entries,
-        warnings: vec![warning.into()],
+        warnings: [warning.into()].into_iter().chain(limits).collect(),
         ..Detection::default()
     }
 }
