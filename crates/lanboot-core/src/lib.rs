@@ -43,6 +43,7 @@ pub mod initramfs;
 pub mod iso;
 pub mod loaders;
 pub mod machine;
+pub mod machines;
 pub mod media;
 pub mod menus;
 pub mod nbd;

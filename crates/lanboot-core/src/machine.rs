@@ -180,6 +180,46 @@ impl Stage {
     }
 }
 
+/// The UUID of a machine's board in SMBIOS's byte order (the first three fields little-endian), which
+/// is that of DHCP option 97, type 0, too (RFC 4578 §2.3).
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Uuid(pub [u8; 16]);
+
+impl Uuid {
+    /// As PXELINUX asks for it: the bytes in wire order.
+    pub fn wire_order(self) -> String {
+        hyphenated(self.0)
+    }
+}
+
+impl fmt::Display for Uuid {
+    /// As iPXE, `dmidecode` and people write it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c, d, e, g, h, i, rest @ ..] = self.0;
+        let [j, k, l, m, n, o, p, q] = rest;
+        f.write_str(&hyphenated([
+            d, c, b, a, g, e, i, h, j, k, l, m, n, o, p, q,
+        ]))
+    }
+}
+
+impl fmt::Debug for Uuid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Uuid({self})")
+    }
+}
+
+fn hyphenated(bytes: [u8; 16]) -> String {
+    let mut text = String::with_capacity(36);
+    for (i, byte) in bytes.iter().enumerate() {
+        if matches!(i, 4 | 6 | 8 | 10) {
+            text.push('-');
+        }
+        text.push_str(&format!("{byte:02x}"));
+    }
+    text
+}
+
 /// A machine as described by one DHCP message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Machine {
@@ -189,6 +229,8 @@ pub struct Machine {
     pub arch: Option<Arch>,
     /// Boot stage.
     pub stage: Stage,
+    /// UUID, if the message names one.
+    pub uuid: Option<Uuid>,
 }
 
 #[cfg(test)]

@@ -158,6 +158,7 @@ mod tests {
         let machine = Machine {
             mac: Mac([2; 6]),
             stage: Stage::Ipxe,
+            uuid: None,
             arch: Some(Arch::X86Bios),
         };
         let offers = Offers {

@@ -1,12 +1,11 @@
 //! Self-descriptions of PXE firmware (RFC 4578), UEFI HTTP Boot and iPXE in options.
 
-use std::fmt;
 use std::net::Ipv4Addr;
 
 use super::quirk::{self, ResponseProfile};
 use super::wire::option::{Code, encapsulated};
 use super::wire::{ETHERNET, Packet};
-use crate::machine::{Arch, Mac, Machine, Stage};
+use crate::machine::{Arch, Mac, Machine, Stage, Uuid};
 
 /// The vendor class (option 60) a UEFI HTTP Boot client sends and wants to read in the answer.
 pub const HTTP_CLIENT: &[u8] = b"HTTPClient";
@@ -60,6 +59,7 @@ pub(super) fn read(packet: &Packet) -> Option<(Machine, ResponseProfile)> {
         mac: Mac(mac),
         arch: arch(packet),
         stage: stage(packet),
+        uuid: uuid(packet),
     };
     let profile = quirk::profile(packet, &machine);
     machine.arch = profile.arch;
@@ -173,52 +173,12 @@ pub fn ndi(packet: &Packet) -> Option<Ndi> {
     Some(Ndi { kind, major, minor })
 }
 
-/// Option 97 with type 0: the machine's UUID in the byte order of the wire, which is SMBIOS's
-/// (the first three fields little-endian).
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Uuid(pub [u8; 16]);
-
 /// Reads option 97; other types than 0 and other lengths are no UUID.
 pub fn uuid(packet: &Packet) -> Option<Uuid> {
     match packet.options.get(Code::UUID)?.split_first()? {
         (0, uuid) => uuid.try_into().ok().map(Uuid),
         _ => None,
     }
-}
-
-impl Uuid {
-    /// As PXELINUX asks for it: the bytes in wire order.
-    pub fn wire_order(self) -> String {
-        hyphenated(self.0)
-    }
-}
-
-impl fmt::Display for Uuid {
-    /// As iPXE, `dmidecode` and people write it.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [a, b, c, d, e, g, h, i, rest @ ..] = self.0;
-        let [j, k, l, m, n, o, p, q] = rest;
-        f.write_str(&hyphenated([
-            d, c, b, a, g, e, i, h, j, k, l, m, n, o, p, q,
-        ]))
-    }
-}
-
-impl fmt::Debug for Uuid {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Uuid({self})")
-    }
-}
-
-fn hyphenated(bytes: [u8; 16]) -> String {
-    let mut text = String::with_capacity(36);
-    for (i, byte) in bytes.iter().enumerate() {
-        if matches!(i, 4 | 6 | 8 | 10) {
-            text.push('-');
-        }
-        text.push_str(&format!("{byte:02x}"));
-    }
-    text
 }
 
 /// Sub-options of option 43 in PXE's sense (PXE 2.1 §2.3).

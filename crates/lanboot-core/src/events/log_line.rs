@@ -207,6 +207,7 @@ mod tests {
             mac: Mac([0; 6]),
             arch: Some(Arch::X86Bios),
             stage: Stage::Firmware,
+            uuid: None,
         };
         assert_eq!(
             line(EventKind::Dhcp {

@@ -172,6 +172,7 @@ fn ask(from: &Export<'_>, proxy: bool, stage: Stage, arch: Arch) -> Result<Offer
         mac: Mac([2, 0, 0, 0, 0, 1]),
         arch: Some(arch),
         stage,
+        uuid: None,
     };
     let offers = Offers {
         catalog: from.catalog,

@@ -454,6 +454,7 @@ mod tests {
             mac: MAC,
             arch: Some(arch.into()),
             stage,
+            uuid: None,
         }
     }
 

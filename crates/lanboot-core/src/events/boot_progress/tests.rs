@@ -44,6 +44,7 @@ impl Scene {
             mac,
             arch: (stage != Stage::Plain).then_some(Arch::X86Bios),
             stage,
+            uuid: None,
         };
         let what = EventKind::Dhcp {
             interface: "eth0".into(),
@@ -86,6 +87,7 @@ impl Scene {
                 mac,
                 arch: None,
                 stage,
+                uuid: None,
             },
         };
         self.fold(peer, what);

@@ -212,6 +212,7 @@ fn every_file_that_dhcp_offers_is_there() {
                     mac: Mac([2; 6]),
                     arch: Some(arch),
                     stage,
+                    uuid: None,
                 };
                 let offers = Offers {
                     catalog: &routes.catalog,

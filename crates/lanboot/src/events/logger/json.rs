@@ -73,6 +73,7 @@ mod tests {
             mac: MAC,
             arch: Some(Arch::X86Bios),
             stage: Stage::Firmware,
+            uuid: None,
         }
     }
 
