@@ -115,6 +115,8 @@ diagnostic_codes! {
     SubnetNotServed: "a `[[subnet]]` is of an address of this host that is not served",
     SubnetWithoutRouter: "a `[[subnet]]` behind a relay has no router",
     StoredLeasesUnused: "stored leases lie outside the range",
+    MachinesNotKept: "what is known of machines cannot be written",
+    AdminUnavailable: "`lanboot machine` cannot be used",
     NoOtherServer: "no other DHCP server answers: addresses are handed out",
     NoServerForProxy: "no DHCP server answers, and addresses are not handed out (`--dhcp proxy`)",
     OtherServer: "another DHCP server hands out addresses: only the boot file is named (proxy DHCP)",

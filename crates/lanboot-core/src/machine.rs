@@ -123,6 +123,17 @@ impl Arch {
         ARCHS.iter().map(|(code, arch, ..)| (*code, *arch))
     }
 
+    /// Returns its number in DHCP option 93, the first where it has several.
+    pub fn code(self) -> u16 {
+        let row = ARCHS.iter().find(|(_, arch, ..)| *arch == self);
+        match (row, self) {
+            (_, Self::Other(code)) => code,
+            (Some((code, ..)), _) => *code,
+            // Every variant but `Other` has a row.
+            (None, _) => u16::MAX,
+        }
+    }
+
     /// Returns the architecture of the programs this firmware runs: itself, or for HTTP boot
     /// firmware its counterpart without HTTP.
     pub fn program(self) -> Self {
@@ -265,6 +276,13 @@ mod tests {
         assert_eq!(Arch::from(9), Arch::X64Uefi);
         assert_eq!(Arch::from(65535), Arch::Other(65535));
         assert_eq!(Arch::Other(65535).to_string(), "architecture 65535");
+        for code in 0..100 {
+            assert_eq!(
+                Arch::from(Arch::from(code).code()),
+                Arch::from(code),
+                "{code}"
+            );
+        }
     }
 
     #[test]

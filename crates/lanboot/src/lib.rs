@@ -1,5 +1,6 @@
 //! The shell around [`lanboot_core`]: sockets, files, the terminal.
 
+pub mod admin;
 pub mod clock;
 pub mod commands;
 pub mod config;
@@ -10,6 +11,7 @@ pub mod http;
 pub mod images;
 pub mod io;
 pub mod loaders;
+pub mod machines;
 pub mod nbd;
 pub mod net;
 pub mod nfs;

@@ -3,7 +3,7 @@
 use std::io::{ErrorKind, Write as _};
 use std::process::ExitCode;
 
-use lanboot::commands::{doctor, export, inspect};
+use lanboot::commands::{doctor, export, inspect, machine};
 use lanboot::config::args::Command;
 use lanboot::config::{self, Refusal};
 use lanboot::server;
@@ -54,6 +54,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Serve(settings) => server::run(&settings)?,
         Command::Inspect(flags) => print(&inspect::run(&flags)?)?,
         Command::Export(flags) => print(&export::run(*flags)?)?,
+        Command::Machine(flags) => print(&machine::run(&flags)?)?,
         Command::Doctor(flags) => {
             let found = doctor::run(&flags)?;
             return print(&found.text).map(|()| u8::from(!found.usable).into());

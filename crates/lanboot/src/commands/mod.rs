@@ -3,3 +3,4 @@
 pub mod doctor;
 pub mod export;
 pub mod inspect;
+pub mod machine;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{ArgMatches, Args, CommandFactory as _, Parser, Subcommand};
 
+use lanboot_core::machine::Mac;
 use lanboot_core::text;
 
 use super::settings::Settings;
@@ -124,7 +125,21 @@ pub enum Command {
     /// Show which machines can be served from here, and which packages provide missing loaders
     #[command(after_help = DOCTOR_EXAMPLES)]
     Doctor(Doctor),
+    /// Show and forget the machines that have asked the running lanboot to boot
+    #[command(after_help = MACHINE_EXAMPLES)]
+    Machine(Machine),
 }
+
+const MACHINE_EXAMPLES: &str = "\
+Examples:
+  sudo lanboot machine list
+      Which machines have asked to boot, from which address, and how did their last boot end?
+  sudo lanboot machine show 52:54:00:12:34:56
+      Everything known of one of them.
+  sudo lanboot machine list --json
+      The same for a script.
+
+It asks the lanboot that is running, through the socket in its state folder.";
 
 const DOCTOR_EXAMPLES: &str = "\
 Examples:
@@ -209,6 +224,47 @@ pub struct Doctor {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// Arguments of `lanboot machine`.
+#[derive(Debug, Args)]
+pub struct Machine {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: MachineCommand,
+    /// State folder of the running lanboot [default: that of the configuration file, else
+    /// /var/lib/lanboot]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub state: Option<PathBuf>,
+    /// Configuration file of the running lanboot [default: /etc/lanboot/lanboot.toml if it exists]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// Commands of `lanboot machine`.
+#[derive(Debug, Subcommand)]
+pub enum MachineCommand {
+    /// List the machines that have asked to boot, the one heard last first
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show everything known of a machine
+    Show {
+        /// Its hardware address
+        #[arg(value_name = "MAC")]
+        mac: Mac,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Forget a machine until it asks to boot again
+    Forget {
+        /// Its hardware address
+        #[arg(value_name = "MAC")]
+        mac: Mac,
+    },
 }
 
 #[cfg(test)]
@@ -311,6 +367,7 @@ mod tests {
             SERVE_EXAMPLES,
             EXPORT_EXAMPLES,
             DOCTOR_EXAMPLES,
+            MACHINE_EXAMPLES,
             readme,
         ]
         .iter()

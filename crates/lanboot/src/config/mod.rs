@@ -72,9 +72,27 @@ pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, Re
             export.repeated = repeated(&flags, &keys);
             export.settings = merged(flags, &keys)?;
         }
-        Command::Inspect(_) | Command::Doctor(_) => {}
+        Command::Inspect(_) | Command::Doctor(_) | Command::Machine(_) => {}
     }
     Ok(cli.command)
+}
+
+/// Returns the state folder of the running program: the one named, else that of the configuration file.
+///
+/// # Errors
+/// The configuration file is wrong.
+pub fn state_folder(named: Option<&Path>, config: Option<&Path>) -> anyhow::Result<PathBuf> {
+    if let Some(folder) = named {
+        return Ok(folder.to_owned());
+    }
+    let keys = file::schema(Settings::augment_args);
+    let default = Some(Path::new(DEFAULT_CONFIG)).filter(|path| path.exists());
+    let file = match config.or(default) {
+        Some(path) => (text::path(path), file::read(path)?),
+        None => (String::new(), String::new()),
+    };
+    let file = ConfigFile::parse(&file.0, &file.1, &keys, &BTreeSet::new())?;
+    Ok(Settings::from_arg_matches(&file.matches)?.state)
 }
 
 /// Merges the flags of a command with the configuration file. `keys` is the schema of both.

@@ -1,10 +1,11 @@
 //! The DHCP server with everything open and bound: its sockets, the networks, the leases.
 
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow, bail};
 use lanboot_core::dhcp::server_detection::Policy;
-use lanboot_core::dhcp::{BadConfig, Config, Leases, Mode, Subnet};
+use lanboot_core::dhcp::{BadConfig, Config, Lease, Leases, Mode, Subnet};
 use lanboot_core::events::{Diagnostic, DiagnosticCode};
 use lanboot_core::plan::{LoaderChoice, MenuKind};
 
@@ -13,7 +14,7 @@ use super::subnets::{subnets, with_ipv4};
 use crate::config::Settings;
 use crate::events::bus;
 use crate::net::{self, ChangeSocket, Interface, PingSocket, ServedInterface};
-use crate::store::{Sqlite, Store};
+use crate::store::Store;
 
 /// Everything the DHCP server needs, opened and bound.
 #[derive(Debug)]
@@ -32,7 +33,7 @@ pub struct Listener {
     /// The lease table.
     pub leases: Leases,
     /// The lease database.
-    pub store: Box<dyn Store>,
+    pub store: Arc<dyn Store>,
     /// Selects the loader of each machine.
     pub loader: LoaderChoice,
     /// Selects lanboot's menu or the medium's own.
@@ -43,7 +44,8 @@ pub struct Listener {
 
 impl Listener {
     /// Opens the server on the interfaces `served`, each with this host's address there. `others` are
-    /// all interfaces of the host. Messages for the operator go to `diagnostics`.
+    /// all interfaces of the host, and `store` keeps the leases and held those given. Messages for the
+    /// operator go to `diagnostics`.
     ///
     /// # Errors
     /// A network cannot be served as configured, or a socket or the lease database not be opened.
@@ -51,6 +53,7 @@ impl Listener {
         settings: &Settings,
         served: &[ServedInterface],
         others: &[Interface],
+        (store, records): (Arc<dyn Store>, Vec<Lease>),
         diagnostics: &mut Vec<Diagnostic>,
     ) -> anyhow::Result<Self> {
         let subnets = subnets(settings, served, others, diagnostics)?;
@@ -71,7 +74,6 @@ impl Listener {
         let links = with_ipv4(served)
             .map(|(interface, own)| Opened::open(interface, own.addr(), settings.dhcp, diagnostics))
             .collect::<anyhow::Result<_>>()?;
-        let (store, records) = Sqlite::open(&settings.state)?;
         let mut leases = Leases::new(&config.subnets);
         let restored = leases.restore(records.into_iter(), bus::now());
         diagnostics.extend(
@@ -94,7 +96,7 @@ impl Listener {
             ping: PingSocket::open().ok(),
             config,
             leases,
-            store: Box::new(store),
+            store,
             loader: settings.loader(),
             menu: settings.menu,
             http_port: settings.http_port,

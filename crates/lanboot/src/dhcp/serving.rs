@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::task::{self, Poll};
 use std::time::Duration;
 
@@ -38,7 +39,7 @@ pub(super) struct Serving {
     pub(super) changes: AsyncFd<ChangeSocket>,
     pub(super) config: Config,
     pub(super) leases: Leases,
-    pub(super) store: Box<dyn Store>,
+    pub(super) store: Arc<dyn Store>,
     pub(super) loader: LoaderChoice,
     pub(super) menu: MenuKind,
     pub(super) http_port: u16,

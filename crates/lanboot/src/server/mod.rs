@@ -24,13 +24,15 @@ use tokio::sync::{Notify, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
+use crate::admin::AdminSocket;
 use crate::config::Settings;
 use crate::context::Context;
 use crate::events::boot_progress::{self, ProgressHandle};
 use crate::events::bus::{self, Bus};
 use crate::events::logger::{EventLogger, LoggerHandle};
 use crate::images::library::ImageLibrary;
-use crate::{dhcp, http, nbd, nfs, tftp};
+use crate::machines::{MachineTable, RecorderHandle};
+use crate::{admin, dhcp, http, machines, nbd, nfs, tftp};
 use hangup::{Hangup, Meaning};
 use runtimes::Runtimes;
 
@@ -47,7 +49,7 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
     // Dropped last, after every server has stopped.
     let (_temporary_addresses, _lock) = (opened.temporary_addresses, opened.lock);
     let (bus, events) = Bus::new();
-    let for_progress = bus.subscribe();
+    let (for_progress, for_machines) = (bus.subscribe(), bus.subscribe());
     let (drain, draining) = watch::channel(false);
     let own = opened.routes.addresses.iter();
     bus.count_arrivals_at(own.map(IpNet::addr));
@@ -100,20 +102,43 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
     }
     let rescan = rescan(opened.library, context.clone(), settings.boot.clone());
     control.spawn(rescan);
+    let recorder = opened.known.map(|known| {
+        let (machines, store) = (known.machines, known.store);
+        if let Some(socket) = known.socket {
+            data.spawn(administer(socket, machines.clone(), context.clone()));
+        }
+        machines::start(data.handle(), bus.clone(), for_machines, machines, store)
+    });
     let progress = boot_progress::start(bus.clone(), for_progress, bus::now());
     let progress = progress.context("cannot start the thread that follows the boots")?;
     let logger = EventLogger::new(settings).start(events, progress.reader());
     let logger = logger.context("cannot start the thread that writes the log")?;
-    let consumers = Consumers { progress, logger };
+    let consumers = Consumers {
+        progress,
+        recorder,
+        logger,
+    };
     let waits = Waits { decision, again };
     let result = control.block_on(attend(settings, &bus, consumers, servers, &drain, waits));
     runtimes.stop();
     result
 }
 
+/// Answers the commands of this program until it stops. Machines boot without that, too.
+async fn administer(socket: AdminSocket, machines: MachineTable, context: Context) {
+    if let Err(error) = admin::serve(socket, machines, context.drain).await {
+        let text = format!("lanboot machine cannot be used: {error}");
+        context
+            .bus
+            .report(DiagnosticCode::AdminUnavailable.with(text));
+    }
+}
+
 /// The consumers of the bus.
 struct Consumers {
     progress: ProgressHandle,
+    /// Without DHCP no machine is known.
+    recorder: Option<RecorderHandle>,
     logger: LoggerHandle,
 }
 
@@ -188,6 +213,9 @@ async fn attend(
     };
     let last_words = shutdown::wait(servers, again, progress, bus, how_to_end).await;
     consumers.progress.end().await;
+    if let Some(recorder) = consumers.recorder {
+        recorder.end().await;
+    }
     consumers.logger.end(bus, last_words).await;
     remove_ready(settings.ready_file.as_deref());
     result.map(|_| ())

@@ -10,6 +10,7 @@ use lanboot_core::catalog::{Catalog, Transport};
 use lanboot_core::dhcp::server_detection::Policy;
 use lanboot_core::events::{Diagnostic, DiagnosticCode};
 use lanboot_core::loaders::Loaders;
+use lanboot_core::machines::KnownMachine;
 use lanboot_core::menus::Menu;
 use lanboot_core::plan::{BootChoice, MenuKind};
 use lanboot_core::routes::Routes;
@@ -17,18 +18,20 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use super::interface_watch::Watch;
 use super::ram_disks;
+use crate::admin::AdminSocket;
 use crate::config::Settings;
 use crate::dhcp;
 use crate::images::library::{self, ImageLibrary};
 use crate::images::open_images::OpenImages;
 use crate::loaders::{self, advice};
+use crate::machines::MachineTable;
 use crate::nbd;
 use crate::net::{
     self, Capability, Interface, Listeners, MoreRights, Protocol, ServedInterface, Service,
     TemporaryAddress, first_free_port,
 };
 use crate::nfs;
-use crate::store::StateLock;
+use crate::store::{Sqlite, StateLock, Store};
 use crate::tftp;
 
 /// The port of the TFTP server.
@@ -42,6 +45,8 @@ pub(super) struct Opened {
     pub open_images: Arc<OpenImages>,
     pub sockets: Sockets,
     pub dhcp: Option<dhcp::Listener>,
+    /// Machines are known by what DHCP hears.
+    pub known: Option<Known>,
     /// One for each interface.
     pub watches: Vec<Watch>,
     /// Messages for the operator, one line each.
@@ -87,14 +92,17 @@ fn open_all(settings: &Settings) -> anyhow::Result<Opened> {
     let (served, temporary_addresses) = served(settings, &interfaces)?;
     diagnostics.extend(about_interfaces(settings, &interfaces, &served));
     let sockets = Sockets::bind(settings, &served, &mut diagnostics)?;
-    let dhcp = match settings.dhcp {
-        Policy::Off => None,
-        Policy::Auto | Policy::Server | Policy::Proxy => Some(dhcp::Listener::open(
-            settings,
-            &served,
-            &interfaces,
-            &mut diagnostics,
-        )?),
+    let (dhcp, known) = match settings.dhcp {
+        Policy::Off => (None, None),
+        Policy::Auto | Policy::Server | Policy::Proxy => {
+            let (store, kept) = Sqlite::open(&settings.state)?;
+            let store: Arc<dyn Store> = Arc::new(store);
+            let leases = (Arc::clone(&store), kept.leases);
+            let dhcp =
+                dhcp::Listener::open(settings, &served, &interfaces, leases, &mut diagnostics)?;
+            let known = Known::open(settings, store, kept.machines, &mut diagnostics);
+            (Some(dhcp), Some(known))
+        }
     };
     let subnets = settings.subnets.iter();
     let networks = subnets.map(|subnet| IpNet::V4(subnet.network));
@@ -123,11 +131,40 @@ fn open_all(settings: &Settings) -> anyhow::Result<Opened> {
         open_images: images.open_images,
         sockets,
         dhcp,
+        known,
         watches,
         diagnostics,
         temporary_addresses,
         lock,
     })
+}
+
+/// The known machines, and the socket their commands use.
+#[derive(Debug)]
+pub(super) struct Known {
+    pub store: Arc<dyn Store>,
+    pub machines: MachineTable,
+    /// None where the state folder takes none.
+    pub socket: Option<AdminSocket>,
+}
+
+impl Known {
+    fn open(
+        settings: &Settings,
+        store: Arc<dyn Store>,
+        records: Vec<KnownMachine>,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Self {
+        let socket = AdminSocket::bind(&settings.state).map_err(|error| {
+            let text = format!("lanboot machine cannot be used: {error:#}");
+            diagnostics.push(DiagnosticCode::AdminUnavailable.with(text));
+        });
+        Self {
+            store,
+            machines: MachineTable::new(records),
+            socket: socket.ok(),
+        }
+    }
 }
 
 /// The images, and what machines are to get of them.

@@ -1,16 +1,19 @@
-//! State that outlives the program. [`Store`] is the seam: today it keeps leases, in an embedded
-//! database ([`Sqlite`]); whatever else is to be kept (machines, plans, history) is one more
+//! State that outlives the program. [`Store`] is the seam: today it keeps leases and machines, in an
+//! embedded database ([`Sqlite`]); whatever else is to be kept (plans, history) is one more
 //! [`Change`].
 
 mod lock;
+mod machine_table;
 mod sqlite;
 
 pub use lock::StateLock;
-pub use sqlite::Sqlite;
+pub use sqlite::{Kept, Sqlite};
 
 use std::net::Ipv4Addr;
 
 use lanboot_core::dhcp::Lease;
+use lanboot_core::machine::Mac;
+use lanboot_core::machines::KnownMachine;
 
 /// A place where state is kept.
 pub trait Store: Send + Sync + std::fmt::Debug {
@@ -26,6 +29,10 @@ pub enum Change {
     PutLease(Lease),
     /// Removes the record of this address.
     RemoveLease(Ipv4Addr),
+    /// Replaces the record of this machine.
+    PutMachine(KnownMachine),
+    /// Removes the record of this machine.
+    RemoveMachine(Mac),
 }
 
 /// Called when a change is durable, or with the reason why it is not.

@@ -10,11 +10,12 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use lanboot_core::dhcp::{ClientId, Lease, State};
 use lanboot_core::machine::Mac;
+use lanboot_core::machines::KnownMachine;
 use lanboot_core::text;
 use rusqlite::{Connection, ErrorCode, params};
 
 use super::lock::make;
-use super::{Change, Store, Then};
+use super::{Change, Store, Then, machine_table};
 
 /// Most queued writes. If the queue is full a write is refused and the machine, which gets no ACK,
 /// asks again: a slow disk slows machines down and costs no memory.
@@ -23,18 +24,30 @@ const QUEUE: usize = 4096;
 const BATCH: usize = 1024;
 /// Migrations in order: number N, counted from 1, makes layout N (`PRAGMA user_version`) out of
 /// layout N - 1. A released one is never changed; a new layout is a new line.
-const MIGRATIONS: [&str; 1] = ["CREATE TABLE lease (
+const MIGRATIONS: [&str; 2] = [
+    "CREATE TABLE lease (
          address  INTEGER PRIMARY KEY,
          client   BLOB NOT NULL UNIQUE,
          mac      BLOB NOT NULL,
          hostname TEXT,
          expires  INTEGER NOT NULL,
          released INTEGER NOT NULL
-     ) STRICT;"];
+     ) STRICT;",
+    machine_table::CREATE,
+];
 
 struct Job {
     change: Change,
     then: Option<Then>,
+}
+
+/// What the database held when it was opened.
+#[derive(Debug, Default)]
+pub struct Kept {
+    /// The leases.
+    pub leases: Vec<Lease>,
+    /// The machines.
+    pub machines: Vec<KnownMachine>,
 }
 
 /// A database file. Dropping it writes what is queued and closes the file.
@@ -45,27 +58,27 @@ pub struct Sqlite {
 }
 
 impl Sqlite {
-    /// Opens or creates the database in `folder` and returns it with the leases it holds.
+    /// Opens or creates the database in `folder` and returns it with what it holds.
     ///
     /// # Errors
     /// Fails when the folder or the file cannot be used, another program uses it, or a newer
     /// lanboot wrote it.
-    pub fn open(folder: &Path) -> anyhow::Result<(Self, Vec<Lease>)> {
+    pub fn open(folder: &Path) -> anyhow::Result<(Self, Kept)> {
         make(folder)?;
         let path = folder.join("leases.db");
-        let (connection, leases) = open(&path)
+        let (connection, kept) = open(&path)
             .with_context(|| format!("cannot use the lease database {}", text::path(&path)))?;
         let (queue, jobs) = sync_channel(QUEUE);
         let writer = std::thread::Builder::new()
-            .name("leases".into())
+            .name("store".into())
             .spawn(move || write_all(connection, &jobs))
-            .context("cannot start the thread that writes leases")?;
+            .context("cannot start the thread that writes the database")?;
         Ok((
             Self {
                 queue: Some(queue),
                 writer: Some(writer),
             },
-            leases,
+            kept,
         ))
     }
 }
@@ -77,7 +90,7 @@ impl Store for Sqlite {
         match queue.try_send(Job { change, then }) {
             Ok(()) => {}
             Err(TrySendError::Full(job)) => {
-                job.end(Err("too many leases wait for the disk".into()))
+                job.end(Err("too many writes wait for the disk".into()))
             }
             Err(TrySendError::Disconnected(job)) => job.end(Err("the database was closed".into())),
         }
@@ -102,7 +115,7 @@ impl Job {
     }
 }
 
-fn open(path: &Path) -> anyhow::Result<(Connection, Vec<Lease>)> {
+fn open(path: &Path) -> anyhow::Result<(Connection, Kept)> {
     let mut connection = Connection::open(path)?;
     // A lock is held for hours: waiting is useless.
     connection.busy_timeout(Duration::ZERO)?;
@@ -120,8 +133,11 @@ fn open(path: &Path) -> anyhow::Result<(Connection, Vec<Lease>)> {
     journal_mode?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     migrate(&mut connection, &MIGRATIONS)?;
-    let leases = leases(&connection)?;
-    Ok((connection, leases))
+    let kept = Kept {
+        leases: leases(&connection)?,
+        machines: machine_table::read(&connection)?,
+    };
+    Ok((connection, kept))
 }
 
 /// Brings the database to the newest layout, one transaction for each step: a power cut between two
@@ -191,6 +207,7 @@ fn write(connection: &mut Connection, batch: &[Job]) -> rusqlite::Result<()> {
              VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         )?;
         let mut remove = transaction.prepare_cached("DELETE FROM lease WHERE address = ?1")?;
+        let mut machines = machine_table::Writer::new(&transaction)?;
         for job in batch {
             match &job.change {
                 Change::PutLease(lease) => put.execute(params![
@@ -202,6 +219,8 @@ fn write(connection: &mut Connection, batch: &[Job]) -> rusqlite::Result<()> {
                     lease.state == State::Released,
                 ])?,
                 Change::RemoveLease(address) => remove.execute([address.to_bits()])?,
+                Change::PutMachine(machine) => machines.put(machine)?,
+                Change::RemoveMachine(mac) => machines.remove(*mac)?,
             };
         }
     }
@@ -237,14 +256,14 @@ mod tests {
     fn committed_leases_survive_a_restart() {
         let folder = tempfile::tempdir().unwrap();
         let (store, found) = Sqlite::open(folder.path()).unwrap();
-        assert!(found.is_empty());
+        assert!(found.leases.is_empty());
         put(&store, lease(5, 1));
         put(&store, lease(6, 2));
         // The same client with another address, and its old address given to another client.
         put(&store, lease(7, 1));
         store.commit(Change::RemoveLease(Ipv4Addr::new(10, 0, 0, 6)), None);
         drop(store);
-        assert_eq!(Sqlite::open(folder.path()).unwrap().1, [lease(7, 1)]);
+        assert_eq!(Sqlite::open(folder.path()).unwrap().1.leases, [lease(7, 1)]);
     }
 
     #[test]
@@ -264,11 +283,11 @@ mod tests {
         };
         let mut connection = Connection::open_in_memory().unwrap();
         migrate(&mut connection, &MIGRATIONS).unwrap();
-        assert_eq!(version(&connection), 1);
+        assert_eq!(version(&connection), 2);
         let more = [
             MIGRATIONS[0],
-            "ALTER TABLE lease ADD COLUMN note TEXT",
-            "UPDATE lease SET note = 'x'; CREATE TABLE machine (mac BLOB PRIMARY KEY) STRICT",
+            MIGRATIONS[1],
+            "UPDATE lease SET hostname = 'x'; CREATE TABLE note (id INTEGER PRIMARY KEY) STRICT",
         ];
         migrate(&mut connection, &more).unwrap();
         migrate(&mut connection, &more).unwrap();
@@ -287,7 +306,7 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(
-            error.contains("newer lanboot (layout 3, this one knows 1)"),
+            error.contains("newer lanboot (layout 3, this one knows 2)"),
             "{error}"
         );
     }

@@ -1,0 +1,95 @@
+//! A client of the API of the running program, for its commands.
+
+use std::io::ErrorKind;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow, bail};
+use http_body_util::{BodyExt as _, Empty, Limited};
+use hyper::body::Bytes;
+use hyper::client::conn::http1;
+use hyper::{Method, Request};
+use hyper_util::rt::TokioIo;
+use lanboot_core::text;
+use serde::de::DeserializeOwned;
+use tokio::net::UnixStream;
+use tokio::time::timeout;
+
+use super::socket::SOCKET;
+use super::views::ErrorBody;
+
+/// Time for which an answer is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Largest answer that is read, in bytes: 16,384 machines with the longest names.
+const MAX_ANSWER: usize = 32 << 20;
+
+/// Sends a request for `path` to the program that uses the state folder `folder`, and parses its
+/// answer.
+///
+/// # Errors
+/// No program runs there, it does not answer in time, or it refuses: then with its own sentence.
+pub fn get<T: DeserializeOwned>(folder: &Path, path: &str) -> anyhow::Result<T> {
+    let body = call(folder, Method::GET, path)?;
+    serde_json::from_slice(&body).context("the answer of the running lanboot is not understood")
+}
+
+/// Sends a request to delete what is at `path`.
+///
+/// # Errors
+/// As [`get`].
+pub fn delete(folder: &Path, path: &str) -> anyhow::Result<()> {
+    call(folder, Method::DELETE, path).map(drop)
+}
+
+fn call(folder: &Path, method: Method, path: &str) -> anyhow::Result<Bytes> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    let answer = runtime.block_on(timeout(PATIENCE, exchange(folder, method, path)));
+    answer.map_err(|_| {
+        let seconds = PATIENCE.as_secs();
+        anyhow!("the running lanboot did not answer for {seconds} s")
+    })?
+}
+
+async fn exchange(folder: &Path, method: Method, path: &str) -> anyhow::Result<Bytes> {
+    let stream = connect(folder).await?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    // It ends with the answer, or fails with it.
+    let connection = tokio::spawn(connection);
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header("host", "lanboot")
+        .body(Empty::<Bytes>::new())?;
+    let answer = sender.send_request(request).await?;
+    let status = answer.status();
+    let body = Limited::new(answer.into_body(), MAX_ANSWER).collect().await;
+    let body = body.map_err(|error| anyhow!("{error}"))?.to_bytes();
+    connection.abort();
+    if status.is_success() {
+        return Ok(body);
+    }
+    match serde_json::from_slice::<ErrorBody>(&body) {
+        Ok(refusal) => bail!("{}", text::lines(&refusal.error)),
+        Err(_) => bail!("the running lanboot answered with status {status}"),
+    }
+}
+
+async fn connect(folder: &Path) -> anyhow::Result<UnixStream> {
+    let path = folder.join(SOCKET);
+    let shown = text::path(&path);
+    UnixStream::connect(&path).await.map_err(|error| match error.kind() {
+        ErrorKind::NotFound | ErrorKind::ConnectionRefused => anyhow!(
+            "no lanboot runs with the state folder {}; start one with 'lanboot serve', or name the \
+             folder of the running one with --state",
+            text::path(folder)
+        ),
+        ErrorKind::PermissionDenied => anyhow!(
+            "cannot open {shown}: only the user that runs lanboot serve may manage its machines; try \
+             sudo"
+        ),
+        _ => anyhow!("{shown}: {error}"),
+    })
+}
