@@ -25,7 +25,7 @@ pub struct AdminSocket {
 
 /// Removes the socket's file when dropped.
 #[derive(Debug)]
-pub struct Guard(PathBuf);
+pub(super) struct Guard(PathBuf);
 
 impl AdminSocket {
     /// Binds the socket in `folder`, whose lock the caller holds: one that is there is left over from

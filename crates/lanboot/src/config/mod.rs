@@ -65,16 +65,21 @@ pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, Re
     let mut cli = Cli::from_arg_matches(&matches)?;
     let flags = matches.remove_subcommand().map(|(_, flags)| flags);
     let flags = flags.unwrap_or_default();
-    let keys = file::schema(Settings::augment_args);
     match &mut cli.command {
-        Command::Serve(settings) => **settings = merged(flags, &keys)?,
+        Command::Serve(settings) => **settings = merged(flags, &keys())?,
         Command::Export(export) => {
+            let keys = keys();
             export.repeated = repeated(&flags, &keys);
             export.settings = merged(flags, &keys)?;
         }
         Command::Inspect(_) | Command::Doctor(_) | Command::Machine(_) => {}
     }
     Ok(cli.command)
+}
+
+/// Makes the schema of the keys, which takes as long as the rest of the start.
+fn keys() -> clap::Command {
+    file::schema(Settings::augment_args)
 }
 
 /// Returns the state folder of the running program: the one named, else that of the configuration file.
@@ -85,13 +90,12 @@ pub fn state_folder(named: Option<&Path>, config: Option<&Path>) -> anyhow::Resu
     if let Some(folder) = named {
         return Ok(folder.to_owned());
     }
-    let keys = file::schema(Settings::augment_args);
     let default = Some(Path::new(DEFAULT_CONFIG)).filter(|path| path.exists());
     let file = match config.or(default) {
         Some(path) => (text::path(path), file::read(path)?),
         None => (String::new(), String::new()),
     };
-    let file = ConfigFile::parse(&file.0, &file.1, &keys, &BTreeSet::new())?;
+    let file = ConfigFile::parse(&file.0, &file.1, &keys(), &BTreeSet::new())?;
     Ok(Settings::from_arg_matches(&file.matches)?.state)
 }
 
