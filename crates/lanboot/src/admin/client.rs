@@ -46,7 +46,9 @@ fn call(folder: &Path, method: Method, path: &str) -> anyhow::Result<Bytes> {
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
-    let answer = runtime.block_on(timeout(PATIENCE, exchange(folder, method, path)));
+    // Inside: a timer belongs to the runtime that it is made in.
+    let answer =
+        runtime.block_on(async { timeout(PATIENCE, exchange(folder, method, path)).await });
     answer.map_err(|_| {
         let seconds = PATIENCE.as_secs();
         anyhow!("the running lanboot did not answer for {seconds} s")
@@ -92,4 +94,38 @@ async fn connect(folder: &Path) -> anyhow::Result<UnixStream> {
         ),
         _ => anyhow!("{shown}: {error}"),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::admin::AdminSocket;
+    use crate::admin::views::MachineList;
+    use crate::machines::MachineTable;
+    use tokio::sync::watch;
+
+    #[test]
+    fn answers_and_refusals_come_back_and_no_server_is_a_sentence() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        let error = get::<MachineList>(folder, "/api/v1/machines").unwrap_err();
+        assert!(
+            error.to_string().starts_with("no lanboot runs with"),
+            "{error}"
+        );
+        let socket = AdminSocket::bind(folder).unwrap();
+        let (stop, drain) = watch::channel(false);
+        let server = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread();
+            let runtime = { runtime }.enable_all().build().unwrap();
+            runtime.block_on(crate::admin::serve(socket, MachineTable::default(), drain))
+        });
+        let list: MachineList = get(folder, "/api/v1/machines").unwrap();
+        assert!(list.machines.is_empty());
+        let error = delete(folder, "/api/v1/machines/02:00:00:00:00:01").unwrap_err();
+        assert!(error.to_string().contains("02:00:00:00:00:01"), "{error}");
+        stop.send(true).unwrap();
+        server.join().unwrap().unwrap();
+        assert!(get::<MachineList>(folder, "/api/v1/machines").is_err());
+    }
 }
