@@ -38,7 +38,7 @@ END
     wrong "$1 was not written to the database in 20 s"
 }
 
-# in_database COUNT: writes so many machines into the database, as a large site has them.
+# in_database COUNT: writes so many machines into the database, as a school has them.
 in_database() {
     python3 - "$LOGS/state/leases.db" "$1" <<'END'
 import sqlite3
