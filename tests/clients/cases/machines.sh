@@ -12,30 +12,20 @@ api() { curl -sS -X "$1" -w '\n%{http_code}' --unix-socket "$LOGS/state/admin.so
 # field KEY: prints a value of the JSON object on stdin.
 field() { python3 -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])' "$1"; }
 
-# is_listed MAC ARCHITECTURE: waits until the machine is shown with this firmware.
-is_listed() {
-    local end=$((SECONDS + $(scaled 10))) shown
-    while ((SECONDS < end)); do
-        shown=$(machine show "$1" --json 2>/dev/null | field architecture 2>/dev/null) || shown=
-        [[ $shown != "$2" ]] || return 0
-        sleep 0.1
-    done
-    wrong "machine show $1 has '$shown' for its firmware, not '$2'"
-}
+# is_listed MAC ARCHITECTURE: the machine is shown with this firmware.
+is_listed() { [[ $(machine show "$1" --json 2>/dev/null | field architecture 2>/dev/null) == "$2" ]]; }
 
-# written MAC: waits until the database has the record of a machine.
-written() {
-    local end=$((SECONDS + $(scaled 20)))
-    while ((SECONDS < end)); do
-        ! python3 - "$LOGS/state/leases.db-wal" "${1//:/}" <<'END' || return 0
+# expect_listed MAC ARCHITECTURE: waits for that.
+expect_listed() { wait_until 10 is_listed "$@" || wrong "$1 is not shown with the firmware '$2': $(machine show "$1" 2>&1)"; }
+
+# is_written MAC: the database has the record of a machine.
+is_written() {
+    python3 - "$LOGS/state/leases.db-wal" "${1//:/}" <<'END'
 import sys
 
 with open(sys.argv[1], "rb") as log:
     sys.exit(bytes.fromhex(sys.argv[2]) not in log.read())
 END
-        sleep 0.1
-    done
-    wrong "$1 was not written to the database in 20 s"
 }
 
 # in_database COUNT: writes so many machines into the database, as a school has them.
@@ -72,8 +62,8 @@ case_machines() {
     uefi=$(client_mac 2)
     in_client 1 "$WITHIN" 30 python3 "$CLIENTS/pxe" eth0 "$mac" offers 0 >/dev/null
     in_client 2 "$WITHIN" 30 python3 "$CLIENTS/pxe" eth0 "$uefi" offers 16 http >/dev/null
-    is_listed "$mac" 'x86 BIOS'
-    is_listed "$uefi" 'x64 UEFI HTTP'
+    expect_listed "$mac" 'x86 BIOS'
+    expect_listed "$uefi" 'x64 UEFI HTTP'
     [[ $(machine show "$mac" --json | field uuid) == 03020100-0504-0706-0809-0a0b0c0d0e0f ]] ||
         wrong "machine show: $(machine show "$mac" --json)"
     # A machine that only wants an address is none that boots.
@@ -92,13 +82,13 @@ case_machines() {
     body=$(api GET /api/v2)
     [[ ${body##*$'\n'} == 404 ]] || wrong "another path: $body"
     [[ $(stat -c %a "$LOGS/state/admin.sock") == 600 ]] || wrong "the socket: $(stat -c %A "$LOGS/state/admin.sock")"
-    written "$mac"
+    wait_until 20 is_written "$mac" || wrong "$mac was not written to the database in 20 s"
     kill -9 "$SERVER_PID"
     wait "$SERVER_PID" 2>/dev/null || true
     refuses_machine 'no lanboot runs with the state folder'
     in_database 10000
     serve "$(image arch)"
-    is_listed "$mac" 'x86 BIOS'
+    expect_listed "$mac" 'x86 BIOS'
     took=$(date +%s.%N)
     count=$(machine list | wc -l)
     took=$(since "$took")

@@ -2,6 +2,7 @@
 
 mod hangup;
 mod interface_watch;
+mod known_machines;
 mod ram_disks;
 mod runtimes;
 mod shutdown;
@@ -19,22 +20,23 @@ use lanboot_core::events::{Diagnostic, DiagnosticCode, Outlook};
 use lanboot_core::plan::BootChoice;
 use lanboot_core::routes::Routes;
 use lanboot_core::text;
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::admin::AdminSocket;
 use crate::config::Settings;
 use crate::context::Context;
 use crate::events::boot_progress::{self, ProgressHandle};
 use crate::events::bus::{self, Bus};
 use crate::events::logger::{EventLogger, LoggerHandle};
 use crate::images::library::ImageLibrary;
-use crate::machines::{MachineTable, RecorderHandle};
-use crate::{admin, dhcp, http, machines, nbd, nfs, tftp};
+use crate::machines::RecorderHandle;
+use crate::{dhcp, http, nbd, nfs, tftp};
 use hangup::{Hangup, Meaning};
 use runtimes::Runtimes;
+use startup::Sockets;
 
 /// Interval at which image files and folders are checked for changes.
 const RESCAN: Duration = Duration::from_secs(5);
@@ -65,26 +67,7 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
     let runtimes = Runtimes::start()?;
     let (control, data) = (&runtimes.control, &runtimes.data);
     let mut servers: JoinSet<anyhow::Result<()>> = JoinSet::new();
-    for socket in opened.sockets.tftp {
-        let limits = tftp::Limits {
-            single_port: settings.tftp_single_port,
-            ..tftp::Limits::default()
-        };
-        let tftp = tftp::serve(socket, context.clone(), limits);
-        servers.spawn_on(async { tftp.await.context("TFTP") }, data.handle());
-    }
-    for listener in opened.sockets.http {
-        let http = http::serve(listener, context.clone(), http::Limits::default());
-        servers.spawn_on(async { http.await.context("HTTP") }, data.handle());
-    }
-    for listener in opened.sockets.nbd {
-        let nbd = nbd::serve(listener, context.clone(), nbd::Limits::default());
-        servers.spawn_on(async { nbd.await.context("NBD") }, data.handle());
-    }
-    for protocol in opened.sockets.nfs {
-        let nfs = nfs::serve(protocol, context.clone(), nfs::Limits::default());
-        servers.spawn_on(async { nfs.await.context("NFS") }, data.handle());
-    }
+    serve_files(opened.sockets, settings, &context, data, &mut servers);
     let (decided, decision) = oneshot::channel();
     let again = Arc::new(Notify::new());
     match opened.dhcp {
@@ -102,13 +85,8 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
     }
     let rescan = rescan(opened.library, context.clone(), settings.boot.clone());
     control.spawn(rescan);
-    let recorder = opened.known.map(|known| {
-        let (machines, store) = (known.machines, known.store);
-        if let Some(socket) = known.socket {
-            data.spawn(administer(socket, machines.clone(), context.clone()));
-        }
-        machines::start(data.handle(), bus.clone(), for_machines, machines, store)
-    });
+    let known = opened.known;
+    let recorder = known.map(|known| known.start(data.handle(), for_machines, &context));
     let progress = boot_progress::start(bus.clone(), for_progress, bus::now());
     let progress = progress.context("cannot start the thread that follows the boots")?;
     let logger = EventLogger::new(settings).start(events, progress.reader());
@@ -124,13 +102,33 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
     result
 }
 
-/// Answers the commands of this program until it stops. Machines boot without that, too.
-async fn administer(socket: AdminSocket, machines: MachineTable, context: Context) {
-    if let Err(error) = admin::serve(socket, machines, context.drain).await {
-        let text = format!("lanboot machine cannot be used: {error}");
-        context
-            .bus
-            .report(DiagnosticCode::AdminUnavailable.with(text));
+/// Starts the servers of files.
+fn serve_files(
+    sockets: Sockets,
+    settings: &Settings,
+    context: &Context,
+    data: &Runtime,
+    servers: &mut JoinSet<anyhow::Result<()>>,
+) {
+    for socket in sockets.tftp {
+        let limits = tftp::Limits {
+            single_port: settings.tftp_single_port,
+            ..tftp::Limits::default()
+        };
+        let tftp = tftp::serve(socket, context.clone(), limits);
+        servers.spawn_on(async { tftp.await.context("TFTP") }, data.handle());
+    }
+    for listener in sockets.http {
+        let http = http::serve(listener, context.clone(), http::Limits::default());
+        servers.spawn_on(async { http.await.context("HTTP") }, data.handle());
+    }
+    for listener in sockets.nbd {
+        let nbd = nbd::serve(listener, context.clone(), nbd::Limits::default());
+        servers.spawn_on(async { nbd.await.context("NBD") }, data.handle());
+    }
+    for protocol in sockets.nfs {
+        let nfs = nfs::serve(protocol, context.clone(), nfs::Limits::default());
+        servers.spawn_on(async { nfs.await.context("NFS") }, data.handle());
     }
 }
 

@@ -10,21 +10,19 @@ use lanboot_core::catalog::{Catalog, Transport};
 use lanboot_core::dhcp::server_detection::Policy;
 use lanboot_core::events::{Diagnostic, DiagnosticCode};
 use lanboot_core::loaders::Loaders;
-use lanboot_core::machines::KnownMachine;
 use lanboot_core::menus::Menu;
 use lanboot_core::plan::{BootChoice, MenuKind};
 use lanboot_core::routes::Routes;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use super::interface_watch::Watch;
+use super::known_machines::Known;
 use super::ram_disks;
-use crate::admin::AdminSocket;
 use crate::config::Settings;
 use crate::dhcp;
 use crate::images::library::{self, ImageLibrary};
 use crate::images::open_images::OpenImages;
 use crate::loaders::{self, advice};
-use crate::machines::MachineTable;
 use crate::nbd;
 use crate::net::{
     self, Capability, Interface, Listeners, MoreRights, Protocol, ServedInterface, Service,
@@ -137,34 +135,6 @@ fn open_all(settings: &Settings) -> anyhow::Result<Opened> {
         temporary_addresses,
         lock,
     })
-}
-
-/// The known machines, and the socket their commands use.
-#[derive(Debug)]
-pub(super) struct Known {
-    pub store: Arc<dyn Store>,
-    pub machines: MachineTable,
-    /// None where the state folder takes none.
-    pub socket: Option<AdminSocket>,
-}
-
-impl Known {
-    fn open(
-        settings: &Settings,
-        store: Arc<dyn Store>,
-        records: Vec<KnownMachine>,
-        diagnostics: &mut Vec<Diagnostic>,
-    ) -> Self {
-        let socket = AdminSocket::bind(&settings.state).map_err(|error| {
-            let text = format!("lanboot machine cannot be used: {error:#}");
-            diagnostics.push(DiagnosticCode::AdminUnavailable.with(text));
-        });
-        Self {
-            store,
-            machines: MachineTable::new(records),
-            socket: socket.ok(),
-        }
-    }
 }
 
 /// The images, and what machines are to get of them.
