@@ -107,6 +107,7 @@ case_machines() {
 
 # refuses_machine TEXT: expects that machine list fails with this sentence.
 refuses_machine() {
+    # shellcheck disable=SC2034  # read by says
     SAID=$(machine list 2>&1) && wrong "machine list works without a server"
     says "$1" 'machine list without a server'
 }
