@@ -85,9 +85,8 @@ pub(super) fn read(connection: &Connection) -> rusqlite::Result<Vec<KnownMachine
 
 fn machine(row: &Row<'_>) -> rusqlite::Result<Option<KnownMachine>> {
     let address: Option<String> = row.get(4)?;
-    let address = match address.map(|text| text.parse()).transpose() {
-        Ok(address) => address,
-        Err(_) => return Ok(None),
+    let Ok(address) = address.map(|text| text.parse()).transpose() else {
+        return Ok(None);
     };
     let began: Option<i64> = row.get(9)?;
     let outcome: Option<String> = row.get(11)?;
