@@ -243,15 +243,16 @@ mod tests {
         let (runtime, events) = (Handle::current(), bus.subscribe());
         let recorder = start(&runtime, bus.clone(), events, table.clone(), Arc::new(Full));
         for last in 1..=3 {
-            let mac = Some(Mac([2, 0, 0, 0, 0, last]));
+            let mac = Mac([2, 0, 0, 0, 0, last]);
             let mut what = asks_to_boot();
             if let EventKind::Dhcp {
                 machine: Some(machine),
                 ..
             } = &mut what
             {
-                machine.mac = mac.unwrap();
+                machine.mac = mac;
             }
+            let mac = Some(mac);
             bus.publish(Peer { mac, ip: None }, what);
         }
         recorder.end().await;
