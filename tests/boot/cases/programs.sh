@@ -205,7 +205,7 @@ case_ipxe-iso-uefi() {
 menu_asked_twice() { (($(event_values path finished protocol=HTTP path=/boot.ipxe | wc -l) > 1)); }
 case_ipxe-iso-inside() {
     case_ipxe-iso-uefi --boot ipxe-efi
-    has_sent_file '/iso/ipxe/efi-boot-image/EFI/BOOT/BOOTX64.EFI'
+    has_sent_file '/iso/ipxe/efi-boot-image/efi/boot/bootx64.efi'
 }
 
 case_ipxe-iso-inside-arm64() {
