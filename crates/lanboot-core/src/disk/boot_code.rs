@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn code_counts_and_zeros_and_excuses_do_not() {
+    fn code_counts_and_zeros_and_messages_do_not() {
         assert!(before_partitions(&with(&[(0, b"\xfa\x31")])));
         assert!(!before_partitions(&with(&[(446, &[0x80; 16])])), "a table");
         assert!(!before_partitions(&vec![0xfa; SECTOR]), "no signature");
