@@ -70,7 +70,7 @@ read_index() {
         for proxy in "${proxies[@]}"; do
             say "reading the package index of $DEBIAN_SUITE from $mirror"
             { apt_configuration && echo "$proxy"; } >"$state/apt.conf"
-            echo "deb [signed-by=$DEBIAN_KEYRING] $mirror $DEBIAN_SUITE main" >"$state/sources.list"
+            echo "deb [signed-by=$DEBIAN_KEYRING] $mirror $DEBIAN_SUITE ${DEBIAN_COMPONENT:-main}" >"$state/sources.list"
             if private_apt apt-get -qq -o APT::Update::Error-Mode=any update >"$state/update.log" 2>&1; then
                 return
             fi
