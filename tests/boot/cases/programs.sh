@@ -21,7 +21,6 @@
 # long: inside-boot-image-ia32 the same on ia32 UEFI, by GRUB's chainloader
 # long: ipxe-iso-uefi          Debian sid's ipxe.iso with UEFI, as a disk: iPXE from it asks for a menu again
 # long: ipxe-iso-inside        its EFI program alone, out of its boot image
-# long: ipxe-iso-inside-arm64  the same on an ARM machine
 # long: kernel-alone           a kernel without an initramfs, a BIOS and iPXE: it looks for its root
 
 # memtest_files SUITE NAME…: puts these files of Debian's package into a folder, PROGRAMS.
@@ -206,15 +205,4 @@ menu_asked_twice() { (($(event_values path finished protocol=HTTP path=/boot.ipx
 case_ipxe-iso-inside() {
     case_ipxe-iso-uefi --boot ipxe-efi
     has_sent_file '/iso/ipxe/efi-boot-image/efi/boot/bootx64.efi'
-}
-
-case_ipxe-iso-inside-arm64() {
-    local dir=$REPO/target/boot/ipxe-2.0
-    GUEST_FIRMWARE=arm64
-    "$REPO/tests/images/fetch" "$dir" sid ipxe:all || fail "iPXE 2.0 cannot be fetched"
-    LAB_START=$(date +%s.%N)
-    start_server "$dir/usr/lib/ipxe/ipxe.iso" -- --menu-timeout 0 --loader ipxe --loaders "$(ipxe_2)" --boot ipxe-efi
-    start_guest 1
-    wait_until "$DEADLINE" menu_asked_twice || fail "iPXE on the image did not ask for the menu; the server said last: $(last_events)"
-    has_sent_file '/iso/ipxe/efi-boot-image/efi/boot/bootaa64.efi'
 }
