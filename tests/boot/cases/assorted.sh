@@ -46,7 +46,7 @@ assorted_folder() {
     image arch
     cp --sparse=always "$IMAGE" "$FOLDER/archlinux-2026.11.01.iso"
     # What has another script only is known by its number.
-    ASSORTED=$(cd "$FOLDER" && printf '%s\n' *.iso | sed 's/\.iso$//; s/^深度操作系统-//' | sort)
+    ASSORTED=$(cd "$FOLDER" && printf '%s\n' *.iso | sed 's/\.iso$//; s/^深度操作系统-/image-/' | sort)
     (($(wc -l <<<"$ASSORTED") == 14)) || fail "there are not 14 images: $ASSORTED"
     head -c 300000 /dev/urandom >"$FOLDER/corrupt.iso"
     head -c "$ASSORTED_HALF" "$IMAGE" >"$FOLDER/half.iso"

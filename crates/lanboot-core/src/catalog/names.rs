@@ -21,7 +21,8 @@ const RESERVED: [&str; 1] = ["lanboot-transports"];
 
 /// The name an image file would like: its file name without `.iso`, `.img`, `.raw` or the ending of a tar archive, every character that is not an
 /// ASCII letter, a digit, `.`, `_` or `-` replaced by `-`, at most 64 bytes. Case stays. Letters are
-/// composed first, so that a name decomposed by macOS gives the same.
+/// composed first, so that a name decomposed by macOS gives the same. Where no letter is left, `image`
+/// stands for those that were lost.
 pub fn image_name(file_name: &str) -> String {
     let keep = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
     let letters = stem(file_name).nfc();
@@ -30,10 +31,12 @@ pub fn image_name(file_name: &str) -> String {
         .map(|c| if keep(c) { c } else { '-' })
         .collect();
     let name = name.trim_matches(['.', '-']);
-    if name.is_empty() {
-        "image".into()
-    } else {
-        name.into()
+    let lost_letters = !stem(file_name).is_ascii();
+    match name.bytes().any(|b| b.is_ascii_alphabetic()) {
+        _ if name.is_empty() => "image".into(),
+        // A number that is left of a name in another script would be the only one in a menu.
+        false if lost_letters => format!("image-{name}"),
+        _ => name.into(),
     }
 }
 
@@ -248,7 +251,11 @@ impl Image {
     /// Returns `title` with the name the medium gives itself in the place of the image's.
     fn with_product(&self, product: &str, title: &str) -> Option<String> {
         let rest = title.strip_prefix(&self.name)?;
-        Some(format!("{product}{rest}"))
+        // What a font has no signs for leaves something to read.
+        match plain(product) {
+            Some(_) => Some(format!("{product}{rest}")),
+            None => Some(format!("{product} [{}]{rest}", self.name)),
+        }
     }
 
     fn with_own_name(&self, title: &str) -> String {
@@ -300,6 +307,8 @@ mod tests {
             ("My ISO (1).ISO", "My-ISO--1"),
             ("..", "image"),
             ("日本.iso", "image"),
+            ("深度操作系统-25.0.iso", "image-25.0"),
+            ("2026.iso", "2026"),
             ("$(reboot);.iso", "reboot"),
             (".iso", "image"),
             (
@@ -454,6 +463,7 @@ mod tests {
         let (shown, ascii) = titles("M\u{fc}ller \u{c9}d. 2");
         assert_eq!(shown, "M\u{fc}ller \u{c9}d. 2 (x86_64)");
         assert_eq!(ascii, "Muller Ed. 2 (x86_64)");
+        assert_eq!(titles("统信 20").0, "统信 20 [mini] (x86_64)");
         assert_eq!(
             titles("统信 20").1,
             "mini (x86_64)",
