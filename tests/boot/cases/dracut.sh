@@ -2,6 +2,7 @@
 # A live Debian 12 in the layout of Fedora's media, with dracut 059's own initramfs.
 #
 # long: dracut-059           BIOS: a root in one squashfs, fetched over HTTP into memory
+# long: dracut-059-nfs       BIOS: the same root read over NFS
 # long: dracut-059-nbd       BIOS: the same root on a network disk
 # long: dracut-059-uefi      OVMF's own PXE, the root over HTTP
 # long: dracut-059-uefi-nfs  the same with a file system inside a squashfs, read over NFS
@@ -24,6 +25,7 @@ dracut() {
 }
 
 case_dracut-059() { dracut dracut-live-12 dracut-live-12-pxeboot http overlay; }
+case_dracut-059-nfs() { dracut dracut-live-12 dracut-live-12-pxeboot nfs overlay; }
 case_dracut-059-nbd() { dracut dracut-live-12 dracut-live-12-pxeboot nbd overlay; }
 
 case_dracut-059-uefi() {
