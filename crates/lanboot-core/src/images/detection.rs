@@ -104,24 +104,31 @@ impl Detection {
         sentences
     }
 
-    /// Replaces what the medium's list of packages says about each initramfs by what is in it.
+    /// Replaces what the medium's list of packages says about each initramfs by what is in it, which
+    /// decides how it finds its root, too.
     /// `list` takes the initramfs files of an entry and returns `None` where they cannot be listed.
     pub fn examine(&mut self, mut list: impl FnMut(&[String]) -> Option<Contents>) {
         let before = self.lack_sentences();
         self.warnings.retain(|warning| !before.contains(warning));
         self.entries.append(&mut self.unreachable);
         for entry in &mut self.entries {
-            let Some(lacks) = entry.root_source.examiner() else {
+            if entry.root_source.examiner().is_none() {
                 continue;
-            };
+            }
             let linux = match &entry.kind {
                 EntryKind::Linux(linux) => linux,
                 EntryKind::Program(_) | EntryKind::Multiboot(_) | EntryKind::Disk(_) => continue,
             };
-            if let Some(contents) = list(&linux.initrd) {
-                let path = linux.initrd.last().map_or("", String::as_str);
-                entry.lacks = lacks(&contents, path);
+            let Some(contents) = list(&linux.initrd) else {
+                continue;
+            };
+            let path = linux.initrd.last().map_or("", String::as_str);
+            if let Some((source, note)) = entry.root_source.with_contents(&contents) {
+                entry.root_source = source;
+                entry.notes.push(note);
             }
+            let examiner = entry.root_source.examiner();
+            entry.lacks = examiner.map_or_else(Vec::new, |lacks| lacks(&contents, path));
         }
         self.withdraw();
     }

@@ -23,51 +23,93 @@ const DRIVERS: [&str; 14] = [
     "r8152",
 ];
 
-/// Returns what the initramfs at `path` lacks.
+/// Returns what the initramfs at `path` lacks that finds its root with `dmsquash-live`.
 pub(super) fn lacks(contents: &Contents, path: &str) -> Vec<Lack> {
-    let program = |name: &str| (!contents.has_program(name)).then(|| format!("program {name}"));
-    let module = |name: &str| {
-        let is_missing = contents.has_module(name) == Some(false);
-        is_missing.then(|| format!("kernel module {name}"))
-    };
-    let has_no_driver = DRIVERS
-        .iter()
-        .all(|driver| contents.has_module(driver) == Some(false));
-    let missing = [
+    let evidence = Evidence(contents);
+    let own = [
         // kiwi's own live module has another way to its root.
-        (Part::Live, program("dmsquash-live-root")),
-        (Part::NetworkHook, program("netroot")),
-        (
-            Part::NetworkDriver,
-            has_no_driver.then(|| "network driver".to_owned()),
-        ),
-        (
-            Part::Http,
-            program("livenetroot").or_else(|| program("curl")),
-        ),
+        (Part::Live, evidence.first_missing(&["dmsquash-live-root"])),
+        (Part::Http, evidence.first_missing(&["livenetroot", "curl"])),
         (
             Part::Nfs,
-            ["livenetroot", "nfsroot", "mount.nfs"]
-                .into_iter()
-                .find_map(program)
-                .or_else(|| module("nfs")),
+            evidence
+                .first_missing(&["livenetroot"])
+                .or_else(|| evidence.nfs()),
         ),
-        (
-            Part::Nbd,
-            ["nbdroot", "nbd-client"]
-                .into_iter()
-                .find_map(program)
-                .or_else(|| ["nbd", "isofs"].into_iter().find_map(module)),
-        ),
-        // The firmware's RAM disk is an NVDIMM in ACPI's table NFIT.
-        (
-            Part::RamDisk,
-            ["nfit", "libnvdimm", "nd_pmem"]
-                .into_iter()
-                .find_map(module),
-        ),
+        (Part::Nbd, evidence.disc_over_nbd()),
+        evidence.ram_disk(),
     ];
-    lack::in_initramfs(path, missing)
+    lack::in_initramfs(path, evidence.network().into_iter().chain(own))
+}
+
+/// Returns what the initramfs at `path` lacks that finds its root with kiwi's own live module. That
+/// module can download where it has `brd` and `curl` (kiwi 11; 9.24 cannot), and knows no NFS.
+pub(super) fn lacks_of_kiwi(contents: &Contents, path: &str) -> Vec<Lack> {
+    let evidence = Evidence(contents);
+    let download = || evidence.first_missing(&["curl"]);
+    let own = [
+        (Part::Live, evidence.first_missing(&["kiwi-live-root"])),
+        (Part::Http, evidence.module("brd").or_else(download)),
+        (Part::Nbd, evidence.disc_over_nbd()),
+        evidence.ram_disk(),
+    ];
+    lack::in_initramfs(path, evidence.network().into_iter().chain(own))
+}
+
+/// Returns whether it is kiwi's own live module, and not `dmsquash-live`, that finds the root.
+pub(super) fn is_kiwi(contents: &Contents) -> bool {
+    contents.has_program("kiwi-live-root") && !contents.has_program("dmsquash-live-root")
+}
+
+/// The contents of an initramfs as evidence.
+struct Evidence<'a>(&'a Contents);
+
+impl Evidence<'_> {
+    /// Returns the first of these programs that is not there.
+    fn first_missing(&self, programs: &[&str]) -> Option<String> {
+        let mut missing = programs.iter().filter(|name| !self.0.has_program(name));
+        missing.next().map(|name| format!("program {name}"))
+    }
+
+    /// Returns a module that is not there.
+    fn module(&self, name: &str) -> Option<String> {
+        let is_missing = self.0.has_module(name) == Some(false);
+        is_missing.then(|| format!("kernel module {name}"))
+    }
+
+    /// Returns what is missing for any network.
+    fn network(&self) -> [(Part, Option<String>); 2] {
+        let has_no_driver = DRIVERS
+            .iter()
+            .all(|driver| self.0.has_module(driver) == Some(false));
+        let no_driver = has_no_driver.then(|| "network driver".to_owned());
+        [
+            (Part::NetworkHook, self.first_missing(&["netroot"])),
+            (Part::NetworkDriver, no_driver),
+        ]
+    }
+
+    /// Returns what is missing for a mount over NFS.
+    fn nfs(&self) -> Option<String> {
+        let program = self.first_missing(&["nfsroot", "mount.nfs"]);
+        program.or_else(|| self.module("nfs"))
+    }
+
+    /// Returns what is missing for the medium as a network disk.
+    fn disc_over_nbd(&self) -> Option<String> {
+        let program = self.first_missing(&["nbdroot", "nbd-client"]);
+        program.or_else(|| {
+            ["nbd", "isofs"]
+                .into_iter()
+                .find_map(|name| self.module(name))
+        })
+    }
+
+    /// Returns what is missing for the firmware's RAM disk: an NVDIMM in ACPI's table NFIT.
+    fn ram_disk(&self) -> (Part, Option<String>) {
+        let mut modules = ["nfit", "libnvdimm", "nd_pmem"].into_iter();
+        (Part::RamDisk, modules.find_map(|name| self.module(name)))
+    }
 }
 
 #[cfg(test)]
@@ -101,6 +143,48 @@ mod tests {
         let contents = list(&cpio(&files.collect::<Vec<_>>())[..]).unwrap();
         let lacks = lacks(&contents, "initrd");
         lacks.iter().map(ToString::to_string).collect()
+    }
+
+    /// The files that count in kiwi 11's own.
+    const KIWI: [&str; 9] = [
+        "usr/bin/curl",
+        "usr/bin/nbd-client",
+        "usr/sbin/kiwi-live-root",
+        "usr/sbin/nbdroot",
+        "usr/sbin/netroot",
+        "usr/lib/modules/6/kernel/drivers/block/brd.ko.xz",
+        "usr/lib/modules/6/kernel/drivers/net/virtio_net.ko.xz",
+        "usr/lib/modules/6/kernel/drivers/block/nbd.ko.xz",
+        "usr/lib/modules/6/kernel/fs/isofs/isofs.ko.xz",
+    ];
+
+    #[test]
+    fn kiwi_downloads_only_with_a_ram_disk_and_curl() {
+        let of = |left_out: Option<usize>| {
+            let files = KIWI.iter().enumerate();
+            let files = files.filter(|(at, _)| Some(*at) != left_out);
+            let files = files.map(|(_, name)| (*name, &b""[..]));
+            let builtin = ("usr/lib/modules/6/modules.builtin", &b"x/nfit.ko\n"[..]);
+            let contents = list(&cpio(&files.chain([builtin]).collect::<Vec<_>>())[..]).unwrap();
+            assert!(is_kiwi(&contents) || left_out == Some(2));
+            let lacks = lacks_of_kiwi(&contents, "initrd").into_iter();
+            let lacks = lacks.filter(|lack| lack.part != Part::RamDisk);
+            lacks
+                .map(|lack| (lack.part, lack.missing))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(of(None), []);
+        for (file, part, missing) in [
+            (0, Part::Http, "program curl"),
+            (1, Part::Nbd, "program nbd-client"),
+            (2, Part::Live, "program kiwi-live-root"),
+            (3, Part::Nbd, "program nbdroot"),
+            (4, Part::NetworkHook, "program netroot"),
+            (5, Part::Http, "kernel module brd"),
+            (6, Part::NetworkDriver, "network driver"),
+        ] {
+            assert_eq!(of(Some(file)), [(part, missing.to_owned())]);
+        }
     }
 
     #[test]

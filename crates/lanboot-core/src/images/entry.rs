@@ -85,6 +85,13 @@ pub(crate) trait RootSource: fmt::Debug + Send + Sync {
         false
     }
 
+    /// Returns the way an initramfs with these contents finds its root, where it is another one than
+    /// the medium's files and menus show, and what a person should know of it; `None` where it is
+    /// this one.
+    fn with_contents(&self, _contents: &Contents) -> Option<(Arc<dyn RootSource>, Note)> {
+        None
+    }
+
     /// Tests whether what a loader adds to the arguments (`initrd=`) belongs before them.
     fn loader_words_go_first(&self) -> bool {
         false

@@ -37,6 +37,9 @@ pub enum Refusal {
     /// The family whose initramfs knows no other transport than NFS.
     #[error("its initramfs ({0}) mounts the root over NFS only")]
     OnlyNfs(&'static str),
+    /// The family whose initramfs cannot mount its root over NFS.
+    #[error("its initramfs ({0}) cannot mount the root over NFS")]
+    NfsUnsupported(&'static str),
     /// live-boot's `fetch=` takes one file.
     #[error(
         "its root is in {0} files, and its initramfs (live-boot) fetches only one over HTTP; use NFS"

@@ -5,8 +5,8 @@ use crate::images::arguments::inherited;
 /// Arguments that say where the root comes from, where changes are kept or how the network is
 /// configured: decided here, never inherited. With `rd.live.check` the medium is read to its end
 /// first; `rd.live.ram` makes a second copy of what came over HTTP; `proxy` and `live.updates` would
-/// send machines to another server.
-const DECIDED_HERE: [&str; 36] = [
+/// send machines to another server; kiwi writes the image onto the disk in `rd.kiwi.live.system`.
+const DECIDED_HERE: [&str; 42] = [
     "root",
     "netroot",
     "nfsroot",
@@ -28,6 +28,12 @@ const DECIDED_HERE: [&str; 36] = [
     "reset_overlay",
     "iso-scan/filename",
     "live.updates",
+    "mediacheck",
+    "ramdisk_size",
+    "rd.kiwi.live.curl_options",
+    "rd.kiwi.live.pxe",
+    "rd.kiwi.live.reset",
+    "rd.kiwi.live.system",
     "proxy",
     "ip",
     "BOOTIF",

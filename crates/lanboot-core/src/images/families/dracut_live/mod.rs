@@ -6,9 +6,11 @@
 //!
 //! Read in dracut 059 (Debian 12), 106 (Debian 13) and 112: `dmsquash-live`, `livenet`, `url-lib`,
 //! `overlayfs`, `nbd`, `nfs`, `net-lib`. Menus as lorax (`live/config_files/x86`), void-mklive,
-//! kiwi, elemental and AuroraBoot write them.
+//! kiwi, elemental and AuroraBoot write them. kiwi's own live module instead of `dmsquash-live` has the
+//! same menus and another way to its root ([`kiwi`]).
 
 mod arguments;
+mod kiwi;
 mod layout;
 mod pairs;
 mod root_source;
@@ -20,7 +22,7 @@ use crate::images::detection::Detection;
 use crate::images::entry::{Entry, EntryKind, Linux, Note};
 use crate::images::family::Family;
 use crate::images::kernel::kernel_cpu;
-use crate::images::medium::Medium;
+use crate::images::medium::{Medium, Whole, file_bytes};
 use crate::images::naming::{self, Naming};
 use crate::pe;
 use crate::vfs::Content;
@@ -107,6 +109,10 @@ fn entry(medium: Medium<'_>, (pair, cpu): (&Pair, Cpu), parts: &[String]) -> Ent
             place: pair.root.place(),
             overlay: menu.overlay || pair.root.is_flat,
             is_container: menu.is_container,
+            image_bytes: match medium.whole {
+                Whole::Disc(bytes) => bytes,
+                _ => file_bytes(medium.tree),
+            },
         }),
         root: Some(pair.root.path.clone()),
         root_bytes: pair.root.bytes,

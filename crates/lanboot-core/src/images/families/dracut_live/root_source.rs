@@ -1,9 +1,13 @@
 //! Kernel arguments as dracut's hooks read them.
 
+use std::sync::Arc;
+
+use super::kiwi::KiwiLive;
 use crate::images::arguments::NetworkArgs;
 use crate::images::dracut_evidence;
-use crate::images::entry::{Boot, Entry, Examiner, Refusal, RootSource};
+use crate::images::entry::{Boot, Entry, Examiner, Note, Refusal, RootSource};
 use crate::images::transport::Transport;
+use crate::initramfs::Contents;
 
 /// An initramfs with dracut's `dmsquash-live`.
 #[derive(Clone, Debug)]
@@ -18,6 +22,8 @@ pub(crate) struct DracutLive {
     pub(crate) overlay: bool,
     /// True if it is a system built from a container image.
     pub(crate) is_container: bool,
+    /// Size of the whole image in bytes.
+    pub(crate) image_bytes: u64,
 }
 
 /// Configuration of the network. With a root on the network `rd.neednet=1` follows by itself
@@ -93,6 +99,18 @@ impl RootSource for DracutLive {
 
     fn examiner(&self) -> Option<Examiner> {
         Some(dracut_evidence::lacks)
+    }
+
+    fn with_contents(&self, contents: &Contents) -> Option<(Arc<dyn RootSource>, Note)> {
+        if !dracut_evidence::is_kiwi(contents) {
+            return None;
+        }
+        let kiwi = KiwiLive {
+            disk: self.disk.clone(),
+            place: self.place.clone(),
+            image_bytes: self.image_bytes,
+        };
+        Some((Arc::new(kiwi), Note::NotBooted))
     }
 }
 

@@ -299,24 +299,62 @@ fn an_initramfs_without_livenet_is_not_offered() {
     assert_eq!(found.warnings, [said]);
 }
 
-/// Another module finds the root of kiwi's own live media.
+/// kiwi's own module finds the root of live media whose layout and menus are the same: it downloads the
+/// image as it is (kiwi 11), or finds it on a network disk.
 #[test]
-fn kiwis_own_initramfs_is_not_offered() {
+fn kiwis_own_initramfs_gets_the_whole_image() {
     let image = flat();
-    let mut found = recognised(&fedora(&image));
-    found.examine(|_| {
-        Some(contents(&[
-            "usr/sbin/kiwi-live-root",
-            "usr/sbin/netroot",
-            "e1000.ko",
-        ]))
-    });
-    assert!(found.entries.is_empty());
-    assert!(
-        found.warnings[0].contains("has no program dmsquash-live-root"),
-        "{:?}",
-        found.warnings
+    let kiwi = ["usr/sbin/kiwi-live-root", "usr/sbin/netroot", "m/e1000.ko"];
+    let nbd = [
+        "usr/sbin/nbdroot",
+        "usr/bin/nbd-client",
+        "m/nbd.ko",
+        "m/isofs.ko",
+    ];
+    let http = ["usr/bin/curl", "m/brd.ko"];
+    let examined = |files: &[&str]| {
+        let mut found = recognised(&fedora(&image));
+        found.examine(|_| Some(contents(files)));
+        found
+    };
+    let found = examined(&[&kiwi[..], &nbd, &http].concat());
+    let entry = &found.entries[0];
+    assert_eq!(entry.notes, [Note::NotBooted]);
+    let bytes = entry.root_source.copied_bytes(1, Transport::Http, "");
+    assert_eq!(
+        ipxe(entry, Transport::Http),
+        format!(
+            "rd.live.image quiet rhgb root=live:http://192.168.0.1/iso/disc.iso ramdisk_size={} \
+             rd.neednet=1 ip=dhcp BOOTIF=01-${{netX/mac:hexhyp}}",
+            bytes.div_ceil(1024)
+        )
     );
+    assert!(bytes > entry.root_bytes, "the whole image");
+    assert_eq!(
+        entry.fetches(Transport::Http, "")[0].file,
+        Fetched::WholeImage
+    );
+    assert_eq!(
+        entry.unsupported(Transport::Nfs),
+        Some(Refusal::NfsUnsupported("kiwi's"))
+    );
+    let pinned = "ab".repeat(16);
+    assert_eq!(
+        ipxe(entry, Transport::Nbd),
+        format!(
+            "rd.live.image quiet rhgb root=live:CDLABEL=Fedora-WS-Live-40-1-14 \
+             netroot=nbd:192.168.0.1:disc@{pinned} ip=dhcp BOOTIF=01-${{netX/mac:hexhyp}}"
+        )
+    );
+    // kiwi up to 9 has no RAM disk to download to, and without dracut's `nbd` there is no way.
+    let old = examined(&[&kiwi[..], &nbd].concat());
+    assert!(old.entries[0].unsupported(Transport::Http).is_some());
+    assert_eq!(old.entries[0].check(Transport::Nbd, ""), Ok(()));
+    let none = examined(&kiwi);
+    assert!(none.entries.is_empty());
+    let said = "disc is not offered: its initramfs cannot fetch the root over HTTP: \
+        isolinux/initrd.img has no kernel module brd";
+    assert_eq!(none.warnings, [said]);
 }
 
 #[test]
@@ -324,7 +362,8 @@ fn a_medium_decides_neither_where_its_root_is_nor_the_lines_of_a_menu() {
     let menu = "label live\n\tmenu default\n\tlinux /vmlinuz\n\tinitrd /initrd.img\n\tappend \
         root=live:http://evil/x.img rd.live.image netroot=nbd:evil:x proxy=http://evil/ \
         live.updates=http://evil/x ip=frommedia BOOTIF=x initrd=x BOOT_IMAGE=x rd.live.ram \
-        rd.live.overlay=/dev/sda rd.live.check iso-scan/filename=/a rd.neednet=0 ok=1 ${net0/mac} \
+        rd.live.overlay=/dev/sda rd.live.check iso-scan/filename=/a rd.neednet=0 \
+        rd.kiwi.live.system=/dev/sda ok=1 ${net0/mac} \
         || && x=\x01y é #c ; last\n";
     let image = flat();
     let found = recognised(&[
