@@ -39,6 +39,9 @@ const ROOT_IS_LOST: &str = "FreeBSD's kernel looks for its root on a drive, and 
     the network is none: it starts and asks for its root (mountroot), except on a disk that UEFI HTTP Boot \
     made and that the kernel knows how to find; mfsBSD's root is in memory";
 
+/// What to know of all of them.
+const NOT_BOOTED: &str = "this project has not booted a medium of FreeBSD";
+
 /// Recognises FreeBSD's media.
 fn detect(medium: Medium<'_>) -> Option<Detection> {
     let has = |tree: &Tree, paths: &[&str]| paths.iter().any(|path| tree.file(path).is_some());
@@ -56,6 +59,7 @@ fn detect(medium: Medium<'_>) -> Option<Detection> {
         warnings: (!in_memory)
             .then(|| ROOT_IS_LOST.into())
             .into_iter()
+            .chain([NOT_BOOTED.into()])
             .collect(),
         ..Detection::default()
     })
@@ -95,7 +99,8 @@ mod tests {
         ];
         let mfsbsd = found(&mfsbsd).unwrap();
         assert_eq!(mfsbsd.family_name(), "FreeBSD (mfsBSD)");
-        assert!(mfsbsd.as_disk && mfsbsd.warnings.is_empty());
+        assert!(mfsbsd.as_disk);
+        assert_eq!(mfsbsd.warnings, [NOT_BOOTED]);
     }
 
     #[test]

@@ -111,7 +111,8 @@ fn entry(medium: Medium<'_>, (pair, cpu): (&Pair, Cpu), parts: &[String]) -> Ent
             is_container: menu.is_container,
             image_bytes: match medium.whole {
                 Whole::Disc(bytes) => bytes,
-                _ => file_bytes(medium.tree),
+                // Its files are part of the image; of a folder there is none, and none is offered.
+                Whole::Drive | Whole::Files => file_bytes(medium.tree),
             },
         }),
         root: Some(pair.root.path.clone()),
