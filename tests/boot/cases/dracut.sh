@@ -1,11 +1,16 @@
 # shellcheck shell=bash disable=SC2034  # what lib.sh reads
-# A live Debian 12 in the layout of Fedora's media, with dracut 059's own initramfs.
+# Live media in the layout of Fedora's, with dracut's own initramfs: 059 of Debian 12, and sid's.
 #
 # long: dracut-059           BIOS: a root in one squashfs, fetched over HTTP into memory
 # long: dracut-059-nfs       BIOS: the same root read over NFS
 # long: dracut-059-nbd       BIOS: the same root on a network disk
 # long: dracut-059-uefi      OVMF's own PXE, the root over HTTP
 # long: dracut-059-uefi-nfs  the same with a file system inside a squashfs, read over NFS
+# long: dracut-sid           BIOS: sid's dracut, systemd-networkd and a root in an EROFS, over HTTP
+# long: dracut-sid-uefi      OVMF's own PXE, the same over HTTP
+# long: dracut-sid-uefi-nfs  the same, read over NFS
+# long: kiwi                 BIOS: kiwi's own live module, the whole image downloaded to a RAM disk
+# long: kiwi-uefi-nbd        OVMF's own PXE, the same with the image as a network disk
 
 # dracut IMAGE ENTRY TRANSPORT CHANGES: CHANGES is the kind of file system that the root is.
 dracut() {
@@ -36,4 +41,35 @@ case_dracut-059-uefi() {
 case_dracut-059-uefi-nfs() {
     GUEST_FIRMWARE=uefi
     dracut dracut-live-12 dracut-live-12-isolinux nfs ext4
+}
+
+case_dracut-sid() { dracut dracut-live-sid dracut-live-sid http overlay; }
+
+case_dracut-sid-uefi() {
+    GUEST_FIRMWARE=uefi
+    dracut dracut-live-sid dracut-live-sid http overlay
+}
+
+case_dracut-sid-uefi-nfs() {
+    GUEST_FIRMWARE=uefi
+    dracut dracut-live-sid dracut-live-sid nfs overlay
+}
+
+# kiwi TRANSPORT
+kiwi() {
+    GUEST_MEMORY=2048
+    image kiwi-live
+    start_server "$IMAGE" -- --menu-timeout 0 --loader ipxe --transport "$1" --append "loglevel=7 $QUIET"
+    boot_one 1 "$1"
+    expect image kiwi-live
+}
+
+case_kiwi() {
+    kiwi http
+    has_sent_file '/iso/kiwi-live.iso'
+}
+
+case_kiwi-uefi-nbd() {
+    GUEST_FIRMWARE=uefi
+    kiwi nbd
 }

@@ -35,7 +35,7 @@ images_refused() {
     alone "$LOGS/odd/shorter.iso" '.'
     alone "$LOGS/odd/noise.iso" '.'
     alone "$LOGS/odd/dangling.iso" 'is a symbolic link to nowhere, which does not exist'
-    alone "$LOGS/odd/folder.iso" 'no \*\.iso, \*\.img or \*\.raw file'
+    alone "$LOGS/odd/folder.iso" 'there is no image in it \(\*\.iso'
     alone "$LOGS/odd/missing.iso" 'cannot be opened|No such file'
     alone /dev/null '.'
     alone "$LOGS/odd/fifo.iso" '.'

@@ -3,23 +3,23 @@
 
 # case: machines  machines that asked to boot: listed, kept over a kill, forgotten; 10,000 of them
 
-# machine WORD…: runs the command against the running server.
-machine() { "$LANBOOT" machine --state "$LOGS/state" "$@"; }
+# known_machine WORD…: runs the command against the running server.
+known_machine() { "$LANBOOT" machine --state "$LOGS/state" "$@"; }
 
-# api METHOD PATH: prints the status of the answer and its body, as another client of the socket.
-api() { curl -sS -X "$1" -w '\n%{http_code}' --unix-socket "$LOGS/state/admin.sock" "http://lanboot$2"; }
+# admin_api METHOD PATH: prints the status of the answer and its body, as another client of the socket.
+admin_api() { curl -sS -X "$1" -w '\n%{http_code}' --unix-socket "$LOGS/state/admin.sock" "http://lanboot$2"; }
 
-# field KEY: prints a value of the JSON object on stdin.
-field() { python3 -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])' "$1"; }
+# json_field KEY: prints a value of the JSON object on stdin.
+json_field() { python3 -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])' "$1"; }
 
-# is_listed MAC ARCHITECTURE: the machine is shown with this firmware.
-is_listed() { [[ $(machine show "$1" --json 2>/dev/null | field architecture 2>/dev/null) == "$2" ]]; }
+# is_known MAC ARCHITECTURE: the machine is shown with this firmware.
+is_known() { [[ $(known_machine show "$1" --json 2>/dev/null | json_field architecture 2>/dev/null) == "$2" ]]; }
 
-# expect_listed MAC ARCHITECTURE: waits for that.
-expect_listed() { wait_until 10 is_listed "$@" || wrong "$1 is not shown with the firmware '$2': $(machine show "$1" 2>&1)"; }
+# expect_known MAC ARCHITECTURE: waits for that.
+expect_known() { wait_until 10 is_known "$@" || wrong "$1 is not shown with the firmware '$2': $(known_machine show "$1" 2>&1)"; }
 
-# is_written MAC: the database has the record of a machine.
-is_written() {
+# is_in_database MAC: the database has the record of a machine.
+is_in_database() {
     python3 - "$LOGS/state/leases.db-wal" "${1//:/}" <<'END'
 import sys
 
@@ -28,8 +28,8 @@ with open(sys.argv[1], "rb") as log:
 END
 }
 
-# in_database COUNT: writes so many machines into the database, as a school has them.
-in_database() {
+# into_database COUNT: writes so many machines into the database, as a school has them.
+into_database() {
     python3 - "$LOGS/state/leases.db" "$1" <<'END'
 import sqlite3
 import sys
@@ -51,10 +51,10 @@ END
 case_machines() {
     local mac uefi body count took
     clients_up "$LOGS"
-    refuses_machine 'no lanboot runs with the state folder'
+    knows_no_server 'no lanboot runs with the state folder'
     need_tools curl=curl
     serve "$(image arch)"
-    SAID=$(machine list)
+    SAID=$(known_machine list)
     says 'No machine has asked to boot' 'machine list with none'
     client_up 1
     client_up 2
@@ -62,52 +62,52 @@ case_machines() {
     uefi=$(client_mac 2)
     in_client 1 "$WITHIN" 30 python3 "$CLIENTS/pxe" eth0 "$mac" offers 0 >/dev/null
     in_client 2 "$WITHIN" 30 python3 "$CLIENTS/pxe" eth0 "$uefi" offers 16 http >/dev/null
-    expect_listed "$mac" 'x86 BIOS'
-    expect_listed "$uefi" 'x64 UEFI HTTP'
-    [[ $(machine show "$mac" --json | field uuid) == 03020100-0504-0706-0809-0a0b0c0d0e0f ]] ||
-        wrong "machine show: $(machine show "$mac" --json)"
+    expect_known "$mac" 'x86 BIOS'
+    expect_known "$uefi" 'x64 UEFI HTTP'
+    [[ $(known_machine show "$mac" --json | json_field uuid) == 03020100-0504-0706-0809-0a0b0c0d0e0f ]] ||
+        wrong "machine show: $(known_machine show "$mac" --json)"
     # A machine that only wants an address is none that boots.
     ask 1
-    count=$(machine list --json | python3 -c 'import json, sys; print(len(json.load(sys.stdin)["machines"]))')
+    count=$(known_machine list --json | python3 -c 'import json, sys; print(len(json.load(sys.stdin)["machines"]))')
     [[ $count == 2 ]] || wrong "$count machines are listed, not 2"
     step "two machines are listed"
-    body=$(api GET "/api/v1/machines/$uefi")
+    body=$(admin_api GET "/api/v1/machines/$uefi")
     [[ ${body##*$'\n'} == 200 ]] || wrong "curl: $body"
-    body=$(api GET /api/v1/machines/nonsense)
+    body=$(admin_api GET /api/v1/machines/nonsense)
     [[ ${body##*$'\n'} == 400 && $body == *'is not a hardware address'* ]] || wrong "a bad address: $body"
-    body=$(api GET /api/v1/machines/02:00:00:00:00:99)
+    body=$(admin_api GET /api/v1/machines/02:00:00:00:00:99)
     [[ ${body##*$'\n'} == 404 && $body == *'no machine 02:00:00:00:00:99'* ]] || wrong "an unknown one: $body"
-    body=$(api POST /api/v1/machines)
+    body=$(admin_api POST /api/v1/machines)
     [[ ${body##*$'\n'} == 405 ]] || wrong "POST: $body"
-    body=$(api GET /api/v2)
+    body=$(admin_api GET /api/v2)
     [[ ${body##*$'\n'} == 404 ]] || wrong "another path: $body"
     [[ $(stat -c %a "$LOGS/state/admin.sock") == 600 ]] || wrong "the socket: $(stat -c %A "$LOGS/state/admin.sock")"
-    wait_until 20 is_written "$mac" || wrong "$mac was not written to the database in 20 s"
+    wait_until 20 is_in_database "$mac" || wrong "$mac was not written to the database in 20 s"
     kill -9 "$SERVER_PID"
     wait "$SERVER_PID" 2>/dev/null || true
-    refuses_machine 'no lanboot runs with the state folder'
-    in_database 10000
+    knows_no_server 'no lanboot runs with the state folder'
+    into_database 10000
     serve "$(image arch)"
-    expect_listed "$mac" 'x86 BIOS'
+    expect_known "$mac" 'x86 BIOS'
     took=$(date +%s.%N)
-    count=$(machine list | wc -l)
+    count=$(known_machine list | wc -l)
     took=$(since "$took")
     [[ $count == 10003 ]] || wrong "$count lines for 10,002 machines and a title"
     step "10,002 machines are listed in $took s"
-    machine forget "$mac" >/dev/null
-    SAID=$(machine show "$mac" 2>&1) && wrong "a forgotten machine is shown"
+    known_machine forget "$mac" >/dev/null
+    SAID=$(known_machine show "$mac" 2>&1) && wrong "a forgotten machine is shown"
     says "no machine $mac has asked to boot" 'a forgotten machine'
     alive
     stop_server
     [[ ! -e $LOGS/state/admin.sock ]] || wrong "the socket is left behind"
     serve "$(image arch)"
-    ! machine show "$mac" >/dev/null 2>&1 || wrong "a forgotten machine is back after a restart"
+    ! known_machine show "$mac" >/dev/null 2>&1 || wrong "a forgotten machine is back after a restart"
     stop_server
 }
 
-# refuses_machine TEXT: expects that machine list fails with this sentence.
-refuses_machine() {
+# knows_no_server TEXT: expects that machine list fails with this sentence.
+knows_no_server() {
     # shellcheck disable=SC2034  # read by says
-    SAID=$(machine list 2>&1) && wrong "machine list works without a server"
+    SAID=$(known_machine list 2>&1) && wrong "machine list works without a server"
     says "$1" 'machine list without a server'
 }

@@ -13,6 +13,10 @@ dracut_SOURCES=(lib/system.sh lib/live.sh live dracut)
 DRACUT_SYSTEM=(dracut-core dracut-network dracut-live systemd-sysv udev kmod iproute2 zstd curl dmsetup
     nfs-common rpcbind netbase nbd-client procps isc-dhcp-client)
 
+# The modules of dracut in its initramfs, and drivers besides those that they take.
+DRACUT_MODULES="network-legacy livenet dmsquash-live nfs nbd"
+DRACUT_DRIVERS="virtio_net virtio_pci overlay squashfs loop isofs"
+
 # What makes the medium: it is unpacked, not installed.
 DRACUT_MAKERS=(mmdebstrap:all isolinux:all syslinux-common:all)
 
@@ -45,7 +49,7 @@ dracut_build() {
 # dracut_system MAKERS ROOT: the system, with a kernel and an initramfs in `isolinux`. The
 # kernel is unpacked, not installed: its package would build an initramfs of its own.
 dracut_system() {
-    local makers=$1 root=$2 options=$WORK/apt.conf kernel=$WORK/kernel version
+    local makers=$1 root=$2 options=$WORK/apt.conf kernel=$WORK/kernel version modules packages
     grep '^Acquire' "$CACHE/apt/apt.conf" >"$options"
     PATH=$makers/usr/bin:$PATH TMPDIR=$WORK mmdebstrap --quiet --variant=minbase \
         --format=directory --skip=check/qemu --include="$(IFS=,; echo "${DRACUT_SYSTEM[*]}")" \
@@ -56,13 +60,25 @@ dracut_system() {
         tail -n 20 "$WORK/mmdebstrap.log" >&2
         fail "mmdebstrap failed"
     }
-    fetch_packages "$kernel" "$(kernel_package linux-image-amd64:amd64)"
-    version=$(basename "$kernel"/lib/modules/*)
+    mapfile -t packages < <(dracut_kernel)
+    fetch_packages "$kernel" "${packages[@]}"
+    modules=$(find "$kernel" -path '*/lib/modules/*/kernel' -prune -printf '%h')
+    version=${modules##*/}
     mkdir -p "$root/usr/lib/modules"
-    cp -a "$kernel/lib/modules/$version" "$root/usr/lib/modules/"
-    cp "$kernel/boot/vmlinuz-$version" "$WORK/medium/isolinux/vmlinuz"
+    cp -a "$modules" "$root/usr/lib/modules/"
+    # Debian 12 has it in `boot`, sid beside the modules.
+    cp "$(find "$kernel" -type f -name 'vmlinuz*')" "$WORK/medium/isolinux/vmlinuz"
     dracut_initramfs "$root" "$version"
     mv "$root/initrd.img" "$WORK/medium/isolinux/initrd.img"
+}
+
+# dracut_kernel: the packages of the kernel. Since 7.2 its own only names those with the files.
+dracut_kernel() {
+    local package
+    package=$(kernel_package linux-image-amd64:amd64)
+    echo "$package"
+    private_apt apt-cache depends "$package" |
+        awk '$1 == "Depends:" && $2 ~ /^linux-(base|binary|modules)-/ {print $2 ":amd64"}'
 }
 
 # dracut_initramfs ROOT VERSION: what lorax' live media are built with, and the network's modules.
@@ -71,9 +87,8 @@ dracut_initramfs() {
     # shellcheck disable=SC2016  # the inner shell's
     unshare --mount sh -c 'mount -t proc proc "$1/proc" && mount --rbind /dev "$1/dev" &&
         chroot "$1" depmod "$2" && chroot "$1" dracut --force --no-hostonly --no-hostonly-cmdline \
-            --no-early-microcode --kver "$2" --add "network-legacy livenet dmsquash-live nfs nbd" \
-            --add-drivers "virtio_net virtio_pci overlay squashfs loop isofs" --zstd /initrd.img' \
-        _ "$root" "$version" >"$WORK/dracut.log" 2>&1 || {
+            --no-early-microcode --kver "$2" --add "$3" --add-drivers "$4" --zstd /initrd.img' \
+        _ "$root" "$version" "$DRACUT_MODULES" "$DRACUT_DRIVERS" >"$WORK/dracut.log" 2>&1 || {
         tail -n 20 "$WORK/dracut.log" >&2
         fail "dracut failed"
     }

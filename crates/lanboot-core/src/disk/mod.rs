@@ -87,7 +87,10 @@ pub fn read(image: ImageId, source: &dyn ReadAt) -> Result<RawDisk, DiskError> {
             Err(error) => damaged = damaged.or(Some(error)),
         }
     }
-    if has_boot_code && damaged.is_none() {
+    // Boot code of a file that was cut has nothing to start: of an ISO image for drives, too, it is there
+    // before anything of the ISO image is.
+    let is_whole = len <= source.len();
+    if has_boot_code && is_whole && damaged.is_none() {
         return Ok(RawDisk {
             table,
             volume: None,

@@ -86,6 +86,13 @@ fn boot_code_without_a_fat_file_system_is_for_a_bios() {
     image[0] = 0xfa;
     let disk = read(IMAGE, &image).unwrap();
     assert!(disk.has_boot_code && disk.volume.is_none() && !disk.is_system);
+    // Of a file that was cut it starts nothing.
+    let mut cut = mbr(&[(0x83, 1, 8000)]);
+    cut[0] = 0xfa;
+    assert!(matches!(
+        read(IMAGE, &cut),
+        Err(DiskError::NoFat(Table::Mbr))
+    ));
 }
 
 #[test]

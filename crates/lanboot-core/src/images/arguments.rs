@@ -30,6 +30,10 @@ pub(crate) enum NetworkArgs {
     /// `ip=CLIENT:SERVER:GATEWAY:MASK BOOTIF=01-…`, the form PXELINUX makes. The 2013 hook has no
     /// special case for `ip=dhcp` and would build a broken specification from it.
     Literal,
+    /// `ip=dhcp` alone: the initramfs configures every card it finds. Beside `BOOTIF=`,
+    /// systemd-network-generator 260 and later makes a network of that card that has no DHCP
+    /// (systemd pull request 41028); `ip=BOOTIF:dhcp`, which has, is unknown to earlier ones.
+    EveryCard,
     /// `BOOTIF=01-…` only: the initramfs configures that card by DHCP without being asked, and
     /// gives `ip=` another meaning.
     Interface,
@@ -57,6 +61,7 @@ impl NetworkArgs {
                 "ip=<client>:<server>:<gateway>:<netmask>",
                 "BOOTIF=01-<mac>",
             ],
+            (Self::EveryCard, _) => &["ip=dhcp"],
             (Self::Interface, Dialect::Ipxe) => &["BOOTIF=01-${netX/mac:hexhyp}"],
             (Self::Interface, Dialect::Pxelinux) => &[],
             (Self::Interface, Dialect::Grub { .. }) => &["BOOTIF=01-${net_default_mac}"],
@@ -70,6 +75,7 @@ impl NetworkArgs {
         match self {
             Self::Dhcp | Self::Interface => 2,
             Self::Literal => 3,
+            Self::EveryCard => 0,
         }
     }
 }

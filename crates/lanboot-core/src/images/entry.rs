@@ -85,6 +85,12 @@ pub(crate) trait RootSource: fmt::Debug + Send + Sync {
         false
     }
 
+    /// Tests whether only the contents of its initramfs show how it finds its root, so that they have to
+    /// be read before it is offered; see [`Self::with_contents`].
+    fn needs_contents(&self) -> bool {
+        false
+    }
+
     /// Returns the way an initramfs with these contents finds its root, where it is another one than
     /// the medium's files and menus show, and what a person should know of it; `None` where it is
     /// this one.
@@ -200,6 +206,11 @@ impl Entry {
         let added = |overlay: &Overlay| overlay.bytes().saturating_add(gaps);
         let added = self.overlay().map_or(0, added);
         self.initrd_bytes.saturating_add(added)
+    }
+
+    /// Tests whether only the contents of its initramfs show how it finds its root.
+    pub fn needs_contents(&self) -> bool {
+        self.root_source.needs_contents()
     }
 
     /// Tests whether its boot reads the image as it is: downloaded, or as part of its overlay.

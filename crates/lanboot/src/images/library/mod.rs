@@ -248,6 +248,7 @@ impl ImageLibrary {
         for name in before.into_iter().chain(candidates).take(MAX_IMAGES) {
             let mut image = self.read(path, stamp, &name)?;
             if taken.are_free(&image, path) {
+                self.examine_contents(&mut image);
                 self.examine_whole_image(&mut image);
                 let place = self.places.get(path).cloned();
                 image.folder = place.unwrap_or_default().folder;
@@ -307,6 +308,20 @@ impl ImageLibrary {
             group.cmp(other_group).then_with(by_title)
         });
         served.into_iter().map(|(_, image)| image).collect()
+    }
+
+    /// Reads the initramfs of an image where nothing else shows how it finds its root. This takes
+    /// seconds.
+    fn examine_contents(&self, image: &mut Image) {
+        if image
+            .found
+            .entries
+            .iter()
+            .any(|entry| entry.needs_contents())
+        {
+            // What cannot be listed stays as it was recognised.
+            let _not_listed = initramfs::examine(image, &self.open_images);
+        }
     }
 
     /// Determines whether the system of an image that starts only as a whole would find its root on

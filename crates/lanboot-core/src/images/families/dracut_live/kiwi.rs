@@ -22,7 +22,7 @@ pub(super) struct KiwiLive {
 }
 
 /// Configuration of the network.
-const NETWORK: NetworkArgs = NetworkArgs::Dhcp;
+const NETWORK: NetworkArgs = NetworkArgs::EveryCard;
 
 impl RootSource for KiwiLive {
     fn arguments(&self, entry: &Entry, boot: &Boot<'_>) -> Vec<String> {

@@ -84,6 +84,9 @@ fn cpu_of(medium: Medium<'_>, pair: &Pair) -> Option<Cpu> {
     })
 }
 
+/// Where kiwi puts kernel and initramfs: `boot/x86_64/loader/linux`.
+const KIWI_FOLDER: &str = "/loader/";
+
 /// Returns the entry of one pair; `parts` follow the image's name in its own.
 fn entry(medium: Medium<'_>, (pair, cpu): (&Pair, Cpu), parts: &[String]) -> Entry {
     let tree = medium.tree;
@@ -114,6 +117,7 @@ fn entry(medium: Medium<'_>, (pair, cpu): (&Pair, Cpu), parts: &[String]) -> Ent
                 // Its files are part of the image; of a folder there is none, and none is offered.
                 Whole::Drive | Whole::Files => file_bytes(medium.tree),
             },
+            has_kiwi_layout: pair.kernel.contains(KIWI_FOLDER),
         }),
         root: Some(pair.root.path.clone()),
         root_bytes: pair.root.bytes,

@@ -24,11 +24,13 @@ pub(crate) struct DracutLive {
     pub(crate) is_container: bool,
     /// Size of the whole image in bytes.
     pub(crate) image_bytes: u64,
+    /// True if the medium has kiwi's layout: kiwi builds live media with dracut's module and with its own.
+    pub(crate) has_kiwi_layout: bool,
 }
 
 /// Configuration of the network. With a root on the network `rd.neednet=1` follows by itself
 /// (`net-genrules.sh`, `nm-config.sh`, `networkd-config.sh`).
-const NETWORK: NetworkArgs = NetworkArgs::Dhcp;
+const NETWORK: NetworkArgs = NetworkArgs::EveryCard;
 
 impl RootSource for DracutLive {
     fn arguments(&self, entry: &Entry, boot: &Boot<'_>) -> Vec<String> {
@@ -99,6 +101,10 @@ impl RootSource for DracutLive {
 
     fn examiner(&self) -> Option<Examiner> {
         Some(dracut_evidence::lacks)
+    }
+
+    fn needs_contents(&self) -> bool {
+        self.has_kiwi_layout
     }
 
     fn with_contents(&self, contents: &Contents) -> Option<(Arc<dyn RootSource>, Note)> {
