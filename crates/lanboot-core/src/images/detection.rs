@@ -123,9 +123,8 @@ impl Detection {
                 continue;
             };
             let path = linux.initrd.last().map_or("", String::as_str);
-            if let Some((source, note)) = entry.root_source.with_contents(&contents) {
+            if let Some(source) = entry.root_source.with_contents(&contents) {
                 entry.root_source = source;
-                entry.notes.push(note);
             }
             let examiner = entry.root_source.examiner();
             entry.lacks = examiner.map_or_else(Vec::new, |lacks| lacks(&contents, path));

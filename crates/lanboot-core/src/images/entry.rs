@@ -92,9 +92,8 @@ pub(crate) trait RootSource: fmt::Debug + Send + Sync {
     }
 
     /// Returns the way an initramfs with these contents finds its root, where it is another one than
-    /// the medium's files and menus show, and what a person should know of it; `None` where it is
-    /// this one.
-    fn with_contents(&self, _contents: &Contents) -> Option<(Arc<dyn RootSource>, Note)> {
+    /// the medium's files and menus show; `None` where it is this one.
+    fn with_contents(&self, _contents: &Contents) -> Option<Arc<dyn RootSource>> {
         None
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::kiwi::KiwiLive;
 use crate::images::arguments::NetworkArgs;
 use crate::images::dracut_evidence;
-use crate::images::entry::{Boot, Entry, Examiner, Note, Refusal, RootSource};
+use crate::images::entry::{Boot, Entry, Examiner, Refusal, RootSource};
 use crate::images::transport::Transport;
 use crate::initramfs::Contents;
 
@@ -107,7 +107,7 @@ impl RootSource for DracutLive {
         self.has_kiwi_layout
     }
 
-    fn with_contents(&self, contents: &Contents) -> Option<(Arc<dyn RootSource>, Note)> {
+    fn with_contents(&self, contents: &Contents) -> Option<Arc<dyn RootSource>> {
         if !dracut_evidence::is_kiwi(contents) {
             return None;
         }
@@ -116,7 +116,7 @@ impl RootSource for DracutLive {
             place: self.place.clone(),
             image_bytes: self.image_bytes,
         };
-        Some((Arc::new(kiwi), Note::NotBooted))
+        Some(Arc::new(kiwi))
     }
 }
 

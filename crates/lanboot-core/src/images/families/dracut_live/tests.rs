@@ -318,7 +318,6 @@ fn kiwis_own_initramfs_gets_the_whole_image() {
     };
     let found = examined(&[&kiwi[..], &nbd, &http].concat());
     let entry = &found.entries[0];
-    assert_eq!(entry.notes, [Note::NotBooted]);
     let bytes = entry.root_source.copied_bytes(1, Transport::Http, "");
     assert_eq!(
         ipxe(entry, Transport::Http),
