@@ -40,7 +40,7 @@ impl Signed {
     }
 }
 
-/// What a program is for, by the subsystem in its headers (UEFI 2.10 §2.1.1).
+/// The use of a program, by the subsystem in its headers (UEFI 2.10 §2.1.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Subsystem {
     /// An application: what firmware and loaders start.

@@ -138,7 +138,7 @@ fn a_treeinfo_of_a_gigabyte(media: &Media) {
     assert!(inspect(&path).contains("family"));
 }
 
-/// What a medium calls its files and entries is data in every menu.
+/// Names of files and entries on a medium are data in every menu.
 fn names_with_signs_of_shells_and_scripts(media: &Media) {
     const EVIL: &str = "a;reboot ${net0/ip} || shell \u{1b}[2J $(id) `id` 'x' \"y\" && exit";
     let menu = format!(

@@ -1,8 +1,6 @@
 //! Files that are started as they are, without a medium: EFI programs, programs that BIOS loaders
 //! start like a Linux kernel, and such kernels by themselves.
 
-use std::sync::Arc;
-
 use super::cpu::Firmware;
 use super::detection::Detection;
 use super::entry::{Entry, Note};
@@ -10,7 +8,7 @@ use super::entry_kind::{EntryKind, Linux, ProgramFile};
 use super::kernel::kernel_cpu;
 use super::medium::{Medium, file_paths};
 use super::program_files::{self, BootHeader, uefi_of};
-use super::standalone::Standalone;
+use super::standalone;
 use crate::media::Bare;
 use crate::pe;
 
@@ -56,23 +54,16 @@ fn program(medium: Medium<'_>, path: &str) -> Option<Entry> {
 /// Returns the entry of a kernel without an initramfs of its own file.
 fn kernel(medium: Medium<'_>, path: String) -> Option<Entry> {
     let content = medium.tree.file(&path)?;
+    let cpu = kernel_cpu(content, medium.read)?;
+    let signed = pe::signed(content, medium.read);
+    let kind = EntryKind::Linux(Linux {
+        kernel: path,
+        initrd: Vec::new(),
+    });
     Some(Entry {
-        id: medium.name.to_owned(),
-        title: medium.name.to_owned(),
-        volume: medium.label.to_owned(),
-        cpu: kernel_cpu(content, medium.read)?,
-        signed: pe::signed(content, medium.read),
-        kind: EntryKind::Linux(Linux {
-            kernel: path,
-            initrd: Vec::new(),
-        }),
-        inherited: Vec::new(),
-        root_source: Arc::new(Standalone),
-        root: None,
-        root_bytes: 0,
-        initrd_bytes: 0,
-        lacks: Vec::new(),
+        signed,
         notes: vec![Note::KernelAlone],
+        ..standalone::entry(medium, cpu, kind)
     })
 }
 

@@ -1,8 +1,6 @@
 //! The ways for a medium of no known family: as a disk, its EFI program alone, and the kernels of its
 //! menus as they are there.
 
-use std::sync::Arc;
-
 use super::cpu::{Cpu, Firmware};
 use super::detection::Detection;
 use super::efi;
@@ -13,8 +11,8 @@ use super::medium::Medium;
 use super::menu_groups::{is_complete, plainest};
 use super::naming::{Naming, id_and_title, names};
 use super::program_files::{first_of_each, uefi_of};
-use super::standalone::Standalone;
-use crate::pe::{self, Signed};
+use super::standalone;
+use crate::pe;
 
 /// The firmware that finds a boot program on the medium.
 #[derive(Clone, Copy, Debug)]
@@ -153,20 +151,11 @@ fn entry(medium: Medium<'_>, first: Firmware, kind: EntryKind, parts: &[&str]) -
         EntryKind::Program(_) | EntryKind::Multiboot(_) => "its EFI program alone",
         EntryKind::Linux(_) => "its kernel, without its root",
     };
+    let cpu = first.cpus().first().copied().unwrap_or(Cpu::X86_64);
     Entry {
         title: format!("{id} ({how})"),
         id,
-        volume: medium.label.to_owned(),
-        cpu: first.cpus().first().copied().unwrap_or(Cpu::X86_64),
-        kind,
-        inherited: Vec::new(),
-        root_source: Arc::new(Standalone),
-        root: None,
-        root_bytes: 0,
-        initrd_bytes: 0,
-        lacks: Vec::new(),
-        notes: Vec::new(),
-        signed: Signed::No,
+        ..standalone::entry(medium, cpu, kind)
     }
 }
 

@@ -26,7 +26,7 @@ impl RootSource for InMemory {
         before_break(&entry.inherited, self.words.clone(), boot.append)
     }
 
-    /// What stands behind a medium's `---` is for the system that it installs.
+    /// Words behind a medium's `---` are for the system that it installs.
     fn loader_words_go_first(&self) -> bool {
         true
     }

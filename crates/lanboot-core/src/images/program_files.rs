@@ -1,12 +1,10 @@
 //! Programs that start without a kernel: which firmware each file is for, and the entry of them.
 
-use std::sync::Arc;
-
 use super::cpu::{Cpu, Firmware};
 use super::entry::Entry;
 use super::entry_kind::{EntryKind, Program, ProgramFile};
 use super::medium::Medium;
-use super::standalone::Standalone;
+use super::standalone;
 use crate::boot_config::ReadSmall;
 use crate::pe::{self, Signed};
 use crate::vfs::Content;
@@ -60,20 +58,10 @@ pub(super) fn first_of_each(files: &[ProgramFile]) -> Vec<ProgramFile> {
 /// Makes the entry of a medium that is one program; `None` without files.
 pub(super) fn entry(medium: Medium<'_>, files: Vec<ProgramFile>) -> Option<Entry> {
     let first = files.first()?.firmware;
+    let cpu = first.cpus().first().copied().unwrap_or(Cpu::X86_64);
     Some(Entry {
-        id: medium.name.to_owned(),
-        title: medium.name.to_owned(),
-        volume: medium.label.to_owned(),
-        cpu: first.cpus().first().copied().unwrap_or(Cpu::X86_64),
-        inherited: Vec::new(),
-        root_source: Arc::new(Standalone),
-        root: None,
-        root_bytes: 0,
-        initrd_bytes: 0,
-        lacks: Vec::new(),
-        notes: Vec::new(),
         signed: signed(medium, &files),
-        kind: EntryKind::Program(Program { files }),
+        ..standalone::entry(medium, cpu, EntryKind::Program(Program { files }))
     })
 }
 

@@ -1,4 +1,4 @@
-//! What is known of one machine, and how its boots change that.
+//! The record of one machine, and how its boots change that.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::route::FileUse;
 /// Longest name of an image that is remembered, in bytes.
 const MAX_IMAGE: usize = 255;
 
-/// What is known of one machine.
+/// A machine as far as it is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KnownMachine {
     /// Hardware address of the card it boots from.

@@ -1,4 +1,4 @@
-//! What is in an image.
+//! The contents of an image.
 
 use super::format::Format;
 use crate::iso::BootEntry;

@@ -229,7 +229,7 @@ pub struct Doctor {
 /// Arguments of `lanboot machine`.
 #[derive(Debug, Args)]
 pub struct Machine {
-    /// What to do.
+    /// The command.
     #[command(subcommand)]
     pub command: MachineCommand,
     /// State folder of the running lanboot [default: that of the configuration file, else

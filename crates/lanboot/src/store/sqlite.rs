@@ -41,7 +41,7 @@ struct Job {
     then: Option<Then>,
 }
 
-/// What the database held when it was opened.
+/// The records the database held when it was opened.
 #[derive(Debug, Default)]
 pub struct Kept {
     /// The leases.

@@ -71,7 +71,7 @@ fn printable_lines(bytes: &[u8]) -> Vec<String> {
         .collect()
 }
 
-/// What `boot.cfg` says.
+/// The values of `boot.cfg`.
 struct Config {
     /// Keys that are copied, with their values.
     kept: Vec<(String, String)>,

@@ -34,12 +34,12 @@ const LOADERS: [&str; 5] = [
 ];
 /// A root in memory, which the loader loads.
 const ROOTS_IN_MEMORY: [&str; 4] = ["mfsroot.gz", "mfsroot", "boot/mfsroot.gz", "boot/mfsroot"];
-/// What to know of media without one.
+/// The warning for media without one.
 const ROOT_IS_LOST: &str = "FreeBSD's kernel looks for its root on a drive, and what it was started from over \
     the network is none: it starts and asks for its root (mountroot), except on a disk that UEFI HTTP Boot \
     made and that the kernel knows how to find; mfsBSD's root is in memory";
 
-/// What to know of all of them.
+/// The warning for all of them.
 const NOT_BOOTED: &str = "this project has not booted a medium of FreeBSD";
 
 /// Recognises FreeBSD's media.

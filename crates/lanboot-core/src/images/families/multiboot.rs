@@ -3,8 +3,6 @@
 //! Kernel, modules and arguments come from the medium's GRUB menu (`multiboot2` and `module2`, as
 //! Debian's `20_linux_xen` and XCP-ng's installer write them).
 
-use std::sync::Arc;
-
 use crate::boot_config::{MenuEntry, Program};
 use crate::images::cpu::Cpu;
 use crate::images::detection::Detection;
@@ -14,8 +12,7 @@ use crate::images::family::Family;
 use crate::images::medium::Medium;
 use crate::images::menu_groups::plainest;
 use crate::images::naming::{Naming, id_and_title, names};
-use crate::images::standalone::Standalone;
-use crate::pe::Signed;
+use crate::images::standalone;
 use crate::vfs::Tree;
 
 /// Media with a multiboot kernel.
@@ -103,24 +100,18 @@ fn entry(medium: Medium<'_>, menu: &MenuEntry, name: &[String]) -> Entry {
         let file = medium.tree.file(&module.path)?;
         Some(file.len())
     });
+    let kind = EntryKind::Multiboot(Multiboot {
+        version: version(menu).unwrap_or(MultibootVersion::One),
+        kernel: menu.kernel.clone(),
+        modules: modules.collect(),
+    });
     Entry {
         id,
         title,
-        volume: medium.label.to_owned(),
-        cpu: cpu(menu),
         inherited: menu.arguments.clone(),
-        root_source: Arc::new(Standalone),
-        root: None,
-        root_bytes: 0,
         initrd_bytes: sizes.fold(0, u64::saturating_add),
-        lacks: Vec::new(),
         notes: vec![Note::WithoutRoot],
-        signed: Signed::No,
-        kind: EntryKind::Multiboot(Multiboot {
-            version: version(menu).unwrap_or(MultibootVersion::One),
-            kernel: menu.kernel.clone(),
-            modules: modules.collect(),
-        }),
+        ..standalone::entry(medium, cpu(menu), kind)
     }
 }
 

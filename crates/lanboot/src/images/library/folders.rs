@@ -174,10 +174,20 @@ mod tests {
         shown.collect()
     }
 
+    /// Makes a folder of empty files.
+    fn folder_of(paths: &[&str]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for path in paths {
+            let path = folder.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, b"").unwrap();
+        }
+        folder
+    }
+
     #[test]
     fn the_newest_is_first_and_folders_follow() {
-        let folder = tempfile::tempdir().unwrap();
-        for path in [
+        let folder = folder_of(&[
             "debian-12.iso",
             "debian-13.ISO",
             "arch-2026.11.iso",
@@ -189,11 +199,7 @@ mod tests {
             ".hidden/h.iso",
             ".dot.iso",
             "empty/none.txt",
-        ] {
-            let path = folder.path().join(path);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, b"").unwrap();
-        }
+        ]);
         let expected = [
             "arch-2026.11.iso",
             "debian-13.ISO",
@@ -209,8 +215,7 @@ mod tests {
 
     #[test]
     fn programs_and_kernels_by_themselves_are_listed_and_parts_of_systems_are_not() {
-        let folder = tempfile::tempdir().unwrap();
-        for path in [
+        let folder = folder_of(&[
             "EFI/debian/shimx64.efi",
             "EFI/disk.img",
             "debian/initrd.gz",
@@ -219,11 +224,7 @@ mod tests {
             "memtest86+x64.bin",
             "shell.efi",
             "tool.bin",
-        ] {
-            let path = folder.path().join(path);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, b"").unwrap();
-        }
+        ]);
         let expected = [
             "memtest86+x64.bin",
             "shell.efi",
@@ -235,8 +236,7 @@ mod tests {
 
     #[test]
     fn a_folder_that_is_a_medium_is_one_image() {
-        let folder = tempfile::tempdir().unwrap();
-        for path in [
+        let folder = folder_of(&[
             "a.iso",
             "debian/netboot/debian-installer/amd64/linux",
             "debian/netboot/efi.img",
@@ -246,11 +246,7 @@ mod tests {
             "system/boot/grub/grub.cfg",
             "system/etc/passwd",
             "system/usr/d.iso",
-        ] {
-            let path = folder.path().join(path);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, b"").unwrap();
-        }
+        ]);
         let expected = [
             "a.iso",
             "debian/b.iso",
