@@ -1,12 +1,14 @@
 //! Image files in the file system: which a folder holds, whether one can be read, and whether it
 //! changed.
 
+use std::fmt::Display;
 use std::fs::FileType;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use lanboot_core::catalog::is_plain_name;
+use lanboot_core::events::{Diagnostic, DiagnosticCode};
 use lanboot_core::text;
 
 use super::folders::is_medium;
@@ -127,4 +129,11 @@ pub(super) fn in_order_of_names(files: &[PathBuf]) -> impl Iterator<Item = &Path
 /// Returns the own name of a file or folder in printable form.
 pub(super) fn file_name(path: &Path) -> String {
     folder_name(path)
+}
+
+/// Returns the diagnostic of a file or folder that cannot be used.
+pub(super) fn unusable(path: &Path, fault: &dyn Display) -> Diagnostic {
+    let file = text::path(path);
+    let diagnostic = DiagnosticCode::ImageUnusable.with(format!("{file}: {fault}"));
+    diagnostic.of_file(file)
 }

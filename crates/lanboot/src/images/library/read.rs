@@ -50,9 +50,11 @@ impl ImageLibrary {
             Ok(medium) => medium,
             Err(MediaError::Packed(packed)) if packed.is_gzipped_tar() => {
                 let advice = packed.advice(&file);
+                let one_at_a_time = self.unpacking.lock();
                 let unpacked = unpacked(open()?.as_ref(), &self.open_images);
                 let unpacked = unpacked.map_err(|why| anyhow!("{why}; it {advice}"))?;
                 self.open_images.replace(id, unpacked);
+                drop(one_at_a_time);
                 media::read(id, open()?.as_ref()).map_err(|error| match error {
                     MediaError::Tar(error) => anyhow!("{error}"),
                     _ => anyhow!(advice),
