@@ -24,6 +24,7 @@
 #[macro_use]
 mod reason_codes;
 
+pub mod answers;
 pub mod boot_config;
 pub mod bytes;
 pub mod catalog;
