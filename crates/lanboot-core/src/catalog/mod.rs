@@ -6,6 +6,7 @@ mod incomplete;
 mod medium_loaders;
 mod names;
 mod order;
+mod secure_standing;
 mod whole;
 
 pub use image::Image;
@@ -13,6 +14,7 @@ pub use incomplete::Incomplete;
 pub use medium_loaders::MediumLoaders;
 pub use names::{AmbiguousName, TakenNames, image_name, is_plain_name, plain};
 pub use order::newest_first;
+pub use secure_standing::SecureStanding;
 pub use whole::Start;
 
 use std::collections::HashMap;

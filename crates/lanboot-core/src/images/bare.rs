@@ -4,13 +4,32 @@
 use super::cpu::Firmware;
 use super::detection::Detection;
 use super::entry::{Entry, Note};
-use super::entry_kind::{EntryKind, Linux, ProgramFile};
+use super::entry_kind::{EntryKind, Linux, MenuLoader, ProgramFile};
+use super::evidence::Evidence;
 use super::kernel::kernel_cpu;
 use super::medium::{Medium, file_paths};
 use super::program_files::{self, BootHeader, uefi_of};
 use super::standalone;
+use super::test_boot::{TestBoot, TestKind};
 use crate::media::Bare;
 use crate::pe;
+
+/// Boots of programs by themselves; those of memtest86+ are in its family.
+pub(super) const BOOTS: &[TestBoot] = &[
+    TestBoot::new(
+        "ipxe-lkrn",
+        "ipxe.lkrn of Debian 12",
+        Firmware::Bios64,
+        MenuLoader::Pxelinux,
+    )
+    .kind(TestKind::Program),
+    TestBoot::new(
+        "kernel-alone",
+        "a kernel of Debian 12",
+        Firmware::Bios64,
+        MenuLoader::Ipxe,
+    ),
+];
 
 /// Finds the entry of a file that is started as it is.
 pub(super) fn detect(medium: Medium<'_>, bare: Bare) -> Detection {
@@ -29,6 +48,8 @@ pub(super) fn detect(medium: Medium<'_>, bare: Bare) -> Detection {
             Bare::Efi => "EFI program",
             Bare::BiosAndEfi => "program for BIOS and UEFI",
         }),
+        evidence: vec![Evidence::Program],
+        boots: BOOTS,
         entries: entry.into_iter().collect(),
         warnings: warning.into_iter().collect(),
         ..Detection::default()

@@ -102,7 +102,7 @@ impl Firmware {
     }
 
     /// Lists the processors it starts kernels for, the preferred one first.
-    pub fn cpus(self) -> &'static [Cpu] {
+    pub const fn cpus(self) -> &'static [Cpu] {
         match self {
             Self::Bios64 => &[Cpu::X86_64, Cpu::I686],
             Self::Bios32 | Self::X86Uefi => &[Cpu::I686],

@@ -43,6 +43,7 @@ pub fn detect(medium: &media::Medium, name: &str, read: ReadSmall<'_>) -> Detect
     if found.as_disk {
         found.entries.extend(generic::disk(seen, boots));
     }
+    found.note_untested();
     Detection {
         format: Some(medium.format),
         product: product::product(tree, read),

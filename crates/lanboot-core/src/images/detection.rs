@@ -2,7 +2,10 @@
 
 use super::entry::Entry;
 use super::entry_kind::EntryKind;
+use super::evidence::{Evidence, Sureness};
 use super::lack::{Lack, Part};
+use super::note::Note;
+use super::test_boot::{self, TestBoot, Way};
 use crate::initramfs::Contents;
 use crate::machine::Arch;
 use crate::media::Format;
@@ -33,6 +36,10 @@ pub struct Added {
 pub struct Detection {
     /// The family's name, with its variant; `None` when it is of no known family.
     pub family: Option<&'static str>,
+    /// The evidence for the family, the surest first; empty where it is of none.
+    pub evidence: Vec<Evidence>,
+    /// The boots of the family's media by this project's tests, of all its variants.
+    pub boots: &'static [TestBoot],
     /// File system that its files were read from; `None` where nothing was read.
     pub format: Option<Format>,
     /// The name and version it gives itself.
@@ -61,6 +68,56 @@ impl Detection {
     /// Returns the name people know the family by.
     pub fn family_name(&self) -> &'static str {
         self.family.unwrap_or("unknown")
+    }
+
+    /// Returns how sure the family is; `None` where it is of none.
+    pub fn sureness(&self) -> Option<Sureness> {
+        let mut evidence = self.evidence.iter();
+        self.family?;
+        evidence.next().map(|evidence| evidence.sureness())
+    }
+
+    /// Lists the boots of media like this one by this project's tests.
+    pub fn tested(&self) -> Vec<TestBoot> {
+        self.boots_of_variant().copied().collect()
+    }
+
+    /// Lists those that show something of `entry`.
+    pub fn tested_of(&self, entry: &Entry) -> Vec<TestBoot> {
+        if entry.notes.contains(&Note::NotBooted) {
+            return Vec::new();
+        }
+        test_boot::of_entry(self.boots_of_variant(), entry)
+    }
+
+    /// Lists the ways in which `entry` is offered, with the operator's own arguments `append`, and no
+    /// boot shows it.
+    pub fn untested_of(&self, entry: &Entry, append: &str) -> Vec<Way> {
+        let tested = self.tested_of(entry);
+        let mut ways = test_boot::offered(entry, append);
+        ways.retain(|way| tested.iter().all(|boot| boot.way != *way));
+        ways
+    }
+
+    fn boots_of_variant(&self) -> impl Iterator<Item = &TestBoot> {
+        test_boot::of_variant(self.boots, self.family_name())
+    }
+
+    /// Notes which entries no boot shows.
+    pub(crate) fn note_untested(&mut self) {
+        let untested = |entry: &Entry| {
+            let boots = test_boot::of_variant(self.boots, self.family_name());
+            test_boot::of_entry(boots, entry).is_empty() && !entry.notes.contains(&Note::NotBooted)
+        };
+        let is_untested: Vec<bool> = self.all_entries().map(untested).collect();
+        let entries = self.entries.iter_mut().chain(&mut self.unreachable);
+        for (entry, _) in entries.zip(is_untested).filter(|(_, is)| *is) {
+            entry.notes.insert(0, Note::NotBooted);
+        }
+    }
+
+    fn all_entries(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().chain(&self.unreachable)
     }
 
     /// Returns the medium's tree with what is added to it.
@@ -128,6 +185,11 @@ impl Detection {
             }
             let examiner = entry.root_source.examiner();
             entry.lacks = examiner.map_or_else(Vec::new, |lacks| lacks(&contents, path));
+            // It has everything that this family's scripts need.
+            let is_shown = examiner.is_some() && entry.lacks.is_empty();
+            if is_shown && !self.evidence.contains(&Evidence::Initramfs) {
+                self.evidence.insert(0, Evidence::Initramfs);
+            }
         }
         self.withdraw();
     }

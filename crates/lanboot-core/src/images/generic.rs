@@ -5,14 +5,91 @@ use super::cpu::{Cpu, Firmware};
 use super::detection::Detection;
 use super::efi;
 use super::entry::{Entry, Note};
-use super::entry_kind::{Disk, EntryKind, Linux, Program, ProgramFile};
+use super::entry_kind::{Disk, EntryKind, Linux, MenuLoader, Program, ProgramFile};
 use super::kernel::kernel_cpu;
 use super::medium::Medium;
 use super::menu_groups::{is_complete, plainest};
 use super::naming::{Naming, id_and_title, names};
 use super::program_files::{first_of_each, uefi_of};
 use super::standalone;
+use super::test_boot::{TestBoot, TestKind};
 use crate::pe;
+
+/// Media that the tests make, with GRUB.
+const MADE: &str = "made media with GRUB";
+const DEBIAN: &str = "rescue media of Debian 12 and sid";
+
+/// Boots of media of no known family.
+pub(super) const BOOTS: &[TestBoot] = &[
+    disk_boot("unknown-disk", MADE, Firmware::Bios64, MenuLoader::Ipxe),
+    disk_boot(
+        "unknown-memdisk",
+        MADE,
+        Firmware::Bios64,
+        MenuLoader::Pxelinux,
+    ),
+    disk_boot("unknown-sanboot", MADE, Firmware::X64Uefi, MenuLoader::Ipxe),
+    TestBoot::ram_disk("unknown-ram-disk", MADE, Firmware::X64Uefi),
+    disk_boot("rescue-grub", MADE, Firmware::Bios64, MenuLoader::Ipxe),
+    disk_boot(
+        "rescue-grub-memdisk",
+        MADE,
+        Firmware::Bios64,
+        MenuLoader::Pxelinux,
+    ),
+    disk_boot(
+        "rescue-grub-uefi",
+        MADE,
+        Firmware::X64Uefi,
+        MenuLoader::Ipxe,
+    ),
+    TestBoot::ram_disk("rescue-grub-ram-disk", MADE, Firmware::X64Uefi),
+    disk_boot("raw-disk", MADE, Firmware::Bios64, MenuLoader::Ipxe),
+    disk_boot(
+        "raw-disk-memdisk",
+        MADE,
+        Firmware::Bios64,
+        MenuLoader::Pxelinux,
+    ),
+    disk_boot("raw-disk-uefi", MADE, Firmware::X64Uefi, MenuLoader::Ipxe),
+    TestBoot::ram_disk("raw-disk-ram-disk", MADE, Firmware::X64Uefi),
+    disk_boot("rescue-debian", DEBIAN, Firmware::Bios64, MenuLoader::Ipxe),
+    disk_boot("ipxe-iso", DEBIAN, Firmware::Bios64, MenuLoader::Ipxe),
+    disk_boot("ipxe-iso-uefi", DEBIAN, Firmware::X64Uefi, MenuLoader::Ipxe),
+    program_boot("unknown-chain", MADE, Firmware::X64Uefi, MenuLoader::Ipxe),
+    program_boot(
+        "inside-boot-image",
+        MADE,
+        Firmware::X64Uefi,
+        MenuLoader::Ipxe,
+    ),
+    program_boot(
+        "inside-boot-image-ia32",
+        MADE,
+        Firmware::X86Uefi,
+        MenuLoader::Grub,
+    ),
+];
+
+/// Describes the boot of a medium as a disk.
+const fn disk_boot(
+    case: &'static str,
+    system: &'static str,
+    firmware: Firmware,
+    loader: MenuLoader,
+) -> TestBoot {
+    TestBoot::new(case, system, firmware, loader).kind(TestKind::Disk)
+}
+
+/// Describes the boot of its EFI program alone.
+const fn program_boot(
+    case: &'static str,
+    system: &'static str,
+    firmware: Firmware,
+    loader: MenuLoader,
+) -> TestBoot {
+    TestBoot::new(case, system, firmware, loader).kind(TestKind::Program)
+}
 
 /// The firmware that finds a boot program on the medium.
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +119,7 @@ pub(super) fn detect(medium: Medium<'_>, boots: Boots) -> Detection {
     let limits = medium.menus().limits.iter().map(ToString::to_string);
     Detection {
         entries,
+        boots: BOOTS,
         warnings: [warning.into()].into_iter().chain(limits).collect(),
         ..Detection::default()
     }

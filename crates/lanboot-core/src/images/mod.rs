@@ -18,6 +18,7 @@ mod dracut_evidence;
 mod efi;
 pub(crate) mod entry;
 pub(crate) mod entry_kind;
+mod evidence;
 pub(crate) mod families;
 mod family;
 mod generic;
@@ -37,6 +38,7 @@ mod program_files;
 mod refusal;
 mod server;
 mod standalone;
+mod test_boot;
 mod transport;
 
 pub use arguments::Dialect;
@@ -50,6 +52,7 @@ pub(crate) use entry_kind::without_placeholder;
 pub use entry_kind::{
     Disk, EntryKind, Linux, MenuLoader, Module, Multiboot, MultibootVersion, Program, ProgramFile,
 };
+pub use evidence::{Evidence, Sureness};
 pub use lack::{Lack, Part, ShownBy};
 pub use note::Note;
 pub use overlay::{NoOverlay, Overlay, OverlayBody, OverlayFile};
@@ -57,4 +60,5 @@ pub use refusal::Refusal;
 pub use server::{MountSource, Server};
 #[cfg(test)]
 pub(crate) use standalone::Standalone;
+pub use test_boot::{Boots, RootFrom, TestBoot, Way, Ways};
 pub use transport::Transport;

@@ -19,8 +19,7 @@ pub enum Note {
     AsksForPackages(String),
     /// Its medium has not what the system is made of: an argument like this names where that is.
     NeedsArgument(&'static str),
-    /// Its arguments follow the family's scripts, and no medium of it was booted by this project's
-    /// tests.
+    /// No boot of this project's tests shows it.
     NotBooted,
     /// A kernel without an initramfs: only what is built into it starts.
     KernelAlone,
@@ -59,7 +58,7 @@ impl fmt::Display for Note {
                 "what it starts from is not on the medium: name it with --append {argument}"
             ),
             Self::NotBooted => f.write_str(
-                "its arguments follow its family's scripts; this project has not booted one",
+                "this project's tests have booted no medium like it",
             ),
             Self::AsDisk => f.write_str(
                 "the image is its disk until a system takes over: Linux on it does not find it again; \

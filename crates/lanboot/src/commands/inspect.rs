@@ -2,6 +2,7 @@
 
 mod facts;
 mod kinds;
+mod tested;
 
 use lanboot_core::catalog::{Dialect, Entry, Image, Transport};
 use lanboot_core::events::bytes;
@@ -10,10 +11,12 @@ use lanboot_core::machine::Arch;
 use lanboot_core::text;
 use serde::Serialize;
 
-use self::facts::{SecureStanding, memory, secure_boot, secure_standing, server};
+use self::facts::{Input, ReportStanding, memory, secure_standing, server, signed, with_server};
 use self::kinds::{ReportComplete, complete, complete_text};
+use self::tested::{ReportBoot, Tested, boots, tested};
 use crate::config::args::Inspect;
 use crate::images::library;
+use crate::loaders;
 
 /// The report, as printed by `--json`.
 #[derive(Debug, Serialize)]
@@ -26,6 +29,17 @@ struct Report {
     /// File system that its files are read from.
     format: Option<String>,
     family: &'static str,
+    /// The evidence for the family, the surest first; empty where it is of none.
+    recognised_by: Vec<&'static str>,
+    /// How sure the family is.
+    sureness: Option<&'static str>,
+    /// Both for people.
+    #[serde(skip)]
+    shown: Option<String>,
+    /// The name and version it gives itself.
+    product: Option<String>,
+    /// The boots of media like it by this project's tests.
+    tested: Vec<ReportBoot>,
     entries: Vec<ReportStart>,
     /// Entries it could boot if its initramfs supported the network.
     not_offered: Vec<ReportEntry>,
@@ -80,7 +94,9 @@ struct ReportEntry {
     /// Consequence with Secure Boot on.
     secure_boot: String,
     /// The same by certificate authority.
-    secure_standing: SecureStanding,
+    secure_standing: ReportStanding,
+    /// What of it was booted by this project's tests.
+    tested: Tested,
     /// Kernel arguments by transport.
     arguments: Vec<Arguments>,
     /// Notes for the operator.
@@ -101,7 +117,12 @@ struct Arguments {
 /// Inspects an image and returns the text to print.
 pub fn run(inspect: &Inspect) -> anyhow::Result<String> {
     let image = library::open_one(&inspect.image)?;
-    let report = report(&image, inspect.append.as_deref().unwrap_or(""));
+    let host = loaders::loaders(None)?;
+    let input = Input {
+        append: inspect.append.as_deref().unwrap_or(""),
+        host: &host,
+    };
+    let report = report(&image, input);
     if inspect.json {
         Ok(text::json(&serde_json::to_string_pretty(&report)?))
     } else {
@@ -109,7 +130,7 @@ pub fn run(inspect: &Inspect) -> anyhow::Result<String> {
     }
 }
 
-fn report(image: &Image, append: &str) -> Report {
+fn report(image: &Image, input: Input<'_>) -> Report {
     Report {
         file: image.file.clone(),
         name: image.name.clone(),
@@ -118,13 +139,18 @@ fn report(image: &Image, append: &str) -> Report {
         uuid: image.uuid.clone(),
         format: image.found.format.map(|format| format.to_string()),
         family: image.found.family_name(),
-        entries: entries(image, append),
+        recognised_by: image.found.evidence.iter().map(|by| by.name()).collect(),
+        sureness: image.found.sureness().map(|sureness| sureness.name()),
+        shown: shown(image),
+        product: image.found.product.clone(),
+        tested: boots(image),
+        entries: entries(image, input),
         not_offered: image
             .found
             .unreachable
             .iter()
             .filter_map(|entry| match &entry.kind {
-                EntryKind::Linux(linux) => Some(kernel(image, entry, linux, append)),
+                EntryKind::Linux(linux) => Some(kernel(image, entry, linux, input)),
                 // Only an initramfs lacks anything.
                 EntryKind::Program(_) | EntryKind::Multiboot(_) | EntryKind::Disk(_) => None,
             })
@@ -147,7 +173,15 @@ fn report(image: &Image, append: &str) -> Report {
     }
 }
 
-fn kernel(image: &Image, entry: &Entry, linux: &Linux, append: &str) -> ReportEntry {
+/// Returns what shows the family, and how sure that is; `None` where it is of none.
+fn shown(image: &Image) -> Option<String> {
+    let sureness = image.found.sureness()?;
+    let evidence = image.found.evidence.iter().map(ToString::to_string);
+    let evidence = evidence.collect::<Vec<_>>().join(", ");
+    Some(format!("{evidence} ({})", sureness.name()))
+}
+
+fn kernel(image: &Image, entry: &Entry, linux: &Linux, input: Input<'_>) -> ReportEntry {
     let Linux { kernel, initrd } = linux;
     let overlay = entry.overlay();
     ReportEntry {
@@ -165,23 +199,24 @@ fn kernel(image: &Image, entry: &Entry, linux: &Linux, append: &str) -> ReportEn
         root_bytes: entry.root_bytes,
         incomplete: image.incomplete(entry).map(|reason| reason.to_string()),
         signed_by: entry.signed.names().to_vec(),
-        secure_boot: secure_boot(image, entry),
-        secure_standing: secure_standing(image, entry),
+        secure_boot: signed(entry),
+        secure_standing: secure_standing(image, entry, input.host),
+        tested: tested(image, entry, input.append),
         arguments: Transport::ALL
-            .map(|transport| arguments(image, entry, transport, append))
+            .map(|transport| arguments(image, entry, transport, input.append))
             .into(),
         notes: entry.notes.iter().map(ToString::to_string).collect(),
     }
 }
 
 /// Returns all entries, including those that cannot start because something is missing.
-fn entries(image: &Image, append: &str) -> Vec<ReportStart> {
+fn entries(image: &Image, input: Input<'_>) -> Vec<ReportStart> {
     let entries = image.found.entries.iter();
     let entries = entries.map(|entry| {
-        let complete = || complete(image, entry, append).into();
+        let complete = || complete(image, entry, input).into();
         match &entry.kind {
             EntryKind::Linux(linux) => {
-                ReportStart::Kernel(kernel(image, entry, linux, append).into())
+                ReportStart::Kernel(kernel(image, entry, linux, input).into())
             }
             EntryKind::Program(_) => ReportStart::Program(complete()),
             EntryKind::Multiboot(_) => ReportStart::Multiboot(complete()),
@@ -206,7 +241,7 @@ fn arguments(image: &Image, entry: &Entry, transport: Transport, append: &str) -
     let line = entry.command_line(transport, image.at(&server), Dialect::Shown, append);
     Arguments {
         transport: transport.name(),
-        command_line: refused.is_none().then(|| line.replace("0.0.0.0", "SERVER")),
+        command_line: refused.is_none().then(|| with_server(&line)),
         memory: memory(entry, transport, append).filter(|_| refused.is_none()),
         refused,
     }
@@ -228,6 +263,12 @@ fn text(report: &Report) -> String {
         field("format", format);
     }
     field("family", report.family);
+    if let Some(shown) = &report.shown {
+        field("known by", shown);
+    }
+    if let Some(product) = &report.product {
+        field("product", product);
+    }
     field("name", &report.name);
     field(
         "loader",
@@ -260,24 +301,28 @@ fn text(report: &Report) -> String {
             .as_deref()
             .unwrap_or("none for PXE on this image"),
     );
-    for entry in &report.entries {
-        match entry {
-            ReportStart::Kernel(entry) => kernel_text(&mut out, "entry", entry),
-            ReportStart::Program(entry) => complete_text(&mut out, "a program", entry),
-            ReportStart::Multiboot(entry) => {
-                complete_text(&mut out, "a multiboot kernel", entry);
-            }
-            ReportStart::Disk(entry) => complete_text(&mut out, "the image as a disk", entry),
-            ReportStart::WholeImage(whole) => whole_text(&mut out, whole),
-        }
-    }
-    for entry in &report.not_offered {
-        kernel_text(&mut out, "not offered", entry);
-    }
+    entries_text(&mut out, report);
     for warning in &report.warnings {
         out.push_str(&format!("\n  note: {}\n", text::line(warning)));
     }
     out
+}
+
+fn entries_text(out: &mut String, report: &Report) {
+    for entry in &report.entries {
+        match entry {
+            ReportStart::Kernel(entry) => kernel_text(out, "entry", entry),
+            ReportStart::Program(entry) => complete_text(out, "a program", entry),
+            ReportStart::Multiboot(entry) => {
+                complete_text(out, "a multiboot kernel", entry);
+            }
+            ReportStart::Disk(entry) => complete_text(out, "the image as a disk", entry),
+            ReportStart::WholeImage(whole) => whole_text(out, whole),
+        }
+    }
+    for entry in &report.not_offered {
+        kernel_text(out, "not offered", entry);
+    }
 }
 
 fn kernel_text(out: &mut String, what: &str, entry: &ReportEntry) {
@@ -309,6 +354,12 @@ fn kernel_text(out: &mut String, what: &str, entry: &ReportEntry) {
         field("fault", incomplete);
     }
     field("signed", &entry.secure_boot);
+    if !entry.signed_by.is_empty() {
+        field("Secure Boot", &entry.secure_standing.to_string());
+    }
+    for (name, line) in entry.tested.lines() {
+        field(name, line);
+    }
     let transports = entry.arguments.iter();
     for arguments in transports.filter(|a| entry.root.is_some() || a.refused.is_none()) {
         let line = arguments

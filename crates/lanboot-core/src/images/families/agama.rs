@@ -12,16 +12,18 @@ use crate::boot_config::MenuEntry;
 use crate::images::arguments::NetworkArgs;
 use crate::images::detection::Detection;
 use crate::images::downloaded::Downloaded;
-use crate::images::entry::Note;
+use crate::images::evidence::Evidence;
 use crate::images::family::Family;
 use crate::images::medium::{Medium, file_bytes};
 use crate::images::own_menu::{Choice, Common};
 
 /// Agama.
 pub(super) static FAMILY: Family = Family {
+    name: "Agama",
     detect,
     mount_paths: &[],
     disk_names: &[],
+    boots: &[],
 };
 
 /// The live system.
@@ -74,10 +76,11 @@ fn detect(medium: Medium<'_>) -> Option<Detection> {
             name: "Agama's",
         }),
         decided_here: &DECIDED_HERE,
-        notes: vec![Note::NotBooted],
+        notes: Vec::new(),
     };
     (!pairs.is_empty()).then(|| Detection {
         family: Some("Agama"),
+        evidence: vec![Evidence::Title],
         entries: common.entries(&pairs),
         warnings: config.limits.iter().map(ToString::to_string).collect(),
         ..Detection::default()

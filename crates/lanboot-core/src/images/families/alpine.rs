@@ -17,6 +17,7 @@ use crate::boot_config::{MenuEntry, file_names};
 use crate::images::arguments::NetworkArgs;
 use crate::images::detection::Detection;
 use crate::images::entry::{Boot, Entry, Examiner, Note, Refusal, RootSource};
+use crate::images::evidence::Evidence;
 use crate::images::family::Family;
 use crate::images::lack::{self, Lack, Part};
 use crate::images::medium::Medium;
@@ -27,9 +28,11 @@ use crate::vfs::{Content, Tree};
 
 /// Alpine Linux.
 pub(super) static FAMILY: Family = Family {
+    name: "Alpine",
     detect,
     mount_paths: &[],
     disk_names: &[],
+    boots: &[],
 };
 
 /// The folder with the repository on ISO images.
@@ -72,7 +75,7 @@ fn detect(medium: Medium<'_>) -> Option<Detection> {
         pairs = conventional(tree);
     }
     let has_repository = tree.is_directory(REPOSITORY);
-    let mut notes = vec![Note::NotBooted];
+    let mut notes = Vec::new();
     notes.extend((!has_repository).then_some(Note::NeedsArgument("alpine_repo=http://…/main")));
     let common = Common {
         medium,
@@ -90,6 +93,7 @@ fn detect(medium: Medium<'_>) -> Option<Detection> {
     }
     (!entries.is_empty()).then(|| Detection {
         family: Some("Alpine"),
+        evidence: vec![Evidence::Mark],
         entries,
         warnings: config.limits.iter().map(ToString::to_string).collect(),
         ..Detection::default()
@@ -231,7 +235,7 @@ mod tests {
             refusal.to_string(),
             "its initramfs (Alpine's) fetches the root over HTTP only"
         );
-        assert_eq!(entry.notes, [Note::NotBooted]);
+        assert_eq!(entry.notes, []);
     }
 
     #[test]
@@ -257,7 +261,7 @@ mod tests {
             )
         });
         assert_eq!(shown, expected);
-        let note = found.entries[0].notes[1].to_string();
+        let note = found.entries[0].notes[0].to_string();
         let said = "what it starts from is not on the medium: name it with --append \
             alpine_repo=http://…/main";
         assert_eq!(note, said);

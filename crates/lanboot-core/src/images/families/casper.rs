@@ -13,8 +13,9 @@ use crate::boot_config::{BootConfig, MenuEntry, file_names};
 use crate::images::arguments::{NetworkArgs, before_break, inherited};
 use crate::images::cpu::Cpu;
 use crate::images::detection::Detection;
-use crate::images::entry::{Boot, Entry, Examiner, Fetch, Fetched, Note, Refusal, RootSource};
+use crate::images::entry::{Boot, Entry, Examiner, Fetch, Fetched, Refusal, RootSource};
 use crate::images::entry_kind::{EntryKind, Linux};
+use crate::images::evidence::Evidence;
 use crate::images::family::Family;
 use crate::images::kernel::kernel_cpu;
 use crate::images::lack::{self, Lack, Part};
@@ -28,10 +29,12 @@ use crate::vfs::{Content, Tree};
 
 /// Ubuntu, and what is built like it.
 pub(super) static FAMILY: Family = Family {
+    name: "casper",
     detect,
     // `nfsroot=` names the path, and without it there is none.
     mount_paths: &[],
     disk_names: &[],
+    boots: &[],
 };
 
 /// The folder with the kernel and the layers of the root.
@@ -92,6 +95,10 @@ fn detect(medium: Medium<'_>) -> Option<Detection> {
     let root = first_layer(tree)?;
     let config = medium.menus();
     let mut pairs = pairs(tree, config);
+    let evidence = match pairs.is_empty() {
+        true => Evidence::Names,
+        false => Evidence::Menu,
+    };
     if pairs.is_empty() {
         pairs = conventional(tree);
     }
@@ -117,6 +124,7 @@ fn detect(medium: Medium<'_>) -> Option<Detection> {
         .collect();
     (!entries.is_empty()).then(|| Detection {
         family: Some("casper"),
+        evidence: vec![evidence],
         entries,
         warnings: config.limits.iter().map(ToString::to_string).collect(),
         ..Detection::default()
@@ -195,7 +203,7 @@ fn entry(medium: Medium<'_>, cpu: Cpu, pair: &Pair, root: &str, parts: &[String]
         volume: medium.label.to_owned(),
         cpu,
         inherited: inherited(words.cloned()),
-        notes: vec![Note::NotBooted],
+        notes: Vec::new(),
         root_source: Arc::new(Casper),
         root: Some(root.to_owned()),
         // The whole medium is the root: it is downloaded, or mounted.

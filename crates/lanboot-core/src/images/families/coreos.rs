@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 use crate::boot_config::MenuEntry;
 use crate::images::detection::Detection;
-use crate::images::entry::{Boot, Entry, Note, Refusal, RootSource};
+use crate::images::entry::{Boot, Entry, Refusal, RootSource};
+use crate::images::evidence::Evidence;
 use crate::images::family::Family;
 use crate::images::medium::Medium;
 use crate::images::own_menu::{Choice, Common, Pair};
@@ -18,9 +19,11 @@ use crate::images::transport::Transport;
 
 /// Fedora CoreOS and its kin.
 pub(super) static FAMILY: Family = Family {
+    name: "CoreOS",
     detect,
     mount_paths: &[],
     disk_names: &[],
+    boots: &[],
 };
 
 /// The archive with the root.
@@ -49,10 +52,11 @@ fn detect(medium: Medium<'_>) -> Option<Detection> {
         root: Some((ROOT.to_owned(), root)),
         source: Arc::new(CoreOs),
         decided_here: &DECIDED_HERE,
-        notes: vec![Note::NotBooted],
+        notes: Vec::new(),
     };
     (!pairs.is_empty()).then(|| Detection {
         family: Some("CoreOS"),
+        evidence: vec![Evidence::Menu],
         entries: common.entries(&pairs),
         warnings: config.limits.iter().map(ToString::to_string).collect(),
         ..Detection::default()
@@ -143,7 +147,6 @@ mod tests {
                 linux(entry).initrd,
                 ["images/pxeboot/initrd.img", "images/ignition.img"]
             );
-            assert_eq!(entry.notes, [Note::NotBooted]);
             for transport in [Transport::Nfs, Transport::Nbd] {
                 let said = entry.check(transport, "").unwrap_err().to_string();
                 assert_eq!(

@@ -14,21 +14,38 @@
 use std::sync::Arc;
 
 use crate::boot_config::{MenuEntry, file_names};
+use crate::images::cpu::Firmware;
 use crate::images::detection::Detection;
-use crate::images::entry::Note;
+use crate::images::entry_kind::MenuLoader;
+use crate::images::evidence::Evidence;
 use crate::images::family::Family;
 use crate::images::in_memory::InMemory;
 use crate::images::medium::{Medium, Whole};
 use crate::images::overlay::{NoOverlay, Overlay, OverlayBody, OverlayFile};
 use crate::images::own_menu::{Choice, Common};
+use crate::images::test_boot::TestBoot;
 use crate::vfs::{Path, Tree};
 
 /// Debian's installation CDs.
 pub(super) static FAMILY: Family = Family {
+    name: "debian-installer (CD)",
     detect,
     mount_paths: &[],
     disk_names: &[],
+    boots: BOOTS,
 };
+
+/// Boots of a CD whose initramfs was made for them, up to the first question.
+const BOOTS: &[TestBoot] = &[
+    TestBoot::new("installer-cd", MADE, Firmware::Bios64, MenuLoader::Ipxe),
+    TestBoot::new(
+        "installer-cd-uefi",
+        MADE,
+        Firmware::X64Uefi,
+        MenuLoader::Ipxe,
+    ),
+];
+const MADE: &str = "Debian 12 with a made initramfs";
 
 /// File with the medium's name.
 const INFO: &str = ".disk/info";
@@ -91,10 +108,11 @@ fn detect(medium: Medium<'_>) -> Option<Detection> {
             words: vec!["cdrom-detect/eject=false".into()],
         }),
         decided_here: &["cdrom-detect/eject"],
-        notes: vec![Note::NotBooted],
+        notes: Vec::new(),
     };
     (!pairs.is_empty()).then(|| Detection {
         family: Some("debian-installer (CD)"),
+        evidence: vec![Evidence::Mark],
         entries: common.entries(&pairs),
         warnings: config.limits.iter().map(ToString::to_string).collect(),
         ..Detection::default()

@@ -11,20 +11,51 @@ use crate::boot_config::{self, MenuEntry, ReadSmall};
 use crate::images::arguments::{before_break, inherited};
 use crate::images::cpu::Cpu;
 use crate::images::detection::Detection;
-use crate::images::entry::{Boot, Entry, Note, RootSource};
+use crate::images::entry::{Boot, Entry, RootSource};
 use crate::images::entry_kind::{EntryKind, Linux};
+use crate::images::evidence::Evidence;
 use crate::images::family::Family;
 use crate::images::kernel::kernel_cpu;
 use crate::images::medium::Medium;
+use crate::images::test_boot::TestBoot;
 use crate::pe;
 use crate::vfs::Tree;
 
 /// debian-installer's network images.
 pub(super) static FAMILY: Family = Family {
+    name: "debian-installer",
     detect,
     mount_paths: &[],
     disk_names: &[],
+    boots: BOOTS,
 };
+
+/// Boots of the netboot installers in Debian's packages, up to the first question.
+const BOOTS: &[TestBoot] = {
+    use crate::images::cpu::Firmware::{Arm64Uefi, Bios32, Bios64, X64Uefi, X86Uefi};
+    use crate::images::entry_kind::MenuLoader::{Grub, Ipxe, Pxelinux};
+    &[
+        TestBoot::new("installer-12", OF_12, Bios64, Ipxe),
+        TestBoot::new("installer-12-i386", OF_12, Bios32, Ipxe),
+        TestBoot::new("installer-12-pc", OF_12, Bios32, Ipxe),
+        TestBoot::new("installer-12-ia32", OF_12, X86Uefi, Grub),
+        TestBoot::new("installer-12-ia32-secure", OF_12, X86Uefi, Grub).secure(),
+        TestBoot::new("secure", OF_12, X64Uefi, Grub).secure(),
+        TestBoot::new("secure-http", OF_12, X64Uefi, Grub).secure(),
+        TestBoot::new("folder", OF_12, Bios64, Ipxe),
+        TestBoot::new("tarball", OF_12, X64Uefi, Ipxe),
+        TestBoot::new("installer-13", OF_13, Bios64, Ipxe),
+        TestBoot::new("installer-13-pxelinux", OF_13, Bios64, Pxelinux),
+        TestBoot::new("installer-13-uefi", OF_13, X64Uefi, Ipxe),
+        TestBoot::new("installer-13-grub", OF_13, X64Uefi, Grub),
+        TestBoot::new("installer-13-secure-2011", OF_13, X64Uefi, Grub).secure(),
+        TestBoot::new("installer-13-secure-2023", OF_13, X64Uefi, Grub).secure(),
+        TestBoot::new("installer-13-secure-both", OF_13, X64Uefi, Grub).secure(),
+        TestBoot::new("installer-13-arm64", OF_13, Arm64Uefi, Grub),
+    ]
+};
+const OF_12: &str = "Debian 12";
+const OF_13: &str = "Debian 13";
 
 /// Debian's names of the processors.
 const ARCHS: [(&str, Cpu); 4] = [
@@ -49,6 +80,10 @@ fn detect(medium: Medium<'_>) -> Option<Detection> {
         .collect();
     (!entries.is_empty()).then(|| Detection {
         family: Some("debian-installer"),
+        evidence: vec![match found.iter().any(|one| !one.folder.is_empty()) {
+            true => Evidence::Mark,
+            false => Evidence::Names,
+        }],
         entries,
         ..Detection::default()
     })
@@ -106,11 +141,7 @@ fn entry(medium: Medium<'_>, found: &Found, count: usize) -> Option<Entry> {
         root_bytes: 0,
         initrd_bytes,
         lacks: Vec::new(),
-        // No machine of this project's tests has such a processor.
-        notes: match cpu {
-            Cpu::Riscv64 => vec![Note::NotBooted],
-            Cpu::X86_64 | Cpu::I686 | Cpu::Aarch64 => Vec::new(),
-        },
+        notes: Vec::new(),
         signed: pe::signed(tree.file(&kernel)?, read),
         kind: EntryKind::Linux(Linux {
             kernel,
@@ -208,13 +239,14 @@ mod tests {
         for (arch, cpu) in ARCHS {
             let folder = format!("debian-installer/{arch}");
             let (kernel, initrd) = (format!("{folder}/linux"), format!("{folder}/initrd.gz"));
-            let found = recognised(&[(&initrd, "i"), (&kernel, "k")]).unwrap();
+            let mut found = recognised(&[(&initrd, "i"), (&kernel, "k")]).unwrap();
+            found.boots = BOOTS;
             let [entry] = &found.entries[..] else {
                 panic!("{:?}", found.entries)
             };
             assert_eq!((entry.id.as_str(), entry.cpu), ("deb", cpu));
             assert_eq!(linux(entry).kernel, kernel);
-            let is_booted = entry.notes.is_empty();
+            let is_booted = !found.tested_of(entry).is_empty();
             assert_eq!(is_booted, cpu != Cpu::Riscv64, "{arch}");
         }
     }

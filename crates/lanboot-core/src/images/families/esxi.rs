@@ -16,8 +16,9 @@ use std::sync::Arc;
 
 use crate::images::detection::{Added, Detection};
 use crate::images::efi;
-use crate::images::entry::{Boot, Entry, Note, RootSource};
+use crate::images::entry::{Boot, Entry, RootSource};
 use crate::images::entry_kind::ProgramFile;
+use crate::images::evidence::Evidence;
 use crate::images::family::Family;
 use crate::images::medium::Medium;
 use crate::images::program_files::{self, first_of_each, uefi_of};
@@ -26,9 +27,11 @@ use crate::vfs::{Kind, Tree};
 
 /// ESXi's installer.
 pub(super) static FAMILY: Family = Family {
+    name: "VMware ESXi",
     detect,
     mount_paths: &[],
     disk_names: &[],
+    boots: &[],
 };
 
 /// Name of the added file at the top of the medium.
@@ -47,6 +50,7 @@ fn detect(medium: Medium<'_>) -> Option<Detection> {
     let config = Config::parse(&printable_lines(&config))?;
     let mut found = Detection {
         family: Some("ESXi"),
+        evidence: vec![Evidence::Menu],
         as_disk: true,
         ..Detection::default()
     };
@@ -190,7 +194,7 @@ fn entry(medium: Medium<'_>, config: &Config, here: &Here) -> Option<Entry> {
     Some(Entry {
         root_source: Arc::new(Mboot { script }),
         initrd_bytes: here.bytes,
-        notes: vec![Note::NotBooted],
+        notes: Vec::new(),
         ..program_files::entry(medium, first_of_each(&files))?
     })
 }
@@ -291,10 +295,7 @@ mod tests {
         let [entry] = &found.entries[..] else {
             panic!("{:?}", found.entries)
         };
-        assert_eq!(
-            (entry.initrd_bytes, &entry.notes[..]),
-            (50, &[Note::NotBooted][..])
-        );
+        assert_eq!((entry.initrd_bytes, &entry.notes[..]), (50, &[][..]));
         let url = "-c http://10.0.0.1/iso/esxi/lanboot-boot.cfg";
         assert_eq!(command_line(entry, ""), url);
         assert_eq!(

@@ -11,15 +11,18 @@
 //! and mfsBSD (`Makefile`).
 
 use crate::images::detection::Detection;
+use crate::images::evidence::Evidence;
 use crate::images::family::Family;
 use crate::images::medium::Medium;
 use crate::vfs::Tree;
 
 /// FreeBSD.
 pub(super) static FAMILY: Family = Family {
+    name: "FreeBSD",
     detect,
     mount_paths: &[],
     disk_names: &[],
+    boots: &[],
 };
 
 /// The kernel, as it is or packed.
@@ -39,9 +42,6 @@ const ROOT_IS_LOST: &str = "FreeBSD's kernel looks for its root on a drive, and 
     the network is none: it starts and asks for its root (mountroot), except on a disk that UEFI HTTP Boot \
     made and that the kernel knows how to find; mfsBSD's root is in memory";
 
-/// The warning for all of them.
-const NOT_BOOTED: &str = "this project has not booted a medium of FreeBSD";
-
 /// Recognises FreeBSD's media.
 fn detect(medium: Medium<'_>) -> Option<Detection> {
     let has = |tree: &Tree, paths: &[&str]| paths.iter().any(|path| tree.file(path).is_some());
@@ -55,11 +55,11 @@ fn detect(medium: Medium<'_>) -> Option<Detection> {
         } else {
             "FreeBSD"
         }),
+        evidence: vec![Evidence::Names],
         as_disk: true,
         warnings: (!in_memory)
             .then(|| ROOT_IS_LOST.into())
             .into_iter()
-            .chain([NOT_BOOTED.into()])
             .collect(),
         ..Detection::default()
     })
@@ -100,7 +100,7 @@ mod tests {
         let mfsbsd = found(&mfsbsd).unwrap();
         assert_eq!(mfsbsd.family_name(), "FreeBSD (mfsBSD)");
         assert!(mfsbsd.as_disk);
-        assert_eq!(mfsbsd.warnings, [NOT_BOOTED]);
+        assert_eq!(mfsbsd.warnings, [""; 0]);
     }
 
     #[test]

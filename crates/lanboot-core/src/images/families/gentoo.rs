@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use crate::images::detection::Detection;
-use crate::images::entry::Note;
+use crate::images::evidence::Evidence;
 use crate::images::family::Family;
 use crate::images::in_memory::{InMemory, RAMFS};
 use crate::images::medium::Medium;
@@ -18,9 +18,11 @@ use crate::images::own_menu::{Choice, Common};
 
 /// Gentoo's live media.
 pub(super) static FAMILY: Family = Family {
+    name: "Gentoo",
     detect,
     mount_paths: &[],
     disk_names: &[],
+    boots: &[],
 };
 
 /// The file with the system, on the medium and in the initramfs.
@@ -55,10 +57,11 @@ fn detect(medium: Medium<'_>) -> Option<Detection> {
                 .to_vec(),
         }),
         decided_here: &["root", "init", "cdroot", "ip", "docache", "isoboot"],
-        notes: vec![Note::NotBooted],
+        notes: Vec::new(),
     };
     Some(Detection {
         family: Some("Gentoo"),
+        evidence: vec![Evidence::Menu],
         entries: common.entries(&pairs),
         warnings: config.limits.iter().map(ToString::to_string).collect(),
         ..Detection::default()

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use crate::boot_config::MenuEntry;
 use crate::images::detection::Detection;
 use crate::images::entry::Note;
+use crate::images::evidence::Evidence;
 use crate::images::family::Family;
 use crate::images::medium::Medium;
 use crate::images::own_menu::{Choice, Common, Initramfs, Pair};
@@ -17,9 +18,11 @@ use crate::vfs::Tree;
 
 /// Media whose initramfs is everything.
 pub(super) static FAMILY: Family = Family {
+    name: "Talos, Flatcar, ShredOS, Tiny Core, Slackware, 4MLinux",
     detect,
     mount_paths: &[],
     disk_names: &[],
+    boots: &[],
 };
 
 /// A system that is in its initramfs.
@@ -175,7 +178,9 @@ fn detect(medium: Medium<'_>) -> Option<Detection> {
             variants: &VARIANTS,
         };
         let mut pairs = choice.pairs(medium.tree, config);
+        let mut shown_by = Evidence::Title;
         if pairs.is_empty() {
+            shown_by = Evidence::Names;
             pairs = published(medium.tree, system);
         }
         let common = Common {
@@ -183,13 +188,11 @@ fn detect(medium: Medium<'_>) -> Option<Detection> {
             root: None,
             source: Arc::new(Initramfs),
             decided_here: system.of_disks,
-            notes: (system.note)(medium)
-                .into_iter()
-                .chain([Note::NotBooted])
-                .collect(),
+            notes: (system.note)(medium).into_iter().collect(),
         };
         (!pairs.is_empty()).then(|| Detection {
             family: Some(system.family),
+            evidence: vec![shown_by],
             entries: common.entries(&pairs),
             warnings: limits(),
             ..Detection::default()

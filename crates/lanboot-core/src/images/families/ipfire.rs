@@ -10,16 +10,18 @@ use std::sync::Arc;
 use crate::boot_config::MenuEntry;
 use crate::images::detection::Detection;
 use crate::images::downloaded::Downloaded;
-use crate::images::entry::Note;
+use crate::images::evidence::Evidence;
 use crate::images::family::Family;
 use crate::images::medium::{Medium, file_bytes};
 use crate::images::own_menu::{Choice, Common};
 
 /// IPFire.
 pub(super) static FAMILY: Family = Family {
+    name: "IPFire",
     detect,
     mount_paths: &[],
     disk_names: &[],
+    boots: &[],
 };
 
 /// Name of the initramfs with the installer.
@@ -52,10 +54,11 @@ fn detect(medium: Medium<'_>) -> Option<Detection> {
             name: "IPFire's installer",
         }),
         decided_here: &["installer.download-url"],
-        notes: vec![Note::NotBooted],
+        notes: Vec::new(),
     };
     Some(Detection {
         family: Some("IPFire"),
+        evidence: vec![Evidence::Names],
         entries: common.entries(&pairs),
         warnings: config.limits.iter().map(ToString::to_string).collect(),
         ..Detection::default()

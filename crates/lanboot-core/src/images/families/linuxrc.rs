@@ -12,7 +12,8 @@ use std::sync::Arc;
 use crate::boot_config::{self, MenuEntry, file_names};
 use crate::images::arguments::NetworkArgs;
 use crate::images::detection::Detection;
-use crate::images::entry::{Boot, Entry, Note, Refusal, RootSource};
+use crate::images::entry::{Boot, Entry, Refusal, RootSource};
+use crate::images::evidence::Evidence;
 use crate::images::family::Family;
 use crate::images::medium::Medium;
 use crate::images::own_menu::{Choice, Common};
@@ -21,9 +22,11 @@ use crate::vfs::{Content, Tree};
 
 /// SUSE's installer before Agama.
 pub(super) static FAMILY: Family = Family {
+    name: "linuxrc",
     detect,
     mount_paths: &[],
     disk_names: &[],
+    boots: &[],
 };
 
 /// SUSE's names of the processors.
@@ -67,10 +70,11 @@ fn detect(medium: Medium<'_>) -> Option<Detection> {
         root: Some((format!("boot/{arch}/root"), system_bytes(tree, arch))),
         source: Arc::new(Linuxrc),
         decided_here: &DECIDED_HERE,
-        notes: vec![Note::NotBooted],
+        notes: Vec::new(),
     };
     (!pairs.is_empty()).then(|| Detection {
         family: Some("linuxrc"),
+        evidence: vec![Evidence::Names],
         entries: common.entries(&pairs),
         warnings: config.limits.iter().map(ToString::to_string).collect(),
         ..Detection::default()
@@ -211,7 +215,6 @@ mod tests {
             "its initramfs (linuxrc) cannot attach the root over NBD; use HTTP or NFS"
         );
         assert!(install.streams(Transport::Nfs, "") && !install.streams(Transport::Http, ""));
-        assert_eq!(install.notes, [Note::NotBooted]);
     }
 
     #[test]

@@ -12,7 +12,8 @@ use std::sync::Arc;
 
 use crate::boot_config::MenuEntry;
 use crate::images::detection::Detection;
-use crate::images::entry::{Boot, Entry, Note, Refusal, RootSource};
+use crate::images::entry::{Boot, Entry, Refusal, RootSource};
+use crate::images::evidence::Evidence;
 use crate::images::family::Family;
 use crate::images::medium::Medium;
 use crate::images::own_menu::{Choice, Common};
@@ -21,10 +22,12 @@ use crate::vfs::{Content, Tree};
 
 /// Mageia.
 pub(super) static FAMILY: Family = Family {
+    name: "Mageia",
     detect,
     // `automatic=` names the path.
     mount_paths: &[],
     disk_names: &[],
+    boots: &[],
 };
 
 /// Mageia's names of the processors.
@@ -56,10 +59,11 @@ fn detect(medium: Medium<'_>) -> Option<Detection> {
             folder: cpu.to_owned(),
         }),
         decided_here: &["automatic"],
-        notes: vec![Note::NotBooted],
+        notes: Vec::new(),
     };
     (!pairs.is_empty()).then(|| Detection {
         family: Some("Mageia"),
+        evidence: vec![Evidence::Mark],
         entries: common.entries(&pairs),
         warnings: config.limits.iter().map(ToString::to_string).collect(),
         ..Detection::default()

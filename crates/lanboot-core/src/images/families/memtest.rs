@@ -9,18 +9,58 @@
 use crate::boot_config::ReadSmall;
 use crate::images::cpu::Firmware;
 use crate::images::detection::Detection;
-use crate::images::entry_kind::ProgramFile;
+use crate::images::entry_kind::{MenuLoader, ProgramFile};
+use crate::images::evidence::Evidence;
 use crate::images::family::Family;
 use crate::images::medium::{Medium, file_bytes, file_paths};
 use crate::images::program_files::{BootHeader, entry, first_of_each, uefi_of};
+use crate::images::test_boot::{TestBoot, TestKind};
 use crate::vfs::Content;
 
 /// memtest86+.
 pub(super) static FAMILY: Family = Family {
+    name: "memtest86+",
     detect,
     mount_paths: &[],
     disk_names: &[],
+    boots: BOOTS,
 };
+
+const OF_6: &str = "memtest86+ 6.10";
+const OF_8: &str = "memtest86+ 8.10";
+
+/// Boots of Debian's CDs and files.
+const BOOTS: &[TestBoot] = {
+    use crate::images::cpu::Firmware::{Bios32, Bios64, X64Uefi, X86Uefi};
+    use crate::images::entry_kind::MenuLoader::{Grub, Ipxe, Pxelinux};
+    &[
+        boot("memtest", OF_6, Bios64, Ipxe),
+        boot("memtest-pxelinux", OF_6, Bios64, Pxelinux),
+        boot("memtest-uefi", OF_6, X64Uefi, Ipxe),
+        boot("memtest-ia32-bios", OF_6, Bios32, Ipxe),
+        boot("memtest-ia32-uefi", OF_6, X86Uefi, Grub),
+        boot("memtest-files", OF_6, Bios64, Ipxe),
+        boot("memtest-files-efi", OF_6, Bios64, Ipxe),
+        boot("memtest-files-uefi", OF_6, X64Uefi, Ipxe),
+        boot("memtest-files-grub", OF_6, X64Uefi, Grub),
+        boot("memtest-ia32-file", OF_6, Bios32, Pxelinux),
+        boot("memtest-ia32-efi", OF_6, X86Uefi, Grub),
+        boot("memtest-8", OF_8, Bios64, Ipxe),
+        boot("memtest-8-uefi", OF_8, X64Uefi, Ipxe),
+        boot("memtest-files-8", OF_8, Bios64, Pxelinux),
+        TestBoot::ram_disk("whole-image", OF_6, X64Uefi),
+    ]
+};
+
+/// Describes the boot of a program.
+const fn boot(
+    case: &'static str,
+    version: &'static str,
+    firmware: Firmware,
+    loader: MenuLoader,
+) -> TestBoot {
+    TestBoot::new(case, version, firmware, loader).kind(TestKind::Program)
+}
 
 /// Largest medium that is taken for one of memtest86+ only, in bytes: its CDs have up to 7 MiB, those
 /// of a system with memtest86+ beside it hundreds.
@@ -50,6 +90,7 @@ fn detect(medium: Medium<'_>) -> Option<Detection> {
     found.sort_by_key(|file| file.firmware.is_bios() && file.path.ends_with(".efi"));
     Some(Detection {
         family: Some("memtest86+"),
+        evidence: vec![Evidence::Program],
         entries: vec![entry(medium, first_of_each(&found))?],
         ..Detection::default()
     })

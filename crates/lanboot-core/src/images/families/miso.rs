@@ -11,7 +11,8 @@ use std::sync::Arc;
 use crate::boot_config::{MenuEntry, file_names};
 use crate::images::arguments::NetworkArgs;
 use crate::images::detection::Detection;
-use crate::images::entry::{Boot, Entry, Examiner, Fetch, Fetched, Note, Refusal, RootSource};
+use crate::images::entry::{Boot, Entry, Examiner, Fetch, Fetched, Refusal, RootSource};
+use crate::images::evidence::Evidence;
 use crate::images::family::Family;
 use crate::images::lack::{self, Lack, Part};
 use crate::images::medium::Medium;
@@ -22,10 +23,12 @@ use crate::vfs::{Content, Kind, Tree};
 
 /// Manjaro and kin.
 pub(super) static FAMILY: Family = Family {
+    name: "miso",
     detect,
     // Both are named by arguments.
     mount_paths: &[],
     disk_names: &[],
+    boots: &[],
 };
 
 /// Names of the layers, the uppermost first, in the order the hook fetches them.
@@ -98,10 +101,11 @@ fn detect(medium: Medium<'_>) -> Option<Detection> {
         root: Some((format!("{folder}/rootfs.sfs"), bytes)),
         source: Arc::new(Miso { base, layers }),
         decided_here: &DECIDED_HERE,
-        notes: vec![Note::NotBooted],
+        notes: Vec::new(),
     };
     (!pairs.is_empty()).then(|| Detection {
         family: Some("miso"),
+        evidence: vec![Evidence::Mark],
         entries: common.entries(&pairs),
         warnings: config.limits.iter().map(ToString::to_string).collect(),
         ..Detection::default()

@@ -33,6 +33,7 @@ pub(crate) use casper::Casper;
 pub(crate) use debian_installer::DebianInstaller;
 
 use super::detection::Detection;
+use super::evidence::Evidence;
 use super::family::Family;
 use super::medium::{Medium, Whole};
 use super::note::Note;
@@ -72,7 +73,15 @@ const FAMILIES: &[&Family] = &[
 
 /// Recognises a medium; `None` when it is of no known family.
 pub(super) fn detect(medium: Medium<'_>) -> Option<Detection> {
-    let mut found = FAMILIES.iter().find_map(|family| (family.detect)(medium))?;
+    let mut families = FAMILIES.iter();
+    let detected = |family: &&'static Family| Some(((family.detect)(medium)?, *family));
+    let (mut found, family) = families.find_map(detected)?;
+    found.family.get_or_insert(family.name);
+    found.boots = family.boots;
+    if found.evidence.is_empty() {
+        found.evidence.push(Evidence::Names);
+    }
+    found.evidence.sort();
     if medium.whole == Whole::Files {
         for entry in &mut found.entries {
             entry.notes.push(Note::WithoutDisk);

@@ -4,23 +4,37 @@
 //! Debian's `20_linux_xen` and XCP-ng's installer write them).
 
 use crate::boot_config::{MenuEntry, Program};
-use crate::images::cpu::Cpu;
+use crate::images::cpu::{Cpu, Firmware};
 use crate::images::detection::Detection;
 use crate::images::entry::{Entry, Note};
-use crate::images::entry_kind::{EntryKind, Module, Multiboot, MultibootVersion};
+use crate::images::entry_kind::{EntryKind, MenuLoader, Module, Multiboot, MultibootVersion};
+use crate::images::evidence::Evidence;
 use crate::images::family::Family;
 use crate::images::medium::Medium;
 use crate::images::menu_groups::plainest;
 use crate::images::naming::{Naming, id_and_title, names};
 use crate::images::standalone;
+use crate::images::test_boot::{TestBoot, TestKind};
 use crate::vfs::Tree;
 
 /// Media with a multiboot kernel.
 pub(super) static FAMILY: Family = Family {
+    name: "Xen",
     detect,
     mount_paths: &[],
     disk_names: &[],
+    boots: BOOTS,
 };
+
+/// The boot of Xen with Debian's kernel, up to Xen's first line.
+const BOOTS: &[TestBoot] = &[TestBoot::new(
+    "xen",
+    "Xen 4.17 of Debian 12",
+    Firmware::Bios64,
+    MenuLoader::Pxelinux,
+)
+.kind(TestKind::Multiboot)
+.of("Xen")];
 
 /// Most modules of one entry: every menu names them all.
 const MAX_MODULES: usize = 16;
@@ -52,6 +66,7 @@ fn detect(medium: Medium<'_>) -> Option<Detection> {
     let is_xen = entries.iter().any(is_xen);
     (!entries.is_empty()).then_some(Detection {
         family: Some(if is_xen { "Xen" } else { "multiboot" }),
+        evidence: vec![Evidence::Menu],
         entries,
         ..Detection::default()
     })

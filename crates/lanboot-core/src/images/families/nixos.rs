@@ -11,7 +11,7 @@
 use std::sync::Arc;
 
 use crate::images::detection::Detection;
-use crate::images::entry::Note;
+use crate::images::evidence::Evidence;
 use crate::images::family::Family;
 use crate::images::in_memory::InMemory;
 use crate::images::medium::Medium;
@@ -20,9 +20,11 @@ use crate::images::own_menu::{Choice, Common};
 
 /// NixOS's installers.
 pub(super) static FAMILY: Family = Family {
+    name: "NixOS",
     detect,
     mount_paths: &[],
     disk_names: &[],
+    boots: &[],
 };
 
 /// The file with the system.
@@ -68,10 +70,11 @@ fn detect(medium: Medium<'_>) -> Option<Detection> {
             words: vec![format!("root=/{IN_INITRAMFS}")],
         }),
         decided_here: &["root", "findiso", "copytoram"],
-        notes: vec![Note::NotBooted],
+        notes: Vec::new(),
     };
     Some(Detection {
         family: Some("NixOS"),
+        evidence: vec![Evidence::Menu],
         entries: common.entries(&pairs),
         warnings: config.limits.iter().map(ToString::to_string).collect(),
         ..Detection::default()

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use crate::boot_config::MenuEntry;
 use crate::images::detection::Detection;
-use crate::images::entry::Note;
+use crate::images::evidence::Evidence;
 use crate::images::family::Family;
 use crate::images::in_memory::InMemory;
 use crate::images::medium::Medium;
@@ -20,9 +20,11 @@ use crate::images::own_menu::{Choice, Common};
 
 /// Proxmox's installers.
 pub(super) static FAMILY: Family = Family {
+    name: "Proxmox",
     detect,
     mount_paths: &[],
     disk_names: &[],
+    boots: &[],
 };
 
 /// File with the product's name and version.
@@ -51,10 +53,11 @@ fn detect(medium: Medium<'_>) -> Option<Detection> {
             words: Vec::new(),
         }),
         decided_here: &[],
-        notes: vec![Note::NotBooted],
+        notes: Vec::new(),
     };
     Some(Detection {
         family: Some("Proxmox"),
+        evidence: vec![Evidence::Mark],
         entries: common.entries(&pairs),
         warnings: config.limits.iter().map(ToString::to_string).collect(),
         ..Detection::default()

@@ -1,8 +1,12 @@
 //! No family takes another one's media.
 
 use std::cell::Cell;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use super::*;
+use crate::images::test_boot::{Boots, TestBoot};
+use crate::images::{bare, generic};
 use crate::testing::{self, medium, tree};
 use crate::vfs::Content;
 
@@ -249,4 +253,91 @@ fn menus_are_read_once_for_all_families() {
     assert!(detect(medium).is_none());
     assert_eq!(medium.menus().entries.len(), 1);
     assert_eq!(times.get(), 1);
+}
+
+#[test]
+fn what_no_boot_shows_says_so_and_every_family_has_evidence() {
+    for (name, files) in MEDIA {
+        let tree = tree(files);
+        let mut found = detect(medium(&tree, "disc", "Label")).unwrap();
+        found.note_untested();
+        assert!(found.sureness().is_some(), "{name}");
+        for entry in &found.entries {
+            let is_noted = entry.notes.contains(&Note::NotBooted);
+            let tested = found.tested_of(entry);
+            assert_eq!(is_noted, tested.is_empty(), "{name}: {tested:?}");
+        }
+    }
+}
+
+/// The boots by the names of their rows in the document.
+fn boots() -> Vec<(&'static str, &'static [TestBoot])> {
+    let families = FAMILIES.iter().map(|family| (family.name, family.boots));
+    let others = [
+        ("programs by themselves", bare::BOOTS),
+        ("none", generic::BOOTS),
+    ];
+    families.chain(others).collect()
+}
+
+/// The table's rows: the name in bold letters, and the last cell.
+fn rows() -> Vec<(&'static str, &'static str)> {
+    const DOCUMENT: &str = include_str!("../../../../../docs/images.md");
+    let row = |line: &'static str| {
+        let name = line.strip_prefix("| **")?.split("**").next()?;
+        let cell = line.strip_suffix(" |")?.rsplit(" | ").next()?;
+        Some((name, cell))
+    };
+    DOCUMENT.lines().filter_map(row).collect()
+}
+
+#[test]
+fn the_document_says_which_boots_there_are() {
+    let rows = rows();
+    let has_row = |name: &str| rows.iter().any(|(row, _)| *row == name);
+    let mut expected: Vec<(&str, Vec<TestBoot>)> = Vec::new();
+    for (name, boots) in boots() {
+        expected.push((name, Vec::new()));
+        for boot in boots {
+            let own = boot.variant.filter(|variant| has_row(variant));
+            let row = own.unwrap_or(name);
+            match expected.iter_mut().find(|(known, _)| *known == row) {
+                Some((_, of_row)) => of_row.push(*boot),
+                None => expected.push((row, vec![*boot])),
+            }
+        }
+    }
+    let names = |all: &[(&'static str, &str)]| {
+        let mut names: Vec<&'static str> = all.iter().map(|(name, _)| *name).collect();
+        names.sort_unstable();
+        names
+    };
+    let of_boots: Vec<(&str, &str)> = expected.iter().map(|(name, _)| (*name, "")).collect();
+    assert_eq!(names(&rows), names(&of_boots));
+    let mut wrong: Vec<String> = Vec::new();
+    for (name, boots) in &expected {
+        let (_, cell) = rows.iter().find(|(row, _)| row == name).unwrap();
+        let said = Boots(boots).to_string();
+        if !cell.starts_with(&said) {
+            wrong.push(format!("{name} begins with: {said}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_boot_is_a_case_of_the_tests() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/boot");
+    let folder = fs::read_dir(root.join("cases")).unwrap();
+    let files = folder.map(|entry| entry.unwrap().path());
+    let files: Vec<PathBuf> = files.chain([root.join("run")]).collect();
+    let texts: Vec<String> = files
+        .iter()
+        .map(|path| fs::read_to_string(path).unwrap())
+        .collect();
+    for boot in boots().iter().flat_map(|(_, boots)| *boots) {
+        let defined = format!("\ncase_{}() ", boot.case);
+        let is_there = texts.iter().any(|text| text.contains(&defined));
+        assert!(is_there, "no case is called {}", boot.case);
+    }
 }

@@ -17,21 +17,50 @@ use crate::images::arguments::inherited;
 use crate::images::cpu::{Cpu, Firmware};
 use crate::images::detection::Detection;
 use crate::images::entry::{Entry, Note};
+use crate::images::entry_kind::MenuLoader;
 use crate::images::entry_kind::{EntryKind, Program, ProgramFile};
+use crate::images::evidence::Evidence;
 use crate::images::family::Family;
 use crate::images::medium::Medium;
 use crate::images::naming::{self, Naming};
 use crate::images::own_menu::{Choice, Common, Pair};
+use crate::images::test_boot::{TestBoot, TestKind};
+use crate::images::transport::Transport;
 use crate::vfs::Tree;
 use program::{Profile, Uki};
 use pull::Pulled;
 
 /// Unified kernel images.
 pub(super) static FAMILY: Family = Family {
+    name: "UKI",
     detect,
     mount_paths: &[],
     disk_names: &[],
+    boots: BOOTS,
 };
+
+/// The name of media with a root that is downloaded.
+const PULLS: &str = "UKI (systemd.pull)";
+const SID: &str = "Debian sid with systemd 262";
+
+/// Boots of a program of ukify's.
+const BOOTS: &[TestBoot] = {
+    use crate::images::entry_kind::MenuLoader::{Grub, Ipxe};
+    &[
+        pulls("uki", Ipxe),
+        pulls("uki-http", Ipxe),
+        pulls("uki-secure", Ipxe).secure(),
+        pulls("uki-secure-grub", Grub).secure(),
+        TestBoot::ram_disk("sd-boot-secure", SID, Firmware::X64Uefi).secure(),
+    ]
+};
+
+/// Describes the boot of a program that downloads its root.
+const fn pulls(case: &'static str, loader: MenuLoader) -> TestBoot {
+    TestBoot::over(case, SID, Firmware::X64Uefi, loader, Transport::Http)
+        .kind(TestKind::Program)
+        .of(PULLS)
+}
 
 /// A profile with the image it is in.
 type Start<'a> = (&'a Uki, &'a Profile);
@@ -58,12 +87,15 @@ fn detect(medium: Medium<'_>) -> Option<Detection> {
     let mut entries: Vec<Entry> = starts
         .map(|((start, cpu), parts)| entry(medium, start, cpu, &parts))
         .collect();
+    let mut shown_by = Evidence::Program;
     if entries.is_empty() {
+        shown_by = Evidence::Menu;
         entries = kernels(medium, config);
     }
     let pulls = entries.iter().any(|entry| entry.root.is_some());
     (!entries.is_empty()).then(|| Detection {
         family: Some(if pulls { "UKI (systemd.pull)" } else { "UKI" }),
+        evidence: vec![shown_by],
         entries,
         warnings: config.limits.iter().map(ToString::to_string).collect(),
         ..Detection::default()
@@ -133,7 +165,7 @@ fn kernels(medium: Medium<'_>, config: &BootConfig) -> Vec<Entry> {
         root: Some((path.to_owned(), bytes)),
         decided_here: pulled.decides(),
         source: Arc::new(pulled),
-        notes: vec![Note::NotBooted],
+        notes: Vec::new(),
     };
     common.entries(&pairs)
 }

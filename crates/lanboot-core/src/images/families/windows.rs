@@ -3,14 +3,17 @@
 //! with an initramfs, so there is nothing to offer.
 
 use crate::images::detection::Detection;
+use crate::images::evidence::Evidence;
 use crate::images::family::Family;
 use crate::images::medium::Medium;
 use crate::vfs::{NodeId, Tree};
 
 pub(super) static FAMILY: Family = Family {
+    name: "Windows",
     detect,
     mount_paths: &[],
     disk_names: &[],
+    boots: &[],
 };
 
 /// Name of the family.
@@ -27,6 +30,7 @@ fn detect(medium: Medium<'_>) -> Option<Detection> {
         .any(|name| find(tree, &[name]).is_some());
     (has_image && has_manager).then(|| Detection {
         family: Some(NAME),
+        evidence: vec![Evidence::Mark],
         warnings: vec![NOT_BOOTED.into()],
         ..Detection::default()
     })

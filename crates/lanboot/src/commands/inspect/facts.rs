@@ -1,83 +1,101 @@
 //! Facts that the report about every kind of entry has.
 
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 
-use lanboot_core::catalog::{Entry, Image, Server, Transport};
+use lanboot_core::catalog::{Entry, Image, SecureStanding, Server, Transport};
 use lanboot_core::images::EntryKind;
-use lanboot_core::loaders::{Authorities, Shim};
+use lanboot_core::loaders::Loaders;
 use lanboot_core::net::Origin;
 use serde::Serialize;
 
-/// Firmware and keys with which an entry starts while Secure Boot is on, by the loaders on its image.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub(super) struct SecureStanding {
-    /// Firmware that trusts Microsoft's authority of 2011.
-    microsoft_2011: bool,
-    /// Firmware that trusts Microsoft's authority of 2023.
-    microsoft_2023: bool,
-    /// Any firmware with a shim, once the signer's certificate is enrolled as a machine owner key.
-    machine_owner_key: bool,
+/// The things a report depends on besides the image.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Input<'a> {
+    /// The operator's own arguments.
+    pub(super) append: &'a str,
+    /// The loaders of this host.
+    pub(super) host: &'a Loaders,
 }
 
-/// Finds the firmware and keys an entry starts with.
-pub(super) fn secure_standing(image: &Image, entry: &Entry) -> SecureStanding {
-    let shims = || own_shims(image, entry);
-    let own = own_authorities(entry);
-    SecureStanding {
-        microsoft_2011: own.of_2011 || shims().any(|shim| shim.authorities.of_2011),
-        microsoft_2023: own.of_2023 || shims().any(|shim| shim.authorities.of_2023),
-        machine_owner_key: !entry.signed.names().is_empty(),
+/// For each kind of firmware the program that starts an entry there with Secure Boot on.
+#[derive(Debug, Serialize)]
+pub(super) struct ReportStanding {
+    /// Firmware that trusts Microsoft's authority of 2011 alone.
+    microsoft_2011: Option<String>,
+    /// Firmware that trusts the one of 2023 alone.
+    microsoft_2023: Option<String>,
+    /// Firmware that trusts both.
+    microsoft_both: Option<String>,
+    /// Firmware that trusts both, once the signer's certificate is enrolled as a machine owner key.
+    machine_owner_key: Option<String>,
+}
+
+/// Finds the firmware that starts an entry with the loaders on its image and those of `host`.
+pub(super) fn secure_standing(image: &Image, entry: &Entry, host: &Loaders) -> ReportStanding {
+    let standing = SecureStanding::of(image, entry, host);
+    ReportStanding {
+        microsoft_2011: standing.only_2011,
+        microsoft_2023: standing.only_2023,
+        microsoft_both: standing.both,
+        machine_owner_key: standing.machine_owner_key,
     }
 }
 
-/// Returns the authorities that signed a program itself, which then needs no shim.
-fn own_authorities(entry: &Entry) -> Authorities {
-    match entry.kind {
-        EntryKind::Program(_) => Authorities::of(&entry.signed),
-        EntryKind::Linux(_) | EntryKind::Multiboot(_) | EntryKind::Disk(_) => {
-            Authorities::default()
-        }
-    }
-}
-
-/// Describes what to know about an entry before enabling Secure Boot.
-pub(super) fn secure_boot(image: &Image, entry: &Entry) -> String {
-    let Some(signer) = entry.signed.names().first() else {
-        return match entry.kind {
-            EntryKind::Linux(_) => "no: the kernel starts only with Secure Boot off",
-            EntryKind::Program(_) => "no: the program starts only with Secure Boot off",
-            EntryKind::Multiboot(_) => {
-                "no: GRUB starts multiboot kernels only with Secure Boot off"
+impl fmt::Display for ReportStanding {
+    /// Writes the kinds of firmware by the programs they start, then those that start none.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kinds = [
+            ("2011 only", &self.microsoft_2011),
+            ("2023 only", &self.microsoft_2023),
+            ("both", &self.microsoft_both),
+            (
+                "both with its signer enrolled (MOK)",
+                &self.machine_owner_key,
+            ),
+        ];
+        let with = |program: &Option<String>| {
+            let kinds = kinds.iter().filter(|(_, by)| *by == program);
+            kinds.map(|(kind, _)| *kind).collect::<Vec<_>>().join(", ")
+        };
+        let mut programs: Vec<&Option<String>> = Vec::new();
+        for (_, program) in kinds {
+            if program.is_some() && !programs.contains(&program) {
+                programs.push(program);
             }
-            EntryKind::Disk(_) => "as its own boot program is signed",
         }
-        .into();
-    };
-    let own = own_authorities(entry);
-    if own.count() > 0 {
-        return format!("by {signer}: the program {own}");
-    }
-    match own_shims(image, entry).next() {
-        Some(shim) => {
-            let standing = secure_standing(image, entry);
-            let authorities = Authorities {
-                of_2011: standing.microsoft_2011,
-                of_2023: standing.microsoft_2023,
-            };
-            let from = &shim.from;
-            format!("by {signer}, trusted by the shim on this image ({from}), which {authorities}")
+        if programs.is_empty() {
+            return f.write_str("no shim on this image or host starts it");
         }
-        None => format!(
-            "by {signer}: with Secure Boot on it needs a shim that trusts this signer, or its \
-             certificate enrolled as a machine owner key (MOK)"
-        ),
+        let mut comma = "";
+        for program in programs {
+            let by = program.as_deref().unwrap_or_default();
+            write!(
+                f,
+                "{comma}by {by} on firmware that trusts {}",
+                with(program)
+            )?;
+            comma = "; ";
+        }
+        let without = with(&None);
+        if !without.is_empty() {
+            write!(f, "; not on firmware that trusts {without}")?;
+        }
+        Ok(())
     }
 }
 
-/// Lists the shims on the image that start this entry.
-fn own_shims<'a>(image: &'a Image, entry: &'a Entry) -> impl Iterator<Item = &'a Shim> {
-    let shims = image.loaders.shims.iter();
-    shims.filter(|shim| entry.runs_on(shim.arch) && shim.trusts(&entry.signed))
+/// Describes who signed an entry, and the consequence where nobody did.
+pub(super) fn signed(entry: &Entry) -> String {
+    match (entry.signed.names().first(), &entry.kind) {
+        (Some(signer), _) => format!("by {signer}"),
+        (None, EntryKind::Linux(_)) => "no: the kernel starts only with Secure Boot off".into(),
+        (None, EntryKind::Program(_)) => "no: the program starts only with Secure Boot off".into(),
+        (None, EntryKind::Multiboot(_)) => {
+            "no: GRUB starts multiboot kernels only with Secure Boot off".into()
+        }
+        (None, EntryKind::Disk(_)) => "as its own boot program is signed".into(),
+    }
 }
 
 /// Estimates the memory in bytes that a machine needs to start an entry by `transport`; `None` where the
@@ -111,4 +129,9 @@ pub(super) fn server() -> Server {
         nfs: true,
         nbd: true,
     }
+}
+
+/// Returns the arguments with the word `SERVER` in the place of that server's address.
+pub(super) fn with_server(line: &str) -> String {
+    line.replace(&Ipv4Addr::UNSPECIFIED.to_string(), "SERVER")
 }

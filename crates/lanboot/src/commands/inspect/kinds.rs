@@ -6,7 +6,10 @@ use lanboot_core::images::{EntryKind, Firmware, MenuLoader};
 use lanboot_core::text;
 use serde::Serialize;
 
-use super::facts::{SecureStanding, memory_of_other, secure_boot, secure_standing, server};
+use super::facts::{
+    Input, ReportStanding, memory_of_other, secure_standing, server, signed, with_server,
+};
+use super::tested::{Tested, tested};
 
 /// An entry that is complete when it is loaded.
 #[derive(Debug, Serialize)]
@@ -28,7 +31,9 @@ pub(super) struct ReportComplete {
     /// Consequence with Secure Boot on.
     secure_boot: String,
     /// The same by certificate authority; `None` for a disk, whose programs are not looked at.
-    secure_standing: Option<SecureStanding>,
+    secure_standing: Option<ReportStanding>,
+    /// What of it was booted by this project's tests.
+    tested: Tested,
     /// Notes for the operator.
     notes: Vec<String>,
 }
@@ -43,8 +48,18 @@ struct ReportStarts {
     loaders: Vec<&'static str>,
 }
 
+impl ReportComplete {
+    /// Returns the line about Secure Boot; `None` where nothing of it is signed or looked at.
+    fn standing(&self) -> Option<String> {
+        let standing = self.secure_standing.as_ref();
+        let standing = standing.filter(|_| !self.signed_by.is_empty());
+        standing.map(ToString::to_string)
+    }
+}
+
 /// Makes the report about `entry`.
-pub(super) fn complete(image: &Image, entry: &Entry, append: &str) -> ReportComplete {
+pub(super) fn complete(image: &Image, entry: &Entry, input: Input<'_>) -> ReportComplete {
+    let append = input.append;
     let file = |firmware| match &entry.kind {
         EntryKind::Program(program) => program.file(firmware).map(str::to_owned),
         EntryKind::Multiboot(multiboot) => Some(multiboot.kernel.clone()),
@@ -69,6 +84,7 @@ pub(super) fn complete(image: &Image, entry: &Entry, append: &str) -> ReportComp
     let server = server();
     let is_disk = matches!(entry.kind, EntryKind::Disk(_));
     let arguments = entry.command_line(Transport::Http, image.at(&server), Dialect::Shown, append);
+    let arguments = with_server(&arguments);
     ReportComplete {
         id: entry.id.clone(),
         title: image.title(entry),
@@ -84,8 +100,9 @@ pub(super) fn complete(image: &Image, entry: &Entry, append: &str) -> ReportComp
         incomplete: image.incomplete(entry).map(|reason| reason.to_string()),
         signed_by: entry.signed.names().to_vec(),
         memory: memory_of_other(image, entry, append),
-        secure_boot: secure_boot(image, entry),
-        secure_standing: (!is_disk).then(|| secure_standing(image, entry)),
+        secure_boot: signed(entry),
+        secure_standing: (!is_disk).then(|| secure_standing(image, entry, input.host)),
+        tested: tested(image, entry, append),
         notes: entry.notes.iter().map(ToString::to_string).collect(),
     }
 }
@@ -128,6 +145,12 @@ pub(super) fn complete_text(out: &mut String, what: &str, entry: &ReportComplete
         );
     }
     field("signed", &entry.secure_boot);
+    if let Some(standing) = entry.standing() {
+        field("Secure Boot", &standing);
+    }
+    for (name, line) in entry.tested.lines() {
+        field(name, line);
+    }
     for note in &entry.notes {
         field("note", note);
     }

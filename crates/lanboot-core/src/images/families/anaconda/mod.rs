@@ -15,7 +15,8 @@ use crate::boot_config::MenuEntry;
 use crate::images::arguments::NetworkArgs;
 use crate::images::detection::Detection;
 use crate::images::dracut_evidence;
-use crate::images::entry::{Boot, Entry, Examiner, Fetch, Fetched, Note, Refusal, RootSource};
+use crate::images::entry::{Boot, Entry, Examiner, Fetch, Fetched, Refusal, RootSource};
+use crate::images::evidence::Evidence;
 use crate::images::family::Family;
 use crate::images::lack::{Lack, Part};
 use crate::images::medium::Medium;
@@ -27,10 +28,12 @@ use treeinfo::TreeInfo;
 
 /// Fedora's installer, and those of its kin.
 pub(super) static FAMILY: Family = Family {
+    name: "anaconda",
     detect,
     // `inst.repo=` names the path, and without it there is none.
     mount_paths: &[],
     disk_names: &[],
+    boots: &[],
 };
 
 /// Images of the installer where `.treeinfo` names none, in the order in which it looks for them.
@@ -99,10 +102,11 @@ fn detect(medium: Medium<'_>) -> Option<Detection> {
             extras: extras.filter(|path| size(path).is_some()).collect(),
         }),
         decided_here: &DECIDED_HERE,
-        notes: vec![Note::NotBooted],
+        notes: Vec::new(),
     };
     (!pairs.is_empty()).then(|| Detection {
         family: Some("anaconda"),
+        evidence: vec![Evidence::Menu],
         entries: common.entries(&pairs),
         warnings: config.limits.iter().map(ToString::to_string).collect(),
         ..Detection::default()

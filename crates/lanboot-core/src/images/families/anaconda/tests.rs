@@ -85,7 +85,6 @@ fn the_installer_of_a_dvd_takes_its_packages_from_it() {
         (install.root.as_deref(), install.root_bytes),
         (Some("images/install.img"), 6)
     );
-    assert_eq!(install.notes, [Note::NotBooted]);
     assert!(install.streams(Transport::Nfs, "") && !install.streams(Transport::Http, ""));
     assert_eq!(
         install.check(Transport::Nbd, ""),

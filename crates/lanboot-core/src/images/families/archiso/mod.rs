@@ -17,8 +17,10 @@ use crate::boot_config::{self, BootConfig};
 use crate::images::detection::Detection;
 use crate::images::entry::{Entry, Note};
 use crate::images::entry_kind::{EntryKind, Linux};
+use crate::images::evidence::Evidence;
 use crate::images::family::Family;
 use crate::images::medium::Medium;
+use crate::images::test_boot::TestBoot;
 use crate::pe;
 use crate::vfs::Content;
 use generation::{Generation, Signs};
@@ -31,11 +33,45 @@ pub(crate) use root_source::NbdRoot;
 
 /// archiso: Arch Linux, SystemRescue and many others.
 pub(super) static FAMILY: Family = Family {
+    name: "archiso",
     detect,
     // Where archiso mounts its medium, and what the medium's own menu asks for.
     mount_paths: &["/run/archiso/bootmnt"],
     // What the hook `archiso_pxe_nbd` asks for unless the command line says otherwise.
     disk_names: &["archiso"],
+    boots: BOOTS,
+};
+
+/// The name of media in the layout of 2013.
+const OF_2013: &str = "archiso (2013 layout)";
+/// Media in the layouts of archiso's releases, whose hooks are rewritten for the tests.
+const MADE: &str = "made media";
+
+/// Boots of media in both layouts.
+const BOOTS: &[TestBoot] = {
+    use crate::images::cpu::Firmware::{Arm64Uefi, Bios32, Bios64, X64Uefi};
+    use crate::images::entry_kind::MenuLoader::{Grub, Ipxe, Pxelinux};
+    use crate::images::transport::Transport::{Http, Nbd, Nfs};
+    &[
+        TestBoot::over("ipxe", MADE, Bios64, Ipxe, Http),
+        TestBoot::over("lpxelinux", MADE, Bios64, Pxelinux, Http),
+        TestBoot::over("nfs", MADE, Bios64, Ipxe, Nfs),
+        TestBoot::over("nbd", MADE, Bios64, Ipxe, Nbd),
+        TestBoot::over("uefi", MADE, X64Uefi, Ipxe, Http),
+        TestBoot::over("uefi-nfs", MADE, X64Uefi, Ipxe, Nfs),
+        TestBoot::over("uefi-nbd", MADE, X64Uefi, Ipxe, Nbd),
+        TestBoot::over("uefi-grub", MADE, X64Uefi, Grub, Http),
+        TestBoot::over("uefi-grub-nfs", MADE, X64Uefi, Grub, Nfs),
+        TestBoot::over("http-boot", MADE, X64Uefi, Ipxe, Http),
+        TestBoot::ram_disk("http-boot-iso", MADE, X64Uefi),
+        TestBoot::over("uefi-only", MADE, X64Uefi, Ipxe, Http),
+        TestBoot::over("arm64", MADE, Arm64Uefi, Ipxe, Http),
+        TestBoot::over("arch-2013", MADE, Bios64, Pxelinux, Http).of(OF_2013),
+        TestBoot::over("arch-2013-ipxe", MADE, Bios64, Ipxe, Http).of(OF_2013),
+        TestBoot::over("nfs-2013", MADE, Bios64, Pxelinux, Nfs).of(OF_2013),
+        TestBoot::over("nbd-2013", MADE, Bios64, Pxelinux, Nbd).of(OF_2013),
+        TestBoot::over("arch-2013-i686", MADE, Bios32, Pxelinux, Http).of(OF_2013),
+    ]
 };
 
 /// Recognises a medium that archiso made.
@@ -52,6 +88,7 @@ fn detect(medium: Medium<'_>) -> Option<Detection> {
             true => "archiso (2013 layout)",
             false => "archiso",
         }),
+        evidence: vec![Evidence::Mark],
         stock: layout.stock(tree),
         pxelinux: layout.pxelinux(tree),
         warnings: config.limits.iter().map(ToString::to_string).collect(),

@@ -20,10 +20,12 @@ use std::sync::Arc;
 use crate::images::cpu::Cpu;
 use crate::images::detection::Detection;
 use crate::images::entry::{Entry, EntryKind, Linux, Note};
+use crate::images::evidence::Evidence;
 use crate::images::family::Family;
 use crate::images::kernel::kernel_cpu;
 use crate::images::medium::{Medium, Whole, file_bytes};
 use crate::images::naming::{self, Naming};
+use crate::images::test_boot::TestBoot;
 use crate::pe;
 use crate::vfs::Content;
 use pairs::Pair;
@@ -31,16 +33,45 @@ use root_source::DracutLive;
 
 /// Fedora live, and what is built like it.
 pub(super) static FAMILY: Family = Family {
+    name: "dracut live",
     detect,
     // `root=` and `netroot=` name the image, and without them there is none.
     mount_paths: &[],
     disk_names: &[],
+    boots: BOOTS,
+};
+
+const OF_12: &str = "Debian 12 with dracut 059";
+const OF_SID: &str = "Debian sid with dracut 112";
+const OF_KIWI: &str = "Debian sid with kiwi 11";
+
+/// Boots of live systems made of Debian's packages.
+const BOOTS: &[TestBoot] = {
+    use crate::images::cpu::Firmware::{Bios64, X64Uefi};
+    use crate::images::entry_kind::MenuLoader::Ipxe;
+    use crate::images::transport::Transport::{Http, Nbd, Nfs};
+    &[
+        TestBoot::over("dracut-059", OF_12, Bios64, Ipxe, Http),
+        TestBoot::over("dracut-059-nfs", OF_12, Bios64, Ipxe, Nfs),
+        TestBoot::over("dracut-059-nbd", OF_12, Bios64, Ipxe, Nbd),
+        TestBoot::over("dracut-059-uefi", OF_12, X64Uefi, Ipxe, Http),
+        TestBoot::over("dracut-059-uefi-nfs", OF_12, X64Uefi, Ipxe, Nfs),
+        TestBoot::over("dracut-sid", OF_SID, Bios64, Ipxe, Http),
+        TestBoot::over("dracut-sid-uefi", OF_SID, X64Uefi, Ipxe, Http),
+        TestBoot::over("dracut-sid-uefi-nfs", OF_SID, X64Uefi, Ipxe, Nfs),
+        TestBoot::over("kiwi", OF_KIWI, Bios64, Ipxe, Http),
+        TestBoot::over("kiwi-uefi-nbd", OF_KIWI, X64Uefi, Ipxe, Nbd),
+    ]
 };
 
 /// Recognises a medium that boots with dracut's `dmsquash-live`.
 fn detect(medium: Medium<'_>) -> Option<Detection> {
     let config = medium.menus();
     let mut pairs = pairs::pairs(medium, config);
+    let shown_by = match pairs.is_empty() {
+        true => Evidence::Names,
+        false => Evidence::Menu,
+    };
     if pairs.is_empty() {
         pairs = pairs::conventional(medium).into_iter().collect();
     }
@@ -56,6 +87,7 @@ fn detect(medium: Medium<'_>) -> Option<Detection> {
     let named = known.into_iter().zip(names);
     Some(Detection {
         family: Some("dracut live"),
+        evidence: vec![shown_by],
         entries: named
             .map(|(one, parts)| entry(medium, one, &parts))
             .collect(),

@@ -19,6 +19,7 @@ use crate::images::cpu::Cpu;
 use crate::images::detection::Detection;
 use crate::images::entry::{Entry, RootSource};
 use crate::images::entry_kind::{EntryKind, Linux};
+use crate::images::evidence::Evidence;
 use crate::images::family::Family;
 use crate::images::in_memory::{InMemory, RAMFS};
 use crate::images::kernel::kernel_cpu;
@@ -26,6 +27,7 @@ use crate::images::lack::{Lack, Part, ShownBy};
 use crate::images::medium::{Medium, file_bytes};
 use crate::images::naming::{self, Naming};
 use crate::images::overlay::Overlay;
+use crate::images::test_boot::TestBoot;
 use crate::pe;
 use crate::vfs::{Content, Tree};
 use layout::Root;
@@ -34,10 +36,45 @@ use root_source::LiveBoot;
 
 /// Debian live, and what is built like it.
 pub(super) static FAMILY: Family = Family {
+    name: "live-boot",
     detect,
     // `nfsroot=` names the path, and without it there is none.
     mount_paths: &[],
     disk_names: &[],
+    boots: BOOTS,
+};
+
+/// The name of Tails' media.
+const OF_TAILS: &str = "live-boot (Tails)";
+const DEBIAN_12: &str = "Debian 12";
+const DEBIAN_13: &str = "Debian 13";
+const LIKE_TAILS: &str = "Debian 12 laid out as Tails";
+
+/// Boots of live systems made of Debian's packages.
+const BOOTS: &[TestBoot] = {
+    use crate::images::cpu::Firmware::{Bios64, X64Uefi};
+    use crate::images::entry_kind::MenuLoader::{Grub, Ipxe, Pxelinux};
+    use crate::images::transport::Transport::{Http, Nfs};
+    &[
+        TestBoot::over("live", DEBIAN_12, Bios64, Ipxe, Http),
+        TestBoot::over("live-nfs", DEBIAN_12, Bios64, Ipxe, Nfs),
+        TestBoot::over("live-pxelinux", DEBIAN_12, Bios64, Pxelinux, Http),
+        TestBoot::over("live-uefi", DEBIAN_12, X64Uefi, Ipxe, Http),
+        TestBoot::over("live-uefi-nfs", DEBIAN_12, X64Uefi, Ipxe, Nfs),
+        TestBoot::over("live-secure", DEBIAN_12, X64Uefi, Grub, Http).secure(),
+        TestBoot::over("live-13", DEBIAN_13, Bios64, Ipxe, Http),
+        TestBoot::over("live-13-nfs", DEBIAN_13, Bios64, Ipxe, Nfs),
+        TestBoot::over("live-13-uefi", DEBIAN_13, X64Uefi, Ipxe, Http),
+        TestBoot::over("live-13-uefi-nfs", DEBIAN_13, X64Uefi, Ipxe, Nfs),
+        TestBoot::over("live-13-secure", DEBIAN_13, X64Uefi, Grub, Http).secure(),
+        TestBoot::ram_disk("live-13-whole", DEBIAN_13, X64Uefi),
+        TestBoot::new("overlay", LIKE_TAILS, Bios64, Ipxe).of(OF_TAILS),
+        TestBoot::new("overlay-pxelinux", LIKE_TAILS, Bios64, Pxelinux).of(OF_TAILS),
+        TestBoot::new("overlay-uefi", LIKE_TAILS, X64Uefi, Ipxe).of(OF_TAILS),
+        TestBoot::new("overlay-secure", LIKE_TAILS, X64Uefi, Grub)
+            .secure()
+            .of(OF_TAILS),
+    ]
 };
 
 /// Files that mark the media of one maker.
@@ -57,6 +94,10 @@ fn detect(medium: Medium<'_>) -> Option<Detection> {
     let has_live = tree.is_directory(layout::LIVE);
     let config = medium.menus();
     let mut pairs = pairs::pairs(tree, medium.read, config);
+    let shown_by = match pairs.is_empty() {
+        true => Evidence::Names,
+        false => Evidence::Menu,
+    };
     if pairs.is_empty() && has_live {
         pairs = pairs::conventional(tree, medium.read);
     }
@@ -73,6 +114,11 @@ fn detect(medium: Medium<'_>) -> Option<Detection> {
     let variant = VARIANTS.iter().find(|(file, _)| tree.file(file).is_some());
     Some(Detection {
         family: Some(variant.map_or("live-boot", |(_, name)| name)),
+        evidence: variant
+            .map(|_| Evidence::Mark)
+            .into_iter()
+            .chain([shown_by])
+            .collect(),
         entries: named
             .map(|(one, parts)| entry(medium, one, &parts))
             .collect(),
