@@ -1,8 +1,8 @@
 //! Open image files. A file stays open as long as anything refers to it, so an image replaced on
 //! disk is served unchanged to machines that started with it.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::fs::{File, OpenOptions};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::fs::{File, Metadata, OpenOptions};
 use std::hash::Hasher as _;
 use std::io::{IoSliceMut, Seek as _, SeekFrom};
 use std::os::unix::fs::{FileExt, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
@@ -24,7 +24,7 @@ const SAMPLE_HEAD: usize = 64 * 1024;
 /// Bytes at each further offset of a sample.
 const SAMPLE_BYTES: usize = 4096;
 /// Most further offsets of a sample.
-const MAX_SAMPLE_PLACES: usize = 64;
+pub const MAX_SAMPLE_PLACES: usize = 64;
 /// Most files of folders kept open while nobody reads them.
 const MAX_RECENT: usize = 128;
 
@@ -110,27 +110,41 @@ impl ImageFile {
         (at != 0).then(|| Duration::from_secs(at))
     }
 
-    /// Samples the file at its start and at the offsets in `places`, at most `MAX_SAMPLE_PLACES`,
-    /// for [`Self::check`]. Only the first call counts.
+    /// Samples the file at its start and at the offsets in `places`, at most [`MAX_SAMPLE_PLACES`] different
+    /// ones, for [`Self::check`]: `since` are the file's properties before it was read. What an
+    /// `earlier` run found at the same places is taken over unread. Only the first call counts. Returns
+    /// the sample; `None` for a drive, which is not monitored.
     ///
     /// # Errors
     /// Fails if the file cannot be read. It is then not monitored.
-    pub fn remember(&self, places: impl Iterator<Item = u64>) -> std::io::Result<()> {
-        let meta = self.file.metadata()?;
-        if !meta.is_file() {
+    pub fn remember(
+        &self,
+        since: &Metadata,
+        places: impl Iterator<Item = u64>,
+        earlier: Option<Sampled>,
+    ) -> std::io::Result<Option<Sampled>> {
+        if !since.is_file() {
             // The times of a device node are unrelated to the drive's contents.
-            return Ok(());
+            return Ok(None);
         }
+        let mut seen = BTreeSet::new();
+        let places = places.filter(|place| seen.insert(*place));
         let places: Vec<u64> = places.take(MAX_SAMPLE_PLACES).collect();
+        let sampled = match earlier.filter(|earlier| earlier.places == places) {
+            Some(earlier) => earlier,
+            None => Sampled {
+                hash: self.hash_at(&places)?,
+                places,
+            },
+        };
         let sample = Sample {
-            hash: self.hash_at(&places)?,
-            places,
-            stamp: AtomicU64::new(stamp(&meta)),
+            sampled: sampled.clone(),
+            stamp: AtomicU64::new(stamp(since)),
             checking: Mutex::new(()),
         };
         // An earlier sample takes precedence.
         let _ = self.sample.set(sample);
-        Ok(())
+        Ok(Some(sampled))
     }
 
     /// Checks that the file is unchanged; to be called after each read, before the data is sent.
@@ -159,7 +173,8 @@ impl ImageFile {
             .checking
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        if meta.len() < self.len || self.hash_at(&sample.places).is_ok_and(|h| h != sample.hash) {
+        let Sampled { places, hash } = &sample.sampled;
+        if meta.len() < self.len || self.hash_at(places).is_ok_and(|is| is != *hash) {
             self.shortened
                 .store(meta.len() < self.len, Ordering::Relaxed);
             self.overwritten.store(true, Ordering::Release);
@@ -262,13 +277,19 @@ impl ImageFile {
     }
 }
 
+/// Bytes of a file at some places.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sampled {
+    /// Offsets besides the start.
+    pub places: Vec<u64>,
+    /// Hash of the bytes there and at the start.
+    pub hash: u64,
+}
+
 /// Sample of a file's contents when it was recognised.
 #[derive(Debug)]
 struct Sample {
-    /// Offsets besides the start.
-    places: Vec<u64>,
-    /// Hash of the bytes there.
-    hash: u64,
+    sampled: Sampled,
     /// [`stamp`] of the file when it last had these bytes.
     stamp: AtomicU64,
     /// Serialises checks of the bytes.
@@ -285,7 +306,7 @@ pub enum Changed {
 }
 
 /// Returns a number that differs after the file was written to.
-fn stamp(meta: &std::fs::Metadata) -> u64 {
+fn stamp(meta: &Metadata) -> u64 {
     let mut hasher = SipHasher13::new();
     hasher.write_u64(meta.len());
     hasher.write_i64(meta.mtime());

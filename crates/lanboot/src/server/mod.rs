@@ -1,6 +1,7 @@
 //! `lanboot serve`: open everything, then run every server until there is a reason to stop.
 
 mod hangup;
+mod indexing;
 mod interface_watch;
 mod known_machines;
 mod ram_disks;
@@ -10,7 +11,7 @@ mod startup;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context as _, anyhow};
 use arc_swap::ArcSwap;
@@ -35,11 +36,14 @@ use crate::images::library::ImageLibrary;
 use crate::machines::RecorderHandle;
 use crate::{dhcp, http, nbd, nfs, tftp};
 use hangup::{Hangup, Meaning};
+use indexing::Indexing;
 use runtimes::Runtimes;
 use startup::Sockets;
 
 /// Interval at which image files and folders are checked for changes.
 const RESCAN: Duration = Duration::from_secs(5);
+/// Share of the time that checking them may take: one part of so many.
+const RESTS: u32 = 5;
 /// Interval at which the end of the work is checked.
 const TICK: Duration = Duration::from_millis(500);
 
@@ -47,7 +51,8 @@ const TICK: Duration = Duration::from_millis(500);
 pub fn run(settings: &Settings) -> anyhow::Result<()> {
     // One that a killed program left behind would be wrong.
     remove_ready(settings.ready_file.as_deref());
-    let opened = startup::open(settings)?;
+    let logger = EventLogger::new(settings);
+    let opened = startup::open(settings, &logger)?;
     // Dropped last, after every server has stopped.
     let (_temporary_addresses, _lock) = (opened.temporary_addresses, opened.lock);
     let (bus, events) = Bus::new();
@@ -89,7 +94,7 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
     let recorder = known.map(|known| known.start(data.handle(), for_machines, &context));
     let progress = boot_progress::start(bus.clone(), for_progress, bus::now());
     let progress = progress.context("cannot start the thread that follows the boots")?;
-    let logger = EventLogger::new(settings).start(events, progress.reader());
+    let logger = logger.start(events, progress.reader());
     let logger = logger.context("cannot start the thread that writes the log")?;
     let consumers = Consumers {
         progress,
@@ -254,14 +259,21 @@ async fn rescan(mut library: ImageLibrary, context: Context, wanted: Option<Stri
     tick.tick().await;
     loop {
         tick.tick().await;
+        let bus = context.bus.clone();
         let scanned = tokio::task::spawn_blocking(move || {
-            let scan = library.scan(Some(SystemTime::now()));
-            (library, scan)
+            let begun = Instant::now();
+            let report = |diagnostic| bus.report(diagnostic);
+            let mut indexing = Indexing::new(&report, None);
+            let watch = &mut |progress| indexing.watch(progress);
+            let scan = library.scan_watched(Some(SystemTime::now()), watch);
+            (library, scan, begun.elapsed())
         });
-        let Ok((same, scan)) = scanned.await else {
+        let Ok((same, scan, took)) = scanned.await else {
             return;
         };
         library = same;
+        // A remote folder has others to serve, too.
+        tick.reset_after(RESCAN.max(took * RESTS));
         let report = |diagnostic| context.bus.report(diagnostic);
         scan.new_faults.into_iter().for_each(report);
         if !scan.changed {

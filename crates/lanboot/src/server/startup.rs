@@ -15,11 +15,13 @@ use lanboot_core::plan::{BootChoice, MenuKind};
 use lanboot_core::routes::Routes;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
+use super::indexing::Indexing;
 use super::interface_watch::Watch;
 use super::known_machines::Known;
 use super::ram_disks;
 use crate::config::Settings;
 use crate::dhcp;
+use crate::events::logger::EventLogger;
 use crate::images::library::{self, ImageLibrary};
 use crate::images::open_images::OpenImages;
 use crate::loaders::{self, advice};
@@ -29,7 +31,7 @@ use crate::net::{
     TemporaryAddress, first_free_port,
 };
 use crate::nfs;
-use crate::store::{Sqlite, StateLock, Store};
+use crate::store::{IndexCache, Sqlite, StateLock, Store};
 use crate::tftp;
 
 /// The port of the TFTP server.
@@ -55,9 +57,10 @@ pub(super) struct Opened {
     pub lock: Option<StateLock>,
 }
 
-/// Opens everything `settings` ask for.
-pub(super) fn open(settings: &Settings) -> anyhow::Result<Opened> {
-    open_all(settings).map_err(|error| all_rights(settings, error))
+/// Opens everything `settings` ask for. Work that takes long is said through `logger`, which is not started
+/// yet.
+pub(super) fn open(settings: &Settings, logger: &EventLogger) -> anyhow::Result<Opened> {
+    open_all(settings, logger).map_err(|error| all_rights(settings, error))
 }
 
 /// Adds the rights for all that comes after the first port that cannot be had.
@@ -78,14 +81,14 @@ fn all_rights(settings: &Settings, error: anyhow::Error) -> anyhow::Error {
     rights.into()
 }
 
-fn open_all(settings: &Settings) -> anyhow::Result<Opened> {
+fn open_all(settings: &Settings, logger: &EventLogger) -> anyhow::Result<Opened> {
     raise_descriptor_limit();
     // First of all: with many images the rest takes time.
     let has_leases = settings.dhcp != Policy::Off;
     let lock = has_leases.then(|| StateLock::take(&settings.state));
     let lock = lock.transpose()?;
     let mut diagnostics = Vec::new();
-    let images = Images::open(settings, &mut diagnostics)?;
+    let images = Images::open(settings, logger, &mut diagnostics)?;
     let interfaces = net::interfaces()?;
     let (served, temporary_addresses) = served(settings, &interfaces)?;
     diagnostics.extend(about_interfaces(settings, &interfaces, &served));
@@ -148,10 +151,18 @@ struct Images {
 
 impl Images {
     /// Reads the images and finds the loaders; fails where nothing could be served.
-    fn open(settings: &Settings, diagnostics: &mut Vec<Diagnostic>) -> anyhow::Result<Self> {
+    fn open(
+        settings: &Settings,
+        logger: &EventLogger,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> anyhow::Result<Self> {
         let open_images = Arc::new(OpenImages::default());
-        let mut library = ImageLibrary::new(settings.images.clone(), Arc::clone(&open_images));
-        let scan = library.scan(None);
+        let library = ImageLibrary::new(settings.images.clone(), Arc::clone(&open_images));
+        let mut library = library.with_index(Arc::new(IndexCache::open(&settings.state)));
+        let report = |diagnostic| logger.report(diagnostic);
+        let mut indexing = Indexing::new(&report, logger.status_line());
+        let scan = library.scan_watched(None, &mut |progress| indexing.watch(progress));
+        drop(indexing);
         diagnostics.extend(scan.faults);
         diagnostics.extend(scan.warnings);
         let catalog = Arc::new(scan.catalog);

@@ -1,11 +1,13 @@
 //! State that outlives the program. [`Store`] is the seam: today it keeps leases and machines, in an
 //! embedded database ([`Sqlite`]); whatever else is to be kept (plans, history) is one more
-//! [`Change`].
+//! [`Change`]. What can be found again at any time is in [`IndexCache`].
 
+mod index_cache;
 mod lock;
 mod machine_table;
 mod sqlite;
 
+pub use index_cache::{IndexCache, MAX_RECORD, RecordKind};
 pub use lock::StateLock;
 pub use sqlite::{Kept, Sqlite};
 

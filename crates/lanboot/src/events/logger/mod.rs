@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use indicatif::{MultiProgress, ProgressDrawTarget};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use lanboot_core::events::rate_limit::SUMMARY;
 use lanboot_core::events::{
     BootState, Diagnostic, DiagnosticCode, Event, EventKind, Peer, RateLimiter, ShimLoads,
@@ -72,6 +72,25 @@ impl EventLogger {
             once: settings.once,
             looked: 0,
         }
+    }
+
+    /// Logs a diagnostic at once, before the logger is started.
+    pub fn report(&self, diagnostic: Diagnostic) {
+        self.output.write(&Event {
+            at: bus::now(),
+            peer: Peer::default(),
+            what: EventKind::Diagnostic(diagnostic),
+        });
+    }
+
+    /// Returns a line below the log that changes, on a terminal.
+    pub fn status_line(&self) -> Option<ProgressBar> {
+        let Output::Live { screen } = &self.output else {
+            return None;
+        };
+        let style = ProgressStyle::with_template("{msg}");
+        let style = style.unwrap_or_else(|_| ProgressStyle::default_spinner());
+        Some(screen.add(ProgressBar::no_length().with_style(style)))
     }
 
     /// Processes and logs one event. With `ending`, diagnostics are the last lines of the program,

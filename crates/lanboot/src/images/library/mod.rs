@@ -5,8 +5,10 @@ mod endings;
 mod examined;
 mod files;
 mod folders;
+mod index;
 mod listing;
 mod named;
+mod paged;
 mod read;
 mod retired;
 mod scan;
@@ -26,7 +28,8 @@ use lanboot_core::text;
 
 use crate::images::initramfs;
 use crate::images::open_images::{ImageFile, OpenImages};
-use files::{CANNOT_OPEN, Stamp, file_name, in_order_of_names, stamp, unusable};
+use crate::store::IndexCache;
+use files::{CANNOT_OPEN, SETTLE, Stamp, file_name, in_order_of_names, stamp, unusable};
 use folders::is_medium;
 use named::{MAX_IMAGES, Named};
 pub use scan::Progress;
@@ -34,6 +37,9 @@ use scan::{FileState, ReadAs};
 
 /// Time for listing a folder that is not worth to be remembered.
 const SLOW: Duration = Duration::from_millis(100);
+/// Time spent waiting for an image that is worth to be saved at the next start. On a disk of this host it is
+/// much less, so that nothing is kept.
+const WORTH: Duration = Duration::from_millis(20);
 /// Share of the time that listing a folder may take: one part of so many.
 const RESTS: u32 = 20;
 
@@ -49,6 +55,12 @@ pub struct ImageLibrary {
     names: BTreeMap<PathBuf, String>,
     /// Folders that took long to list.
     slow: Mutex<BTreeMap<PathBuf, SlowFolder>>,
+    /// What earlier runs read of images, where that is kept.
+    index: Option<Arc<IndexCache>>,
+    /// Time that reading an image takes from which on it is kept.
+    worth: Duration,
+    /// Time a file must have been unchanged before that.
+    settle: Duration,
     /// Held while an archive is unpacked, so that the limit for all of them holds.
     unpacking: Mutex<()>,
     /// Faults of the last scan.
@@ -100,9 +112,21 @@ impl ImageLibrary {
             named: Named::default(),
             names: BTreeMap::new(),
             slow: Mutex::default(),
+            index: None,
+            worth: WORTH,
+            settle: SETTLE,
             unpacking: Mutex::default(),
             said: BTreeSet::new(),
             retired: Vec::new(),
+        }
+    }
+
+    /// Keeps what reading slow images finds in `index`, and uses what is there.
+    #[must_use]
+    pub fn with_index(self, index: Arc<IndexCache>) -> Self {
+        Self {
+            index: Some(index),
+            ..self
         }
     }
 
@@ -153,6 +177,14 @@ impl ImageLibrary {
         let is_new = |fault: &&Diagnostic| !self.said.contains(&fault.text);
         scan.new_faults = scan.faults.iter().filter(is_new).cloned().collect();
         self.said = scan.faults.iter().map(|fault| fault.text.clone()).collect();
+        if let Some(fault) = self.index.as_ref().and_then(|index| index.take_fault()) {
+            let text = format!(
+                "what is read of slow images is not kept, and the next start reads them again: {fault}"
+            );
+            let fault = DiagnosticCode::IndexNotKept.with(text);
+            scan.faults.push(fault.clone());
+            scan.new_faults.push(fault);
+        }
         scan.catalog = Catalog::with_retired(images, &self.retired);
         scan
     }

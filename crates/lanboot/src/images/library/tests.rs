@@ -1,6 +1,6 @@
 //! Tests of the image library.
 
-use super::files::SETTLE;
+use super::index::Recorded;
 use super::*;
 
 fn texts(diagnostics: &[Diagnostic]) -> Vec<String> {
@@ -128,4 +128,106 @@ fn many_files_are_read_at_once_and_reported_in_order() {
         assert!(is_of_it, "{said} is not of {name}");
     }
     assert!(!library.scan(None).changed);
+}
+
+/// Makes an image `a.iso` in `folder` whose `.disk/info` is this text, far from the first bytes.
+fn iso(folder: &Path, info: &str) -> PathBuf {
+    let tree = tempfile::tempdir().unwrap();
+    std::fs::create_dir(tree.path().join(".disk")).unwrap();
+    std::fs::write(tree.path().join(".disk/info"), info).unwrap();
+    std::fs::write(tree.path().join("filler"), vec![0x5a; 1 << 20]).unwrap();
+    let path = folder.join("a.iso");
+    let output = std::process::Command::new("xorriso")
+        .args(["-as", "mkisofs", "-quiet", "-R", "--sort-weight", "0", "/"])
+        .args(["--sort-weight", "-9", "/.disk/info", "-o"])
+        .args([&path, tree.path()])
+        .output()
+        .expect("xorriso is missing: apt-get install -y xorriso");
+    assert!(output.status.success(), "{output:?}");
+    path
+}
+
+/// Scans `path` with `index` in a new library, as if the folder were slow; returns the product.
+fn product(path: &Path, index: &Arc<IndexCache>) -> Option<String> {
+    let library = ImageLibrary::new(vec![path.to_owned()], Arc::default());
+    let mut library = ImageLibrary {
+        worth: Duration::ZERO,
+        settle: Duration::ZERO,
+        ..library.with_index(Arc::clone(index))
+    };
+    let scan = library.scan(None);
+    let [image] = scan.catalog.images() else {
+        panic!("{:?}", scan.faults);
+    };
+    image.found.product.clone()
+}
+
+/// Returns the key and the record of `path`.
+fn record(path: &Path, index: &IndexCache) -> ([u8; 16], Option<Recorded>) {
+    let meta = std::fs::metadata(path).unwrap();
+    let first_bytes = read::first_bytes(&ImageFile::open(path).unwrap()).unwrap();
+    let key = index::key(path, &meta, first_bytes);
+    (key, Recorded::get(index, &key))
+}
+
+#[test]
+fn a_start_takes_what_an_earlier_one_read_of_the_same_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = iso(folder.path(), "Product 1");
+    let index = Arc::new(IndexCache::open(&folder.path().join("state")));
+    assert_eq!(product(&path, &index).unwrap(), "Product 1");
+    let (key, kept) = record(&path, &index);
+    let mut kept = kept.unwrap();
+    // Only a record shows such a product.
+    let pages = kept.pages.values_mut();
+    let mut info: Vec<_> = pages.filter(|page| page.starts_with(b"Product")).collect();
+    let [page] = &mut info[..] else {
+        panic!("the file is not in the record");
+    };
+    page[8] = b'2';
+    kept.put(&index, &key);
+    assert_eq!(product(&path, &index).unwrap(), "Product 2");
+    // Another time of the last write is another file.
+    let file = std::fs::File::options().write(true).open(&path).unwrap();
+    file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
+    assert_eq!(product(&path, &index).unwrap(), "Product 1");
+}
+
+#[test]
+fn a_file_that_was_cut_is_not_made_whole_by_what_was_kept_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = iso(folder.path(), "Product 1");
+    let index = Arc::new(IndexCache::open(&folder.path().join("state")));
+    let time = std::fs::metadata(&path).unwrap().modified().unwrap();
+    assert!(product(&path, &index).is_some());
+    let file = std::fs::File::options().write(true).open(&path).unwrap();
+    file.set_len(600_000).unwrap();
+    file.set_modified(time).unwrap();
+    assert_eq!(product(&path, &index), None, "its end is missing");
+    // Nor by a record under its own key.
+    let (key, kept) = record(&path, &index);
+    let whole = Recorded {
+        pages: (0..800).map(|n| (n, Box::new([b'P'; 2048]))).collect(),
+        sampled: None,
+    };
+    assert!(kept.is_some());
+    whole.put(&index, &key);
+    assert_eq!(product(&path, &index), None);
+}
+
+#[test]
+fn a_quick_image_and_one_written_to_a_moment_ago_are_not_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = iso(folder.path(), "Product 1");
+    for (worth, settle) in [(WORTH * 1000, Duration::ZERO), (Duration::ZERO, SETTLE)] {
+        let index = Arc::new(IndexCache::open(&folder.path().join("state")));
+        let library = ImageLibrary::new(vec![path.clone()], Arc::default());
+        let mut library = ImageLibrary {
+            worth,
+            settle,
+            ..library.with_index(Arc::clone(&index))
+        };
+        assert_eq!(library.scan(None).catalog.images().len(), 1);
+        assert_eq!(record(&path, &index).1, None);
+    }
 }
