@@ -56,6 +56,11 @@ pub trait Exports {
     /// default one.
     fn find(&self, name: &[u8]) -> Option<Export>;
 
+    /// Tests whether `name` requests an image that is no disk: a folder or an archive.
+    fn is_without_disk(&self, _name: &[u8]) -> bool {
+        false
+    }
+
     /// Returns the names to show in a listing.
     fn names(&self) -> Vec<String>;
 }

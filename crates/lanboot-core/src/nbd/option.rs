@@ -75,11 +75,8 @@ impl Answering<'_> {
     /// Answers EXPORT_NAME. It has no error reply, so an unknown name ends the session.
     fn export_name(&self, agreed: &Agreed) -> Outcome {
         let Some(export) = self.exports.find(self.data) else {
-            return Outcome::Close(
-                Vec::new(),
-                RejectReason::UnknownExport,
-                printable_name(self.data),
-            );
+            let (why, _) = self.why_none(self.data);
+            return Outcome::Close(Vec::new(), why, printable_name(self.data));
         };
         let mut out = Vec::with_capacity(10 + ZEROES);
         out.extend_from_slice(&export.size().to_be_bytes());
@@ -210,7 +207,7 @@ impl Answering<'_> {
             return Err(self.error(ReplyType::ErrTooBig, "the name is too long"));
         }
         self.exports.find(name).ok_or_else(|| {
-            let text = "there is no such export; the machine's image may be gone from the server";
+            let (why, text) = self.why_none(name);
             let mut out = Vec::new();
             wire::reply(
                 &mut out,
@@ -218,8 +215,22 @@ impl Answering<'_> {
                 ReplyType::ErrUnknown,
                 &[text.as_bytes()],
             );
-            Outcome::Refuse(out, RejectReason::UnknownExport, printable_name(name))
+            Outcome::Refuse(out, why, printable_name(name))
         })
+    }
+
+    /// Returns why there is no export `name`, and the sentence for the client.
+    fn why_none(&self, name: &[u8]) -> (RejectReason, &'static str) {
+        match self.exports.is_without_disk(name) {
+            true => (
+                RejectReason::NoDisk,
+                "this image is a folder or an archive, and so no disk: use HTTP or NFS",
+            ),
+            false => (
+                RejectReason::UnknownExport,
+                "there is no such export; the machine's image may be gone from the server",
+            ),
+        }
     }
 
     fn ack(&self) -> Vec<u8> {

@@ -30,6 +30,9 @@ pub enum RejectReason {
     /// No such export, requested by an option without an error reply.
     #[error("there is no such export")]
     UnknownExport,
+    /// The export is a folder or an archive.
+    #[error("that image is a folder or an archive, and so no disk")]
+    NoDisk,
     /// No request magic.
     #[error("it sent an invalid NBD request")]
     NotARequest,
@@ -55,6 +58,7 @@ reason_codes!(RejectReason {
     Self::OptionTooLong(_) => "option_too_long",
     Self::TooManyOptions => "too_many_options",
     Self::UnknownExport => "unknown_export",
+    Self::NoDisk => "no_disk",
     Self::NotARequest => "not_a_request",
     Self::WriteTooLong(_) => "write_too_long",
     Self::ReadOnly => "read_only",

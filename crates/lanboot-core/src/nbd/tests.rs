@@ -13,7 +13,7 @@ const LEN: u64 = 1_000_000;
 /// The same in whole blocks.
 const SIZE: u64 = 1_000_448;
 
-/// Two disks: "disk" (also the default one), which ends in padding, and "odd", half of it zeros.
+/// Two disks, and a "folder": "disk" (also the default one), which ends in padding, and "odd", half of it zeros.
 struct Two;
 
 impl Exports for Two {
@@ -35,6 +35,10 @@ impl Exports for Two {
             _ => return None,
         };
         Some(Export::new(name.into(), "a disk".into(), content))
+    }
+
+    fn is_without_disk(&self, name: &[u8]) -> bool {
+        name == b"folder"
     }
 
     fn names(&self) -> Vec<String> {

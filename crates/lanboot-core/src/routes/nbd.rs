@@ -9,8 +9,10 @@
 //!
 //! An image called `archiso` takes precedence over the default one.
 
+use std::sync::Arc;
+
 use super::Routes;
-use crate::catalog::Image;
+use crate::catalog::{Catalog, Image};
 use crate::images::families;
 use crate::nbd::{Export, Exports};
 use crate::text::printable;
@@ -20,22 +22,18 @@ const LABEL_BYTES: usize = 64;
 
 impl Exports for Routes {
     fn find(&self, name: &[u8]) -> Option<Export> {
-        let catalog = &self.catalog;
-        let named = || {
-            let stem = name.strip_suffix(b".iso");
-            catalog.image(name).or_else(|| catalog.image(stem?))
-        };
-        let default = || {
-            let mut names = families::disk_names().map(str::as_bytes);
-            let is_default = name.is_empty() || names.any(|disk| disk == name);
-            is_default.then(|| catalog.default_image())?
-        };
-        if let Some(image) = named().or_else(default).filter(|image| !image.is_files()) {
+        if let Some(image) = named(&self.catalog, name).filter(|image| !image.is_files()) {
             return Some(export(image, image.name.clone()));
         }
         // Its own name may be another image's by now.
-        let image = catalog.pinned(name).filter(|image| !image.is_files())?;
+        let pinned = self.catalog.pinned(name);
+        let image = pinned.filter(|image| !image.is_files())?;
         Some(export(image, image.pinned_name()))
+    }
+
+    fn is_without_disk(&self, name: &[u8]) -> bool {
+        let image = named(&self.catalog, name).or_else(|| self.catalog.pinned(name));
+        image.is_some_and(|image| image.is_files())
     }
 
     fn names(&self) -> Vec<String> {
@@ -51,6 +49,17 @@ impl Exports for Routes {
     }
 }
 
+/// Returns the image that `name` requests by its own name, or as the default one.
+fn named<'a>(catalog: &'a Catalog, name: &[u8]) -> Option<&'a Arc<Image>> {
+    let stem = name.strip_suffix(b".iso");
+    let named = catalog.image(name).or_else(|| catalog.image(stem?));
+    named.or_else(|| {
+        let mut names = families::disk_names().map(str::as_bytes);
+        let is_default = name.is_empty() || names.any(|disk| disk == name);
+        is_default.then(|| catalog.default_image())?
+    })
+}
+
 fn export(image: &Image, name: String) -> Export {
     let label = printable(image.label.as_bytes(), LABEL_BYTES);
     let description = format!("{label} ({})", image.found.family_name());
@@ -59,11 +68,9 @@ fn export(image: &Image, name: String) -> Export {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
-    use crate::catalog::Catalog;
     use crate::loaders::Loaders;
+    use crate::media::Format;
     use crate::menus::Menu;
     use crate::plan::Transports;
     use crate::testing::image;
@@ -104,6 +111,23 @@ mod tests {
         let export = Exports::find(routes, asked.as_bytes())?;
         let id = (0..100).find(|&id| *export.content() == Content::in_image(ImageId(id), 0, 4096));
         Some((export.name, id.unwrap()))
+    }
+
+    #[test]
+    fn a_folder_is_no_disk_under_any_name() {
+        let mut folder = image("tree", &[]);
+        folder.found.format = Some(Format::Folder);
+        let pinned = folder.pinned_name();
+        let routes = Routes {
+            catalog: Arc::new(Catalog::new(vec![Arc::new(folder)])),
+            ..routes(&[], &[])
+        };
+        assert_eq!(routes.names(), [""; 0]);
+        for name in ["tree", "tree.iso", "", "archiso", &pinned] {
+            assert!(Exports::find(&routes, name.as_bytes()).is_none(), "{name}");
+            assert!(routes.is_without_disk(name.as_bytes()), "{name}");
+        }
+        assert!(!routes.is_without_disk(b"other"));
     }
 
     #[test]

@@ -55,6 +55,10 @@ impl Exports for Shared {
         Exports::find(&**self.context.routes.load(), name)
     }
 
+    fn is_without_disk(&self, name: &[u8]) -> bool {
+        self.context.routes.load().is_without_disk(name)
+    }
+
     fn names(&self) -> Vec<String> {
         self.context.routes.load().names()
     }
@@ -297,8 +301,13 @@ impl Connection {
     }
 
     fn log_refused(&self, why: RejectReason, name: String, unknown: &mut u32) {
-        if why != RejectReason::UnknownExport {
-            return self.complain(&self.shared.refusals, "negotiation", why);
+        match why {
+            RejectReason::UnknownExport => {}
+            RejectReason::NoDisk => {
+                let request = format!("request for the disk {name}");
+                return self.complain(&self.shared.refusals, &request, why);
+            }
+            _ => return self.complain(&self.shared.refusals, "negotiation", why),
         }
         *unknown += 1;
         if *unknown <= MAX_UNKNOWN_LOGGED {

@@ -129,6 +129,19 @@ fn an_unknown_export_is_an_error_and_another_may_follow() {
 }
 
 #[test]
+fn a_folder_is_refused_with_the_reason() {
+    let mut client = Client::new(3);
+    let Received::Refused { reply, why, .. } = client.step(&info(7, b"folder", &[])) else {
+        panic!("it was not refused");
+    };
+    assert_eq!(why, RejectReason::NoDisk);
+    let (_, kind, text) = one(&reply.head);
+    assert_eq!(kind, UNKNOWN);
+    let said = "this image is a folder or an archive, and so no disk: use HTTP or NFS";
+    assert_eq!(String::from_utf8_lossy(text), said);
+}
+
+#[test]
 fn list_names_every_export() {
     let mut client = Client::new(3);
     let head = client.say(&option(3, b"")).unwrap();
