@@ -5,7 +5,7 @@ use super::entry_kind::EntryKind;
 use super::evidence::{Evidence, Sureness};
 use super::lack::{Lack, Part};
 use super::note::Note;
-use super::test_boot::{self, TestBoot, Way};
+use super::test_boot::{self, Setup, TestBoot};
 use crate::initramfs::Contents;
 use crate::machine::Arch;
 use crate::media::Format;
@@ -92,11 +92,11 @@ impl Detection {
 
     /// Lists the ways in which `entry` is offered, with the operator's own arguments `append`, and no
     /// boot shows it.
-    pub fn untested_of(&self, entry: &Entry, append: &str) -> Vec<Way> {
+    pub fn untested_of(&self, entry: &Entry, append: &str) -> Vec<Setup> {
         let tested = self.tested_of(entry);
-        let mut ways = test_boot::offered(entry, append);
-        ways.retain(|way| tested.iter().all(|boot| boot.way != *way));
-        ways
+        let mut setups = test_boot::offered(entry, append);
+        setups.retain(|setup| tested.iter().all(|boot| boot.setup != *setup));
+        setups
     }
 
     fn boots_of_variant(&self) -> impl Iterator<Item = &TestBoot> {

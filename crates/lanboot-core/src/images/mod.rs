@@ -60,5 +60,5 @@ pub use refusal::Refusal;
 pub use server::{MountSource, Server};
 #[cfg(test)]
 pub(crate) use standalone::Standalone;
-pub use test_boot::{Boots, RootFrom, TestBoot, Way, Ways};
+pub use test_boot::{Boots, RootFrom, Setup, Setups, TestBoot};
 pub use transport::Transport;

@@ -15,8 +15,8 @@ pub struct TestBoot {
     pub case: &'static str,
     /// The system on the medium, with its version.
     pub system: &'static str,
-    /// The way it was started.
-    pub way: Way,
+    /// The setup.
+    pub setup: Setup,
     /// Loader whose menu started it; `None` where the firmware took the whole image.
     pub loader: Option<MenuLoader>,
     /// Processor of its kernel.
@@ -28,9 +28,9 @@ pub struct TestBoot {
     pub(crate) variant: Option<&'static str>,
 }
 
-/// A way to start an entry: what one boot shows and another one does not.
+/// A setup in which an entry is started: what one boot shows and another one does not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Way {
+pub struct Setup {
     /// The firmware.
     pub firmware: Firmware,
     /// True with Secure Boot on.
@@ -86,7 +86,7 @@ impl TestBoot {
         Self {
             case,
             system,
-            way: Way {
+            setup: Setup {
                 firmware,
                 secure_boot: false,
                 root: RootFrom::Loader,
@@ -106,7 +106,7 @@ impl TestBoot {
     ) -> Self {
         let mut boot = Self::new(case, system, firmware, MenuLoader::Ipxe);
         boot.loader = None;
-        boot.way.root = RootFrom::RamDisk;
+        boot.setup.root = RootFrom::RamDisk;
         boot
     }
 
@@ -119,13 +119,13 @@ impl TestBoot {
         transport: Transport,
     ) -> Self {
         let mut boot = Self::new(case, system, firmware, loader);
-        boot.way.root = RootFrom::Server(transport);
+        boot.setup.root = RootFrom::Server(transport);
         boot
     }
 
     /// Says that Secure Boot was on.
     pub(crate) const fn secure(mut self) -> Self {
-        self.way.secure_boot = true;
+        self.setup.secure_boot = true;
         self
     }
 
@@ -149,8 +149,8 @@ impl TestBoot {
             TestKind::Linux | TestKind::Multiboot => self.cpu == entry.cpu,
             TestKind::Program | TestKind::Disk => true,
         };
-        let is_kind = self.kind == kind || self.way.root == RootFrom::RamDisk;
-        is_kind && has_cpu && entry.starts_on(self.way.firmware)
+        let is_kind = self.kind == kind || self.setup.root == RootFrom::RamDisk;
+        is_kind && has_cpu && entry.starts_on(self.setup.firmware)
     }
 }
 
@@ -173,9 +173,9 @@ pub(crate) fn of_entry<'a>(
     boots.filter(|boot| boot.shows(entry)).copied().collect()
 }
 
-/// Lists the ways in which `entry` is offered, with the operator's own arguments `append`: with Secure
+/// Lists the setups in which `entry` is offered, with the operator's own arguments `append`: with Secure
 /// Boot on only where its program is signed.
-pub(crate) fn offered(entry: &Entry, append: &str) -> Vec<Way> {
+pub(crate) fn offered(entry: &Entry, append: &str) -> Vec<Setup> {
     let roots: Vec<RootFrom> = match entry.root {
         Some(_) => Transport::ALL
             .into_iter()
@@ -191,36 +191,36 @@ pub(crate) fn offered(entry: &Entry, append: &str) -> Vec<Way> {
         let on = can_be_on.then_some((firmware, true));
         [(firmware, false)].into_iter().chain(on)
     });
-    let ways = states.flat_map(|(firmware, secure_boot)| {
-        roots.iter().map(move |root| Way {
+    let setups = states.flat_map(|(firmware, secure_boot)| {
+        roots.iter().map(move |root| Setup {
             firmware,
             secure_boot,
             root: *root,
         })
     });
-    ways.collect()
+    setups.collect()
 }
 
-/// A list of ways, in which each firmware stands once.
+/// A list of setups, in which each firmware stands once.
 #[derive(Clone, Copy, Debug)]
-pub struct Ways<'a>(pub &'a [Way]);
+pub struct Setups<'a>(pub &'a [Setup]);
 
-impl fmt::Display for Ways<'_> {
+impl fmt::Display for Setups<'_> {
     /// Writes `BIOS (HTTP, NFS), x64 UEFI with Secure Boot (HTTP)`; nothing where the list is empty.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut firmware: Vec<(Firmware, bool)> = Vec::new();
-        for way in self.0 {
-            let of = (way.firmware, way.secure_boot);
+        for setup in self.0 {
+            let of = (setup.firmware, setup.secure_boot);
             if !firmware.contains(&of) {
                 firmware.push(of);
             }
         }
         for (at, of) in firmware.iter().enumerate() {
-            let ways = self.0.iter();
-            let ways = ways.filter(|way| (way.firmware, way.secure_boot) == *of);
+            let setups = self.0.iter();
+            let setups = setups.filter(|setup| (setup.firmware, setup.secure_boot) == *of);
             let mut words: Vec<&str> = Vec::new();
-            for way in ways {
-                let word = way.root.word();
+            for setup in setups {
+                let word = setup.root.word();
                 if !words.contains(&word) {
                     words.push(word);
                 }
@@ -256,7 +256,7 @@ impl RootFrom {
 pub struct Boots<'a>(pub &'a [TestBoot]);
 
 impl fmt::Display for Boots<'_> {
-    /// Writes the systems, then the ways: `Debian 12, Debian 13: BIOS (HTTP), x64 UEFI (HTTP, NFS)`.
+    /// Writes the systems, then the setups: `Debian 12, Debian 13: BIOS (HTTP), x64 UEFI (HTTP, NFS)`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.is_empty() {
             return f.write_str("not booted by this project's tests");
@@ -267,7 +267,7 @@ impl fmt::Display for Boots<'_> {
                 systems.push(boot.system);
             }
         }
-        let ways: Vec<Way> = self.0.iter().map(|boot| boot.way).collect();
-        write!(f, "{}: {}", systems.join(", "), Ways(&ways))
+        let setups: Vec<Setup> = self.0.iter().map(|boot| boot.setup).collect();
+        write!(f, "{}: {}", systems.join(", "), Setups(&setups))
     }
 }

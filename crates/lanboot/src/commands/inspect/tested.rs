@@ -1,14 +1,14 @@
 //! The boots of this project's tests that show something of an image, and what none of them shows.
 
 use lanboot_core::catalog::{Entry, Image};
-use lanboot_core::images::{Boots, RootFrom, TestBoot, Way, Ways};
+use lanboot_core::images::{Boots, RootFrom, Setup, Setups, TestBoot};
 use serde::Serialize;
 
-/// The boots that show something of an entry, and the ways in which it is offered beside them.
+/// The boots that show something of an entry, and the setups in which it is offered beside them.
 #[derive(Debug, Serialize)]
 pub(super) struct Tested {
     boots: Vec<ReportBoot>,
-    untested: Vec<ReportWay>,
+    untested: Vec<ReportSetup>,
     /// The same for people.
     #[serde(skip)]
     texts: [String; 2],
@@ -24,12 +24,12 @@ pub(super) struct ReportBoot {
     /// The loader with the menu; `None` where firmware took the whole image.
     loader: Option<&'static str>,
     #[serde(flatten)]
-    way: ReportWay,
+    setup: ReportSetup,
 }
 
-/// A way to start an entry.
+/// A setup in which an entry is started.
 #[derive(Debug, Serialize)]
-pub(super) struct ReportWay {
+pub(super) struct ReportSetup {
     firmware: &'static str,
     secure_boot: bool,
     /// The transport of the root, `ram-disk`, or `None` where what is loaded is everything.
@@ -41,9 +41,9 @@ pub(super) fn tested(image: &Image, entry: &Entry, append: &str) -> Tested {
     let boots = image.found.tested_of(entry);
     let untested = image.found.untested_of(entry, append);
     Tested {
-        texts: [Boots(&boots).to_string(), Ways(&untested).to_string()],
+        texts: [Boots(&boots).to_string(), Setups(&untested).to_string()],
         boots: boots.iter().map(report_boot).collect(),
-        untested: untested.into_iter().map(report_way).collect(),
+        untested: untested.into_iter().map(report_setup).collect(),
     }
 }
 
@@ -57,15 +57,15 @@ fn report_boot(boot: &TestBoot) -> ReportBoot {
         case: boot.case,
         system: boot.system,
         loader: boot.loader.map(|loader| loader.name()),
-        way: report_way(boot.way),
+        setup: report_setup(boot.setup),
     }
 }
 
-fn report_way(way: Way) -> ReportWay {
-    ReportWay {
-        firmware: way.firmware.name(),
-        secure_boot: way.secure_boot,
-        root: match way.root {
+fn report_setup(setup: Setup) -> ReportSetup {
+    ReportSetup {
+        firmware: setup.firmware.name(),
+        secure_boot: setup.secure_boot,
+        root: match setup.root {
             RootFrom::Loader => None,
             RootFrom::Server(transport) => Some(transport.name()),
             RootFrom::RamDisk => Some("ram-disk"),
