@@ -17,10 +17,10 @@ IMAGE_PACKAGES=(dosfstools fdisk gdisk genisoimage grub-common mtools udftools x
 ARM_PACKAGES=(qemu-efi-aarch64 qemu-system-arm)
 # Programs nobody here wrote that talk to lanboot in the tests.
 CLIENT_PACKAGES=(
-    atftp atftpd dnsmasq-base dosfstools fio grub-common isc-dhcp-client isc-dhcp-relay
+    atftp atftpd dnsmasq-base dosfstools fio gnupg gpgv grub-common isc-dhcp-client isc-dhcp-relay
     isc-dhcp-server kea-admin kea-dhcp4-server libcap2-bin libnbd-bin libnfs-dev libnfs-utils
     nbd-client nbdkit nfs-common nfs-ganesha nfs-ganesha-vfs nftables nginx-light python3-libnbd
-    qemu-utils rpcbind tcpdump tftp-hpa udhcpc util-linux
+    qemu-utils rpcbind sqv tcpdump tftp-hpa udhcpc util-linux
 )
 CHECK_PACKAGES=("${BUILD_PACKAGES[@]}" "${FUZZ_PACKAGES[@]}" "${BOOT_PACKAGES[@]}" "${IMAGE_PACKAGES[@]}" "${ARM_PACKAGES[@]}" "${CLIENT_PACKAGES[@]}")
 

@@ -35,6 +35,7 @@ mod cpu;
 pub mod dhcp;
 pub mod diagnostic;
 pub mod disk;
+pub mod downloads;
 pub mod events;
 pub mod exports;
 pub mod fat;

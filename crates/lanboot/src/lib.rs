@@ -7,6 +7,7 @@ pub mod config;
 pub mod context;
 pub mod dhcp;
 pub mod events;
+pub mod get;
 pub mod http;
 pub mod images;
 pub mod io;

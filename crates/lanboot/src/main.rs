@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use lanboot::commands::{doctor, export, inspect, machine};
 use lanboot::config::args::Command;
 use lanboot::config::{self, Refusal};
+use lanboot::get;
 use lanboot::server;
 use lanboot_core::text;
 
@@ -55,6 +56,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Inspect(flags) => print(&inspect::run(&flags)?)?,
         Command::Export(flags) => print(&export::run(*flags)?)?,
         Command::Machine(flags) => print(&machine::run(&flags)?)?,
+        Command::Get(flags) => return get::run(&flags),
         Command::Doctor(flags) => {
             let found = doctor::run(&flags)?;
             return print(&found.text).map(|()| u8::from(!found.usable).into());

@@ -1,6 +1,7 @@
 //! Commands and their arguments. The flags of `serve` are defined in `super::settings`.
 
 use std::ffi::OsString;
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 
 use clap::error::ErrorKind;
@@ -10,6 +11,7 @@ use lanboot_core::machine::Mac;
 use lanboot_core::text;
 
 use super::settings::Settings;
+use super::value;
 
 /// Boot every machine on the LAN from unopened ISO images.
 #[derive(Debug, Parser)]
@@ -128,6 +130,9 @@ pub enum Command {
     /// Show and forget the machines that have asked the running lanboot to boot
     #[command(after_help = MACHINE_EXAMPLES)]
     Machine(Machine),
+    /// Download official images by name, or any by address, and verify them
+    #[command(after_help = GET_EXAMPLES)]
+    Get(Get),
 }
 
 const MACHINE_EXAMPLES: &str = "\
@@ -140,6 +145,24 @@ Examples:
       The same for a script.
 
 It asks the lanboot that is running, through the socket in its state folder.";
+
+const GET_EXAMPLES: &str = "\
+Examples:
+  lanboot get --list
+      Which images can be asked for by name, and how is each verified?
+  lanboot get debian-netinst systemrescue --to ~/isos
+      Download the newest of both, and verify their signatures.
+  lanboot get --update --remove-old --to ~/isos
+      Get newer versions of what is in the folder; then remove the older ones.
+  lanboot get https://example.org/rescue.iso --sha256 \
+      3d1c0f04f5b2ac5b9f4b1d8f2a2b7c55d1b0c1c4a7d6e5f40312345678abcdef
+      Download any image, with the checksum that its makers publish.
+
+What is downloaded is NAME.part until it is verified; a second call goes on with it. A running lanboot
+finds new images by itself. Proxies are those of http_proxy, https_proxy and no_proxy.
+
+Exit codes: 0 the images are here and verified, 1 an address or the disk failed, 2 wrong flags,
+3 a checksum or signature is wrong or missing, 4 another call downloads the same, 5 the disk is full.";
 
 const DOCTOR_EXAMPLES: &str = "\
 Examples:
@@ -238,6 +261,56 @@ pub struct Machine {
     pub state: Option<PathBuf>,
     /// Configuration file of the running lanboot [default: /etc/lanboot/lanboot.toml if it exists]
     #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// Arguments of `lanboot get`.
+#[derive(Debug, Args)]
+pub struct Get {
+    /// Names of images (--list shows them), or addresses beginning with http:// or https://; with
+    /// --update, only these names
+    #[arg(value_name = "NAME|URL")]
+    pub images: Vec<String>,
+    /// Show the names, sizes and verification of all images
+    #[arg(long, conflicts_with_all = ["images", "update"])]
+    pub list: bool,
+    /// Print the list as JSON
+    #[arg(long, requires = "list")]
+    pub json: bool,
+    /// Get newer versions of the images in the folder
+    #[arg(long)]
+    pub update: bool,
+    /// With --update: remove the older versions, after the newer one is verified
+    #[arg(long, requires = "update")]
+    pub remove_old: bool,
+    /// Folder to put images in [default: the first folder of images in the configuration file, else
+    /// the current one]
+    #[arg(long, value_name = "FOLDER")]
+    pub to: Option<PathBuf>,
+    /// SHA-256 that the file at the address must have, as 64 hexadecimal digits
+    #[arg(long, value_name = "HEX", value_parser = value::sha256, conflicts_with = "unverified")]
+    pub sha256: Option<String>,
+    /// Take the file at the address although nothing verifies it
+    #[arg(long)]
+    pub unverified: bool,
+    /// Accept checksums alone, without verifying OpenPGP signatures
+    #[arg(long, conflicts_with = "keyring")]
+    pub no_signature: bool,
+    /// File of OpenPGP keys; with it, all of them count, and no others
+    #[arg(long, value_name = "FILE")]
+    pub keyring: Option<PathBuf>,
+    /// File of sources instead of the built-in ones, for mirrors and images of your own; docs/get.md
+    /// describes it
+    #[arg(long, value_name = "FILE")]
+    pub sources: Option<PathBuf>,
+    /// Replace another file of the same name
+    #[arg(long)]
+    pub replace: bool,
+    /// Seconds without a byte until the next address is tried
+    #[arg(long, value_name = "SECONDS", default_value = "30")]
+    pub timeout: NonZeroU64,
+    /// Configuration file [default: /etc/lanboot/lanboot.toml if it exists]
+    #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 }
 
@@ -368,6 +441,7 @@ mod tests {
             EXPORT_EXAMPLES,
             DOCTOR_EXAMPLES,
             MACHINE_EXAMPLES,
+            GET_EXAMPLES,
             readme,
         ]
         .iter()

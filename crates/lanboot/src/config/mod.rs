@@ -72,7 +72,7 @@ pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, Re
             export.repeated = repeated(&flags, &keys);
             export.settings = merged(flags, &keys)?;
         }
-        Command::Inspect(_) | Command::Doctor(_) | Command::Machine(_) => {}
+        Command::Inspect(_) | Command::Doctor(_) | Command::Machine(_) | Command::Get(_) => {}
     }
     Ok(cli.command)
 }
@@ -90,13 +90,53 @@ pub fn state_folder(named: Option<&Path>, config: Option<&Path>) -> anyhow::Resu
     if let Some(folder) = named {
         return Ok(folder.to_owned());
     }
+    Ok(of_file(config)?.state)
+}
+
+/// Returns the first folder of images in the configuration file; `None` if it names none.
+///
+/// # Errors
+/// The configuration file is wrong.
+pub fn image_folder(config: Option<&Path>) -> anyhow::Result<Option<PathBuf>> {
+    let mut images = of_file(config)?.images.into_iter();
+    Ok(images.find(|path| path.is_dir()))
+}
+
+/// Reads the settings of a configuration file: the one named, else the usual one if there is one.
+fn of_file(config: Option<&Path>) -> anyhow::Result<Settings> {
     let default = Some(Path::new(DEFAULT_CONFIG)).filter(|path| path.exists());
     let file = match config.or(default) {
         Some(path) => (text::path(path), file::read(path)?),
         None => (String::new(), String::new()),
     };
     let file = ConfigFile::parse(&file.0, &file.1, &keys(), &BTreeSet::new())?;
-    Ok(Settings::from_arg_matches(&file.matches)?.state)
+    Ok(Settings::from_arg_matches(&file.matches)?)
+}
+
+/// Proxies that the environment names, as addresses.
+#[derive(Clone, Debug, Default)]
+pub struct Proxies {
+    /// The one for `http://` addresses.
+    pub http: Option<String>,
+    /// The one for `https://` addresses.
+    pub https: Option<String>,
+    /// Hosts that are reached without one.
+    pub except: String,
+}
+
+/// Returns the proxies in the environment: `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy`, the
+/// last three in capitals, too. `HTTP_PROXY` is not read, as curl does not.
+pub fn proxies() -> Proxies {
+    let var = |names: &[&str]| {
+        let mut values = names.iter().filter_map(|name| std::env::var(name).ok());
+        values.find(|value| !value.is_empty())
+    };
+    let all = var(&["all_proxy", "ALL_PROXY"]);
+    Proxies {
+        http: var(&["http_proxy"]).or_else(|| all.clone()),
+        https: var(&["https_proxy", "HTTPS_PROXY"]).or(all),
+        except: var(&["no_proxy", "NO_PROXY"]).unwrap_or_default(),
+    }
 }
 
 /// Merges the flags of a command with the configuration file. `keys` is the schema of both.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{anyhow, bail};
 use ipnet::{IpNet, Ipv4Net};
 use lanboot_core::dhcp::server_detection::Policy;
+use lanboot_core::downloads::{Algorithm, parse_hex};
 use lanboot_core::images::Transport;
 use lanboot_core::loaders::LoaderKind;
 use lanboot_core::machine::Mac;
@@ -242,6 +243,14 @@ pub(super) fn append(text: &str) -> anyhow::Result<String> {
         bail!("{odd:?} cannot stand on a kernel command line; use printable ASCII on one line");
     }
     Ok(text.to_owned())
+}
+
+/// Parses a SHA-256 in hexadecimal digits.
+pub(super) fn sha256(text: &str) -> anyhow::Result<String> {
+    match parse_hex(text) {
+        Some(sum) if sum.algorithm == Algorithm::Sha256 => Ok(sum.hex),
+        _ => bail!("'{text}' is no SHA-256, which has 64 hexadecimal digits"),
+    }
 }
 
 pub(super) fn port(text: &str) -> anyhow::Result<u16> {

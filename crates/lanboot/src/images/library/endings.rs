@@ -16,6 +16,8 @@ const PROGRAMS: [&str; 2] = ["efi", "lkrn"];
 const MEMTEST: [&str; 3] = ["memtest86+", "mt86+", "mt86plus"];
 /// Folder of the programs that firmware and the systems on a disk start.
 const FIRMWARE_FOLDER: &str = "efi";
+/// Ending of a file that `lanboot get` and browsers are still downloading, and the one of what is kept beside it.
+const UNFINISHED: [&str; 2] = [".part", ".part.json"];
 /// Beginnings of the names of Linux kernels.
 const KERNELS: [&str; 2] = ["vmlinuz", "bzImage"];
 /// Endings of archives, and the word in the names of those that are trees to boot from the network.
@@ -37,12 +39,21 @@ fn begins(path: &Path, beginnings: &[&str]) -> bool {
 
 /// Returns whether a file in a folder is called like a program that is started as it is.
 pub(super) fn is_called_program(path: &Path) -> bool {
-    ends(path, &PROGRAMS) || (begins(path, &MEMTEST) && !ends(path, &COMPRESSED))
+    let is_memtest = || begins(path, &MEMTEST) && !ends(path, &COMPRESSED);
+    (ends(path, &PROGRAMS) || is_memtest()) && !is_unfinished(path)
 }
 
 /// Returns whether a file in a folder is called like a Linux kernel.
 pub(super) fn is_called_kernel(path: &Path) -> bool {
-    begins(path, &KERNELS)
+    begins(path, &KERNELS) && !is_unfinished(path)
+}
+
+/// Returns whether a file is called like one that is still being downloaded.
+fn is_unfinished(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+    UNFINISHED
+        .iter()
+        .any(|ending| name.ends_with(ending.as_bytes()))
 }
 
 /// Returns whether a file in a folder is called like an initramfs.
@@ -131,6 +142,20 @@ mod tests {
         }
         for name in ["efi", "a.bin", "vmlinuz", "memtest86", "mt86+x64.gz"] {
             assert!(!is_called_program(Path::new(name)), "{name}");
+        }
+        for name in [
+            "a.iso",
+            "memtest86+x64.bin",
+            "vmlinuz-6.1",
+            "x.efi",
+            "netboot.tar.gz",
+        ] {
+            for ending in UNFINISHED {
+                let name = format!("{name}{ending}");
+                let path = Path::new(&name);
+                assert!(!is_called_image(path) && !is_called_program(path), "{name}");
+                assert!(!is_called_kernel(path), "{name}");
+            }
         }
         assert!(is_called_kernel(Path::new("x/vmlinuz-6.1.0-37-amd64")));
         assert!(is_called_initramfs(Path::new("initrd.img-6.1.0-37-amd64")));
