@@ -250,7 +250,8 @@ kill_server() {
 # GUEST_NIC its card (virtio-net-pci, e1000); both have iPXE of 2019 as their ROM. With
 # GUEST_FIRMWARE=uefi it has OVMF, and its card no ROM: the firmware's own PXE; with `secure` it has
 # Microsoft's keys (or those in GUEST_VARS) and Secure Boot on; with `arm64` it is an ARM machine, with
-# `ia32` a PC with a 32-bit processor and UEFI, whose Secure Boot is on if GUEST_VARS has keys.
+# `ia32` a PC with a 32-bit processor and UEFI, whose Secure Boot is on if GUEST_VARS has keys, with
+# `riscv64` a RISC-V machine with U-Boot, as boards have it.
 # GUEST_HTTP_BOOT=yes leaves only UEFI HTTP Boot. GUEST_LAN=rly puts it behind the relay. Sets
 # GUEST_PID; SERIAL and MONITOR are its console's file and its monitor's socket.
 start_guest() {
@@ -279,6 +280,7 @@ guest_command() {
     # Its firmware is built for processors without long mode (OVMF's README).
     ia32) program=qemu-system-i386 machine+=,smm=on cpu='-cpu coreduo,-nx' ;;
     arm64) program=qemu-system-aarch64 machine=virt screen= cpu='-cpu cortex-a57' ;;
+    riscv64) program=$RISCV/usr/bin/qemu-system-riscv64 machine=virt screen= ;;
     esac
     echo "$program -nodefaults -no-user-config -no-reboot -machine $machine $cpu -accel tcg,thread=multi" \
         "-smp ${GUEST_CPUS:-1} -m ${GUEST_MEMORY:-512} $screen" \
@@ -290,6 +292,8 @@ OVMF=/usr/share/OVMF
 AAVMF=/usr/share/AAVMF
 # Debian's package for it is fetched, not installed.
 OVMF32=$REPO/target/boot/ovmf-ia32/usr/share/OVMF
+# So are QEMU and U-Boot for RISC-V.
+RISCV=$REPO/target/boot/riscv64
 
 # Without a ROM the card is driven by the firmware.
 firmware_flags() {
@@ -300,6 +304,11 @@ firmware_flags() {
     secure) code=$OVMF/OVMF_CODE_4M.secboot.fd ;;
     ia32) code=$OVMF32/OVMF32_CODE_4M.secboot.fd ;;
     arm64) code=$AAVMF/AAVMF_CODE.fd ;;
+    riscv64)
+        echo ",romfile= -L $RISCV/usr/share/qemu -bios $RISCV/usr/lib/riscv64-linux-gnu/opensbi/generic/fw_dynamic.bin" \
+            "-kernel $RISCV-u-boot/usr/lib/u-boot/qemu-riscv64_smode/uboot.elf"
+        return
+        ;;
     esac
     echo ",romfile= -drive if=pflash,format=raw,unit=0,readonly=on,file=$code" \
         "-drive if=pflash,format=raw,unit=1,file=$LOGS/vars-$1.fd"
@@ -321,6 +330,11 @@ firmware_variables() {
     arm64)
         need_tools qemu-system-aarch64=qemu-system-arm
         cp --sparse=always "$AAVMF/AAVMF_VARS.fd" "$1" || fail "missing tools: apt-get install -y qemu-efi-aarch64"
+        ;;
+    riscv64)
+        { "$REPO/tests/images/fetch" "$RISCV" bookworm qemu-system-misc:amd64 qemu-system-data:all opensbi:all &&
+            "$REPO/tests/images/fetch" "$RISCV-u-boot" sid u-boot-qemu:all; } ||
+            fail "QEMU and U-Boot for RISC-V cannot be fetched"
         ;;
     esac
 }

@@ -19,7 +19,7 @@ use crate::initramfs::join;
 use crate::loaders::{LoaderRoute, Loaders, PXELINUX_DEFAULT, PxelinuxFile};
 use crate::menus::{self, Menu};
 use crate::net::{self, Origin};
-use crate::plan::{Memory, MenuKind};
+use crate::plan::{Memory, MenuKind, bare_grub_image, is_bare_grub};
 use crate::route::{Derived, Expected, FilePath, FileUse, Role, Route};
 use crate::vfs::{Content, File};
 
@@ -129,7 +129,7 @@ impl Routes {
 
     /// Returns a file of the default image, or what a loader means by its path.
     fn at_root(&self, path: &FilePath, peer: IpAddr) -> Option<File> {
-        let image_file = |path: &FilePath| self.catalog.default_image()?.file(path.as_bytes());
+        let image_file = |path: &FilePath| self.root_image(path)?.file(path.as_bytes());
         let derived = path.derived();
         // The default image's own menu is left alone where it was asked for.
         if self.menu.kind == MenuKind::Stock {
@@ -153,6 +153,13 @@ impl Routes {
         }
     }
 
+    /// Returns the image that a path of the root is in: the default one, or the one whose GRUB looks
+    /// there.
+    fn root_image(&self, path: &FilePath) -> Option<&Image> {
+        let of_grub = bare_grub_image(&self.catalog, path.as_bytes());
+        of_grub.or_else(|| self.catalog.default_image().map(AsRef::as_ref))
+    }
+
     /// Returns the use of the file of a route in a boot, and for a root file system what the boot
     /// fetches with it.
     fn use_of(&self, route: &Route) -> FileUse {
@@ -167,8 +174,11 @@ impl Routes {
             };
         }
         let (image, path) = match route {
-            Route::Image { image, path } => (self.catalog.image(image.as_bytes()), path),
-            Route::Root(path) => (self.catalog.default_image(), path),
+            Route::Image { image, path } => {
+                let image = self.catalog.image(image.as_bytes());
+                (image.map(AsRef::as_ref), path)
+            }
+            Route::Root(path) => (self.root_image(path), path),
             Route::WholeImage(image) => {
                 let image = self.catalog.image(image.as_bytes());
                 return image.map_or_else(FileUse::default, |image| self.use_of_whole(image));
@@ -237,7 +247,7 @@ impl Routes {
         let role = match found {
             Some((role, _)) => role,
             None if file.ends_with(".cfg") => Role::Menu,
-            None if in_loader_folder() => Role::Loader,
+            None if in_loader_folder() || is_bare_grub(file) => Role::Loader,
             None => Role::Other,
         };
         let fetched = found

@@ -14,6 +14,7 @@
 # long: installer-13-secure-2023  the same with those of 2023 only
 # long: installer-13-secure-both  the same with both
 # long: installer-13-arm64  Debian 13 on an ARM machine, by its own shim and GRUB
+# long: installer-13-riscv64  Debian 13 on a RISC-V machine whose firmware is U-Boot, by the image's own GRUB
 # long: installer-12-and-13  both in one folder: the one that --boot names starts
 
 # asks NAME: waits until the installer of this image asks its first question.
@@ -112,6 +113,14 @@ case_installer-13-arm64() {
     GUEST_FIRMWARE=arm64 CONSOLE=console=ttyAMA0
     start_installer debian-13-arm64 --loaders "$(without_loaders)"
     has_sent_file '/?loader/secure/arm64/grubaa64.efi'
+}
+
+# One thread emulates the processor, so nothing is fast.
+case_installer-13-riscv64() {
+    GUEST_FIRMWARE=riscv64 GUEST_MEMORY=2048 DEADLINE=$((DEADLINE * 2))
+    start_installer debian-13-riscv64 --loaders "$(without_loaders)"
+    has_event dhcp 'arch~riscv64 UEFI' || fail "the machine does not say that it is a RISC-V one"
+    has_sent_file '/?debian-installer/riscv64/bootnetriscv64.efi'
 }
 
 case_installer-12-and-13() {

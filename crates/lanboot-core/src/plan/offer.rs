@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::bare_grub::bare_grub;
 use super::boot_choice::BootChoice;
 use super::loader_choice::LoaderChoice;
 use super::menu_kind::MenuKind;
@@ -208,6 +209,7 @@ impl LoaderRequest<'_> {
     fn unable(&self, kind: LoaderKind) -> Option<NoLoader> {
         let BootRequest { arch, http, .. } = self.request;
         let able = match (kind, kind.loader()) {
+            (LoaderKind::Grub, _) if self.bare_grub().is_some() => true,
             (_, Some(loader)) => loader.supports(&self.request),
             (LoaderKind::Iso, None) if arch == Arch::X86Bios => false,
             (LoaderKind::Iso, None) if !http => return Some(NoLoader::NotByPxe),
@@ -273,6 +275,7 @@ impl LoaderRequest<'_> {
         if let Some(loader) = kind.loader() {
             return match self.of(loader) {
                 Err(why @ NoLoader::GrubWithoutProxy(..)) => self.instead(why),
+                Err(why) if kind == LoaderKind::Grub => self.bare_grub().ok_or(why),
                 offer => offer,
             };
         }
@@ -289,10 +292,22 @@ impl LoaderRequest<'_> {
             _ if self.is_not_for(MenuLoader::Grub) => {
                 let signed = self.of(&IpxeBehindShim);
                 let ipxe = signed.or_else(|_| self.firmware_ipxe());
-                ipxe.or_else(|_| self.secure())
+                let grub = ipxe.or_else(|_| self.secure());
+                grub.or_else(|why| self.bare_grub().ok_or(why))
             }
-            _ => self.secure().or_else(|why| self.unsigned(why)),
+            _ => {
+                let secure = self.secure();
+                let offer = secure.or_else(|why| self.bare_grub().ok_or(why));
+                offer.or_else(|why| self.unsigned(why))
+            }
         }
+    }
+
+    /// Offers a medium's own GRUB for firmware for which nobody signs one. It was built to come over TFTP.
+    fn bare_grub(&self) -> Option<Planned> {
+        let found = bare_grub(self.programs.catalog, self.request.arch);
+        let (_, path) = found.filter(|_| !self.request.http)?;
+        Some(Planned::new(Route::Root(FilePath::from(path))))
     }
 
     /// Returns whether a menu of `loader` cannot start what is to start here unattended.
@@ -401,8 +416,11 @@ impl LoaderRequest<'_> {
         };
         let pairs = || image.loaders.pairs.iter().filter(has_menu);
         let mut fit = pairs().filter(|pair| pair.boots_for(&self.request).is_ok());
-        let pair = fit.next().or_else(|| pairs().next());
-        let pair = pair.ok_or_else(none)?;
+        let Some(pair) = fit.next().or_else(|| pairs().next()) else {
+            let bare = bare_grub(self.programs.catalog, self.request.arch);
+            let is_own = bare.is_some_and(|(of, _)| of.name == image.name);
+            return self.bare_grub().filter(|_| is_own).ok_or_else(none);
+        };
         pair.boots_for(&self.request)?;
         Ok(Planned::new(Route::Root(FilePath::from(&*pair.shim.from))))
     }
@@ -871,6 +889,41 @@ mod tests {
             &named(LoaderKind::Grub),
         );
         assert_eq!(missing, Err(NoLoader::NoShimGrub(Arch::X64Uefi)));
+    }
+
+    #[test]
+    fn riscv_machines_get_the_mediums_own_grub_for_which_there_is_no_shim() {
+        let path = "debian-installer/riscv64/bootnetriscv64.efi";
+        let mut riscv = image("risc", &[Cpu::Riscv64]);
+        riscv.tree = Arc::new(crate::testing::tree(&[(path, "g")]));
+        let catalog = Catalog::new(vec![Arc::new(riscv)]);
+        let host = host(&["ipxe-riscv64.efi"]);
+        let first = BootChoice::first(&catalog);
+        let asked = |menu, stage, code, kind| {
+            let choice = LoaderChoice {
+                all: LoaderKind::Auto,
+                of: vec![(MAC, kind)],
+            };
+            let from = Offers {
+                menu,
+                ..of(&catalog, &host, &choice, &first)
+            };
+            let offer = offer(&machine(stage, code), &from, &server());
+            offer.map(|offer| (offer.file, offer.warning))
+        };
+        let generated = |kind| asked(MenuKind::Generated, Stage::Firmware, 27, kind);
+        for kind in [LoaderKind::Auto, LoaderKind::Grub] {
+            assert_eq!(generated(kind), Ok((path.to_owned(), None)));
+        }
+        let ipxe = |(file, _): (String, _)| file.ends_with("loader/ipxe-riscv64.efi");
+        assert!(generated(LoaderKind::Ipxe).is_ok_and(ipxe));
+        // It came over TFTP when it was built, and is asked for nothing else.
+        let http = asked(MenuKind::Generated, Stage::HttpBoot, 28, LoaderKind::Auto);
+        assert!(http.is_ok_and(ipxe));
+        let stock = asked(MenuKind::Stock, Stage::Firmware, 27, LoaderKind::Auto);
+        assert_eq!(stock, Ok((path.to_owned(), None)));
+        let x64 = asked(MenuKind::Stock, Stage::Firmware, 7, LoaderKind::Auto);
+        assert!(x64.is_err());
     }
 
     #[test]

@@ -17,7 +17,8 @@ pub enum Derived {
         for_one: bool,
     },
     /// A list of GRUB's modules. An image has those of its own GRUB, which need not be the one that
-    /// asks; without them it uses what it has built in, and that is enough.
+    /// asks; without them it uses what it has built in, and that is enough. A GRUB that nobody signed
+    /// has little built in, and is that of its folder.
     GrubModuleList,
     /// The program a shim at the root starts.
     SecondStage(SecondStage),
@@ -51,6 +52,7 @@ impl FilePath {
             (file, [folder @ .., build])
                 if is_grub_folder(folder)
                     && build.ends_with(b"-efi")
+                    && *build != UNSIGNED
                     && file.ends_with(b".lst") =>
             {
                 Some(Derived::GrubModuleList)
@@ -84,6 +86,9 @@ fn second_stage(file: &[u8]) -> Option<SecondStage> {
         grub.or_else(|| is("mm", &arch).then_some(SecondStage::MokManager(arch)))
     })
 }
+
+/// The modules of GRUB for 64-bit RISC-V, where nobody signs one.
+const UNSIGNED: &[u8] = b"riscv64-efi";
 
 /// Returns whether GRUBs are built to look in this folder.
 fn is_grub_folder(folder: &[&[u8]]) -> bool {

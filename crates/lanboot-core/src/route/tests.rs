@@ -164,6 +164,10 @@ fn what_a_loader_means_by_a_path_of_the_root() {
             b"grub/x86_64-efi/command.lst",
             Some(Derived::GrubModuleList),
         ),
+        (
+            b"debian-installer/riscv64/grub/riscv64-efi/command.lst",
+            None,
+        ),
         (b"grubx64.efi", second(Grub(SecureArch::X64))),
         (b"mmaa64.efi", second(MokManager(SecureArch::Arm64))),
         (b"snponly.efi", second(Ipxe(None))),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use lanboot_core::catalog::Catalog;
 use lanboot_core::loaders::{Authorities, LoaderRoute, Loaders, PxelinuxFile, ShimGrubFile};
-use lanboot_core::plan::{BootChoice, pxelinux_image, shim_grub, usual_loader};
+use lanboot_core::plan::{BootChoice, bare_grub_image, pxelinux_image, shim_grub, usual_loader};
 use lanboot_core::route::Route;
 use lanboot_core::text;
 use serde::Serialize;
@@ -199,6 +199,11 @@ fn origin(
             let from = loaders::program_file(build.name, folder);
             let from = from.map(|path| text::path(&path));
             ("iPXE", from.into_iter().collect())
+        }
+        Route::Root(path) => {
+            let image = bare_grub_image(catalog, path.as_bytes());
+            let file = image.map_or_else(|| path.to_string(), |of| format!("{}: {path}", of.file));
+            ("GRUB of an image", vec![file])
         }
         _ => ("a loader", vec![route.to_string()]),
     }

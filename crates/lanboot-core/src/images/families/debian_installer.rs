@@ -32,7 +32,7 @@ pub(super) static FAMILY: Family = Family {
 
 /// Boots of the netboot installers in Debian's packages, up to the first question.
 const BOOTS: &[TestBoot] = {
-    use crate::images::cpu::Firmware::{Arm64Uefi, Bios32, Bios64, X64Uefi, X86Uefi};
+    use crate::images::cpu::Firmware::{Arm64Uefi, Bios32, Bios64, Riscv64Uefi, X64Uefi, X86Uefi};
     use crate::images::entry_kind::MenuLoader::{Grub, Ipxe, Pxelinux};
     &[
         TestBoot::new("installer-12", OF_12, Bios64, Ipxe),
@@ -52,6 +52,7 @@ const BOOTS: &[TestBoot] = {
         TestBoot::new("installer-13-secure-2023", OF_13, X64Uefi, Grub).secure(),
         TestBoot::new("installer-13-secure-both", OF_13, X64Uefi, Grub).secure(),
         TestBoot::new("installer-13-arm64", OF_13, Arm64Uefi, Grub),
+        TestBoot::new("installer-13-riscv64", OF_13, Riscv64Uefi, Grub),
     ]
 };
 const OF_12: &str = "Debian 12";
@@ -246,8 +247,7 @@ mod tests {
             };
             assert_eq!((entry.id.as_str(), entry.cpu), ("deb", cpu));
             assert_eq!(linux(entry).kernel, kernel);
-            let is_booted = !found.tested_of(entry).is_empty();
-            assert_eq!(is_booted, cpu != Cpu::Riscv64, "{arch}");
+            assert!(!found.tested_of(entry).is_empty(), "{arch}");
         }
     }
 
