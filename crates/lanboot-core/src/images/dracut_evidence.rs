@@ -2,6 +2,7 @@
 //! program of its own there.
 
 use crate::images::lack::{self, Lack, Part};
+use crate::images::transport::Transport;
 use crate::initramfs::Contents;
 
 /// Drivers of common network cards, wired and virtual. dracut's module `kernel-network-modules` takes
@@ -54,6 +55,34 @@ pub(super) fn lacks_of_kiwi(contents: &Contents, path: &str) -> Vec<Lack> {
         evidence.ram_disk(),
     ];
     lack::in_initramfs(path, evidence.network().into_iter().chain(own))
+}
+
+/// Returns what the initramfs at `path` lacks that mounts its medium as the root.
+pub(super) fn lacks_for_medium(contents: &Contents, path: &str) -> Vec<Lack> {
+    let evidence = Evidence(contents);
+    let own = [
+        (Part::Nfs, evidence.nfs()),
+        (Part::Nbd, evidence.disc_over_nbd()),
+        evidence.ram_disk(),
+    ];
+    lack::in_initramfs(path, evidence.network().into_iter().chain(own))
+}
+
+/// Returns the argument with which it puts an overlay in memory above a root that comes by `transport`;
+/// `None` where it cannot.
+pub(super) fn overlay_argument(contents: &Contents, transport: Transport) -> Option<&'static str> {
+    // systemd does it when its own mount of the root is there, and dracut mounts one over NFS.
+    let of_systemd = ("systemd-volatile-root", "systemd.volatile=overlay");
+    let of_disks = (transport == Transport::Nbd).then_some(of_systemd);
+    // Scripts that dracut runs before the switch to the root: `overlay-root`, and `overlayfs` since 107.
+    let of_dracut = [
+        ("10-overlay-mount.sh", "rootovl"),
+        ("00-prepare-overlayfs.sh", "rd.overlay=1"),
+    ];
+    let mut known = of_disks.into_iter().chain(of_dracut);
+    let found = known.find(|(program, _)| contents.has_program(program));
+    let has_overlays = contents.has_module("overlay") == Some(true);
+    found.filter(|_| has_overlays).map(|(_, argument)| argument)
 }
 
 /// Returns whether it is kiwi's own live module, and not `dmsquash-live`, that finds the root.

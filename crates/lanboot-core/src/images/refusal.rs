@@ -40,6 +40,12 @@ pub enum Refusal {
     /// The family whose initramfs cannot mount its root over NFS.
     #[error("its initramfs ({0}) cannot mount the root over NFS")]
     NfsUnsupported(&'static str),
+    /// The family whose root is its medium, which its initramfs mounts or attaches.
+    #[error(
+        "its root is the medium itself, which its initramfs ({0}) does not copy into memory; use NFS \
+         or NBD"
+    )]
+    NoDownload(&'static str),
     /// live-boot's `fetch=` takes one file.
     #[error(
         "its root is in {0} files, and its initramfs (live-boot) fetches only one over HTTP; use NFS"

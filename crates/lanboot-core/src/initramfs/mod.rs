@@ -34,7 +34,8 @@ const MAX_NAME_BYTES: usize = 8 << 20;
 /// Contents of an initramfs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Contents {
-    /// Names of the files in folders called `bin` and `sbin`, and of systemd's generators.
+    /// Names of the files in folders called `bin` and `sbin`, of systemd's programs and generators, and
+    /// of dracut's scripts that run before the switch to the root.
     programs: BTreeSet<String>,
     /// Names of mkinitcpio's runtime hooks.
     hooks: BTreeSet<String>,
@@ -111,7 +112,9 @@ impl Contents {
             .filter(|(_, packed)| ["", ".zst", ".xz", ".gz"].contains(packed));
         let (set, name) = match (folder, module) {
             (_, Some((module, _))) => (&mut self.modules, module.replace('-', "_")),
-            ("bin" | "sbin" | "system-generators", None) => (&mut self.programs, name.to_owned()),
+            ("bin" | "sbin" | "systemd" | "system-generators" | "pre-pivot", None) => {
+                (&mut self.programs, name.to_owned())
+            }
             ("hooks", None) => (&mut self.hooks, name.to_owned()),
             ("boot", None) if parts.next() == Some("live") => {
                 (&mut self.live_scripts, name.to_owned())

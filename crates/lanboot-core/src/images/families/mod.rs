@@ -9,6 +9,7 @@ mod coreos;
 mod debian_cd;
 mod debian_installer;
 mod dracut_live;
+mod dracut_medium;
 mod esxi;
 mod freebsd;
 mod gentoo;
@@ -54,6 +55,7 @@ const FAMILIES: &[&Family] = &[
     // Before it, too: installers have their system in `LiveOS` up to RHEL 7.
     &anaconda::FAMILY,
     &dracut_live::FAMILY,
+    &dracut_medium::FAMILY,
     &coreos::FAMILY,
     &ipfire::FAMILY,
     &windows::FAMILY,
