@@ -94,6 +94,8 @@ diagnostic_codes! {
     SecureBootRejectsKernel: "Secure Boot is on and rejects kernels that are served",
     SecureBootNoImage: "Secure Boot is on, and no image served is for such machines",
     ShimRefused: "the shim was loaded twice and nothing after it: the firmware may refuse it",
+    PlanUnusable: "the plan of a machine cannot be carried out",
+    PlanChanged: "the plan of a machine changed by what the machine did",
     // Interfaces and ports of this host.
     Serving: "what is served, where and how",
     InterfaceUnserved: "an interface has a link and no address, and is not served",
@@ -119,6 +121,7 @@ diagnostic_codes! {
     SubnetWithoutRouter: "a `[[subnet]]` behind a relay has no router",
     StoredLeasesUnused: "stored leases lie outside the range",
     MachinesNotKept: "what is known of machines cannot be written",
+    PlanNotKept: "a change of a machine's plan cannot be written",
     AdminUnavailable: "`lanboot machine` cannot be used",
     NoOtherServer: "no other DHCP server answers: addresses are handed out",
     NoServerForProxy: "no DHCP server answers, and addresses are not handed out (`--dhcp proxy`)",

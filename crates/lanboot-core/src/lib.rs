@@ -45,6 +45,7 @@ pub mod initramfs;
 pub mod iso;
 pub mod loaders;
 pub mod machine;
+pub mod machine_plans;
 pub mod machines;
 pub mod media;
 pub mod menus;

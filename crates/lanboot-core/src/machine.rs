@@ -214,6 +214,28 @@ impl fmt::Display for Uuid {
     }
 }
 
+/// Error: the text is not a UUID.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("'{0}' is not a UUID; write it like 4c4c4544-0044-3510-8052-b4c04f4a4d31")]
+pub struct BadUuid(pub String);
+
+impl FromStr for Uuid {
+    type Err = BadUuid;
+
+    /// Accepts 32 digits of either case, with hyphens anywhere, as [`Uuid`] displays them.
+    fn from_str(text: &str) -> Result<Self, BadUuid> {
+        let bad = || BadUuid(crate::text::line(text));
+        let digits: String = text.chars().filter(|c| *c != '-').collect();
+        if digits.len() != 32 || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return Err(bad());
+        }
+        let number = u128::from_str_radix(&digits, 16).map_err(|_| bad())?;
+        let [d, c, b, a, g, e, i, h, rest @ ..] = number.to_be_bytes();
+        let [j, k, l, m, n, o, p, q] = rest;
+        Ok(Self([a, b, c, d, e, g, h, i, j, k, l, m, n, o, p, q]))
+    }
+}
+
 impl fmt::Debug for Uuid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Uuid({self})")
@@ -267,6 +289,22 @@ mod tests {
             "zz:1a:ff:03:04:05",
         ] {
             assert_eq!(text.parse::<Mac>(), Err(BadMac(text.to_owned())), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_uuid_is_read_as_it_is_shown() {
+        let uuid = Uuid([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16]);
+        let text = uuid.to_string();
+        assert_eq!(text, "04030201-0605-0807-090a-0b0c0d0e0f10");
+        assert_eq!(text.to_uppercase().parse(), Ok(uuid));
+        assert_eq!(text.replace('-', "").parse(), Ok(uuid));
+        for text in ["", "7", "+4030201-0605-0807-090a-0b0c0d0e0f10", &text[1..]] {
+            assert_eq!(
+                text.parse::<Uuid>(),
+                Err(BadUuid(text.to_owned())),
+                "{text}"
+            );
         }
     }
 

@@ -64,7 +64,11 @@ impl Routes {
 
     /// Opens the file at `path` (and `query`, without its `?`) as `peer` gets to see it.
     pub fn open(&self, path: &[u8], query: &[u8], peer: IpAddr) -> Option<Opened> {
-        let route = Route::parse(path)?;
+        self.open_route(Route::parse(path)?, query, peer)
+    }
+
+    /// Opens the file of a route, as [`Routes::open`] that of a path.
+    pub fn open_route(&self, route: Route, query: &[u8], peer: IpAddr) -> Option<Opened> {
         Some(Opened {
             file: self.file(&route, query, peer)?,
             file_use: self.use_of(&route),
@@ -72,7 +76,7 @@ impl Routes {
         })
     }
 
-    /// Returns the file that [`Routes::open`] opens.
+    /// Returns the file at `path` that [`Routes::open`] opens.
     pub fn find(&self, path: &[u8], query: &[u8], peer: IpAddr) -> Option<File> {
         self.open(path, query, peer).map(|opened| opened.file)
     }

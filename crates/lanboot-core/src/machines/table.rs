@@ -9,7 +9,7 @@ use super::crowding::{self, MAX_MACHINES};
 use super::known_machine::KnownMachine;
 use crate::dhcp::MessageType;
 use crate::events::{BootState, Event, EventKind, Peer};
-use crate::machine::{Mac, Machine, Stage};
+use crate::machine::{Mac, Machine, Stage, Uuid};
 use crate::route::{FileUse, Role};
 
 /// A change to what is kept.
@@ -50,6 +50,22 @@ impl Machines {
     /// Returns what is known of a machine.
     pub fn get(&self, mac: Mac) -> Option<&KnownMachine> {
         self.known.get(&mac)
+    }
+
+    /// Returns the machine that has an address, as far as it is known.
+    pub fn at(&self, address: IpAddr) -> Option<Mac> {
+        self.by_address.get(&address).copied()
+    }
+
+    /// Returns whether a machine was the first one with its UUID: boards with a made-up one are sold,
+    /// and anybody can claim another machine's.
+    pub fn is_first_with(&self, uuid: Uuid, mac: Mac) -> bool {
+        let with = self
+            .known
+            .values()
+            .filter(|machine| machine.uuid == Some(uuid));
+        let first = with.min_by_key(|machine| (machine.first_seen, machine.mac));
+        first.is_none_or(|machine| machine.mac == mac)
     }
 
     /// Lists all machines, the one heard last first.

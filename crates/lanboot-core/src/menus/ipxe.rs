@@ -55,6 +55,7 @@ pub(super) fn one_script(
     out.push_str("\n:nothing\n");
     fit.nothing(&mut out);
     out.push_str(ENDS);
+    out.push_str(LOCAL);
     out
 }
 
@@ -62,8 +63,12 @@ pub(super) fn one_script(
 const ENDS: &str = "prompt --timeout 30000 Press a key to go on without the network ||\nexit\n\
     \n:failed\necho lanboot: this did not start; see the reason above.\n\
     prompt --timeout 30000 Press a key for the menu ||\ngoto menu\n\
-    \n:shell\nshell\ngoto menu\n\
-    \n:local\nexit\n";
+    \n:shell\nshell\ngoto menu\n";
+
+/// Boots the local disk. Some BIOSes hang or start over when iPXE exits to them, so there it starts the
+/// first disk itself, and exits where that has no boot sector; UEFI goes on with its boot order.
+pub(super) const LOCAL: &str = "\n:local\n\
+    iseq ${platform} pcbios && sanboot --no-describe --drive 0x80 ||\nexit\n";
 
 /// Writes the menu up to its question.
 fn items(out: &mut String, catalog: &Catalog, is_choosing: bool) {

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::cpu_filter::where_any_starts;
-use super::ipxe::{UNSIGNED, ask_for_memory, is_choosing, item, one_script, start};
+use super::ipxe::{LOCAL, UNSIGNED, ask_for_memory, is_choosing, item, one_script, start};
 use super::outline::{FIRST, Page, outline};
 use super::{
     CpuFilter, MAX_HELP, MAX_PAGE, Menu, incomplete_title, line, transport_label, where_it_starts,
@@ -166,7 +166,8 @@ impl IpxePages<'_> {
         fit.nothing(out);
         out.push_str("prompt --timeout 30000 Press a key to go on without the network ||\nexit\n");
         if is_main {
-            out.push_str("\n:shell\nshell\ngoto menu\n\n:local\nexit\n");
+            out.push_str("\n:shell\nshell\ngoto menu\n");
+            out.push_str(LOCAL);
         }
     }
 

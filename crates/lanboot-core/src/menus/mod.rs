@@ -10,6 +10,7 @@ mod grub_pages;
 mod ipxe;
 mod ipxe_pages;
 mod outline;
+mod planned;
 mod pxelinux;
 mod pxelinux_pages;
 

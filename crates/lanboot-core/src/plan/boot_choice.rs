@@ -5,6 +5,7 @@ use super::unknown_entry::UnknownEntry;
 use crate::catalog::{AmbiguousName, Catalog, Cpu, Entry, Firmware, Image, Incomplete};
 use crate::images::EntryKind;
 use crate::machine::Arch;
+use crate::machine_plans::Start;
 
 /// The unattended choice: a kernel entry for every kind of firmware that can start one, or a
 /// whole image.
@@ -14,6 +15,8 @@ pub struct BootChoice {
     starts: [Option<String>; Firmware::ALL.len()],
     /// Name of the image that was asked for.
     image: Option<String>,
+    /// True if it is the local disk.
+    is_disk: bool,
 }
 
 /// The reason why `--boot` cannot be done.
@@ -71,6 +74,26 @@ impl BootChoice {
         }
     }
 
+    /// Chooses the local disk.
+    pub fn disk() -> Self {
+        Self {
+            is_disk: true,
+            ..Self::default()
+        }
+    }
+
+    /// Returns the choice for a machine whose plan starts this, where `self` is that of every machine.
+    ///
+    /// # Errors
+    /// It names nothing that can start.
+    pub fn planned(&self, catalog: &Catalog, start: &Start) -> Result<Self, CannotBoot> {
+        match start {
+            Start::Menu => Ok(self.clone()),
+            Start::Disk => Ok(Self::disk()),
+            Start::Entry(name) | Start::Install(name) => Self::resolve(catalog, Some(name)),
+        }
+    }
+
     /// Chooses the first image that each firmware can start.
     pub fn first(catalog: &Catalog) -> Self {
         Self::each(|firmware| {
@@ -83,7 +106,7 @@ impl BootChoice {
     fn each(of: impl Fn(Firmware) -> Option<String>) -> Self {
         Self {
             starts: Firmware::ALL.map(of),
-            image: None,
+            ..Self::default()
         }
     }
 
@@ -123,10 +146,11 @@ impl BootChoice {
         self.image.is_some()
     }
 
-    /// Returns the image that was asked for, or all of them.
+    /// Returns the image that was asked for, or all of them; none of them for the local disk.
     pub fn images<'a>(&self, catalog: &'a Catalog) -> impl Iterator<Item = &'a Image> {
         let images = catalog.images().iter().map(AsRef::as_ref);
-        let is_meant = |image: &&Image| self.image.as_ref().is_none_or(|name| *name == image.name);
+        let is_named = |image: &Image| self.image.as_ref().is_none_or(|name| *name == image.name);
+        let is_meant = move |image: &&Image| !self.is_disk && is_named(image);
         images.filter(is_meant)
     }
 
@@ -257,6 +281,25 @@ mod tests {
         assert_eq!(ram_disk(None), "both");
         assert_eq!(ram_disk(Some("memtest")), "memtest");
         assert_eq!(ram_disk(Some("both-x86_64")), "both");
+    }
+
+    #[test]
+    fn the_local_disk_is_no_image() {
+        use crate::testing::whole_image;
+        let images = [
+            whole_image("memtest", &[Arch::X64Uefi]),
+            image("live", &[Cpu::X86_64]),
+        ];
+        let catalog = Catalog::new(images.map(Arc::new).to_vec());
+        let disk = BootChoice::disk();
+        assert!(
+            Firmware::ALL
+                .iter()
+                .all(|firmware| disk.of(*firmware).is_none())
+        );
+        assert!(disk.whole_image(&catalog, Arch::X64Uefi).is_none());
+        assert!(disk.ram_disk(&catalog, Arch::X64Uefi).is_none());
+        assert!(!disk.is_named());
     }
 
     #[test]

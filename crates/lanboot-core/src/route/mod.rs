@@ -37,6 +37,7 @@ pub use menu_part::{MenuPart, MenuReader, PartKind};
 use std::fmt;
 
 use crate::loaders::{AUTOEXEC, LoaderRoute, SecureArch};
+use crate::machine::Mac;
 use crate::net::Origin;
 use crate::vfs::Path;
 
@@ -156,6 +157,22 @@ impl Route {
     /// Returns the URL of this route below `origin`, unencoded.
     pub fn url(&self, origin: &Origin) -> String {
         format!("{origin}/{self}")
+    }
+
+    /// Returns whether it is a menu, or a part of one, which a machine's plan may change.
+    pub fn is_menu(&self) -> bool {
+        self.role() == Some(Role::Menu)
+    }
+
+    /// Returns the hardware address in the name of a menu that PXELINUX or GRUB ask for in the name of
+    /// one machine: `01-52-54-00-12-34-56`.
+    pub fn machine(&self) -> Option<Mac> {
+        /// Length of `52-54-00-12-34-56`.
+        const LEN: usize = 17;
+        let path = self.to_string();
+        let name = path.get(path.len().checked_sub(LEN)?..)?;
+        let is_ethernet = path.strip_suffix(name)?.ends_with("01-");
+        name.parse().ok().filter(|_| is_ethernet)
     }
 
     /// Returns the role of the file in a boot, where the path alone decides that: a file of an

@@ -5,12 +5,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
-use http_body_util::{BodyExt as _, Empty, Limited};
+use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Bytes;
 use hyper::client::conn::http1;
 use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
 use lanboot_core::text;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 use tokio::time::timeout;
@@ -29,8 +30,26 @@ const MAX_ANSWER: usize = 32 << 20;
 /// # Errors
 /// No program runs there, it does not answer in time, or it refuses: then with its own sentence.
 pub fn get<T: DeserializeOwned>(folder: &Path, path: &str) -> anyhow::Result<T> {
-    let body = call(folder, Method::GET, path)?;
-    serde_json::from_slice(&body).context("the answer of the running lanboot is not understood")
+    parse(&call(folder, Method::GET, path, Bytes::new())?)
+}
+
+/// Sends `body` to `path`, and parses the answer.
+///
+/// # Errors
+/// As [`get`].
+pub fn send<T: DeserializeOwned>(
+    folder: &Path,
+    method: Method,
+    path: &str,
+    body: &impl Serialize,
+) -> anyhow::Result<T> {
+    let body = serde_json::to_vec(body)?;
+    let answer = call(folder, method, path, body.into())?;
+    parse(if answer.is_empty() { b"null" } else { &answer })
+}
+
+fn parse<T: DeserializeOwned>(answer: &[u8]) -> anyhow::Result<T> {
+    serde_json::from_slice(answer).context("the answer of the running lanboot is not understood")
 }
 
 /// Sends a request to delete what is at `path`.
@@ -38,24 +57,24 @@ pub fn get<T: DeserializeOwned>(folder: &Path, path: &str) -> anyhow::Result<T> 
 /// # Errors
 /// As [`get`].
 pub fn delete(folder: &Path, path: &str) -> anyhow::Result<()> {
-    call(folder, Method::DELETE, path).map(drop)
+    call(folder, Method::DELETE, path, Bytes::new()).map(drop)
 }
 
-fn call(folder: &Path, method: Method, path: &str) -> anyhow::Result<Bytes> {
+fn call(folder: &Path, method: Method, path: &str, body: Bytes) -> anyhow::Result<Bytes> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
     // Inside: a timer belongs to the runtime that it is made in.
     let answer =
-        runtime.block_on(async { timeout(PATIENCE, exchange(folder, method, path)).await });
+        runtime.block_on(async { timeout(PATIENCE, exchange(folder, method, path, body)).await });
     answer.map_err(|_| {
         let seconds = PATIENCE.as_secs();
         anyhow!("the running lanboot did not answer for {seconds} s")
     })?
 }
 
-async fn exchange(folder: &Path, method: Method, path: &str) -> anyhow::Result<Bytes> {
+async fn exchange(folder: &Path, method: Method, path: &str, body: Bytes) -> anyhow::Result<Bytes> {
     let stream = connect(folder).await?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     // It ends with the answer, or fails with it.
@@ -64,7 +83,8 @@ async fn exchange(folder: &Path, method: Method, path: &str) -> anyhow::Result<B
         .method(method)
         .uri(path)
         .header("host", "lanboot")
-        .body(Empty::<Bytes>::new())?;
+        .header("content-type", "application/json")
+        .body(Full::new(body))?;
     let answer = sender.send_request(request).await?;
     let status = answer.status();
     let body = Limited::new(answer.into_body(), MAX_ANSWER).collect().await;
@@ -101,8 +121,44 @@ mod tests {
     use super::*;
     use crate::admin::AdminSocket;
     use crate::admin::views::MachineList;
-    use crate::machines::MachineTable;
+    use crate::context::Context;
+    use crate::events::bus::Bus;
+    use crate::images::open_images::OpenImages;
+    use crate::machines::Plans;
+    use lanboot_core::catalog::Catalog;
+    use lanboot_core::menus::Menu;
+    use lanboot_core::routes::Routes;
+    use std::sync::Arc;
     use tokio::sync::watch;
+
+    /// Returns the context of a server without images.
+    fn context(drain: watch::Receiver<bool>) -> Context {
+        let (bus, _events) = Bus::new();
+        let menu = Menu {
+            timeout: None,
+            boot: Default::default(),
+            append: String::new(),
+            transports: Default::default(),
+            kind: Default::default(),
+        };
+        let routes = Routes {
+            catalog: Arc::new(Catalog::default()),
+            loaders: Default::default(),
+            menu,
+            addresses: Vec::new(),
+            subnets: Vec::new(),
+            http_port: 80,
+            nfs: false,
+            nbd: false,
+        };
+        Context {
+            routes: Arc::new(arc_swap::ArcSwap::from_pointee(routes)),
+            plans: Plans::none(bus.clone()),
+            open_images: Arc::new(OpenImages::default()),
+            bus,
+            drain,
+        }
+    }
 
     #[test]
     fn answers_and_refusals_come_back_and_no_server_is_a_sentence() {
@@ -118,7 +174,7 @@ mod tests {
         let server = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread();
             let runtime = { runtime }.enable_all().build().unwrap();
-            runtime.block_on(crate::admin::serve(socket, MachineTable::default(), drain))
+            runtime.block_on(crate::admin::serve(socket, context(drain)))
         });
         let list: MachineList = get(folder, "/api/v1/machines").unwrap();
         assert!(list.machines.is_empty());

@@ -1,84 +1,73 @@
 //! The paths of the API. The router is the same on every listener.
 
-use axum::extract::{Path, State};
+use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use lanboot_core::machine::Mac;
-use lanboot_core::text;
 
-use super::views::{ErrorBody, MachineList, MachineView};
-use crate::machines::MachineTable;
+use super::plan_paths;
+use super::refusal::{Refusal, parse_mac};
+use super::views::{MachineList, MachineView};
+use crate::context::Context;
+
+/// Largest body of a request, in bytes: an import of all machines that are kept, with some variables.
+const MAX_BODY: usize = 32 << 20;
 
 /// Makes the router.
-pub fn router(machines: MachineTable) -> Router {
+pub fn router(context: Context) -> Router {
+    let plan = get(plan_paths::show)
+        .patch(plan_paths::set)
+        .delete(plan_paths::clear);
     Router::new()
         .route("/api/v1/machines", get(list))
         .route("/api/v1/machines/{mac}", get(show).delete(forget))
+        .route("/api/v1/machines/{mac}/plan", plan)
+        .route("/api/v1/machines/{mac}/next", post(plan_paths::next))
+        .route("/api/v1/machines/{mac}/done", post(plan_paths::done))
+        .route(
+            "/api/v1/plans",
+            get(plan_paths::export).post(plan_paths::import),
+        )
         .fallback(async || Refusal::new(StatusCode::NOT_FOUND, "there is no such path"))
         .method_not_allowed_fallback(async || {
             let status = StatusCode::METHOD_NOT_ALLOWED;
             Refusal::new(status, "this path does not take that method")
         })
-        .with_state(machines)
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .with_state(context)
 }
 
-async fn list(State(machines): State<MachineTable>) -> Json<MachineList> {
-    let machines = machines.list();
+async fn list(State(context): State<Context>) -> Json<MachineList> {
+    let machines = context.plans.machines().list();
     Json(MachineList {
         machines: machines.iter().map(MachineView::from).collect(),
     })
 }
 
 async fn show(
-    State(machines): State<MachineTable>,
+    State(context): State<Context>,
     Path(mac): Path<String>,
 ) -> Result<Json<MachineView>, Refusal> {
-    let mac = parse(&mac)?;
-    let machine = machines.get(mac).ok_or_else(|| unknown(mac))?;
+    let mac = parse_mac(&mac)?;
+    let machine = context.plans.machines().get(mac);
+    let machine = machine.ok_or_else(|| unknown(mac))?;
     Ok(Json(MachineView::from(&machine)))
 }
 
 async fn forget(
-    State(machines): State<MachineTable>,
+    State(context): State<Context>,
     Path(mac): Path<String>,
 ) -> Result<StatusCode, Refusal> {
-    let mac = parse(&mac)?;
-    let was_known = machines.forget(mac);
+    let mac = parse_mac(&mac)?;
+    let was_known = context.plans.machines().forget(mac);
     was_known
         .then_some(StatusCode::NO_CONTENT)
         .ok_or_else(|| unknown(mac))
-}
-
-fn parse(mac: &str) -> Result<Mac, Refusal> {
-    let parsed: Result<Mac, _> = mac.parse();
-    parsed.map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, text::lines(&error.to_string())))
 }
 
 fn unknown(mac: Mac) -> Refusal {
     let error =
         format!("no machine {mac} has asked to boot; lanboot machine list shows those that have");
     Refusal::new(StatusCode::NOT_FOUND, error)
-}
-
-/// A request that is not carried out.
-#[derive(Debug)]
-struct Refusal {
-    status: StatusCode,
-    error: String,
-}
-
-impl Refusal {
-    fn new(status: StatusCode, error: impl Into<String>) -> Self {
-        let error = error.into();
-        Self { status, error }
-    }
-}
-
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
-        let Self { status, error } = self;
-        (status, Json(ErrorBody { error })).into_response()
-    }
 }

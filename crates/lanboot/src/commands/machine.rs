@@ -1,4 +1,4 @@
-//! `lanboot machine`: shows and forgets the machines that the running program knows.
+//! `lanboot machine`: shows the machines that the running program knows, and changes their plans.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -6,8 +6,9 @@ use std::path::Path;
 use lanboot_core::machine::Mac;
 use lanboot_core::text;
 
+use super::machine_plan;
 use crate::admin::client;
-use crate::admin::views::{BootView, MachineList, MachineView};
+use crate::admin::views::{BootView, MachineList, MachineView, PlanView};
 use crate::config::args::{Machine, MachineCommand};
 use crate::config::state_folder;
 
@@ -29,20 +30,43 @@ pub fn run(flags: &Machine) -> anyhow::Result<String> {
                 Ok(table(&list.machines))
             }
         }
-        MachineCommand::Show { mac, json } => {
-            let machine: MachineView = client::get(folder, &path(*mac))?;
-            if *json {
-                as_json(&machine)
-            } else {
-                Ok(details(&machine))
-            }
+        MachineCommand::Show { mac, why, json } => show(folder, *mac, *why, *json),
+        MachineCommand::Set { mac, keys, replace } => {
+            machine_plan::set(folder, &path(*mac), keys, *replace)
         }
+        MachineCommand::Next { mac, boot, .. } => {
+            machine_plan::next(folder, &path(*mac), boot.as_deref())
+        }
+        MachineCommand::Done { mac } => machine_plan::done(folder, &path(*mac)),
+        MachineCommand::Export => machine_plan::export(folder),
+        MachineCommand::Import { file } => machine_plan::import(folder, file),
         MachineCommand::Forget { mac } => forget(folder, *mac),
     }
 }
 
 fn path(mac: Mac) -> String {
     format!("{MACHINES}/{mac}")
+}
+
+/// Shows a machine that is known, or has a plan.
+fn show(folder: &Path, mac: Mac, why: bool, json: bool) -> anyhow::Result<String> {
+    let plan: PlanView = client::get(folder, &format!("{}/plan", path(mac)))?;
+    let has_plan = plan.values.len() > 1;
+    let machine: Option<MachineView> = match client::get(folder, &path(mac)) {
+        Ok(machine) => Some(machine),
+        Err(_) if has_plan => None,
+        Err(error) => return Err(error),
+    };
+    if json {
+        let mut value = match &machine {
+            Some(machine) => serde_json::to_value(machine)?,
+            None => serde_json::json!({ "mac": plan.mac }),
+        };
+        value["plan"] = serde_json::to_value(&plan)?;
+        return as_json(&value);
+    }
+    let details = machine.as_ref().map(details).unwrap_or_default();
+    Ok(format!("{details}{}", machine_plan::lines(&plan, why)))
 }
 
 fn forget(folder: &Path, mac: Mac) -> anyhow::Result<String> {

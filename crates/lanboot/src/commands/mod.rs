@@ -4,3 +4,4 @@ pub mod doctor;
 pub mod export;
 pub mod inspect;
 pub mod machine;
+mod machine_plan;

@@ -127,7 +127,7 @@ pub enum Command {
     /// Show which machines can be served from here, and which packages provide missing loaders
     #[command(after_help = DOCTOR_EXAMPLES)]
     Doctor(Doctor),
-    /// Show and forget the machines that have asked the running lanboot to boot
+    /// Show the machines that have asked the running lanboot to boot, and plan what they boot
     #[command(after_help = MACHINE_EXAMPLES)]
     Machine(Machine),
     /// Download official images by name, or any by address, and verify them
@@ -143,6 +143,16 @@ Examples:
       Everything known of one of them.
   sudo lanboot machine list --json
       The same for a script.
+  sudo lanboot machine set 52:54:00:12:34:56 boot=disk append='console=ttyS0'
+      It boots from its own disk, and what else it boots gets one more argument.
+  sudo lanboot machine set 52:54:00:12:34:56 boot=install:debian-13
+      It starts this entry until its installation is done, and its own disk from then on.
+  sudo lanboot machine next 52:54:00:12:34:56 memtest86
+      Its next boot starts this image, once.
+  sudo lanboot machine show --why 52:54:00:12:34:56
+      Its plan, and from where each value is.
+  sudo lanboot machine export >machines.toml
+  sudo lanboot machine import machines.toml
 
 It asks the lanboot that is running, through the socket in its state folder.";
 
@@ -328,11 +338,53 @@ pub enum MachineCommand {
         /// Its hardware address
         #[arg(value_name = "MAC")]
         mac: Mac,
+        /// Also show from where each value of its plan is, and those it overrides
+        #[arg(long)]
+        why: bool,
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Forget a machine until it asks to boot again
+    /// Set keys of a machine's plan: boot, transport, append, loader, answers, host-name, address,
+    /// variables.NAME
+    Set {
+        /// Its hardware address
+        #[arg(value_name = "MAC")]
+        mac: Mac,
+        /// Keys to set; without a value one is removed
+        #[arg(value_name = "KEY=VALUE", required_unless_present = "replace")]
+        keys: Vec<String>,
+        /// Remove all other keys that were set
+        #[arg(long)]
+        replace: bool,
+    },
+    /// Choose what the next boot of a machine starts, once
+    Next {
+        /// Its hardware address
+        #[arg(value_name = "MAC")]
+        mac: Mac,
+        /// menu, disk, or an entry or image; one that its plan installs is installed again
+        #[arg(value_name = "menu|disk|ENTRY", required_unless_present = "cancel")]
+        boot: Option<String>,
+        /// Take back what was chosen
+        #[arg(long, conflicts_with = "boot")]
+        cancel: bool,
+    },
+    /// Note that the installation of a machine is done: from now on it boots from its disk
+    Done {
+        /// Its hardware address
+        #[arg(value_name = "MAC")]
+        mac: Mac,
+    },
+    /// Print the plans that were set, as tables [[machine]]
+    Export,
+    /// Set the plans of a file that export wrote; all of them, or none if one is wrong
+    Import {
+        /// The file; '-' reads standard input
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Forget a machine until it asks to boot again; its plan stays
     Forget {
         /// Its hardware address
         #[arg(value_name = "MAC")]

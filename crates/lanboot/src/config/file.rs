@@ -8,12 +8,14 @@ use std::path::Path;
 use anyhow::{Context as _, anyhow, bail};
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Args as _, Command};
+use lanboot_core::machine_plans::Rules;
 use lanboot_core::text;
 use lanboot_core::text::nearest;
 use toml::Spanned;
 use toml::de::{DeArray, DeString, DeTable, DeValue};
 
 use super::error;
+use super::machine_tables;
 use super::settings::FLAG_ONLY;
 use super::subnet::{self, Subnet};
 
@@ -33,6 +35,8 @@ pub(super) struct ConfigFile {
     pub(super) places: BTreeMap<String, String>,
     /// The networks.
     pub(super) subnets: Vec<Subnet>,
+    /// The plans of machines.
+    pub(super) rules: Rules,
 }
 
 /// Reads the text of a configuration file.
@@ -61,12 +65,10 @@ impl ConfigFile {
         overridden: &BTreeSet<String>,
     ) -> anyhow::Result<Self> {
         let source = Source { name, text };
-        let table = DeTable::parse(text).map_err(|error| {
-            let offset = error.span().map_or(0, |span| span.start);
-            source.error(offset, error.message())
-        })?;
+        let table = source.parse()?;
         let table = table.get_ref();
-        let written = Written::of_table(&source, table, schema, "", &[SUBNET])?;
+        let tables = [SUBNET, machine_tables::MACHINE, machine_tables::GROUP];
+        let written = Written::of_table(&source, table, schema, "", &tables)?;
         let written: Vec<Written> = written
             .into_iter()
             .filter(|value| !overridden.contains(&value.key))
@@ -77,6 +79,7 @@ impl ConfigFile {
             places: places.collect(),
             matches: matches(&source, schema, &written, "")?,
             subnets: subnets(&source, table)?,
+            rules: machine_tables::rules(&source, table)?,
         })
     }
 }
@@ -130,12 +133,26 @@ pub(super) fn key(arg: &Arg) -> &str {
 }
 
 /// The text of a file, for the places in it.
-struct Source<'a> {
-    name: &'a str,
-    text: &'a str,
+pub(super) struct Source<'a> {
+    pub(super) name: &'a str,
+    pub(super) text: &'a str,
 }
 
 impl Source<'_> {
+    /// Parses it as TOML.
+    pub(super) fn parse(&self) -> anyhow::Result<Spanned<DeTable<'_>>> {
+        DeTable::parse(self.text).map_err(|error| {
+            let offset = error.span().map_or(0, |span| span.start);
+            self.error(offset, error.message())
+        })
+    }
+
+    /// Returns `FILE:LINE`.
+    pub(super) fn line(&self, offset: usize) -> String {
+        let before = self.text.get(..offset).unwrap_or(self.text);
+        format!("{}:{}", self.name, before.matches('\n').count() + 1)
+    }
+
     /// Returns `FILE:LINE:COLUMN`, both counted from 1, columns in characters.
     fn place(&self, offset: usize) -> String {
         let before = self.text.get(..offset).unwrap_or(self.text);
@@ -145,7 +162,7 @@ impl Source<'_> {
         format!("{}:{line}:{column}", self.name)
     }
 
-    fn error(&self, offset: usize, message: impl std::fmt::Display) -> anyhow::Error {
+    pub(super) fn error(&self, offset: usize, message: impl std::fmt::Display) -> anyhow::Error {
         anyhow!("{}: {message}", self.place(offset))
     }
 }
@@ -255,7 +272,7 @@ fn texts(arg: &Arg, value: &Spanned<DeValue<'_>>) -> Result<Texts, (usize, Strin
 }
 
 /// Returns a text or a whole number as text.
-fn scalar(value: &DeValue<'_>) -> Option<String> {
+pub(super) fn scalar(value: &DeValue<'_>) -> Option<String> {
     match value {
         DeValue::String(text) => Some(text.clone().into_owned()),
         DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())

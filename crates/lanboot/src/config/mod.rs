@@ -8,6 +8,7 @@ mod conflicts;
 mod error;
 mod file;
 mod given;
+mod machine_tables;
 mod network;
 mod settings;
 mod subnet;
@@ -16,6 +17,7 @@ mod tests;
 mod value;
 
 pub use file::DEFAULT_CONFIG;
+pub use machine_tables::{read_plans, write_plans};
 pub use settings::Settings;
 pub use subnet::Subnet;
 pub use value::Log;
@@ -170,6 +172,7 @@ fn with_file(
     let mut settings = Settings::from_arg_matches(&file.matches)?;
     settings.update_from_arg_matches(&flags)?;
     settings.subnets = file.subnets;
+    settings.rules = file.rules;
     let given = GivenKeys {
         flags: given,
         file: file.places,

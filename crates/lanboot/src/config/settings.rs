@@ -11,6 +11,7 @@ use lanboot_core::dhcp::server_detection::Policy;
 use lanboot_core::images::Transport;
 use lanboot_core::loaders::LoaderKind;
 use lanboot_core::machine::Mac;
+use lanboot_core::machine_plans::{Rules, Start};
 use lanboot_core::plan::Transports;
 use lanboot_core::plan::{LoaderChoice, MenuKind};
 
@@ -41,8 +42,9 @@ pub(super) const REPEATED_BY_EXPORT: [&str; 13] = [
 /// Keys that an exported fragment does not repeat: the images follow the flags; addresses are the other
 /// server's task; the rest is how the program runs. A test finds the key that is in neither list.
 #[cfg(test)]
-pub(super) const NOT_REPEATED_BY_EXPORT: [&str; 13] = [
+pub(super) const NOT_REPEATED_BY_EXPORT: [&str; 14] = [
     "images",
+    "boot-policy",
     "dhcp",
     "range",
     "lease-time",
@@ -111,6 +113,14 @@ pub struct Settings {
     /// Entry or image to start when the menu times out; default: the first image
     #[arg(long, value_name = "ENTRY")]
     pub boot: Option<String>,
+    /// What starts on machines without a plan: menu (what --boot says), disk, or an entry or image
+    #[arg(
+        long,
+        value_name = "menu|disk|ENTRY",
+        value_parser = value::boot_policy,
+        default_value = "menu"
+    )]
+    pub boot_policy: Start,
     /// Additional kernel arguments for every entry
     #[arg(
         long,
@@ -178,6 +188,9 @@ pub struct Settings {
     /// Networks, on interfaces or behind relays: the tables `[[subnet]]` of the file.
     #[arg(skip)]
     pub subnets: Vec<Subnet>,
+    /// Plans of machines: the tables `[[machine]]` and `[[group]]` of the file.
+    #[arg(skip)]
+    pub rules: Rules,
     /// True if log lines begin with the time: journald adds its own.
     #[arg(skip = std::env::var_os("JOURNAL_STREAM").is_none())]
     pub stamped: bool,

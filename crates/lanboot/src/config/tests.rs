@@ -7,6 +7,7 @@ use lanboot_core::dhcp::server_detection::Policy;
 use lanboot_core::images::Transport;
 use lanboot_core::loaders::LoaderKind;
 use lanboot_core::machine::Mac;
+use lanboot_core::machine_plans::KEYS;
 use lanboot_core::plan::LoaderChoice;
 use lanboot_core::plan::Transports;
 
@@ -317,13 +318,22 @@ fn rows(augment: fn(clap::Command) -> clap::Command) -> String {
 
 #[test]
 fn the_documentation_lists_every_key_with_the_text_of_its_definition() {
-    let tables = [rows(Settings::augment_args), rows(Subnet::augment_args)];
+    let plans = KEYS.iter();
+    let plans: String = plans
+        .map(|(key, text)| format!("| `{key}` | {text} |\n"))
+        .collect();
+    let head = "| key | meaning |\n|---|---|\n";
+    let tables = [
+        rows(Settings::augment_args),
+        rows(Subnet::augment_args),
+        format!("{head}{plans}"),
+    ];
     let mut parts: Vec<String> = CONFIGURATION
         .split("<!-- keys -->\n")
         .map(str::to_owned)
         .collect();
-    assert_eq!(parts.len(), 5, "two tables between marks");
-    for (part, table) in [1, 3].into_iter().zip(tables) {
+    assert_eq!(parts.len(), 7, "three tables between marks");
+    for (part, table) in [1, 3, 5].into_iter().zip(tables) {
         parts[part] = table;
     }
     let expected = parts.join("<!-- keys -->\n");

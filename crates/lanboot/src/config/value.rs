@@ -11,6 +11,7 @@ use lanboot_core::downloads::{Algorithm, parse_hex};
 use lanboot_core::images::Transport;
 use lanboot_core::loaders::LoaderKind;
 use lanboot_core::machine::Mac;
+use lanboot_core::machine_plans::{PlanFields, Start};
 use lanboot_core::plan::MenuKind;
 use lanboot_core::text::nearest;
 
@@ -250,6 +251,19 @@ pub(super) fn sha256(text: &str) -> anyhow::Result<String> {
     match parse_hex(text) {
         Some(sum) if sum.algorithm == Algorithm::Sha256 => Ok(sum.hex),
         _ => bail!("'{text}' is no SHA-256, which has 64 hexadecimal digits"),
+    }
+}
+
+/// Parses `menu|disk|ENTRY`.
+pub(super) fn boot_policy(text: &str) -> anyhow::Result<Start> {
+    let mut fields = PlanFields::default();
+    fields.set("boot", Some(text)).map_err(|error| {
+        let error = error.to_string();
+        anyhow!("{}", error.trim_start_matches("boot: "))
+    })?;
+    match fields.boot {
+        Some(Start::Install(_)) => bail!("an installation needs a plan of its own: [[machine]]"),
+        start => Ok(start.unwrap_or_default()),
     }
 }
 

@@ -9,7 +9,7 @@ use lanboot_core::dhcp::{
 };
 use lanboot_core::events::{EventKind, ListenerReason, Peer};
 use lanboot_core::machine::Machine;
-use lanboot_core::plan;
+use lanboot_core::plan::{self, LoaderChoice};
 use tokio::time::Instant;
 
 use super::limits::{ARP_WAIT, PING_WAIT};
@@ -42,16 +42,25 @@ impl Serving {
             nfs: routes.nfs,
             nbd: routes.nbd,
         };
-        let offers = plan::Offers {
-            catalog: &routes.catalog,
-            loaders: &routes.loaders,
-            choice: &self.loader,
-            boot: &routes.menu.boot,
-            menu: self.menu,
-            // Of this interface, now: another server may have come or gone.
-            proxy: mode == Mode::Proxy,
+        let boot = |machine: &Machine| {
+            let planned = self.context.plans.of(machine.mac, machine.uuid);
+            let choice = planned.loader.map(|kind| LoaderChoice {
+                of: vec![(machine.mac, kind)],
+                ..LoaderChoice::default()
+            });
+            let starts = routes.menu.boot.planned(&routes.catalog, &planned.boot);
+            let offers = plan::Offers {
+                catalog: &routes.catalog,
+                loaders: &routes.loaders,
+                choice: choice.as_ref().unwrap_or(&self.loader),
+                // Where it names nothing that is there, the menu says so.
+                boot: starts.as_ref().unwrap_or(&routes.menu.boot),
+                menu: self.menu,
+                // Of this interface, now: another server may have come or gone.
+                proxy: mode == Mode::Proxy,
+            };
+            plan::offer(machine, &offers, &server)
         };
-        let boot = |machine: &Machine| plan::offer(machine, &offers, &server);
         let info = ReceiveInfo {
             interface: &link.interface,
             server: address,

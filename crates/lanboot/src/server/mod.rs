@@ -60,7 +60,9 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
     let (drain, draining) = watch::channel(false);
     let own = opened.routes.addresses.iter();
     bus.count_arrivals_at(own.map(IpNet::addr));
+    let mut known = opened.known;
     let context = Context {
+        plans: known.plans(settings, bus.clone()),
         routes: Arc::new(ArcSwap::from_pointee(opened.routes)),
         open_images: opened.open_images,
         bus: bus.clone(),
@@ -90,8 +92,7 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
     }
     let rescan = rescan(opened.library, context.clone(), settings.boot.clone());
     control.spawn(rescan);
-    let known = opened.known;
-    let recorder = known.map(|known| known.start(data.handle(), for_machines, &context));
+    let recorder = known.start(data.handle(), for_machines, &context);
     let progress = boot_progress::start(bus.clone(), for_progress, bus::now());
     let progress = progress.context("cannot start the thread that follows the boots")?;
     let logger = logger.start(events, progress.reader());

@@ -46,7 +46,7 @@ pub(super) struct Opened {
     pub sockets: Sockets,
     pub dhcp: Option<dhcp::Listener>,
     /// Machines are known by what DHCP hears.
-    pub known: Option<Known>,
+    pub known: Known,
     /// One for each interface.
     pub watches: Vec<Watch>,
     /// Messages for the operator, one line each.
@@ -94,15 +94,15 @@ fn open_all(settings: &Settings, logger: &EventLogger) -> anyhow::Result<Opened>
     diagnostics.extend(about_interfaces(settings, &interfaces, &served));
     let sockets = Sockets::bind(settings, &served, &mut diagnostics)?;
     let (dhcp, known) = match settings.dhcp {
-        Policy::Off => (None, None),
+        Policy::Off => (None, Known::default()),
         Policy::Auto | Policy::Server | Policy::Proxy => {
-            let (store, kept) = Sqlite::open(&settings.state)?;
+            let (store, mut kept) = Sqlite::open(&settings.state)?;
             let store: Arc<dyn Store> = Arc::new(store);
-            let leases = (Arc::clone(&store), kept.leases);
+            let leases = (Arc::clone(&store), std::mem::take(&mut kept.leases));
             let dhcp =
                 dhcp::Listener::open(settings, &served, &interfaces, leases, &mut diagnostics)?;
-            let known = Known::open(settings, store, kept.machines, &mut diagnostics);
-            (Some(dhcp), Some(known))
+            let known = Known::open(settings, store, kept, &mut diagnostics);
+            (Some(dhcp), known)
         }
     };
     let subnets = settings.subnets.iter();

@@ -1,10 +1,11 @@
-//! State that outlives the program. [`Store`] is the seam: today it keeps leases and machines, in an
-//! embedded database ([`Sqlite`]); whatever else is to be kept (plans, history) is one more
+//! State that outlives the program. [`Store`] is the seam: today it keeps leases, machines and
+//! plans, in an embedded database ([`Sqlite`]); whatever else is to be kept (history) is one more
 //! [`Change`]. What can be found again at any time is in [`IndexCache`].
 
 mod index_cache;
 mod lock;
 mod machine_table;
+mod plan_table;
 mod sqlite;
 
 pub use index_cache::{IndexCache, MAX_RECORD, RecordKind};
@@ -15,6 +16,7 @@ use std::net::Ipv4Addr;
 
 use lanboot_core::dhcp::Lease;
 use lanboot_core::machine::Mac;
+use lanboot_core::machine_plans::PlanChange;
 use lanboot_core::machines::KnownMachine;
 
 /// A place where state is kept.
@@ -35,6 +37,8 @@ pub enum Change {
     PutMachine(KnownMachine),
     /// Removes the record of this machine.
     RemoveMachine(Mac),
+    /// Replaces or removes what was said about these machines: all of it or nothing.
+    PutPlans(Vec<PlanChange>),
 }
 
 /// Called when a change is durable, or with the reason why it is not.

@@ -10,12 +10,13 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use lanboot_core::dhcp::{ClientId, Lease, State};
 use lanboot_core::machine::Mac;
+use lanboot_core::machine_plans::PlanState;
 use lanboot_core::machines::KnownMachine;
 use lanboot_core::text;
 use rusqlite::{Connection, ErrorCode, params};
 
 use super::lock::make;
-use super::{Change, Store, Then, machine_table};
+use super::{Change, Store, Then, machine_table, plan_table};
 
 /// Most queued writes. If the queue is full a write is refused and the machine, which gets no ACK,
 /// asks again: a slow disk slows machines down and costs no memory.
@@ -24,7 +25,7 @@ const QUEUE: usize = 4096;
 const BATCH: usize = 1024;
 /// Migrations in order: number N, counted from 1, makes layout N (`PRAGMA user_version`) out of
 /// layout N - 1. A released one is never changed; a new layout is a new line.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     "CREATE TABLE lease (
          address  INTEGER PRIMARY KEY,
          client   BLOB NOT NULL UNIQUE,
@@ -34,6 +35,7 @@ const MIGRATIONS: [&str; 2] = [
          released INTEGER NOT NULL
      ) STRICT;",
     machine_table::CREATE,
+    plan_table::CREATE,
 ];
 
 struct Job {
@@ -48,6 +50,8 @@ pub struct Kept {
     pub leases: Vec<Lease>,
     /// The machines.
     pub machines: Vec<KnownMachine>,
+    /// What was said about single machines.
+    pub plans: Vec<(Mac, PlanState)>,
 }
 
 /// A database file. Dropping it writes what is queued and closes the file.
@@ -136,6 +140,7 @@ fn open(path: &Path) -> anyhow::Result<(Connection, Kept)> {
     let kept = Kept {
         leases: leases(&connection)?,
         machines: machine_table::read(&connection)?,
+        plans: plan_table::read(&connection)?,
     };
     Ok((connection, kept))
 }
@@ -208,6 +213,7 @@ fn write(connection: &mut Connection, batch: &[Job]) -> rusqlite::Result<()> {
         )?;
         let mut remove = transaction.prepare_cached("DELETE FROM lease WHERE address = ?1")?;
         let mut machines = machine_table::Writer::new(&transaction)?;
+        let mut plans = plan_table::Writer::new(&transaction)?;
         for job in batch {
             match &job.change {
                 Change::PutLease(lease) => put.execute(params![
@@ -221,6 +227,13 @@ fn write(connection: &mut Connection, batch: &[Job]) -> rusqlite::Result<()> {
                 Change::RemoveLease(address) => remove.execute([address.to_bits()])?,
                 Change::PutMachine(machine) => machines.put(machine)?,
                 Change::RemoveMachine(mac) => machines.remove(*mac)?,
+                Change::PutPlans(changes) => {
+                    let mut rows = 0;
+                    for (mac, state) in changes {
+                        rows += plans.write(*mac, state.as_ref())?;
+                    }
+                    rows
+                }
             };
         }
     }
@@ -283,32 +296,26 @@ mod tests {
         };
         let mut connection = Connection::open_in_memory().unwrap();
         migrate(&mut connection, &MIGRATIONS).unwrap();
-        assert_eq!(version(&connection), 2);
-        let more = [
-            MIGRATIONS[0],
-            MIGRATIONS[1],
+        let newest = u32::try_from(MIGRATIONS.len()).unwrap();
+        assert_eq!(version(&connection), newest);
+        let mut more = MIGRATIONS.to_vec();
+        more.push(
             "UPDATE lease SET hostname = 'x'; CREATE TABLE note (id INTEGER PRIMARY KEY) STRICT",
-        ];
+        );
         migrate(&mut connection, &more).unwrap();
         migrate(&mut connection, &more).unwrap();
-        assert_eq!(version(&connection), 3);
+        assert_eq!(version(&connection), newest + 1);
         // A step that fails leaves the layout before it.
-        let broken = [
-            more[0],
-            more[1],
-            more[2],
-            "CREATE TABLE plan (id INTEGER); NONSENSE",
-        ];
+        let mut broken = more.clone();
+        broken.push("CREATE TABLE half (id INTEGER); NONSENSE");
         assert!(migrate(&mut connection, &broken).is_err());
-        assert_eq!(version(&connection), 3);
-        assert!(connection.prepare("SELECT id FROM plan").is_err());
+        assert_eq!(version(&connection), newest + 1);
+        assert!(connection.prepare("SELECT id FROM half").is_err());
         let error = migrate(&mut connection, &MIGRATIONS)
             .unwrap_err()
             .to_string();
-        assert!(
-            error.contains("newer lanboot (layout 3, this one knows 2)"),
-            "{error}"
-        );
+        let expected = format!("newer lanboot (layout {}, this one knows {newest})", newest + 1);
+        assert!(error.contains(&expected), "{error}");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use lanboot::context::Context;
 use lanboot::events::bus::{Bus, Events};
 use lanboot::images::open_images::{ImageFile, OpenImages};
+use lanboot::machines::Plans;
 use lanboot_core::catalog::{Catalog, Detection, Image, MediumLoaders};
 use lanboot_core::events::{EventKind, FileUse};
 use lanboot_core::loaders::Loaders;
@@ -112,6 +113,7 @@ pub fn context(
     let context = Context {
         routes: Arc::new(ArcSwap::from_pointee(routes)),
         open_images,
+        plans: Plans::none(bus.clone()),
         bus,
         drain: draining,
     };

@@ -1,19 +1,19 @@
-//! The known machines: a consumer of the bus that learns from events, and keeps in the store what it
-//! learned.
+//! A consumer of the bus that learns from events, and keeps in the store what it learned.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use lanboot_core::events::DiagnosticCode;
 use lanboot_core::events::rate_limit::SUMMARY;
-use lanboot_core::machine::Mac;
-use lanboot_core::machines::{Change, KnownMachine, Machines};
+use lanboot_core::events::{DiagnosticCode, Event};
+use lanboot_core::machines::Change;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
+use super::plans::Plans;
+use super::table::MachineTable;
 use crate::events::bus::{self, Bus, Events, LossReport};
 use crate::store::{self, Store};
 
@@ -26,42 +26,6 @@ const MAX_KEPT_AT_ONCE: usize = 256;
 /// Most changes kept at the end of the program.
 const MAX_KEPT_AT_END: usize = 2048;
 
-/// The known machines, shared. Cheap to clone.
-#[derive(Clone, Debug, Default)]
-pub struct MachineTable {
-    machines: Arc<Mutex<Machines>>,
-}
-
-impl MachineTable {
-    /// Makes a table of the records that were kept.
-    pub fn new(records: Vec<KnownMachine>) -> Self {
-        Self {
-            machines: Arc::new(Mutex::new(Machines::restore(records))),
-        }
-    }
-
-    /// Lists copies of all machines, the one heard last first.
-    pub fn list(&self) -> Vec<KnownMachine> {
-        self.lock().list().into_iter().cloned().collect()
-    }
-
-    /// Returns a copy of what is known of a machine.
-    pub fn get(&self, mac: Mac) -> Option<KnownMachine> {
-        self.lock().get(mac).cloned()
-    }
-
-    /// Forgets a machine until it asks to boot again. Returns whether it was known.
-    pub fn forget(&self, mac: Mac) -> bool {
-        self.lock().forget(mac)
-    }
-
-    /// Locks the table. It is whole after a panic, too: nothing in it is changed in two steps that
-    /// could panic between.
-    fn lock(&self) -> MutexGuard<'_, Machines> {
-        self.machines.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 /// Handle of the running consumer.
 #[derive(Debug)]
 pub struct RecorderHandle {
@@ -69,17 +33,19 @@ pub struct RecorderHandle {
     stop: Arc<Notify>,
 }
 
-/// Starts a task on `runtime` that learns from `events`, and keeps the table in `store`.
+/// Starts a task on `runtime` that learns from `events`: `plans` and their machines, and keeps the table
+/// of these in `store`.
 pub fn start(
     runtime: &Handle,
     bus: Bus,
     events: Events,
-    table: MachineTable,
+    plans: Plans,
     store: Arc<dyn Store>,
 ) -> RecorderHandle {
     let stop = Arc::new(Notify::new());
     let recorder = Recorder {
-        table,
+        table: plans.machines().clone(),
+        plans,
         store,
         losses: LossReport::new("the list of machines"),
         bus,
@@ -105,6 +71,7 @@ impl RecorderHandle {
 
 struct Recorder {
     table: MachineTable,
+    plans: Plans,
     store: Arc<dyn Store>,
     losses: LossReport,
     bus: Bus,
@@ -123,7 +90,7 @@ impl Recorder {
                 _ = keep.tick() => self.keep(MAX_KEPT_AT_ONCE),
                 event = self.events.recv() => {
                     let Some(event) = event else { break };
-                    self.table.lock().observe(&event);
+                    self.observe(&event);
                     self.observe_waiting();
                     tokio::select! {
                         () = stopped.notified() => break,
@@ -139,8 +106,13 @@ impl Recorder {
     /// Learns from the events that have come.
     fn observe_waiting(&mut self) {
         while let Ok(event) = self.events.try_recv() {
-            self.table.lock().observe(&event);
+            self.observe(&event);
         }
+    }
+
+    fn observe(&self, event: &Event) {
+        self.table.lock().observe(event);
+        self.plans.observe(event);
     }
 
     /// Hands changes to the store, at most `most`.
@@ -179,9 +151,14 @@ mod tests {
     use crate::store::Sqlite;
     use lanboot_core::dhcp::MessageType;
     use lanboot_core::events::{EventKind, Peer};
-    use lanboot_core::machine::{Machine, Stage};
+    use lanboot_core::machine::{Mac, Machine, Stage};
 
     const MAC: Mac = Mac([0x52, 0x54, 0, 0, 0, 1]);
+
+    fn plans(table: &MachineTable, bus: &Bus) -> Plans {
+        let (rules, policy) = Default::default();
+        Plans::new(rules, policy, Vec::new(), table.clone(), None, bus.clone())
+    }
 
     fn asks_to_boot() -> EventKind {
         EventKind::Dhcp {
@@ -204,15 +181,10 @@ mod tests {
         let (bus, _log) = Bus::new();
         let (store, kept) = Sqlite::open(folder.path()).unwrap();
         let table = MachineTable::new(kept.machines);
+        let plans = plans(&table, &bus);
         assert!(table.list().is_empty());
         let (runtime, events) = (Handle::current(), bus.subscribe());
-        let recorder = start(
-            &runtime,
-            bus.clone(),
-            events,
-            table.clone(),
-            Arc::new(store),
-        );
+        let recorder = start(&runtime, bus.clone(), events, plans, Arc::new(store));
         let mac = Some(MAC);
         bus.publish(Peer { mac, ip: None }, asks_to_boot());
         recorder.end().await;
@@ -241,7 +213,13 @@ mod tests {
         let (bus, mut log) = Bus::new();
         let table = MachineTable::default();
         let (runtime, events) = (Handle::current(), bus.subscribe());
-        let recorder = start(&runtime, bus.clone(), events, table.clone(), Arc::new(Full));
+        let recorder = start(
+            &runtime,
+            bus.clone(),
+            events,
+            plans(&table, &bus),
+            Arc::new(Full),
+        );
         for last in 1..=3 {
             let mac = Mac([2, 0, 0, 0, 0, last]);
             let mut what = asks_to_boot();
