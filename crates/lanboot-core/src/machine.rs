@@ -216,7 +216,7 @@ impl fmt::Display for Uuid {
 
 /// Error: the text is not a UUID.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' is not a UUID; write it like 4c4c4544-0044-3510-8052-b4c04f4a4d31")]
+#[error("'{}' is not a UUID; write it like 4c4c4544-0044-3510-8052-b4c04f4a4d31", .0.escape_debug())]
 pub struct BadUuid(pub String);
 
 impl FromStr for Uuid {
@@ -224,7 +224,7 @@ impl FromStr for Uuid {
 
     /// Accepts 32 digits of either case, with hyphens anywhere, as [`Uuid`] displays them.
     fn from_str(text: &str) -> Result<Self, BadUuid> {
-        let bad = || BadUuid(crate::text::line(text));
+        let bad = || BadUuid(text.to_owned());
         let digits: String = text.chars().filter(|c| *c != '-').collect();
         if digits.len() != 32 || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
             return Err(bad());

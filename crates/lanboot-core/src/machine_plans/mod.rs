@@ -12,6 +12,7 @@
 //! 6. the policy for machines without a plan (`--boot-policy`).
 
 mod fields;
+mod identity;
 mod pattern;
 mod plan;
 mod rules;
@@ -22,8 +23,9 @@ mod table;
 mod tests;
 
 pub use fields::{BadField, KEYS, MAX_VARIABLES, PlanFields};
+pub use identity::Identity;
 pub use pattern::Pattern;
-pub use plan::{Candidate, Identity, Origin, Plan};
+pub use plan::{Candidate, Origin, Plan};
 pub use rules::{BadRules, Group, Matcher, Rule, Rules};
 pub use start::Start;
 pub use state::PlanState;

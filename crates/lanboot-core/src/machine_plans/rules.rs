@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::fields::PlanFields;
+use super::identity::Identity;
 use super::pattern::Pattern;
-use super::plan::Identity;
 use crate::machine::{Mac, Uuid};
 use crate::text::{self, nearest};
 

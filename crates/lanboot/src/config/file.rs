@@ -17,6 +17,7 @@ use toml::de::{DeArray, DeString, DeTable, DeValue};
 use super::error;
 use super::machine_tables;
 use super::settings::FLAG_ONLY;
+use super::source::{Source, scalar};
 use super::subnet::{self, Subnet};
 
 /// Path of the configuration file when `--config` names none.
@@ -132,41 +133,6 @@ pub(super) fn key(arg: &Arg) -> &str {
     arg.get_long().unwrap_or_else(|| arg.get_id().as_str())
 }
 
-/// The text of a file, for the places in it.
-pub(super) struct Source<'a> {
-    pub(super) name: &'a str,
-    pub(super) text: &'a str,
-}
-
-impl Source<'_> {
-    /// Parses it as TOML.
-    pub(super) fn parse(&self) -> anyhow::Result<Spanned<DeTable<'_>>> {
-        DeTable::parse(self.text).map_err(|error| {
-            let offset = error.span().map_or(0, |span| span.start);
-            self.error(offset, error.message())
-        })
-    }
-
-    /// Returns `FILE:LINE`.
-    pub(super) fn line(&self, offset: usize) -> String {
-        let before = self.text.get(..offset).unwrap_or(self.text);
-        format!("{}:{}", self.name, before.matches('\n').count() + 1)
-    }
-
-    /// Returns `FILE:LINE:COLUMN`, both counted from 1, columns in characters.
-    fn place(&self, offset: usize) -> String {
-        let before = self.text.get(..offset).unwrap_or(self.text);
-        let line = before.matches('\n').count() + 1;
-        let start = before.rfind('\n').map_or(0, |at| at + 1);
-        let column = before.get(start..).unwrap_or_default().chars().count() + 1;
-        format!("{}:{line}:{column}", self.name)
-    }
-
-    pub(super) fn error(&self, offset: usize, message: impl std::fmt::Display) -> anyhow::Error {
-        anyhow!("{}: {message}", self.place(offset))
-    }
-}
-
 /// One value of a key, as the argument of a flag.
 struct Written {
     key: String,
@@ -268,17 +234,6 @@ fn texts(arg: &Arg, value: &Spanned<DeValue<'_>>) -> Result<Texts, (usize, Strin
         (ArgAction::Append, DeValue::Array(list)) => list.iter().map(one).collect(),
         (_, DeValue::Array(_)) => Err((offset, "takes one value, not a list".into())),
         _ => Ok(vec![one(value)?]),
-    }
-}
-
-/// Returns a text or a whole number as text.
-pub(super) fn scalar(value: &DeValue<'_>) -> Option<String> {
-    match value {
-        DeValue::String(text) => Some(text.clone().into_owned()),
-        DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
-            .ok()
-            .map(|number| number.to_string()),
-        _ => None,
     }
 }
 

@@ -10,7 +10,7 @@ use lanboot_core::text::{self, nearest};
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
-use super::file::{Source, scalar};
+use super::source::{Source, scalar};
 
 /// The key of the rules.
 pub(super) const MACHINE: &str = "machine";

@@ -11,6 +11,7 @@ mod given;
 mod machine_tables;
 mod network;
 mod settings;
+mod source;
 mod subnet;
 #[cfg(test)]
 mod tests;

@@ -314,7 +314,10 @@ mod tests {
         let error = migrate(&mut connection, &MIGRATIONS)
             .unwrap_err()
             .to_string();
-        let expected = format!("newer lanboot (layout {}, this one knows {newest})", newest + 1);
+        let expected = format!(
+            "newer lanboot (layout {}, this one knows {newest})",
+            newest + 1
+        );
         assert!(error.contains(&expected), "{error}");
     }
 

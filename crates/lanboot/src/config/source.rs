@@ -1,0 +1,52 @@
+//! The text of a configuration file, and the places in it.
+
+use anyhow::anyhow;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+/// A file: its name and its text.
+pub(super) struct Source<'a> {
+    pub(super) name: &'a str,
+    pub(super) text: &'a str,
+}
+
+impl Source<'_> {
+    /// Parses it as TOML.
+    pub(super) fn parse(&self) -> anyhow::Result<Spanned<DeTable<'_>>> {
+        DeTable::parse(self.text).map_err(|error| {
+            let offset = error.span().map_or(0, |span| span.start);
+            self.error(offset, error.message())
+        })
+    }
+
+    /// Returns `FILE:LINE`.
+    pub(super) fn line(&self, offset: usize) -> String {
+        let before = self.text.get(..offset).unwrap_or(self.text);
+        format!("{}:{}", self.name, before.matches('\n').count() + 1)
+    }
+
+    /// Returns `FILE:LINE:COLUMN`, both counted from 1, columns in characters.
+    pub(super) fn place(&self, offset: usize) -> String {
+        let before = self.text.get(..offset).unwrap_or(self.text);
+        let line = before.matches('\n').count() + 1;
+        let start = before.rfind('\n').map_or(0, |at| at + 1);
+        let column = before.get(start..).unwrap_or_default().chars().count() + 1;
+        format!("{}:{line}:{column}", self.name)
+    }
+
+    /// Makes an error: the place, and a sentence.
+    pub(super) fn error(&self, offset: usize, message: impl std::fmt::Display) -> anyhow::Error {
+        anyhow!("{}: {message}", self.place(offset))
+    }
+}
+
+/// Returns a text or a whole number as text.
+pub(super) fn scalar(value: &DeValue<'_>) -> Option<String> {
+    match value {
+        DeValue::String(text) => Some(text.clone().into_owned()),
+        DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
+            .ok()
+            .map(|number| number.to_string()),
+        _ => None,
+    }
+}
