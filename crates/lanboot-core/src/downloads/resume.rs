@@ -53,7 +53,7 @@ pub enum Discarded {
     OtherChecksum,
     /// It is longer than the whole file.
     TooLong,
-    /// Neither a checksum nor the server can tell whether the rest belongs to it.
+    /// Neither a checksum nor the server can confirm that the rest belongs to it.
     Unconfirmed,
     /// The server has another file now.
     Changed,

@@ -1,8 +1,6 @@
 //! The keys of a plan. Each has one text form, which is that of the configuration, of the command
 //! line, of the interface for programs and of the database.
 
-use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
 use std::str::FromStr as _;
 
 use super::start::Start;
@@ -10,8 +8,8 @@ use crate::images::Transport;
 use crate::loaders::LoaderKind;
 use crate::text::{self, nearest};
 
-/// The keys, each with its description. Variables are `variables.NAME`.
-pub const KEYS: [(&str, &str); 8] = [
+/// The keys, each with its description.
+pub const KEYS: [(&str, &str); 4] = [
     (
         "boot",
         "what starts when nobody presses a key: menu, disk, an entry or image, or install:ENTRY, \
@@ -23,23 +21,10 @@ pub const KEYS: [(&str, &str); 8] = [
         "additional kernel arguments, after those for every machine",
     ),
     ("loader", "first loader, as --loader"),
-    ("answers", "answer template of unattended installations"),
-    ("host-name", "host name announced by DHCP"),
-    (
-        "address",
-        "address assigned by DHCP, inside a served network",
-    ),
-    ("variables", "values for templates: variables.NAME"),
 ];
 
-/// Prefix of a variable.
-const VARIABLES: &str = "variables.";
-/// Most variables of one layer.
-pub const MAX_VARIABLES: usize = 64;
-/// Longest name of an entry, a template or a variable, in bytes.
+/// Longest name of an entry, in bytes.
 const MAX_NAME: usize = 255;
-/// Longest value of a variable, in bytes.
-const MAX_VALUE: usize = 4096;
 /// Longest additional arguments, in bytes: kernels cut command lines at 2048 on x86.
 const MAX_APPEND: usize = 1024;
 
@@ -54,14 +39,6 @@ pub struct PlanFields {
     pub append: Option<String>,
     /// The first loader.
     pub loader: Option<LoaderKind>,
-    /// The answer template.
-    pub answers: Option<String>,
-    /// The host name.
-    pub host_name: Option<String>,
-    /// The address.
-    pub address: Option<Ipv4Addr>,
-    /// Values for templates.
-    pub variables: BTreeMap<String, String>,
 }
 
 /// The reason why a key or its value is not accepted.
@@ -81,9 +58,6 @@ pub enum BadField {
         /// The sentence.
         why: String,
     },
-    /// There are too many variables.
-    #[error("more than {MAX_VARIABLES} variables; at most {MAX_VARIABLES} are kept")]
-    TooManyVariables,
 }
 
 fn hint(key: &str) -> String {
@@ -105,17 +79,11 @@ impl PlanFields {
     /// # Errors
     /// There is no such key, or the value is not one of it; nothing is changed then.
     pub fn set(&mut self, key: &str, value: Option<&str>) -> Result<(), BadField> {
-        if let Some(name) = key.strip_prefix(VARIABLES) {
-            return self.set_variable(name, value);
-        }
         match key {
             "boot" => self.boot = parsed("boot", value, start)?,
             "transport" => self.transport = parsed("transport", value, transport)?,
             "append" => self.append = parsed("append", value, arguments)?,
             "loader" => self.loader = parsed("loader", value, loader)?,
-            "answers" => self.answers = parsed("answers", value, template)?,
-            "host-name" => self.host_name = parsed("host-name", value, host_name)?,
-            "address" => self.address = parsed("address", value, address)?,
             _ => {
                 return Err(BadField::Unknown {
                     key: key.to_owned(),
@@ -132,46 +100,10 @@ impl PlanFields {
             ("transport", self.transport.map(|of| of.name().to_owned())),
             ("append", self.append.clone()),
             ("loader", self.loader.map(|kind| kind.name().to_owned())),
-            ("answers", self.answers.clone()),
-            ("host-name", self.host_name.clone()),
-            ("address", self.address.map(|address| address.to_string())),
         ];
-        let single = single
-            .into_iter()
-            .filter_map(|(key, value)| Some((key.to_owned(), value?)));
-        let variables = self.variables.iter();
-        let variables =
-            variables.map(|(name, value)| (format!("{VARIABLES}{name}"), value.clone()));
-        single.chain(variables).collect()
-    }
-
-    fn set_variable(&mut self, name: &str, value: Option<&str>) -> Result<(), BadField> {
-        let is_name = !name.is_empty()
-            && name.len() <= MAX_NAME
-            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
-            && !name.starts_with(|c: char| c.is_ascii_digit());
-        if !is_name {
-            return Err(bad(
-                "variables",
-                format!(
-                    "'{}' is not a name of letters, digits and '_', such as user_name",
-                    text::line(name)
-                ),
-            ));
-        }
-        let Some(value) = value else {
-            self.variables.remove(name);
-            return Ok(());
-        };
-        if value.len() > MAX_VALUE {
-            let why = format!("the value of '{name}' has more than {MAX_VALUE} bytes");
-            return Err(bad("variables", why));
-        }
-        if self.variables.len() >= MAX_VARIABLES && !self.variables.contains_key(name) {
-            return Err(BadField::TooManyVariables);
-        }
-        self.variables.insert(name.to_owned(), value.to_owned());
-        Ok(())
+        let given = single.into_iter();
+        let given = given.filter_map(|(key, value)| Some((key.to_owned(), value?)));
+        given.collect()
     }
 }
 
@@ -209,10 +141,6 @@ fn named(what: &str, name: &str) -> Result<String, String> {
     Ok(name.to_owned())
 }
 
-fn template(value: &str) -> Result<String, String> {
-    named("a template", value)
-}
-
 fn transport(value: &str) -> Result<Transport, String> {
     one_of(value, Transport::ALL.map(|of| (of.name(), of)).to_vec())
 }
@@ -246,37 +174,4 @@ fn arguments(value: &str) -> Result<String, String> {
         )),
         None => Ok(value.to_owned()),
     }
-}
-
-/// Checks a host name (RFC 1123 §2.1), with or without its domain.
-fn host_name(value: &str) -> Result<String, String> {
-    let is_label = |label: &str| {
-        let mut bytes = label.bytes();
-        (1..=63).contains(&label.len())
-            && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'-')
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-    };
-    if value.len() <= 253 && value.split('.').all(is_label) {
-        return Ok(value.to_owned());
-    }
-    let shown = text::line(value);
-    Err(format!(
-        "'{shown}' is not a host name like pc-17 or pc-17.lab.example"
-    ))
-}
-
-fn address(value: &str) -> Result<Ipv4Addr, String> {
-    let wrong = || {
-        format!(
-            "'{}' is not an IPv4 address like 192.168.0.17",
-            text::line(value)
-        )
-    };
-    let address: Ipv4Addr = value.parse().map_err(|_| wrong())?;
-    let is_none = address.octets().first() == Some(&0);
-    if is_none || address.is_loopback() || address.is_multicast() || address.is_broadcast() {
-        return Err(format!("no machine can have the address {address}"));
-    }
-    Ok(address)
 }

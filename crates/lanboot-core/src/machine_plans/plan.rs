@@ -1,8 +1,6 @@
 //! The plan of one machine, of all layers.
 
-use std::collections::BTreeMap;
 use std::fmt;
-use std::net::Ipv4Addr;
 
 use super::fields::PlanFields;
 use super::identity::Identity;
@@ -68,14 +66,6 @@ pub struct Plan {
     pub append: Option<String>,
     /// The first loader.
     pub loader: Option<LoaderKind>,
-    /// The answer template.
-    pub answers: Option<String>,
-    /// The host name.
-    pub host_name: Option<String>,
-    /// The address.
-    pub address: Option<Ipv4Addr>,
-    /// Values for templates.
-    pub variables: BTreeMap<String, String>,
     /// Every value of every layer, for [`Plan::candidates`].
     layers: Vec<(Origin, PlanFields)>,
 }
@@ -98,19 +88,8 @@ impl Plan {
             }
             plan.transport = plan.transport.or(fields.transport);
             plan.loader = plan.loader.or(fields.loader);
-            plan.address = plan.address.or(fields.address);
-            for (to, from) in [
-                (&mut plan.append, &fields.append),
-                (&mut plan.answers, &fields.answers),
-                (&mut plan.host_name, &fields.host_name),
-            ] {
-                if to.is_none() {
-                    to.clone_from(from);
-                }
-            }
-            for (name, value) in &fields.variables {
-                let entry = plan.variables.entry(name.clone());
-                entry.or_insert_with(|| value.clone());
+            if plan.append.is_none() {
+                plan.append.clone_from(&fields.append);
             }
         }
         plan.boot = boot.cloned().unwrap_or_default();

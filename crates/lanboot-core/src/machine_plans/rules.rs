@@ -70,7 +70,7 @@ pub struct Rules {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadRules {
     /// A rule is for no machine.
-    #[error("[[machine]] names no machine; write mac, uuid, serial or asset-tag")]
+    #[error("[[machine]] names no machine; write mac or uuid")]
     Nothing,
     /// Two rules are for the same machines.
     #[error("this [[machine]] is for the same machine as that of {0}; make one of them")]
@@ -161,12 +161,6 @@ impl Rules {
         let rules = rules.map(|rule| (rule.place.as_str(), &rule.fields));
         let groups = self.groups.values();
         rules.chain(groups.map(|group| (group.place.as_str(), &group.fields)))
-    }
-
-    /// Lists the addresses that rules for one hardware address assign.
-    pub fn addresses(&self) -> impl Iterator<Item = (Mac, std::net::Ipv4Addr)> {
-        let rules = self.exact.iter();
-        rules.filter_map(|(mac, rule)| Some((*mac, rule.fields.address?)))
     }
 
     /// Returns whether some rule asks for more of a machine than its hardware address.

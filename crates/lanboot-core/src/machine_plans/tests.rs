@@ -62,10 +62,6 @@ fn every_key_is_listed_as_it_was_set() {
         ("transport", "nbd"),
         ("append", "console=ttyS0 quiet"),
         ("loader", "ipxe-native"),
-        ("answers", "server"),
-        ("host-name", "pc-17.lab.example"),
-        ("address", "10.0.0.17"),
-        ("variables.user", "a 'b'\nc"),
     ];
     let set = fields(&all);
     let listed = set.list();
@@ -99,32 +95,12 @@ fn a_bad_value_changes_nothing_and_says_what_would_be_right() {
             "a\ninitrd=/b",
             "append: '\\n' cannot stand on a kernel command line",
         ),
-        ("host-name", "a_b", "host-name: 'a_b' is not a host name"),
-        ("host-name", "-a", "host-name: '-a' is not"),
-        (
-            "address",
-            "10.0.0",
-            "address: '10.0.0' is not an IPv4 address",
-        ),
-        ("address", "127.0.0.1", "no machine can have"),
-        ("variables.7", "x", "variables: '7' is not a name"),
-        ("variables.", "x", "variables: '' is not a name"),
     ] {
         let mut set = fields(&[("boot", "disk")]);
         let error = set.set(key, Some(value)).unwrap_err().to_string();
         assert!(error.contains(part), "{key}={value:?}: {error}");
         assert_eq!(set, fields(&[("boot", "disk")]));
     }
-    let mut many = PlanFields::default();
-    for number in 0..MAX_VARIABLES {
-        many.set(&format!("variables.v{number}"), Some("1"))
-            .unwrap();
-    }
-    assert_eq!(
-        many.set("variables.more", Some("1")),
-        Err(BadField::TooManyVariables)
-    );
-    assert_eq!(many.set("variables.v0", Some("2")), Ok(()));
 }
 
 #[test]
@@ -179,12 +155,7 @@ fn the_first_layer_with_a_key_counts() {
                 &[],
                 &[("append", "serial"), ("transport", "nfs")],
             ),
-            rule(
-                4,
-                uuid,
-                &[],
-                &[("append", "uuid"), ("host-name", "by-uuid")],
-            ),
+            rule(4, uuid, &[], &[("append", "uuid")]),
             rule(
                 5,
                 by_mac("52:54:00:00:00:01"),
@@ -199,17 +170,9 @@ fn the_first_layer_with_a_key_counts() {
             ),
         ],
         vec![
-            group(
-                "school",
-                &["base"],
-                &[("loader", "ipxe"), ("variables.room", "7")],
-            ),
-            group("base", &[], &[("loader", "grub"), ("variables.room", "1")]),
-            group(
-                "lab",
-                &["base"],
-                &[("variables.room", "9"), ("variables.lab", "1")],
-            ),
+            group("school", &["base"], &[("loader", "ipxe")]),
+            group("base", &[], &[("loader", "grub"), ("transport", "http")]),
+            group("lab", &["base"], &[("loader", "iso")]),
         ],
     )
     .unwrap();
@@ -224,19 +187,15 @@ fn the_first_layer_with_a_key_counts() {
         counts,
         [
             "append=mac [[machine]] at lanboot.toml:5",
-            "host-name=by-uuid [[machine]] at lanboot.toml:4",
             "transport=nfs [[machine]] at lanboot.toml:3",
             "boot=p [[machine]] at lanboot.toml:1",
             "loader=ipxe group 'school' at lanboot.toml:school",
-            "variables.room=7 group 'school' at lanboot.toml:school",
-            "variables.lab=1 group 'lab' at lanboot.toml:lab",
         ]
     );
     let others = found.iter().filter(|candidate| !candidate.counts);
     assert_eq!(others.count(), 8);
     assert_eq!(plan.append.as_deref(), Some("mac"));
     assert_eq!(plan.loader, Some(LoaderKind::Ipxe));
-    assert_eq!(plan.variables.len(), 2);
     // A machine of whom only the hardware address is known.
     let bare = Identity {
         mac: Mac([2; 6]),

@@ -11,7 +11,7 @@ use super::refusal::{Refusal, parse_mac};
 use super::views::{MachineList, MachineView};
 use crate::context::Context;
 
-/// Largest body of a request, in bytes: an import of all machines that are kept, with some variables.
+/// Largest body of a request, in bytes: an import of all machines that are kept, with their arguments.
 const MAX_BODY: usize = 32 << 20;
 
 /// Makes the router.

@@ -345,8 +345,7 @@ pub enum MachineCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Set keys of a machine's plan: boot, transport, append, loader, answers, host-name, address,
-    /// variables.NAME
+    /// Set keys of a machine's plan: boot, transport, append, loader
     Set {
         /// Its hardware address
         #[arg(value_name = "MAC")]

@@ -17,10 +17,10 @@ pub(super) const MACHINE: &str = "machine";
 /// The key of the groups.
 pub(super) const GROUP: &str = "group";
 /// The keys by which a rule names its machines.
-const MATCHERS: [&str; 4] = ["mac", "uuid", "serial", "asset-tag"];
+const MATCHERS: [&str; 2] = ["mac", "uuid"];
 /// The key of the entry whose installation is done, which only export and import have.
 const INSTALLED: &str = "installed";
-/// Longest serial number, asset tag or name of a group, in bytes.
+/// Longest name of a group or an entry, in bytes.
 const MAX_TEXT: usize = 255;
 /// Most groups that one table names.
 const MAX_GROUPS: usize = 16;
@@ -90,23 +90,13 @@ pub fn write_plans<'a>(plans: impl Iterator<Item = (Mac, &'a PlanState)>) -> Str
     let mut out = String::new();
     for (mac, state) in plans {
         let mut table = toml::Table::new();
-        let mut variables = toml::Table::new();
         for (key, value) in state.set.list() {
-            match key.strip_prefix("variables.") {
-                Some(name) => variables.insert(name.to_owned(), value.into()),
-                None => table.insert(key, value.into()),
-            };
+            table.insert(key, value.into());
         }
         if let Some(entry) = &state.installed {
             table.insert(INSTALLED.to_owned(), entry.clone().into());
         }
-        if !variables.is_empty() {
-            table.insert("variables".to_owned(), variables.into());
-        }
-        let text = table
-            .to_string()
-            .replace("[variables]", "[machine.variables]");
-        out.push_str(&format!("[[machine]]\nmac = \"{mac}\"\n{text}\n"));
+        out.push_str(&format!("[[machine]]\nmac = \"{mac}\"\n{table}\n"));
     }
     out
 }
@@ -175,30 +165,16 @@ impl Table {
     fn take(&mut self, key: &str, value: &Spanned<DeValue<'_>>) -> Result<(), (usize, String)> {
         let offset = value.span().start;
         let wrong = |message: String| (offset, format!("{key}: {message}"));
-        match (key, value.get_ref()) {
-            ("variables", DeValue::Table(variables)) => {
-                for (name, value) in variables.iter() {
-                    let text = scalar(value.get_ref())
-                        .ok_or_else(|| wrong("a variable is text, in quotes".into()))?;
-                    let key = format!("variables.{}", name.get_ref());
-                    let set = self.fields.set(&key, Some(&text));
-                    set.map_err(|error| (value.span().start, error.to_string()))?;
-                }
-                return Ok(());
+        if let (GROUP, DeValue::Array(names)) = (key, value.get_ref()) {
+            for name in names.iter() {
+                let name = name.get_ref().as_str();
+                let name = name.ok_or_else(|| wrong("write names in quotes".into()))?;
+                self.groups.push(short(name).map_err(wrong)?);
             }
-            ("variables", _) => return Err(wrong("write variables.NAME = 'text'".into())),
-            (GROUP, DeValue::Array(names)) => {
-                for name in names.iter() {
-                    let name = name.get_ref().as_str();
-                    let name = name.ok_or_else(|| wrong("write names in quotes".into()))?;
-                    self.groups.push(short(name).map_err(wrong)?);
-                }
-                if self.groups.len() > MAX_GROUPS {
-                    return Err(wrong(format!("at most {MAX_GROUPS} groups")));
-                }
-                return Ok(());
+            if self.groups.len() > MAX_GROUPS {
+                return Err(wrong(format!("at most {MAX_GROUPS} groups")));
             }
-            _ => {}
+            return Ok(());
         }
         let value =
             scalar(value.get_ref()).ok_or_else(|| wrong("write 'text', in quotes".into()))?;
@@ -209,8 +185,6 @@ impl Table {
                 let uuid = value.parse::<Uuid>();
                 set.uuid = Some(uuid.map_err(|error| wrong(error.to_string()))?);
             }
-            "serial" => set.serial = Some(Pattern::new(&short(&value).map_err(wrong)?)),
-            "asset-tag" => set.asset_tag = Some(Pattern::new(&short(&value).map_err(wrong)?)),
             "name" => self.name = Some(short(&value).map_err(wrong)?),
             GROUP => self.groups.push(short(&value).map_err(wrong)?),
             INSTALLED => self.installed = Some(short(&value).map_err(wrong)?),
@@ -282,9 +256,9 @@ mod tests {
     fn tables_make_plans() {
         let found = plan(
             "[[machine]]\nmac = '52-54-00-12-34-56'\ngroup = ['school', 'ssd']\nboot = 'disk'\n\
-             variables.room = 7\n[[group]]\nname = 'school'\nappend = 'console=ttyS0'\n\
-             transport = 'nbd'\nvariables = { user = 'pupil', room = '1' }\n\
-             [[group]]\nname = 'ssd'\nloader = 'ipxe'\n[[machine]]\nmac = '52:54:*'\nhost-name = 'x'\n",
+             [[group]]\nname = 'school'\nappend = 'console=ttyS0'\n\
+             transport = 'nbd'\n\
+             [[group]]\nname = 'ssd'\nloader = 'ipxe'\n[[machine]]\nmac = '52:54:*'\nboot = 'x'\n",
         );
         let values: Vec<String> = found
             .candidates()
@@ -296,12 +270,9 @@ mod tests {
             values,
             [
                 "boot=disk [[machine]] at lanboot.toml:1",
-                "variables.room=7 [[machine]] at lanboot.toml:1",
-                "host-name=x [[machine]] at lanboot.toml:14",
-                "transport=nbd group 'school' at lanboot.toml:6",
-                "append=console=ttyS0 group 'school' at lanboot.toml:6",
-                "variables.user=pupil group 'school' at lanboot.toml:6",
-                "loader=ipxe group 'ssd' at lanboot.toml:11",
+                "transport=nbd group 'school' at lanboot.toml:5",
+                "append=console=ttyS0 group 'school' at lanboot.toml:5",
+                "loader=ipxe group 'ssd' at lanboot.toml:9",
             ]
         );
     }
@@ -342,14 +313,6 @@ mod tests {
                 ":3:10: append: '\\n' cannot stand",
             ),
             (
-                "[[machine]]\nmac = '*'\nvariables = 'x'",
-                ":3:13: variables: write variables.NAME",
-            ),
-            (
-                "[[machine]]\nmac = '*'\nvariables.a-b = 'x'",
-                ":3:17: variables: 'a-b' is not a name",
-            ),
-            (
                 "[[machine]]\nmac = '*'\ngroup = 'x'",
                 ":1: there is no group 'x'",
             ),
@@ -371,11 +334,7 @@ mod tests {
             installed: Some("debian-13".into()),
             ..PlanState::default()
         };
-        for (key, value) in [
-            ("boot", "install:debian-13"),
-            ("append", "a=\"b\""),
-            ("variables.user", "x\n'y'"),
-        ] {
+        for (key, value) in [("boot", "install:debian-13"), ("append", "a=\"b\"")] {
             state.set.set(key, Some(value)).unwrap();
         }
         let plans = [(MAC, state), (Mac([2; 6]), PlanState::default())];

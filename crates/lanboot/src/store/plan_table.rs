@@ -88,7 +88,7 @@ mod tests {
                 ..PlanState::default()
             };
             state.set.set("boot", Some(boot)).unwrap();
-            state.set.set("variables.user", Some("a\n'b'")).unwrap();
+            state.set.set("append", Some("a=\"b\" 'c'")).unwrap();
             state
         };
         let transaction = connection.transaction().unwrap();
