@@ -60,15 +60,16 @@ pub(super) fn one_script(
 }
 
 /// Last part of the script: what its other labels do.
-const ENDS: &str = "prompt --timeout 30000 Press a key to go on without the network ||\nexit\n\
+const ENDS: &str = "prompt --timeout 30000 Press a key to go on without the network ||\nexit 1\n\
     \n:failed\necho lanboot: this did not start; see the reason above.\n\
     prompt --timeout 30000 Press a key for the menu ||\ngoto menu\n\
     \n:shell\nshell\ngoto menu\n";
 
 /// Boots the local disk. Some BIOSes hang or start over when iPXE exits to them, so there it starts the
-/// first disk itself, and exits where that has no boot sector; UEFI goes on with its boot order.
+/// first disk itself, and exits where that has no boot sector. UEFI goes on with its boot order only
+/// after a program that failed (UEFI 2.10 §3.1.1): after `exit` EDK2 shows its setup.
 pub(super) const LOCAL: &str = "\n:local\n\
-    iseq ${platform} pcbios && sanboot --no-describe --drive 0x80 ||\nexit\n";
+    iseq ${platform} pcbios && sanboot --no-describe --drive 0x80 ||\nexit 1\n";
 
 /// Writes the menu up to its question.
 fn items(out: &mut String, catalog: &Catalog, is_choosing: bool) {

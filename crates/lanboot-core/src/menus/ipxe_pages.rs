@@ -164,7 +164,9 @@ impl IpxePages<'_> {
         out.push_str(PAGE_ENDS);
         out.push_str("\n:nothing\n");
         fit.nothing(out);
-        out.push_str("prompt --timeout 30000 Press a key to go on without the network ||\nexit\n");
+        out.push_str(
+            "prompt --timeout 30000 Press a key to go on without the network ||\nexit 1\n",
+        );
         if is_main {
             out.push_str("\n:shell\nshell\ngoto menu\n");
             out.push_str(LOCAL);
@@ -268,7 +270,7 @@ impl IpxePages<'_> {
         out.push_str(PAGE_ENDS);
         let _ = writeln!(
             out,
-            "\n:menu\nchain --replace --autofree {} || exit",
+            "\n:menu\nchain --replace --autofree {} || exit 1",
             self.url(back)
         );
     }
