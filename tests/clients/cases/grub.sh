@@ -98,7 +98,7 @@ grub_loaders() {
 grub_disk() {
     local disk=$LOGS/disk.img path
     get "http://$SERVER_ADDRESS/loader/secure-http/$1/boot.img" "$disk" || { wrong "no disk for $1"; return; }
-    in_lan curl -sSI "http://$SERVER_ADDRESS/loader/secure-http/$1/boot.img" | grep -qi '^content-type: application/vnd.efi-img' || wrong "the disk for $1 has another type"
+    in_lan curl -sSI "http://$SERVER_ADDRESS/loader/secure-http/$1/boot.img" | grep -i '^content-type: application/vnd.efi-img' >/dev/null || wrong "the disk for $1 has another type"
     fsck.fat -n "$disk" >"$LOGS/fsck" 2>&1 || wrong "fsck.fat finds fault with the disk for $1: $(tail -n 3 "$LOGS/fsck")"
     mcopy -n -o -i "$disk" "::EFI/BOOT/BOOT${2^^}.EFI" "$LOGS/copy" && same "$3" "$LOGS/copy" "shim on the disk for $1"
     get "http://$SERVER_ADDRESS/loader/secure/$1/grub$2.efi" "$LOGS/fetched"

@@ -103,7 +103,7 @@ interfaces_fetch() {
     in_client "$1" tftp -m binary "$2" -c get "iso/arch/$file" "$LOGS/tftp-$1" || wrong "TFTP at $2"
     same "$LOGS/http-$1" "$LOGS/tftp-$1" "HTTP and TFTP at $2"
     [[ -s $LOGS/http-$1 ]] || wrong "HTTP at $2: an empty file"
-    in_client "$1" curl -sS --fail -m 5 "http://$2/boot.ipxe?memory=1024" | grep -q "http://$2/iso/arch" || wrong "the menu at $2 does not name it"
+    in_client "$1" curl -sS --fail -m 5 "http://$2/boot.ipxe?memory=1024" | grep "http://$2/iso/arch" >/dev/null || wrong "the menu at $2 does not name it"
     in_client "$1" nbdinfo --list "nbd://$2" >"$LOGS/nbd-$1" 2>&1 || wrong "NBD at $2: $(tail -n 1 "$LOGS/nbd-$1")"
     in_client "$1" showmount -e --no-headers "$2" >"$LOGS/nfs-$1" 2>&1 || wrong "NFS at $2: $(tail -n 1 "$LOGS/nfs-$1")"
 }

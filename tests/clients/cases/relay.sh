@@ -124,7 +124,7 @@ relay_isc() {
     expect_event 3 dhcp message=DHCPRELEASE interface=srv0 "address=$address" "mac=$(client_mac 2)"
     step "renewed and released over the router"
     # It loads from a reachable address, and counts as known.
-    in_client 1 curl -sS --fail -m 5 "http://$SERVER_ADDRESS/boot.ipxe?memory=512" | grep -q "http://$SERVER_ADDRESS/iso/arch" || wrong "HTTP behind the relay"
+    in_client 1 curl -sS --fail -m 5 "http://$SERVER_ADDRESS/boot.ipxe?memory=512" | grep "http://$SERVER_ADDRESS/iso/arch" >/dev/null || wrong "HTTP behind the relay"
     in_client 1 nbdinfo --list "nbd://$SERVER_ADDRESS" >"$LOGS/nbd" 2>&1 || wrong "NBD behind the relay: $(tail -n 1 "$LOGS/nbd")"
     in_client 1 showmount -e --no-headers "$SERVER_ADDRESS" >"$LOGS/nfs" 2>&1 || wrong "NFS behind the relay: $(tail -n 1 "$LOGS/nfs")"
     pxe 3 offers 7 >"$LOGS/offers"
