@@ -375,7 +375,7 @@ pub enum MachineCommand {
         #[arg(value_name = "MAC")]
         mac: Mac,
     },
-    /// Print the plans that were set, as tables [[machine]]
+    /// Print the plans that were set, as `[[machine]]` tables
     Export,
     /// Set the plans of a file that export wrote; all of them, or none if one is wrong
     Import {
