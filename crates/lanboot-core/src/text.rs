@@ -7,7 +7,7 @@
 
 mod nearest;
 
-pub use nearest::nearest;
+pub use nearest::{nearest, one_of};
 
 use std::fmt::Write as _;
 use std::os::unix::ffi::OsStrExt as _;

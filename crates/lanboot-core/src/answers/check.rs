@@ -17,7 +17,7 @@ pub enum Flaw {
     Malformed {
         /// The language it should be in.
         language: &'static str,
-        /// What its parser says, with the place.
+        /// The sentence of its parser, with the place.
         message: String,
     },
     /// Its first line is not what its reader looks for.

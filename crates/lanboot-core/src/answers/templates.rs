@@ -19,7 +19,7 @@ use super::secrets::Secrets;
 use super::token::TokenKey;
 use crate::text::nearest;
 
-/// How the error of a missing secret begins; its name follows.
+/// Beginning of the error of a missing secret; its name follows.
 const NO_SECRET: &str = "no secret ";
 
 /// The templates of a folder, parsed.

@@ -143,7 +143,7 @@ mod tests {
         Signed::By(vec![name.to_owned()])
     }
 
-    /// What starts first on firmware that trusts 2011, 2023, both, and with the owner's key.
+    /// The first program on firmware that trusts 2011, 2023, both, and with the owner's key.
     fn standing(image: &Image, host: &Loaders) -> [Option<String>; 4] {
         let of = SecureStanding::of(image, &image.found.entries[0], host);
         [of.only_2011, of.only_2023, of.both, of.machine_owner_key]

@@ -46,7 +46,7 @@ pub struct Version(String);
 pub struct NameMatch {
     /// The name.
     pub name: String,
-    /// What stands for `{version}`; `None` if the pattern has none.
+    /// The text in place of `{version}`; `None` if the pattern has none.
     pub version: Option<Version>,
 }
 

@@ -5,7 +5,7 @@
 const ARMOR: &str = "-----BEGIN PGP PUBLIC KEY BLOCK-----";
 /// Bit that begins every packet.
 const PACKET: u8 = 0x80;
-/// What begins a line for programs in the output of `gpgv --status-fd`.
+/// Beginning of a line for programs in the output of `gpgv --status-fd`.
 const STATUS: &str = "[GNUPG:] ";
 
 /// Returns keys as `gpgv` reads them: armour is removed, all blocks joined. `None` if the file holds no

@@ -1,4 +1,4 @@
-//! What a partial file can be continued from, and what a server's answer makes of it (RFC 9110, sections
+//! Decides from where a partial file is continued, and what a server's answer makes of it (RFC 9110, sections
 //! 13.1.5, 14 and 15.3.7).
 
 use std::fmt;
@@ -6,7 +6,7 @@ use std::fmt;
 use super::Checksum;
 use super::checksums::parse_hex;
 
-/// What is known of a partial file: kept beside it.
+/// The facts about a partial file: kept beside it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PartState {
     /// Address it came from.
@@ -30,7 +30,7 @@ pub enum Condition {
     Checksum,
 }
 
-/// How a download begins.
+/// The beginning of a download.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Begin {
     /// With the first byte.
@@ -123,7 +123,7 @@ pub struct Answer<'a> {
     pub content_length: Option<u64>,
 }
 
-/// What follows from an answer.
+/// The consequence of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Continued {
     /// The body is the whole file; `length` is its length, and `discarded` the reason why what was at

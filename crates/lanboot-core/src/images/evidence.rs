@@ -20,7 +20,7 @@ pub enum Evidence {
     Names,
 }
 
-/// How sure a family is.
+/// The certainty of a family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sureness {
     /// Its own files, programs or arguments show it.

@@ -42,7 +42,7 @@ pub struct Setup {
 /// The origin of a root.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RootFrom {
-    /// What the loader loads is everything.
+    /// Everything is what the loader loads.
     Loader,
     /// This server, over a transport.
     Server(Transport),

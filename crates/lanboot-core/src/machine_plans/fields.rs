@@ -6,7 +6,7 @@ use std::str::FromStr as _;
 use super::start::Start;
 use crate::images::Transport;
 use crate::loaders::LoaderKind;
-use crate::text::{self, nearest};
+use crate::text::{self, nearest, one_of};
 
 /// The keys, each with its description.
 pub const KEYS: [(&str, &str); 4] = [
@@ -82,7 +82,7 @@ impl PlanFields {
         match key {
             "boot" => self.boot = parsed("boot", value, start)?,
             "transport" => self.transport = parsed("transport", value, transport)?,
-            "append" => self.append = parsed("append", value, arguments)?,
+            "append" => self.append = parsed("append", value, kernel_arguments)?,
             "loader" => self.loader = parsed("loader", value, loader)?,
             _ => {
                 return Err(BadField::Unknown {
@@ -142,26 +142,18 @@ fn named(what: &str, name: &str) -> Result<String, String> {
 }
 
 fn transport(value: &str) -> Result<Transport, String> {
-    one_of(value, Transport::ALL.map(|of| (of.name(), of)).to_vec())
+    one_of(value, &Transport::ALL.map(|of| (of.name(), of)))
 }
 
 fn loader(value: &str) -> Result<LoaderKind, String> {
-    one_of(value, LoaderKind::ALL.map(|of| (of.name(), of)).to_vec())
+    one_of(value, &LoaderKind::ALL.map(|of| (of.name(), of)))
 }
 
-fn one_of<T: Copy>(value: &str, choices: Vec<(&str, T)>) -> Result<T, String> {
-    if let Some((_, choice)) = choices.iter().find(|(name, _)| *name == value) {
-        return Ok(*choice);
-    }
-    let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
-    let hint = nearest(value, names.iter().copied());
-    let hint = hint.map_or_else(String::new, |near| format!("; did you mean '{near}'?"));
-    let (value, names) = (text::line(value), names.join(", "));
-    Err(format!("'{value}' is none of {names}{hint}"))
-}
-
-/// Checks kernel arguments: nothing may begin another line of a menu.
-fn arguments(value: &str) -> Result<String, String> {
+/// Checks additional kernel arguments: nothing may begin another line of a menu.
+///
+/// # Errors
+/// They are too long, or have a character that cannot stand there. A sentence.
+pub fn kernel_arguments(value: &str) -> Result<String, String> {
     if value.len() > MAX_APPEND {
         return Err(format!(
             "{} bytes of arguments; at most {MAX_APPEND} fit on a kernel command line",

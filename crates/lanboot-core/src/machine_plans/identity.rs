@@ -1,8 +1,8 @@
-//! What rules know a machine by.
+//! The facts by which rules know a machine.
 
 use crate::machine::{Mac, Uuid};
 
-/// What rules know a machine by.
+/// The facts by which rules know a machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Identity<'a> {
     /// Hardware address of the card it boots from.

@@ -22,7 +22,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use fields::{BadField, KEYS, PlanFields};
+pub use fields::{BadField, KEYS, PlanFields, kernel_arguments};
 pub use identity::Identity;
 pub use pattern::Pattern;
 pub use plan::{Candidate, Origin, Plan};

@@ -13,11 +13,11 @@ use crate::loaders::LoaderKind;
 /// The layer a value is from. Displays as a clause.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// What was asked for the next boot only.
+    /// The request for the next boot only.
     Next,
     /// The installation of this entry is done.
     Installed(String),
-    /// What was set for the machine.
+    /// The keys set for the machine.
     Set,
     /// The rule at this place.
     Rule(String),

@@ -17,7 +17,7 @@ const MAX_GROUPS: usize = 1024;
 /// Most groups that one rule has, with those of its groups.
 const MAX_DEPTH: usize = 32;
 
-/// What a rule asks of a machine; everything that is given must fit.
+/// The requirements of a rule; everything that is given must fit.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Matcher {
     /// Its hardware address, or a pattern such as `52:54:00:*`.
@@ -64,6 +64,8 @@ pub struct Rules {
     /// The others, in the order in which they count.
     others: Vec<Rule>,
     groups: BTreeMap<String, Group>,
+    /// True if some rule asks for more than a hardware address. Every DHCP message asks for this.
+    ask_for_more: bool,
 }
 
 /// A configuration that makes no sense. Displays without its place.
@@ -165,16 +167,7 @@ impl Rules {
 
     /// Returns whether some rule asks for more of a machine than its hardware address.
     pub fn ask_for_more_than_mac(&self) -> bool {
-        let exact = self.exact.values();
-        exact.chain(&self.others).any(|rule| {
-            let Matcher {
-                uuid,
-                serial,
-                asset_tag,
-                ..
-            } = &rule.matcher;
-            uuid.is_some() || serial.is_some() || asset_tag.is_some()
-        })
+        self.ask_for_more
     }
 
     /// Returns whether there is neither a rule nor a group.
@@ -187,6 +180,7 @@ impl Rules {
             return Err(BadRules::Nothing);
         }
         self.check_groups(&rule.groups, &mut Vec::new())?;
+        self.ask_for_more |= rule.matcher.asks_for_more_than_mac();
         if let Some(mac) = rule.matcher.exact_mac() {
             if let Some(first) = self.exact.get(&mac) {
                 return Err(BadRules::Twice(first.place.clone()));
@@ -246,6 +240,17 @@ impl Matcher {
             && self.uuid.is_none_or(|uuid| machine.uuid == Some(uuid))
             && text(&self.serial, machine.serial)
             && text(&self.asset_tag, machine.asset_tag)
+    }
+
+    /// Returns whether it asks for more than a hardware address.
+    fn asks_for_more_than_mac(&self) -> bool {
+        let Self {
+            mac: _,
+            uuid,
+            serial,
+            asset_tag,
+        } = self;
+        uuid.is_some() || serial.is_some() || asset_tag.is_some()
     }
 
     /// Returns the one hardware address that it names.

@@ -1,4 +1,4 @@
-//! What starts on a machine when nobody presses a key.
+//! The unattended start of a machine: when nobody presses a key.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -10,7 +10,7 @@ const INSTALL: &str = "install:";
 /// The unattended start of one machine.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Start {
-    /// What the menu starts on every machine.
+    /// The one that the menu has for every machine.
     #[default]
     Menu,
     /// The system on its own disk.

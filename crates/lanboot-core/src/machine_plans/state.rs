@@ -1,4 +1,4 @@
-//! What is said about one machine while the program runs, and kept.
+//! The part of a plan that is said while the program runs, and kept.
 
 use super::fields::PlanFields;
 use super::start::Start;

@@ -1,4 +1,4 @@
-//! What was said about machines while the program ran: bounded, and kept by the shell.
+//! The plans said while the program ran: bounded, and kept by the shell.
 
 use std::collections::BTreeMap;
 

@@ -26,7 +26,7 @@ impl Menu {
         let mut menu = self.clone();
         let mut warning = None;
         match self.boot.planned(catalog, &plan.boot) {
-            Ok(choice) => menu.boot = choice,
+            Ok(choice) => menu.boot = choice.into_owned(),
             Err(error) => {
                 let text = format!("the plan of this machine cannot be carried out: {error}");
                 warning = Some(DiagnosticCode::PlanUnusable.with(text));

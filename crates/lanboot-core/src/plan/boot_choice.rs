@@ -1,6 +1,8 @@
 //! The unattended choice: the entry that starts when nobody presses a key, for each kind of
 //! firmware.
 
+use std::borrow::Cow;
+
 use super::unknown_entry::UnknownEntry;
 use crate::catalog::{AmbiguousName, Catalog, Cpu, Entry, Firmware, Image, Incomplete};
 use crate::images::EntryKind;
@@ -86,11 +88,13 @@ impl BootChoice {
     ///
     /// # Errors
     /// It names nothing that can start.
-    pub fn planned(&self, catalog: &Catalog, start: &Start) -> Result<Self, CannotBoot> {
+    pub fn planned(&self, catalog: &Catalog, start: &Start) -> Result<Cow<'_, Self>, CannotBoot> {
         match start {
-            Start::Menu => Ok(self.clone()),
-            Start::Disk => Ok(Self::disk()),
-            Start::Entry(name) | Start::Install(name) => Self::resolve(catalog, Some(name)),
+            Start::Menu => Ok(Cow::Borrowed(self)),
+            Start::Disk => Ok(Cow::Owned(Self::disk())),
+            Start::Entry(name) | Start::Install(name) => {
+                Self::resolve(catalog, Some(name)).map(Cow::Owned)
+            }
         }
     }
 

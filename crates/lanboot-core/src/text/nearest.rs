@@ -1,4 +1,19 @@
-//! The name that somebody may have meant.
+//! One of several names, and the one that somebody may have meant.
+
+/// Returns the choice called `text`.
+///
+/// # Errors
+/// None is; the sentence names all, and the nearest one.
+pub fn one_of<T: Copy>(text: &str, choices: &[(&str, T)]) -> Result<T, String> {
+    if let Some((_, choice)) = choices.iter().find(|(name, _)| *name == text) {
+        return Ok(*choice);
+    }
+    let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
+    let hint = nearest(text, names.iter().copied());
+    let hint = hint.map_or_else(String::new, |near| format!("; did you mean '{near}'?"));
+    let (text, names) = (super::line(text), names.join(", "));
+    Err(format!("'{text}' is none of {names}{hint}"))
+}
 
 /// Returns the candidate fewest edits away from `wanted`, if it is close enough to be meant.
 pub fn nearest<'a>(wanted: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {

@@ -55,11 +55,11 @@ pub struct BootView {
 pub struct PlanView {
     /// The machine.
     pub mac: String,
-    /// What starts at its next boot when nobody presses a key.
+    /// The unattended start of its next boot.
     pub boot: String,
     /// Every value of every layer, in the order in which they count.
     pub values: Vec<PlanValue>,
-    /// What was said about it while the program ran.
+    /// The part said while the program ran.
     pub said: PlanSaid,
     /// A sentence about what was asked for; `null` where there is nothing to say.
     pub warning: Option<String>,
@@ -86,7 +86,7 @@ pub struct PlanList {
     pub plans: Vec<PlanSaid>,
 }
 
-/// What was said about one machine.
+/// The part of one machine's plan said while the program ran.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PlanSaid {

@@ -31,7 +31,7 @@ struct Report {
     family: &'static str,
     /// The evidence for the family, the surest first; empty where it is of none.
     recognised_by: Vec<&'static str>,
-    /// How sure the family is.
+    /// The certainty of the family.
     sureness: Option<&'static str>,
     /// Both for people.
     #[serde(skip)]
@@ -95,7 +95,7 @@ struct ReportEntry {
     secure_boot: String,
     /// The same by certificate authority.
     secure_standing: ReportStanding,
-    /// What of it was booted by this project's tests.
+    /// The boots of it in this project's tests.
     tested: Tested,
     /// Kernel arguments by transport.
     arguments: Vec<Arguments>,

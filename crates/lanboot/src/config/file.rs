@@ -10,7 +10,6 @@ use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Args as _, Command};
 use lanboot_core::machine_plans::Rules;
 use lanboot_core::text;
-use lanboot_core::text::nearest;
 use toml::Spanned;
 use toml::de::{DeArray, DeString, DeTable, DeValue};
 
@@ -162,7 +161,9 @@ impl Written {
             let mut args = schema.get_arguments();
             let arg = args.find(|arg| key(arg) == written.get_ref() && is_in_file(arg));
             let Some(arg) = arg else {
-                return Err(unknown(source, written, schema, place, others));
+                let valid = schema.get_arguments().filter(|arg| is_in_file(arg));
+                let valid: Vec<&str> = valid.map(key).chain(others.iter().copied()).collect();
+                return Err(source.unknown_key(written, place, &valid));
             };
             for (offset, text) in texts(arg, value).map_err(|(offset, message)| {
                 source.error(offset, format!("{}: {message}", key(arg)))
@@ -187,26 +188,6 @@ impl Written {
 
 fn is_in_file(arg: &Arg) -> bool {
     !FLAG_ONLY.contains(&arg.get_id().as_str())
-}
-
-fn unknown(
-    source: &Source<'_>,
-    written: &Spanned<DeString<'_>>,
-    schema: &Command,
-    place: &str,
-    others: &[&str],
-) -> anyhow::Error {
-    let valid = schema.get_arguments().filter(|arg| is_in_file(arg));
-    let valid: Vec<&str> = valid.map(key).chain(others.iter().copied()).collect();
-    let hint = nearest(written.get_ref(), valid.iter().copied()).map_or_else(
-        || format!("valid keys: {}", valid.join(", ")),
-        |near| format!("did you mean '{near}'?"),
-    );
-    let name = written.get_ref().escape_default();
-    source.error(
-        written.span().start,
-        format!("there is no key '{name}'{place}; {hint}"),
-    )
 }
 
 /// The texts of a value with their offsets; without a text for a switch that is on.

@@ -6,9 +6,9 @@ use lanboot_core::machine::{Mac, Uuid};
 use lanboot_core::machine_plans::{
     Group, KEYS, Matcher, Pattern, PlanFields, PlanState, Rule, Rules,
 };
-use lanboot_core::text::{self, nearest};
+use lanboot_core::text;
 use toml::Spanned;
-use toml::de::{DeString, DeTable, DeValue};
+use toml::de::{DeTable, DeValue};
 
 use super::source::{Source, scalar};
 
@@ -149,14 +149,12 @@ impl Table {
             let is_known = others.contains(&key.get_ref().as_ref())
                 || KEYS.iter().any(|(known, _)| key.get_ref() == known);
             if !is_known {
-                return Err(unknown(source, key, others, kind));
+                let plan = KEYS.iter().map(|(key, _)| *key);
+                let valid: Vec<&str> = others.iter().copied().chain(plan).collect();
+                return Err(source.unknown_key(key, &format!(" in [[{kind}]]"), &valid));
             }
             let taken = table.take(key.get_ref(), value);
-            taken.map_err(|(offset, message)| {
-                let message = message.strip_prefix(&format!("{}: ", key.get_ref()));
-                let message = message.map(str::to_owned).unwrap_or_default();
-                source.error(offset, format!("{}: {message}", key.get_ref()))
-            })?;
+            taken.map_err(|(offset, message)| source.error(offset, message))?;
         }
         Ok(table)
     }
@@ -214,23 +212,6 @@ fn mac_pattern(value: &str) -> Result<Pattern, String> {
         Err(error) if !is_pattern => Err(error.to_string()),
         _ => Ok(Pattern::of_mac(value)),
     }
-}
-
-fn unknown(
-    source: &Source<'_>,
-    key: &Spanned<DeString<'_>>,
-    others: &[&str],
-    kind: &str,
-) -> anyhow::Error {
-    let valid = others.iter().copied();
-    let valid: Vec<&str> = valid.chain(KEYS.iter().map(|(key, _)| *key)).collect();
-    let hint = match nearest(key.get_ref(), valid.iter().copied()) {
-        Some(near) => format!("did you mean '{near}'?"),
-        None => format!("valid keys: {}", valid.join(", ")),
-    };
-    let name = key.get_ref().escape_default();
-    let message = format!("there is no key '{name}' in [[{kind}]]; {hint}");
-    source.error(key.span().start, message)
 }
 
 #[cfg(test)]

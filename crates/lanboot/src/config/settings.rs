@@ -113,7 +113,7 @@ pub struct Settings {
     /// Entry or image to start when the menu times out; default: the first image
     #[arg(long, value_name = "ENTRY")]
     pub boot: Option<String>,
-    /// What starts on machines without a plan: menu (what --boot says), disk, or an entry or image
+    /// Start of machines without a plan: menu (what --boot says), disk, or an entry or image
     #[arg(
         long,
         value_name = "menu|disk|ENTRY",

@@ -1,8 +1,9 @@
 //! The text of a configuration file, and the places in it.
 
 use anyhow::anyhow;
+use lanboot_core::text::nearest;
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeString, DeTable, DeValue};
 
 /// A file: its name and its text.
 pub(super) struct Source<'a> {
@@ -32,6 +33,22 @@ impl Source<'_> {
         let start = before.rfind('\n').map_or(0, |at| at + 1);
         let column = before.get(start..).unwrap_or_default().chars().count() + 1;
         format!("{}:{line}:{column}", self.name)
+    }
+
+    /// Makes the error of a key that is none of `valid`; `place` says where it would have to be one.
+    pub(super) fn unknown_key(
+        &self,
+        key: &Spanned<DeString<'_>>,
+        place: &str,
+        valid: &[&str],
+    ) -> anyhow::Error {
+        let hint = nearest(key.get_ref(), valid.iter().copied()).map_or_else(
+            || format!("valid keys: {}", valid.join(", ")),
+            |near| format!("did you mean '{near}'?"),
+        );
+        let name = key.get_ref().escape_default();
+        let message = format!("there is no key '{name}'{place}; {hint}");
+        self.error(key.span().start, message)
     }
 
     /// Makes an error: the place, and a sentence.

@@ -11,12 +11,9 @@ use lanboot_core::downloads::{Algorithm, parse_hex};
 use lanboot_core::images::Transport;
 use lanboot_core::loaders::LoaderKind;
 use lanboot_core::machine::Mac;
-use lanboot_core::machine_plans::{PlanFields, Start};
+use lanboot_core::machine_plans::{PlanFields, Start, kernel_arguments};
 use lanboot_core::plan::MenuKind;
-use lanboot_core::text::nearest;
-
-/// Longest `--append`, in bytes: kernels cut command lines at 2048 on x86.
-const MAX_APPEND: usize = 1024;
+use lanboot_core::text;
 
 /// Format of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,13 +139,7 @@ pub(super) fn log(text: &str) -> anyhow::Result<Log> {
 
 /// Returns the choice called `text`; the error names all, and the nearest one.
 pub(crate) fn one_of<T: Copy>(text: &str, choices: &[(&str, T)]) -> anyhow::Result<T> {
-    if let Some((_, choice)) = choices.iter().find(|(name, _)| *name == text) {
-        return Ok(*choice);
-    }
-    let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
-    let hint = nearest(text, names.iter().copied())
-        .map_or_else(String::new, |near| format!("; did you mean '{near}'?"));
-    bail!("'{text}' is none of {}{hint}", names.join(", "))
+    text::one_of(text, choices).map_err(anyhow::Error::msg)
 }
 
 /// Parses an IPv4 address.
@@ -234,16 +225,7 @@ pub(super) fn menu_timeout(text: &str) -> anyhow::Result<MenuTimeout> {
 }
 
 pub(super) fn append(text: &str) -> anyhow::Result<String> {
-    if text.len() > MAX_APPEND {
-        bail!(
-            "{} bytes of arguments; at most {MAX_APPEND} fit on a kernel command line",
-            text.len()
-        );
-    }
-    if let Some(odd) = text.chars().find(|c| !c.is_ascii_graphic() && *c != ' ') {
-        bail!("{odd:?} cannot stand on a kernel command line; use printable ASCII on one line");
-    }
-    Ok(text.to_owned())
+    kernel_arguments(text).map_err(anyhow::Error::msg)
 }
 
 /// Parses a SHA-256 in hexadecimal digits.

@@ -54,7 +54,7 @@ impl Serving {
                 loaders: &routes.loaders,
                 choice: choice.as_ref().unwrap_or(&self.loader),
                 // Where it names nothing that is there, the menu says so.
-                boot: starts.as_ref().unwrap_or(&routes.menu.boot),
+                boot: starts.as_deref().unwrap_or(&routes.menu.boot),
                 menu: self.menu,
                 // Of this interface, now: another server may have come or gone.
                 proxy: mode == Mode::Proxy,

@@ -1,6 +1,6 @@
 //! `lanboot get`: official images by name, or any by address, verified before they get their name.
 //!
-//! What is downloaded is `NAME.part` until its checksum and its signature are good; only then it is
+//! A download is `NAME.part` until its checksum and its signature are good; only then it is
 //! renamed. Pure decisions are `lanboot_core::downloads`.
 
 mod by_url;
@@ -41,13 +41,13 @@ use crate::config::{image_folder, proxies};
 struct Fetched {
     path: PathBuf,
     size: u64,
-    /// How it was verified, in words.
+    /// The way it was verified, in words.
     verified: String,
     /// True if it was here before.
     was_here: bool,
 }
 
-/// What one call works with.
+/// The input of one call.
 struct Session<'a> {
     web: &'a Web,
     trust: &'a Trust<'a>,

@@ -34,7 +34,7 @@ pub(super) struct Trust<'a> {
     pub(super) keyring: Option<&'a Path>,
 }
 
-/// What a signature is of.
+/// The object of a signature.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Signed<'a> {
     /// A file, with a signature apart.

@@ -161,13 +161,16 @@ impl Plans {
         let Some(mac) = event.peer.mac.or_else(known) else {
             return;
         };
-        let is_over = match self.state(mac).next {
+        let table = self.shared.table.read();
+        let table = table.unwrap_or_else(PoisonError::into_inner);
+        let is_over = match table.get(mac).and_then(|state| state.next.as_ref()) {
             None => return,
             Some(Start::Menu | Start::Disk) => file_use.role == Role::Menu,
             Some(Start::Entry(_) | Start::Install(_)) => {
                 file_use.begins_boot && !matches!(file_use.role, Role::Loader | Role::Menu)
             }
         };
+        drop(table);
         if is_over {
             let plans = self.clone();
             tokio::spawn(async move { plans.end_next(mac).await });

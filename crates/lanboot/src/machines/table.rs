@@ -57,7 +57,7 @@ impl MachineTable {
     }
 }
 
-/// What rules know a machine by, besides its hardware address.
+/// The facts by which rules know a machine, besides its hardware address.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
     /// UUID of its board; `None` also where another machine had it first.

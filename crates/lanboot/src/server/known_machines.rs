@@ -13,7 +13,7 @@ use crate::events::bus::{Bus, Events};
 use crate::machines::{self, MachineTable, Plans, RecorderHandle};
 use crate::store::{Kept, Store};
 
-/// What the store kept about machines, and the socket.
+/// The machines and plans that the store kept, and the socket.
 #[derive(Debug, Default)]
 pub(super) struct Known {
     store: Option<Arc<dyn Store>>,

@@ -50,7 +50,7 @@ pub struct Kept {
     pub leases: Vec<Lease>,
     /// The machines.
     pub machines: Vec<KnownMachine>,
-    /// What was said about single machines.
+    /// The plans of single machines.
     pub plans: Vec<(Mac, PlanState)>,
 }
 

@@ -32,7 +32,7 @@ pub(super) struct ReportComplete {
     secure_boot: String,
     /// The same by certificate authority; `None` for a disk, whose programs are not looked at.
     secure_standing: Option<ReportStanding>,
-    /// What of it was booted by this project's tests.
+    /// The boots of it in this project's tests.
     tested: Tested,
     /// Notes for the operator.
     notes: Vec<String>,

@@ -1,4 +1,4 @@
-//! What an earlier run read of an image to recognise it, so that a start does not wait for a slow or
+//! The bytes an earlier run read of an image to recognise it, so that a start does not wait for a slow or
 //! remote folder once more: the bytes themselves, not what was concluded from them.
 //!
 //! A record belongs to a file with this path, size, time of the last write and of the last change, and
@@ -28,7 +28,7 @@ const MAX_UNPACKED: u64 = (MAX_PAGES * (8 + PAGE) + MAX_SAMPLE_PLACES * 8 + 16) 
 /// Pages with the first bytes of an image, which are part of its key.
 const FIRST_PAGES: u64 = 32;
 
-/// What was read of an image.
+/// The bytes read of an image.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Recorded {
     pub(super) pages: Pages,

@@ -55,7 +55,7 @@ pub struct ImageLibrary {
     names: BTreeMap<PathBuf, String>,
     /// Folders that took long to list.
     slow: Mutex<BTreeMap<PathBuf, SlowFolder>>,
-    /// What earlier runs read of images, where that is kept.
+    /// The bytes earlier runs read of images, where they are kept.
     index: Option<Arc<IndexCache>>,
     /// Time that reading an image takes from which on it is kept.
     worth: Duration,
@@ -69,7 +69,7 @@ pub struct ImageLibrary {
     retired: Vec<Arc<Image>>,
 }
 
-/// What was found in a folder that took long to list, and when to list it again.
+/// The files of a folder that took long to list, and when to list it again.
 type SlowFolder = (Result<Stamp, String>, Instant);
 
 #[derive(Debug)]

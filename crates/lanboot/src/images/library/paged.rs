@@ -45,7 +45,7 @@ struct Inner {
     limits: Limits,
 }
 
-/// What reading an image took.
+/// The cost of reading an image.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Spent {
     /// Number of calls.

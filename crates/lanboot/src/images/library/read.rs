@@ -169,7 +169,7 @@ fn labelled(medium: Medium, name: &str) -> Medium {
 pub(super) struct Opened<'a> {
     pub(super) open_images: &'a OpenImages,
     pub(super) id: ImageId,
-    /// What reads it; `None` for a folder, whose files are open images of their own.
+    /// The reader of it; `None` for a folder, whose files are open images of their own.
     pub(super) reader: Option<&'a PagedReader<'a>>,
     /// Length in bytes; of a folder, that of all its files.
     pub(super) size: u64,
